@@ -1,0 +1,4 @@
+-- Run only by `migrate down --purge`: this is what destroys the log.
+DROP TABLE IF EXISTS public.audit_events;
+DROP TABLE IF EXISTS public.audit_head;
+DROP FUNCTION IF EXISTS public.audit_refuse_change();

@@ -1,0 +1,67 @@
+-- The log: every change as an event, in one gapless order, guarded by the database.
+
+CREATE TABLE IF NOT EXISTS public.audit_events (
+    position BIGINT PRIMARY KEY CHECK (position >= 0),
+    event_id UUID NOT NULL UNIQUE,
+    stream_type TEXT NOT NULL CHECK (stream_type ~ '^[a-z]{1,30}$'),
+    stream_id UUID NOT NULL,
+    stream_version INTEGER NOT NULL CHECK (stream_version > 0),
+    event_type TEXT NOT NULL CHECK (event_type ~ '^[A-Z][A-Za-z]{1,60}$'),
+    schema_version INTEGER NOT NULL CHECK (schema_version > 0),
+    -- json and not jsonb: the stored text itself is what is hashed.
+    data JSON NOT NULL CHECK (json_typeof(data) = 'object'),
+    actor TEXT NOT NULL CHECK (actor <> '' AND length(actor) <= 255),
+    reason TEXT CHECK (length(reason) <= 1000),
+    command_id UUID NOT NULL,
+    command_index INTEGER NOT NULL CHECK (command_index >= 0),
+    -- Digest of the command's content: tells "sent again" from "another command".
+    command_digest BYTEA NOT NULL CHECK (length(command_digest) = 32),
+    -- The other account that the event is about, if any (the lender of a share).
+    related_account_id UUID,
+    -- The application's clock, the database's clock, and the role that was logged in.
+    occurred_at TIMESTAMPTZ NOT NULL,
+    recorded_at TIMESTAMPTZ NOT NULL,
+    recorded_by TEXT NOT NULL,
+    -- RFC 9162 Merkle tree: the hash of this leaf, and the roots of the perfect
+    -- subtrees of 2, 4, 8, … leaves that end with it (none for an even position).
+    leaf_hash BYTEA NOT NULL CHECK (length(leaf_hash) = 32),
+    subtree_roots BYTEA[] NOT NULL,
+    UNIQUE (stream_type, stream_id, stream_version),
+    UNIQUE (command_id, command_index)
+);
+
+CREATE INDEX IF NOT EXISTS audit_events_related_account
+    ON public.audit_events (related_account_id, position)
+    WHERE related_account_id IS NOT NULL;
+
+-- One row: how many events there are and the roots of the perfect subtrees that
+-- cover them, largest first. Locking it is what puts appends in one order.
+CREATE TABLE IF NOT EXISTS public.audit_head (
+    only_row BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (only_row),
+    size BIGINT NOT NULL DEFAULT 0,
+    peaks BYTEA[] NOT NULL DEFAULT '{}',
+    -- The transaction that appended last: the guards of the projections compare
+    -- it with their own, so that a row changes only together with an event.
+    appended_by XID8,
+    appended_at TIMESTAMPTZ
+) WITH (fillfactor = 10);
+
+INSERT INTO public.audit_head DEFAULT VALUES ON CONFLICT DO NOTHING;
+
+CREATE OR REPLACE FUNCTION public.audit_refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'RG004',
+        MESSAGE = format('%s on %I is refused: the log is append-only', TG_OP, TG_TABLE_NAME),
+        HINT = 'A change is undone by another event: see "account-registry rollback --help".';
+END
+$$;
+
+CREATE OR REPLACE TRIGGER audit_events_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON public.audit_events
+    FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
+
+CREATE OR REPLACE TRIGGER audit_head_stays
+    BEFORE DELETE OR TRUNCATE ON public.audit_head
+    FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();

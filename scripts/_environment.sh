@@ -1,0 +1,64 @@
+# Sourced by the other scripts: finds the project, and makes its Python environment.
+#
+# Everything lands in one folder of the project's own (`.environment/`): the
+# installer, its cache and the packages that uv.lock pins. Where the checkout
+# cannot be written (it belongs to someone else), the folder is made under the
+# caller's cache folder instead. Nothing is installed system-wide.
+
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+project=$(dirname -- "$here")
+
+fail() {
+    printf '%s: %s\n' "$(basename -- "$0")" "$*" >&2
+    exit 1
+}
+
+find_python() {
+    for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python; do
+        [ -n "$candidate" ] || continue
+        command -v "$candidate" >/dev/null 2>&1 || continue
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            "$candidate" -c 'import sys; print(sys.executable)'
+            return
+        fi
+    done
+    fail "needs Python 3.11 or newer; set PYTHON=/path/to/python3 if it is not on PATH."
+}
+
+environment_folder() {
+    wanted="$project/.environment"
+    if { [ -d "$wanted" ] && [ -O "$wanted" ] && [ -w "$wanted" ]; } ||
+        { [ ! -e "$wanted" ] && [ -w "$project" ] && [ -O "$project" ]; }; then
+        printf '%s\n' "$wanted"
+    else
+        cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}
+        printf '%s/account-registry-%s\n' "$cache" "$(printf '%s' "$project" | cksum | cut -d' ' -f1)"
+    fi
+}
+
+# One installer at a time: two scripts started together wait for each other.
+prepare_environment() { # groups...
+    environment=$(environment_folder)
+    mkdir -p "$environment"
+    python=$(find_python)
+    export UV_CACHE_DIR="$environment/uv-cache"
+    export UV_PROJECT_ENVIRONMENT="$environment/venv"
+    export UV_PYTHON_DOWNLOADS=never
+    export UV_LINK_MODE=copy
+    export PIP_DISABLE_PIP_VERSION_CHECK=1
+    uv="$environment/installer/bin/uv"
+    if ! "$uv" --version >/dev/null 2>&1; then
+        printf 'Preparing %s (once; needs a package index)\n' "$environment" >&2
+        rm -rf "$environment/installer"
+        "$python" -m venv "$environment/installer" >&2 ||
+            fail "could not make a virtual environment with $python (on Debian: apt-get install python3-venv)."
+        "$environment/installer/bin/python" -m pip install --quiet 'uv>=0.5' >&2 ||
+            fail "could not install uv; is a Python package index reachable?"
+    fi
+    "$uv" sync --quiet --frozen --project "$project" --python "$python" "$@" ||
+        fail "could not install the packages pinned in uv.lock."
+    venv="$UV_PROJECT_ENVIRONMENT"
+    unset VIRTUAL_ENV PYTHONHOME PYTHONPATH || true
+}
