@@ -34,6 +34,11 @@ CREATE INDEX IF NOT EXISTS audit_events_related_account
     ON public.audit_events (related_account_id, position)
     WHERE related_account_id IS NOT NULL;
 
+-- Who had this name before: finds the history of deleted and renamed accounts.
+CREATE INDEX IF NOT EXISTS audit_events_former_name
+    ON public.audit_events ((coalesce(data ->> 'previous_name', data ->> 'account_name')), position)
+    WHERE event_type IN ('AccountDeleted', 'AccountRenamed');
+
 -- One row: how many events there are and the roots of the perfect subtrees that
 -- cover them, largest first. Locking it is what puts appends in one order.
 CREATE TABLE IF NOT EXISTS public.audit_head (

@@ -39,6 +39,16 @@ GRANT USAGE ON SCHEMA public TO registry_operator, registry_auditor, registry_bo
 GRANT SELECT, REFERENCES ON public.dexes TO registry_owner;
 GRANT SELECT, INSERT ON public.dexes TO registry_operator;
 GRANT SELECT ON public.dexes TO registry_auditor;
+DO $sequence$
+DECLARE
+    sequence text := pg_get_serial_sequence('public.dexes', 'id');
+BEGIN
+    IF sequence IS NOT NULL THEN
+        EXECUTE 'GRANT USAGE ON SEQUENCE ' || sequence || ' TO registry_operator';
+    END IF;
+END
+$sequence$;
+GRANT SELECT ON public.registry_migrations TO registry_operator, registry_auditor, registry_bot;
 
 ALTER TABLE public.audit_events OWNER TO registry_owner;
 ALTER TABLE public.audit_head OWNER TO registry_owner;

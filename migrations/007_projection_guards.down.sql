@@ -1,3 +1,4 @@
+DROP VIEW IF EXISTS public.credential_overview;
 DROP TRIGGER IF EXISTS accounts_only_by_event ON public.accounts;
 DROP TRIGGER IF EXISTS account_exchange_credentials_only_by_event
     ON public.account_exchange_credentials;

@@ -51,6 +51,19 @@ GRANT SELECT ON public.strategy_positions TO registry_operator, registry_auditor
 GRANT UPDATE (account_id) ON public.strategy_positions TO registry_operator;
 GRANT SELECT ON public.symbols TO registry_operator, registry_auditor;
 
+-- The credentials as people may see them: which fields there are, but no tokens.
+CREATE OR REPLACE VIEW public.credential_overview AS
+    SELECT c.id, c.account_id, c.exchange_id, c.subaccount_index, c.permission, c.version,
+        c.data_key_id, c.is_active, c.label, c.expires_at, c.ip_allow_list,
+        c.exchange_account_id, c.last_used, c.created_at, c.updated_at,
+        array_remove(ARRAY[
+            CASE WHEN c.api_key_encrypted IS NOT NULL THEN 'api_key' END,
+            CASE WHEN c.secret_key_encrypted IS NOT NULL THEN 'secret_key' END], NULL)
+        || ARRAY(SELECT jsonb_object_keys(c.additional_credentials_encrypted)) AS fields
+    FROM public.account_exchange_credentials AS c;
+ALTER VIEW public.credential_overview OWNER TO registry_owner;
+GRANT SELECT ON public.credential_overview TO registry_operator, registry_auditor;
+
 GRANT SELECT ON public.accounts, public.account_exchange_sharing TO registry_auditor;
 GRANT SELECT (id, account_id, exchange_id, exchange_account_id, subaccount_index, is_active,
         last_used, created_at, updated_at, permission, version, data_key_id, label, expires_at,

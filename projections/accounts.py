@@ -1,0 +1,87 @@
+"""The table `accounts`."""
+
+from typing import Any, Final, TypedDict
+
+from projections.rows import Delete, Insert, Patch, RowChange, Table
+from registry.events.stored import StoredEvent
+
+TABLE: Final = Table(
+    "accounts",
+    {
+        "id": "uuid",
+        "account_name": "varchar",
+        "wallet_address": "varchar",
+        "description": "text",
+        "is_active": "boolean",
+        "created_at": "timestamp",
+        "updated_at": "timestamp",
+        "metadata": "jsonb",
+    },
+)
+
+
+class AccountRow(TypedDict):
+    """A row of `accounts`."""
+
+    id: str
+    account_name: str
+    wallet_address: str | None
+    description: str | None
+    is_active: bool
+    created_at: str
+    updated_at: str
+    metadata: dict[str, Any]
+
+
+def created(event: StoredEvent) -> RowChange:
+    """AccountCreated."""
+    row: AccountRow = {
+        "id": event.stream_id,
+        "account_name": event.data["account_name"],
+        "wallet_address": event.data.get("wallet_address"),
+        "description": event.data.get("description"),
+        "is_active": True,
+        "created_at": event.occurred_at,
+        "updated_at": event.occurred_at,
+        "metadata": event.data.get("metadata", {}),
+    }
+    return Insert(TABLE, event.stream_id, dict(row))
+
+
+def updated(event: StoredEvent) -> RowChange:
+    """AccountUpdated: the fields that the event has, and no others."""
+    return _patch(event, event.data)
+
+
+def renamed(event: StoredEvent) -> RowChange:
+    """AccountRenamed."""
+    return _patch(event, {"account_name": event.data["account_name"]})
+
+
+def deactivated(event: StoredEvent) -> RowChange:
+    """AccountDeactivated."""
+    return _patch(event, {"is_active": False})
+
+
+def reactivated(event: StoredEvent) -> RowChange:
+    """AccountReactivated."""
+    return _patch(event, {"is_active": True})
+
+
+def deleted(event: StoredEvent) -> RowChange:
+    """AccountDeleted: what belonged to the account was removed by events before it."""
+    return Delete(TABLE, event.stream_id)
+
+
+def _patch(event: StoredEvent, values: dict[str, Any]) -> RowChange:
+    return Patch(TABLE, event.stream_id, {**values, "updated_at": event.occurred_at})
+
+
+HANDLERS: Final = {
+    "AccountCreated": created,
+    "AccountUpdated": updated,
+    "AccountRenamed": renamed,
+    "AccountDeactivated": deactivated,
+    "AccountReactivated": reactivated,
+    "AccountDeleted": deleted,
+}

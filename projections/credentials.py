@@ -1,0 +1,158 @@
+"""The table `account_exchange_credentials`."""
+
+from typing import Any, Final, TypedDict
+
+from projections.rows import Delete, Insert, Patch, RowChange, Table
+from registry.events.stored import StoredEvent
+
+TABLE: Final = Table(
+    "account_exchange_credentials",
+    {
+        "id": "uuid",
+        "account_id": "uuid",
+        "exchange_id": "integer",
+        "api_key_encrypted": "text",
+        "secret_key_encrypted": "text",
+        "additional_credentials_encrypted": "jsonb",
+        "exchange_account_id": "varchar",
+        "subaccount_index": "integer",
+        "is_active": "boolean",
+        "last_used": "timestamp",
+        "created_at": "timestamp",
+        "updated_at": "timestamp",
+        "permission": "varchar",
+        "version": "integer",
+        "data_key_id": "uuid",
+        "label": "varchar",
+        "expires_at": "timestamp",
+        "ip_allow_list": "jsonb",
+    },
+)
+
+OWN_COLUMNS: Final = {"api_key": "api_key_encrypted", "secret_key": "secret_key_encrypted"}
+"""The fields that have a column of their own; all others share the JSON column."""
+
+DETAILS: Final = ("label", "expires_at", "ip_allow_list", "exchange_account_id")
+"""What a credential has beside its secrets."""
+
+
+class CredentialRow(TypedDict):
+    """A row of `account_exchange_credentials`."""
+
+    id: str
+    account_id: str
+    exchange_id: int
+    api_key_encrypted: str | None
+    secret_key_encrypted: str | None
+    additional_credentials_encrypted: dict[str, str] | None
+    exchange_account_id: str | None
+    subaccount_index: int | None
+    is_active: bool
+    last_used: str | None
+    created_at: str
+    updated_at: str
+    permission: str
+    version: int
+    data_key_id: str
+    label: str | None
+    expires_at: str | None
+    ip_allow_list: list[str] | None
+
+
+def tokens_of(row: CredentialRow) -> dict[str, str]:
+    """The tokens of a row by field: api_key, secret_key, then the additional fields."""
+    own = {field: row[column] for field, column in OWN_COLUMNS.items()}  # type: ignore[literal-required]
+    additional = row["additional_credentials_encrypted"] or {}
+    return {field: token for field, token in own.items() if token is not None} | additional
+
+
+def added(event: StoredEvent) -> RowChange:
+    """CredentialAdded."""
+    data = event.data
+    row: CredentialRow = {
+        "id": data["credential_id"],
+        "account_id": event.stream_id,
+        "exchange_id": data["exchange_id"],
+        "api_key_encrypted": None,
+        "secret_key_encrypted": None,
+        "additional_credentials_encrypted": None,
+        "exchange_account_id": data.get("exchange_account_id"),
+        "subaccount_index": data["subaccount_index"],
+        "is_active": True,
+        "last_used": None,
+        "created_at": event.occurred_at,
+        "updated_at": event.occurred_at,
+        "permission": data["permission"],
+        "version": data["version"],
+        "data_key_id": data["data_key_id"],
+        "label": data.get("label"),
+        "expires_at": _utc(data.get("expires_at")),
+        "ip_allow_list": data.get("ip_allow_list"),
+    }
+    return Insert(TABLE, data["credential_id"], {**row, **_token_columns(data["tokens"])})
+
+
+def replaced(event: StoredEvent) -> RowChange:
+    """CredentialReplaced: another version of the secrets in the same slot."""
+    data = event.data
+    secrets = {
+        "version": data["version"],
+        "data_key_id": data["data_key_id"],
+        **_token_columns(data["tokens"]),
+    }
+    return _patch(event, secrets | _details(data))
+
+
+def updated(event: StoredEvent) -> RowChange:
+    """CredentialUpdated: the details that the event has, and no others."""
+    return _patch(event, _details(event.data))
+
+
+def deactivated(event: StoredEvent) -> RowChange:
+    """CredentialDeactivated."""
+    return _patch(event, {"is_active": False})
+
+
+def reactivated(event: StoredEvent) -> RowChange:
+    """CredentialReactivated."""
+    return _patch(event, {"is_active": True})
+
+
+def removed(event: StoredEvent) -> RowChange:
+    """CredentialRemoved."""
+    return Delete(TABLE, event.data["credential_id"])
+
+
+def _patch(event: StoredEvent, values: dict[str, Any]) -> RowChange:
+    changed = {**values, "updated_at": event.occurred_at}
+    return Patch(TABLE, event.data["credential_id"], changed)
+
+
+def _token_columns(tokens: dict[str, str]) -> dict[str, Any]:
+    additional = {field: token for field, token in tokens.items() if field not in OWN_COLUMNS}
+    return {
+        **{column: tokens.get(field) for field, column in OWN_COLUMNS.items()},
+        "additional_credentials_encrypted": additional or None,
+    }
+
+
+def _details(data: dict[str, Any]) -> dict[str, Any]:
+    present = {name: data[name] for name in DETAILS if name in data}
+    if "expires_at" in present:
+        present["expires_at"] = _utc(present["expires_at"])
+    return present
+
+
+def _utc(moment: str | None) -> str | None:
+    # Events hold UTC with a trailing Z; the column has no time zone.
+    return None if moment is None else moment.removesuffix("Z").replace("T", " ")
+
+
+HANDLERS: Final = {
+    "CredentialAdded": added,
+    "CredentialReplaced": replaced,
+    "CredentialUpdated": updated,
+    "CredentialDeactivated": deactivated,
+    "CredentialReactivated": reactivated,
+    "CredentialRemoved": removed,
+}

@@ -1,0 +1,25 @@
+"""One event in, the row changes that follow from it out."""
+
+from collections.abc import Callable
+from typing import Final
+
+from projections import accounts, credentials
+from projections.rows import RowChange
+from registry.events.stored import StoredEvent
+from registry.events.upcasting import upcast
+
+HANDLERS: Final[dict[str, Callable[[StoredEvent], RowChange]]] = {
+    **accounts.HANDLERS,
+    **credentials.HANDLERS,
+}
+"""The projector of each event type that changes a table; the others change none."""
+
+
+def project(event: StoredEvent) -> RowChange | None:
+    """The change of a row that the event means, if it means one.
+
+    Raises:
+        SchemaTooNew: the event was written by a newer version of this program.
+    """
+    handler = HANDLERS.get(event.event_type)
+    return None if handler is None else handler(upcast(event))

@@ -1,0 +1,46 @@
+"""Applies row changes to the tables, in the transaction of the append."""
+
+import functools
+from typing import Any
+
+import orjson
+import psycopg
+
+from projections.rows import Delete, Insert, Patch, RowChange, Table
+
+
+def apply_to_tables(
+    connection: psycopg.Connection[Any], change: RowChange
+) -> psycopg.Cursor[Any]:
+    """Sends one change. In pipeline mode its result is known when the pipeline ends."""
+    match change:
+        case Insert(table, _, values):
+            return connection.execute(_insert(table, tuple(values)), _adapted(values))
+        case Patch(table, key, values):
+            return connection.execute(_update(table, tuple(values)), [*_adapted(values), key])
+        case Delete(table, key):
+            return connection.execute(_delete(table), [key])
+
+
+@functools.cache
+def _insert(table: Table, columns: tuple[str, ...]) -> bytes:
+    values = ", ".join(f"%s::{table.columns[column]}" for column in columns)
+    return f"INSERT INTO public.{table.name} ({', '.join(columns)}) VALUES ({values})".encode()
+
+
+@functools.cache
+def _update(table: Table, columns: tuple[str, ...]) -> bytes:
+    values = ", ".join(f"{column} = %s::{table.columns[column]}" for column in columns)
+    return f"UPDATE public.{table.name} SET {values} WHERE {table.key} = %s::uuid".encode()
+
+
+@functools.cache
+def _delete(table: Table) -> bytes:
+    return f"DELETE FROM public.{table.name} WHERE {table.key} = %s::uuid".encode()
+
+
+def _adapted(values: dict[str, Any]) -> list[Any]:
+    return [
+        orjson.dumps(value).decode() if isinstance(value, dict | list) else value
+        for value in values.values()
+    ]

@@ -1,0 +1,56 @@
+"""All exchanges: the built-in ones, and those that users defined."""
+
+import functools
+import importlib.resources
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from registry.catalog.specification import ExchangeSpec, FieldSpec
+from registry.errors import ExchangeNotFound
+
+
+@functools.cache
+def built_in_exchanges() -> Mapping[str, ExchangeSpec]:
+    """The exchanges of `exchanges.toml`, by name."""
+    text = importlib.resources.files("registry.catalog").joinpath("exchanges.toml").read_text("utf-8")
+    return {name: _built_in(name, entry) for name, entry in tomllib.loads(text).items()}
+
+
+def from_definition(data: Mapping[str, Any]) -> ExchangeSpec:
+    """The exchange that an `ExchangeAdded` event defines."""
+    fields = _fields((field["name"], field) for field in data["fields"])
+    return ExchangeSpec(
+        data["exchange"], data["display_name"], fields, data.get("ccxt_id"), built_in=False
+    )
+
+
+def specification(name: str, definition: Mapping[str, Any] | None) -> ExchangeSpec:
+    """The fields of an exchange: a user's definition, or the built-in one.
+
+    Raises:
+        ExchangeNotFound: neither exists.
+    """
+    if definition is not None:
+        return from_definition(definition)
+    built_in = built_in_exchanges().get(name)
+    if built_in is None:
+        raise ExchangeNotFound(
+            f"the fields of {name}'s credentials are not known",
+            hint=f"Say them with: account-registry add-exchange {name} --field NAME=ENV_NAME …",
+        )
+    return built_in
+
+
+def _built_in(name: str, entry: dict[str, Any]) -> ExchangeSpec:
+    return ExchangeSpec(
+        name,
+        entry["display_name"],
+        _fields(entry["fields"].items()),
+        entry.get("ccxt_id"),
+        nonce_per_key=entry.get("nonce_per_key", False),
+    )
+
+
+def _fields(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, FieldSpec]:
+    return {name: FieldSpec(**{**entry, "name": name}) for name, entry in entries}

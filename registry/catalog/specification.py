@@ -1,0 +1,117 @@
+"""The fields of one exchange's credential, and whether given values are such a credential."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from registry.values import is_placeholder
+from registry.encryption.secret import Secret
+from registry.errors import InvalidCredential
+
+MAX_VALUE: Final = 16_384
+_NAME: Final = re.compile(r"^[a-z][a-z_0-9]{0,23}$")
+_INTEGER: Final = re.compile(r"^(0|[1-9][0-9]{0,18})$")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field of a credential."""
+
+    name: str
+    env: str
+    secret: bool = True
+    required: bool = True
+    type: str = "text"
+    default: str | None = None
+    ccxt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSpec:
+    """An exchange as the catalog knows it."""
+
+    name: str
+    display_name: str
+    fields: Mapping[str, FieldSpec]
+    ccxt_id: str | None = None
+    nonce_per_key: bool = False
+    built_in: bool = True
+
+    def check(self, given: Mapping[str, Any]) -> dict[str, Secret]:
+        """The credential that the values are, defaults filled in, in the catalog's order.
+
+        Raises:
+            InvalidCredential: fields are missing, unknown, placeholders or of the wrong
+                type. The message names the fields, never their values.
+        """
+        self._check_names(given)
+        checked = {}
+        for name, field in self.fields.items():
+            value = given.get(name)
+            if value is None:
+                value = field.default
+            if value is not None:
+                checked[name] = self._check_value(field, value)
+        return checked
+
+    def _check_names(self, given: Mapping[str, Any]) -> None:
+        known = ", ".join(self.fields)
+        unknown = sorted(given.keys() - self.fields.keys())
+        if unknown:
+            raise InvalidCredential(
+                f"{self.name} has no field {', '.join(map(_shown, unknown))}",
+                hint=f"Its fields are: {known}.",
+            )
+        missing = [
+            name
+            for name, field in self.fields.items()
+            if field.required and given.get(name) is None
+        ]
+        if missing:
+            raise InvalidCredential(
+                f"the {self.name} credential lacks {', '.join(missing)}",
+                hint=f"Its fields are: {known}.",
+            )
+
+    def _check_value(self, field: FieldSpec, value: Any) -> Secret:
+        where = f"the field {field.name} of {self.name}"
+        if isinstance(value, Secret):
+            text = value.reveal()
+        elif isinstance(value, int) and not isinstance(value, bool) and field.type == "integer":
+            text = str(value)
+        elif isinstance(value, str):
+            text = value
+        else:
+            raise InvalidCredential(f"{where} must be a text, not {_kind(value)}")
+        if field.type == "integer":
+            if not _INTEGER.match(text):
+                raise InvalidCredential(f"{where} must be a whole number, 0 or more")
+            return Secret(text)
+        _check_text(text, where)
+        return Secret(text)
+
+
+def _check_text(text: str, where: str) -> None:
+    if is_placeholder(text):
+        what = "is empty" if not text.strip() else "is a template's placeholder, not a real value"
+        raise InvalidCredential(f"{where} {what}")
+    if text != text.strip():
+        raise InvalidCredential(f"{where} starts or ends with a space")
+    if len(text) > MAX_VALUE:
+        raise InvalidCredential(f"{where} has {MAX_VALUE} characters at most, not {len(text)}")
+    for character in text:
+        category = unicodedata.category(character)
+        if category in {"Cs", "Cf", "Cn"} or (category == "Cc" and character != "\n"):
+            raise InvalidCredential(f"{where} holds the character U+{ord(character):04X}")
+
+
+def _shown(name: str) -> str:
+    # Name and value may have been mixed up: what does not look like a name is not shown.
+    return repr(name) if _NAME.match(name) else "with such a name (it is not shown)"
+
+
+def _kind(value: Any) -> str:
+    names = {list: "an array", dict: "an object", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,5 @@
+"""`python -m registry.commands`."""
+
+from registry.commands import main
+
+main()

@@ -1,0 +1,105 @@
+"""All verbs by name, and where each is defined. A verb's module is imported when it is used."""
+
+import importlib
+from collections.abc import Iterator, MutableMapping
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_group
+
+VERBS: Final = {
+    "create-account": "accounts",
+    "update-account": "accounts",
+    "rename-account": "accounts",
+    "deactivate-account": "accounts",
+    "reactivate-account": "accounts",
+    "delete-account": "accounts",
+    "list-accounts": "reading",
+    "show-account": "reading",
+    "add-credential": "credentials",
+    "replace-credential": "credentials",
+    "update-credential": "credentials",
+    "deactivate-credential": "credentials",
+    "reactivate-credential": "credentials",
+    "remove-credential": "credentials",
+    "list-credentials": "reading",
+    "import-env": "importing",
+    "history": "reading",
+    "exchanges": "exchanges",
+    "add-exchange": "exchanges",
+    "generate-key": "keys",
+    "migrate": "migrate",
+    "doctor": "doctor",
+    "embedded": "embedded",
+}
+"""In the order in which the help lists them."""
+
+
+class _LazyCommands(MutableMapping[str, Any]):
+    """The verbs as Typer's commands, made when they are asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, verb: str) -> Any:
+        if verb not in self._made:
+            module = importlib.import_module(f"registry.commands.{VERBS[verb]}")
+            self._made.update(get_group(module.app).commands)
+        return self._made[verb]
+
+    def __setitem__(self, verb: str, command: Any) -> None:
+        self._made[verb] = command
+
+    def __delitem__(self, verb: str) -> None:
+        del self._made[verb]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VERBS)
+
+    def __len__(self) -> int:
+        return len(VERBS)
+
+    def __contains__(self, verb: object) -> bool:
+        return verb in VERBS
+
+
+class _Verbs(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _LazyCommands()
+
+
+def build() -> Any:
+    """The command line as something to call."""
+    app = typer.Typer(
+        cls=_Verbs,
+        name="account-registry",
+        help="Accounts, exchange credentials and sharing for trading bots: every change is an "
+        "event, nothing is lost, and nobody sees a secret without a trace.",
+        epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 refused, "
+        "6 verification failed or drift, 7 database or key unavailable.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_root)
+    return typer.main.get_command(app)
+
+
+def _root(
+    *,
+    version: bool = typer.Option(
+        False, "--version", is_eager=True, help="Show the version and exit.", callback=lambda show: _version(show)
+    ),
+) -> None:
+    pass
+
+
+def _version(show: bool) -> None:
+    if show:
+        from registry import __version__
+
+        typer.echo(f"account-registry {__version__}")
+        raise typer.Exit

@@ -1,0 +1,40 @@
+"""How the outcome of a change is told."""
+
+from typing import Any
+
+from registry.commands._run import Run
+from registry.services.executor import Outcome
+
+
+def tell(run: Run, outcome: Outcome, done: str, **facts: Any) -> None:
+    """Says what was done; `done` reads like "created account main_bot"."""
+    run.output.result(
+        {**facts, **events_of(outcome)}, lambda: run.output.line(sentence(outcome, done))
+    )
+
+
+def events_of(outcome: Outcome) -> dict[str, Any]:
+    """What the JSON of every change says."""
+    positions = outcome.positions or (None,) * len(outcome.event_types)
+    return {
+        "command_id": outcome.command_id,
+        "changed": outcome.changed and not outcome.dry_run,
+        "replayed": outcome.replayed,
+        "dry_run": outcome.dry_run,
+        "events": [
+            {"type": event_type, "position": position}
+            for event_type, position in zip(outcome.event_types, positions, strict=True)
+        ],
+    }
+
+
+def sentence(outcome: Outcome, done: str) -> str:
+    """What the text of every change says."""
+    if not outcome.changed:
+        return "Nothing to change: it is so already."
+    if outcome.dry_run:
+        return f"Would have {done} (dry run, nothing was changed): {', '.join(outcome.event_types)}."
+    where = ", ".join(str(position) for position in outcome.positions)
+    events = "event" if len(outcome.positions) == 1 else "events"
+    again = "; the command was applied before, this is its first result" if outcome.replayed else ""
+    return f"{done[0].upper()}{done[1:]} ({events} {where}{again})."

@@ -1,0 +1,54 @@
+"""Events in words, for the history."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+Data = dict[str, Any]
+
+
+def describe(event: dict[str, Any]) -> str:
+    """An event as a short sentence; one of a type that is not known stands by its name."""
+    words = _WORDS.get(event["event_type"])
+    return event["event_type"] if words is None else words(event["data"])
+
+
+def _slot(data: Data) -> str:
+    subaccount = data.get("subaccount_index")
+    permission = "" if data.get("permission") == "full" else f" ({data.get('permission')})"
+    return f"{data['exchange']}{'' if subaccount is None else f' subaccount {subaccount}'}{permission}"
+
+
+def _account_updated(data: Data) -> str:
+    return f"changed {', '.join(data)}"
+
+
+def _version(verb: str) -> Callable[[Data], str]:
+    def words(data: Data) -> str:
+        values = ", ".join(f"{name}#{digest[:8]}" for name, digest in data["fingerprints"].items())
+        return f"{verb} {_slot(data)} version {data['version']}: {values}"
+
+    return words
+
+
+_IDENTITY: Final = {"credential_id", "exchange", "exchange_id", "subaccount_index", "permission"}
+
+
+def _credential_updated(data: Data) -> str:
+    return f"changed {', '.join(name for name in data if name not in _IDENTITY)} of {_slot(data)}"
+
+
+_WORDS: Final[dict[str, Callable[[Data], str]]] = {
+    "AccountCreated": lambda data: f"created account {data['account_name']}",
+    "AccountUpdated": _account_updated,
+    "AccountRenamed": lambda data: f"renamed {data['previous_name']} to {data['account_name']}",
+    "AccountDeactivated": lambda _: "deactivated the account",
+    "AccountReactivated": lambda _: "reactivated the account",
+    "AccountDeleted": lambda data: f"deleted account {data['account_name']}",
+    "CredentialAdded": _version("added"),
+    "CredentialReplaced": _version("replaced"),
+    "CredentialUpdated": _credential_updated,
+    "CredentialDeactivated": lambda data: f"deactivated {_slot(data)}",
+    "CredentialReactivated": lambda data: f"reactivated {_slot(data)}",
+    "CredentialRemoved": lambda data: f"removed {_slot(data)}",
+    "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
+}

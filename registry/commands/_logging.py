@@ -1,0 +1,35 @@
+"""The program's log: structured, on standard error; JSON unless a person reads it."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from registry.encryption.secret import Secret
+
+
+def set_up_logging(level: str) -> None:
+    """Configures structlog once for this process."""
+    terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _refuse_secrets,
+            structlog.dev.ConsoleRenderer()
+            if terminal
+            else structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _refuse_secrets(_logger: Any, _method: str, event: Any) -> Any:
+    # A Secret prints as ***; whoever logs one has made a mistake that tests must see.
+    if any(isinstance(value, Secret) for value in event.values()):
+        event["defect"] = "a secret was given to the log"
+    return event

@@ -1,0 +1,137 @@
+"""How answers look: text and tables for people, one JSON document for programs.
+
+With `--json`, standard output holds `{"verb": …, "data": …}` and nothing else; an error is
+`{"verb": …, "error": {"code", "message", "hint", "exit_status"}}` on standard error.
+"""
+
+import datetime as dt
+import decimal
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from registry.errors import RegistryError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PIPE_WIDTH = 200
+
+
+class Output:
+    """Standard output and standard error of one verb."""
+
+    def __init__(self, verb: str, *, as_json: bool) -> None:
+        self.verb = verb
+        self.as_json = as_json
+
+    def result(self, data: Any, text: Callable[[], None]) -> None:
+        """Prints the data as JSON, or else lets `text` print it for people."""
+        if self.as_json:
+            sys.stdout.write(to_json({"verb": self.verb, "data": data}) + "\n")
+        else:
+            text()
+        sys.stdout.flush()
+
+    def line(self, text: str) -> None:
+        """A line on standard output."""
+        sys.stdout.write(_printable(text, sys.stdout) + "\n")
+
+    def notice(self, text: str) -> None:
+        """A line on standard error that is neither data nor an error."""
+        sys.stderr.write(_printable(text, sys.stderr) + "\n")
+
+    def error(self, error: RegistryError) -> None:
+        """An error: what and why, and what to do."""
+        if self.as_json:
+            document = {
+                "verb": self.verb,
+                "error": {
+                    "code": error.code,
+                    "message": error.message,
+                    "hint": error.hint,
+                    "exit_status": int(error.exit_status),
+                },
+            }
+            sys.stderr.write(to_json(document) + "\n")
+            return
+        self.notice(f"{_red('Error:')} {error.message}")
+        if error.hint:
+            self.notice(f"  {error.hint}")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """A table on standard output."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for column in columns:
+            # Identifiers are copied out of tables: they must not be cut.
+            table.add_column(Text(column), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(show(value)) for value in row))
+        self._console().print(table)
+
+    def facts(self, facts: Iterable[tuple[str, Any]]) -> None:
+        """Names and values, one a line."""
+        shown = [(name, show(value)) for name, value in facts]
+        width = max(len(name) for name, _ in shown)
+        for name, value in shown:
+            self.line(f"{name:<{width}}  {value}")
+
+    def _console(self) -> "Console":
+        from rich.console import Console
+
+        # A pipe has no width; Rich would assume a narrow one and fold.
+        width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS") or _PIPE_WIDTH)
+        return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def show(value: Any) -> str:
+    """A value as people read it; times are UTC."""
+    match value:
+        case None | []:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case dt.datetime():
+            moment = value if value.tzinfo is None else value.astimezone(dt.UTC)
+            return f"{moment:%Y-%m-%d %H:%M:%S}Z"
+        case dict():
+            return to_json(value)
+        case list() | tuple():
+            return ", ".join(show(item) for item in value)
+        case _:
+            return str(value)
+
+
+def to_json(value: Any) -> str:
+    """JSON text; times are ISO in UTC, and exact numbers of the database are strings."""
+    import orjson
+
+    return orjson.dumps(
+        value,
+        default=_encode,
+        option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z,
+    ).decode()
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, decimal.Decimal | uuid.UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def _printable(text: str, stream: Any) -> str:
+    # A terminal that cannot show a character must not turn an answer into an error.
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _red(text: str) -> str:
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        return f"\x1b[31m{text}\x1b[0m"
+    return text

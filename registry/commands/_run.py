@@ -1,0 +1,104 @@
+"""What one run of a verb has at hand: its output, the database, the keys, and who acts."""
+
+import getpass
+import os
+import socket
+import sys
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from registry.commands._output import Output
+from registry.errors import ConfirmationNeeded, ExitStatus, InvalidInput
+
+if TYPE_CHECKING:
+    from registry.database.connection import SingleConnection
+    from registry.encryption.keyring import MasterKeyring
+    from registry.services.executor import Invocation
+
+
+class Run:
+    """One run of one verb."""
+
+    def __init__(self, output: Output, options: dict[str, Any]) -> None:
+        self.output = output
+        self.exit_status: int = ExitStatus.DONE
+        self._options = options
+        self._database: SingleConnection | None = None
+
+    @property
+    def database(self) -> "SingleConnection":
+        """The database that the environment names; connected when first used."""
+        if self._database is None:
+            from registry.database.connection import SingleConnection
+            from registry.database.target import Target
+
+            self._database = SingleConnection(Target.from_environment(), self.output.notice)
+        return self._database
+
+    def keyring(self) -> "MasterKeyring":
+        """The master keys; errors as `key_source.load_keyring`."""
+        from registry.encryption.key_source import load_keyring
+
+        return load_keyring()
+
+    def invocation(self) -> "Invocation":
+        """Who asks, and how; sets up the log of this run.
+
+        Raises:
+            InvalidInput: an option is not acceptable.
+        """
+        from registry.commands._logging import set_up_logging
+        from registry.services.executor import Invocation
+        from registry.settings import Settings
+
+        settings = Settings.from_environment()
+        set_up_logging(settings.log_level)
+        expected: int | None = self._options["expected_version"]
+        return Invocation(
+            actor=self._options["actor"] or settings.actor or default_actor(),
+            reason=self._options["reason"],
+            command_id=_command_id(self._options["command_id"]),
+            expected_version=expected,
+            dry_run=self._options["dry_run"],
+        )
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Asks before something that takes effect at once; `--dry-run` and `--yes` skip it.
+
+        Raises:
+            ConfirmationNeeded: the answer was no, or nobody is there to ask.
+        """
+        if yes or self._options.get("dry_run"):
+            return
+        if not sys.stdin.isatty():
+            raise ConfirmationNeeded(
+                "this needs a confirmation, and there is no terminal to ask on",
+                hint="Add --yes if it is meant.",
+            )
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise ConfirmationNeeded("not confirmed; nothing was changed")
+
+    def close(self) -> None:
+        """Gives the connection back."""
+        if self._database is not None:
+            self._database.close()
+
+
+def default_actor() -> str:
+    """The operating system's user at this host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        user = f"uid{os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _command_id(text: str | None) -> uuid.UUID | None:
+    if text is None:
+        return None
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise InvalidInput(f"--command-id {text!r} is not a UUID") from None

@@ -1,0 +1,132 @@
+"""What every verb has in common: its options, its errors and its exit code."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from registry.commands._output import Output
+from registry.commands._run import Run
+from registry.errors import ExitStatus, InvalidInput, RegistryError
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+_Actor = Annotated[
+    str | None,
+    typer.Option("--actor", metavar="NAME", help="Who acts. [default: the user at this host]"),
+]
+_Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")
+]
+_Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback after an error.")]
+_CommandId = Annotated[
+    str | None,
+    typer.Option(
+        "--command-id",
+        metavar="UUID",
+        help="Name this command, so that sending it again cannot apply it twice.",
+    ),
+]
+_ExpectedVersion = Annotated[
+    int | None,
+    typer.Option(
+        "--expected-version",
+        metavar="N",
+        help="Refuse if the account's version is another (see show-account).",
+    ),
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
+
+_COMMON = {"json": (_Json, False), "actor": (_Actor, None), "reason": (_Reason, None), "debug": (_Debug, False)}
+_CHANGING = {
+    "command_id": (_CommandId, None),
+    "expected_version": (_ExpectedVersion, None),
+    "dry_run": (_DryRun, False),
+}
+
+Verb = Callable[..., None]
+
+
+def verb(name: str, *, changes: bool = False) -> Callable[[Verb], Verb]:
+    """Makes a function a verb: it takes a `Run` first, and then its own options.
+
+    The options that all verbs have, and those of all verbs that change something, are
+    added to its own; errors become one or two lines and the documented exit code.
+    """
+    options = {**(_CHANGING if changes else {}), **_COMMON}
+
+    def decorate(function: Verb) -> Verb:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        added = [
+            inspect.Parameter(
+                option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+            )
+            for option, (annotation, default) in options.items()
+        ]
+        keyword_only = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own
+        ]
+
+        def call(**given: Any) -> None:
+            common = {option: given.pop(option) for option in options}
+            raise typer.Exit(_guarded(name, function, common, given))
+
+        call.__name__ = function.__name__
+        call.__doc__ = function.__doc__
+        call.__signature__ = inspect.Signature([*keyword_only, *added])  # type: ignore[attr-defined]
+        call.__annotations__ = {p.name: p.annotation for p in [*keyword_only, *added]}
+        return call
+
+    return decorate
+
+
+def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str, Any]) -> int:
+    output = Output(name, as_json=common["json"])
+    debug = common["debug"] or os.environ.get("REGISTRY_DEBUG") == "1"
+    run = Run(output, common)
+    try:
+        _check_texts({**common, **given})
+        function(run, **given)
+    except RegistryError as error:
+        output.error(error)
+        if debug:
+            _show_traceback()
+        return error.exit_status
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing is left to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.FAILED
+    except (typer.Exit, typer.Abort, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        # The text of an unforeseen error may hold anything, so only its type is shown.
+        output.error(
+            RegistryError(
+                f"unexpected {type(error).__name__}",
+                hint="This is a defect of the program. Run again with --debug and report it.",
+            )
+        )
+        if debug:
+            _show_traceback()
+        return ExitStatus.FAILED
+    finally:
+        run.close()
+    return run.exit_status
+
+
+def _show_traceback() -> None:
+    """The places, without the values and texts that exceptions carry."""
+    import traceback
+
+    kind, _, trace = sys.exc_info()
+    sys.stderr.write("".join(traceback.format_tb(trace)))
+    sys.stderr.write(f"{kind.__name__ if kind else ''}\n")
+
+
+def _check_texts(given: dict[str, Any]) -> None:
+    for option, value in given.items():
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str) and any("\ud800" <= c <= "\udfff" or c == "\0" for c in text):
+                raise InvalidInput(f"{option.replace('_', '-')} is not valid UTF-8 text")

@@ -1,0 +1,171 @@
+"""Verbs that change accounts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from registry.commands._run import Run
+from registry.commands._verb import verb
+
+if TYPE_CHECKING:
+    from registry.services.accounts import AccountService
+
+app = typer.Typer()
+
+AccountName = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's name.")]
+Wallet = Annotated[
+    str | None,
+    typer.Option("--wallet-address", metavar="ADDRESS", help="The wallet that it trades from."),
+]
+Description = Annotated[str | None, typer.Option("--description", metavar="TEXT")]
+Metadata = Annotated[
+    str | None,
+    typer.Option(
+        "--metadata",
+        metavar="JSON|@FILE",
+        help="A JSON object of limits and settings, such as max_positions; @FILE reads it.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def _accounts(run: Run) -> "AccountService":
+    from registry.services.accounts import AccountService
+
+    return AccountService(run.database)
+
+
+@app.command("create-account")
+@verb("create-account", changes=True)
+def create_account(
+    run: Run,
+    account: Annotated[str, typer.Argument(metavar="NAME", help="A name that is free.")],
+    wallet_address: Wallet = None,
+    description: Description = None,
+    metadata: Metadata = None,
+) -> None:
+    """Create an account."""
+    from registry.commands._changes import tell
+    from registry.decisions.account import CreateAccount
+
+    command = CreateAccount(
+        account_name=account,
+        wallet_address=wallet_address,
+        description=description,
+        metadata=None if metadata is None else _metadata(metadata),
+    )
+    outcome = _accounts(run).create(command, run.invocation())
+    tell(run, outcome, f"created account {account}", account=account, id=outcome.stream_id)
+
+
+@app.command("update-account")
+@verb("update-account", changes=True)
+def update_account(
+    run: Run,
+    account: AccountName,
+    wallet_address: Wallet = None,
+    description: Description = None,
+    metadata: Metadata = None,
+    clear: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--clear",
+            metavar="DETAIL",
+            help="Empty wallet-address, description or metadata; may be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Change an account's details; what is not named stays. --metadata replaces the whole object."""
+    from registry.commands._changes import tell
+    from registry.decisions.account import UpdateAccount
+    from registry.errors import InvalidInput
+
+    empty: dict[str, Any] = {"wallet_address": None, "description": None, "metadata": {}}
+    changes: dict[str, Any] = {}
+    for detail in clear or []:
+        name = detail.replace("-", "_")
+        if name not in empty:
+            raise InvalidInput(
+                f"an account has no detail {detail!r} to clear",
+                hint="It is wallet-address, description or metadata.",
+            )
+        changes[name] = empty[name]
+    given = {
+        "wallet_address": wallet_address,
+        "description": description,
+        "metadata": None if metadata is None else _metadata(metadata),
+    }
+    for name, value in given.items():
+        if value is not None:
+            if name in changes:
+                raise InvalidInput(f"{name.replace('_', '-')} cannot be set and cleared at once")
+            changes[name] = value
+    outcome = _accounts(run).update(account, UpdateAccount(**changes), run.invocation())
+    tell(run, outcome, f"updated account {account}", account=account)
+
+
+@app.command("rename-account")
+@verb("rename-account", changes=True)
+def rename_account(
+    run: Run,
+    account: AccountName,
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="A name that is free.")],
+) -> None:
+    """Give an account another name; its id, credentials and history stay."""
+    from registry.commands._changes import tell
+
+    outcome = _accounts(run).rename(account, new_name, run.invocation())
+    tell(run, outcome, f"renamed account {account} to {new_name}", account=new_name)
+
+
+@app.command("deactivate-account")
+@verb("deactivate-account", changes=True)
+def deactivate_account(run: Run, account: AccountName) -> None:
+    """Stop an account: its credentials cannot be used until it is reactivated."""
+    from registry.commands._changes import tell
+
+    outcome = _accounts(run).deactivate(account, run.invocation())
+    tell(run, outcome, f"deactivated account {account}", account=account)
+
+
+@app.command("reactivate-account")
+@verb("reactivate-account", changes=True)
+def reactivate_account(run: Run, account: AccountName) -> None:
+    """Let a deactivated account be used again."""
+    from registry.commands._changes import tell
+
+    outcome = _accounts(run).reactivate(account, run.invocation())
+    tell(run, outcome, f"reactivated account {account}", account=account)
+
+
+@app.command("delete-account")
+@verb("delete-account", changes=True)
+def delete_account(run: Run, account: AccountName, yes: Yes = False) -> None:
+    """Delete an account and its credentials; the history keeps them, encrypted."""
+    from registry.commands._changes import tell
+    from registry.services.reading import show_account
+
+    invocation = run.invocation()
+    if invocation.command_id is None:
+        held = len(show_account(run.database, account)["credentials"])
+        credentials = f" and its {held} credential{'' if held == 1 else 's'}" if held else ""
+        run.confirm(f"Delete account {account}{credentials}?", yes=yes)
+    else:
+        run.confirm(f"Delete account {account}?", yes=yes)
+    outcome = _accounts(run).delete(account, invocation)
+    tell(run, outcome, f"deleted account {account}", account=account)
+
+
+def _metadata(text: str) -> dict[str, Any]:
+    from registry.errors import InvalidInput
+    from registry.values import MAX_METADATA_BYTES, parse_metadata
+
+    if text.startswith("@"):
+        try:
+            with Path(text[1:]).open(encoding="utf-8") as file:
+                text = file.read(MAX_METADATA_BYTES * 4)
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise InvalidInput(f"cannot read {text[1:]}: {why}") from None
+    return parse_metadata(text)

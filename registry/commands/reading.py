@@ -1,0 +1,158 @@
+"""Verbs that only read: accounts, credentials without their secrets, history."""
+
+from typing import Annotated, Any
+
+import typer
+
+from registry.commands._output import show
+from registry.commands._run import Run
+from registry.commands._verb import verb
+from registry.commands.accounts import AccountName
+
+app = typer.Typer()
+
+OptionalAccount = Annotated[
+    str | None, typer.Argument(metavar="[ACCOUNT]", help="Only this account's.")
+]
+ExchangeOption = Annotated[
+    str | None, typer.Option("--exchange", metavar="EXCHANGE", help="Only this exchange's.")
+]
+
+_CREDENTIAL_COLUMNS = ("exchange", "subaccount", "permission", "version", "active", "fields", "label", "expires")
+
+
+@app.command("list-accounts")
+@verb("list-accounts")
+def list_accounts(run: Run) -> None:
+    """List all accounts."""
+    from registry.services import reading
+
+    accounts = reading.list_accounts(run.database)
+
+    def text() -> None:
+        if not accounts:
+            run.output.line("There are no accounts yet. Make one with: account-registry create-account NAME")
+            return
+        run.output.table(
+            ["account", "active", "credentials", "wallet", "description", "created"],
+            [
+                [a["account_name"], a["is_active"], a["credentials"], a["wallet_address"], a["description"], a["created_at"]]
+                for a in accounts
+            ],
+        )
+
+    run.output.result(accounts, text)
+
+
+@app.command("show-account")
+@verb("show-account")
+def show_account(run: Run, account: AccountName) -> None:
+    """Show an account and its credentials (never their secrets)."""
+    from registry.services import reading
+
+    found = reading.show_account(run.database, account)
+
+    def text() -> None:
+        run.output.facts(
+            [
+                ("account", found["account_name"]),
+                ("id", found["id"]),
+                ("active", found["is_active"]),
+                ("wallet", found["wallet_address"]),
+                ("description", found["description"]),
+                ("metadata", found["metadata"]),
+                ("created", found["created_at"]),
+                ("updated", found["updated_at"]),
+                ("version", found["version"]),
+            ]
+        )
+        if found["credentials"]:
+            run.output.table(
+                _CREDENTIAL_COLUMNS, [_credential_cells(c) for c in found["credentials"]]
+            )
+        else:
+            run.output.line("No credentials.")
+
+    run.output.result(found, text)
+
+
+@app.command("list-credentials")
+@verb("list-credentials")
+def list_credentials(
+    run: Run, account: OptionalAccount = None, exchange: ExchangeOption = None
+) -> None:
+    """List credentials (never their secrets)."""
+    from registry.services import reading
+
+    found = reading.list_credentials(run.database, account, exchange)
+
+    def text() -> None:
+        if not found:
+            run.output.line("There are no credentials here.")
+            return
+        run.output.table(
+            ("account", *_CREDENTIAL_COLUMNS),
+            [(c["account_name"], *_credential_cells(c)) for c in found],
+        )
+
+    run.output.result(found, text)
+
+
+def _credential_cells(credential: dict[str, Any]) -> list[Any]:
+    active = credential["is_active"] and credential["account_is_active"]
+    return [
+        credential["exchange"],
+        credential["subaccount_index"],
+        credential["permission"],
+        credential["version"],
+        active,
+        credential["fields"],
+        credential["label"],
+        credential["expires_at"],
+    ]
+
+
+@app.command("history")
+@verb("history")
+def history(
+    run: Run,
+    account: OptionalAccount = None,
+    exchange: ExchangeOption = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="From this moment on, ISO 8601.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Before this moment, ISO 8601.")
+    ] = None,
+    event_type: Annotated[
+        str | None, typer.Option("--type", metavar="EVENT", help="Such as CredentialReplaced.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="The newest N.")
+    ] = 100,
+) -> None:
+    """Show who changed what, when and why; the newest events, the oldest of them first."""
+    from registry.commands._describe import describe
+    from registry.services import reading
+    from registry.values import moment
+
+    wanted = reading.HistoryFilter(
+        account=account,
+        exchange=exchange,
+        event_type=event_type,
+        since=None if since is None else moment(since, "--since"),
+        until=None if until is None else moment(until, "--until"),
+        limit=limit,
+    )
+    events = reading.history(run.database, wanted)
+
+    def text() -> None:
+        if not events:
+            run.output.line("No events.")
+            return
+        run.output.table(
+            ["event", "when", "who", "what", "why"],
+            [[e["position"], e["occurred_at"], e["actor"], describe(e), show(e["reason"])] for e in events],
+        )
+
+    run.output.result(events, text)

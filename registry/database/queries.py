@@ -1,0 +1,29 @@
+"""Named SQL statements from a file.
+
+A file holds statements, each under a line `-- name: the_name`, followed by comment lines
+that describe it and the statement itself.
+"""
+
+import functools
+import importlib.resources
+import re
+from collections.abc import Mapping
+
+_HEADING = re.compile(r"^-- name: ([a-z_]+)\s*$", re.MULTILINE)
+
+
+@functools.cache
+def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, bytes]:
+    """The statements of a file beside a package's modules, by name.
+
+    Raises:
+        ValueError: a name stands twice, or there is text before the first name.
+    """
+    text = importlib.resources.files(package).joinpath(file).read_text(encoding="utf-8")
+    before, *parts = _HEADING.split(text)
+    if any(line and not line.startswith("--") for line in before.splitlines()):
+        raise ValueError(f"{package}/{file} starts with a statement without a name")
+    names = parts[::2]
+    if len(set(names)) != len(names):
+        raise ValueError(f"{package}/{file} names a statement twice")
+    return {name: body.strip().encode() for name, body in zip(names, parts[1::2], strict=True)}

@@ -1,0 +1,10 @@
+-- The first words on each connection.
+
+-- name: session
+-- Times are read and written in UTC, whatever the server's or the user's setting.
+SET TIME ZONE 'UTC'
+
+-- name: schema_state
+-- The newest migration that was applied, and how many were.
+SELECT coalesce(max(m.number), 0) AS newest, count(*) AS applied
+FROM public.registry_migrations AS m

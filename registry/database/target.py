@@ -1,0 +1,56 @@
+"""Which database to use: an external one by `DATABASE_URL`, or the embedded one."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from registry.errors import InvalidInput
+
+APPLICATION = "account-registry"
+
+
+def data_folder() -> Path:
+    """Where the embedded database lives: `REGISTRY_DATA_DIR`, or the user's data folder."""
+    configured = os.environ.get("REGISTRY_DATA_DIR")
+    return Path(configured) if configured else Path(platformdirs.user_data_path(APPLICATION))
+
+
+def config_folder() -> Path:
+    """Where a key file is looked for: `REGISTRY_CONFIG_DIR`, or the user's configuration folder."""
+    configured = os.environ.get("REGISTRY_CONFIG_DIR")
+    return Path(configured) if configured else Path(platformdirs.user_config_path(APPLICATION))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A database; without a URL it is the embedded one."""
+
+    url: str | None
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the registry runs the server itself."""
+        return self.url is None
+
+    @classmethod
+    def from_environment(cls) -> "Target":
+        """The database that the environment names.
+
+        Raises:
+            InvalidInput: `DATABASE_URL` is not a PostgreSQL URL.
+        """
+        url = os.environ.get("DATABASE_URL", "").strip()
+        if not url:
+            return cls(None)
+        # SQLAlchemy's form is common in bots' environments; libpq wants it plain.
+        url = re.sub(r"^postgres(ql)?\+[a-z0-9_]+://", "postgresql://", url)
+        if not re.match(r"^(postgres(ql)?://|[a-z_]+ *=)", url):
+            raise InvalidInput(
+                "DATABASE_URL is not the address of a PostgreSQL database",
+                hint="It looks like postgresql://user@host:5432/database. "
+                "Unset it to use the embedded database.",
+            )
+        return cls(url)

@@ -1,0 +1,184 @@
+"""What an account is, as far as its own events say.
+
+The state is the projection of the account's stream: the same projectors that make the
+tables make it, so that a rule and a row can never disagree.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+from projections import accounts, credentials, project
+from projections.accounts import AccountRow
+from projections.credentials import CredentialRow
+from projections.memory_sink import Rows, apply_to_memory
+from registry.errors import (
+    AccountInactive,
+    AccountNotFound,
+    CredentialNotFound,
+    InvalidInput,
+)
+from registry.events.stored import StoredEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where an account keeps a credential."""
+
+    exchange_id: int
+    exchange: str
+    subaccount_index: int | None
+    permission: str
+
+    def __str__(self) -> str:
+        subaccount = "" if self.subaccount_index is None else f" subaccount {self.subaccount_index}"
+        permission = "" if self.permission == "full" else f" ({self.permission})"
+        return f"{self.exchange}{subaccount}{permission}"
+
+
+@dataclass(slots=True)
+class AccountState:
+    """An account at the end of its stream."""
+
+    version: int = 0
+    rows: Rows = field(default_factory=dict)
+    last_versions: dict[tuple[int, int | None, str], int] = field(default_factory=dict)
+    """The highest version that each slot ever held."""
+    fingerprints: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Credential id -> fingerprints of its newest version."""
+    exchange_names: dict[int, str] = field(default_factory=dict)
+    """As the events name them."""
+
+    @classmethod
+    def of(cls, events: Iterable[StoredEvent]) -> "AccountState":
+        """The state after these events of one stream."""
+        state = cls()
+        for event in events:
+            state.apply(event)
+        return state
+
+    def apply(self, event: StoredEvent) -> None:
+        """Moves on by one event."""
+        change = project(event)
+        if change is not None:
+            apply_to_memory(self.rows, change)
+        self.version = event.stream_version
+        data = event.data
+        if "exchange_id" in data:
+            self.exchange_names[data["exchange_id"]] = data["exchange"]
+        if "fingerprints" in data:
+            slot = (data["exchange_id"], data["subaccount_index"], data["permission"])
+            self.last_versions[slot] = data["version"]
+            self.fingerprints[data["credential_id"]] = data["fingerprints"]
+
+    @property
+    def exists(self) -> bool:
+        """Whether the account was created and not deleted."""
+        return bool(self.rows.get(accounts.TABLE.name))
+
+    @property
+    def account(self) -> AccountRow:
+        """The account's row.
+
+        Raises:
+            AccountNotFound: it was never created, or was deleted.
+        """
+        for row in self.rows.get(accounts.TABLE.name, {}).values():
+            return cast("AccountRow", row)
+        raise AccountNotFound("the account does not exist")
+
+    @property
+    def name(self) -> str:
+        """The account's name."""
+        return self.account["account_name"]
+
+    def active_account(self) -> AccountRow:
+        """The account's row.
+
+        Raises:
+            AccountNotFound: it was never created, or was deleted.
+            AccountInactive: it is deactivated.
+        """
+        account = self.account
+        if not account["is_active"]:
+            raise AccountInactive(
+                f"account {account['account_name']} is inactive",
+                hint=f"Reactivate it first: account-registry reactivate-account {account['account_name']}",
+            )
+        return account
+
+    def credentials(self) -> Iterator[CredentialRow]:
+        """The credentials that the account holds."""
+        for row in self.rows.get(credentials.TABLE.name, {}).values():
+            yield cast("CredentialRow", row)
+
+    def credential_in(self, slot: Slot) -> CredentialRow | None:
+        """The credential of a slot, if it holds one."""
+        wanted = (slot.exchange_id, slot.subaccount_index, slot.permission)
+        return next((c for c in self.credentials() if _slot_key(c) == wanted), None)
+
+    def slot_of(self, row: CredentialRow) -> Slot:
+        """The slot that holds a credential."""
+        exchange_id, subaccount_index, permission = _slot_key(row)
+        name = self.exchange_names[exchange_id]
+        return Slot(exchange_id, name, subaccount_index, permission)
+
+    def last_version(self, slot: Slot) -> int:
+        """The highest version that the slot ever held, 0 if none."""
+        return self.last_versions.get((slot.exchange_id, slot.subaccount_index, slot.permission), 0)
+
+    def find_credential(self, wanted: "SlotQuery") -> tuple[Slot, CredentialRow]:
+        """The one credential that is meant, although not every part of the slot is said.
+
+        Raises:
+            CredentialNotFound: there is none.
+            InvalidInput: there are several; the message lists them.
+        """
+        found = [
+            (self.slot_of(row), row) for row in self.credentials() if wanted.matches(row)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            choices = ", ".join(str(slot) for slot, _ in found)
+            raise InvalidInput(
+                f"account {self.name} has several credentials for {wanted.exchange}: {choices}",
+                hint="Say which with --subaccount and --permission.",
+            )
+        others = [
+            str(self.slot_of(row))
+            for row in self.credentials()
+            if row["exchange_id"] == wanted.exchange_id
+        ]
+        raise CredentialNotFound(
+            f"account {self.name} has no credential for {wanted}",
+            hint=f"It has: {', '.join(others)}." if others else
+            f"Add one with: account-registry add-credential {self.name} {wanted.exchange}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SlotQuery:
+    """A slot as people name it: what is not said is found out where it is unique."""
+
+    exchange_id: int
+    exchange: str
+    subaccount_index: int | None = None
+    permission: str | None = None
+
+    def matches(self, row: CredentialRow) -> bool:
+        """Whether the row's slot fits."""
+        return (
+            row["exchange_id"] == self.exchange_id
+            and self.subaccount_index in (None, row["subaccount_index"])
+            and self.permission in (None, row["permission"])
+        )
+
+    def __str__(self) -> str:
+        return str(
+            Slot(self.exchange_id, self.exchange, self.subaccount_index, self.permission or "full")
+        )
+
+
+def _slot_key(row: CredentialRow) -> tuple[int, int | None, str]:
+    return row["exchange_id"], row["subaccount_index"], row["permission"]

@@ -1,0 +1,43 @@
+"""Events of an account itself."""
+
+from typing import Any
+
+from registry.events.base import EventModel
+
+
+class AccountCreated(EventModel):
+    """An account came to be."""
+
+    account_name: str
+    wallet_address: str | None = None
+    description: str | None = None
+    metadata: dict[str, Any] = {}
+
+
+class AccountUpdated(EventModel):
+    """Some of the account's details changed; a field that is absent did not."""
+
+    wallet_address: str | None = None
+    description: str | None = None
+    metadata: dict[str, Any] = {}
+
+
+class AccountRenamed(EventModel):
+    """The account has another name; its id and all that belongs to it stay."""
+
+    account_name: str
+    previous_name: str
+
+
+class AccountDeactivated(EventModel):
+    """No credential of the account may be used until it is reactivated."""
+
+
+class AccountReactivated(EventModel):
+    """The account may be used again."""
+
+
+class AccountDeleted(EventModel):
+    """The account is gone from the tables; its history stays."""
+
+    account_name: str

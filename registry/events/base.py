@@ -1,0 +1,28 @@
+"""What all events have in common."""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class EventModel(BaseModel):
+    """Base of all events.
+
+    A field that was not given is not stored: that is how "not changed" differs from
+    "cleared" (`null`) in the events that change some of several fields.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+    schema_version: ClassVar[int] = 1
+
+    @property
+    def event_type(self) -> str:
+        """The name under which the event is stored."""
+        return type(self).__name__
+
+    def to_json(self) -> str:
+        """The text that is stored and hashed."""
+        return self.model_dump_json(exclude_unset=True)

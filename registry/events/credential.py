@@ -1,0 +1,71 @@
+"""Events of an account's credentials. They belong to the stream of the account."""
+
+import datetime as dt
+import uuid
+from typing import Literal
+
+from registry.events.base import EventModel
+
+Permission = Literal["full", "read_only"]
+
+
+class CredentialEvent(EventModel):
+    """What every credential event says: which credential, and in which slot it is."""
+
+    credential_id: uuid.UUID
+    exchange: str
+    exchange_id: int
+    subaccount_index: int | None
+    permission: Permission
+
+
+class SealedVersion(CredentialEvent):
+    """A version of a credential: its fields as tokens under a data key of its own.
+
+    `fingerprints` are keyed digests of the values: equal values of the same exchange and
+    field have equal fingerprints, and nobody without the master key can test a guess.
+    """
+
+    version: int
+    data_key_id: uuid.UUID
+    tokens: dict[str, str]
+    fingerprints: dict[str, str]
+
+
+class CredentialAdded(SealedVersion):
+    """An empty slot received a credential."""
+
+    label: str | None = None
+    expires_at: dt.datetime | None = None
+    ip_allow_list: list[str] | None = None
+    exchange_account_id: str | None = None
+
+
+class CredentialReplaced(SealedVersion):
+    """The credential has new secrets; a detail that is absent did not change."""
+
+    label: str | None = None
+    expires_at: dt.datetime | None = None
+    ip_allow_list: list[str] | None = None
+    exchange_account_id: str | None = None
+
+
+class CredentialUpdated(CredentialEvent):
+    """Details beside the secrets changed; one that is absent did not."""
+
+    label: str | None = None
+    expires_at: dt.datetime | None = None
+    ip_allow_list: list[str] | None = None
+    exchange_account_id: str | None = None
+
+
+class CredentialDeactivated(CredentialEvent):
+    """The credential may not be used until it is reactivated."""
+
+
+class CredentialReactivated(CredentialEvent):
+    """The credential may be used again."""
+
+
+class CredentialRemoved(CredentialEvent):
+    """The slot is empty; the removed version stays in the history."""

@@ -1,0 +1,37 @@
+"""Reads older versions of an event's data as if they had been written today."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from registry.errors import SchemaTooNew
+from registry.events.stored import StoredEvent
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+CURRENT_VERSIONS: Final[dict[str, int]] = {}
+"""The schema version of each event type that is not at version 1 any more."""
+
+UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {}
+"""From (event type, version) to a function that makes version + 1 of its data."""
+
+
+def upcast(event: StoredEvent) -> StoredEvent:
+    """The event with its data in today's form.
+
+    Raises:
+        SchemaTooNew: the event was written by a newer version of this program.
+    """
+    current = CURRENT_VERSIONS.get(event.event_type, 1)
+    if event.schema_version == current:
+        return event
+    if event.schema_version > current:
+        raise SchemaTooNew(
+            f"the log holds {event.event_type} in version {event.schema_version}, "
+            f"and this program knows {current}",
+            hint="Update account-registry.",
+        )
+    data = event.data
+    for version in range(event.schema_version, current):
+        data = UPCASTERS[event.event_type, version](data)
+    return replace(event, schema_version=current, data=data)

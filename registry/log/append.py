@@ -1,0 +1,76 @@
+"""Appends the events of one command: all of them in one transaction, or none."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from registry.database.connection import Connection
+from registry.database.queries import load_queries
+from registry.events.base import EventModel
+from registry.events.stored import StoredEvent, Stream, utc_text
+from registry.log.ids import new_id
+
+_QUERIES = load_queries("registry.log")
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event that was decided and is not in the log yet."""
+
+    stream: Stream
+    version: int
+    """The version that the stream will have with it."""
+    event: EventModel
+    related_account_id: uuid.UUID | None = None
+    id: uuid.UUID = field(default_factory=new_id)
+
+    def stored(self, occurred_at: dt.datetime) -> StoredEvent:
+        """The event as it will be read from the log."""
+        return StoredEvent(
+            stream_id=str(self.stream.id),
+            stream_version=self.version,
+            event_type=self.event.event_type,
+            schema_version=self.event.schema_version,
+            occurred_at=utc_text(occurred_at),
+            data=self.event.model_dump(mode="json", exclude_unset=True),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """What the log keeps about the command that all its events come from."""
+
+    command_id: uuid.UUID
+    digest: bytes
+    """SHA-256 over the command's content, keyed where it holds secrets."""
+    actor: str
+    reason: str | None
+    occurred_at: dt.datetime
+
+
+def send_append(
+    connection: Connection, command: CommandRecord, index: int, event: NewEvent
+) -> psycopg.Cursor[Any]:
+    """Sends one append; in pipeline mode the cursor has the position when it has ended."""
+    return connection.execute(
+        _QUERIES["append"],
+        {
+            "event_id": event.id,
+            "stream_type": event.stream.type,
+            "stream_id": event.stream.id,
+            "expected_version": event.version - 1,
+            "event_type": event.event.event_type,
+            "schema_version": event.event.schema_version,
+            "data": event.event.to_json(),
+            "actor": command.actor,
+            "reason": command.reason,
+            "command_id": command.command_id,
+            "command_index": index,
+            "command_digest": command.digest,
+            "related_account_id": event.related_account_id,
+            "occurred_at": command.occurred_at,
+        },
+    )

@@ -1,0 +1,19 @@
+"""Identifiers that grow with time, so that an index on them grows at its end only."""
+
+import os
+import time
+import uuid
+
+_RANDOM_BITS = 62
+
+
+def new_id() -> uuid.UUID:
+    """A UUID of version 7 (RFC 9562 section 5.7): milliseconds, then random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10))
+    value = (milliseconds & (1 << 48) - 1) << 80
+    value |= 0x7 << 76
+    value |= (random >> _RANDOM_BITS & 0xFFF) << 64
+    value |= 0b10 << _RANDOM_BITS
+    value |= random & (1 << _RANDOM_BITS) - 1
+    return uuid.UUID(int=value)

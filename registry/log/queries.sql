@@ -1,0 +1,32 @@
+-- Reading the log, and the call that appends.
+
+-- name: append
+SELECT public.append_event(
+    %(event_id)s, %(stream_type)s, %(stream_id)s, %(expected_version)s, %(event_type)s,
+    %(schema_version)s, %(data)s::json, %(actor)s, %(reason)s, %(command_id)s,
+    %(command_index)s, %(command_digest)s, %(related_account_id)s, %(occurred_at)s
+)
+
+-- name: stream
+-- All events of a stream, oldest first.
+SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
+    (e.occurred_at AT TIME ZONE 'UTC')::text, e.data
+FROM public.audit_events AS e
+WHERE e.stream_type = %(stream_type)s AND e.stream_id = %(stream_id)s
+ORDER BY e.stream_version
+
+-- name: account_stream_by_name
+-- All events of the account that has this name now.
+SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
+    (e.occurred_at AT TIME ZONE 'UTC')::text, e.data
+FROM public.audit_events AS e
+WHERE e.stream_type = 'account'
+    AND e.stream_id = (SELECT a.id FROM public.accounts AS a WHERE a.account_name = %(account_name)s)
+ORDER BY e.stream_version
+
+-- name: command
+-- What a command did, if it was applied.
+SELECT e.position, e.event_type, e.stream_id, e.command_digest
+FROM public.audit_events AS e
+WHERE e.command_id = %(command_id)s
+ORDER BY e.command_index

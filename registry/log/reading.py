@@ -1,0 +1,60 @@
+"""Reads streams and what a command did."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from registry.database.connection import Connection
+from registry.database.queries import load_queries
+from registry.events.stored import StoredEvent, Stream
+
+_QUERIES = load_queries("registry.log")
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedCommand:
+    """A command as the log remembers it."""
+
+    digest: bytes
+    positions: tuple[int, ...]
+    event_types: tuple[str, ...]
+    stream_id: uuid.UUID
+
+
+def send_stream(connection: Connection, stream: Stream) -> psycopg.Cursor[Any]:
+    """Asks for all events of a stream; `events_of` reads the answer."""
+    return connection.execute(
+        _QUERIES["stream"], {"stream_type": stream.type, "stream_id": stream.id}
+    )
+
+
+def send_account_stream(connection: Connection, account_name: str) -> psycopg.Cursor[Any]:
+    """Asks for all events of the account of this name; `events_of` reads the answer."""
+    return connection.execute(
+        _QUERIES["account_stream_by_name"], {"account_name": account_name}
+    )
+
+
+def events_of(cursor: psycopg.Cursor[Any]) -> list[StoredEvent]:
+    """The events that a stream's cursor gives."""
+    return [StoredEvent(*row) for row in cursor.fetchall()]
+
+
+def send_command(connection: Connection, command_id: uuid.UUID) -> psycopg.Cursor[Any]:
+    """Asks what a command did; `applied_command` reads the answer."""
+    return connection.execute(_QUERIES["command"], {"command_id": command_id})
+
+
+def applied_command(cursor: psycopg.Cursor[Any]) -> AppliedCommand | None:
+    """What the command did, or None if the log does not know it."""
+    rows = cursor.fetchall()
+    if not rows:
+        return None
+    return AppliedCommand(
+        digest=rows[0][3],
+        positions=tuple(row[0] for row in rows),
+        event_types=tuple(row[1] for row in rows),
+        stream_id=rows[0][2],
+    )

@@ -1,0 +1,299 @@
+"""Commands about credentials."""
+
+import enum
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from projections.credentials import tokens_of
+from registry.clock import now
+from registry.catalog.catalog import specification
+from registry.catalog.specification import ExchangeSpec
+from registry.database.connection import Connection, Database
+from registry.database.queries import load_queries
+from registry.decisions import credential as decisions
+from registry.decisions.account import CreateAccount
+from registry.decisions.account import create as create_account
+from registry.decisions.credential import place_of
+from registry.decisions.state import AccountState, Slot, SlotQuery
+from registry.encryption.keyring import MasterKeyring
+from registry.encryption.sealing import DataKey
+from registry.encryption.secret import Secret
+from registry.errors import CannotDecrypt
+from registry.events.base import EventModel
+from registry.events.credential import Permission
+from registry.log.append import NewEvent
+from registry.log.ids import new_id
+from registry.log.reading import events_of
+from registry.services.accounts import AccountTask, new_events
+from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.services.lookup import account_not_found, exchange_of, send_exchange
+from registry.services.vault import Vault, send_registry_key
+from registry.values import subaccount_index as checked_subaccount
+
+_QUERIES = load_queries("registry.services")
+
+
+@dataclass(frozen=True, slots=True)
+class SlotName:
+    """A slot as the caller names it; what is not said is found out where it is unique."""
+
+    exchange: str
+    subaccount_index: int | None = None
+    permission: Permission | None = None
+
+    def query(self, exchange_id: int) -> SlotQuery:
+        """The same, with the exchange's id.
+
+        Raises:
+            InvalidInput: the subaccount is not a possible number.
+        """
+        return SlotQuery(exchange_id, self.exchange, _subaccount(self), self.permission)
+
+    def slot(self, exchange_id: int) -> Slot:
+        """The slot that a new credential goes to: no subaccount, and full, unless said.
+
+        Raises:
+            InvalidInput: the subaccount is not a possible number.
+        """
+        return Slot(exchange_id, self.exchange, _subaccount(self), self.permission or "full")
+
+    def content(self) -> dict[str, Any]:
+        """For the digest of a command."""
+        return {
+            "exchange": self.exchange,
+            "subaccount": self.subaccount_index,
+            "permission": self.permission,
+        }
+
+
+def _subaccount(name: SlotName) -> int | None:
+    return None if name.subaccount_index is None else checked_subaccount(name.subaccount_index)
+
+
+class Mode(enum.Enum):
+    """What storing a credential means for what the slot holds."""
+
+    ADD = "add"
+    """The slot must be empty."""
+    REPLACE = "replace"
+    """The slot must hold a credential; its fields are replaced."""
+    MERGE = "merge"
+    """Add, or replace only the fields that are given and keep the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialInput:
+    """A credential as it comes in."""
+
+    slot: SlotName
+    fields: Mapping[str, Any]
+    """Field name -> text, `Secret`, or (for integer fields) a number."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    mode: Mode = Mode.ADD
+
+
+class StoreCredentials(AccountTask):
+    """Stores one or several credentials of one account, all or none of them."""
+
+    def __init__(
+        self,
+        account_name: str,
+        inputs: Sequence[CredentialInput],
+        keyring: MasterKeyring,
+        *,
+        verb: str,
+        create: CreateAccount | None = None,
+    ) -> None:
+        super().__init__(account_name, {"verb": verb}, lambda _: [])
+        self._inputs = inputs
+        self._keyring = keyring
+        self._create = create
+
+    def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
+        super().send_reads(connection)
+        self._registry_key = send_registry_key(connection)
+        self._data_keys = connection.execute(
+            _QUERIES["data_keys_of_account"], {"account_name": self._name}
+        )
+        self._exchanges = {
+            one.slot.exchange: send_exchange(connection, one.slot.exchange) for one in self._inputs
+        }
+
+    def content(self) -> Mapping[str, Any]:
+        """See `Task`. Secrets stand in it as keyed fingerprints."""
+        self._resolved = {name: self._resolve(name) for name in self._exchanges}
+        self._vault = Vault(self._keyring, self._registry_key)
+        return {**super().content(), "credentials": [self._content_of(one) for one in self._inputs]}
+
+    def decide(self) -> Decision:
+        """See `Task`."""
+        created, state = self._account()
+        stored_keys = {row[0]: row for row in self._data_keys}
+        events = [event for one in self._inputs for event in self._store(state, one, stored_keys)]
+        account_id = uuid.UUID(state.account["id"])
+        new = new_events(account_id, state, events)
+        return Decision([*created, *new], self._vault.writes)
+
+    def _account(self) -> tuple[list[NewEvent], AccountState]:
+        """The account; where the command may make it, with the event that does."""
+        assert self._stream is not None  # noqa: S101 - the executor reads before it decides
+        state = AccountState.of(events_of(self._stream))
+        if state.exists:
+            return [], state
+        if self._create is None:
+            assert self._connection is not None  # noqa: S101
+            raise account_not_found(self._connection, self._name)
+        created = new_events(new_id(), state, create_account(self._create))
+        return created, AccountState.of(event.stored(now()) for event in created)
+
+    def _resolve(self, exchange: str) -> tuple[int, ExchangeSpec]:
+        exchange_id, definition = exchange_of(self._exchanges[exchange], exchange)
+        return exchange_id, specification(exchange, definition)
+
+    def _content_of(self, one: CredentialInput) -> dict[str, Any]:
+        exchange_id, _ = self._resolved[one.slot.exchange]
+        given = {name: _as_secret(value) for name, value in one.fields.items()}
+        return {
+            **one.slot.content(),
+            "mode": one.mode.value,
+            "fields": self._vault.fingerprints(exchange_id, given),
+            "details": {name: str(value) for name, value in one.details.items()},
+        }
+
+    def _store(
+        self, state: AccountState, one: CredentialInput, stored_keys: Mapping[uuid.UUID, Any]
+    ) -> list[EventModel]:
+        exchange_id, spec = self._resolved[one.slot.exchange]
+        wanted = one.slot.query(exchange_id)
+        occupied = any(wanted.matches(row) for row in state.credentials())
+        if one.mode is Mode.ADD or (one.mode is Mode.MERGE and not occupied):
+            return decisions.add(
+                state,
+                one.slot.slot(exchange_id),
+                spec.check(one.fields),
+                one.details,
+                sealer=self._vault,
+                new_id=new_id(),
+                beside_others=one.slot.subaccount_index is not None,
+            )
+        fields = dict(one.fields)
+        if one.mode is Mode.MERGE:
+            state.active_account()
+            fields = self._current_fields(state, wanted, stored_keys) | fields
+        return decisions.replace(
+            state, wanted, spec.check(fields), one.details, sealer=self._vault
+        )
+
+    def _current_fields(
+        self, state: AccountState, wanted: SlotQuery, stored_keys: Mapping[uuid.UUID, Any]
+    ) -> dict[str, Secret]:
+        slot, row = state.find_credential(wanted)
+        key_id = uuid.UUID(row["data_key_id"])
+        if key_id not in stored_keys:
+            raise CannotDecrypt(
+                f"the secrets of {state.name} for {slot} were destroyed",
+                hint="Give all fields, with replace-credential.",
+            )
+        data_key = DataKey.unwrap(self._keyring, *stored_keys[key_id])
+        return data_key.open(place_of(state.account["id"], slot), tokens_of(row))
+
+
+class CredentialService:
+    """Stores and changes credentials."""
+
+    def __init__(self, database: Database, keyring: MasterKeyring | None = None) -> None:
+        """Takes the keys too if secrets are to be stored."""
+        self._executor = CommandExecutor(database)
+        self._keyring = keyring
+
+    def store(
+        self,
+        account_name: str,
+        inputs: Sequence[CredentialInput],
+        invocation: Invocation,
+        *,
+        verb: str,
+        create: CreateAccount | None = None,
+    ) -> Outcome:
+        """Stores credentials, all of them or none; makes the account if `create` says how.
+
+        Raises:
+            InvalidCredential: fields are missing, unknown, placeholders or of the wrong type.
+            CredentialExists, CredentialNotFound: the slot is not as the mode needs it.
+            AccountNotFound, AccountInactive, CredentialInactive: see `registry.decisions`.
+            MasterKeyWrong: the registry was set up with another master key.
+        """
+        assert self._keyring is not None  # noqa: S101 - secrets are stored with keys only
+        task = StoreCredentials(account_name, inputs, self._keyring, verb=verb, create=create)
+        return self._executor.execute(task, invocation)
+
+    def update(
+        self, account_name: str, slot: SlotName, details: Mapping[str, Any], invocation: Invocation
+    ) -> Outcome:
+        """Changes details beside the secrets; errors as `decisions.credential.update`."""
+        content = {name: str(value) for name, value in details.items()}
+        return self._run(
+            "update-credential", account_name, slot, invocation,
+            lambda state, wanted: decisions.update(state, wanted, details), content,
+        )
+
+    def deactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
+        """Stops the credential; errors as `decisions.credential.deactivate`."""
+        return self._run(
+            "deactivate-credential", account_name, slot, invocation, decisions.deactivate
+        )
+
+    def reactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
+        """Lets it be used again; errors as `decisions.credential.reactivate`."""
+        return self._run(
+            "reactivate-credential", account_name, slot, invocation, decisions.reactivate
+        )
+
+    def remove(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
+        """Empties the slot; errors as `decisions.credential.remove`."""
+        return self._run("remove-credential", account_name, slot, invocation, decisions.remove)
+
+    def _run(
+        self,
+        verb: str,
+        account_name: str,
+        slot: SlotName,
+        invocation: Invocation,
+        decide: Callable[[AccountState, SlotQuery], Sequence[EventModel]],
+        content: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        task = _SlotTask(account_name, slot, {"verb": verb, **(content or {})}, decide)
+        return self._executor.execute(task, invocation)
+
+
+class _SlotTask(AccountTask):
+    """A command about a credential that exists."""
+
+    def __init__(
+        self,
+        account_name: str,
+        slot: SlotName,
+        content: Mapping[str, Any],
+        decide: Callable[[AccountState, SlotQuery], Sequence[EventModel]],
+    ) -> None:
+        super().__init__(
+            account_name,
+            {**content, "slot": slot.content()},
+            lambda state: decide(state, self._wanted()),
+        )
+        self._slot = slot
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._exchange = send_exchange(connection, self._slot.exchange)
+
+    def _wanted(self) -> SlotQuery:
+        exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
+        return self._slot.query(exchange_id)
+
+
+def _as_secret(value: Any) -> Secret:
+    return value if isinstance(value, Secret) else Secret(str(value))

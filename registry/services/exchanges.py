@@ -1,0 +1,153 @@
+"""Commands about exchanges: which there are, and what their credentials consist of."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from registry.catalog.catalog import built_in_exchanges, from_definition, specification
+from registry.catalog.specification import ExchangeSpec
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.errors import ExchangeExists, InvalidInput
+from registry.events.stored import Stream
+from registry.log.append import NewEvent
+from registry.log.reading import events_of, send_stream
+from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.services.lookup import exchange_of, exchange_stream_id, send_exchange
+from registry.services.vault import Write
+from registry.values import exchange_name, short_text
+
+_QUERIES = load_queries("registry.services")
+_FIELD_NAME = re.compile(r"^[a-z][a-z0-9_]{0,49}$")
+_ENV_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,99}$")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownExchange:
+    """A row of `dexes`, and what the catalog knows of it (None: nothing yet)."""
+
+    id: int
+    name: str
+    credentials: int
+    spec: ExchangeSpec | None
+
+
+def list_exchanges(database: Database) -> list[KnownExchange]:
+    """All exchanges of the database."""
+    with database.connection() as connection, registry_errors(connection):
+        rows = connection.execute(_QUERIES["exchanges"]).fetchall()
+    return [KnownExchange(row[0], row[1], row[3], _spec(row[1], row[2])) for row in rows]
+
+
+def known_specifications(database: Database) -> list[ExchangeSpec]:
+    """The exchanges whose fields are known."""
+    return [one.spec for one in list_exchanges(database) if one.spec is not None]
+
+
+def exchange_specification(database: Database, name: str) -> ExchangeSpec:
+    """The fields of one exchange.
+
+    Raises:
+        ExchangeNotFound: it does not exist, or its fields are not known.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        _, definition = exchange_of(send_exchange(connection, name), name)
+    return specification(name, definition)
+
+
+def _spec(name: str, definition: Mapping[str, Any] | None) -> ExchangeSpec | None:
+    return built_in_exchanges().get(name) if definition is None else from_definition(definition)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeDefinition:
+    """A new exchange as the caller describes it."""
+
+    name: str
+    display_name: str
+    fields: Sequence[Mapping[str, Any]]
+    """As `registry.events.exchange.FieldDefinition`."""
+    ccxt_id: str | None = None
+
+
+def add_exchange(
+    database: Database, definition: ExchangeDefinition, invocation: Invocation
+) -> Outcome:
+    """Defines an exchange, and adds it to `dexes` unless the bot has it there already.
+
+    Raises:
+        ExchangeExists: it is built in, or was defined before with other fields.
+        InvalidInput: a name is not acceptable, or there is no field.
+    """
+    _check(definition)
+    return CommandExecutor(database).execute(_AddExchange(definition), invocation)
+
+
+class _AddExchange:
+    def __init__(self, definition: ExchangeDefinition) -> None:
+        self._definition = definition
+        self._stream = Stream("exchange", exchange_stream_id(definition.name))
+
+    def send_reads(self, connection: Connection) -> None:
+        self._events: psycopg.Cursor[Any] = send_stream(connection, self._stream)
+        self._ids = connection.execute(_QUERIES["exchange_ids"], {"name": self._definition.name})
+
+    def content(self) -> Mapping[str, Any]:
+        definition = self._definition
+        return {
+            "verb": "add-exchange",
+            "exchange": definition.name,
+            "display_name": definition.display_name,
+            "fields": list(definition.fields),
+            "ccxt_id": definition.ccxt_id,
+        }
+
+    def decide(self) -> Decision:
+        from registry.events.exchange import ExchangeAdded, FieldDefinition
+
+        definition = self._definition
+        existing = events_of(self._events)
+        if existing:
+            raise ExchangeExists(
+                f"the exchange {definition.name} was defined before",
+                hint="See: account-registry exchanges",
+            )
+        known_id, new_id = self._ids.fetchone() or (None, None)
+        event = ExchangeAdded(
+            exchange=definition.name,
+            exchange_id=new_id if known_id is None else known_id,
+            display_name=definition.display_name,
+            fields=[FieldDefinition(**one) for one in definition.fields],
+            ccxt_id=definition.ccxt_id,
+        )
+        row = {"id": new_id, "name": definition.name, "display_name": definition.display_name}
+        # A row that the bot has already stays as it is.
+        writes = [] if new_id is None else [Write("add_exchange", row)]
+        return Decision([NewEvent(self._stream, 1, event)], writes)
+
+
+def _check(definition: ExchangeDefinition) -> None:
+    exchange_name(definition.name)
+    short_text(definition.display_name, "a display name", limit=100)
+    if definition.name in built_in_exchanges():
+        raise ExchangeExists(
+            f"the exchange {definition.name} is built in", hint="See: account-registry exchanges"
+        )
+    if not definition.fields:
+        raise InvalidInput("an exchange's credential needs one field at least")
+    for one in definition.fields:
+        if not _FIELD_NAME.match(one["name"]):
+            raise InvalidInput(
+                f"{one['name']!r} is not a field name", hint="It looks like api_key: a-z, 0-9 and _."
+            )
+        if not _ENV_NAME.match(one["env"]):
+            raise InvalidInput(
+                f"{one['env']!r} is not the name of a variable", hint="It looks like BINANCE_API_KEY."
+            )
+    for part in ("name", "env"):
+        names = [one[part] for one in definition.fields]
+        if len(set(names)) != len(names):
+            raise InvalidInput(f"two fields have the same {part}")

@@ -1,0 +1,266 @@
+"""Carries a command out: read, decide, and append with the projections, in one transaction.
+
+Two round trips: the reads go out together, and so do BEGIN, the appends, the changes of
+the tables and COMMIT. A decision made on a state that has changed since is made again.
+"""
+
+import contextlib
+import hashlib
+import random
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import orjson
+import psycopg
+import structlog
+
+from projections import project
+from projections.sql_sink import apply_to_tables
+from registry.clock import now
+from registry.database.connection import Connection, Database, registry_errors
+from registry.errors import (
+    CommandApplied,
+    CommandIdReused,
+    DatabaseUnavailable,
+    InvalidInput,
+    StaleVersion,
+)
+from registry.log.append import CommandRecord, NewEvent, send_append
+from registry.log.ids import new_id
+from registry.log.reading import AppliedCommand, applied_command, send_command
+from registry.values import MAX_REASON, short_text
+
+log = structlog.get_logger(__name__)
+
+_DECISIONS: Final = 20
+_RECONNECTIONS: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """Who asks, and how."""
+
+    actor: str
+    reason: str | None = None
+    command_id: uuid.UUID | None = None
+    """Given by a caller that may send the same command again after a lost connection."""
+    expected_version: int | None = None
+    """The version of the account's stream that the caller has seen."""
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        short_text(self.actor, "the actor")
+        if self.reason is not None:
+            short_text(self.reason, "the reason", limit=MAX_REASON)
+
+
+class Statement(Protocol):
+    """Something beside events that a command writes, such as a data key."""
+
+    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+        """Sends the statement, within the command's transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a command means in the state that was read."""
+
+    events: Sequence[NewEvent]
+    statements: Sequence[Statement] = ()
+
+
+class Task(Protocol):
+    """A command as the executor sees it."""
+
+    def send_reads(self, connection: Connection) -> None:
+        """Sends the queries whose answers the decision needs."""
+
+    def content(self) -> Mapping[str, Any]:
+        """What the command says, for telling it from another; called after the reads."""
+
+    def decide(self) -> Decision:
+        """The decision; called after the reads, and again after a conflict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a command."""
+
+    command_id: uuid.UUID
+    positions: tuple[int, ...] = ()
+    event_types: tuple[str, ...] = ()
+    stream_id: uuid.UUID | None = None
+    replayed: bool = False
+    """The log held the command already; this is its first result."""
+    dry_run: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether the command had anything to change."""
+        return bool(self.event_types)
+
+
+@dataclass(slots=True)
+class _Patience:
+    """How often one command is tried again, and how long it waits in between."""
+
+    decisions: int = _DECISIONS
+    reconnections: int = _RECONNECTIONS
+    pause: float = field(default=0.05)
+
+    def after_conflict(self, error: StaleVersion) -> None:
+        self.decisions -= 1
+        if not self.decisions:
+            raise error
+        time.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads retries, guards nothing
+
+    def after_loss(self, error: DatabaseUnavailable) -> None:
+        self.reconnections -= 1
+        if not self.reconnections:
+            raise error
+        time.sleep(self.pause)
+        self.pause *= 3
+
+
+class CommandExecutor:
+    """Carries commands out against one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def execute(self, task: Task, invocation: Invocation) -> Outcome:
+        """The outcome of the command; all of it happened, or nothing.
+
+        Raises:
+            CommandIdReused: the command id belongs to a command with other content.
+            StaleVersion: the stream is not at the expected version, or changes all the time.
+            DatabaseUnavailable: the connection was lost, and is not coming back.
+            RegistryError: whatever the decision raises.
+        """
+        command_id = invocation.command_id or new_id()
+        with structlog.contextvars.bound_contextvars(
+            actor=invocation.actor, command_id=str(command_id)
+        ):
+            return self._persist(task, invocation, command_id)
+
+    def _persist(self, task: Task, invocation: Invocation, command_id: uuid.UUID) -> Outcome:
+        patience = _Patience()
+        maybe_applied = invocation.command_id is not None
+        while True:
+            try:
+                return self._attempt(task, invocation, command_id, look_first=maybe_applied)
+            except StaleVersion as error:
+                if invocation.expected_version is not None:
+                    raise
+                log.debug("decided again", why=error.message)
+                patience.after_conflict(error)
+            except CommandApplied:
+                maybe_applied = True
+            except _ConnectionLost as lost:
+                # Whether the transaction was committed is unknown: ask by the command id.
+                log.warning("connection lost", why=lost.error.message)
+                patience.after_loss(lost.error)
+                maybe_applied = True
+
+    def _attempt(
+        self, task: Task, invocation: Invocation, command_id: uuid.UUID, *, look_first: bool
+    ) -> Outcome:
+        with self._database.connection() as connection, _noticing_loss():
+            with registry_errors(connection), connection.pipeline():
+                known = send_command(connection, command_id) if look_first else None
+                task.send_reads(connection)
+            record = CommandRecord(
+                command_id, _digest(task.content()), invocation.actor, invocation.reason, now()
+            )
+            applied = None if known is None else applied_command(known)
+            if applied is not None:
+                return _first_result(applied, record)
+            decision = task.decide()
+            _check_expected(decision, invocation)
+            types = tuple(new.event.event_type for new in decision.events)
+            stream_id = decision.events[0].stream.id if decision.events else None
+            positions: tuple[int, ...] = ()
+            if decision.events and not invocation.dry_run:
+                positions = _commit(connection, record, decision)
+                log.info("command applied", events=types, positions=positions)
+        return Outcome(
+            command_id=command_id,
+            positions=positions,
+            event_types=types,
+            stream_id=stream_id,
+            dry_run=invocation.dry_run,
+        )
+
+
+def _commit(
+    connection: Connection, record: CommandRecord, decision: Decision
+) -> tuple[int, ...]:
+    with registry_errors(connection), connection.pipeline():
+        connection.execute("BEGIN")
+        appends = [
+            send_append(connection, record, index, event)
+            for index, event in enumerate(decision.events)
+        ]
+        for statement in decision.statements:
+            statement.send(connection)
+        changes = [
+            apply_to_tables(connection, change)
+            for event in decision.events
+            if (change := project(event.stored(record.occurred_at))) is not None
+        ]
+        connection.execute("COMMIT")
+    if any(change.rowcount != 1 for change in changes):
+        log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
+    return tuple(row[0] for cursor in appends if (row := cursor.fetchone()))
+
+
+def _first_result(applied: AppliedCommand, record: CommandRecord) -> Outcome:
+    if applied.digest != record.digest:
+        raise CommandIdReused(
+            f"command id {record.command_id} belongs to another command",
+            hint="Give every command an id of its own.",
+        )
+    return Outcome(
+        command_id=record.command_id,
+        positions=applied.positions,
+        event_types=applied.event_types,
+        stream_id=applied.stream_id,
+        replayed=True,
+    )
+
+
+def _check_expected(decision: Decision, invocation: Invocation) -> None:
+    expected = invocation.expected_version
+    if expected is None or not decision.events:
+        return
+    if expected < 0:
+        raise InvalidInput("an expected version is 0 or more")
+    actual = decision.events[0].version - 1
+    if actual != expected:
+        raise StaleVersion(
+            f"the account is at version {actual}, not {expected}",
+            hint="Look at the changes with history, and decide again.",
+        )
+
+
+def _digest(content: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+class _ConnectionLost(Exception):
+    def __init__(self, error: DatabaseUnavailable) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@contextlib.contextmanager
+def _noticing_loss() -> Iterator[None]:
+    # A server that cannot be reached at all is an error at once; one that was lost in the
+    # middle of a command is asked again, since a failover takes some seconds.
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise _ConnectionLost(error) from error

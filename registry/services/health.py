@@ -1,0 +1,138 @@
+"""Looks for what could go wrong: the checks of `doctor`."""
+
+import datetime as dt
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from registry.clock import now
+from registry.database.connection import Connection, check_schema, connect, registry_errors
+from registry.database.migrator import Migrator
+from registry.database.queries import load_queries
+from registry.database.target import Target
+from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
+from registry.encryption.keyring import MasterKeyring
+from registry.errors import RegistryError
+from registry.services.vault import FINGERPRINT_KEY_ID
+
+_QUERIES = load_queries("registry.services", "health.sql")
+_CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)
+
+Grade = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    grade: Grade
+    message: str
+    hint: str | None = None
+
+
+def examine(target: Target, notice: Callable[[str], None]) -> Iterator[Finding]:
+    """All checks, as they are made; a check that cannot be made is a failed one."""
+    keyring = None
+    try:
+        keyring = load_keyring()
+        yield Finding("master key", "ok", f"key {', '.join(keyring.ids)} from {_key_source()}")
+    except RegistryError as error:
+        yield _failed("master key", error)
+    try:
+        connection = connect(target, notice)
+    except RegistryError as error:
+        yield _failed("database", error)
+        return
+    with connection:
+        yield from _database(connection, target)
+        try:
+            check_schema(connection)
+            yield _migrations(connection)
+        except RegistryError as error:
+            yield _failed("schema", error)
+            return
+        try:
+            with registry_errors(connection):
+                yield from _contents(connection, keyring)
+        except RegistryError as error:
+            yield _failed("contents", error)
+
+
+def _failed(check: str, error: RegistryError) -> Finding:
+    return Finding(check, "failed", error.message, error.hint)
+
+
+def _key_source() -> str:
+    if os.environ.get(VARIABLE):
+        return VARIABLE
+    path = os.environ.get(FILE_VARIABLE) or str(default_key_file())
+    return f"{path} (mode {stat.S_IMODE(os.stat(path).st_mode):04o})"
+
+
+def _database(connection: Connection, target: Target) -> Iterator[Finding]:
+    version, address, database, user, clock, durable = connection.execute(
+        _QUERIES["server"]
+    ).fetchone() or ("?", "", "", "", now(), "")
+    kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
+    where = f"{kind} {version}, database {database} as {user}{address}"
+    yield Finding("database", "ok", where)
+    if durable != "on":
+        yield Finding(
+            "durability", "failed", f"the server runs with {durable}",
+            "A crash of the machine could lose acknowledged changes: turn it on.",
+        )
+    drift = abs(now() - clock)
+    if drift > _CLOCK_TOLERANCE:
+        yield Finding(
+            "clock", "warning", f"this machine and the database differ by {drift.total_seconds():.0f} s",
+            "Synchronise both with NTP: the history shows both times.",
+        )
+    else:
+        yield Finding("clock", "ok", "agrees with the database's")
+
+
+def _migrations(connection: Connection) -> Finding:
+    status = Migrator(connection).status()
+    newest = max(one.number for one in status)
+    return Finding("schema", "ok", f"at migration {newest:03}, all files as they were applied")
+
+
+def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator[Finding]:
+    missing = [row[0] for row in connection.execute(_QUERIES["missing_guards"])]
+    if missing:
+        yield Finding(
+            "guards", "failed", f"triggers are missing or disabled: {', '.join(missing)}",
+            "Somebody with the owner's rights did this. Enable them, then run: rebuild --check",
+        )
+    else:
+        yield Finding("guards", "ok", "the log and the tables refuse direct writes")
+    if keyring is not None:
+        yield from _keys(connection, keyring)
+    events, size, accounts = connection.execute(_QUERIES["counts"]).fetchone() or (0, 0, 0)
+    grade: Grade = "ok" if events == size else "failed"
+    yield Finding("log", grade, f"{events} events, the head says {size}; {accounts} accounts")
+
+
+def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:
+    used = {row[0]: row[1] for row in connection.execute(_QUERIES["master_keys_in_use"])}
+    unknown = {key: count for key, count in used.items() if key not in keyring.ids}
+    if unknown:
+        listed = ", ".join(f"{key} ({count} keys)" for key, count in unknown.items())
+        yield Finding(
+            "data keys", "failed", f"wrapped by a master key that is not configured: {listed}",
+            f"Add that key to {VARIABLE}, after the newest one.",
+        )
+        return
+    row = connection.execute(_QUERIES["fingerprint_key"]).fetchone()
+    if row is None:
+        yield Finding("data keys", "ok", "none yet: no credential was stored so far")
+        return
+    try:
+        keyring.unwrap(FINGERPRINT_KEY_ID, *row)
+    except RegistryError as error:
+        yield _failed("data keys", error)
+        return
+    yield Finding("data keys", "ok", f"{sum(used.values())} open with the configured master key")

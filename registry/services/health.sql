@@ -1,0 +1,40 @@
+-- What `doctor` looks at.
+
+-- name: server
+SELECT current_setting('server_version'),
+    coalesce(' at ' || host(inet_server_addr()) || ':' || inet_server_port(), ''),
+    current_database(), current_user, clock_timestamp(),
+    CASE WHEN current_setting('fsync') = 'off' THEN 'fsync off'
+         WHEN current_setting('full_page_writes') = 'off' THEN 'full_page_writes off'
+         WHEN current_setting('synchronous_commit') = 'off' THEN 'synchronous_commit off'
+         ELSE 'on' END
+
+-- name: missing_guards
+-- Guards that should fire and do not.
+SELECT wanted.guard
+FROM unnest(ARRAY[
+    'audit_events_append_only', 'audit_head_stays', 'accounts_only_by_event',
+    'account_exchange_credentials_only_by_event', 'account_exchange_sharing_only_by_event'
+]) AS wanted (guard)
+WHERE NOT EXISTS (
+    SELECT FROM pg_catalog.pg_trigger AS t
+    WHERE t.tgname = wanted.guard AND t.tgenabled IN ('O', 'A'))
+
+-- name: master_keys_in_use
+SELECT k.master_key_id, count(*)
+FROM (
+    SELECT d.master_key_id FROM public.credential_data_keys AS d
+    UNION ALL
+    SELECT r.master_key_id FROM public.registry_keys AS r
+) AS k
+GROUP BY k.master_key_id
+
+-- name: fingerprint_key
+SELECT k.wrapped_key, k.master_key_id
+FROM public.registry_keys AS k
+WHERE k.purpose = 'fingerprint'
+
+-- name: counts
+SELECT (SELECT count(*) FROM public.audit_events AS e),
+    (SELECT h.size FROM public.audit_head AS h),
+    (SELECT count(*) FROM public.accounts AS a)

@@ -1,0 +1,134 @@
+-- What the services read.
+
+-- name: account_use
+-- What depends on an account outside its own stream.
+SELECT
+    (SELECT count(*) FROM public.strategy_positions AS p
+     WHERE p.account_id = a.id AND p.status <> 'closed'),
+    (SELECT count(*) FROM public.strategy_positions AS p WHERE p.account_id = a.id),
+    (SELECT coalesce(array_agg(DISTINCT b.account_name ORDER BY b.account_name), '{}')
+     FROM public.account_exchange_sharing AS s
+     JOIN public.accounts AS b ON b.id = s.primary_account_id
+     WHERE s.shared_account_id = a.id)
+FROM public.accounts AS a
+WHERE a.account_name = %(account_name)s
+
+-- name: account_names
+-- Names that the caller may have meant.
+SELECT a.account_name FROM public.accounts AS a
+
+-- name: former_name
+-- The last event by which an account gave up this name.
+SELECT e.position, e.event_type, e.stream_id, e.actor, e.occurred_at,
+    (SELECT a.account_name FROM public.accounts AS a WHERE a.id = e.stream_id) AS name_now
+FROM public.audit_events AS e
+WHERE e.event_type IN ('AccountDeleted', 'AccountRenamed')
+    AND coalesce(e.data ->> 'previous_name', e.data ->> 'account_name') = %(account_name)s
+ORDER BY e.position DESC
+LIMIT 1
+
+-- name: exchange
+-- The exchange of this name, its own definition if a user made one, and all names.
+SELECT
+    d.id,
+    (SELECT e.data FROM public.audit_events AS e
+     WHERE e.stream_type = 'exchange' AND e.stream_id = %(stream_id)s
+     ORDER BY e.stream_version DESC LIMIT 1),
+    (SELECT coalesce(array_agg(o.name ORDER BY o.name), '{}') FROM public.dexes AS o)
+FROM (SELECT %(exchange)s::text AS name) AS wanted
+LEFT JOIN public.dexes AS d ON d.name = wanted.name
+
+-- name: exchanges
+-- All exchanges, the definitions that users made, and how many credentials each has.
+SELECT d.id, d.name, e.data,
+    (SELECT count(*) FROM public.account_exchange_credentials AS c WHERE c.exchange_id = d.id)
+FROM public.dexes AS d
+LEFT JOIN LATERAL (
+    SELECT a.data FROM public.audit_events AS a
+    WHERE a.stream_type = 'exchange' AND a.event_type = 'ExchangeAdded'
+        AND a.data ->> 'exchange' = d.name
+    ORDER BY a.stream_version DESC LIMIT 1
+) AS e ON TRUE
+ORDER BY d.name
+
+-- name: exchange_ids
+-- The id of this exchange's row, or else a new id for one.
+SELECT known.id,
+    CASE WHEN known.id IS NULL
+        THEN nextval(pg_get_serial_sequence('public.dexes', 'id'))::integer END
+FROM (SELECT (SELECT d.id FROM public.dexes AS d WHERE d.name = %(name)s) AS id) AS known
+
+-- name: add_exchange
+INSERT INTO public.dexes (id, name, display_name, maker_fee_percent, taker_fee_percent)
+VALUES (%(id)s, %(name)s, %(display_name)s, 0, 0)
+
+-- name: registry_key
+-- The registry's own key of this purpose.
+SELECT k.wrapped_key, k.master_key_id
+FROM public.registry_keys AS k
+WHERE k.purpose = %(purpose)s
+
+-- name: add_registry_key
+INSERT INTO public.registry_keys (purpose, wrapped_key, master_key_id, created_at)
+VALUES (%(purpose)s, %(wrapped_key)s, %(master_key_id)s, %(created_at)s)
+
+-- name: add_data_key
+INSERT INTO public.credential_data_keys
+    (id, credential_id, credential_version, wrapped_key, master_key_id, created_at)
+VALUES
+    (%(id)s, %(credential_id)s, %(credential_version)s, %(wrapped_key)s, %(master_key_id)s,
+     %(created_at)s)
+
+-- name: data_keys_of_account
+-- The data keys of all credentials that an account holds now.
+SELECT k.id, k.wrapped_key, k.master_key_id
+FROM public.credential_data_keys AS k
+JOIN public.account_exchange_credentials AS c ON c.data_key_id = k.id
+JOIN public.accounts AS a ON a.id = c.account_id
+WHERE a.account_name = %(account_name)s
+
+-- name: accounts
+-- All accounts by name, with what they hold.
+SELECT a.id, a.account_name, a.wallet_address, a.description, a.is_active, a.created_at,
+    a.updated_at, a.metadata,
+    (SELECT count(*) FROM public.account_exchange_credentials AS c WHERE c.account_id = a.id)
+        AS credentials,
+    (SELECT max(e.stream_version) FROM public.audit_trail AS e
+     WHERE e.stream_type = 'account' AND e.stream_id = a.id) AS version
+FROM public.accounts AS a
+WHERE %(only)s::text IS NULL OR a.account_name = %(only)s
+ORDER BY a.account_name
+
+-- name: credentials
+-- Credentials without their tokens, by account and exchange.
+SELECT c.id, a.account_name, d.name AS exchange, c.subaccount_index, c.permission, c.version,
+    c.is_active, a.is_active AS account_is_active, c.label, c.expires_at, c.ip_allow_list,
+    c.exchange_account_id, c.last_used, c.created_at, c.updated_at, c.fields
+FROM public.credential_overview AS c
+JOIN public.accounts AS a ON a.id = c.account_id
+JOIN public.dexes AS d ON d.id = c.exchange_id
+WHERE (%(account_name)s::text IS NULL OR a.account_name = %(account_name)s)
+    AND (%(exchange)s::text IS NULL OR d.name = %(exchange)s)
+ORDER BY a.account_name, d.name, c.permission, c.subaccount_index NULLS FIRST
+
+-- name: held_exchanges
+-- The exchanges for which an account has the credential that an env file would replace.
+SELECT d.name
+FROM public.account_exchange_credentials AS c
+JOIN public.accounts AS a ON a.id = c.account_id
+JOIN public.dexes AS d ON d.id = c.exchange_id
+WHERE a.account_name = %(account_name)s AND c.permission = 'full' AND c.subaccount_index = 0
+
+-- name: history
+-- The newest events of an account, of an exchange or of all, oldest of them first.
+SELECT t.position, t.stream_type, t.stream_id, t.stream_version, t.event_type, t.data, t.actor,
+    t.reason, t.command_id, t.related_account_id, t.occurred_at, t.recorded_at, t.recorded_by
+FROM public.audit_trail AS t
+WHERE (%(stream_id)s::uuid IS NULL OR t.stream_id = %(stream_id)s
+        OR t.related_account_id = %(stream_id)s)
+    AND (%(exchange)s::text IS NULL OR t.data ->> 'exchange' = %(exchange)s)
+    AND (%(event_type)s::text IS NULL OR t.event_type = %(event_type)s)
+    AND (%(since)s::timestamptz IS NULL OR t.occurred_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR t.occurred_at < %(until)s)
+ORDER BY t.position DESC
+LIMIT %(limit)s

@@ -1,0 +1,99 @@
+"""What is only read: accounts, credentials (never their secrets), and their history."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.services.lookup import account_id, account_not_found, exchange_of, send_exchange
+
+_QUERIES = load_queries("registry.services")
+
+Record = dict[str, Any]
+"""A row for people: column -> value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFilter:
+    """Which events to show."""
+
+    account: str | None = None
+    exchange: str | None = None
+    event_type: str | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    limit: int = 100
+
+
+def list_accounts(database: Database) -> list[Record]:
+    """All accounts, by name."""
+    with database.connection() as connection, registry_errors(connection):
+        return _records(connection, "accounts", {"only": None})
+
+
+def show_account(database: Database, name: str) -> Record:
+    """An account with its credentials.
+
+    Raises:
+        AccountNotFound: no account has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        found = _records(connection, "accounts", {"only": name})
+        if not found:
+            raise account_not_found(connection, name)
+        credentials = _records(
+            connection, "credentials", {"account_name": name, "exchange": None}
+        )
+        return {**found[0], "credentials": credentials}
+
+
+def list_credentials(
+    database: Database, account: str | None = None, exchange: str | None = None
+) -> list[Record]:
+    """Credentials without their secrets, of one account or exchange, or all.
+
+    Raises:
+        AccountNotFound: no account has this name.
+        ExchangeNotFound: no exchange has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        if account is not None:
+            account_id(connection, account)
+        if exchange is not None:
+            exchange_of(send_exchange(connection, exchange), exchange)
+        return _records(
+            connection, "credentials", {"account_name": account, "exchange": exchange}
+        )
+
+
+def history(database: Database, wanted: HistoryFilter) -> list[Record]:
+    """The newest events that fit, the oldest of them first; never a token.
+
+    Raises:
+        AccountNotFound: no account ever had this name.
+        ExchangeNotFound: no exchange has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        stream_id: uuid.UUID | None = None
+        if wanted.account is not None:
+            stream_id = account_id(connection, wanted.account, also_former=True)
+        if wanted.exchange is not None:
+            exchange_of(send_exchange(connection, wanted.exchange), wanted.exchange)
+        parameters = {
+            "stream_id": stream_id,
+            "exchange": wanted.exchange,
+            "event_type": wanted.event_type,
+            "since": wanted.since,
+            "until": wanted.until,
+            "limit": wanted.limit,
+        }
+        return _records(connection, "history", parameters)[::-1]
+
+
+def _records(connection: Connection, query: str, parameters: Record) -> list[Record]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_QUERIES[query], parameters).fetchall()

@@ -1,0 +1,305 @@
+"""Values that come in from outside: what is accepted, and the text of each refusal."""
+
+import datetime as dt
+import ipaddress
+import unicodedata
+from decimal import Decimal
+from typing import Any, Final
+
+from registry.errors import InvalidInput
+
+MAX_NAME: Final = 255
+MAX_TEXT: Final = 10_000
+MAX_REASON: Final = 1_000
+MAX_METADATA_BYTES: Final = 64 * 1024
+MAX_METADATA_DEPTH: Final = 32
+# RFC 7493 section 2.2: beyond this, readers of JSON may see another number.
+MAX_EXACT_INTEGER: Final = 2**53 - 1
+
+_INVISIBLE: Final = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
+
+
+def account_name(name: str) -> str:
+    """A name under which an account can be found again: no look-alikes of nothing.
+
+    Raises:
+        InvalidInput: it is blank, padded, over-long, or has invisible characters.
+    """
+    return _name(name, "an account name")
+
+
+def exchange_name(name: str) -> str:
+    """The name of an exchange in `dexes`, 50 characters at most; see `account_name`."""
+    _name(name, "an exchange name")
+    if len(name) > 50:
+        raise InvalidInput(f"an exchange name has 50 characters at most, not {len(name)}")
+    return name
+
+
+def _name(name: str, what: str) -> str:
+    if not name.strip():
+        raise InvalidInput(f"{what} cannot be blank")
+    if name != name.strip():
+        raise InvalidInput(f"{what} cannot start or end with a space", hint=f"Try {name.strip()!r}.")
+    if len(name) > MAX_NAME:
+        raise InvalidInput(f"{what} has {MAX_NAME} characters at most, not {len(name)}")
+    for character in name:
+        if unicodedata.category(character) in _INVISIBLE:
+            raise InvalidInput(f"{what} cannot hold the invisible character U+{ord(character):04X}")
+    if name != unicodedata.normalize("NFC", name):
+        raise InvalidInput(
+            f"{what} must be in Unicode's composed form (NFC), so that equal looks are equal names"
+        )
+    return name
+
+
+def short_text(text: str, what: str, *, limit: int = MAX_NAME) -> str:
+    """A text for people: not blank, of a limited length, without control characters.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if not text.strip():
+        raise InvalidInput(f"{what} cannot be blank")
+    if len(text) > limit:
+        raise InvalidInput(f"{what} has {limit} characters at most, not {len(text)}")
+    for character in text:
+        category = unicodedata.category(character)
+        if category in {"Cc", "Cs"} and character not in "\n\t":
+            raise InvalidInput(f"{what} cannot hold the control character U+{ord(character):04X}")
+    return text
+
+
+def wallet_address(address: str) -> str:
+    """A wallet's address: visible characters without spaces.
+
+    Raises:
+        InvalidInput: it is blank, padded, over-long or a placeholder.
+    """
+    _name(address, "a wallet address")
+    if any(character.isspace() for character in address):
+        raise InvalidInput("a wallet address cannot hold spaces")
+    if is_placeholder(address):
+        raise InvalidInput(f"{address!r} is a placeholder, not a wallet address")
+    return address
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a value is what templates put where a real one belongs."""
+    plain = value.strip().strip("<>[]{}\"'").lower().replace("-", "_").replace(" ", "_")
+    return (
+        plain in _PLACEHOLDERS
+        or (plain.startswith("your_") and len(plain) < 64)
+        or (plain.endswith("_here") and len(plain) < 64)
+        or (len(plain) > 2 and set(plain) <= {"x", "."})
+        or set(plain) == {"*"}
+    )
+
+
+_PLACEHOLDERS: Final = {
+    "",
+    "0x",
+    "...",
+    "changeme",
+    "change_me",
+    "placeholder",
+    "example",
+    "todo",
+    "tbd",
+    "none",
+    "null",
+    "replace_me",
+    "replaceme",
+    "insert_here",
+    "xxx",
+    "your_key",
+    "api_key",
+    "secret_key",
+    "private_key",
+}
+
+
+def metadata(value: Any) -> dict[str, Any]:
+    """An account's metadata: a JSON object that every reader of JSON reads alike.
+
+    Raises:
+        InvalidInput: it is not an object, too large, or holds what JSON or PostgreSQL
+            cannot carry exactly.
+    """
+    import orjson
+
+    if not isinstance(value, dict):
+        raise InvalidInput(
+            f"metadata must be a JSON object, not {_json_kind(value)}",
+            hint="""It looks like '{"max_positions": 10, "max_exposure_usd": 100000}'.""",
+        )
+    _check_json(value, "metadata", depth=0)
+    size = len(orjson.dumps(value))
+    if size > MAX_METADATA_BYTES:
+        raise InvalidInput(f"metadata has {MAX_METADATA_BYTES} bytes at most, not {size}")
+    _check_limits(value)
+    return value
+
+
+def parse_metadata(text: str) -> dict[str, Any]:
+    """Metadata from JSON text; errors as `metadata`, and for text that is not JSON.
+
+    Raises:
+        InvalidInput: it is not strict JSON (a key twice, NaN), or see `metadata`.
+    """
+    return metadata(parse_json(text, "metadata"))
+
+
+def parse_json(text: str, what: str) -> Any:
+    """Strict JSON: no key twice in an object, no NaN, no number that would change.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    import json
+
+    try:
+        return json.loads(
+            text,
+            parse_float=_exact_float,
+            parse_constant=_no_constant,
+            object_pairs_hook=_no_key_twice,
+        )
+    except json.JSONDecodeError as error:
+        raise InvalidInput(
+            f"{what} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        ) from None
+    except RecursionError:
+        raise InvalidInput(f"{what} is nested too deeply") from None
+    except ValueError as error:  # an integer with thousands of digits
+        if isinstance(error, UnicodeDecodeError):
+            raise
+        raise InvalidInput(f"{what} holds a number that JSON cannot carry exactly") from None
+
+
+def _exact_float(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")) or Decimal(repr(number)) != Decimal(text):
+        raise InvalidInput(
+            "it holds a number that JSON cannot carry exactly", hint="Write it as a string."
+        )
+    return number
+
+
+def _no_constant(text: str) -> Any:
+    raise InvalidInput(f"{text} is not JSON")
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InvalidInput(f"the key {twice!r} stands twice in one JSON object")
+    return dict(pairs)
+
+
+def _check_json(value: Any, where: str, *, depth: int) -> None:
+    if depth > MAX_METADATA_DEPTH:
+        raise InvalidInput(f"{where} is nested more than {MAX_METADATA_DEPTH} levels deep")
+    match value:
+        case None | bool():
+            pass
+        case str():
+            _check_json_text(value, where)
+        case int():
+            if abs(value) > MAX_EXACT_INTEGER:
+                raise InvalidInput(
+                    f"{where} holds an integer that JSON cannot carry exactly",
+                    hint="Write numbers beyond 9007199254740991 as strings.",
+                )
+        case float():
+            if value != value or value in (float("inf"), float("-inf")):
+                raise InvalidInput(f"{where} holds a number that is not finite")
+        case list():
+            for item in value:
+                _check_json(item, where, depth=depth + 1)
+        case dict():
+            for key, item in value.items():
+                _check_json_text(key, where)
+                _check_json(item, f"{where}.{key}" if depth < 3 else where, depth=depth + 1)
+        case _:
+            raise InvalidInput(f"{where} holds a {type(value).__name__}, which JSON does not have")
+
+
+def _check_json_text(text: Any, where: str) -> None:
+    if not isinstance(text, str):
+        raise InvalidInput(f"{where} holds a key that is not a text")
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidInput(f"{where} holds a character that PostgreSQL cannot store")
+
+
+def _check_limits(value: dict[str, Any]) -> None:
+    positions = value.get("max_positions")
+    if positions is not None and (type(positions) is not int or positions < 0):
+        raise InvalidInput("max_positions must be a whole number, 0 or more")
+    exposure = value.get("max_exposure_usd")
+    if exposure is not None and (type(exposure) not in (int, float) or exposure < 0):
+        raise InvalidInput("max_exposure_usd must be a number, 0 or more")
+
+
+def _json_kind(value: Any) -> str:
+    names = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def subaccount_index(index: int) -> int:
+    """A subaccount's number: 0 up to what a PostgreSQL integer holds.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if not 0 <= index <= 2**31 - 1:
+        raise InvalidInput(f"a subaccount is numbered 0 to 2147483647, not {index}")
+    return index
+
+
+def moment(value: str | dt.datetime, what: str) -> dt.datetime:
+    """A moment in UTC. Text is ISO 8601 with its time zone; a date alone is its first moment, UTC.
+
+    Raises:
+        InvalidInput: it is not a moment, or says no time zone.
+    """
+    if isinstance(value, str):
+        try:
+            parsed = dt.datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise InvalidInput(
+                f"{what} {value!r} is not a moment", hint="It looks like 2030-01-31T12:00:00Z."
+            ) from None
+        if parsed.tzinfo is None and len(value.strip()) == len("2030-01-31"):
+            parsed = parsed.replace(tzinfo=dt.UTC)
+    else:
+        parsed = value
+    if parsed.tzinfo is None:
+        raise InvalidInput(
+            f"{what} {value} says no time zone", hint="Add Z for UTC, or +02:00 and the like."
+        )
+    try:
+        return parsed.astimezone(dt.UTC)
+    except OverflowError:
+        raise InvalidInput(f"{what} {value} is out of range") from None
+
+
+def ip_allow_list(addresses: list[str]) -> list[str]:
+    """IP addresses and networks, in their canonical form.
+
+    Raises:
+        InvalidInput: one is neither.
+    """
+    return [_ip(address) for address in addresses]
+
+
+def _ip(address: str) -> str:
+    try:
+        network = ipaddress.ip_network(address.strip())
+    except ValueError:
+        raise InvalidInput(
+            f"{address!r} is not an IP address or network", hint="It looks like 203.0.113.7 or 203.0.113.0/24."
+        ) from None
+    single = network.prefixlen == network.max_prefixlen
+    return str(network.network_address) if single else str(network)
