@@ -137,7 +137,7 @@ def _token_columns(tokens: dict[str, str]) -> dict[str, Any]:
 
 
 def _details(data: dict[str, Any]) -> dict[str, Any]:
-    present = {name: data[name] for name in DETAILS if name in data}
+    present: dict[str, Any] = {name: data[name] for name in DETAILS if name in data}
     if "expires_at" in present:
         present["expires_at"] = _utc(present["expires_at"])
     return present

@@ -9,9 +9,7 @@ import psycopg
 from projections.rows import Delete, Insert, Patch, RowChange, Table
 
 
-def apply_to_tables(
-    connection: psycopg.Connection[Any], change: RowChange
-) -> psycopg.Cursor[Any]:
+def apply_to_tables(connection: psycopg.Connection[Any], change: RowChange) -> psycopg.Cursor[Any]:
     """Sends one change. In pipeline mode its result is known when the pipeline ends."""
     match change:
         case Insert(table, _, values):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+import math
 import unicodedata
 from decimal import Decimal
 from typing import Any, Final
@@ -9,6 +10,8 @@ from typing import Any, Final
 from registry.errors import InvalidInput
 
 MAX_NAME: Final = 255
+MAX_EXCHANGE_NAME: Final = 50
+MAX_PLACEHOLDER: Final = 64
 MAX_TEXT: Final = 10_000
 MAX_REASON: Final = 1_000
 MAX_METADATA_BYTES: Final = 64 * 1024
@@ -31,8 +34,10 @@ def account_name(name: str) -> str:
 def exchange_name(name: str) -> str:
     """The name of an exchange in `dexes`, 50 characters at most; see `account_name`."""
     _name(name, "an exchange name")
-    if len(name) > 50:
-        raise InvalidInput(f"an exchange name has 50 characters at most, not {len(name)}")
+    if len(name) > MAX_EXCHANGE_NAME:
+        raise InvalidInput(
+            f"an exchange name has {MAX_EXCHANGE_NAME} characters at most, not {len(name)}"
+        )
     return name
 
 
@@ -40,7 +45,9 @@ def _name(name: str, what: str) -> str:
     if not name.strip():
         raise InvalidInput(f"{what} cannot be blank")
     if name != name.strip():
-        raise InvalidInput(f"{what} cannot start or end with a space", hint=f"Try {name.strip()!r}.")
+        raise InvalidInput(
+            f"{what} cannot start or end with a space", hint=f"Try {name.strip()!r}."
+        )
     if len(name) > MAX_NAME:
         raise InvalidInput(f"{what} has {MAX_NAME} characters at most, not {len(name)}")
     for character in name:
@@ -89,9 +96,9 @@ def is_placeholder(value: str) -> bool:
     plain = value.strip().strip("<>[]{}\"'").lower().replace("-", "_").replace(" ", "_")
     return (
         plain in _PLACEHOLDERS
-        or (plain.startswith("your_") and len(plain) < 64)
-        or (plain.endswith("_here") and len(plain) < 64)
-        or (len(plain) > 2 and set(plain) <= {"x", "."})
+        or (plain.startswith("your_") and len(plain) < MAX_PLACEHOLDER)
+        or (plain.endswith("_here") and len(plain) < MAX_PLACEHOLDER)
+        or set(plain) <= {"x", "."}
         or set(plain) == {"*"}
     )
 
@@ -200,30 +207,31 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check_json(value: Any, where: str, *, depth: int) -> None:
     if depth > MAX_METADATA_DEPTH:
-        raise InvalidInput(f"{where} is nested more than {MAX_METADATA_DEPTH} levels deep")
+        raise InvalidInput(f"metadata is nested more than {MAX_METADATA_DEPTH} levels deep")
     match value:
-        case None | bool():
-            pass
         case str():
             _check_json_text(value, where)
-        case int():
-            if abs(value) > MAX_EXACT_INTEGER:
-                raise InvalidInput(
-                    f"{where} holds an integer that JSON cannot carry exactly",
-                    hint="Write numbers beyond 9007199254740991 as strings.",
-                )
-        case float():
-            if value != value or value in (float("inf"), float("-inf")):
-                raise InvalidInput(f"{where} holds a number that is not finite")
+        case bool() | int() | float() | None:
+            _check_json_number(value, where)
         case list():
             for item in value:
                 _check_json(item, where, depth=depth + 1)
         case dict():
             for key, item in value.items():
                 _check_json_text(key, where)
-                _check_json(item, f"{where}.{key}" if depth < 3 else where, depth=depth + 1)
+                _check_json(item, f"{where[:MAX_NAME]}.{key}", depth=depth + 1)
         case _:
             raise InvalidInput(f"{where} holds a {type(value).__name__}, which JSON does not have")
+
+
+def _check_json_number(value: float | None, where: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"{where} holds a number that is not finite")
+    if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:
+        raise InvalidInput(
+            f"{where} holds an integer that JSON cannot carry exactly",
+            hint="Write numbers beyond 9007199254740991 as strings.",
+        )
 
 
 def _check_json_text(text: Any, where: str) -> None:
@@ -299,7 +307,8 @@ def _ip(address: str) -> str:
         network = ipaddress.ip_network(address.strip())
     except ValueError:
         raise InvalidInput(
-            f"{address!r} is not an IP address or network", hint="It looks like 203.0.113.7 or 203.0.113.0/24."
+            f"{address!r} is not an IP address or network",
+            hint="It looks like 203.0.113.7 or 203.0.113.0/24.",
         ) from None
     single = network.prefixlen == network.max_prefixlen
     return str(network.network_address) if single else str(network)

@@ -13,7 +13,9 @@ from registry.errors import ExchangeNotFound
 @functools.cache
 def built_in_exchanges() -> Mapping[str, ExchangeSpec]:
     """The exchanges of `exchanges.toml`, by name."""
-    text = importlib.resources.files("registry.catalog").joinpath("exchanges.toml").read_text("utf-8")
+    text = (
+        importlib.resources.files("registry.catalog").joinpath("exchanges.toml").read_text("utf-8")
+    )
     return {name: _built_in(name, entry) for name, entry in tomllib.loads(text).items()}
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from registry.values import is_placeholder
 from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential
+from registry.values import is_placeholder
 
 MAX_VALUE: Final = 16_384
 _NAME: Final = re.compile(r"^[a-z][a-z_0-9]{0,23}$")

@@ -88,18 +88,22 @@ def build() -> Any:
     return typer.main.get_command(app)
 
 
-def _root(
-    *,
-    version: bool = typer.Option(
-        False, "--version", is_eager=True, help="Show the version and exit.", callback=lambda show: _version(show)
-    ),
-) -> None:
-    pass
-
-
 def _version(show: bool) -> None:
     if show:
         from registry import __version__
 
         typer.echo(f"account-registry {__version__}")
         raise typer.Exit
+
+
+def _root(
+    *,
+    version: bool = typer.Option(
+        False,
+        "--version",
+        is_eager=True,
+        help="Show the version and exit.",
+        callback=_version,
+    ),
+) -> None:
+    pass

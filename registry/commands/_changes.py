@@ -33,7 +33,9 @@ def sentence(outcome: Outcome, done: str) -> str:
     if not outcome.changed:
         return "Nothing to change: it is so already."
     if outcome.dry_run:
-        return f"Would have {done} (dry run, nothing was changed): {', '.join(outcome.event_types)}."
+        return (
+            f"Would have {done} (dry run, nothing was changed): {', '.join(outcome.event_types)}."
+        )
     where = ", ".join(str(position) for position in outcome.positions)
     events = "event" if len(outcome.positions) == 1 else "events"
     again = "; the command was applied before, this is its first result" if outcome.replayed else ""

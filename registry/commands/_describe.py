@@ -15,7 +15,9 @@ def describe(event: dict[str, Any]) -> str:
 def _slot(data: Data) -> str:
     subaccount = data.get("subaccount_index")
     permission = "" if data.get("permission") == "full" else f" ({data.get('permission')})"
-    return f"{data['exchange']}{'' if subaccount is None else f' subaccount {subaccount}'}{permission}"
+    return (
+        f"{data['exchange']}{'' if subaccount is None else f' subaccount {subaccount}'}{permission}"
+    )
 
 
 def _account_updated(data: Data) -> str:

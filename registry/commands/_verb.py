@@ -39,7 +39,12 @@ _ExpectedVersion = Annotated[
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
 
-_COMMON = {"json": (_Json, False), "actor": (_Actor, None), "reason": (_Reason, None), "debug": (_Debug, False)}
+_COMMON = {
+    "json": (_Json, False),
+    "actor": (_Actor, None),
+    "reason": (_Reason, None),
+    "debug": (_Debug, False),
+}
 _CHANGING = {
     "command_id": (_CommandId, None),
     "expected_version": (_ExpectedVersion, None),
@@ -65,9 +70,7 @@ def verb(name: str, *, changes: bool = False) -> Callable[[Verb], Verb]:
             )
             for option, (annotation, default) in options.items()
         ]
-        keyword_only = [
-            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own
-        ]
+        keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
 
         def call(**given: Any) -> None:
             common = {option: given.pop(option) for option in options}
@@ -100,7 +103,7 @@ def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str,
         return ExitStatus.FAILED
     except (typer.Exit, typer.Abort, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort of the command line
         # The text of an unforeseen error may hold anything, so only its type is shown.
         output.error(
             RegistryError(

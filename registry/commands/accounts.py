@@ -76,7 +76,7 @@ def update_account(
         ),
     ] = None,
 ) -> None:
-    """Change an account's details; what is not named stays. --metadata replaces the whole object."""
+    """Change an account's details; what is not named stays. --metadata replaces all of it."""
     from registry.commands._changes import tell
     from registry.decisions.account import UpdateAccount
     from registry.errors import InvalidInput

@@ -259,7 +259,8 @@ def _ask(spec: "ExchangeSpec") -> dict[str, Any]:
     if not sys.stdin.isatty():
         raise InvalidInput(
             "there is no terminal to ask for the fields on",
-            hint=f"Give them with --from-json FILE or --from-json -; they are: {', '.join(spec.fields)}.",
+            hint="Give them with --from-json FILE or --from-json -; "
+            f"they are: {', '.join(spec.fields)}.",
         )
     answers: dict[str, Any] = {}
     for field in spec.fields.values():

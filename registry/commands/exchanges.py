@@ -17,7 +17,7 @@ def exchanges(run: Run) -> None:
     from registry.services.exchanges import list_exchanges
 
     known = list_exchanges(run.database)
-    data = [
+    data: list[dict[str, Any]] = [
         {
             "exchange": one.name,
             "id": one.id,

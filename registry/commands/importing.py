@@ -51,9 +51,7 @@ def import_env(
     _tell(run, account, env_file, found, outcome)
 
 
-def _tell(
-    run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "Outcome"
-) -> None:
+def _tell(run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "Outcome") -> None:
     from registry.commands._changes import events_of, sentence
 
     data: dict[str, Any] = {
@@ -67,7 +65,9 @@ def _tell(
 
     def text() -> None:
         count = len(found.credentials)
-        done = f"imported {count} credential{'' if count == 1 else 's'} into {account} from {env_file}"
+        done = (
+            f"imported {count} credential{'' if count == 1 else 's'} into {account} from {env_file}"
+        )
         run.output.line(sentence(outcome, done))
         for name, fields in found.credentials.items():
             absent = found.absent.get(name, ())

@@ -18,7 +18,16 @@ ExchangeOption = Annotated[
     str | None, typer.Option("--exchange", metavar="EXCHANGE", help="Only this exchange's.")
 ]
 
-_CREDENTIAL_COLUMNS = ("exchange", "subaccount", "permission", "version", "active", "fields", "label", "expires")
+_CREDENTIAL_COLUMNS = (
+    "exchange",
+    "subaccount",
+    "permission",
+    "version",
+    "active",
+    "fields",
+    "label",
+    "expires",
+)
 
 
 @app.command("list-accounts")
@@ -31,12 +40,21 @@ def list_accounts(run: Run) -> None:
 
     def text() -> None:
         if not accounts:
-            run.output.line("There are no accounts yet. Make one with: account-registry create-account NAME")
+            run.output.line(
+                "There are no accounts yet. Make one with: account-registry create-account NAME"
+            )
             return
         run.output.table(
             ["account", "active", "credentials", "wallet", "description", "created"],
             [
-                [a["account_name"], a["is_active"], a["credentials"], a["wallet_address"], a["description"], a["created_at"]]
+                [
+                    a["account_name"],
+                    a["is_active"],
+                    a["credentials"],
+                    a["wallet_address"],
+                    a["description"],
+                    a["created_at"],
+                ]
                 for a in accounts
             ],
         )
@@ -152,7 +170,10 @@ def history(
             return
         run.output.table(
             ["event", "when", "who", "what", "why"],
-            [[e["position"], e["occurred_at"], e["actor"], describe(e), show(e["reason"])] for e in events],
+            [
+                [e["position"], e["occurred_at"], e["actor"], describe(e), show(e["reason"])]
+                for e in events
+            ],
         )
 
     run.output.result(events, text)

@@ -38,9 +38,7 @@ class Database(Protocol):
 class SingleConnection:
     """One connection, opened when it is first needed and again after it was lost."""
 
-    def __init__(
-        self, target: Target, notice: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def __init__(self, target: Target, notice: Callable[[str], None] = lambda _: None) -> None:
         self._target = target
         self._notice = notice
         self._connection: Connection | None = None
@@ -133,7 +131,9 @@ def check_schema(connection: Connection) -> None:
         )
     if applied < known:
         taken_down = 0 < applied <= LAST_KEPT
-        what = "has no registry yet" if not applied else f"is at migration {newest:03} of {known:03}"
+        what = (
+            "has no registry yet" if not applied else f"is at migration {newest:03} of {known:03}"
+        )
         raise NotMigrated(
             f"the database {what}",
             hint="Run: account-registry migrate up"

@@ -119,7 +119,7 @@ class EmbeddedServer:
         except (OSError, subprocess.SubprocessError, AssertionError, RuntimeError) as error:
             raise DatabaseUnavailable(
                 f"the embedded PostgreSQL does not start ({type(error).__name__})",
-                hint=f"Its log is {self.pgdata / 'log'}; or set DATABASE_URL to use another server.",
+                hint=f"Its log is {self.pgdata / 'log'}; DATABASE_URL would use another server.",
             ) from error
 
     def _wait_until_ready(self, *, seconds: int) -> None:

@@ -56,7 +56,7 @@ def connection_lost(error: psycopg.Error) -> bool:
     return state[:2] == "08" or state[:3] == "57P" or state == "25006"
 
 
-def translate(error: psycopg.Error) -> Exception:
+def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in the form of code
     """The registry's error for a database error.
 
     `CommandApplied` stands for a command that the log holds already.
@@ -90,6 +90,6 @@ def translate(error: psycopg.Error) -> Exception:
             hint="Commands need a login that is a member of registry_operator; "
             "migrations one that is a member of registry_owner.",
         )
-    if state[:2] in ("22", "23"):
+    if state[:2] in ("22", "23") or isinstance(error, psycopg.DataError):
         return errors.InvalidInput(f"the database refuses a value: {message}", hint=hint)
     return errors.RegistryError(f"the database reports: {message} ({state})", hint=hint)

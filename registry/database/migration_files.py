@@ -8,8 +8,8 @@ import functools
 import hashlib
 import re
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 

@@ -52,7 +52,9 @@ class Migrator:
         """
         applied = self._applied()
         return [
-            MigrationStatus(m.number, m.name, applied[m.number].applied_at if m.number in applied else None)
+            MigrationStatus(
+                m.number, m.name, applied[m.number].applied_at if m.number in applied else None
+            )
             for m in self._migrations
         ]
 
@@ -87,7 +89,9 @@ class Migrator:
             )
         with self._locked():
             applied = self._applied()
-            present = [m for m in reversed(self._migrations) if m.number in applied and m.number > keep]
+            present = [
+                m for m in reversed(self._migrations) if m.number in applied and m.number > keep
+            ]
             for migration in present:
                 self._run(migration.down_sql, "forget", migration)
                 progress(migration)

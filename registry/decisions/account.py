@@ -42,8 +42,8 @@ class CreateAccount:
 class UpdateAccount:
     """Change details; None clears one."""
 
-    wallet_address: str | None | Unchanged = UNCHANGED
-    description: str | None | Unchanged = UNCHANGED
+    wallet_address: str | Unchanged | None = UNCHANGED
+    description: str | Unchanged | None = UNCHANGED
     metadata: dict[str, Any] | Unchanged = UNCHANGED
 
 
@@ -154,7 +154,10 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
         raise AccountInUse(
             f"account {name} lends to {', '.join(use.borrowers)}", hint="End these shares first."
         )
-    return [*(removal(state, row) for row in state.credentials()), AccountDeleted(account_name=name)]
+    return [
+        *(removal(state, row) for row in state.credentials()),
+        AccountDeleted(account_name=name),
+    ]
 
 
 def _description(text: str) -> str:

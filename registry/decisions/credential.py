@@ -53,9 +53,7 @@ def details(given: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(given.keys() - set(DETAILS))
     if unknown:
         raise InvalidInput(f"a credential has no detail {unknown[0]!r}")
-    return {
-        name: None if value is None else _CHECKS[name](value) for name, value in given.items()
-    }
+    return {name: None if value is None else _CHECKS[name](value) for name, value in given.items()}
 
 
 def _label(value: str) -> str:
@@ -241,9 +239,7 @@ def place_of(account_id: str, slot: Slot) -> Place:
     return Place(uuid.UUID(account_id), slot.exchange_id, slot.subaccount_index, slot.permission)
 
 
-def _version(
-    credential_id: uuid.UUID, slot: Slot, version: int, sealed: Sealed
-) -> dict[str, Any]:
+def _version(credential_id: uuid.UUID, slot: Slot, version: int, sealed: Sealed) -> dict[str, Any]:
     return {
         "credential_id": credential_id,
         "exchange": slot.exchange,

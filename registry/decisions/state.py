@@ -103,7 +103,8 @@ class AccountState:
         if not account["is_active"]:
             raise AccountInactive(
                 f"account {account['account_name']} is inactive",
-                hint=f"Reactivate it first: account-registry reactivate-account {account['account_name']}",
+                hint="Reactivate it first: "
+                f"account-registry reactivate-account {account['account_name']}",
             )
         return account
 
@@ -134,9 +135,7 @@ class AccountState:
             CredentialNotFound: there is none.
             InvalidInput: there are several; the message lists them.
         """
-        found = [
-            (self.slot_of(row), row) for row in self.credentials() if wanted.matches(row)
-        ]
+        found = [(self.slot_of(row), row) for row in self.credentials() if wanted.matches(row)]
         if len(found) == 1:
             return found[0]
         if found:
@@ -152,8 +151,9 @@ class AccountState:
         ]
         raise CredentialNotFound(
             f"account {self.name} has no credential for {wanted}",
-            hint=f"It has: {', '.join(others)}." if others else
-            f"Add one with: account-registry add-credential {self.name} {wanted.exchange}",
+            hint=f"It has: {', '.join(others)}."
+            if others
+            else f"Add one with: account-registry add-credential {self.name} {wanted.exchange}",
         )
 
 

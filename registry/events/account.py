@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import Field
+
 from registry.events.base import EventModel
 
 
@@ -11,7 +13,7 @@ class AccountCreated(EventModel):
     account_name: str
     wallet_address: str | None = None
     description: str | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict)
 
 
 class AccountUpdated(EventModel):
@@ -19,7 +21,7 @@ class AccountUpdated(EventModel):
 
     wallet_address: str | None = None
     description: str | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default_factory=dict)
 
 
 class AccountRenamed(EventModel):

@@ -3,7 +3,6 @@
 from typing import Final
 
 from registry.errors import SchemaTooNew
-
 from registry.events.account import (
     AccountCreated,
     AccountDeactivated,
@@ -55,7 +54,7 @@ def parse(event: StoredEvent) -> EventModel:
     model = EVENT_TYPES.get(event.event_type)
     if model is None:
         raise SchemaTooNew(
-            f"the log holds events of the type {event.event_type}, which this program does not know",
+            f"the log holds {event.event_type} events, which this program does not know",
             hint="Update account-registry.",
         )
     return model.model_validate(upcast(event).data)

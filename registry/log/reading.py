@@ -32,9 +32,7 @@ def send_stream(connection: Connection, stream: Stream) -> psycopg.Cursor[Any]:
 
 def send_account_stream(connection: Connection, account_name: str) -> psycopg.Cursor[Any]:
     """Asks for all events of the account of this name; `events_of` reads the answer."""
-    return connection.execute(
-        _QUERIES["account_stream_by_name"], {"account_name": account_name}
-    )
+    return connection.execute(_QUERIES["account_stream_by_name"], {"account_name": account_name})
 
 
 def events_of(cursor: psycopg.Cursor[Any]) -> list[StoredEvent]:

@@ -111,9 +111,12 @@ class _DeleteTask(AccountTask):
     def _delete(self, state: AccountState) -> list[EventModel]:
         row = None if self._use is None else self._use.fetchone()
         open_positions, positions, borrowers = row or (0, 0, [])
-        return decisions.delete(state, AccountUse(
-            open_positions=open_positions, positions=positions, borrowers=tuple(borrowers)
-        ))
+        return decisions.delete(
+            state,
+            AccountUse(
+                open_positions=open_positions, positions=positions, borrowers=tuple(borrowers)
+            ),
+        )
 
 
 class AccountService:
@@ -139,7 +142,9 @@ class AccountService:
         }
         named = {detail: value for detail, value in details.items() if value is not UNCHANGED}
         return self._run(
-            name, {"verb": "update-account", **named}, invocation,
+            name,
+            {"verb": "update-account", **named},
+            invocation,
             lambda state: decisions.update(state, command),
         )
 
@@ -150,7 +155,9 @@ class AccountService:
             AccountExists: the new name belongs to another account.
         """
         return self._run(
-            name, {"verb": "rename-account", "new_name": new_name}, invocation,
+            name,
+            {"verb": "rename-account", "new_name": new_name},
+            invocation,
             lambda state: decisions.rename(state, new_name),
         )
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from projections.credentials import tokens_of
-from registry.clock import now
 from registry.catalog.catalog import specification
 from registry.catalog.specification import ExchangeSpec
+from registry.clock import now
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
 from registry.decisions import credential as decisions
@@ -183,9 +183,7 @@ class StoreCredentials(AccountTask):
         if one.mode is Mode.MERGE:
             state.active_account()
             fields = self._current_fields(state, wanted, stored_keys) | fields
-        return decisions.replace(
-            state, wanted, spec.check(fields), one.details, sealer=self._vault
-        )
+        return decisions.replace(state, wanted, spec.check(fields), one.details, sealer=self._vault)
 
     def _current_fields(
         self, state: AccountState, wanted: SlotQuery, stored_keys: Mapping[uuid.UUID, Any]
@@ -236,8 +234,12 @@ class CredentialService:
         """Changes details beside the secrets; errors as `decisions.credential.update`."""
         content = {name: str(value) for name, value in details.items()}
         return self._run(
-            "update-credential", account_name, slot, invocation,
-            lambda state, wanted: decisions.update(state, wanted, details), content,
+            "update-credential",
+            account_name,
+            slot,
+            invocation,
+            lambda state, wanted: decisions.update(state, wanted, details),
+            content,
         )
 
     def deactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:

@@ -115,7 +115,7 @@ class _AddExchange:
                 f"the exchange {definition.name} was defined before",
                 hint="See: account-registry exchanges",
             )
-        known_id, new_id = self._ids.fetchone() or (None, None)
+        known_id, new_id = self._ids.fetchone() or (None, 0)
         event = ExchangeAdded(
             exchange=definition.name,
             exchange_id=new_id if known_id is None else known_id,
@@ -141,11 +141,13 @@ def _check(definition: ExchangeDefinition) -> None:
     for one in definition.fields:
         if not _FIELD_NAME.match(one["name"]):
             raise InvalidInput(
-                f"{one['name']!r} is not a field name", hint="It looks like api_key: a-z, 0-9 and _."
+                f"{one['name']!r} is not a field name",
+                hint="It looks like api_key: a-z, 0-9 and _.",
             )
         if not _ENV_NAME.match(one["env"]):
             raise InvalidInput(
-                f"{one['env']!r} is not the name of a variable", hint="It looks like BINANCE_API_KEY."
+                f"{one['env']!r} is not the name of a variable",
+                hint="It looks like BINANCE_API_KEY.",
             )
     for part in ("name", "env"):
         names = [one[part] for one in definition.fields]

@@ -195,9 +195,7 @@ class CommandExecutor:
         )
 
 
-def _commit(
-    connection: Connection, record: CommandRecord, decision: Decision
-) -> tuple[int, ...]:
+def _commit(connection: Connection, record: CommandRecord, decision: Decision) -> tuple[int, ...]:
     with registry_errors(connection), connection.pipeline():
         connection.execute("BEGIN")
         appends = [

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from registry.clock import now
@@ -69,7 +70,7 @@ def _key_source() -> str:
     if os.environ.get(VARIABLE):
         return VARIABLE
     path = os.environ.get(FILE_VARIABLE) or str(default_key_file())
-    return f"{path} (mode {stat.S_IMODE(os.stat(path).st_mode):04o})"
+    return f"{path} (mode {stat.S_IMODE(Path(path).stat().st_mode):04o})"
 
 
 def _database(connection: Connection, target: Target) -> Iterator[Finding]:
@@ -81,13 +82,17 @@ def _database(connection: Connection, target: Target) -> Iterator[Finding]:
     yield Finding("database", "ok", where)
     if durable != "on":
         yield Finding(
-            "durability", "failed", f"the server runs with {durable}",
+            "durability",
+            "failed",
+            f"the server runs with {durable}",
             "A crash of the machine could lose acknowledged changes: turn it on.",
         )
     drift = abs(now() - clock)
     if drift > _CLOCK_TOLERANCE:
         yield Finding(
-            "clock", "warning", f"this machine and the database differ by {drift.total_seconds():.0f} s",
+            "clock",
+            "warning",
+            f"this machine and the database differ by {drift.total_seconds():.0f} s",
             "Synchronise both with NTP: the history shows both times.",
         )
     else:
@@ -104,7 +109,9 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
     missing = [row[0] for row in connection.execute(_QUERIES["missing_guards"])]
     if missing:
         yield Finding(
-            "guards", "failed", f"triggers are missing or disabled: {', '.join(missing)}",
+            "guards",
+            "failed",
+            f"triggers are missing or disabled: {', '.join(missing)}",
             "Somebody with the owner's rights did this. Enable them, then run: rebuild --check",
         )
     else:
@@ -122,7 +129,9 @@ def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:
     if unknown:
         listed = ", ".join(f"{key} ({count} keys)" for key, count in unknown.items())
         yield Finding(
-            "data keys", "failed", f"wrapped by a master key that is not configured: {listed}",
+            "data keys",
+            "failed",
+            f"wrapped by a master key that is not configured: {listed}",
             f"Add that key to {VARIABLE}, after the newest one.",
         )
         return

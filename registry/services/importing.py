@@ -103,19 +103,19 @@ def find_credentials(
     specs = list(exchanges)
     readings = {spec.name: _Reading.of(spec, variables) for spec in specs}
     present = {name: reading for name, reading in readings.items() if reading.named}
-    skipped = {n: r.nothing_real() for n, r in present.items() if not r.worthwhile}
+    worthwhile = {n: r for n, r in present.items() if r.worthwhile(held=n in held)}
+    skipped = {n: r.nothing_real() for n, r in present.items() if n not in worthwhile}
     problems = [
         f"{name}: {problem}"
-        for name, reading in present.items()
-        if reading.worthwhile and (problem := reading.problem(may_lack=name in held))
+        for name, reading in worthwhile.items()
+        if (problem := reading.problem(may_lack=name in held))
     ]
     if problems:
         raise InvalidCredential(
             f"incomplete credentials, nothing was imported: {'; '.join(problems)}",
             hint="Fill the values in, or take the exchange's variables out of the file.",
         )
-    found = {name: r for name, r in present.items() if r.worthwhile}
-    if not found:
+    if not worthwhile:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise NothingToImport(
             "the file holds no complete credential" + (f" ({why})" if why else ""),
@@ -123,10 +123,10 @@ def find_credentials(
         )
     ours = {one.env for spec in specs for one in spec.fields.values()}
     return EnvImport(
-        credentials={name: r.real for name, r in found.items()},
+        credentials={name: r.real for name, r in worthwhile.items()},
         skipped=skipped,
         other_names=tuple(sorted(variables.keys() - ours)),
-        absent={name: absent for name, r in found.items() if (absent := r.absent())},
+        absent={name: absent for name, r in worthwhile.items() if (absent := r.absent())},
     )
 
 
@@ -148,10 +148,9 @@ class _Reading:
         real = {name: v for name, v in named.items() if not is_placeholder(v.reveal())}
         return cls(spec, named, real)
 
-    @property
-    def worthwhile(self) -> bool:
-        """Whether any real value stands for itself: defaults such as an index do not."""
-        return any(self.spec.fields[name].default is None for name in self.real)
+    def worthwhile(self, *, held: bool) -> bool:
+        """Whether there is a real value, for a new credential one without a default."""
+        return any(held or self.spec.fields[name].default is None for name in self.real)
 
     def nothing_real(self) -> str:
         return f"no real value in {', '.join(self._envs(self.named))}"

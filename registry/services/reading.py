@@ -45,9 +45,7 @@ def show_account(database: Database, name: str) -> Record:
         found = _records(connection, "accounts", {"only": name})
         if not found:
             raise account_not_found(connection, name)
-        credentials = _records(
-            connection, "credentials", {"account_name": name, "exchange": None}
-        )
+        credentials = _records(connection, "credentials", {"account_name": name, "exchange": None})
         return {**found[0], "credentials": credentials}
 
 
@@ -65,9 +63,7 @@ def list_credentials(
             account_id(connection, account)
         if exchange is not None:
             exchange_of(send_exchange(connection, exchange), exchange)
-        return _records(
-            connection, "credentials", {"account_name": account, "exchange": exchange}
-        )
+        return _records(connection, "credentials", {"account_name": account, "exchange": exchange})
 
 
 def history(database: Database, wanted: HistoryFilter) -> list[Record]:

@@ -58,10 +58,7 @@ class Vault:
         self._time: dt.datetime = now()
         self.writes: list[Write] = []
         row = registry_key.fetchone()
-        if row is None:
-            key = self._new_registry_key()
-        else:
-            key = keyring.unwrap(FINGERPRINT_KEY_ID, *row)
+        key = self._new_registry_key() if row is None else keyring.unwrap(FINGERPRINT_KEY_ID, *row)
         self._fingerprinter = Fingerprinter(key)
 
     def fingerprints(self, exchange_id: int, fields: Mapping[str, Secret]) -> dict[str, str]:

@@ -1,0 +1,138 @@
+"""One real PostgreSQL for the whole run, and a database of its own for each test.
+
+By default the embedded server, in a temporary folder; with REGISTRY_TEST_DATABASE_URL (of
+a superuser) another one. The migrations run once, into a template; a test's database is a
+copy of it, which takes some milliseconds.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from support.cli import CommandLine
+
+from registry.database.connection import SingleConnection, open_registry
+from registry.database.embedded import EmbeddedServer
+from registry.database.migrator import Migrator
+from registry.database.target import Target
+from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.services.executor import Invocation
+
+SERVER = "REGISTRY_TEST_SERVER"
+TEMPLATE = "REGISTRY_TEST_TEMPLATE"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts the server, in the process that the workers come from."""
+    if hasattr(config, "workerinput"):
+        return
+    external = os.environ.get("REGISTRY_TEST_DATABASE_URL")
+    if external:
+        os.environ[SERVER] = external
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="account-registry-tests-"))
+        server = EmbeddedServer(folder)
+        os.environ[SERVER] = server.ensure_running()
+        with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+            # Nothing here outlives the run; crash tests start servers of their own.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET max_connections = 200")
+            connection.execute("SELECT pg_reload_conf()")
+        config.add_cleanup(lambda: _remove(server, folder))
+    os.environ[TEMPLATE] = f"registry_template_{uuid.uuid4().hex[:12]}"
+    create_database(os.environ[TEMPLATE])
+    with open_and_migrate(database_address(os.environ[TEMPLATE])):
+        pass
+    config.add_cleanup(lambda: drop_database(os.environ[TEMPLATE]))
+
+
+def _remove(server: EmbeddedServer, folder: Path) -> None:
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def database_address(name: str) -> str:
+    """The address of a database of the run's server."""
+    return make_conninfo(os.environ[SERVER], dbname=name)
+
+
+def create_database(name: str, template: str = "template0") -> None:
+    """Makes a database on the run's server."""
+    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+
+def drop_database(name: str) -> None:
+    """Drops a database of the run's server, whoever is connected."""
+    with (
+        contextlib.suppress(psycopg.OperationalError),
+        psycopg.connect(os.environ[SERVER], autocommit=True) as connection,
+    ):
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def open_and_migrate(address: str) -> psycopg.Connection[Any]:
+    """A connection to a database that was migrated if it was not."""
+    connection = psycopg.connect(address, autocommit=True)
+    Migrator(connection).up()
+    return connection
+
+
+def _fresh_database(template: str) -> Iterator[str]:
+    name = f"registry_test_{uuid.uuid4().hex[:12]}"
+    create_database(name, template)
+    yield database_address(name)
+    drop_database(name)
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """The address of a database with nothing in it."""
+    yield from _fresh_database("template0")
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    """The address of a migrated database."""
+    yield from _fresh_database(os.environ[TEMPLATE])
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[SingleConnection]:
+    """A migrated database as the services take it."""
+    opened = SingleConnection(Target(database_url))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection to the test's database."""
+    with open_registry(Target(database_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def keyring() -> MasterKeyring:
+    """A ring of one new master key."""
+    return MasterKeyring([generate_master_key()])
+
+
+@pytest.fixture
+def invocation() -> Invocation:
+    """Somebody who asks."""
+    return Invocation(actor="tester@host")
+
+
+@pytest.fixture
+def cli(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """The command line on the test's database, with a master key of its own."""
+    return CommandLine(database_url, tmp_path, monkeypatch)

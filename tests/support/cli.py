@@ -1,0 +1,96 @@
+"""Runs the command line as a function (fast) or as a process (as its users do)."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry.commands._app import build
+from registry.encryption.keyring import generate_master_key
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run left behind."""
+
+    exit_status: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """The data of a `--json` run."""
+        return json.loads(self.out)["data"]
+
+    @property
+    def error(self) -> Any:
+        """The error of a `--json` run."""
+        return json.loads(self.err.splitlines()[-1])["error"]
+
+
+class CommandLine:
+    """The command line in an environment of its own."""
+
+    def __init__(self, database_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.master_key = generate_master_key().reveal()
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "DATABASE_URL": database_url,
+            "CREDENTIAL_ENCRYPTION_KEY": self.master_key,
+            "REGISTRY_CONFIG_DIR": str(folder / "config"),
+            "REGISTRY_DATA_DIR": str(folder / "data"),
+        }
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, *arguments: str, stdin: str | bytes = "", **environment: str) -> Result:
+        """Runs a verb in this process."""
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+        err = io.TextIOWrapper(
+            io.BytesIO(), encoding="utf-8", errors="backslashreplace", write_through=True
+        )
+        with self._monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name in ("DATABASE_URL", "CREDENTIAL_ENCRYPTION_KEY_FILE"):
+                patch.delenv(name, raising=False)
+            for name, value in {**self.environment, **environment}.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
+            try:
+                build()(list(arguments), prog_name="account-registry")
+                status = 0
+            except SystemExit as end:
+                status = end.code if isinstance(end.code, int) else 1
+        return Result(status, _text(out), _text(err))
+
+    def process(self, *arguments: str, stdin: bytes = b"", **environment: str) -> Result:
+        """Runs a verb in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "registry.commands", *arguments],
+            input=stdin,
+            capture_output=True,
+            env={**self.environment, **environment},
+            cwd=Path(__file__).resolve().parents[2],
+            check=False,
+        )
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def file(self, name: str, text: str) -> str:
+        """A file in the test's folder; gives its path."""
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue().decode()
