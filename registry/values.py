@@ -224,7 +224,7 @@ def _check_json(value: Any, where: str, *, depth: int) -> None:
             raise InvalidInput(f"{where} holds a {type(value).__name__}, which JSON does not have")
 
 
-def _check_json_number(value: float | None, where: str) -> None:
+def _check_json_number(value: Any, where: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidInput(f"{where} holds a number that is not finite")
     if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import psycopg
 
 from registry.database.errors import translate
-from registry.database.migration_files import LAST_KEPT, newest_number
+from registry.database.migration_files import LAST_KEPT, known_numbers
 from registry.database.queries import load_queries
 from registry.database.target import APPLICATION, Target
 from registry.errors import DatabaseUnavailable, NotMigrated, SchemaTooNew
@@ -123,17 +123,15 @@ def check_schema(connection: Connection) -> None:
         newest = applied = 0
     except psycopg.Error as error:
         raise translate(error) from error
-    known = newest_number()
-    if newest > known:
+    known = known_numbers()
+    if newest > known[-1]:
         raise SchemaTooNew(
-            f"the database is at migration {newest:03}, and this program knows {known:03}",
+            f"the database is at migration {newest:03}, and this program knows {known[-1]:03}",
             hint="Update account-registry on this machine.",
         )
-    if applied < known:
+    if applied < len(known):
         taken_down = 0 < applied <= LAST_KEPT
-        what = (
-            "has no registry yet" if not applied else f"is at migration {newest:03} of {known:03}"
-        )
+        what = "has no registry yet" if not applied else f"is at {newest:03} of {known[-1]:03}"
         raise NotMigrated(
             f"the database {what}",
             hint="Run: account-registry migrate up"

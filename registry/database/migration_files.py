@@ -48,9 +48,9 @@ def folder() -> Traversable:
 
 
 @functools.cache
-def newest_number() -> int:
-    """The number of the newest migration that this program knows."""
-    return max(number for number, _ in _names())
+def known_numbers() -> tuple[int, ...]:
+    """The numbers of the migrations that this program knows, oldest first."""
+    return tuple(sorted(number for number, _ in _names()))
 
 
 @functools.cache
