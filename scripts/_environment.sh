@@ -54,6 +54,8 @@ prepare_environment() { # groups...
     export UV_PROJECT_ENVIRONMENT="$environment/venv"
     export UV_PYTHON_DOWNLOADS=never
     export UV_LINK_MODE=copy
+    # The machine's own certificates, as pip uses them: many networks have a proxy with one.
+    export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" UV_NATIVE_TLS="${UV_NATIVE_TLS:-true}"
     export PIP_DISABLE_PIP_VERSION_CHECK=1
     uv="$environment/installer/bin/uv"
     if ! "$uv" --version >/dev/null 2>&1; then
