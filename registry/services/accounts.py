@@ -1,7 +1,7 @@
 """Commands about accounts."""
 
-import uuid
 import contextlib
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
