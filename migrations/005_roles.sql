@@ -28,7 +28,9 @@ BEGIN
             END;
         END IF;
     END LOOP;
-    IF NOT pg_catalog.pg_has_role(current_user, 'registry_owner', 'MEMBER') THEN
+    -- Since PostgreSQL 16 whoever creates a role may administer it, and no more.
+    IF NOT pg_catalog.pg_has_role(current_user, 'registry_owner', CASE
+        WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
         EXECUTE format('GRANT registry_owner TO %I', current_user);
     END IF;
 END
