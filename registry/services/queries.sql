@@ -52,15 +52,23 @@ LEFT JOIN LATERAL (
 ORDER BY d.name
 
 -- name: exchange_ids
--- The id of this exchange's row, or else a new id for one.
+-- The id of this exchange's row, or else a new id for one; and whether a bot's own table
+-- of exchanges has the columns for details.
 SELECT known.id,
     CASE WHEN known.id IS NULL
-        THEN nextval(pg_get_serial_sequence('public.dexes', 'id'))::integer END
+        THEN coalesce(nextval(pg_get_serial_sequence('public.dexes', 'id'))::integer,
+            (SELECT coalesce(max(d.id), 0) + 1 FROM public.dexes AS d)) END,
+    (SELECT count(*) = 3 FROM pg_catalog.pg_attribute AS a
+     WHERE a.attrelid = 'public.dexes'::regclass AND NOT a.attisdropped
+        AND a.attname IN ('display_name', 'maker_fee_percent', 'taker_fee_percent'))
 FROM (SELECT (SELECT d.id FROM public.dexes AS d WHERE d.name = %(name)s) AS id) AS known
 
 -- name: add_exchange
 INSERT INTO public.dexes (id, name, display_name, maker_fee_percent, taker_fee_percent)
 VALUES (%(id)s, %(name)s, %(display_name)s, 0, 0)
+
+-- name: add_bare_exchange
+INSERT INTO public.dexes (id, name) VALUES (%(id)s, %(name)s)
 
 -- name: registry_key
 -- The registry's own key of this purpose.
