@@ -98,15 +98,13 @@ def is_placeholder(value: str) -> bool:
         plain in _PLACEHOLDERS
         or (plain.startswith("your_") and len(plain) < MAX_PLACEHOLDER)
         or (plain.endswith("_here") and len(plain) < MAX_PLACEHOLDER)
-        or set(plain) <= {"x", "."}
+        or set(plain.removeprefix("0x")) <= {"x", "."}
         or set(plain) == {"*"}
     )
 
 
 _PLACEHOLDERS: Final = {
     "",
-    "0x",
-    "...",
     "changeme",
     "change_me",
     "placeholder",
