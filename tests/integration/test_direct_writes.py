@@ -47,18 +47,18 @@ def filled(cli: CommandLine, connection: Connection) -> Connection:
     return connection
 
 
-@pytest.mark.parametrize(("statement", "hint"), STATEMENTS)
 @pytest.mark.parametrize("role", [None, "registry_owner", "registry_operator"])
 def test_a_direct_write_is_refused_with_the_command_to_use(
-    filled: Connection, statement: str, hint: str, role: str | None
+    filled: Connection, role: str | None
 ) -> None:
     before = live_rows(filled)
     if role:
         filled.execute(f"SET ROLE {role}")
-    if role == "registry_operator" and statement.startswith("TRUNCATE"):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            filled.execute(statement)
-    else:
+    for statement, hint in STATEMENTS:
+        if role == "registry_operator" and statement.startswith("TRUNCATE"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                filled.execute(statement)
+            continue
         with pytest.raises(DirectWriteRefused, match="is a projection of audit_events") as refused:
             with registry_errors(filled):
                 filled.execute(statement)
@@ -76,7 +76,7 @@ def test_the_tables_cannot_be_emptied_together_either(filled: Connection, statem
 
 
 def test_rows_cannot_be_copied_in(filled: Connection) -> None:
-    with pytest.raises(psycopg.Error, match="COPY|INSERT on accounts is refused"):
+    with pytest.raises(psycopg.Error, match="INSERT on accounts is refused"):
         with filled.cursor().copy("COPY accounts (id, account_name) FROM STDIN") as copy:
             copy.write_row((new_id(), "direct"))
 
