@@ -222,3 +222,11 @@ def test_the_database_refuses_an_event_that_could_not_be_read_again(
     assert positions(connection) == []
     connection.execute(sql, event)
     assert positions(connection) == [0]
+
+
+def test_a_former_name_is_found_by_an_index(connection: Connection) -> None:
+    connection.execute("SET enable_seqscan = off")
+    plan = connection.execute(
+        "EXPLAIN SELECT * FROM former_names WHERE former_name = 'x'"
+    ).fetchall()
+    assert "audit_events_former_name" in str(plan)
