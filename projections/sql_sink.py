@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import psycopg
 
-from projections.rows import Delete, Insert, Patch, RowChange, Table
+from projections.rows import Delete, Insert, Patch, PatchAll, RowChange, Table
 
 
 def apply_to_tables(connection: psycopg.Connection[Any], change: RowChange) -> psycopg.Cursor[Any]:
@@ -14,6 +14,9 @@ def apply_to_tables(connection: psycopg.Connection[Any], change: RowChange) -> p
     match change:
         case Insert(table, _, values):
             return connection.execute(_insert(table, tuple(values)), _adapted(values))
+        case PatchAll(table, keys, values):
+            parameters = [*_adapted(values), list(keys)]
+            return connection.execute(_update_all(table, tuple(values)), parameters)
         case Patch(table, key, values):
             return connection.execute(_update(table, tuple(values)), [*_adapted(values), key])
         case Delete(table, key):
@@ -30,6 +33,12 @@ def _insert(table: Table, columns: tuple[str, ...]) -> bytes:
 def _update(table: Table, columns: tuple[str, ...]) -> bytes:
     values = ", ".join(f"{column} = %s::{table.columns[column]}" for column in columns)
     return f"UPDATE public.{table.name} SET {values} WHERE {table.key} = %s::uuid".encode()
+
+
+@functools.cache
+def _update_all(table: Table, columns: tuple[str, ...]) -> bytes:
+    values = ", ".join(f"{column} = %s::{table.columns[column]}" for column in columns)
+    return f"UPDATE public.{table.name} SET {values} WHERE {table.key} = ANY(%s::uuid[])".encode()
 
 
 @functools.cache

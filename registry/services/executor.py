@@ -218,7 +218,7 @@ def _commit(connection: Connection, record: CommandRecord, decision: Decision) -
             if (change := project(event.stored(record.occurred_at))) is not None
         ]
         connection.execute("COMMIT")
-    if any(change.rowcount != 1 for change in changes):
+    if any(change.rowcount == 0 for change in changes):
         log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
     return tuple(row[0] for cursor in appends if (row := cursor.fetchone()))
 
