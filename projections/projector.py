@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from projections import accounts, credentials, positions, sharing
-from projections.rows import RowChange, Table
+from projections.rows import RowChange
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
 
