@@ -1,8 +1,8 @@
 """The table `accounts`."""
 
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast
 
-from projections.rows import Delete, Insert, Patch, RowChange, Table
+from projections.rows import Delete, Insert, Patch, Row, RowChange, Table
 from registry.events.stored import StoredEvent, database_time
 
 TABLE: Final = Table(
@@ -47,7 +47,7 @@ def created(event: StoredEvent) -> RowChange:
         "updated_at": event.occurred_at,
         "metadata": event.data.get("metadata", {}),
     }
-    return Insert(TABLE, event.stream_id, dict(row))
+    return Insert(TABLE, event.stream_id, cast("Row", row))
 
 
 def restored(event: StoredEvent) -> RowChange:
@@ -63,7 +63,7 @@ def restored(event: StoredEvent) -> RowChange:
         "updated_at": event.occurred_at,
         "metadata": data.get("metadata", {}),
     }
-    return Insert(TABLE, event.stream_id, dict(row))
+    return Insert(TABLE, event.stream_id, cast("Row", row))
 
 
 def updated(event: StoredEvent) -> RowChange:

@@ -7,9 +7,10 @@ from typing import Any, Final, Literal, TypeVar
 
 import psycopg
 
+from projections.copy_out import copy_lines
 from projections.memory_sink import Rows
 from projections.projector import TABLES
-from projections.replay import Slice, copy_lines
+from projections.replay import Slice
 from projections.rows import Row, Table
 from projections.text_rows import as_in_copy, join_lines, line_of, split_line, values_of
 
@@ -84,7 +85,8 @@ def _compare_table(
         f"COPY (SELECT {', '.join(table.columns)} FROM public.{table.name}"
         f" WHERE {part.condition(table.owner)}) TO STDOUT"
     )
-    for line in copy_lines(connection, statement):
+    for whole in copy_lines(connection, statement):
+        line = whole[:-1]
         counted += 1
         key = line.partition("\t")[0]
         row = wanted.pop(key, None)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 import psycopg
 
+from projections.copy_out import copy_lines
 from projections.memory_sink import Rows, apply_to_memory
 from projections.projector import HANDLERS, project
 from projections.text_rows import unescape
@@ -70,20 +71,12 @@ def replay(
         for line in _lines(connection, size, part):
             position, stream_id, version, event_type, schema, occurred_at, data = line.split("\t")
             if event_type in HANDLERS:
+                # JSON may end with the line's end.
+                values = orjson.loads(unescape(data))
                 event = StoredEvent(
-                    stream_id,
-                    int(version),
-                    event_type,
-                    int(schema),
-                    occurred_at,
-                    orjson.loads(unescape(data)),
+                    stream_id, int(version), event_type, int(schema), occurred_at, values
                 )
-                change = project(event)
-                if change is not None:
-                    try:
-                        apply_to_memory(rows, change)
-                    except KeyError:
-                        raise _contradiction(position, event) from None
+                _apply(rows, position, event)
             if (number := int(position)) >= passed + _STEP:
                 progress(number - passed)
                 passed = number
@@ -91,11 +84,17 @@ def replay(
     return rows
 
 
-def copy_lines(connection: psycopg.Connection[Any], statement: str) -> Iterator[str]:
-    """The lines that a COPY … TO STDOUT gives, without their ends."""
-    with connection.cursor().copy(statement.encode()) as copy:
-        for line in copy:
-            yield str(line, "utf-8")[:-1]
+def _apply(rows: Rows, position: str, event: StoredEvent) -> None:
+    change = project(event)
+    if change is not None:
+        try:
+            apply_to_memory(rows, change)
+        except KeyError:
+            raise LogContradictsItself(
+                f"event {position} ({event.event_type} of {event.stream_id}) "
+                "changes a row that no event has made",
+                hint="Run: account-registry verify. If the log is intact, report this as a defect.",
+            ) from None
 
 
 def _lines(connection: psycopg.Connection[Any], size: int, part: Slice) -> Iterator[str]:
@@ -118,11 +117,3 @@ def _no_garbage_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _contradiction(position: str, event: StoredEvent) -> LogContradictsItself:
-    return LogContradictsItself(
-        f"event {position} ({event.event_type} of {event.stream_id}) "
-        "changes a row that no event has made",
-        hint="Run: account-registry verify. If the log is intact, report this as a defect.",
-    )

@@ -3,6 +3,7 @@
 https://www.postgresql.org/docs/current/sql-copy.html (text format)
 """
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -40,19 +41,24 @@ def line_of(table: Table, row: Row) -> str:
     than the log: whoever compares asks PostgreSQL for those (see `drift`).
     """
     get = row.get
-    return "\t".join(
-        [
-            NULL if (value := get(column)) is None else escape(_WRITERS.get(kind, str)(value))
-            for column, kind in table.columns.items()
-        ]
-    )
+    texts = []
+    for column, writer in _columns(table):
+        value = get(column)
+        if value is None:
+            texts.append(NULL)
+            continue
+        text = value if writer is None else writer(value)
+        # Nearly all values; the same as `escape`, without the call.
+        texts.append(text if text.isprintable() and "\\" not in text else escape(text))
+    return "\t".join(texts)
 
 
 def values_of(table: Table, row: Row) -> list[str | None]:
     """The row's values as texts that PostgreSQL can cast to the columns' types."""
     return [
-        None if (value := row.get(column)) is None else _WRITERS.get(kind, str)(value)
-        for column, kind in table.columns.items()
+        value if value is None or writer is None else writer(value)
+        for column, writer in _columns(table)
+        for value in (row.get(column),)
     ]
 
 
@@ -92,7 +98,17 @@ def _scalar(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-_WRITERS: Final[dict[str, Callable[[Any], str]]] = {"boolean": _boolean, "jsonb": _jsonb}
+_WRITERS: Final[dict[str, Callable[[Any], str]]] = {
+    "boolean": _boolean,
+    "jsonb": _jsonb,
+    "integer": str,
+}
+
+
+@functools.cache
+def _columns(table: Table) -> tuple[tuple[str, Callable[[Any], str] | None], ...]:
+    """Each column with what writes its values, or None where they are text already."""
+    return tuple((column, _WRITERS.get(kind)) for column, kind in table.columns.items())
 
 
 def join_lines(lines: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ VERBS: Final = {
     "list-credentials": "reading",
     "import-env": "importing",
     "history": "reading",
+    "rebuild": "rebuild",
     "exchanges": "exchanges",
     "add-exchange": "exchanges",
     "generate-key": "keys",

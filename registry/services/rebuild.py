@@ -19,11 +19,11 @@ from typing import IO, Any, Final
 import orjson
 
 from projections import project
+from projections.copy_out import copy_lines
 from projections.drift import RowDrift
 from projections.memory_sink import Rows, apply_to_memory
 from projections.merge import fill_shadow, follow, make_shadow, merge
 from projections.positions import TABLE as POSITIONS
-from projections.replay import copy_lines
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
@@ -319,7 +319,7 @@ def _compare_links(connection: Connection, comparison: Comparison, *, exists: bo
         " WHERE p.account_id IS NOT NULL) TO STDOUT"
     )
     for line in copy_lines(connection, statement):
-        position, owner = line.split("\t")
+        position, owner = line.rstrip("\n").split("\t")
         owned.add(position)
         if position not in links and owner not in extra_accounts:
             comparison.unknown_links.add(position)

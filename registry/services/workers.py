@@ -6,13 +6,12 @@ other ways of `multiprocessing` run the caller's main module again.
 
 import contextlib
 import os
-import queue
+import selectors
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import IO
+from typing import IO, Final
 
 import orjson
 from psycopg.conninfo import make_conninfo
@@ -22,7 +21,7 @@ from registry.database.connection import Connection
 from registry.errors import RegistryError
 from registry.services.rebuild_worker import Emit, Message, SliceTask
 
-_WAITING = 64
+_BLOCK: Final = 1 << 20
 
 
 def run_processes(
@@ -33,27 +32,45 @@ def run_processes(
     Raises:
         RegistryError: a worker failed; the others are stopped.
     """
-    messages: queue.Queue[Message | None] = queue.Queue(_WAITING)
     with contextlib.ExitStack() as stack:
+        waiting = stack.enter_context(selectors.DefaultSelector())
         for task in tasks:
             order = {"address": _address(connection), "snapshot": snapshot, "task": asdict(task)}
             output = stack.enter_context(_process(orjson.dumps(order)))
-            threading.Thread(target=_pass_on, args=(output, messages), daemon=True).start()
-        running = len(tasks)
-        while running:
-            message = messages.get()
-            if message is None:
-                raise RegistryError(
-                    "a worker process ended unexpectedly",
-                    hint="Nothing was changed. Run it again, or with --workers 1.",
-                )
-            if "error" in message:
-                kind = getattr(registry.errors, message["error"], RegistryError)
-                raise kind(message["message"], hint=message.get("hint"))
-            if "done" in message:
-                running -= 1
-            else:
-                emit(message)
+            waiting.register(output, selectors.EVENT_READ, bytearray())
+        while waiting.get_map():
+            for ready, _ in waiting.select():
+                for message in _received(ready):
+                    if "done" in message:
+                        waiting.unregister(ready.fileobj)
+                    elif "error" in message:
+                        raise _error(message)
+                    else:
+                        emit(message)
+
+
+def _received(ready: selectors.SelectorKey) -> Iterator[Message]:
+    """The messages that have arrived in full."""
+    unread: bytearray = ready.data
+    arrived = os.read(ready.fd, _BLOCK)
+    if not arrived:
+        raise RegistryError(
+            "a worker process ended unexpectedly",
+            hint="Nothing was changed. Run it again, or with --workers 1.",
+        )
+    unread += arrived
+    end = arrived.rfind(b"\n")
+    if end < 0:
+        return
+    whole = len(unread) - len(arrived) + end
+    lines = bytes(unread[:whole])
+    del unread[: whole + 1]
+    yield from map(orjson.loads, lines.split(b"\n"))
+
+
+def _error(message: Message) -> RegistryError:
+    kind: type[RegistryError] = getattr(registry.errors, message["error"], RegistryError)
+    return kind(message["message"], hint=message.get("hint"))
 
 
 @contextlib.contextmanager
@@ -67,27 +84,16 @@ def _process(order: bytes) -> Iterator[IO[bytes]]:
         # Ctrl-C is for us; we stop the workers.
         start_new_session=True,
     )
-    assert process.stdin is not None  # noqa: S101 - both are pipes
-    assert process.stdout is not None  # noqa: S101
-    try:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(order + b"\n")
-            process.stdin.close()
-        yield process.stdout
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _pass_on(output: IO[bytes], messages: "queue.Queue[Message | None]") -> None:
-    done = False
-    with contextlib.suppress(ValueError):  # a line that the process was killed in
-        for line in output:
-            message = orjson.loads(line)
-            done = "done" in message or "error" in message
-            messages.put(message)
-    if not done:
-        messages.put(None)
+    with process:
+        assert process.stdin is not None  # noqa: S101 - both are pipes
+        assert process.stdout is not None  # noqa: S101
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(order + b"\n")
+                process.stdin.close()
+            yield process.stdout
+        finally:
+            process.kill()
 
 
 def _address(connection: Connection) -> str:
