@@ -19,14 +19,17 @@ from typing import IO, Any, Final
 import orjson
 
 from projections import project
+from projections.accounts import TABLE as ACCOUNTS
 from projections.copy_out import copy_lines
 from projections.drift import RowDrift
 from projections.memory_sink import Rows, apply_to_memory
 from projections.merge import fill_shadow, follow, make_shadow, merge
 from projections.positions import TABLE as POSITIONS
+from projections.rows import Delete
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
+from registry.decisions.position import parts
 from registry.errors import RebuildRunning
 from registry.events.base import EventModel
 from registry.events.position import PositionsLinked
@@ -46,7 +49,6 @@ WORTH_A_PROCESS: Final = 50_000
 """Below so many events, starting processes takes longer than they save."""
 LISTED: Final = 1_000
 """How many rows a report lists; it counts them all."""
-POSITIONS_PER_EVENT: Final = 1_000
 _MERGE_ATTEMPTS: Final = 3
 _BLOCK: Final = 1 << 20
 
@@ -410,6 +412,10 @@ def _follow_tail(connection: Connection, comparison: Comparison) -> int:
             apply_to_memory(links, change)
         else:
             follow(connection, change)
+        if isinstance(change, Delete) and change.table == ACCOUNTS:
+            for link in links[POSITIONS.name].values():
+                if link["account_id"] == change.key:
+                    link["account_id"] = None
     comparison.links = {key: row["account_id"] for key, row in links[POSITIONS.name].items()}
     # The last event is the rebuild's own.
     return len(tail) - 1
@@ -432,8 +438,8 @@ def record_links(
     """Appends PositionsLinked events for owners that the table has already."""
     index = first_index
     for account_id, positions in owners.items():
-        for first in range(0, len(positions), POSITIONS_PER_EVENT):
-            event = PositionsLinked(positions=positions[first : first + POSITIONS_PER_EVENT])
+        for part in parts(positions):
+            event = PositionsLinked(positions=part)
             append(connection, record, index, Stream("account", account_id), event)
             index += 1
     return sum(len(positions) for positions in owners.values())

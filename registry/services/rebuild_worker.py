@@ -5,15 +5,17 @@ process list, and writes messages to standard output, one JSON document a line.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import orjson
 
+from projections.accounts import TABLE as ACCOUNTS
 from projections.drift import Findings, RowDrift, compare
 from projections.positions import TABLE as POSITIONS
 from projections.replay import Slice, replay
+from projections.rows import Row
 from registry.database.connection import Connection
 from registry.errors import RegistryError
 
@@ -55,8 +57,14 @@ def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
         part = Slice(number, task.of)
         rows = replay(connection, task.size, part, lambda passed: emit({"progress": passed}))
         links = rows.pop(POSITIONS.name, {})
-        emit({"links": {key: row["account_id"] for key, row in links.items()}})
+        # An account that was deleted while the bot had cleared its links owns nothing.
+        owners = rows.get(ACCOUNTS.name, {})
+        emit({"links": {key: _owner(row["account_id"], owners) for key, row in links.items()}})
         emit({"rows": compare(connection, rows, part, findings, exists=task.exists)})
+
+
+def _owner(account_id: str | None, accounts: Mapping[str, Row]) -> str | None:
+    return account_id if account_id in accounts else None
 
 
 def main() -> None:
