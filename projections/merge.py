@@ -67,7 +67,8 @@ def merge(connection: psycopg.Connection[Any], partial: Mapping[Table, Mapping[s
     root, *others = _OWN
     for table in reversed(others):
         _run(connection, _DELETE_EXTRA.format(table=table.name, key=table.key))
-        _run(connection, _delete_moved(table))
+        if table.unique:
+            _run(connection, _delete_moved(table))
     _run(connection, _park(root))
     for table in _OWN:
         _run(connection, _update_changed(table))

@@ -131,6 +131,10 @@ class PositionNotFound(NotFound):
     """No position has this id."""
 
 
+class ChangedMeanwhile(Conflict):
+    """What was looked at has changed before it was confirmed."""
+
+
 class CannotRollBack(Refused):
     """Something of the former state cannot come back."""
 
