@@ -5,7 +5,7 @@ a row comes from an event, the timestamps too, so that building a table again gi
 same bytes. Nothing in here ever writes an event.
 """
 
-from projections.projector import project
-from projections.rows import Delete, Insert, Patch, RowChange, Table
+from projections.projector import TABLES, project
+from projections.rows import Delete, Insert, Patch, PatchAll, RowChange, Table
 
-__all__ = ["Delete", "Insert", "Patch", "RowChange", "Table", "project"]
+__all__ = ["TABLES", "Delete", "Insert", "Patch", "PatchAll", "RowChange", "Table", "project"]

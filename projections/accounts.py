@@ -1,9 +1,9 @@
 """The table `accounts`."""
 
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast
 
-from projections.rows import Delete, Insert, Patch, RowChange, Table
-from registry.events.stored import StoredEvent
+from projections.rows import Delete, Insert, Patch, Row, RowChange, Table
+from registry.events.stored import StoredEvent, database_time
 
 TABLE: Final = Table(
     "accounts",
@@ -17,6 +17,8 @@ TABLE: Final = Table(
         "updated_at": "timestamp",
         "metadata": "jsonb",
     },
+    owner="id",
+    unique=("account_name",),
 )
 
 
@@ -45,7 +47,23 @@ def created(event: StoredEvent) -> RowChange:
         "updated_at": event.occurred_at,
         "metadata": event.data.get("metadata", {}),
     }
-    return Insert(TABLE, event.stream_id, dict(row))
+    return Insert(TABLE, event.stream_id, cast("Row", row))
+
+
+def restored(event: StoredEvent) -> RowChange:
+    """AccountRestored: the account as it was, under the id that it had."""
+    data = event.data
+    row: AccountRow = {
+        "id": event.stream_id,
+        "account_name": data["account_name"],
+        "wallet_address": data.get("wallet_address"),
+        "description": data.get("description"),
+        "is_active": data["is_active"],
+        "created_at": database_time(data["created_at"]),
+        "updated_at": event.occurred_at,
+        "metadata": data.get("metadata", {}),
+    }
+    return Insert(TABLE, event.stream_id, cast("Row", row))
 
 
 def updated(event: StoredEvent) -> RowChange:
@@ -84,4 +102,5 @@ HANDLERS: Final = {
     "AccountDeactivated": deactivated,
     "AccountReactivated": reactivated,
     "AccountDeleted": deleted,
+    "AccountRestored": restored,
 }

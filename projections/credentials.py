@@ -3,7 +3,7 @@
 from typing import Any, Final, TypedDict
 
 from projections.rows import Delete, Insert, Patch, RowChange, Table
-from registry.events.stored import StoredEvent
+from registry.events.stored import StoredEvent, database_time
 
 TABLE: Final = Table(
     "account_exchange_credentials",
@@ -27,6 +27,10 @@ TABLE: Final = Table(
         "expires_at": "timestamp",
         "ip_allow_list": "jsonb",
     },
+    unique=("account_id", "exchange_id", "subaccount_index", "permission"),
+    secret=frozenset(
+        {"api_key_encrypted", "secret_key_encrypted", "additional_credentials_encrypted"}
+    ),
 )
 
 OWN_COLUMNS: Final = {"api_key": "api_key_encrypted", "secret_key": "secret_key_encrypted"}
@@ -79,8 +83,9 @@ def added(event: StoredEvent) -> RowChange:
         "exchange_account_id": data.get("exchange_account_id"),
         "subaccount_index": data["subaccount_index"],
         "is_active": True,
-        "last_used": None,
-        "created_at": event.occurred_at,
+        "last_used": _utc(data.get("last_used")),
+        # One that comes back after it was removed is as old as it was.
+        "created_at": _utc(data.get("created_at")) or event.occurred_at,
         "updated_at": event.occurred_at,
         "permission": data["permission"],
         "version": data["version"],
@@ -144,8 +149,7 @@ def _details(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _utc(moment: str | None) -> str | None:
-    # Events hold UTC with a trailing Z; the column has no time zone.
-    return None if moment is None else moment.removesuffix("Z").replace("T", " ")
+    return None if moment is None else database_time(moment)
 
 
 HANDLERS: Final = {

@@ -15,4 +15,6 @@ TABLE: Final = Table(
         "created_at": "timestamp",
         "updated_at": "timestamp",
     },
+    owner="primary_account_id",
+    unique=("primary_account_id", "exchange_id"),
 )

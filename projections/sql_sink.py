@@ -6,35 +6,51 @@ from typing import Any
 import orjson
 import psycopg
 
-from projections.rows import Delete, Insert, Patch, RowChange, Table
+from projections.rows import Delete, Insert, Patch, PatchAll, RowChange, Table
 
 
-def apply_to_tables(connection: psycopg.Connection[Any], change: RowChange) -> psycopg.Cursor[Any]:
-    """Sends one change. In pipeline mode its result is known when the pipeline ends."""
+def apply_to_tables(
+    connection: psycopg.Connection[Any], change: RowChange, *, schema: str = "public"
+) -> psycopg.Cursor[Any]:
+    """Sends one change. In pipeline mode its result is known when the pipeline ends.
+
+    A rebuild applies changes to tables of the same names in another schema.
+    """
     match change:
         case Insert(table, _, values):
-            return connection.execute(_insert(table, tuple(values)), _adapted(values))
+            return connection.execute(_insert(schema, table, tuple(values)), _adapted(values))
+        case PatchAll(table, keys, values):
+            parameters = [*_adapted(values), list(keys)]
+            return connection.execute(_update_all(schema, table, tuple(values)), parameters)
         case Patch(table, key, values):
-            return connection.execute(_update(table, tuple(values)), [*_adapted(values), key])
+            return connection.execute(
+                _update(schema, table, tuple(values)), [*_adapted(values), key]
+            )
         case Delete(table, key):
-            return connection.execute(_delete(table), [key])
+            return connection.execute(_delete(schema, table), [key])
 
 
 @functools.cache
-def _insert(table: Table, columns: tuple[str, ...]) -> bytes:
+def _insert(schema: str, table: Table, columns: tuple[str, ...]) -> bytes:
     values = ", ".join(f"%s::{table.columns[column]}" for column in columns)
-    return f"INSERT INTO public.{table.name} ({', '.join(columns)}) VALUES ({values})".encode()
+    return f"INSERT INTO {schema}.{table.name} ({', '.join(columns)}) VALUES ({values})".encode()
 
 
 @functools.cache
-def _update(table: Table, columns: tuple[str, ...]) -> bytes:
+def _update(schema: str, table: Table, columns: tuple[str, ...]) -> bytes:
     values = ", ".join(f"{column} = %s::{table.columns[column]}" for column in columns)
-    return f"UPDATE public.{table.name} SET {values} WHERE {table.key} = %s::uuid".encode()
+    return f"UPDATE {schema}.{table.name} SET {values} WHERE {table.key} = %s::uuid".encode()
 
 
 @functools.cache
-def _delete(table: Table) -> bytes:
-    return f"DELETE FROM public.{table.name} WHERE {table.key} = %s::uuid".encode()
+def _update_all(schema: str, table: Table, columns: tuple[str, ...]) -> bytes:
+    values = ", ".join(f"{column} = %s::{table.columns[column]}" for column in columns)
+    return f"UPDATE {schema}.{table.name} SET {values} WHERE {table.key} = ANY(%s::uuid[])".encode()
+
+
+@functools.cache
+def _delete(schema: str, table: Table) -> bytes:
+    return f"DELETE FROM {schema}.{table.name} WHERE {table.key} = %s::uuid".encode()
 
 
 def _adapted(values: dict[str, Any]) -> list[Any]:

@@ -119,6 +119,34 @@ class AccountInUse(Refused):
     """Positions or borrowers depend on the account."""
 
 
+class RebuildRunning(Conflict):
+    """Another rebuild of the same database is at work."""
+
+
+class PositionsOwned(Conflict):
+    """Positions belong to another account."""
+
+
+class PositionNotFound(NotFound):
+    """No position has this id."""
+
+
+class ChangedMeanwhile(Conflict):
+    """What was looked at has changed before it was confirmed."""
+
+
+class CannotRollBack(Refused):
+    """Something of the former state cannot come back."""
+
+
+class TablesDiffer(Refused):
+    """The tables hold something that the log does not know."""
+
+
+class InUseByOthers(Refused):
+    """Objects of another program depend on the tables."""
+
+
 class LogIsAppendOnly(Refused):
     """Somebody tried to update, delete or truncate the log."""
 
@@ -133,6 +161,12 @@ class PermissionDenied(Refused):
 
 class ConfirmationNeeded(Refused):
     """A destructive command without a terminal needs --yes."""
+
+
+class LogContradictsItself(RegistryError):
+    """An event does not fit the events before it."""
+
+    exit_status = ExitStatus.VERIFICATION
 
 
 class Unavailable(RegistryError):

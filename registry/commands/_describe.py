@@ -32,6 +32,16 @@ def _version(verb: str) -> Callable[[Data], str]:
     return words
 
 
+def _positions(data: Data) -> str:
+    count = len(data["positions"])
+    return f"{count} position{'' if count == 1 else 's'}"
+
+
+def _rebuilt(data: Data) -> str:
+    rows = sum(sum(counts.values()) for counts in data["tables"].values())
+    return f"rebuilt the tables: {rows} row{'' if rows == 1 else 's'} repaired"
+
+
 _IDENTITY: Final = {"credential_id", "exchange", "exchange_id", "subaccount_index", "permission"}
 
 
@@ -52,5 +62,10 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "CredentialDeactivated": lambda data: f"deactivated {_slot(data)}",
     "CredentialReactivated": lambda data: f"reactivated {_slot(data)}",
     "CredentialRemoved": lambda data: f"removed {_slot(data)}",
+    "AccountRestored": lambda data: f"restored account {data['account_name']}",
+    "PositionsLinked": lambda data: f"linked {_positions(data)}",
+    "PositionsUnlinked": lambda data: f"unlinked {_positions(data)}",
+    "ProjectionsRebuilt": _rebuilt,
+    "SchemaTakenDown": lambda _: "took the tables down (the log stays)",
     "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
 }

@@ -53,14 +53,14 @@ class Run:
 
         settings = Settings.from_environment()
         set_up_logging(settings.log_level)
-        expected: int | None = self._options["expected_version"]
+        expected: int | None = self._options.get("expected_version")
         actor: str | None = self._options["actor"]
         return Invocation(
             actor=settings.actor or default_actor() if actor is None else actor,
             reason=self._options["reason"],
-            command_id=_command_id(self._options["command_id"]),
+            command_id=_command_id(self._options.get("command_id")),
             expected_version=expected,
-            dry_run=self._options["dry_run"],
+            dry_run=self._options.get("dry_run", False),
         )
 
     def confirm(self, question: str, *, yes: bool) -> None:

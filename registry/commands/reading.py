@@ -18,6 +18,15 @@ ExchangeOption = Annotated[
     str | None, typer.Option("--exchange", metavar="EXCHANGE", help="Only this exchange's.")
 ]
 
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="POSITION|TIME",
+        help="As it was after this event, or at this time (ISO 8601, such as 2026-01-31T12:00Z).",
+    ),
+]
+
 _CREDENTIAL_COLUMNS = (
     "exchange",
     "subaccount",
@@ -32,11 +41,16 @@ _CREDENTIAL_COLUMNS = (
 
 @app.command("list-accounts")
 @verb("list-accounts")
-def list_accounts(run: Run) -> None:
-    """List all accounts."""
+def list_accounts(run: Run, as_of: AsOf = None) -> None:
+    """List all accounts, as they are or as they were."""
     from registry.services import reading
 
-    accounts = reading.list_accounts(run.database)
+    if as_of is None:
+        accounts = reading.list_accounts(run.database)
+    else:
+        from registry.services import as_of as past
+
+        accounts = past.list_accounts(run.database, past.parse_moment(as_of, "--as-of"))
 
     def text() -> None:
         if not accounts:
@@ -64,11 +78,16 @@ def list_accounts(run: Run) -> None:
 
 @app.command("show-account")
 @verb("show-account")
-def show_account(run: Run, account: AccountName) -> None:
-    """Show an account and its credentials (never their secrets)."""
+def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
+    """Show an account and its credentials (never their secrets), as it is or as it was."""
     from registry.services import reading
 
-    found = reading.show_account(run.database, account)
+    if as_of is None:
+        found = reading.show_account(run.database, account)
+    else:
+        from registry.services import as_of as past
+
+        found = past.show_account(run.database, account, past.parse_moment(as_of, "--as-of"))
 
     def text() -> None:
         run.output.facts(

@@ -165,7 +165,7 @@ def deactivate(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
     """
     _exists(state)
     _, row = _active(state, wanted)
-    return [CredentialDeactivated(**_identity(state, row))]
+    return [CredentialDeactivated(**identity(state, row))]
 
 
 def reactivate(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
@@ -180,7 +180,7 @@ def reactivate(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
     slot, row = state.find_credential(wanted)
     if row["is_active"]:
         raise Conflict(f"the credential of {state.name} for {slot} is active already")
-    return [CredentialReactivated(**_identity(state, row))]
+    return [CredentialReactivated(**identity(state, row))]
 
 
 def remove(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
@@ -197,7 +197,7 @@ def remove(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
 
 def removal(state: AccountState, row: CredentialRow) -> EventModel:
     """The event that empties the slot of this credential."""
-    return CredentialRemoved(**_identity(state, row))
+    return CredentialRemoved(**identity(state, row))
 
 
 def _exists(state: AccountState) -> None:
@@ -219,7 +219,7 @@ def _update(
     state: AccountState, row: CredentialRow, checked: Mapping[str, Any]
 ) -> list[EventModel]:
     changed = _changed_details(row, checked)
-    return [CredentialUpdated(**_identity(state, row), **changed)] if changed else []
+    return [CredentialUpdated(**identity(state, row), **changed)] if changed else []
 
 
 def _changed_details(row: CredentialRow, checked: Mapping[str, Any]) -> dict[str, Any]:
@@ -253,7 +253,8 @@ def _version(credential_id: uuid.UUID, slot: Slot, version: int, sealed: Sealed)
     }
 
 
-def _identity(state: AccountState, row: CredentialRow) -> dict[str, Any]:
+def identity(state: AccountState, row: CredentialRow) -> dict[str, Any]:
+    """What every event of this credential says of it."""
     slot = state.slot_of(row)
     return {
         "credential_id": uuid.UUID(row["id"]),

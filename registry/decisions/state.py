@@ -68,7 +68,8 @@ class AccountState:
             self.exchange_names[data["exchange_id"]] = data["exchange"]
         if "fingerprints" in data:
             slot = (data["exchange_id"], data["subaccount_index"], data["permission"])
-            self.last_versions[slot] = data["version"]
+            # A rollback may bring an older version back; the next one still gets a new number.
+            self.last_versions[slot] = max(data["version"], self.last_versions.get(slot, 0))
             self.fingerprints[data["credential_id"]] = data["fingerprints"]
 
     @property

@@ -1,5 +1,6 @@
 """Events of an account itself."""
 
+import datetime as dt
 from typing import Any
 
 from pydantic import Field
@@ -43,3 +44,14 @@ class AccountDeleted(EventModel):
     """The account is gone from the tables; its history stays."""
 
     account_name: str
+
+
+class AccountRestored(EventModel):
+    """A deleted account is back under its id; what it held comes back by events of its own."""
+
+    account_name: str
+    wallet_address: str | None = None
+    description: str | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    is_active: bool
+    created_at: dt.datetime

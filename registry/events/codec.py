@@ -9,6 +9,7 @@ from registry.events.account import (
     AccountDeleted,
     AccountReactivated,
     AccountRenamed,
+    AccountRestored,
     AccountUpdated,
 )
 from registry.events.base import EventModel
@@ -21,6 +22,8 @@ from registry.events.credential import (
     CredentialUpdated,
 )
 from registry.events.exchange import ExchangeAdded
+from registry.events.position import PositionsLinked, PositionsUnlinked
+from registry.events.registry import ProjectionsRebuilt, SchemaTakenDown
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
 
@@ -33,6 +36,7 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         AccountDeactivated,
         AccountReactivated,
         AccountDeleted,
+        AccountRestored,
         CredentialAdded,
         CredentialReplaced,
         CredentialUpdated,
@@ -40,6 +44,10 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         CredentialReactivated,
         CredentialRemoved,
         ExchangeAdded,
+        PositionsLinked,
+        PositionsUnlinked,
+        ProjectionsRebuilt,
+        SchemaTakenDown,
     )
 }
 """Every kind of event by the name under which it is stored."""

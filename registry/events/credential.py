@@ -33,12 +33,17 @@ class SealedVersion(CredentialEvent):
 
 
 class CredentialAdded(SealedVersion):
-    """An empty slot received a credential."""
+    """An empty slot received a credential.
+
+    `created_at` and `last_used` are given where a removed credential comes back.
+    """
 
     label: str | None = None
     expires_at: dt.datetime | None = None
     ip_allow_list: list[str] | None = None
     exchange_account_id: str | None = None
+    created_at: dt.datetime | None = None
+    last_used: dt.datetime | None = None
 
 
 class CredentialReplaced(SealedVersion):

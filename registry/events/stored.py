@@ -3,7 +3,7 @@
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 StreamType = Literal["account", "exchange", "release", "registry"]
 
@@ -19,12 +19,12 @@ class Stream:
         return f"{self.type} {self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """An event as the log holds it, its data decoded but not yet checked.
 
     Projectors work on this form, in the transaction of the append and in a rebuild
-    alike. Times are ISO text in UTC: they are copied, never computed with.
+    alike. Times are ISO text in UTC: they are copied, never computed with. (A named tuple,
+    because a rebuild makes a million of them.)
     """
 
     stream_id: str
@@ -33,6 +33,14 @@ class StoredEvent:
     schema_version: int
     occurred_at: str
     data: dict[str, Any]
+
+
+def database_time(moment: str) -> str:
+    """A moment of an event's data (ISO, UTC with a trailing Z) in the form of the tables.
+
+    The tables' columns have no time zone: what they hold is UTC.
+    """
+    return moment.removesuffix("Z").replace("T", " ")
 
 
 def utc_text(moment: dt.datetime) -> str:

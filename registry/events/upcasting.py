@@ -1,7 +1,6 @@
 """Reads older versions of an event's data as if they had been written today."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 from registry.errors import SchemaTooNew
@@ -34,4 +33,4 @@ def upcast(event: StoredEvent) -> StoredEvent:
     data = event.data
     for version in range(event.schema_version, current):
         data = UPCASTERS[event.event_type, version](data)
-    return replace(event, schema_version=current, data=data)
+    return event._replace(schema_version=current, data=data)

@@ -222,7 +222,7 @@ def _write(
         connection.execute("ROLLBACK" if dry_run else "COMMIT")
     if dry_run:
         return ()
-    if any(change.rowcount != 1 for change in changes):
+    if any(change.rowcount == 0 for change in changes):
         log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
     positions = tuple(row[0] for cursor in appends if (row := cursor.fetchone()))
     types = tuple(new.event.event_type for new in decision.events)

@@ -1,0 +1,138 @@
+"""Compares the rows of the tables with those that follow from the log."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeVar
+
+import psycopg
+
+from projections.copy_out import copy_lines
+from projections.memory_sink import Rows
+from projections.projector import TABLES
+from projections.replay import Slice
+from projections.rows import Row, Table
+from projections.text_rows import as_in_copy, join_lines, line_of, split_line, values_of
+
+_T = TypeVar("_T")
+Kind = Literal["missing", "extra", "changed"]
+
+HIDDEN: Final = "(encrypted)"
+_BATCH: Final = 500
+_NAMES: Final = ("account_name", "account_id", "primary_account_id")
+
+
+@dataclass(frozen=True, slots=True)
+class RowDrift:
+    """A row that is not what the log says."""
+
+    table: str
+    kind: Kind
+    key: str
+    name: str | None
+    """The account's name, or else the id of the account that the row belongs to."""
+    columns: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    """Of a changed row: column -> (in the table, by the log); never an encrypted value."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """Where the comparison puts what it finds."""
+
+    drift: Callable[[RowDrift], None]
+    repair: Callable[[str, str], None]
+    """Takes a table's name and a block of lines: rows to insert, or to update to."""
+
+
+def compare(
+    connection: psycopg.Connection[Any],
+    rows: Rows,
+    part: Slice,
+    findings: Findings,
+    *,
+    exists: bool = True,
+) -> int:
+    """Compares a slice's rows with the tables and says how many rows the tables have.
+
+    The rows are consumed. Tables of another program are left to the caller: their rows can
+    move between slices. `exists` says whether there are tables at all.
+    """
+    counted = 0
+    for table in TABLES:
+        if table.partial:
+            continue
+        wanted = rows.pop(table.name, {})
+        if exists:
+            counted += _compare_table(connection, table, wanted, part, findings)
+        for batch in _batches(iter(wanted.items())):
+            findings.repair(table.name, join_lines([line_of(table, row) for _, row in batch]))
+            for key, row in batch:
+                findings.drift(RowDrift(table.name, "missing", key, _name(row)))
+    return counted
+
+
+def _compare_table(
+    connection: psycopg.Connection[Any],
+    table: Table,
+    wanted: dict[str, Row],
+    part: Slice,
+    findings: Findings,
+) -> int:
+    """Takes every row that is there out of `wanted`."""
+    counted = 0
+    suspects: list[tuple[str, Row]] = []
+    statement = (
+        f"COPY (SELECT {', '.join(table.columns)} FROM public.{table.name}"
+        f" WHERE {part.condition(table.owner)}) TO STDOUT"
+    )
+    for whole in copy_lines(connection, statement):
+        line = whole[:-1]
+        counted += 1
+        key = line.partition("\t")[0]
+        row = wanted.pop(key, None)
+        if row is None:
+            live = dict(zip(table.columns, split_line(line), strict=True))
+            findings.drift(RowDrift(table.name, "extra", key, _name(live)))
+        elif line != line_of(table, row):
+            suspects.append((line, row))
+    for batch in _batches(iter(suspects)):
+        _compare_exactly(connection, table, batch, findings)
+    return counted
+
+
+def _compare_exactly(
+    connection: psycopg.Connection[Any],
+    table: Table,
+    suspects: list[tuple[str, Row]],
+    findings: Findings,
+) -> None:
+    # The same value can be written in several ways (1e3 and 1000, .5 and .500 seconds):
+    # PostgreSQL itself says how it writes those of the log.
+    columns = list(table.columns)
+    given = [list(texts) for texts in zip(*(values_of(table, r) for _, r in suspects), strict=True)]
+    statement = (
+        f"SELECT {as_in_copy(table, 'w.')}"
+        f" FROM unnest({', '.join(['%s::text[]'] * len(columns))})"
+        f" WITH ORDINALITY AS w ({', '.join(columns)}, n) ORDER BY w.n"
+    )
+    canonical = connection.execute(statement.encode(), given)
+    for (line, row), expected in zip(suspects, canonical, strict=True):
+        found = split_line(line)
+        differences = {
+            column: (HIDDEN, HIDDEN) if column in table.secret else (live, logged)
+            for column, live, logged in zip(columns, found, expected, strict=True)
+            if live != logged
+        }
+        if differences:
+            findings.repair(table.name, join_lines([line_of(table, row)]))
+            key = found[0] or ""
+            findings.drift(RowDrift(table.name, "changed", key, _name(row), differences))
+
+
+def _name(row: Row) -> str | None:
+    return next((row[column] for column in _NAMES if row.get(column) is not None), None)
+
+
+def _batches(items: Iterator[_T]) -> Iterator[list[_T]]:
+    while batch := list(itertools.islice(items, _BATCH)):
+        yield batch

@@ -1,0 +1,149 @@
+"""Merges repairs into the tables: only rows that differ are touched.
+
+The rows as they should be stand in temporary tables of the same names (the shadow). All
+statements run in the caller's transaction, which holds the append lock and has appended.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import psycopg
+
+from projections.projector import TABLES
+from projections.rows import Row, RowChange, Table
+from projections.sql_sink import apply_to_tables
+
+SHADOW: Final = "pg_temp"
+
+_OWN: Final = tuple(table for table in TABLES if not table.partial)
+
+
+def make_shadow(connection: psycopg.Connection[Any]) -> None:
+    """Makes the empty shadow; it is gone when the transaction ends."""
+    for table in _OWN:
+        columns = ", ".join(f"{column} {kind}" for column, kind in table.columns.items())
+        _run(connection, f"CREATE TEMPORARY TABLE {table.name} ({columns}) ON COMMIT DROP")
+    _run(
+        connection,
+        "CREATE TEMPORARY TABLE extra_rows (table_name text, id uuid) ON COMMIT DROP",
+    )
+
+
+def fill_shadow(
+    connection: psycopg.Connection[Any],
+    repairs: Mapping[str, Iterable[bytes]],
+    extra: Iterable[tuple[str, str]],
+) -> None:
+    """Fills the shadow: by table, blocks of COPY text; and the rows that should not be."""
+    for table in _OWN:
+        columns = ", ".join(table.columns)
+        statement = f"COPY {SHADOW}.{table.name} ({columns}) FROM STDIN"
+        with connection.cursor().copy(statement.encode()) as copy:
+            for block in repairs.get(table.name, ()):
+                copy.write(block)
+        _run(connection, f"ALTER TABLE {SHADOW}.{table.name} ADD PRIMARY KEY ({table.key})")
+        _run(connection, f"ANALYZE {SHADOW}.{table.name}")
+    with connection.cursor().copy(f"COPY {SHADOW}.extra_rows FROM STDIN".encode()) as copy:
+        for row in extra:
+            copy.write_row(row)
+
+
+def follow(connection: psycopg.Connection[Any], change: RowChange) -> None:
+    """Makes a change that came after the comparison in the shadow too.
+
+    In the tables themselves it was made when it was appended; what it changes of a row
+    that was missing or damaged is known only here.
+    """
+    apply_to_tables(connection, change, schema=SHADOW)
+
+
+def merge(connection: psycopg.Connection[Any], partial: Mapping[Table, Mapping[str, Row]]) -> None:
+    """Makes the tables' rows those of the shadow.
+
+    `partial` has, for tables of another program, key -> columns to set; a row that is
+    gone there is left alone. A row is never taken away and brought back while others may
+    refer to it, except where a value that must be unique moves from one row to another.
+    """
+    root, *others = _OWN
+    for table in reversed(others):
+        _run(connection, _DELETE_EXTRA.format(table=table.name, key=table.key))
+        if table.unique:
+            _run(connection, _delete_moved(table))
+    _run(connection, _park(root))
+    for table in _OWN:
+        _run(connection, _update_changed(table))
+        _run(connection, _insert_missing(table))
+    for table, rows in partial.items():
+        _patch_partial(connection, table, rows)
+    _run(connection, _DELETE_EXTRA.format(table=root.name, key=root.key))
+
+
+_DELETE_EXTRA: Final = (
+    "DELETE FROM public.{table} AS l USING pg_temp.extra_rows AS x"
+    " WHERE x.table_name = '{table}' AND l.{key} = x.id"
+)
+
+
+def _delete_moved(table: Table) -> str:
+    # What it holds uniquely may belong to another row by now; it is inserted again below.
+    return (
+        f"DELETE FROM public.{table.name} AS l USING {SHADOW}.{table.name} AS s"
+        f" WHERE l.{table.key} = s.{table.key} AND {_unique_differs(table)}"
+    )
+
+
+def _park(root: Table) -> str:
+    # Others refer to an account, so it keeps its row, and gives its name away for a moment.
+    return (
+        f"UPDATE public.{root.name} AS l SET {root.unique[0]} = l.{root.key}::text"
+        f" WHERE EXISTS (SELECT FROM {SHADOW}.{root.name} AS s"
+        f" WHERE s.{root.key} = l.{root.key} AND {_unique_differs(root)})"
+        f" OR EXISTS (SELECT FROM {SHADOW}.extra_rows AS x"
+        f" WHERE x.table_name = '{root.name}' AND x.id = l.{root.key})"
+    )
+
+
+def _unique_differs(table: Table) -> str:
+    live = ", ".join(f"l.{column}" for column in table.unique)
+    logged = ", ".join(f"s.{column}" for column in table.unique)
+    return f"ROW({live}) IS DISTINCT FROM ROW({logged})"
+
+
+def _insert_missing(table: Table) -> str:
+    columns = ", ".join(table.columns)
+    return (
+        f"INSERT INTO public.{table.name} ({columns})"
+        f" SELECT {columns} FROM {SHADOW}.{table.name} AS s"
+        f" WHERE NOT EXISTS (SELECT FROM public.{table.name} AS l"
+        f" WHERE l.{table.key} = s.{table.key})"
+    )
+
+
+def _update_changed(table: Table) -> str:
+    # All of them and not those that compare as different: 1.0 and 1 are equal as JSON.
+    columns = [column for column in table.columns if column != table.key]
+    values = ", ".join(f"{column} = s.{column}" for column in columns)
+    return (
+        f"UPDATE public.{table.name} AS l SET {values} FROM {SHADOW}.{table.name} AS s"
+        f" WHERE l.{table.key} = s.{table.key}"
+    )
+
+
+def _patch_partial(
+    connection: psycopg.Connection[Any], table: Table, rows: Mapping[str, Row]
+) -> None:
+    columns = [column for column in table.columns if column != table.key]
+    values = ", ".join(f"{column} = w.{column}" for column in columns)
+    given = ", ".join(f"%s::{kind}[]" for kind in table.columns.values())
+    statement = (
+        f"UPDATE public.{table.name} AS l SET {values}"
+        f" FROM unnest({given}) AS w ({', '.join(table.columns)})"
+        f" WHERE l.{table.key} = w.{table.key}"
+    )
+    by_column = [[row[column] for row in rows.values()] for column in columns]
+    keys_first = [list(rows), *by_column]
+    connection.execute(statement.encode(), keys_first)
+
+
+def _run(connection: psycopg.Connection[Any], statement: str) -> None:
+    connection.execute(statement.encode())

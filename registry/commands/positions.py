@@ -1,0 +1,93 @@
+"""Verbs about the positions that accounts own."""
+
+import uuid
+from typing import Annotated
+
+import typer
+
+from registry.commands._run import Run
+from registry.commands._verb import verb
+from registry.commands.accounts import AccountName
+
+app = typer.Typer()
+
+Positions = Annotated[
+    list[str] | None,
+    typer.Option("--position", metavar="ID", help="A position's id; may be repeated."),
+]
+
+
+@app.command("link-positions")
+@verb("link-positions", changes=True)
+def link_positions(
+    run: Run,
+    account: AccountName,
+    position: Positions = None,
+    unowned: Annotated[
+        bool, typer.Option("--unowned", help="All positions that have no owner.")
+    ] = False,
+    move: Annotated[
+        bool, typer.Option("--move", help="Also take positions from other accounts.")
+    ] = False,
+) -> None:
+    """Say that an account owns positions."""
+    from registry.commands._changes import tell
+    from registry.errors import InvalidInput
+    from registry.services.positions import PositionService
+
+    if bool(position) == unowned:
+        raise InvalidInput("say which positions: --position ID (may be repeated) or --unowned")
+    wanted = None if unowned else _ids(position or [])
+    outcome = PositionService(run.database).link(account, wanted, run.invocation(), move=move)
+    tell(run, outcome, f"linked positions to {account}", account=account)
+
+
+@app.command("unlink-positions")
+@verb("unlink-positions", changes=True)
+def unlink_positions(run: Run, account: AccountName, position: Positions = None) -> None:
+    """Say that an account does not own positions any more."""
+    from registry.commands._changes import tell
+    from registry.errors import InvalidInput
+    from registry.services.positions import PositionService
+
+    if not position:
+        raise InvalidInput("say which positions: --position ID (may be repeated)")
+    outcome = PositionService(run.database).unlink(account, _ids(position), run.invocation())
+    tell(run, outcome, f"unlinked positions from {account}", account=account)
+
+
+@app.command("list-positions")
+@verb("list-positions")
+def list_positions(
+    run: Run,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ACCOUNT", help="Only this account's.")
+    ] = None,
+    unowned: Annotated[
+        bool, typer.Option("--unowned", help="Only those without an owner.")
+    ] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+) -> None:
+    """List open positions with their account, symbol and exchanges."""
+    from registry.services import positions
+
+    found = positions.list_positions(run.database, account, unowned=unowned, all_=all_)
+
+    def text() -> None:
+        if not found:
+            run.output.line("There are no positions here.")
+            return
+        columns = [column for column in found[0] if column != "opened_at"]
+        names = [column.replace("_name", "").replace("_", " ") for column in columns]
+        run.output.table(names, [[row[column] for column in columns] for row in found])
+
+    run.output.result(found, text)
+
+
+def _ids(texts: list[str]) -> list[uuid.UUID]:
+    from registry.errors import InvalidInput
+
+    try:
+        return list(dict.fromkeys(uuid.UUID(text) for text in texts))
+    except ValueError:
+        raise InvalidInput("a position's id is a UUID", hint="See: list-positions") from None

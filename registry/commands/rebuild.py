@@ -1,0 +1,134 @@
+"""The verb `rebuild`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from registry.commands._output import Output
+from registry.commands._run import Run
+from registry.commands._verb import verb
+from registry.commands.accounts import Yes
+
+if TYPE_CHECKING:
+    from registry.services.rebuild import Rebuilt, Report
+
+app = typer.Typer()
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=1, max=64, help="Processes. [default: 2 for a long log]"
+    ),
+]
+
+
+@app.command("rebuild")
+@verb("rebuild")
+def rebuild(
+    run: Run,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compare; exit code 6 if something differs.")
+    ] = False,
+    workers: Workers = None,
+    yes: Yes = False,
+) -> None:
+    """Compare the tables with the log and repair the rows that differ; --check only compares."""
+    from registry.commands._progress import events_progress
+    from registry.errors import ExitStatus
+    from registry.services.rebuild import Options, RebuildService, Watch
+
+    service = RebuildService(run.database, Options(workers=workers))
+    with events_progress(run.output, "Replaying") as progress:
+        if check:
+            report = service.check(Watch(progress))
+            run.output.result(report_data(report), lambda: tell_report(run.output, report))
+            if report.differing:
+                run.exit_status = ExitStatus.VERIFICATION
+            return
+        watch = Watch(progress, lambda report: approve(run, report, yes=yes))
+        rebuilt = service.rebuild(run.invocation(), watch)
+    run.output.result(rebuilt_data(rebuilt), lambda: tell_rebuilt(run.output, rebuilt))
+
+
+def approve(run: Run, report: "Report", *, yes: bool) -> None:
+    """Asks before rows are deleted that the log does not know."""
+    if not report.extra:
+        return
+    names = [f"{row.table} {row.name or row.key}" for row in report.listed if row.kind == "extra"]
+    shown = ", ".join(names[:5]) + (" …" if report.extra > len(names[:5]) else "")
+    rows = _count(report.extra, "row")
+    run.confirm(f"Delete {rows} that the log does not know ({shown})?", yes=yes)
+
+
+def report_data(report: "Report") -> dict[str, Any]:
+    """A report for programs."""
+    return {
+        "events": report.size,
+        "rows": report.rows,
+        "seconds": round(report.seconds, 3),
+        "differing": report.differing,
+        "tables": {name: counts.model_dump() for name, counts in report.by_table().items()},
+        "differences": [asdict(row) for row in report.listed],
+        "unknown_links": report.unknown_links,
+    }
+
+
+def rebuilt_data(rebuilt: "Rebuilt") -> dict[str, Any]:
+    """What a rebuild did, for programs."""
+    return {
+        **report_data(rebuilt.report),
+        "position": rebuilt.position,
+        "events_meanwhile": rebuilt.tail,
+        "links_recorded": rebuilt.links_recorded,
+        "locked_seconds": round(rebuilt.locked_seconds, 3),
+    }
+
+
+def tell_report(output: Output, report: "Report") -> None:
+    """A report for people."""
+    rate = report.size / max(report.seconds, 0.001)
+    output.line(
+        f"Replayed {_count(report.size, 'event')} in {report.seconds:.1f} s ({rate:,.0f}/s) and "
+        f"compared them with {_count(report.rows, 'row')}."
+    )
+    for row in report.listed:
+        name = f" ({row.name})" if row.name else ""
+        output.line(f"  {row.kind:<8} {row.table} {row.key}{name}")
+        for column, (found, logged) in row.columns.items():
+            values = "differs" if found == logged else f"{_cell(found)} should be {_cell(logged)}"
+            output.line(f"           {column}: {values}")
+    if report.differing > len(report.listed):
+        output.line(f"  … and {report.differing - len(report.listed):,} more")
+    if report.unknown_links:
+        output.line(
+            f"{_count(report.unknown_links, 'position')} with an owner that the log does not "
+            "know yet (a rebuild records them)."
+        )
+    if report.differing:
+        output.line(f"{_count(report.differing, 'row')} not as the log says.")
+    else:
+        output.line("The tables are what the log says.")
+
+
+def tell_rebuilt(output: Output, rebuilt: "Rebuilt") -> None:
+    """What a rebuild did, for people."""
+    tell_report(output, rebuilt.report)
+    if rebuilt.position is None:
+        output.line("Nothing was changed.")
+        return
+    if rebuilt.links_recorded:
+        output.line(f"Recorded the owners of {_count(rebuilt.links_recorded, 'position')}.")
+    meanwhile = f", {_count(rebuilt.tail, 'event')} came meanwhile" if rebuilt.tail else ""
+    output.line(
+        f"Repaired (event {rebuilt.position}); appends waited {rebuilt.locked_seconds:.2f} s"
+        f"{meanwhile}."
+    )
+
+
+def _cell(text: str | None) -> str:
+    return "nothing" if text is None else repr(text)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

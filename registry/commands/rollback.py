@@ -1,0 +1,71 @@
+"""The verb `rollback`."""
+
+import itertools
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.commands._output import Output
+from registry.commands._run import Run
+from registry.commands._verb import verb
+from registry.commands.accounts import Yes
+
+if TYPE_CHECKING:
+    from registry.services.rollback import Preview
+
+app = typer.Typer()
+
+
+@app.command("rollback")
+@verb("rollback", changes=True)
+def rollback(
+    run: Run,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="POSITION|TIME",
+            help="Back to how it was after this event, or at this time (ISO 8601).",
+        ),
+    ],
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ACCOUNT", help="Only this account.")
+    ] = None,
+    skip: Annotated[bool, typer.Option("--skip", help="Leave out what cannot come back.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Undo what happened to accounts since; the history grows, and this can be undone too."""
+    from registry.commands._changes import events_of, sentence
+    from registry.services.as_of import parse_moment
+    from registry.services.rollback import Rollback, RollbackService
+
+    invocation = run.invocation()
+    service = RollbackService(run.database)
+    wanted = Rollback(to=parse_moment(to, "--to"), account=account, skip=skip)
+    preview = service.preview(wanted)
+    if invocation.command_id is None and preview.event_types and not run.output.as_json:
+        _show(run.output, preview)
+    if preview.event_types and not (preview.lost and not skip):
+        count = len(preview.event_types)
+        run.confirm(f"Append {count} event{'' if count == 1 else 's'} to go back?", yes=yes)
+    seen = None if invocation.command_id else preview
+    outcome = service.roll_back(wanted, invocation, seen=seen)
+    data = {
+        "to": preview.position,
+        "plan": [asdict(line) for line in preview.lines],
+        "skipped": preview.lost,
+        **events_of(outcome),
+    }
+    done = f"rolled back to event {preview.position}"
+    run.output.result(data, lambda: run.output.line(sentence(outcome, done)))
+
+
+def _show(output: Output, preview: "Preview") -> None:
+    by_account = sorted(preview.lines, key=lambda line: line.account)
+    for name, lines in itertools.groupby(by_account, key=lambda line: line.account):
+        output.line(name)
+        for line in lines:
+            output.line(f"  {line.sign} {line.text}")
+    for what in preview.lost:
+        output.line(f"! {what}")

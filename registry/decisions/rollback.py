@@ -1,0 +1,432 @@
+"""Decisions about going back: what must be appended so that accounts are as they were.
+
+Nothing is taken out of the log. Ordinary events undo what came after a position; what
+cannot come back is named, and only left out if the caller says so.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from projections import positions, sharing
+from projections.accounts import AccountRow
+from projections.credentials import DETAILS, CredentialRow, tokens_of
+from projections.rows import Row
+from registry.decisions.credential import identity
+from registry.decisions.position import parts
+from registry.decisions.state import AccountState
+from registry.events.account import (
+    AccountDeactivated,
+    AccountDeleted,
+    AccountReactivated,
+    AccountRenamed,
+    AccountRestored,
+    AccountUpdated,
+)
+from registry.events.base import EventModel
+from registry.events.codec import EVENT_TYPES
+from registry.events.credential import (
+    CredentialAdded,
+    CredentialDeactivated,
+    CredentialReactivated,
+    CredentialRemoved,
+    CredentialReplaced,
+    CredentialUpdated,
+)
+from registry.events.position import PositionsLinked, PositionsUnlinked
+
+Sign = Literal["+", "-", "~"]
+_ACCOUNT_DETAILS: Final = ("wallet_address", "description", "metadata")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What the rollback must know beside the accounts' own events."""
+
+    data_keys: frozenset[str] = frozenset()
+    """Ids of the data keys that exist; a version whose key is gone cannot be read again."""
+    owners: Mapping[str, str | None] = field(default_factory=dict)
+    """The owner, in the table, of each position that exists and matters here."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Account id -> name, of all accounts that exist."""
+    shares: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Share id -> (borrower, lender), of all shares that exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One difference that the rollback makes, as in a diff."""
+
+    account: str
+    sign: Sign
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event of the plan."""
+
+    account_id: uuid.UUID
+    event: EventModel
+    related_account_id: uuid.UUID | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a rollback would do."""
+
+    steps: list[Step] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """What cannot come back, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """An account at the position to go back to, and now."""
+
+    account_id: str
+    then: AccountState
+    now: AccountState
+
+    @property
+    def name(self) -> str:
+        """The account's name, the one of today if it has one."""
+        return self.now.name if self.now.exists else self.then.name
+
+
+def plan(accounts: Iterable[Histories], world: World) -> Plan:
+    """The plan that brings these accounts back, in an order that the tables accept."""
+    planner = _Planner([one for one in accounts if one.now.exists or one.then.exists], world)
+    return planner.plan()
+
+
+class _Planner:
+    """Works in phases over all accounts: what is in the way goes before what comes back."""
+
+    def __init__(self, accounts: list[Histories], world: World) -> None:
+        self._accounts = accounts
+        self._world = world
+        self._plan = Plan()
+        # Who has which name and position while the plan goes on.
+        self._names = dict(world.names)
+        self._owners = dict(world.owners)
+        self._shares = dict(world.shares)
+
+    def plan(self) -> Plan:
+        kept = [one for one in self._accounts if one.now.exists]
+        for clear in (
+            self._access_ends,
+            self._shares_end,
+            self._positions_go,
+            self._credentials_go,
+        ):
+            for one in kept:
+                clear(one)
+        for one in kept:
+            if not one.then.exists:
+                self._delete(one)
+        self._rename([one for one in kept if one.then.exists])
+        for one in self._accounts:
+            if not one.now.exists:
+                self._restore(one)
+        back = [one for one in self._accounts if one.then.exists and one.account_id in self._names]
+        for bring in (
+            self._details,
+            self._credentials_come,
+            self._positions_come,
+            self._shares_come,
+            self._access_comes,
+        ):
+            for one in back:
+                bring(one)
+        return self._plan
+
+    def _does(
+        self, one: Histories, event: EventModel, sign: Sign, text: str, lender: str | None = None
+    ) -> None:
+        related = None if lender is None else uuid.UUID(lender)
+        self._plan.steps.append(Step(uuid.UUID(one.account_id), event, related))
+        if text:
+            self._plan.lines.append(Line(one.name, sign, text))
+
+    # What is in the way
+
+    def _access_ends(self, one: Histories) -> None:
+        for key in _accesses(one.now).keys() - _accesses(one.then).keys():
+            self._access(one, "AccessRevoked", _accesses(one.now)[key], "-")
+
+    def _shares_end(self, one: Histories) -> None:
+        then = _shares(one.then)
+        for key, row in _shares(one.now).items():
+            if key not in then or _lender(row) != _lender(then[key]):
+                lender = self._world.names.get(_lender(row), _lender(row))
+                self._share(one, one.now, "SharingRevoked", row, "-", f"share of {lender}")
+                self._shares.pop(key, None)
+
+    def _positions_go(self, one: Histories) -> None:
+        wanted = _links(one.then) if one.then.exists else set()
+        gone = sorted(_links(one.now) - wanted)
+        for ids in parts([uuid.UUID(position) for position in gone]):
+            self._does(one, PositionsUnlinked(positions=ids), "-", _counted(ids))
+        for position in gone:
+            if self._owners.get(position) == one.account_id:
+                self._owners[position] = None
+
+    def _credentials_go(self, one: Histories) -> None:
+        wanted = _credentials(one.then)
+        for key, row in _credentials(one.now).items():
+            if key not in wanted:
+                event = CredentialRemoved(**identity(one.now, row))
+                self._does(one, event, "-", _credential(one.now, row))
+
+    def _delete(self, one: Histories) -> None:
+        in_use = [p for p, owner in self._owners.items() if owner == one.account_id]
+        borrowers = {b for b, lender in self._shares.values() if lender == one.account_id}
+        if in_use:
+            self._lose(f"account {one.name} owns {_counted(in_use)}, and cannot be deleted")
+        elif borrowers:
+            names = ", ".join(sorted(self._world.names.get(b, b) for b in borrowers))
+            self._lose(f"account {one.name} lends to {names}, and cannot be deleted")
+        else:
+            self._does(one, AccountDeleted(account_name=one.name), "-", "account")
+            self._names.pop(one.account_id, None)
+
+    # Accounts
+
+    def _rename(self, accounts: list[Histories]) -> None:
+        waiting = [one for one in accounts if one.then.name != one.now.name]
+        while waiting:
+            free = [one for one in waiting if self._holder(one.then.name) is None]
+            if free:
+                self._call(free[0], free[0].then.name)
+                waiting.remove(free[0])
+                continue
+            holders = {one.account_id: one for one in waiting}
+            inside = [one for one in waiting if self._holder(one.then.name) in holders]
+            if inside:
+                # They exchanged names: one of them steps aside under its id.
+                self._call(inside[0], inside[0].account_id, quietly=True)
+                continue
+            for one in waiting:
+                self._lose_name(one)
+            return
+
+    def _call(self, one: Histories, name: str, *, quietly: bool = False) -> None:
+        previous = self._names[one.account_id]
+        text = "" if quietly else f"name: {one.now.name!r} → {name!r}"
+        self._does(one, AccountRenamed(account_name=name, previous_name=previous), "~", text)
+        self._names[one.account_id] = name
+
+    def _holder(self, name: str) -> str | None:
+        return next((key for key, held in self._names.items() if held == name), None)
+
+    def _restore(self, one: Histories) -> None:
+        if self._holder(one.then.name) is not None:
+            self._lose_name(one)
+            return
+        account = one.then.account
+        given = {name: value for name in _ACCOUNT_DETAILS if (value := _detail(account, name))}
+        event = AccountRestored(
+            account_name=account["account_name"],
+            is_active=account["is_active"],
+            created_at=_moment(account["created_at"]),
+            **given,
+        )
+        self._does(one, event, "+", "account")
+        self._names[one.account_id] = account["account_name"]
+
+    def _lose_name(self, one: Histories) -> None:
+        self._lose(f"the name {one.then.name} belongs to another account now")
+
+    def _details(self, one: Histories) -> None:
+        if not one.now.exists:
+            return
+        then, now = one.then.account, one.now.account
+        changed = {
+            name: _detail(then, name)
+            for name in _ACCOUNT_DETAILS
+            if _detail(then, name) != _detail(now, name)
+        }
+        if changed:
+            shown = ", ".join(
+                f"{name}: {_detail(now, name)!r} → {changed[name]!r}" for name in changed
+            )
+            self._does(one, AccountUpdated(**changed), "~", shown)
+        if then["is_active"] != now["is_active"]:
+            event = AccountReactivated() if then["is_active"] else AccountDeactivated()
+            self._does(one, event, "~", _activity("account", active=then["is_active"]))
+
+    # Credentials
+
+    def _credentials_come(self, one: Histories) -> None:
+        present = _credentials(one.now) if one.now.exists else {}
+        for key, then in _credentials(one.then).items():
+            if key not in present:
+                self._credential_back(one, then)
+            else:
+                self._credential_changes(one, then, present[key])
+
+    def _credential_back(self, one: Histories, then: CredentialRow) -> None:
+        if not self._readable(one, then):
+            return
+        given = {name: value for name, value in _details(then).items() if value is not None}
+        if then["last_used"] is not None:
+            given["last_used"] = _moment(then["last_used"])
+        created = _moment(then["created_at"])
+        event = CredentialAdded(**_sealed(one.then, then), created_at=created, **given)
+        self._does(one, event, "+", _credential(one.then, then))
+        if not then["is_active"]:
+            self._does(one, CredentialDeactivated(**identity(one.then, then)), "~", "")
+
+    def _credential_changes(self, one: Histories, then: CredentialRow, now: CredentialRow) -> None:
+        name = str(one.then.slot_of(then))
+        current = _details(now)
+        changed = {key: value for key, value in _details(then).items() if value != current[key]}
+        if then["data_key_id"] != now["data_key_id"] and self._readable(one, then):
+            text = f"{name}: secrets of version {now['version']} → {then['version']}"
+            event = CredentialReplaced(**_sealed(one.then, then), **changed)
+            self._does(one, event, "~", text)
+        elif changed:
+            shown = ", ".join(f"{k}: {_text(current[k])} → {_text(changed[k])}" for k in changed)
+            updated = CredentialUpdated(**identity(one.then, then), **changed)
+            self._does(one, updated, "~", f"{name}: {shown}")
+        if then["is_active"] != now["is_active"]:
+            kind = CredentialReactivated if then["is_active"] else CredentialDeactivated
+            text = _activity(name, active=then["is_active"])
+            self._does(one, kind(**identity(one.then, then)), "~", text)
+
+    def _readable(self, one: Histories, row: CredentialRow) -> bool:
+        if row["data_key_id"] in self._world.data_keys:
+            return True
+        slot = one.then.slot_of(row)
+        self._lose(f"the secrets of {one.name} for {slot} version {row['version']} were destroyed")
+        return False
+
+    # Positions and shares
+
+    def _positions_come(self, one: Histories) -> None:
+        wanted = _links(one.then) - (_links(one.now) if one.now.exists else set())
+        back = []
+        for position in sorted(wanted):
+            owner = self._owners.get(position)
+            if position not in self._owners:
+                self._lose(f"position {position} of {one.name} is gone")
+            elif owner not in (None, one.account_id):
+                holder = self._names.get(owner, owner)
+                self._lose(f"position {position} of {one.name} belongs to {holder} now")
+            else:
+                back.append(uuid.UUID(position))
+        for ids in parts(back):
+            self._does(one, PositionsLinked(positions=ids), "+", _counted(ids))
+
+    def _shares_come(self, one: Histories) -> None:
+        present = _shares(one.now) if one.now.exists else {}
+        for key, then in _shares(one.then).items():
+            lender = _lender(then)
+            now = present.get(key)
+            if now is not None and _lender(now) == lender:
+                if now["sharing_type"] != then["sharing_type"]:
+                    text = f"share: {now['sharing_type']} → {then['sharing_type']}"
+                    self._share(one, one.then, "SharingChanged", then, "~", text)
+            elif lender not in self._names:
+                self._lose(f"a share of {one.name} cannot come back: its lender is gone")
+            else:
+                text = f"share of {self._names[lender]}"
+                self._share(one, one.then, "SharingGranted", then, "+", text)
+
+    def _share(
+        self, one: Histories, state: AccountState, kind: str, row: Row, sign: Sign, text: str
+    ) -> None:
+        lender = _lender(row)
+        given = {
+            "share_id": row["id"],
+            "exchange": state.exchange_names[row["exchange_id"]],
+            "exchange_id": row["exchange_id"],
+            "lender_id": lender,
+            "lender": self._names.get(lender) or self._world.names.get(lender, lender),
+            "sharing_type": row["sharing_type"],
+        }
+        model = EVENT_TYPES[kind]
+        event = model(**{name: given[name] for name in model.model_fields if name in given})
+        self._does(one, event, sign, text, lender=lender)
+
+    def _access_comes(self, one: Histories) -> None:
+        present = _accesses(one.now) if one.now.exists else {}
+        for key in _accesses(one.then).keys() - present.keys():
+            self._access(one, "AccessGranted", _accesses(one.then)[key], "+")
+
+    def _access(self, one: Histories, kind: str, row: Row, sign: Sign) -> None:
+        given = {"access_id": row["id"], "role": row["role_name"]}
+        event = EVENT_TYPES[kind](**given)
+        self._does(one, event, sign, f"access of role {row['role_name']}")
+
+    def _lose(self, what: str) -> None:
+        self._plan.lost.append(what)
+
+
+def _rows(state: AccountState, table: str) -> dict[str, Row]:
+    return state.rows.get(table, {})
+
+
+def _credentials(state: AccountState) -> dict[str, CredentialRow]:
+    return {row["id"]: row for row in state.credentials()}
+
+
+def _shares(state: AccountState) -> dict[str, Row]:
+    return _rows(state, sharing.TABLE.name)
+
+
+def _accesses(state: AccountState) -> dict[str, Row]:
+    return _rows(state, "account_access")
+
+
+def _links(state: AccountState) -> set[str]:
+    rows = _rows(state, positions.TABLE.name)
+    return {position for position, row in rows.items() if row["account_id"] is not None}
+
+
+def _lender(row: Row) -> str:
+    return str(row["shared_account_id"])
+
+
+def _detail(account: AccountRow, name: str) -> Any:
+    return dict(account)[name]
+
+
+def _details(row: CredentialRow) -> dict[str, Any]:
+    values = {name: dict(row)[name] for name in DETAILS}
+    expires = row["expires_at"]
+    return {**values, "expires_at": None if expires is None else _moment(expires)}
+
+
+def _sealed(state: AccountState, row: CredentialRow) -> dict[str, Any]:
+    return {
+        **identity(state, row),
+        "version": row["version"],
+        "data_key_id": row["data_key_id"],
+        "tokens": tokens_of(row),
+        "fingerprints": state.fingerprints[row["id"]],
+    }
+
+
+def _moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+def _credential(state: AccountState, row: CredentialRow) -> str:
+    return f"credential {state.slot_of(row)} version {row['version']}"
+
+
+def _activity(what: str, *, active: bool) -> str:
+    return f"{what}: {'inactive → active' if active else 'active → inactive'}"
+
+
+def _counted(ids: list[Any]) -> str:
+    return f"{len(ids)} position" + ("" if len(ids) == 1 else "s")
+
+
+def _text(value: Any) -> str:
+    return "nothing" if value is None else str(value)

@@ -1,0 +1,43 @@
+-- What a rebuild says to the database.
+
+-- name: try_lock
+-- One rebuild at a time per database; the number is arbitrary, and the registry's own.
+SELECT pg_try_advisory_lock(7234117002)
+
+-- name: unlock
+SELECT pg_advisory_unlock(7234117002)
+
+-- name: begin_snapshot
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
+
+-- name: snapshot
+-- How long the log is in this snapshot, and the snapshot's name for other connections.
+SELECT h.size, pg_export_snapshot() FROM public.audit_head AS h
+
+-- name: tail
+-- The events from a position on.
+SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
+    (e.occurred_at AT TIME ZONE 'UTC')::text, e.data
+FROM public.audit_events AS e
+WHERE e.position >= %(size)s
+ORDER BY e.position
+
+-- name: stream_version
+SELECT coalesce(max(e.stream_version), 0)
+FROM public.audit_events AS e
+WHERE e.stream_type = %(stream_type)s AND e.stream_id = %(stream_id)s
+
+-- name: unowned_positions
+-- Which of these positions exist and have no owner.
+SELECT p.id::text
+FROM public.strategy_positions AS p
+WHERE p.id = ANY(%(positions)s::uuid[]) AND p.account_id IS NULL
+
+-- name: linked_positions
+-- Which of these positions belong to an account now, by account.
+SELECT p.account_id, array_agg(p.id ORDER BY p.id)
+FROM public.strategy_positions AS p
+JOIN public.accounts AS a ON a.id = p.account_id
+WHERE p.id = ANY(%(positions)s::uuid[])
+GROUP BY p.account_id
+ORDER BY p.account_id

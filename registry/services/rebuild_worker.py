@@ -1,0 +1,98 @@
+"""Replays and compares slices of the log; also as a process of its own.
+
+As a process it reads its task from standard input, so that no password stands in the
+process list, and writes messages to standard output, one JSON document a line.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import orjson
+
+from projections.accounts import TABLE as ACCOUNTS
+from projections.drift import Findings, RowDrift, compare
+from projections.positions import TABLE as POSITIONS
+from projections.replay import Slice, replay
+from projections.rows import Row
+from registry.database.connection import Connection
+from registry.errors import RegistryError
+
+Message = dict[str, Any]
+Emit = Callable[[Message], None]
+
+_LISTED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SliceTask:
+    """Which slices of the log one worker examines."""
+
+    size: int
+    numbers: Sequence[int]
+    of: int
+    exists: bool
+    """Whether there are tables to compare with."""
+
+
+def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
+    """Replays the task's slices one after the other and tells what it finds.
+
+    Messages: `progress` (events passed), `drift` (a row that differs, in full for the first
+    thousand), `repair` (a table and COPY lines), `links` (position -> account), `rows`.
+    """
+    listed = 0
+
+    def drift(row: RowDrift) -> None:
+        nonlocal listed
+        listed += 1
+        if listed <= _LISTED or row.kind == "extra":
+            emit({"drift": asdict(row)})
+        else:
+            emit({"drift": {"table": row.table, "kind": row.kind}})
+
+    findings = Findings(drift, lambda table, lines: emit({"repair": table, "lines": lines}))
+    for number in task.numbers:
+        part = Slice(number, task.of)
+        rows = replay(connection, task.size, part, lambda passed: emit({"progress": passed}))
+        links = rows.pop(POSITIONS.name, {})
+        # An account that was deleted while the bot had cleared its links owns nothing.
+        owners = rows.get(ACCOUNTS.name, {})
+        emit({"links": {key: _owner(row["account_id"], owners) for key, row in links.items()}})
+        emit({"rows": compare(connection, rows, part, findings, exists=task.exists)})
+
+
+def _owner(account_id: str | None, accounts: Mapping[str, Row]) -> str | None:
+    return account_id if account_id in accounts else None
+
+
+def main() -> None:
+    """One worker process."""
+    import psycopg
+
+    order = orjson.loads(sys.stdin.buffer.readline())
+    output = sys.stdout.buffer
+
+    def emit(message: Message) -> None:
+        output.write(orjson.dumps(message) + b"\n")
+        output.flush()
+
+    try:
+        with psycopg.connect(order["address"], autocommit=True) as connection:
+            connection.execute("SET TIME ZONE 'UTC'")
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.execute(f"SET TRANSACTION SNAPSHOT '{order['snapshot']}'".encode())
+            examine_slices(connection, SliceTask(**order["task"]), emit)
+            connection.execute("COMMIT")
+    except RegistryError as error:
+        emit({"error": type(error).__name__, "message": error.message, "hint": error.hint})
+    except psycopg.Error as error:
+        text = error.diag.message_primary or type(error).__name__
+        emit({"error": "RegistryError", "message": f"a worker lost its database: {text}"})
+    else:
+        emit({"done": True})
+
+
+if __name__ == "__main__":
+    main()
