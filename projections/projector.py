@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from projections import accounts, credentials
+from projections import access, accounts, credentials, sharing
 from projections.rows import RowChange
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
@@ -11,6 +11,8 @@ from registry.events.upcasting import upcast
 HANDLERS: Final[dict[str, Callable[[StoredEvent], RowChange]]] = {
     **accounts.HANDLERS,
     **credentials.HANDLERS,
+    **sharing.HANDLERS,
+    **access.HANDLERS,
 }
 """The projector of each event type that changes a table; the others change none."""
 

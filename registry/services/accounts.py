@@ -28,7 +28,7 @@ def new_events(
     """The events as the next ones of the account's stream."""
     stream = Stream("account", account_id)
     return [
-        NewEvent(stream, state.version + number, event)
+        NewEvent(stream, state.version + number, event, event.related_account_id)
         for number, event in enumerate(events, start=1)
     ]
 
