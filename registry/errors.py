@@ -205,10 +205,6 @@ class ShareExists(Conflict):
     """The account borrows for this exchange already, from another lender."""
 
 
-class AccountLends(Refused):
-    """Others borrow what would be stopped or removed, or the account itself borrows."""
-
-
 class SharingRefused(Refused):
     """The share would break a rule: one hop only, and of what the lender has."""
 
