@@ -136,7 +136,11 @@ def _check_lender(lender: Lender, wanted: ShareRequest) -> None:
 
 
 def _check_one_hop(
-    borrower: str, borrower_id: uuid.UUID, own: Iterable[Share], lender: Lender, wanted: ShareRequest
+    borrower: str,
+    borrower_id: uuid.UUID,
+    own: Iterable[Share],
+    lender: Lender,
+    wanted: ShareRequest,
 ) -> None:
     for one in lender.shares:
         if one.exchange_id == wanted.exchange_id and one.borrower_id == lender.id:
@@ -178,9 +182,7 @@ def lent_by(state: AccountState, shares: Iterable[Share]) -> list[Share]:
     return [one for one in shares if str(one.lender_id) == state.account["id"]]
 
 
-def resting_on(
-    state: AccountState, shares: Iterable[Share], row: CredentialRow
-) -> list[Share]:
+def resting_on(state: AccountState, shares: Iterable[Share], row: CredentialRow) -> list[Share]:
     """The shares that would be without a credential that fits, if not for this one."""
     left = {
         other["permission"]
@@ -192,7 +194,9 @@ def resting_on(
     return [
         one
         for one in lent_by(state, shares)
-        if one.exchange_id == row["exchange_id"] and row["is_active"] and not left & _serves(one, row)
+        if one.exchange_id == row["exchange_id"]
+        and row["is_active"]
+        and not left & _serves(one, row)
     ]
 
 

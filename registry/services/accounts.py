@@ -9,8 +9,8 @@ import psycopg
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
 from registry.decisions import account as decisions
-from registry.decisions.account import UNCHANGED, AccountUse, CreateAccount, UpdateAccount
 from registry.decisions.access import access_revocations
+from registry.decisions.account import UNCHANGED, AccountUse, CreateAccount, UpdateAccount
 from registry.decisions.sharing import check_affected, lent_by
 from registry.decisions.state import AccountState
 from registry.events.base import EventModel

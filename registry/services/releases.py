@@ -49,11 +49,7 @@ class ReleasedCredential:
 
     def plain(self) -> dict[str, Any]:
         """The values in the shape that bots know: field -> text, and the subaccount's number."""
-        own = {name: self.fields[name] for name in _OWN_FIELDS if name in self.fields}
-        plain: dict[str, Any] = {name: value.reveal() for name, value in own.items()}
-        if self.subaccount_index is not None:
-            plain["subaccount_index"] = self.subaccount_index
-        return plain | {n: v.reveal() for n, v in self.fields.items() if n not in own}
+        return plain_fields(self.fields, self.subaccount_index)
 
     def warnings(self) -> list[str]:
         """What may go wrong with it."""
@@ -67,6 +63,14 @@ class ReleasedCredential:
                 "two bots on one key break each other's orders; give each a key of its own"
             )
         return found
+
+
+def plain_fields(fields: Mapping[str, Secret], subaccount_index: int | None) -> dict[str, Any]:
+    """The values in the order that bots know: api_key, secret_key, the subaccount, others."""
+    plain: dict[str, Any] = {n: fields[n].reveal() for n in _OWN_FIELDS if n in fields}
+    if subaccount_index is not None:
+        plain["subaccount_index"] = subaccount_index
+    return plain | {n: value.reveal() for n, value in fields.items() if n not in plain}
 
 
 @dataclass(frozen=True, slots=True)

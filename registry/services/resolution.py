@@ -241,9 +241,7 @@ _REFUSALS: Final[dict[str, Refusal]] = {
 }
 
 
-def resolve(
-    database: Database, account: str, exchange: str | None, wish: Wish
-) -> list[Resolution]:
+def resolve(database: Database, account: str, exchange: str | None, wish: Wish) -> list[Resolution]:
     """What the account would use for an exchange, or for each that it can; nothing is released.
 
     Raises:

@@ -107,9 +107,10 @@ class _ShareTask(AccountTask):
             )
         spec = built_in_exchanges().get(self._exchange)
         if self._type == "full" and spec is not None and spec.nonce_per_key:
-            others = {
-                one.borrower for one in lender.shares if one.exchange == self._exchange
-            } - {self._name, lender.name}
+            others = {one.borrower for one in lender.shares if one.exchange == self._exchange} - {
+                self._name,
+                lender.name,
+            }
             users = ", ".join([lender.name, *sorted(others), self._name])
             notes.append(
                 f"{spec.display_name} counts orders per key: two bots that trade on one key "
