@@ -188,7 +188,7 @@ def _exact_float(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")) or Decimal(repr(number)) != Decimal(text):
         raise InvalidInput(
-            "it holds a number that JSON cannot carry exactly", hint="Write it as a string."
+            "the input holds a number that JSON cannot carry exactly", hint="Write it as a string."
         )
     return number
 

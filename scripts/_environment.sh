@@ -27,26 +27,35 @@ find_python() {
     fail "needs Python 3.11 or newer; set PYTHON=/path/to/python3 if it is not on PATH."
 }
 
-environment_folder() {
-    wanted="$project/.environment"
+# A folder of the project's own; where the checkout belongs to somebody else or cannot be
+# written, one in the caller's cache folder instead.
+own_folder() { # name
+    wanted="$project/$1"
     if { [ -d "$wanted" ] && [ -O "$wanted" ] && [ -w "$wanted" ]; } ||
         { [ ! -e "$wanted" ] && [ -w "$project" ] && [ -O "$project" ]; }; then
         printf '%s\n' "$wanted"
     else
         cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}
-        printf '%s/account-registry-%s\n' "$cache" "$(printf '%s' "$project" | cksum | cut -d' ' -f1)"
+        printf '%s/account-registry-%s/%s\n' \
+            "$cache" "$(printf '%s' "$project" | cksum | cut -d' ' -f1)" "${1#.}"
     fi
 }
 
 # One installer at a time: two scripts started together wait for each other.
 prepare_environment() { # groups...
-    environment=$(environment_folder)
+    environment=$(own_folder .environment)
     mkdir -p "$environment"
+    if command -v flock >/dev/null 2>&1; then
+        exec 9>"$environment/.lock"
+        flock 9
+    fi
     python=$(find_python)
     export UV_CACHE_DIR="$environment/uv-cache"
     export UV_PROJECT_ENVIRONMENT="$environment/venv"
     export UV_PYTHON_DOWNLOADS=never
     export UV_LINK_MODE=copy
+    # The machine's own certificates, as pip uses them: many networks have a proxy with one.
+    export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" UV_NATIVE_TLS="${UV_NATIVE_TLS:-true}"
     export PIP_DISABLE_PIP_VERSION_CHECK=1
     uv="$environment/installer/bin/uv"
     if ! "$uv" --version >/dev/null 2>&1; then
@@ -59,6 +68,10 @@ prepare_environment() { # groups...
     fi
     "$uv" sync --quiet --frozen --project "$project" --python "$python" "$@" ||
         fail "could not install the packages pinned in uv.lock."
+    if command -v flock >/dev/null 2>&1; then
+        flock -u 9
+        exec 9>&-
+    fi
     venv="$UV_PROJECT_ENVIRONMENT"
     unset VIRTUAL_ENV PYTHONHOME PYTHONPATH || true
 }

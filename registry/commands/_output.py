@@ -63,17 +63,21 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """A table on standard output."""
-        from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
         for column in columns:
             # Identifiers are copied out of tables: they must not be cut.
             table.add_column(Text(column), overflow="fold")
         for row in rows:
             table.add_row(*(Text(show(value)) for value in row))
-        self._console().print(table)
+        console = self._console()
+        with console.capture() as capture:
+            console.print(table)
+        # The last column's padding is of no use to anybody who copies a line.
+        for line in capture.get().splitlines():
+            self.line(line.rstrip())
 
     def facts(self, facts: Iterable[tuple[str, Any]]) -> None:
         """Names and values, one a line."""

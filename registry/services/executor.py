@@ -36,7 +36,8 @@ from registry.values import MAX_REASON, short_text
 log = structlog.get_logger(__name__)
 
 _DECISIONS: Final = 20
-_RECONNECTIONS: Final = 6
+_RECONNECTIONS: Final = 9
+_LONGEST_PAUSE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,7 @@ class _Patience:
         if not self.reconnections:
             raise error
         time.sleep(self.pause)
-        self.pause *= 3
+        self.pause = min(self.pause * 3, _LONGEST_PAUSE)
 
 
 class CommandExecutor:
@@ -153,6 +154,7 @@ class CommandExecutor:
     def _persist(self, task: Task, invocation: Invocation, command_id: uuid.UUID) -> Outcome:
         patience = _Patience()
         maybe_applied = invocation.command_id is not None
+        lost_once = False
         while True:
             try:
                 return self._attempt(task, invocation, command_id, look_first=maybe_applied)
@@ -167,7 +169,13 @@ class CommandExecutor:
                 # Whether the transaction was committed is unknown: ask by the command id.
                 log.warning("connection lost", why=lost.error.message)
                 patience.after_loss(lost.error)
-                maybe_applied = True
+                maybe_applied = lost_once = True
+            except DatabaseUnavailable as error:
+                # A server that never answered is an error at once; one that was lost in
+                # the middle of a command is waited for, since a failover takes a while.
+                if not lost_once:
+                    raise
+                patience.after_loss(error)
 
     def _attempt(
         self, task: Task, invocation: Invocation, command_id: uuid.UUID, *, look_first: bool
@@ -261,8 +269,6 @@ class _ConnectionLost(Exception):
 
 @contextlib.contextmanager
 def _noticing_loss() -> Iterator[None]:
-    # A server that cannot be reached at all is an error at once; one that was lost in the
-    # middle of a command is asked again, since a failover takes some seconds.
     try:
         yield
     except DatabaseUnavailable as error:
