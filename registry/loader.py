@@ -12,25 +12,22 @@ loader may be used by several threads.
 """
 
 import asyncio
-import contextlib
 import functools
-import getpass
 import os
-import socket
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import structlog
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.specification import ExchangeSpec
-from registry.database.connection import Database
 from registry.database.pool import PooledDatabase
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
 from registry.services.fallback import EnvironmentFallback, record_fallback
+from registry.services.identity import host, user_at_host
 from registry.services.releases import Caller, ReleasedCredential, Releases, ReleaseService
 from registry.services.resolution import Access, Wish
 
@@ -42,6 +39,9 @@ __all__ = [
     "DatabaseCredentialLoader",
     "EnvironmentFallback",
 ]
+
+if TYPE_CHECKING:
+    from registry.database.connection import Database
 
 log = structlog.get_logger(__name__)
 
@@ -96,8 +96,8 @@ class CredentialLoader:
         self._keyring = keyring
         self._fallback = fallback or _fallback_of_environment()
         self._caller = Caller(
-            actor=actor or os.environ.get("REGISTRY_ACTOR") or _user(),
-            host=socket.gethostname(),
+            actor=actor or os.environ.get("REGISTRY_ACTOR") or user_at_host(),
+            host=host(),
             purpose=purpose,
         )
 
@@ -226,11 +226,12 @@ class CredentialLoader:
             return None
         with self._database.connection() as connection:
             record_fallback(connection, account, exchange, found, self._caller)
-        self._warn(
-            [
-                f"{account} uses a {exchange} key from the environment ({found.origin}): "
-                f"move it with: account-registry import-env {account} --env-file FILE"
-            ]
+        log.warning(
+            "credential taken from the environment",
+            account=account,
+            exchange=exchange,
+            origin=found.origin,
+            hint=f"Move it: account-registry import-env {account} --env-file FILE",
         )
         return found.plain()
 
@@ -314,9 +315,3 @@ def _fallback_of_environment() -> EnvironmentFallback | None:
     if value not in ("1", "true", "yes", "on"):
         raise InvalidInput(f"{_FALLBACK_VARIABLE} is neither 1 nor 0")
     return EnvironmentFallback()
-
-
-def _user() -> str:
-    with contextlib.suppress(KeyError, OSError):
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    return f"uid{os.getuid()}@{socket.gethostname()}"  # a user id without a name

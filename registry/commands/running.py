@@ -65,25 +65,26 @@ def run_command(
     it, and its exit code is the one that the caller sees.
     """
     from registry.services import launching
+    from registry.services.identity import host
     from registry.services.releases import Caller, ReleaseService
     from registry.services.resolution import Wish
 
     program = launching.find_program(command[0])
-    invocation = run.invocation()
+    actor = run.actor()
     keyring = run.keyring()
     service = ReleaseService(run.database, keyring)
     caller = Caller(
-        actor=invocation.actor,
-        host=launching.host(),
+        actor=actor,
+        host=host(),
         purpose=f"run {launching.short_name(program)}",
-        reason=invocation.reason,
+        reason=run.reason,
     )
     released = service.release(account, exchange, Wish(access=access), caller)
     _tell_problems(run, released, strict=bool(exchange))
     specs = {name: service.specification(name) for name in released.credentials}
     values = launching.variables(released, specs)
     kept = {*(keep or ()), *(["DATABASE_URL"] if keep_database else [])}
-    environment, removed = launching.scrubbed(kept)
+    environment, removed = launching.scrubbed(kept, specs.values())
     environment["REGISTRY_ACCOUNT"] = account
     if removed:
         run.output.notice(f"Not passed on: {', '.join(removed)}.")

@@ -4,8 +4,7 @@ import os
 import re
 import shutil
 import signal
-import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -19,11 +18,6 @@ _OURS: Final = re.compile(r"^(CREDENTIAL_ENCRYPTION_KEY|DATABASE_URL|REGISTRY_|P
 _SECRET_WORD: Final = re.compile(r"KEY|SECRET|PASS|TOKEN|MNEMONIC|SEED|PRIVATE|CREDENTIAL")
 _PLAIN_VALUE: Final = re.compile(r"^[A-Za-z0-9_@%+:,./=-]+$")
 _PIPE_CAPACITY: Final = 65_536
-
-
-def host() -> str:
-    """This machine's name."""
-    return socket.gethostname()
 
 
 def find_program(name: str) -> str:
@@ -66,7 +60,9 @@ def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str
     return values
 
 
-def scrubbed(keep: Collection[str]) -> tuple[dict[str, str], list[str]]:
+def scrubbed(
+    keep: Collection[str], specs: Iterable[ExchangeSpec] = ()
+) -> tuple[dict[str, str], list[str]]:
     """This process's environment without what is not the program's, and what was taken out.
 
     Taken out are the registry's own settings and keys, and every variable that could be
@@ -74,19 +70,19 @@ def scrubbed(keep: Collection[str]) -> tuple[dict[str, str], list[str]]:
     behind it, or by an exchange's name together with a word such as KEY or SECRET.
     """
     environment = dict(os.environ)
+    known = [*built_in_exchanges().values(), *specs]
     removed = sorted(
-        name for name in environment if name not in keep and _is_not_the_programs(name)
+        name for name in environment if name not in keep and _is_not_the_programs(name, known)
     )
     for name in removed:
         del environment[name]
     return environment, removed
 
 
-def _is_not_the_programs(name: str) -> bool:
+def _is_not_the_programs(name: str, specs: Iterable[ExchangeSpec]) -> bool:
     upper = name.upper()
     if _OURS.match(upper):
         return True
-    specs = built_in_exchanges().values()
     if any(_holds(upper, field.env) for spec in specs for field in spec.fields.values()):
         return True
     words = (spec.name.upper() for spec in specs)
