@@ -13,7 +13,7 @@ makes it safe is that such a client never holds a full key.
 import importlib
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from registry.catalog.specification import ExchangeSpec
 from registry.errors import InvalidCredential, InvalidInput, MissingExtra, OperationRefused
@@ -21,17 +21,40 @@ from registry.loader import AsyncCredentialLoader, CredentialLoader
 from registry.services.releases import ReleasedCredential
 from registry.services.resolution import Access, Wish
 
-_MARKET: Final = frozenset(
-    ["load_markets", "fetch_markets", "fetch_currencies", "fetch_ticker", "fetch_tickers", "fetch_bids_asks", "fetch_order_book", "fetch_order_books", "fetch_l2_order_book", "fetch_trades", "fetch_ohlcv", "fetch_mark_price", "fetch_mark_prices", "fetch_last_prices", "fetch_index_ohlcv", "fetch_mark_ohlcv", "fetch_funding_rate", "fetch_funding_rates", "fetch_funding_rate_history", "fetch_funding_interval", "fetch_funding_intervals", "fetch_open_interest", "fetch_open_interests", "fetch_open_interest_history", "fetch_leverage_tiers", "fetch_market_leverage_tiers", "fetch_status", "fetch_time"]
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MARKET: Final = _words(
+    """
+    load_markets fetch_markets fetch_currencies fetch_ticker fetch_tickers fetch_bids_asks
+    fetch_order_book fetch_order_books fetch_l2_order_book fetch_trades fetch_ohlcv
+    fetch_mark_price fetch_mark_prices fetch_last_prices fetch_index_ohlcv fetch_mark_ohlcv
+    fetch_funding_rate fetch_funding_rates fetch_funding_rate_history fetch_funding_interval
+    fetch_funding_intervals fetch_open_interest fetch_open_interests
+    fetch_open_interest_history fetch_leverage_tiers fetch_market_leverage_tiers fetch_status
+    fetch_time
+    """
 )
-_POSITIONS: Final = frozenset(
-    ["fetch_position", "fetch_positions", "fetch_positions_for_symbol", "fetch_positions_risk"]
+_POSITIONS: Final = _words(
+    "fetch_position fetch_positions fetch_positions_for_symbol fetch_positions_risk"
 )
-_ACCOUNT: Final = frozenset(
-    ["fetch_balance", "fetch_accounts", "fetch_order", "fetch_orders", "fetch_open_order", "fetch_open_orders", "fetch_closed_order", "fetch_closed_orders", "fetch_canceled_orders", "fetch_order_trades", "fetch_my_trades", "fetch_my_liquidations", "fetch_position_history", "fetch_positions_history", "fetch_funding_history", "fetch_ledger", "fetch_ledger_entry", "fetch_deposits", "fetch_withdrawals", "fetch_deposits_withdrawals", "fetch_transfers", "fetch_trading_fee", "fetch_trading_fees", "fetch_leverage", "fetch_leverages", "fetch_margin_mode", "fetch_margin_modes", "fetch_position_mode"]
+_ACCOUNT: Final = _words(
+    """
+    fetch_balance fetch_accounts fetch_order fetch_orders fetch_open_order fetch_open_orders
+    fetch_closed_order fetch_closed_orders fetch_canceled_orders fetch_order_trades
+    fetch_my_trades fetch_my_liquidations fetch_position_history fetch_positions_history
+    fetch_funding_history fetch_ledger fetch_ledger_entry fetch_deposits fetch_withdrawals
+    fetch_deposits_withdrawals fetch_transfers fetch_trading_fee fetch_trading_fees
+    fetch_leverage fetch_leverages fetch_margin_mode fetch_margin_modes fetch_position_mode
+    """
 )
-_HARMLESS: Final = frozenset(
-    ["close", "describe", "market", "markets_for_symbols", "amount_to_precision", "price_to_precision", "cost_to_precision", "currency_to_precision", "milliseconds", "seconds", "iso8601", "parse8601", "parse_timeframe"]
+_HARMLESS: Final = _words(
+    """
+    close describe market amount_to_precision price_to_precision cost_to_precision
+    currency_to_precision milliseconds seconds iso8601 parse8601 parse_timeframe
+    """
 )
 _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "read_only": _MARKET | _POSITIONS | _ACCOUNT | _HARMLESS,
@@ -39,8 +62,11 @@ _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
 }
 """The unified methods of ccxt that each access may call."""
 
-_FACTS: Final = frozenset(
-    ["id", "name", "countries", "rateLimit", "has", "urls", "timeframes", "markets", "markets_by_id", "symbols", "currencies", "fees", "options", "precisionMode", "timeout", "last_response_headers"]
+_FACTS: Final = _words(
+    """
+    id name countries rateLimit has urls timeframes markets markets_by_id symbols currencies
+    fees options precisionMode timeout last_response_headers
+    """
 )
 """What may be looked at; `apiKey` and the like are not among it."""
 
@@ -192,7 +218,7 @@ class ReadingClient:
     def __repr__(self) -> str:
         return f"ReadingClient({self._client.id}, {self._access})"
 
-    async def __aenter__(self) -> "ReadingClient":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
