@@ -13,11 +13,10 @@ loader may be used by several threads.
 
 import asyncio
 import functools
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
-
-import structlog
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.specification import ExchangeSpec
@@ -43,7 +42,8 @@ __all__ = [
 if TYPE_CHECKING:
     from registry.database.connection import Database
 
-log = structlog.get_logger(__name__)
+# The standard library's logging: a bot has set it up, and by default it warns on stderr.
+log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 _FALLBACK_VARIABLE: Final = "REGISTRY_ENV_FALLBACK"
@@ -127,7 +127,7 @@ class CredentialLoader:
         if self._fallback is not None:
             self._fill_in(account_name, result, exchanges or built_in_exchanges())
         for exchange, problem in result.problems.items():
-            log.warning("credential not loaded", exchange=exchange, why=problem.message)
+            log.warning("no %s credential of %s: %s", exchange, account_name, problem.message)
         if not result:
             raise next(iter(result.problems.values()), _nothing(account_name))
         return result
@@ -227,18 +227,18 @@ class CredentialLoader:
         with self._database.connection() as connection:
             record_fallback(connection, account, exchange, found, self._caller)
         log.warning(
-            "credential taken from the environment",
-            account=account,
-            exchange=exchange,
-            origin=found.origin,
-            hint=f"Move it: account-registry import-env {account} --env-file FILE",
+            "the %s credential of %s was taken from the environment (%s); "
+            "move it with: account-registry import-env",
+            exchange,
+            account,
+            found.origin,
         )
         return found.plain()
 
     @staticmethod
     def _warn(texts: Sequence[str]) -> None:
         for text in texts:
-            log.warning(text)
+            log.warning("%s", text)
 
 
 class AsyncCredentialLoader:

@@ -2,8 +2,9 @@
 
 -- name: add_symbol
 INSERT INTO public.symbols (symbol)
-SELECT %(symbol)s
-WHERE NOT EXISTS (SELECT FROM public.symbols AS s WHERE s.symbol = %(symbol)s)
+SELECT wanted.symbol
+FROM (SELECT %(symbol)s::text AS symbol) AS wanted
+WHERE NOT EXISTS (SELECT FROM public.symbols AS s WHERE s.symbol = wanted.symbol)
 ON CONFLICT DO NOTHING
 
 -- name: create
@@ -32,8 +33,8 @@ ORDER BY p.opened_at, p.id
 
 -- name: close
 UPDATE public.strategy_positions AS p
-SET status = 'closed', exit_reason = %(exit_reason)s, closed_at = %(closed_at)s,
-    pnl_usd = coalesce(%(pnl_usd)s, p.cumulative_funding_usd), rebalance_pending = FALSE,
-    updated_at = %(closed_at)s
+SET status = 'closed', exit_reason = %(exit_reason)s, closed_at = %(closed_at)s::timestamp,
+    pnl_usd = coalesce(%(pnl_usd)s::numeric, p.cumulative_funding_usd), rebalance_pending = FALSE,
+    updated_at = %(closed_at)s::timestamp
 WHERE p.id = %(id)s AND p.account_id = %(account_id)s AND p.strategy_name = %(strategy)s
     AND p.status <> 'closed'

@@ -210,9 +210,7 @@ def test_a_release_of_another_role_cannot_be_collected(
         assert collect(other, release)
 
 
-def test_a_release_is_not_collected_late(
-    mallory: Connection, connection: Connection
-) -> None:
+def test_a_release_is_not_collected_late(mallory: Connection, connection: Connection) -> None:
     release = request(mallory, "mallory")
     connection.execute("ALTER TABLE audit_events DISABLE TRIGGER audit_events_append_only")
     connection.execute(
