@@ -128,6 +128,11 @@ def removed(event: StoredEvent) -> RowChange:
     return Delete(TABLE, event.data["credential_id"])
 
 
+def released(event: StoredEvent) -> RowChange:
+    """CredentialReleased, an event of the stream of whom it was released for."""
+    return Patch(TABLE, event.data["credential_id"], {"last_used": event.occurred_at})
+
+
 def _patch(event: StoredEvent, values: dict[str, Any]) -> RowChange:
     changed = {**values, "updated_at": event.occurred_at}
     return Patch(TABLE, event.data["credential_id"], changed)
@@ -159,4 +164,5 @@ HANDLERS: Final = {
     "CredentialDeactivated": deactivated,
     "CredentialReactivated": reactivated,
     "CredentialRemoved": removed,
+    "CredentialReleased": released,
 }

@@ -3,18 +3,26 @@
 from collections.abc import Callable
 from typing import Final
 
-from projections import accounts, credentials, positions, sharing
+from projections import access, accounts, credentials, positions, sharing
 from projections.rows import RowChange
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
 
-TABLES: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE, positions.TABLE)
+TABLES: Final = (
+    accounts.TABLE,
+    credentials.TABLE,
+    sharing.TABLE,
+    access.TABLE,
+    positions.TABLE,
+)
 """All projected tables; one that refers to another stands after it."""
 
 HANDLERS: Final[dict[str, Callable[[StoredEvent], RowChange]]] = {
     **accounts.HANDLERS,
     **credentials.HANDLERS,
     **positions.HANDLERS,
+    **sharing.HANDLERS,
+    **access.HANDLERS,
 }
 """The projector of each event type that changes a table; the others change none."""
 

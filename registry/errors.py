@@ -209,3 +209,59 @@ class CannotDecrypt(Unavailable):
 
 class CommandApplied(Exception):
     """The database knows this command id with the same content (not an error)."""
+
+
+class NoCredentials(NotFound):
+    """The account has no credential at all, own or shared."""
+
+
+class ShareNotFound(NotFound):
+    """The account borrows nothing for this exchange, or not from this lender."""
+
+
+class AccessNotFound(NotFound):
+    """The role has no access to the account."""
+
+
+class RoleNotFound(NotFound):
+    """The database has no login role of this name."""
+
+
+class CommandNotFound(NotFound):
+    """There is no such program to run."""
+
+
+class PositionNotFound(NotFound):
+    """The account has no position of this id."""
+
+
+class ShareExists(Conflict):
+    """The account borrows for this exchange already, from another lender."""
+
+
+class SharingRefused(Refused):
+    """The share would break a rule: one hop only, and of what the lender has."""
+
+
+class NotPermitted(Refused):
+    """The login role may not use the account."""
+
+
+class ReleaseRefused(Refused):
+    """No credential fits what was asked, or the release cannot be collected (any more)."""
+
+
+class FallbackRefused(Refused):
+    """The environment may not stand in for the registry here."""
+
+
+class LimitReached(Refused):
+    """The position would be beyond the limits of its account."""
+
+
+class OperationRefused(Refused):
+    """The credential may not be used for this operation."""
+
+
+class MissingExtra(RegistryError):
+    """An optional package is not installed."""

@@ -17,7 +17,9 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from support.bots import LoginRole, login_role
 from support.cli import CommandLine
+from support.world import World
 
 from registry.database.connection import SingleConnection, open_registry
 from registry.database.embedded import EmbeddedServer
@@ -145,3 +147,16 @@ def invocation() -> Invocation:
 def cli(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     """The command line on the test's database, with a master key of its own."""
     return CommandLine(database_url, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def world(database: SingleConnection, keyring: MasterKeyring) -> World:
+    """An empty registry to fill."""
+    return World(database, keyring)
+
+
+@pytest.fixture
+def bot(database_url: str) -> Iterator[LoginRole]:
+    """A login role with the rights of a bot, and no account yet."""
+    with login_role(database_url, "registry_bot") as role:
+        yield role

@@ -26,6 +26,7 @@ class FieldSpec:
     type: str = "text"
     default: str | None = None
     ccxt: str | None = None
+    formerly: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class ExchangeSpec:
     ccxt_id: str | None = None
     nonce_per_key: bool = False
     built_in: bool = True
+
+    def field(self, name: str) -> FieldSpec | None:
+        """The field of this name, or the one that had it in older databases."""
+        former = (one for one in self.fields.values() if one.formerly == name)
+        return self.fields.get(name) or next(former, None)
 
     def check(self, given: Mapping[str, Any]) -> dict[str, Secret]:
         """The credential that the values are, defaults filled in, in the catalog's order.

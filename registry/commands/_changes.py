@@ -8,6 +8,8 @@ from registry.services.executor import Outcome
 
 def tell(run: Run, outcome: Outcome, done: str, **facts: Any) -> None:
     """Says what was done; `done` reads like "created account main_bot"."""
+    for note in outcome.notes:
+        run.output.notice(f"Note: {note}")
     run.output.result(
         {**facts, **events_of(outcome)}, lambda: run.output.line(sentence(outcome, done))
     )
@@ -21,6 +23,7 @@ def events_of(outcome: Outcome) -> dict[str, Any]:
         "changed": outcome.changed and not outcome.dry_run,
         "replayed": outcome.replayed,
         "dry_run": outcome.dry_run,
+        "notes": list(outcome.notes),
         "events": [
             {"type": event_type, "position": position}
             for event_type, position in zip(outcome.event_types, positions, strict=True)

@@ -49,6 +49,18 @@ def _credential_updated(data: Data) -> str:
     return f"changed {', '.join(name for name in data if name not in _IDENTITY)} of {_slot(data)}"
 
 
+def _shared(data: Data) -> str:
+    return f"{data['exchange']} of {data['lender']} ({data['sharing_type']})"
+
+
+def _released(data: Data) -> str:
+    lender = f" of {data['lender']} ({data['sharing_type']})" if data.get("lender") else ""
+    return (
+        f"released {_slot(data)}{lender} version {data['credential_version']} "
+        f"to {data['account']} on {data['host']} for {data['purpose']}"
+    )
+
+
 _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "AccountCreated": lambda data: f"created account {data['account_name']}",
     "AccountUpdated": _account_updated,
@@ -67,5 +79,15 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "PositionsUnlinked": lambda data: f"unlinked {_positions(data)}",
     "ProjectionsRebuilt": _rebuilt,
     "SchemaTakenDown": lambda _: "took the tables down (the log stays)",
+    "SharingGranted": lambda data: f"may use {_shared(data)}",
+    "SharingChanged": lambda data: f"may now use {_shared(data)}",
+    "SharingRevoked": lambda data: f"may not use {_shared(data)} any more",
+    "AccessGranted": lambda data: f"gave the role {data['role']} access",
+    "AccessRevoked": lambda data: f"took access from the role {data['role']}",
+    "CredentialReleased": _released,
+    "EnvironmentFallbackUsed": lambda data: (
+        f"{data['account']} took {data['exchange']} from the environment on {data['host']}: "
+        f"{data['origin']}"
+    ),
     "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
 }

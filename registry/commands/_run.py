@@ -1,8 +1,5 @@
 """What one run of a verb has at hand: its output, the database, the keys, and who acts."""
 
-import getpass
-import os
-import socket
 import sys
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -47,21 +44,37 @@ class Run:
         Raises:
             InvalidInput: an option is not acceptable.
         """
-        from registry.commands._logging import set_up_logging
         from registry.services.executor import Invocation
-        from registry.settings import Settings
 
-        settings = Settings.from_environment()
-        set_up_logging(settings.log_level)
         expected: int | None = self._options.get("expected_version")
-        actor: str | None = self._options["actor"]
         return Invocation(
-            actor=settings.actor or default_actor() if actor is None else actor,
-            reason=self._options["reason"],
+            actor=self.actor(),
+            reason=self.reason,
             command_id=_command_id(self._options.get("command_id")),
             expected_version=expected,
             dry_run=self._options.get("dry_run", False),
         )
+
+    def actor(self) -> str:
+        """Who acts; sets up the log of this run.
+
+        Raises:
+            InvalidInput: a setting is not valid.
+        """
+        from registry.commands._logging import set_up_logging
+        from registry.services.identity import user_at_host
+        from registry.settings import Settings
+
+        settings = Settings.from_environment()
+        set_up_logging(settings.log_level)
+        actor: str | None = self._options["actor"]
+        return settings.actor or user_at_host() if actor is None else actor
+
+    @property
+    def reason(self) -> str | None:
+        """Why, as the caller says."""
+        reason: str | None = self._options["reason"]
+        return reason
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Asks before something that takes effect at once; `--dry-run` and `--yes` skip it.
@@ -85,15 +98,6 @@ class Run:
         """Gives the connection back."""
         if self._database is not None:
             self._database.close()
-
-
-def default_actor() -> str:
-    """The operating system's user at this host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name
-        user = f"uid{os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
 
 
 def _command_id(text: str | None) -> uuid.UUID | None:

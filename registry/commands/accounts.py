@@ -27,6 +27,10 @@ Metadata = Annotated[
         help="A JSON object of limits and settings, such as max_positions; @FILE reads it.",
     ),
 ]
+Cascade = Annotated[
+    bool,
+    typer.Option("--cascade", help="Do it although others borrow; says who is affected."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -121,11 +125,11 @@ def rename_account(
 
 @app.command("deactivate-account")
 @verb("deactivate-account", changes=True)
-def deactivate_account(run: Run, account: AccountName) -> None:
+def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False) -> None:
     """Stop an account: its credentials cannot be used until it is reactivated."""
     from registry.commands._changes import tell
 
-    outcome = _accounts(run).deactivate(account, run.invocation())
+    outcome = _accounts(run).deactivate(account, run.invocation(), cascade=cascade)
     tell(run, outcome, f"deactivated account {account}", account=account)
 
 
@@ -141,7 +145,9 @@ def reactivate_account(run: Run, account: AccountName) -> None:
 
 @app.command("delete-account")
 @verb("delete-account", changes=True)
-def delete_account(run: Run, account: AccountName, yes: Yes = False) -> None:
+def delete_account(
+    run: Run, account: AccountName, cascade: Cascade = False, yes: Yes = False
+) -> None:
     """Delete an account and its credentials; the history keeps them, encrypted."""
     from registry.commands._changes import tell
     from registry.services.reading import show_account
@@ -153,7 +159,7 @@ def delete_account(run: Run, account: AccountName, yes: Yes = False) -> None:
         run.confirm(f"Delete account {account}{credentials}?", yes=yes)
     else:
         run.confirm(f"Delete account {account}?", yes=yes)
-    outcome = _accounts(run).delete(account, invocation)
+    outcome = _accounts(run).delete(account, invocation, cascade=cascade)
     tell(run, outcome, f"deleted account {account}", account=account)
 
 

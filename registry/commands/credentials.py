@@ -8,7 +8,7 @@ import typer
 
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName, Yes
+from registry.commands.accounts import AccountName, Cascade, Yes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,12 +196,13 @@ def deactivate_credential(
     exchange: ExchangeName,
     subaccount: Subaccount = None,
     permission: PermissionOption = None,
+    cascade: Cascade = False,
 ) -> None:
     """Stop a credential: it cannot be used until it is reactivated."""
     from registry.commands._changes import tell
 
     slot = _slot(exchange, subaccount, permission)
-    outcome = _credentials(run).deactivate(account, slot, run.invocation())
+    outcome = _credentials(run).deactivate(account, slot, run.invocation(), cascade=cascade)
     done = f"deactivated the credential of {account} for {exchange}"
     tell(run, outcome, done, account=account, exchange=exchange)
 
@@ -232,6 +233,7 @@ def remove_credential(
     exchange: ExchangeName,
     subaccount: Subaccount = None,
     permission: PermissionOption = None,
+    cascade: Cascade = False,
     yes: Yes = False,
 ) -> None:
     """Remove a credential; the history keeps it, encrypted."""
@@ -239,7 +241,7 @@ def remove_credential(
 
     run.confirm(f"Remove the credential of {account} for {exchange}?", yes=yes)
     slot = _slot(exchange, subaccount, permission)
-    outcome = _credentials(run).remove(account, slot, run.invocation())
+    outcome = _credentials(run).remove(account, slot, run.invocation(), cascade=cascade)
     done = f"removed the credential of {account} for {exchange}"
     tell(run, outcome, done, account=account, exchange=exchange)
 

@@ -83,20 +83,28 @@ def open_registry(target: Target, notice: Callable[[str], None] = lambda _: None
     return connection
 
 
+def address_of(target: Target, notice: Callable[[str], None] = lambda _: None) -> str:
+    """The address to connect to; starts the embedded server if it is the one.
+
+    Raises:
+        DatabaseUnavailable: the embedded server cannot be started.
+    """
+    if target.url is not None:
+        return target.url
+    from registry.database.embedded import EmbeddedServer
+
+    return EmbeddedServer(notice=notice).ensure_running()
+
+
 def connect(target: Target, notice: Callable[[str], None] = lambda _: None) -> Connection:
     """A connection in autocommit mode, without a look at the schema.
 
     Raises:
         DatabaseUnavailable: no server answers, or it refuses the login.
     """
-    if target.url is None:
-        from registry.database.embedded import EmbeddedServer
-
-        url = EmbeddedServer(notice=notice).ensure_running()
-    else:
-        url = target.url
+    url = address_of(target, notice)
     try:
-        return psycopg.connect(url, **_options(url))
+        return psycopg.connect(url, **connection_options(url))
     except psycopg.ProgrammingError as error:  # an address that libpq cannot read
         raise DatabaseUnavailable("DATABASE_URL is not a valid connection string") from error
     except psycopg.OperationalError as error:
@@ -169,7 +177,8 @@ def _roll_back(connection: Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _options(url: str) -> dict[str, Any]:
+def connection_options(url: str) -> dict[str, Any]:
+    """What every connection has beside its address."""
     options: dict[str, Any] = {"autocommit": True, "client_encoding": "UTF8"}
     if "application_name" not in url and not os.environ.get("PGAPPNAME"):
         options["application_name"] = APPLICATION

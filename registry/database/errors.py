@@ -16,12 +16,22 @@ COMMAND_APPLIED: Final = "RG002"
 COMMAND_ID_REUSED: Final = "RG003"
 APPEND_ONLY: Final = "RG004"
 DIRECT_WRITE: Final = "RG005"
+RELEASE_REFUSED: Final = "RG021"
+LIMIT_REACHED: Final = "RG022"
+SHARING_REFUSED: Final = "RG023"
+NOT_PERMITTED: Final = "RG024"
+ACCOUNT_INACTIVE: Final = "RG025"
 
 _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     STALE_VERSION: errors.StaleVersion,
     COMMAND_ID_REUSED: errors.CommandIdReused,
     APPEND_ONLY: errors.LogIsAppendOnly,
     DIRECT_WRITE: errors.DirectWriteRefused,
+    RELEASE_REFUSED: errors.ReleaseRefused,
+    LIMIT_REACHED: errors.LimitReached,
+    SHARING_REFUSED: errors.SharingRefused,
+    NOT_PERMITTED: errors.NotPermitted,
+    ACCOUNT_INACTIVE: errors.AccountInactive,
 }
 
 _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {
@@ -32,6 +42,11 @@ _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {
     "account_exchange_credentials_slot": (
         errors.CredentialExists,
         "the slot holds a credential already",
+    ),
+    # Two grants at once: the second decides again.
+    "account_exchange_sharing_primary_account_id_exchange_id_key": (
+        errors.StaleVersion,
+        "another command shared with the account first",
     ),
     "dexes_name_key": (errors.ExchangeExists, "the exchange exists already"),
     # Two first commands at once made the registry's own key: the second decides again.

@@ -45,6 +45,15 @@ class Target:
         url = os.environ.get("DATABASE_URL", "").strip()
         if not url:
             return cls(None)
+        return cls.of(url)
+
+    @classmethod
+    def of(cls, url: str) -> "Target":
+        """The database at an address.
+
+        Raises:
+            InvalidInput: it is not a PostgreSQL URL.
+        """
         # SQLAlchemy's form is common in bots' environments; libpq wants it plain.
         url = re.sub(r"^postgres(ql)?\+[a-z0-9_]+://", "postgresql://", url)
         if not re.match(r"^(postgres(ql)?://|[a-z_]+ *=)", url):

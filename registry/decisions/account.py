@@ -152,7 +152,8 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
         )
     if use.borrowers:
         raise AccountInUse(
-            f"account {name} lends to {', '.join(use.borrowers)}", hint="End these shares first."
+            f"account {name} lends to {', '.join(use.borrowers)}",
+            hint="End these shares first, or add --cascade to end them with it.",
         )
     return [
         *(removal(state, row) for row in state.credentials()),

@@ -1,5 +1,6 @@
 """What all events have in common."""
 
+import uuid
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +23,11 @@ class EventModel(BaseModel):
     def event_type(self) -> str:
         """The name under which the event is stored."""
         return type(self).__name__
+
+    @property
+    def related_account_id(self) -> uuid.UUID | None:
+        """The other account that the event is about, if there is one."""
+        return None
 
     def to_json(self) -> str:
         """The text that is stored and hashed."""

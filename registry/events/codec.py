@@ -3,6 +3,7 @@
 from typing import Final
 
 from registry.errors import SchemaTooNew
+from registry.events.access import AccessGranted, AccessRevoked
 from registry.events.account import (
     AccountCreated,
     AccountDeactivated,
@@ -24,6 +25,8 @@ from registry.events.credential import (
 from registry.events.exchange import ExchangeAdded
 from registry.events.position import PositionsLinked, PositionsUnlinked
 from registry.events.registry import ProjectionsRebuilt, SchemaTakenDown
+from registry.events.release import CredentialReleased, EnvironmentFallbackUsed
+from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
 
@@ -48,6 +51,13 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         PositionsUnlinked,
         ProjectionsRebuilt,
         SchemaTakenDown,
+        SharingGranted,
+        SharingChanged,
+        SharingRevoked,
+        AccessGranted,
+        AccessRevoked,
+        CredentialReleased,
+        EnvironmentFallbackUsed,
     )
 }
 """Every kind of event by the name under which it is stored."""

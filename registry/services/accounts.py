@@ -10,7 +10,9 @@ import psycopg
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
 from registry.decisions import account as decisions
+from registry.decisions.access import access_revocations
 from registry.decisions.account import UNCHANGED, AccountUse, CreateAccount, UpdateAccount
+from registry.decisions.sharing import check_affected, lent_by
 from registry.decisions.state import AccountState
 from registry.errors import AccountExists
 from registry.events.base import EventModel
@@ -19,6 +21,7 @@ from registry.log.append import NewEvent
 from registry.log.ids import new_id
 from registry.log.reading import events_of, send_account_stream
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.services.lending import revocations, send_shares, shares_of
 from registry.services.lookup import account_not_found
 
 _QUERIES = load_queries("registry.services")
@@ -30,7 +33,7 @@ def new_events(
     """The events as the next ones of the account's stream."""
     stream = Stream("account", account_id)
     return [
-        NewEvent(stream, state.version + number, event)
+        NewEvent(stream, state.version + number, event, event.related_account_id)
         for number, event in enumerate(events, start=1)
     ]
 
@@ -101,23 +104,57 @@ class _CreateTask:
         return Decision(new_events(self._id, AccountState(), decisions.create(self._command)))
 
 
+class _DeactivateTask(AccountTask):
+    """Stops an account. Its shares stay, and are refused by name until it is active again."""
+
+    def __init__(self, name: str, *, cascade: bool) -> None:
+        super().__init__(name, {"verb": "deactivate-account"}, decisions.deactivate)
+        self._cascade = cascade
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._shares = send_shares(connection, self._name)
+
+    def decide(self) -> Decision:
+        state = self.read_state()
+        events = decisions.deactivate(state)
+        affected = lent_by(state, shares_of(self._shares))
+        check_affected(f"account {state.name} lends", affected, cascade=self._cascade)
+        new = new_events(uuid.UUID(state.account["id"]), state, events)
+        return Decision(new, notes=tuple(f"without a key from now on: {one}" for one in affected))
+
+
 class _DeleteTask(AccountTask):
-    def __init__(self, name: str) -> None:
-        super().__init__(name, {"verb": "delete-account"}, self._delete)
-        self._use: psycopg.Cursor[Any] | None = None
+    """Deletes an account, and with `cascade` the shares that it is part of."""
+
+    def __init__(self, name: str, *, cascade: bool) -> None:
+        super().__init__(name, {"verb": "delete-account"}, lambda _: [])
+        self._cascade = cascade
 
     def send_reads(self, connection: Connection) -> None:
         super().send_reads(connection)
         self._use = connection.execute(_QUERIES["account_use"], {"account_name": self._name})
+        self._shares = send_shares(connection, self._name)
 
-    def _delete(self, state: AccountState) -> list[EventModel]:
-        row = None if self._use is None else self._use.fetchone()
-        open_positions, positions, borrowers = row or (0, 0, [])
-        return decisions.delete(
-            state,
-            AccountUse(
-                open_positions=open_positions, positions=positions, borrowers=tuple(borrowers)
-            ),
+    def decide(self) -> Decision:
+        state = self.read_state()
+        account_id = uuid.UUID(state.account["id"])
+        open_positions, positions, borrowers = self._use.fetchone() or (0, 0, [])
+        use = AccountUse(
+            open_positions=open_positions,
+            positions=positions,
+            borrowers=() if self._cascade else tuple(borrowers),
+        )
+        *before, deleted = decisions.delete(state, use)
+        shares = shares_of(self._shares)
+        borrowed = [one for one in shares if one.borrower_id == account_id]
+        check_affected(f"account {state.name} borrows", borrowed, cascade=self._cascade)
+        own = [*before, *(one.revoked() for one in borrowed), *access_revocations(state), deleted]
+        *first, last = new_events(account_id, state, own)
+        # The account's row goes last: rows of others refer to it.
+        others = revocations(lent_by(state, shares))
+        return Decision(
+            [*first, *others, last], notes=tuple(f"ended with it: {one}" for one in shares)
         )
 
 
@@ -176,17 +213,24 @@ class AccountService:
                 lambda state: decisions.rename(state, new_name),
             )
 
-    def deactivate(self, name: str, invocation: Invocation) -> Outcome:
-        """Stops the account; errors as `decisions.account.deactivate`."""
-        return self._run(name, {"verb": "deactivate-account"}, invocation, decisions.deactivate)
+    def deactivate(self, name: str, invocation: Invocation, *, cascade: bool = False) -> Outcome:
+        """Stops the account; errors as `decisions.account.deactivate`.
+
+        Raises:
+            AccountInUse: others borrow from it, and `cascade` does not say that they may.
+        """
+        return self._executor.execute(_DeactivateTask(name, cascade=cascade), invocation)
 
     def reactivate(self, name: str, invocation: Invocation) -> Outcome:
         """Lets the account go on; errors as `decisions.account.reactivate`."""
         return self._run(name, {"verb": "reactivate-account"}, invocation, decisions.reactivate)
 
-    def delete(self, name: str, invocation: Invocation) -> Outcome:
-        """Removes the account from the tables; errors as `decisions.account.delete`."""
-        return self._executor.execute(_DeleteTask(name), invocation)
+    def delete(self, name: str, invocation: Invocation, *, cascade: bool = False) -> Outcome:
+        """Removes the account from the tables; errors as `decisions.account.delete`.
+
+        With `cascade` the shares that it is part of are ended with it.
+        """
+        return self._executor.execute(_DeleteTask(name, cascade=cascade), invocation)
 
     def _run(
         self,

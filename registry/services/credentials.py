@@ -16,6 +16,7 @@ from registry.decisions import credential as decisions
 from registry.decisions.account import CreateAccount
 from registry.decisions.account import create as create_account
 from registry.decisions.credential import place_of
+from registry.decisions.sharing import check_affected, resting_on
 from registry.decisions.state import AccountState, Slot, SlotQuery
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey
@@ -28,6 +29,7 @@ from registry.log.ids import new_id
 from registry.log.reading import events_of
 from registry.services.accounts import AccountTask, new_events
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.services.lending import revocations, send_shares, shares_of
 from registry.services.lookup import account_not_found, exchange_of, send_exchange
 from registry.services.vault import Vault, send_registry_key
 from registry.values import subaccount_index as checked_subaccount
@@ -242,11 +244,18 @@ class CredentialService:
             content,
         )
 
-    def deactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
-        """Stops the credential; errors as `decisions.credential.deactivate`."""
-        return self._run(
-            "deactivate-credential", account_name, slot, invocation, decisions.deactivate
-        )
+    def deactivate(
+        self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
+    ) -> Outcome:
+        """Stops the credential; errors as `decisions.credential.deactivate`.
+
+        Raises:
+            AccountInUse: it is lent, and `cascade` does not say that it may be stopped.
+        """
+        verb = {"verb": "deactivate-credential"}
+        task = _LentSlotTask(account_name, slot, verb, decisions.deactivate)
+        task.cascade = cascade
+        return self._executor.execute(task, invocation)
 
     def reactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
         """Lets it be used again; errors as `decisions.credential.reactivate`."""
@@ -254,9 +263,17 @@ class CredentialService:
             "reactivate-credential", account_name, slot, invocation, decisions.reactivate
         )
 
-    def remove(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
-        """Empties the slot; errors as `decisions.credential.remove`."""
-        return self._run("remove-credential", account_name, slot, invocation, decisions.remove)
+    def remove(
+        self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
+    ) -> Outcome:
+        """Empties the slot; errors as `decisions.credential.remove`.
+
+        Raises:
+            AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
+        """
+        task = _LentSlotTask(account_name, slot, {"verb": "remove-credential"}, decisions.remove)
+        task.cascade, task.ends_shares = cascade, True
+        return self._executor.execute(task, invocation)
 
     def _run(
         self,
@@ -287,6 +304,7 @@ class _SlotTask(AccountTask):
             lambda state: decide(state, self._wanted()),
         )
         self._slot = slot
+        self._decide_slot = decide
 
     def send_reads(self, connection: Connection) -> None:
         super().send_reads(connection)
@@ -295,6 +313,30 @@ class _SlotTask(AccountTask):
     def _wanted(self) -> SlotQuery:
         exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
         return self._slot.query(exchange_id)
+
+
+class _LentSlotTask(_SlotTask):
+    """A command that takes a credential from those who borrow it."""
+
+    cascade = False
+    ends_shares = False
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._shares = send_shares(connection, self._name)
+
+    def decide(self) -> Decision:
+        state = self.read_state()
+        wanted = self._wanted()
+        slot, row = state.find_credential(wanted)
+        events = self._decide_slot(state, wanted)
+        affected = resting_on(state, shares_of(self._shares), row)
+        what = f"the credential of {state.name} for {slot} is lent"
+        check_affected(what, affected, cascade=self.cascade)
+        new = new_events(uuid.UUID(state.account["id"]), state, events)
+        ended = revocations(affected) if self.ends_shares else []
+        effect = "ended with it" if self.ends_shares else "without a key from now on"
+        return Decision([*new, *ended], notes=tuple(f"{effect}: {one}" for one in affected))
 
 
 def _as_secret(value: Any) -> Secret:

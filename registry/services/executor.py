@@ -71,6 +71,8 @@ class Decision:
 
     events: Sequence[NewEvent]
     statements: Sequence[Statement] = ()
+    notes: tuple[str, ...] = ()
+    """What the caller should know beside the events, such as who else is affected."""
 
 
 class Task(Protocol):
@@ -97,6 +99,8 @@ class Outcome:
     replayed: bool = False
     """The log held the command already; this is its first result."""
     dry_run: bool = False
+    notes: tuple[str, ...] = ()
+    """See `Decision`."""
 
     @property
     def changed(self) -> bool:
@@ -199,6 +203,7 @@ class CommandExecutor:
             event_types=types,
             stream_id=stream_id,
             dry_run=invocation.dry_run,
+            notes=decision.notes,
         )
 
 

@@ -14,7 +14,10 @@ SELECT current_setting('server_version'),
 SELECT wanted.guard
 FROM unnest(ARRAY[
     'audit_events_append_only', 'audit_head_stays', 'accounts_only_by_event',
-    'account_exchange_credentials_only_by_event', 'account_exchange_sharing_only_by_event'
+    'account_exchange_credentials_only_by_event', 'account_exchange_sharing_only_by_event',
+    'account_access_only_by_event', 'account_exchange_sharing_rules',
+    'account_exchange_credentials_lent', 'strategy_positions_insert_limits',
+    'strategy_positions_update_limits'
 ]) AS wanted (guard)
 WHERE NOT EXISTS (
     SELECT FROM pg_catalog.pg_trigger AS t

@@ -1,0 +1,726 @@
+-- Who gets which secret: access of login roles, releases in two steps, the rules of
+-- sharing, and the limits of an account's positions. All of it holds against a client
+-- that speaks SQL; docs/threat-model.md says what does not.
+--
+-- Errors: RG021 a release is refused, RG022 a position is beyond its account's limits,
+-- RG023 a share would break the rules, RG024 not permitted, RG025 the account is inactive.
+
+-- ---------------------------------------------------------------- access
+
+-- Which login role may use which account. A projection of audit_events.
+CREATE TABLE IF NOT EXISTS public.account_access (
+    id UUID PRIMARY KEY,
+    account_id UUID NOT NULL REFERENCES public.accounts (id) ON DELETE RESTRICT,
+    role_name VARCHAR(63) NOT NULL CHECK (role_name <> ''),
+    granted_at TIMESTAMP NOT NULL,
+    UNIQUE (role_name, account_id)
+);
+CREATE INDEX IF NOT EXISTS idx_account_access_account ON public.account_access (account_id);
+COMMENT ON TABLE public.account_access IS
+    'Which login role may use which account. A projection of audit_events.';
+
+CREATE OR REPLACE TRIGGER account_access_only_by_event
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.account_access
+    FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write(
+        'grant-access or revoke-access');
+ALTER TABLE public.account_access OWNER TO registry_owner;
+REVOKE ALL ON public.account_access FROM PUBLIC;
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.account_access TO registry_operator;
+GRANT SELECT ON public.account_access TO registry_auditor;
+
+-- Always about the role that logged in (session_user): SET ROLE does not change it.
+CREATE OR REPLACE FUNCTION public.session_may_use(p_account_id uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN EXISTS (
+        SELECT FROM public.account_access AS a
+        WHERE a.account_id = p_account_id AND a.role_name = session_user)
+    OR pg_has_role(session_user, 'registry_operator', 'MEMBER');
+
+-- The accounts of the role that logged in; for the policy on positions.
+CREATE OR REPLACE FUNCTION public.session_accounts() RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT a.account_id FROM public.account_access AS a WHERE a.role_name = session_user;
+END;
+
+-- Whether a bot logged in. A superuser has every role, and is none.
+CREATE OR REPLACE FUNCTION public.session_is_bot() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN current_user = 'registry_bot'
+    OR (pg_has_role(session_user, 'registry_bot', 'USAGE')
+        AND NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = session_user));
+
+-- ---------------------------------------------------------------- resolving
+
+-- The credential of one account for an exchange that fits, or why there is none. Of
+-- several outcomes the one that came closest is told. A full key goes before a
+-- read-only one unless the permission is said.
+CREATE OR REPLACE FUNCTION public.pick_credential(
+    p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text,
+    OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer,
+    OUT permission text, OUT expires_at timestamp, OUT choices text[]
+)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    held record;
+    reasons constant text[] := ARRAY[
+        'no_credential', 'no_such_subaccount', 'credential_inactive', 'needs_other_permission',
+        'secrets_destroyed', 'ok', 'several_credentials'];
+    closest integer := 1;
+    reached integer;
+BEGIN
+    FOR held IN
+        SELECT c.id, c.version, c.subaccount_index, c.permission, c.expires_at, c.is_active,
+            EXISTS (SELECT FROM public.credential_data_keys AS k WHERE k.id = c.data_key_id) AS readable
+        FROM public.account_exchange_credentials AS c
+        WHERE c.account_id = p_owner_id AND c.exchange_id = p_exchange_id
+        ORDER BY c.permission, c.subaccount_index NULLS FIRST
+    LOOP
+        reached := CASE
+            WHEN p_subaccount IS NOT NULL AND held.subaccount_index IS DISTINCT FROM p_subaccount THEN 2
+            WHEN NOT held.is_active THEN 3
+            WHEN held.permission <> p_permission THEN 4
+            WHEN NOT held.readable THEN 5
+            ELSE 6
+        END;
+        IF reached = 6 AND closest < 6 THEN
+            credential_id := held.id;
+            version := held.version;
+            subaccount_index := held.subaccount_index;
+            permission := held.permission;
+            expires_at := held.expires_at;
+            choices := ARRAY[coalesce(held.subaccount_index::text, 'none')];
+        ELSIF reached = 6 AND held.permission = permission THEN
+            reached := 7;
+            choices := choices || coalesce(held.subaccount_index::text, 'none');
+        END IF;
+        closest := greatest(closest, reached);
+    END LOOP;
+    outcome := reasons[closest];
+END
+$$;
+
+-- Which credential an account would use for an exchange, and why: its own, or else (or
+-- when a lender is named) the one that is shared with it; never further than one hop.
+-- p_access asks for less: full, read_only or positions_only; NULL takes what there is.
+CREATE OR REPLACE FUNCTION public.resolve_credential(
+    p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text,
+    OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text,
+    OUT credential_id uuid, OUT version integer, OUT subaccount_index integer,
+    OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text,
+    OUT expires_at timestamp, OUT choices text[]
+)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wanted_permission constant text :=
+        CASE WHEN p_access = 'full' THEN 'full' WHEN p_access IS NOT NULL THEN 'read_only' END;
+    lender_is_active boolean;
+BEGIN
+    source := 'own';
+    owner_id := p_account_id;
+    outcome := 'no_credential';
+    IF p_lender IS NULL THEN
+        SELECT p.outcome, p.credential_id, p.version, p.subaccount_index, p.permission, p.expires_at, p.choices
+        INTO outcome, credential_id, version, subaccount_index, permission, expires_at, choices
+        FROM public.pick_credential(p_account_id, p_exchange_id, p_subaccount, wanted_permission) AS p;
+    END IF;
+    IF outcome = 'no_credential' THEN
+        SELECT 'shared', l.id, l.account_name, l.is_active, s.id, s.sharing_type
+        INTO source, owner_id, owner_name, lender_is_active, share_id, sharing_type
+        FROM public.account_exchange_sharing AS s
+        JOIN public.accounts AS l ON l.id = s.shared_account_id
+        WHERE s.primary_account_id = p_account_id AND s.exchange_id = p_exchange_id
+            AND (p_lender IS NULL OR l.account_name = p_lender);
+        IF NOT FOUND THEN
+            outcome := CASE WHEN p_lender IS NULL THEN 'no_credential' ELSE 'not_shared' END;
+        ELSIF NOT lender_is_active THEN
+            outcome := 'lender_inactive';
+        ELSIF sharing_type <> 'full' AND p_access = 'full' THEN
+            outcome := 'share_is_narrower';
+        ELSE
+            SELECT p.outcome, p.credential_id, p.version, p.subaccount_index, p.permission, p.expires_at, p.choices
+            INTO outcome, credential_id, version, subaccount_index, permission, expires_at, choices
+            FROM public.pick_credential(owner_id, p_exchange_id, p_subaccount,
+                CASE WHEN sharing_type = 'full' THEN wanted_permission ELSE 'read_only' END) AS p;
+        END IF;
+    END IF;
+    IF outcome = 'ok' THEN
+        access := CASE
+            WHEN 'positions_only' IN (sharing_type, p_access) THEN 'positions_only'
+            WHEN 'read_only' IN (sharing_type, p_access, permission) THEN 'read_only'
+            ELSE 'full'
+        END;
+    END IF;
+END
+$$;
+
+-- ---------------------------------------------------------------- releases
+
+-- Finds who received a version of a credential.
+CREATE INDEX IF NOT EXISTS audit_events_released_credential
+    ON public.audit_events ((data ->> 'credential_id'), stream_id)
+    WHERE event_type = 'CredentialReleased';
+
+-- Which releases were collected, for as long as they could be collected again. Not
+-- logged, so that collecting costs no flush: a crash ends the time limit anyway.
+CREATE UNLOGGED TABLE IF NOT EXISTS public.release_collections (
+    release_id UUID PRIMARY KEY,
+    collected_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX IF NOT EXISTS release_collections_age ON public.release_collections (collected_at);
+ALTER TABLE public.release_collections OWNER TO registry_owner;
+REVOKE ALL ON public.release_collections FROM PUBLIC;
+
+-- What a client says of itself, fit for the eyes of an auditor: short, on one line.
+CREATE OR REPLACE FUNCTION public.release_claim(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN left(regexp_replace(coalesce(nullif(btrim(p_text), ''), 'unknown'), '[[:cntrl:]]', '?', 'g'), 255);
+
+-- The account of this name if the session may use it. A bot cannot find out by the
+-- answer whether an account exists that it may not use.
+CREATE OR REPLACE FUNCTION public.session_account(
+    p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    active boolean;
+BEGIN
+    SELECT a.id, a.is_active, a.metadata INTO account_id, active, metadata
+    FROM public.accounts AS a WHERE a.account_name = p_account;
+    outcome := CASE
+        WHEN NOT public.session_may_use(account_id) THEN 'not_permitted'
+        WHEN account_id IS NULL THEN 'account_not_found'
+        WHEN NOT active THEN 'account_inactive'
+        ELSE 'ok'
+    END;
+    IF outcome <> 'ok' THEN
+        account_id := NULL;
+        metadata := NULL;
+    END IF;
+END
+$$;
+
+-- Appends one event to the releases of an account, by the database's clock.
+CREATE OR REPLACE FUNCTION public.append_release(
+    p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text,
+    p_command_id uuid, p_command_index integer, p_related_account_id uuid,
+    OUT release_id uuid, OUT event_position bigint, OUT released_at timestamptz
+)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    version integer;
+BEGIN
+    release_id := gen_random_uuid();
+    released_at := clock_timestamp();
+    SELECT coalesce(max(e.stream_version), 0) INTO version
+    FROM public.audit_events AS e
+    WHERE e.stream_type = 'release' AND e.stream_id = p_account_id;
+    event_position := public.append_event(
+        release_id, 'release', p_account_id, version, p_event_type, 1, p_data,
+        public.release_claim(p_actor), p_reason, p_command_id, p_command_index,
+        sha256(convert_to(p_data::text, 'UTF8')), p_related_account_id, released_at);
+END
+$$;
+
+-- Step one: decides, and records that a secret leaves. One row for each exchange (all
+-- that the account can use, unless some are named) with its outcome; where it is 'ok',
+-- the release can be collected once this transaction is committed. A refusal that is
+-- about the account as a whole is one row without an exchange.
+CREATE OR REPLACE FUNCTION public.request_release(
+    p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text,
+    p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL
+) RETURNS TABLE (
+    exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text,
+    credential_id uuid, version integer, subaccount_index integer, permission text, access text,
+    sharing_type text, expires_at timestamp, choices text[], other_users integer
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    account record;
+    wanted record;
+    found record;
+    released record;
+    command_id constant uuid := gen_random_uuid();
+    command_index integer := 0;
+BEGIN
+    IF p_access NOT IN ('full', 'read_only', 'positions_only') THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('%L is not an access', p_access),
+            HINT = 'It is full, read_only or positions_only.';
+    END IF;
+    SELECT * INTO account FROM public.session_account(p_account);
+    IF account.outcome = 'ok' THEN
+        -- From here on nothing changes until this transaction ends: decide again.
+        PERFORM FROM public.audit_head FOR UPDATE;
+        SELECT * INTO account FROM public.session_account(p_account);
+    END IF;
+    IF account.outcome <> 'ok' THEN
+        outcome := account.outcome;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    DELETE FROM public.release_collections AS c
+    WHERE c.collected_at < clock_timestamp() - interval '1 minute';
+    FOR wanted IN
+        SELECT d.id, coalesce(d.name, n.name) AS name
+        FROM unnest(p_exchanges) AS n (name) LEFT JOIN public.dexes AS d ON d.name = n.name
+        UNION ALL
+        SELECT d.id, d.name
+        FROM public.dexes AS d
+        WHERE p_exchanges IS NULL AND (d.id IN (
+                SELECT c.exchange_id FROM public.account_exchange_credentials AS c
+                WHERE c.account_id = account.account_id)
+            OR d.id IN (
+                SELECT s.exchange_id FROM public.account_exchange_sharing AS s
+                WHERE s.primary_account_id = account.account_id))
+        ORDER BY 2
+    LOOP
+        exchange := wanted.name;
+        IF wanted.id IS NULL THEN
+            outcome := 'exchange_not_found';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        SELECT * INTO found FROM public.resolve_credential(
+            account.account_id, wanted.id, p_subaccount, p_access, p_lender);
+        outcome := found.outcome;
+        source := found.source;
+        owner_name := found.owner_name;
+        credential_id := found.credential_id;
+        version := found.version;
+        subaccount_index := found.subaccount_index;
+        permission := found.permission;
+        access := found.access;
+        sharing_type := found.sharing_type;
+        expires_at := found.expires_at;
+        choices := found.choices;
+        release_id := NULL;
+        event_position := NULL;
+        other_users := NULL;
+        IF found.outcome = 'ok' THEN
+            SELECT * INTO released FROM public.append_release(
+                'CredentialReleased', account.account_id,
+                json_build_object(
+                    'account', p_account, 'exchange', wanted.name, 'exchange_id', wanted.id,
+                    'credential_id', found.credential_id, 'credential_version', found.version,
+                    'subaccount_index', found.subaccount_index, 'permission', found.permission,
+                    'source', found.source, 'access', found.access,
+                    'lender_id', CASE WHEN found.source = 'shared' THEN found.owner_id END,
+                    'lender', found.owner_name, 'share_id', found.share_id,
+                    'sharing_type', found.sharing_type,
+                    'purpose', public.release_claim(p_purpose), 'host', public.release_claim(p_host),
+                    'client_address', host(inet_client_addr())),
+                p_actor, p_reason, command_id, command_index,
+                CASE WHEN found.source = 'shared' THEN found.owner_id END);
+            command_index := command_index + 1;
+            UPDATE public.account_exchange_credentials AS c
+            SET last_used = released.released_at AT TIME ZONE 'UTC'
+            WHERE c.id = found.credential_id;
+            release_id := released.release_id;
+            event_position := released.event_position;
+            other_users := public.other_users(
+                account.account_id, found.owner_id, wanted.id, found.credential_id, found.version);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- How many other active accounts received this version of a credential.
+CREATE OR REPLACE FUNCTION public.other_users(
+    p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer
+) RETURNS integer
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (
+    SELECT count(*)::integer
+    FROM public.accounts AS a
+    WHERE a.is_active AND a.id <> p_account_id
+        AND (a.id = p_owner_id OR a.id IN (
+            SELECT s.primary_account_id FROM public.account_exchange_sharing AS s
+            WHERE s.shared_account_id = p_owner_id AND s.exchange_id = p_exchange_id))
+        AND EXISTS (
+            SELECT FROM public.audit_events AS e
+            WHERE e.event_type = 'CredentialReleased' AND e.data ->> 'credential_id' = p_credential_id::text
+                AND e.stream_id = a.id AND (e.data ->> 'credential_version')::integer = p_version));
+
+-- Waits until what is committed now is on disk. A client with synchronous_commit = off
+-- can see its commit before that; then PostgreSQL 17 and newer flush here, and older
+-- ones wait for the WAL writer, which flushes within three times wal_writer_delay.
+-- https://www.postgresql.org/docs/current/wal-async-commit.html
+CREATE OR REPLACE FUNCTION public.ensure_durable() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    target pg_lsn := pg_current_wal_insert_lsn();
+    -- On a fresh page the insert position stands behind a header that nobody flushes.
+    page_offset constant numeric :=
+        (target - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
+    patience integer := 600;
+BEGIN
+    IF page_offset <= 40 THEN
+        target := target - page_offset;
+    END IF;
+    IF pg_current_wal_flush_lsn() >= target THEN
+        RETURN;
+    END IF;
+    IF current_setting('server_version_num')::integer >= 170000 THEN
+        EXECUTE $flush$ SELECT pg_logical_emit_message(false, 'account_registry', '', true) $flush$;
+        RETURN;
+    END IF;
+    WHILE pg_current_wal_flush_lsn() < target LOOP
+        IF patience = 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG021',
+                MESSAGE = 'the record of the release is not on disk yet',
+                HINT = 'Ask again; check the disk and wal_writer_delay if it goes on.';
+        END IF;
+        PERFORM pg_sleep(0.005);
+        patience := patience - 1;
+    END LOOP;
+END
+$$;
+
+-- Step two: the sealed fields of a release that an earlier transaction committed, once,
+-- to the role that asked for it, within ten seconds, if it would be granted now too.
+CREATE OR REPLACE FUNCTION public.collect_release(p_release_id uuid) RETURNS TABLE (
+    exchange_id integer, owner_id uuid, subaccount_index integer, permission text, version integer,
+    api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb,
+    data_key_id uuid, wrapped_key text, master_key_id text
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    released record;
+BEGIN
+    -- A transaction that has appended holds the head's lock: it is the last that did.
+    IF EXISTS (SELECT FROM public.audit_head AS h WHERE h.appended_by = pg_current_xact_id_if_assigned()) THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'a release is collected after the transaction that requested it is committed',
+            HINT = 'Commit first: no commit, no secret.';
+    END IF;
+    SELECT e.stream_id, e.recorded_at, (e.data ->> 'credential_id')::uuid AS credential_id,
+        (e.data ->> 'credential_version')::integer AS version,
+        (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type
+    INTO released
+    FROM public.audit_events AS e
+    WHERE e.event_id = p_release_id AND e.event_type = 'CredentialReleased'
+        AND e.recorded_by = session_user::text;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('no release %s was recorded for %s', p_release_id, session_user);
+    ELSIF released.recorded_at < clock_timestamp() - interval '10 seconds' THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('the release %s was not collected in time', p_release_id),
+            HINT = 'Request it again.';
+    END IF;
+    INSERT INTO public.release_collections VALUES (p_release_id, clock_timestamp())
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('the release %s was collected already', p_release_id),
+            HINT = 'Request it again.';
+    END IF;
+    PERFORM public.ensure_durable();
+    RETURN QUERY
+        SELECT c.exchange_id, c.account_id, c.subaccount_index, c.permission::text, c.version,
+            c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
+            k.id, k.wrapped_key, k.master_key_id
+        FROM public.account_exchange_credentials AS c
+        JOIN public.accounts AS o ON o.id = c.account_id AND o.is_active
+        JOIN public.accounts AS b ON b.id = released.stream_id AND b.is_active
+        JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
+        WHERE c.id = released.credential_id AND c.version = released.version AND c.is_active
+            AND public.session_may_use(b.id)
+            AND (released.share_id IS NULL OR EXISTS (
+                SELECT FROM public.account_exchange_sharing AS s
+                WHERE s.id = released.share_id AND s.sharing_type = released.sharing_type));
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('what the release %s is about has changed since', p_release_id),
+            HINT = 'Request it again.';
+    END IF;
+END
+$$;
+
+-- The definition of an exchange that a user added: its fields and variables, no secret.
+CREATE OR REPLACE FUNCTION public.exchange_definition(p_exchange text) RETURNS json
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN (
+    SELECT e.data FROM public.audit_events AS e
+    WHERE e.stream_type = 'exchange' AND e.data ->> 'exchange' = p_exchange
+    ORDER BY e.position DESC LIMIT 1);
+
+-- Records that a bot takes credentials from its environment, which it may only where
+-- the registry has none for that account and exchange. p_suffix is what the variables
+-- end with (NULL for a file): no other account's name may lead to the same one.
+CREATE OR REPLACE FUNCTION public.record_fallback(
+    p_account text, p_exchange text, p_suffix text, p_origin text,
+    p_actor text, p_host text, p_purpose text
+) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    account record;
+    wanted_id integer;
+BEGIN
+    SELECT * INTO account FROM public.session_account(p_account);
+    IF account.outcome = 'ok' THEN
+        PERFORM FROM public.audit_head FOR UPDATE;
+        SELECT * INTO account FROM public.session_account(p_account);
+    END IF;
+    IF account.outcome <> 'ok' THEN
+        RETURN account.outcome;
+    END IF;
+    SELECT d.id INTO wanted_id FROM public.dexes AS d WHERE d.name = p_exchange;
+    IF wanted_id IS NULL THEN
+        RETURN 'exchange_not_found';
+    ELSIF EXISTS (
+        SELECT FROM public.account_exchange_credentials AS c
+        WHERE c.account_id = account.account_id AND c.exchange_id = wanted_id
+        UNION ALL
+        SELECT FROM public.account_exchange_sharing AS s
+        WHERE s.primary_account_id = account.account_id AND s.exchange_id = wanted_id
+    ) THEN
+        RETURN 'registry_has_credential';
+    ELSIF EXISTS (
+        SELECT FROM public.accounts AS a
+        WHERE a.id <> account.account_id
+            AND upper(regexp_replace(a.account_name, '[^A-Za-z0-9]', '_', 'g')) = p_suffix
+    ) THEN
+        RETURN 'ambiguous_name';
+    END IF;
+    PERFORM public.append_release(
+        'EnvironmentFallbackUsed', account.account_id,
+        json_build_object(
+            'account', p_account, 'exchange', p_exchange, 'exchange_id', wanted_id,
+            'origin', public.release_claim(p_origin), 'purpose', public.release_claim(p_purpose),
+            'host', public.release_claim(p_host), 'client_address', host(inet_client_addr())),
+        p_actor, NULL, gen_random_uuid(), 0, NULL);
+    RETURN 'ok';
+END
+$$;
+
+-- ---------------------------------------------------------------- sharing
+
+-- The rules of sharing, looked at when a transaction commits: one hop only, and nobody
+-- lends what he has not. A share that is granted or changed just now also needs an
+-- active lender with an active credential; one that is rebuilt from the log does not,
+-- since the lender may have been stopped since.
+CREATE OR REPLACE FUNCTION public.sharing_check() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    problem text;
+BEGIN
+    SELECT CASE
+        WHEN EXISTS (
+            SELECT FROM public.account_exchange_sharing AS o
+            WHERE o.primary_account_id = s.shared_account_id AND o.exchange_id = s.exchange_id)
+            THEN format('%s borrows itself, and what is borrowed cannot be lent on', l.account_name)
+        WHEN EXISTS (
+            SELECT FROM public.account_exchange_sharing AS o
+            WHERE o.shared_account_id = s.primary_account_id AND o.exchange_id = s.exchange_id)
+            THEN format('%s lends to others, and cannot borrow for the same exchange', b.account_name)
+        WHEN NOT EXISTS (
+            SELECT FROM public.account_exchange_credentials AS c
+            WHERE c.account_id = s.shared_account_id AND c.exchange_id = s.exchange_id)
+            THEN format('%s has no credential to lend', l.account_name)
+        WHEN l.is_active AND EXISTS (
+            SELECT FROM public.account_exchange_credentials AS c
+            WHERE c.account_id = s.shared_account_id AND c.exchange_id = s.exchange_id AND c.is_active)
+            THEN NULL
+        WHEN EXISTS (
+            SELECT FROM public.audit_events AS e
+            WHERE e.stream_type = 'account' AND e.stream_id = s.primary_account_id
+                AND e.event_type IN ('SharingGranted', 'SharingChanged')
+                AND e.data ->> 'share_id' = s.id::text
+                AND e.recorded_at >= transaction_timestamp())
+            THEN format('%s is not active, or its credential is not', l.account_name)
+    END INTO problem
+    FROM public.account_exchange_sharing AS s
+    JOIN public.accounts AS l ON l.id = s.shared_account_id
+    JOIN public.accounts AS b ON b.id = s.primary_account_id
+    WHERE s.id = NEW.id;
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG023', MESSAGE = problem;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION public.sharing_keeps_credential() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    borrowers text;
+BEGIN
+    SELECT string_agg(b.account_name, ', ' ORDER BY b.account_name) INTO borrowers
+    FROM public.account_exchange_sharing AS s
+    JOIN public.accounts AS b ON b.id = s.primary_account_id
+    WHERE s.shared_account_id = OLD.account_id AND s.exchange_id = OLD.exchange_id
+        AND NOT EXISTS (
+            SELECT FROM public.account_exchange_credentials AS c
+            WHERE c.account_id = OLD.account_id AND c.exchange_id = OLD.exchange_id);
+    IF borrowers IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG023',
+            MESSAGE = format('the credential is lent to %s', borrowers),
+            HINT = 'End these shares first, or use --cascade.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+DROP TRIGGER IF EXISTS account_exchange_sharing_rules ON public.account_exchange_sharing;
+CREATE CONSTRAINT TRIGGER account_exchange_sharing_rules
+    AFTER INSERT OR UPDATE ON public.account_exchange_sharing
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.sharing_check();
+DROP TRIGGER IF EXISTS account_exchange_credentials_lent ON public.account_exchange_credentials;
+CREATE CONSTRAINT TRIGGER account_exchange_credentials_lent
+    AFTER DELETE ON public.account_exchange_credentials
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.sharing_keeps_credential();
+
+-- ---------------------------------------------------------------- positions
+
+-- Keeps an account's open positions within its max_positions and max_exposure_usd. One
+-- transaction at a time decides for an account (the lock), on what the others committed.
+CREATE OR REPLACE FUNCTION public.position_limits() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    account record;
+    others record;
+    most_positions numeric;
+    most_exposure numeric;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.account_id IS DISTINCT FROM OLD.account_id THEN
+        IF pg_has_role(session_user, 'registry_bot', 'USAGE')
+            AND NOT pg_has_role(session_user, 'registry_operator', 'MEMBER') THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG024',
+                MESSAGE = 'a bot cannot give a position to another account',
+                HINT = 'Use: account-registry link-positions';
+        END IF;
+        -- Linking what exists is bookkeeping, not trading.
+        RETURN NEW;
+    ELSIF NEW.account_id IS NULL OR NEW.status = 'closed' THEN
+        RETURN NEW;
+    ELSIF TG_OP = 'UPDATE' AND OLD.status <> 'closed' AND NEW.size_usd <= OLD.size_usd THEN
+        RETURN NEW;
+    ELSIF current_setting('transaction_isolation') = 'repeatable read' THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG022',
+            MESSAGE = 'limits cannot be kept in a repeatable read transaction',
+            HINT = 'Use read committed (the default) or serializable.';
+    END IF;
+    PERFORM pg_advisory_xact_lock(7234117, hashtext(NEW.account_id::text));
+    SELECT a.account_name, a.is_active, a.metadata INTO account
+    FROM public.accounts AS a WHERE a.id = NEW.account_id;
+    IF NOT FOUND THEN
+        RETURN NEW;  -- the foreign key says so
+    ELSIF NOT account.is_active THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG025',
+            MESSAGE = format('account %s is inactive', account.account_name),
+            HINT = 'Positions can be closed, not opened or enlarged.';
+    END IF;
+    most_positions := public.account_limit(account.metadata, 'max_positions');
+    most_exposure := public.account_limit(account.metadata, 'max_exposure_usd');
+    SELECT count(*) AS number, coalesce(sum(p.size_usd), 0) AS exposure INTO others
+    FROM public.strategy_positions AS p
+    WHERE p.account_id = NEW.account_id AND p.status <> 'closed' AND p.id <> NEW.id;
+    IF others.number + 1 > most_positions THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG022',
+            MESSAGE = format('account %s has %s open positions, and max_positions is %s',
+                account.account_name, others.number, most_positions),
+            HINT = 'Close one, or change the limit with: account-registry update-account --metadata';
+    ELSIF others.exposure + NEW.size_usd > most_exposure THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG022',
+            MESSAGE = format('account %s would have %s USD in open positions, and max_exposure_usd is %s',
+                account.account_name, trim_scale(others.exposure + NEW.size_usd), most_exposure),
+            HINT = 'Close one, or change the limit with: account-registry update-account --metadata';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+-- A limit of an account's metadata; NULL if there is none.
+CREATE OR REPLACE FUNCTION public.account_limit(p_metadata jsonb, p_name text) RETURNS numeric
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (p_metadata ->> p_name)::numeric;
+EXCEPTION WHEN invalid_text_representation THEN
+    RAISE EXCEPTION USING ERRCODE = 'RG022',
+        MESSAGE = format('%s in the account''s metadata is not a number', p_name),
+        HINT = 'Correct it with: account-registry update-account --metadata';
+END
+$$;
+
+CREATE OR REPLACE TRIGGER strategy_positions_insert_limits
+    BEFORE INSERT ON public.strategy_positions
+    FOR EACH ROW WHEN (NEW.account_id IS NOT NULL)
+    EXECUTE FUNCTION public.position_limits();
+CREATE OR REPLACE TRIGGER strategy_positions_update_limits
+    BEFORE UPDATE ON public.strategy_positions
+    FOR EACH ROW WHEN (
+        NEW.account_id IS DISTINCT FROM OLD.account_id
+        OR NEW.size_usd IS DISTINCT FROM OLD.size_usd
+        OR NEW.status IS DISTINCT FROM OLD.status)
+    EXECUTE FUNCTION public.position_limits();
+
+-- A bot sees and writes the positions of its accounts only. Row security is enabled and
+-- not forced: the table's owner is not affected, and the permissive policy leaves every
+-- other role as it was. Where the table had row security already, its own policies stay
+-- the ones that permit.
+DO $policies$
+BEGIN
+    IF NOT (SELECT c.relrowsecurity FROM pg_catalog.pg_class AS c
+            WHERE c.oid = 'public.strategy_positions'::regclass) THEN
+        ALTER TABLE public.strategy_positions ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY registry_everyone ON public.strategy_positions USING (TRUE) WITH CHECK (TRUE);
+    END IF;
+    DROP POLICY IF EXISTS registry_bots_own ON public.strategy_positions;
+    CREATE POLICY registry_bots_own ON public.strategy_positions AS RESTRICTIVE
+        USING ((SELECT NOT public.session_is_bot())
+            OR account_id IN (SELECT public.session_accounts()));
+END
+$policies$;
+
+GRANT SELECT, INSERT, UPDATE ON public.strategy_positions TO registry_bot;
+GRANT SELECT, INSERT ON public.symbols TO registry_bot;
+GRANT SELECT ON public.dexes TO registry_bot;
+GRANT SELECT ON public.strategy_positions TO registry_owner;
+DO $sequence$
+DECLARE
+    sequence text := pg_get_serial_sequence('public.symbols', 'id');
+BEGIN
+    IF sequence IS NOT NULL THEN
+        EXECUTE 'GRANT USAGE ON SEQUENCE ' || sequence || ' TO registry_bot';
+    END IF;
+END
+$sequence$;
+
+-- ---------------------------------------------------------------- who may call what
+
+DO $functions$
+DECLARE
+    called regprocedure;
+BEGIN
+    FOR called IN
+        SELECT p.oid FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace = 'public'::regnamespace AND p.proname = ANY (ARRAY[
+            'session_may_use', 'session_accounts', 'session_is_bot', 'pick_credential',
+            'resolve_credential', 'release_claim', 'session_account', 'append_release',
+            'request_release', 'other_users', 'ensure_durable', 'collect_release',
+            'exchange_definition', 'record_fallback', 'sharing_check',
+            'sharing_keeps_credential', 'position_limits', 'account_limit'])
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO registry_owner', called);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', called);
+    END LOOP;
+END
+$functions$;
+-- For the policy on positions, which every role's query evaluates.
+GRANT EXECUTE ON FUNCTION public.session_is_bot(), public.session_accounts() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    public.request_release(text, text[], integer, text, text, text, text, text, text),
+    public.collect_release(uuid), public.exchange_definition(text), public.session_account(text),
+    public.record_fallback(text, text, text, text, text, text, text)
+    TO registry_bot, registry_operator;
+GRANT EXECUTE ON FUNCTION
+    public.resolve_credential(uuid, integer, integer, text, text),
+    public.pick_credential(uuid, integer, integer, text)
+    TO registry_operator;

@@ -1,0 +1,225 @@
+"""Clients of exchanges with an account's credentials (needs the extra `ccxt`).
+
+    from registry.clients import create_client
+
+    backpack = create_client("main_bot", "backpack")
+    backpack.fetch_balance()
+
+A credential that may only be read with gives a client on which everything but reading
+raises `OperationRefused` before anything is sent. That guards against mistakes; what
+makes it safe is that such a client never holds a full key.
+"""
+
+import importlib
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+from registry.catalog.specification import ExchangeSpec
+from registry.errors import InvalidCredential, InvalidInput, MissingExtra, OperationRefused
+from registry.loader import AsyncCredentialLoader, CredentialLoader
+from registry.services.releases import ReleasedCredential
+from registry.services.resolution import Access, Wish
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MARKET: Final = _words(
+    """
+    load_markets fetch_markets fetch_currencies fetch_ticker fetch_tickers fetch_bids_asks
+    fetch_order_book fetch_order_books fetch_l2_order_book fetch_trades fetch_ohlcv
+    fetch_mark_price fetch_mark_prices fetch_last_prices fetch_index_ohlcv fetch_mark_ohlcv
+    fetch_funding_rate fetch_funding_rates fetch_funding_rate_history fetch_funding_interval
+    fetch_funding_intervals fetch_open_interest fetch_open_interests
+    fetch_open_interest_history fetch_leverage_tiers fetch_market_leverage_tiers fetch_status
+    fetch_time
+    """
+)
+_POSITIONS: Final = _words(
+    "fetch_position fetch_positions fetch_positions_for_symbol fetch_positions_risk"
+)
+_ACCOUNT: Final = _words(
+    """
+    fetch_balance fetch_accounts fetch_order fetch_orders fetch_open_order fetch_open_orders
+    fetch_closed_order fetch_closed_orders fetch_canceled_orders fetch_order_trades
+    fetch_my_trades fetch_my_liquidations fetch_position_history fetch_positions_history
+    fetch_funding_history fetch_ledger fetch_ledger_entry fetch_deposits fetch_withdrawals
+    fetch_deposits_withdrawals fetch_transfers fetch_trading_fee fetch_trading_fees
+    fetch_leverage fetch_leverages fetch_margin_mode fetch_margin_modes fetch_position_mode
+    """
+)
+_HARMLESS: Final = _words(
+    """
+    close describe market amount_to_precision price_to_precision cost_to_precision
+    currency_to_precision milliseconds seconds iso8601 parse8601 parse_timeframe
+    """
+)
+_ALLOWED: Final[Mapping[str, frozenset[str]]] = {
+    "read_only": _MARKET | _POSITIONS | _ACCOUNT | _HARMLESS,
+    "positions_only": _MARKET | _POSITIONS | _HARMLESS,
+}
+"""The unified methods of ccxt that each access may call."""
+
+_FACTS: Final = _words(
+    """
+    id name countries rateLimit has urls timeframes markets markets_by_id symbols currencies
+    fees options precisionMode timeout last_response_headers
+    """
+)
+"""What may be looked at; `apiKey` and the like are not among it."""
+
+
+def create_client(
+    account: str,
+    exchange: str,
+    *,
+    access: Access | None = None,
+    sandbox: bool | None = None,
+    config: Mapping[str, Any] | None = None,
+    loader: CredentialLoader | None = None,
+) -> Any:
+    """A ccxt client that is logged in as the account.
+
+    Args:
+        account: the account.
+        exchange: the exchange.
+        access: less than there is, if wanted: `read_only` or `positions_only`.
+        sandbox: use the exchange's test system; the default is what the credential's
+            own field `environment` says, where it has one.
+        config: more of ccxt's configuration, such as `{"options": …}`.
+        loader: where credentials come from; the default is `CredentialLoader()`.
+
+    Raises:
+        MissingExtra: ccxt is not installed.
+        InvalidInput: ccxt has no such exchange or no test system of it.
+        InvalidCredential: the credential lacks what ccxt needs.
+        RegistryError: as `CredentialLoader.load`.
+    """
+    ccxt = _import("ccxt")
+    used = loader or CredentialLoader()
+    try:
+        spec = used.specification(exchange)
+        kind = _class_of(ccxt, spec)
+        released = used.release_one(account, exchange, Wish(access=access))
+    finally:
+        if loader is None:
+            used.close()
+    return _guarded(_client(kind, spec, released, config, sandbox=sandbox), released)
+
+
+async def create_async_client(
+    account: str,
+    exchange: str,
+    *,
+    access: Access | None = None,
+    sandbox: bool | None = None,
+    config: Mapping[str, Any] | None = None,
+    loader: AsyncCredentialLoader | None = None,
+) -> Any:
+    """The same with ccxt's client for asyncio; close it with `await client.close()`."""
+    ccxt = _import("ccxt.async_support")
+    used = loader or AsyncCredentialLoader()
+    try:
+        spec = await used.specification(exchange)
+        kind = _class_of(ccxt, spec)
+        released = await used.release_one(account, exchange, Wish(access=access))
+    finally:
+        if loader is None:
+            await used.close()
+    return _guarded(_client(kind, spec, released, config, sandbox=sandbox), released)
+
+
+def _import(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise MissingExtra(
+            "the package ccxt is not installed", hint="pip install 'account-registry[ccxt]'"
+        ) from None
+
+
+def _class_of(ccxt: Any, spec: ExchangeSpec) -> Any:
+    if spec.ccxt_id is None or spec.ccxt_id not in ccxt.exchanges:
+        raise InvalidInput(
+            f"there is no ccxt client for {spec.name}",
+            hint="For an exchange of your own: account-registry add-exchange --ccxt-id ID",
+        )
+    return getattr(ccxt, spec.ccxt_id)
+
+
+def _client(
+    kind: Any,
+    spec: ExchangeSpec,
+    released: ReleasedCredential,
+    config: Mapping[str, Any] | None,
+    *,
+    sandbox: bool | None,
+) -> Any:
+    client = kind({"enableRateLimit": True, **(config or {}), **_credentials(spec, released)})
+    lacking = [
+        name
+        for name, needed in client.requiredCredentials.items()
+        if needed and not getattr(client, name, None)
+    ]
+    if lacking:
+        raise InvalidCredential(
+            f"ccxt's client for {spec.name} needs {', '.join(lacking)}, "
+            "which the credential does not have",
+            hint=f"The fields of its credential are: {', '.join(spec.fields)}.",
+        )
+    environment = released.fields.get("environment")
+    if sandbox or (sandbox is None and environment and environment.reveal() != "prod"):
+        if not client.urls.get("test"):
+            raise InvalidInput(f"ccxt knows no test system of {spec.name}")
+        client.set_sandbox_mode(True)
+    return client
+
+
+def _credentials(spec: ExchangeSpec, released: ReleasedCredential) -> dict[str, str]:
+    fields = ((spec.field(name), value) for name, value in released.fields.items())
+    return {
+        field.ccxt: value.reveal()
+        for field, value in fields
+        if field is not None and field.ccxt is not None
+    }
+
+
+def _guarded(client: Any, released: ReleasedCredential) -> Any:
+    access = released.resolution.access or "read_only"
+    return client if access == "full" else ReadingClient(client, access)
+
+
+class ReadingClient:
+    """A ccxt client of which only the methods that read can be called."""
+
+    __slots__ = ("_access", "_client")
+
+    def __init__(self, client: Any, access: str) -> None:
+        self._client = client
+        self._access = access
+
+    def __getattr__(self, name: str) -> Any:
+        # ccxt has each method twice: fetch_balance and fetchBalance.
+        plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+        if name in _FACTS or plain in _ALLOWED[self._access]:
+            return getattr(self._client, name)
+        raise OperationRefused(
+            f"{name} cannot be used with this {self._client.id} credential: it is {self._access}",
+            hint="Only methods that read can be called.",
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.__slots__:
+            raise OperationRefused(f"{name} of a {self._access} client cannot be set")
+        object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"ReadingClient({self._client.id}, {self._access})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()

@@ -1,0 +1,108 @@
+"""The verb `run`: starts a program with an account's credentials, and becomes it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.commands._run import Run
+from registry.commands._verb import verb
+from registry.commands.sharing import AccessOption
+
+if TYPE_CHECKING:
+    from registry.services.releases import Releases
+
+app = typer.Typer()
+
+_ENV_FILE_PLACE = "{env-file}"
+
+
+@app.command(
+    "run",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@verb("run")
+def run_command(
+    run: Run,
+    command: Annotated[
+        list[str],
+        typer.Argument(metavar="-- COMMAND [ARGUMENT]…", help="The program and its arguments."),
+    ],
+    account: Annotated[
+        str, typer.Option("--account", metavar="NAME", help="Whose credentials it gets.")
+    ],
+    exchange: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exchange",
+            metavar="EXCHANGE",
+            help="Only this one's credential, and it must be there; may be repeated.",
+        ),
+    ] = None,
+    access: AccessOption = None,
+    env_file: Annotated[
+        bool,
+        typer.Option(
+            "--env-file",
+            help="Put the credentials into a file in memory instead of the environment; "
+            f"{_ENV_FILE_PLACE} in an argument, and REGISTRY_ENV_FILE, are its path.",
+        ),
+    ] = False,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep",
+            metavar="VARIABLE",
+            help="Pass this variable on although it would be taken out; may be repeated.",
+        ),
+    ] = None,
+    keep_database: Annotated[
+        bool, typer.Option("--keep-database", help="Pass DATABASE_URL on.")
+    ] = False,
+) -> None:
+    """Start a program with an account's credentials in its environment.
+
+    There is no shell in between. The program takes this process's place: signals reach
+    it, and its exit code is the one that the caller sees.
+    """
+    from registry.services import launching
+    from registry.services.identity import host
+    from registry.services.releases import Caller, ReleaseService
+    from registry.services.resolution import Wish
+
+    program = launching.find_program(command[0])
+    actor = run.actor()
+    keyring = run.keyring()
+    service = ReleaseService(run.database, keyring)
+    caller = Caller(
+        actor=actor,
+        host=host(),
+        purpose=f"run {launching.short_name(program)}",
+        reason=run.reason,
+    )
+    released = service.release(account, exchange, Wish(access=access), caller)
+    _tell_problems(run, released, strict=bool(exchange))
+    specs = {name: service.specification(name) for name in released.credentials}
+    values = launching.variables(released, specs)
+    kept = {*(keep or ()), *(["DATABASE_URL"] if keep_database else [])}
+    environment, removed = launching.scrubbed(kept, specs.values())
+    environment["REGISTRY_ACCOUNT"] = account
+    if removed:
+        run.output.notice(f"Not passed on: {', '.join(removed)}.")
+    arguments = list(command)
+    if env_file:
+        path = launching.memory_file(values)
+        environment["REGISTRY_ENV_FILE"] = path
+        arguments = [one.replace(_ENV_FILE_PLACE, path) for one in arguments]
+    else:
+        environment |= {name: value.reveal() for name, value in values.items()}
+    run.close()
+    launching.become(program, arguments, environment)
+
+
+def _tell_problems(run: Run, released: "Releases", *, strict: bool) -> None:
+    for warning in released.warnings():
+        run.output.notice(f"Warning: {warning}")
+    for exchange, problem in released.problems.items():
+        if strict or not released.credentials:
+            raise problem
+        run.output.notice(f"Warning: no {exchange} credential: {problem.message}")

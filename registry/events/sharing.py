@@ -1,0 +1,36 @@
+"""Events of sharing. They belong to the stream of the borrower."""
+
+import uuid
+from typing import Literal
+
+from registry.events.base import EventModel
+
+SharingType = Literal["full", "read_only", "positions_only"]
+
+
+class SharingEvent(EventModel):
+    """What every sharing event says: which share, of which lender, for which exchange."""
+
+    share_id: uuid.UUID
+    exchange: str
+    exchange_id: int
+    lender_id: uuid.UUID
+    lender: str
+    sharing_type: SharingType
+
+    @property
+    def related_account_id(self) -> uuid.UUID:
+        """The lender, so that its history shows the share too."""
+        return self.lender_id
+
+
+class SharingGranted(SharingEvent):
+    """The borrower may use the lender's credential."""
+
+
+class SharingChanged(SharingEvent):
+    """The borrower may do more or less with it than before."""
+
+
+class SharingRevoked(SharingEvent):
+    """The borrower may not use the lender's credential any more."""

@@ -1,0 +1,317 @@
+"""What a bot imports to get its credentials.
+
+    from registry.loader import CredentialLoader
+
+    with CredentialLoader() as loader:
+        credentials = loader.load_account_credentials("main_bot")
+        # {"backpack": {"public_key": "…", "secret_key": "…"}, …}
+
+Each load is recorded in the log before a secret leaves the database, and nothing is kept:
+loading again gives what the registry holds then, so a replaced key needs no restart. A
+loader may be used by several threads.
+"""
+
+import asyncio
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.specification import ExchangeSpec
+from registry.database.pool import PooledDatabase
+from registry.database.target import Target
+from registry.encryption.key_source import load_keyring
+from registry.encryption.keyring import MasterKeyring
+from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
+from registry.services.fallback import EnvironmentFallback, record_fallback
+from registry.services.identity import host, user_at_host
+from registry.services.releases import Caller, ReleasedCredential, Releases, ReleaseService
+from registry.services.resolution import Access, Wish
+
+__all__ = [
+    "Access",
+    "AccountCredentials",
+    "AsyncCredentialLoader",
+    "CredentialLoader",
+    "DatabaseCredentialLoader",
+    "EnvironmentFallback",
+]
+
+if TYPE_CHECKING:
+    from registry.database.connection import Database
+
+# The standard library's logging: a bot has set it up, and by default it warns on stderr.
+log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+_FALLBACK_VARIABLE: Final = "REGISTRY_ENV_FALLBACK"
+
+
+class AccountCredentials(dict[str, dict[str, Any]]):
+    """The credentials of an account: exchange -> field -> value.
+
+    The order of the fields is api_key, secret_key, subaccount_index (a number, absent if
+    the credential has none), then the others; all other values are texts.
+    """
+
+    def __init__(self, problems: dict[str, RegistryError]) -> None:
+        super().__init__()
+        self.problems = problems
+        """Exchange -> why its credential could not be had."""
+
+    def __repr__(self) -> str:
+        # Printed by accident, it shows which fields there are and no value.
+        shown = {exchange: sorted(fields) for exchange, fields in self.items()}
+        return f"AccountCredentials({shown})"
+
+
+class CredentialLoader:
+    """Loads the credentials of accounts that the database role may use."""
+
+    def __init__(
+        self,
+        database: "Database | str | None" = None,
+        *,
+        keyring: MasterKeyring | None = None,
+        fallback: EnvironmentFallback | None = None,
+        actor: str | None = None,
+        purpose: str = "load",
+    ) -> None:
+        """Takes what to use instead of the environment's settings.
+
+        Args:
+            database: an address, or something that gives connections; the default is
+                `DATABASE_URL`, or else the embedded database.
+            keyring: the master keys; the default is read at each load, as
+                `registry.encryption.key_source.load_keyring` says.
+            fallback: lets the environment stand in where the registry has nothing. The
+                variable REGISTRY_ENV_FALLBACK=1 does so too.
+            actor: who acts, for the log; the default is the user at this host.
+            purpose: what for, for the log.
+        """
+        self._own_database = None if _gives_connections(database) else _pool(database)
+        self._database: Database = self._own_database or database  # type: ignore[assignment]
+        self._keyring = keyring
+        self._fallback = fallback or _fallback_of_environment()
+        self._caller = Caller(
+            actor=actor or os.environ.get("REGISTRY_ACTOR") or user_at_host(),
+            host=host(),
+            purpose=purpose,
+        )
+
+    def load_account_credentials(
+        self,
+        account_name: str,
+        *,
+        exchanges: Sequence[str] | None = None,
+        access: Access | None = None,
+    ) -> AccountCredentials:
+        """All credentials of the account, own or shared, by exchange.
+
+        A credential that cannot be had is left out, logged, and among the `problems` of
+        the result; only if nothing is left it is raised. `access` asks for less than
+        there is: `read_only` or `positions_only`.
+
+        Raises:
+            AccountNotFound, AccountInactive: there is no such account, or it is stopped.
+            NotPermitted: the role that is logged in may not use the account.
+            NoCredentials: it has none.
+            CannotDecrypt, MasterKeyWrong, MasterKeyMissing: see their texts.
+            DatabaseUnavailable: no server answers.
+        """
+        released = self.release(account_name, exchanges, Wish(access=access))
+        result = AccountCredentials(released.problems)
+        result.update({name: one.plain() for name, one in released.credentials.items()})
+        if self._fallback is not None:
+            self._fill_in(account_name, result, exchanges or built_in_exchanges())
+        for exchange, problem in result.problems.items():
+            log.warning("no %s credential of %s: %s", exchange, account_name, problem.message)
+        if not result:
+            raise next(iter(result.problems.values()), _nothing(account_name))
+        return result
+
+    def load(
+        self,
+        account_name: str,
+        exchange: str,
+        *,
+        subaccount: int | None = None,
+        access: Access | None = None,
+        lender: str | None = None,
+    ) -> dict[str, Any]:
+        """The credential for one exchange: field -> value.
+
+        Args:
+            account_name: the account.
+            exchange: the exchange.
+            subaccount: which, where there are several.
+            access: less than there is: `read_only` or `positions_only`.
+            lender: use what this account shares, although there may be an own credential.
+
+        Raises:
+            CredentialNotFound, CredentialInactive, ReleaseRefused: see their texts.
+            RegistryError: as `load_account_credentials`.
+        """
+        wish = Wish(subaccount=subaccount, access=access, lender=lender)
+        try:
+            return self.release_one(account_name, exchange, wish).plain()
+        except CredentialNotFound:
+            found = self._from_environment(account_name, exchange) if wish == Wish() else None
+            if found is None:
+                raise
+            return found
+
+    def release(self, account_name: str, exchanges: Sequence[str] | None, wish: Wish) -> Releases:
+        """The credentials with all that is known of them, their fields as `Secret`."""
+        try:
+            released = self._service().release(account_name, exchanges, wish, self._caller)
+        except NoCredentials:
+            if self._fallback is None:
+                raise
+            return Releases()
+        self._warn(released.warnings())
+        return released
+
+    def release_one(self, account_name: str, exchange: str, wish: Wish) -> ReleasedCredential:
+        """One credential with all that is known of it; errors as `load`."""
+        released = self._service().release_one(account_name, exchange, wish, self._caller)
+        self._warn(released.warnings())
+        return released
+
+    def specification(self, exchange: str) -> ExchangeSpec:
+        """The fields of an exchange's credential.
+
+        Raises:
+            ExchangeNotFound: they are not known.
+        """
+        return self._service().specification(exchange)
+
+    def close(self) -> None:
+        """Closes the connections that the loader has opened."""
+        if self._own_database is not None:
+            self._own_database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _service(self) -> ReleaseService:
+        # The key is looked at before anything is released in vain.
+        return ReleaseService(self._database, self._keyring or load_keyring())
+
+    def _fill_in(self, account: str, result: AccountCredentials, exchanges: Iterable[str]) -> None:
+        """Takes from the environment what the registry does not have."""
+        for exchange in exchanges:
+            missing = isinstance(result.problems.get(exchange), CredentialNotFound | None)
+            if exchange in result or not missing:
+                continue
+            try:
+                found = self._from_environment(account, exchange)
+            except RegistryError as problem:
+                result.problems[exchange] = problem
+                continue
+            if found is not None:
+                result[exchange] = found
+                result.problems.pop(exchange, None)
+
+    def _from_environment(self, account: str, exchange: str) -> dict[str, Any] | None:
+        if self._fallback is None:
+            return None
+        found = self._fallback.find(account, self.specification(exchange))
+        if found is None:
+            return None
+        with self._database.connection() as connection:
+            record_fallback(connection, account, exchange, found, self._caller)
+        log.warning(
+            "the %s credential of %s was taken from the environment (%s); "
+            "move it with: account-registry import-env",
+            exchange,
+            account,
+            found.origin,
+        )
+        return found.plain()
+
+    @staticmethod
+    def _warn(texts: Sequence[str]) -> None:
+        for text in texts:
+            log.warning("%s", text)
+
+
+class AsyncCredentialLoader:
+    """The same for programs of asyncio: each load runs in a thread.
+
+    Loading is rare, and half of its time goes into keys and decryption, which would hold
+    up an event loop; a thread holds nothing up and works with every loop.
+    """
+
+    def __init__(self, database: "Database | str | None" = None, **options: Any) -> None:
+        """As `CredentialLoader`."""
+        self._loader = CredentialLoader(database, **options)
+
+    async def load_account_credentials(
+        self, account_name: str, **options: Any
+    ) -> AccountCredentials:
+        """See `CredentialLoader.load_account_credentials`."""
+        return await _in_thread(self._loader.load_account_credentials, account_name, **options)
+
+    async def load(self, account_name: str, exchange: str, **options: Any) -> dict[str, Any]:
+        """See `CredentialLoader.load`."""
+        return await _in_thread(self._loader.load, account_name, exchange, **options)
+
+    async def release_one(self, account_name: str, exchange: str, wish: Wish) -> ReleasedCredential:
+        """See `CredentialLoader.release_one`."""
+        return await _in_thread(self._loader.release_one, account_name, exchange, wish)
+
+    async def specification(self, exchange: str) -> ExchangeSpec:
+        """See `CredentialLoader.specification`."""
+        return await _in_thread(self._loader.specification, exchange)
+
+    async def close(self) -> None:
+        """Closes the connections that the loader has opened."""
+        await _in_thread(self._loader.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+DatabaseCredentialLoader = AsyncCredentialLoader
+"""The name that bots know it by: only their import changes."""
+
+
+async def _in_thread(function: Callable[..., _Result], *arguments: Any, **options: Any) -> _Result:
+    return await asyncio.to_thread(functools.partial(function, *arguments, **options))
+
+
+def _nothing(account: str) -> NoCredentials:
+    return NoCredentials(
+        f"account {account} has no credentials, own, shared or in the environment",
+        hint=f"Add one with: account-registry add-credential {account} EXCHANGE",
+    )
+
+
+def _gives_connections(database: Any) -> bool:
+    return callable(getattr(database, "connection", None)) and not hasattr(database, "url")
+
+
+def _pool(database: Any) -> PooledDatabase:
+    # Bots hand over an object of theirs that knows its address.
+    address = getattr(database, "url", database)
+    if address is None:
+        return PooledDatabase(Target.from_environment())
+    return PooledDatabase(Target.of(str(address)))
+
+
+def _fallback_of_environment() -> EnvironmentFallback | None:
+    value = os.environ.get(_FALLBACK_VARIABLE, "").strip().lower()
+    if value in ("", "0", "false", "no", "off"):
+        return None
+    if value not in ("1", "true", "yes", "on"):
+        raise InvalidInput(f"{_FALLBACK_VARIABLE} is neither 1 nor 0")
+    return EnvironmentFallback()

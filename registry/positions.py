@@ -1,0 +1,250 @@
+"""The positions of one account, for bots.
+
+    from registry.positions import FundingArbPositionManager
+
+    positions = FundingArbPositionManager("main_bot")
+    position_id = positions.create(symbol="BTC", long_dex="lighter", short_dex="backpack", …)
+
+Every statement names the account, so that an id of another account's position finds
+nothing. The database keeps the limits of the account's metadata, `max_positions` and
+`max_exposure_usd` (the sum of `size_usd` of the open positions), whoever writes; and for
+a role that is a member of registry_bot it hides all that is not its accounts'.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+from psycopg import sql
+from psycopg.rows import class_row
+
+from registry.clock import now
+from registry.database.connection import Database, registry_errors
+from registry.database.pool import PooledDatabase
+from registry.database.queries import load_queries
+from registry.database.target import Target
+from registry.errors import ExchangeNotFound, InvalidInput, PositionNotFound
+from registry.services.resolution import Resolution, Wish
+
+_QUERIES = load_queries("registry", "positions.sql")
+_RELEASE_QUERIES = load_queries("registry.services", "releases.sql")
+
+_CHANGEABLE: Final = {
+    "size_usd": "numeric",
+    "current_divergence": "numeric",
+    "last_check": "timestamp",
+    "rebalance_pending": "boolean",
+    "rebalance_reason": "varchar",
+    "cumulative_funding_usd": "numeric",
+    "funding_payments_count": "integer",
+    "pnl_usd": "numeric",
+    "metadata": "jsonb",
+}
+"""What `update` may change, and its type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A position: long at one exchange, short at another. Amounts are USD, times are UTC."""
+
+    id: uuid.UUID
+    symbol: str
+    long_dex: str
+    short_dex: str
+    size_usd: Decimal
+    entry_long_rate: Decimal
+    entry_short_rate: Decimal
+    entry_divergence: Decimal
+    opened_at: dt.datetime
+    status: str
+    current_divergence: Decimal | None
+    last_check: dt.datetime | None
+    rebalance_pending: bool | None
+    rebalance_reason: str | None
+    exit_reason: str | None
+    closed_at: dt.datetime | None
+    pnl_usd: Decimal | None
+    cumulative_funding_usd: Decimal | None
+    funding_payments_count: int | None
+    metadata: dict[str, Any] | None
+
+
+class FundingArbPositionManager:
+    """Creates, reads, changes and closes the positions of one account, and no others."""
+
+    def __init__(
+        self,
+        account: str,
+        database: Database | None = None,
+        *,
+        strategy: str = "funding_arbitrage",
+    ) -> None:
+        """Looks the account up.
+
+        Raises:
+            AccountNotFound, AccountInactive: there is no such account, or it is stopped.
+            NotPermitted: the role that is logged in may not use it.
+            DatabaseUnavailable: no server answers.
+        """
+        self.account = account
+        self._database: Database = database or PooledDatabase(Target.from_environment())
+        with self._database.connection() as connection, registry_errors(connection):
+            query = _RELEASE_QUERIES["session_account"]
+            row = connection.execute(query, {"account": account}).fetchone()
+        outcome, account_id = row or ("account_not_found", None)
+        if outcome != "ok":
+            refused = Resolution(account=account, exchange=None, outcome=outcome, wish=Wish())
+            raise refused.error()
+        self._scope = {"account_id": account_id, "strategy": strategy}
+
+    def create(
+        self,
+        *,
+        symbol: str,
+        long_dex: str,
+        short_dex: str,
+        size_usd: Decimal,
+        entry_long_rate: Decimal,
+        entry_short_rate: Decimal,
+        entry_divergence: Decimal | None = None,
+        opened_at: dt.datetime | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        position_id: uuid.UUID | None = None,
+    ) -> uuid.UUID:
+        """Opens a position and gives its id. The divergence is short minus long by default.
+
+        Raises:
+            LimitReached: it is beyond the limits of the account.
+            AccountInactive: the account was stopped meanwhile.
+            ExchangeNotFound: no exchange has one of the names.
+        """
+        new_id = position_id or uuid.uuid4()
+        divergence = entry_short_rate - entry_long_rate
+        values = {
+            **self._scope,
+            "id": new_id,
+            "symbol": symbol,
+            "long_dex": long_dex,
+            "short_dex": short_dex,
+            "size_usd": _positive(size_usd),
+            "entry_long_rate": entry_long_rate,
+            "entry_short_rate": entry_short_rate,
+            "entry_divergence": divergence if entry_divergence is None else entry_divergence,
+            "opened_at": _utc(opened_at or now()),
+            "metadata": None if metadata is None else orjson.dumps(metadata).decode(),
+        }
+        with self._database.connection() as connection, registry_errors(connection):
+            with connection.transaction():
+                connection.execute(_QUERIES["add_symbol"], {"symbol": symbol})
+                created = connection.execute(_QUERIES["create"], values).rowcount
+            if not created:
+                raise ExchangeNotFound(
+                    f"there is no exchange {long_dex}, or none {short_dex}",
+                    hint="See: account-registry exchanges",
+                )
+        return new_id
+
+    def get(self, position_id: uuid.UUID) -> Position | None:
+        """The position, open or closed; None if the account has none of this id."""
+        return next(iter(self._positions(position_id)), None)
+
+    def list_open(self) -> list[Position]:
+        """The positions that are not closed, the oldest first."""
+        return self._positions(None)
+
+    def update(self, position_id: uuid.UUID, **changes: Any) -> None:
+        """Changes values of a position.
+
+        Raises:
+            PositionNotFound: the account has no position of this id.
+            LimitReached: it would be beyond the limits of the account.
+            InvalidInput: a value is not one that can be changed.
+        """
+        unknown = sorted(changes.keys() - _CHANGEABLE.keys())
+        if unknown or not changes:
+            raise InvalidInput(
+                f"a position's {unknown[0]} cannot be changed" if unknown else "nothing to change",
+                hint=f"These can: {', '.join(_CHANGEABLE)}. Use close to close it.",
+            )
+        if "size_usd" in changes:
+            _positive(changes["size_usd"])
+        values = {name: _adapted(value) for name, value in changes.items()}
+        values["updated_at"] = _utc(now())
+        assignments = sql.SQL(", ").join(
+            sql.SQL("{} = {}::{}").format(
+                sql.Identifier(name),
+                sql.Placeholder(name),
+                sql.SQL(_CHANGEABLE.get(name, "timestamp")),
+            )
+            for name in values
+        )
+        # As in positions.sql, limited to the account.
+        statement = sql.SQL(
+            "UPDATE public.strategy_positions SET {} WHERE id = %(position_id)s "
+            "AND account_id = %(account_id)s AND strategy_name = %(strategy)s"
+        ).format(assignments)
+        with self._database.connection() as connection, registry_errors(connection):
+            parameters = {**values, **self._scope, "position_id": position_id}
+            if not connection.execute(statement, parameters).rowcount:
+                raise self._not_found(position_id)
+
+    def close(
+        self, position_id: uuid.UUID, exit_reason: str, pnl_usd: Decimal | None = None
+    ) -> bool:
+        """Closes a position; False if it is closed already.
+
+        `pnl_usd` is what was won or lost; the default is the funding that was received.
+
+        Raises:
+            PositionNotFound: the account has no position of this id.
+        """
+        values = {
+            **self._scope,
+            "id": position_id,
+            "exit_reason": exit_reason,
+            "closed_at": _utc(now()),
+            "pnl_usd": pnl_usd,
+        }
+        with self._database.connection() as connection, registry_errors(connection):
+            closed = connection.execute(_QUERIES["close"], values).rowcount
+        if not closed and self.get(position_id) is None:
+            raise self._not_found(position_id)
+        return bool(closed)
+
+    def _positions(self, position_id: uuid.UUID | None) -> list[Position]:
+        with (
+            self._database.connection() as connection,
+            registry_errors(connection),
+            connection.cursor(row_factory=class_row(Position)) as cursor,
+        ):
+            return cursor.execute(
+                _QUERIES["positions"], {**self._scope, "id": position_id}
+            ).fetchall()
+
+    def _not_found(self, position_id: uuid.UUID) -> PositionNotFound:
+        return PositionNotFound(f"account {self.account} has no position {position_id}")
+
+
+def _positive(size_usd: Decimal) -> Decimal:
+    if not size_usd > 0:
+        raise InvalidInput("the size of a position must be more than 0 USD")
+    return size_usd
+
+
+def _utc(moment: dt.datetime) -> dt.datetime:
+    # The columns have no time zone; a moment without one is taken as UTC.
+    return moment if moment.tzinfo is None else moment.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def _adapted(value: Any) -> Any:
+    match value:
+        case dict():
+            return orjson.dumps(value).decode()
+        case dt.datetime():
+            return _utc(value)
+        case _:
+            return value

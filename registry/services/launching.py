@@ -1,0 +1,144 @@
+"""Starts a program with released credentials: its environment, and nothing of others'."""
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.specification import ExchangeSpec
+from registry.encryption.secret import Secret
+from registry.errors import CommandNotFound, InvalidInput
+from registry.services.releases import Releases
+
+_OURS: Final = re.compile(r"^(CREDENTIAL_ENCRYPTION_KEY|DATABASE_URL|REGISTRY_|PG[A-Z]+$)")
+_SECRET_WORD: Final = re.compile(r"KEY|SECRET|PASS|TOKEN|MNEMONIC|SEED|PRIVATE|CREDENTIAL")
+_PLAIN_VALUE: Final = re.compile(r"^[A-Za-z0-9_@%+:,./=-]+$")
+_PIPE_CAPACITY: Final = 65_536
+
+
+def find_program(name: str) -> str:
+    """The path of a program, found as a shell would.
+
+    Raises:
+        CommandNotFound: there is none, or it cannot be executed.
+    """
+    path = shutil.which(name)
+    if path is None:
+        raise CommandNotFound(
+            f"there is no program {name} that can be run",
+            hint="Give its path, or check PATH. Nothing was released.",
+        )
+    return path
+
+
+def short_name(program: str) -> str:
+    """The name of a program, for the log: its arguments may hold secrets."""
+    return Path(program).name
+
+
+def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str, Secret]:
+    """The credentials as the variables that bots expect.
+
+    Raises:
+        InvalidInput: two exchanges have the same variable.
+    """
+    values: dict[str, Secret] = {}
+    for exchange, credential in released.credentials.items():
+        for name, value in credential.fields.items():
+            field = specs[exchange].field(name)
+            variable = f"{exchange}_{name}".upper() if field is None else field.env
+            if variable in values:
+                raise InvalidInput(
+                    f"two of the credentials are passed as {variable}",
+                    hint="Say which exchanges are wanted with --exchange.",
+                )
+            values[variable] = value
+    return values
+
+
+def scrubbed(
+    keep: Collection[str], specs: Iterable[ExchangeSpec] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """This process's environment without what is not the program's, and what was taken out.
+
+    Taken out are the registry's own settings and keys, and every variable that could be
+    a credential of some account: by a name that the catalog knows, whatever is before or
+    behind it, or by an exchange's name together with a word such as KEY or SECRET.
+    """
+    environment = dict(os.environ)
+    known = [*built_in_exchanges().values(), *specs]
+    removed = sorted(
+        name for name in environment if name not in keep and _is_not_the_programs(name, known)
+    )
+    for name in removed:
+        del environment[name]
+    return environment, removed
+
+
+def _is_not_the_programs(name: str, specs: Iterable[ExchangeSpec]) -> bool:
+    upper = name.upper()
+    if _OURS.match(upper):
+        return True
+    if any(_holds(upper, field.env) for spec in specs for field in spec.fields.values()):
+        return True
+    words = (spec.name.upper() for spec in specs)
+    return bool(_SECRET_WORD.search(upper)) and any(_holds(upper, word) for word in words)
+
+
+def _holds(name: str, part: str) -> bool:
+    return f"_{part}_" in f"_{name}_"
+
+
+def memory_file(values: Mapping[str, Secret]) -> str:
+    """The variables as an env file that exists only in memory; gives its path.
+
+    On Linux it can be read again and again (memfd_create(2)); elsewhere it is a pipe, to
+    be read once. Only this process, and the program that takes its place, have it open.
+
+    Raises:
+        InvalidInput: it is larger than a pipe can hold.
+    """
+    text = "".join(f"{name}={_quoted(value.reveal())}\n" for name, value in values.items())
+    content = text.encode()
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("registry-env", 0)
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    else:
+        if len(content) > _PIPE_CAPACITY:
+            raise InvalidInput("the credentials are too large for a pipe")
+        descriptor, writer = os.pipe()
+        os.write(writer, content)
+        os.close(writer)
+        os.set_inheritable(descriptor, True)
+    return f"/dev/fd/{descriptor}"
+
+
+def _quoted(value: str) -> str:
+    if _PLAIN_VALUE.match(value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def become(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Replaces this process by the program (execve(2)).
+
+    Raises:
+        CommandNotFound: the system cannot execute it.
+    """
+    # Python ignores these, and what is ignored stays so across execve.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if hasattr(signal, "SIGXFSZ"):
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    try:
+        os.execve(program, list(arguments), dict(environment))  # noqa: S606 - without a shell
+    except OSError as error:
+        raise CommandNotFound(
+            f"the program {program} cannot be run: {error.strerror}",
+            hint="A script needs a first line such as #!/usr/bin/env python3.",
+        ) from None

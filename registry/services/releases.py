@@ -1,0 +1,225 @@
+"""Releases: handing decrypted secrets out, each recorded and committed before it happens."""
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from psycopg.rows import dict_row
+
+from projections.credentials import tokens_of
+from registry.catalog.catalog import built_in_exchanges, specification
+from registry.catalog.specification import ExchangeSpec
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.encryption.keyring import MasterKeyring
+from registry.encryption.sealing import DataKey, Place
+from registry.encryption.secret import Secret
+from registry.errors import DatabaseUnavailable, NoCredentials, RegistryError
+from registry.services.resolution import Resolution, Wish
+
+_QUERIES = load_queries("registry.services", "releases.sql")
+_ATTEMPTS: Final = 4
+_OWN_FIELDS: Final = ("api_key", "secret_key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """What the caller says of itself; the event keeps it beside what the database knows."""
+
+    actor: str
+    host: str
+    purpose: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedCredential:
+    """A credential that was released: its fields, and why it was this one."""
+
+    resolution: Resolution
+    release_id: uuid.UUID
+    position: int
+    """Of the event that records it."""
+    fields: Mapping[str, Secret]
+    subaccount_index: int | None
+    other_users: int
+    """How many other active accounts received this version of the key."""
+
+    def plain(self) -> dict[str, Any]:
+        """The values in the shape that bots know: field -> text, and the subaccount's number."""
+        return plain_fields(self.fields, self.subaccount_index)
+
+    def warnings(self) -> list[str]:
+        """What may go wrong with it."""
+        found = self.resolution.warnings()
+        spec = built_in_exchanges().get(self.resolution.exchange or "")
+        if spec and spec.nonce_per_key and self.other_users and self.resolution.access == "full":
+            count = self.other_users
+            who = "another account uses" if count == 1 else f"{count} other accounts use"
+            found.append(
+                f"{who} this {spec.name} key too, and {spec.display_name} counts orders per key: "
+                "two bots on one key break each other's orders; give each a key of its own"
+            )
+        return found
+
+
+def plain_fields(fields: Mapping[str, Secret], subaccount_index: int | None) -> dict[str, Any]:
+    """The values in the order that bots know: api_key, secret_key, the subaccount, others."""
+    plain: dict[str, Any] = {n: fields[n].reveal() for n in _OWN_FIELDS if n in fields}
+    if subaccount_index is not None:
+        plain["subaccount_index"] = subaccount_index
+    return plain | {n: value.reveal() for n, value in fields.items() if n not in plain}
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """What one request gave, by exchange."""
+
+    credentials: dict[str, ReleasedCredential] = field(default_factory=dict)
+    problems: dict[str, RegistryError] = field(default_factory=dict)
+
+    def warnings(self) -> list[str]:
+        """What may go wrong with the credentials."""
+        return [text for one in self.credentials.values() for text in one.warnings()]
+
+
+class ReleaseService:
+    """Releases credentials from one database with one ring of keys."""
+
+    def __init__(self, database: Database, keyring: MasterKeyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    def release(
+        self, account: str, exchanges: Sequence[str] | None, wish: Wish, caller: Caller
+    ) -> Releases:
+        """Releases what the account may use: of all its exchanges, or of those named.
+
+        A credential that cannot be had is among the problems and hides no other.
+
+        Raises:
+            AccountNotFound, AccountInactive, NotPermitted: it is about the whole account.
+            NoCredentials: there is nothing to release.
+            DatabaseUnavailable: the connection was lost, and is not coming back.
+        """
+        pause = 0.1
+        for attempt in range(1, _ATTEMPTS + 1):
+            with self._database.connection() as connection:
+                try:
+                    return self._attempt(connection, account, exchanges, wish, caller)
+                except DatabaseUnavailable:
+                    # Asking again is safe: at worst a release is recorded that nobody got.
+                    if attempt == _ATTEMPTS:
+                        raise
+            time.sleep(pause)
+            pause *= 3
+        raise AssertionError("unreachable")
+
+    def release_one(
+        self, account: str, exchange: str, wish: Wish, caller: Caller
+    ) -> ReleasedCredential:
+        """Releases the credential for one exchange; errors as `Resolution.error`, and `release`.
+
+        Raises:
+            CannotDecrypt, MasterKeyWrong: it does not open.
+        """
+        releases = self.release(account, [exchange], wish, caller)
+        for problem in releases.problems.values():
+            raise problem
+        return releases.credentials[exchange]
+
+    def specification(self, exchange: str) -> ExchangeSpec:
+        """The fields of an exchange, as far as a bot may ask.
+
+        Raises:
+            ExchangeNotFound: they are not known.
+        """
+        known = built_in_exchanges().get(exchange)
+        if known is not None:
+            return known
+        with self._database.connection() as connection, registry_errors(connection):
+            row = connection.execute(_QUERIES["definition"], {"exchange": exchange}).fetchone()
+        return specification(exchange, row[0] if row else None)
+
+    def _attempt(
+        self,
+        connection: Connection,
+        account: str,
+        exchanges: Sequence[str] | None,
+        wish: Wish,
+        caller: Caller,
+    ) -> Releases:
+        rows = _request(connection, account, exchanges, wish, caller)
+        if not rows:
+            raise NoCredentials(
+                f"account {account} has no credentials, own or shared",
+                hint=f"Add one with: account-registry add-credential {account} EXCHANGE",
+            )
+        releases = Releases()
+        for row in rows:
+            resolution = Resolution.of(account, wish, row)
+            if resolution.exchange is None:
+                raise resolution.error()
+            try:
+                if not resolution.granted:
+                    raise resolution.error()
+                releases.credentials[resolution.exchange] = self._collect(
+                    connection, resolution, row
+                )
+            except DatabaseUnavailable:
+                raise
+            except RegistryError as problem:
+                releases.problems[resolution.exchange] = problem
+        return releases
+
+    def _collect(
+        self, connection: Connection, resolution: Resolution, row: Mapping[str, Any]
+    ) -> ReleasedCredential:
+        with (
+            registry_errors(connection),
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            cursor.execute(_QUERIES["collect"], {"release_id": row["release_id"]})
+            sealed: Any = cursor.fetchone()
+        data_key = DataKey.unwrap(
+            self._keyring, sealed["data_key_id"], sealed["wrapped_key"], sealed["master_key_id"]
+        )
+        place = Place(
+            sealed["owner_id"],
+            sealed["exchange_id"],
+            sealed["subaccount_index"],
+            sealed["permission"],
+        )
+        return ReleasedCredential(
+            resolution=resolution,
+            release_id=row["release_id"],
+            position=row["event_position"],
+            fields=data_key.open(place, tokens_of(sealed)),
+            subaccount_index=sealed["subaccount_index"],
+            other_users=row["other_users"],
+        )
+
+
+def _request(
+    connection: Connection,
+    account: str,
+    exchanges: Sequence[str] | None,
+    wish: Wish,
+    caller: Caller,
+) -> list[dict[str, Any]]:
+    parameters = {
+        "account": account,
+        "exchanges": None if exchanges is None else list(exchanges),
+        "subaccount": wish.subaccount,
+        "access": wish.access,
+        "lender": wish.lender,
+        "actor": caller.actor,
+        "host": caller.host,
+        "purpose": caller.purpose,
+        "reason": caller.reason,
+    }
+    # In autocommit mode: the request is committed when its answer is here.
+    with registry_errors(connection), connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_QUERIES["request"], parameters).fetchall()

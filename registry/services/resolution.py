@@ -1,0 +1,265 @@
+"""Which credential an account uses for an exchange, and the reason in words.
+
+The database decides (`resolve_credential`), for commands and bots alike; here its answer
+becomes a sentence, or the error that stands for a refusal.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from psycopg.rows import dict_row
+
+from registry import errors
+from registry.clock import now
+from registry.database.connection import Database, registry_errors
+from registry.database.queries import load_queries
+from registry.services.lookup import account_id, exchange_of, send_exchange
+
+_QUERIES = load_queries("registry.services", "releases.sql")
+_SOON: Final = dt.timedelta(days=7)
+
+Access = Literal["full", "read_only", "positions_only"]
+"""What the caller may do with a credential."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked for beside the account and the exchange."""
+
+    subaccount: int | None = None
+    access: Access | None = None
+    """Less than there is, if wanted; None takes what there is."""
+    lender: str | None = None
+    """The share of this lender, although the account may have a credential of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """The database's answer."""
+
+    account: str
+    exchange: str | None
+    """None: the answer is about the account as a whole."""
+    outcome: str
+    wish: Wish
+    source: str | None = None
+    owner: str | None = None
+    """The lender, for a share."""
+    credential_id: uuid.UUID | None = None
+    version: int | None = None
+    subaccount_index: int | None = None
+    permission: str | None = None
+    access: Access | None = None
+    sharing_type: str | None = None
+    expires_at: dt.datetime | None = None
+    choices: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, account: str, wish: Wish, row: Mapping[str, Any]) -> "Resolution":
+        """The answer of a row of `resolve_credential` or `request_release`."""
+        return cls(
+            account=account,
+            exchange=row["exchange"],
+            outcome=row["outcome"],
+            wish=wish,
+            source=row["source"],
+            owner=row["owner_name"],
+            credential_id=row["credential_id"],
+            version=row["version"],
+            subaccount_index=row["subaccount_index"],
+            permission=row["permission"],
+            access=row["access"],
+            sharing_type=row["sharing_type"],
+            expires_at=row["expires_at"],
+            choices=tuple(row["choices"] or ()),
+        )
+
+    @property
+    def granted(self) -> bool:
+        """Whether there is a credential to use."""
+        return self.outcome == "ok"
+
+    @property
+    def holder(self) -> str:
+        """The account that the credential belongs to."""
+        return self.owner or self.account
+
+    def reason(self) -> str:
+        """Why this credential, or why none."""
+        if not self.granted:
+            return self.error().message
+        key = f"{'full' if self.permission == 'full' else 'read-only'} key, version {self.version}"
+        if self.source == "own":
+            text = f"{self.account} has its own {key}"
+        else:
+            none = "" if self.wish.lender else f"{self.account} has none of its own; "
+            text = f"{none}{self.owner} shares its {key} ({self.sharing_type})"
+        less = "" if self.access == "full" else f"; to be used for {_USES[self.access or '']} only"
+        return text + less
+
+    def warnings(self) -> list[str]:
+        """What may soon go wrong with it."""
+        if self.expires_at is None:
+            return []
+        left = self.expires_at.replace(tzinfo=dt.UTC) - now()
+        which = f"the {self.exchange} key of {self.holder}"
+        if left <= dt.timedelta(0):
+            return [f"{which} expired on {self.expires_at:%Y-%m-%d}"]
+        return [f"{which} expires on {self.expires_at:%Y-%m-%d}"] if left < _SOON else []
+
+    def error(self) -> errors.RegistryError:
+        """The refusal as an error to raise."""
+        return _REFUSALS[self.outcome](self)
+
+
+_USES: Final = {"read_only": "reading", "positions_only": "reading positions"}
+
+Refusal = Callable[[Resolution], errors.RegistryError]
+
+
+def _account_not_found(r: Resolution) -> errors.RegistryError:
+    return errors.AccountNotFound(
+        f"there is no account {r.account}", hint="See: account-registry list-accounts"
+    )
+
+
+def _not_permitted(r: Resolution) -> errors.RegistryError:
+    return errors.NotPermitted(
+        f"the database role that is logged in may not use account {r.account}",
+        hint=f"An operator permits it with: account-registry grant-access {r.account} --role ROLE",
+    )
+
+
+def _account_inactive(r: Resolution) -> errors.RegistryError:
+    return errors.AccountInactive(
+        f"account {r.account} is inactive",
+        hint=f"Reactivate it first: account-registry reactivate-account {r.account}",
+    )
+
+
+def _exchange_not_found(r: Resolution) -> errors.RegistryError:
+    return errors.ExchangeNotFound(
+        f"there is no exchange {r.exchange}", hint="See: account-registry exchanges"
+    )
+
+
+def _no_credential(r: Resolution) -> errors.RegistryError:
+    who = r.account if r.source != "shared" else f"the lender {r.owner}"
+    others = ", own or shared" if r.source != "shared" else ""
+    return errors.CredentialNotFound(
+        f"{who} has no credential for {r.exchange}{others}",
+        hint=f"Add one with: account-registry add-credential {r.holder} {r.exchange}",
+    )
+
+
+def _no_such_subaccount(r: Resolution) -> errors.RegistryError:
+    return errors.CredentialNotFound(
+        f"{r.holder} has no credential for {r.exchange} subaccount {r.wish.subaccount}",
+        hint=f"See: account-registry list-credentials {r.holder}",
+    )
+
+
+def _credential_inactive(r: Resolution) -> errors.RegistryError:
+    return errors.CredentialInactive(
+        f"the credential of {r.holder} for {r.exchange} is inactive",
+        hint=f"Reactivate it: account-registry reactivate-credential {r.holder} {r.exchange}",
+    )
+
+
+def _needs_other_permission(r: Resolution) -> errors.RegistryError:
+    if r.wish.access == "full":
+        return errors.ReleaseRefused(
+            f"{r.holder} has only a read-only key for {r.exchange}, and a full one was asked for",
+            hint=f"Add one with: account-registry add-credential {r.holder} {r.exchange}",
+        )
+    why = (
+        f"asked for as {r.wish.access}"
+        if r.sharing_type in (None, "full")
+        else f"shared as {r.sharing_type}"
+    )
+    return errors.ReleaseRefused(
+        f"{r.holder} has only a full key for {r.exchange}, which is not released where it is {why}",
+        hint="Make a read-only key at the exchange and add it with: account-registry "
+        f"add-credential {r.holder} {r.exchange} --permission read_only",
+    )
+
+
+def _secrets_destroyed(r: Resolution) -> errors.RegistryError:
+    return errors.ReleaseRefused(
+        f"the secrets of {r.holder} for {r.exchange} were destroyed",
+        hint=f"Store new ones: account-registry replace-credential {r.holder} {r.exchange}",
+    )
+
+
+def _several_credentials(r: Resolution) -> errors.RegistryError:
+    return errors.InvalidInput(
+        f"{r.holder} has several credentials for {r.exchange}, "
+        f"of the subaccounts {', '.join(r.choices)}",
+        hint="Say which one.",
+    )
+
+
+def _not_shared(r: Resolution) -> errors.RegistryError:
+    return errors.ShareNotFound(
+        f"{r.wish.lender} shares no {r.exchange} credential with {r.account}",
+        hint=f"See: account-registry list-shares {r.account}",
+    )
+
+
+def _lender_inactive(r: Resolution) -> errors.RegistryError:
+    return errors.AccountInactive(
+        f"the lender {r.owner} is inactive, from whom {r.account} borrows for {r.exchange}",
+        hint=f"Reactivate it first: account-registry reactivate-account {r.owner}",
+    )
+
+
+def _share_is_narrower(r: Resolution) -> errors.RegistryError:
+    return errors.ReleaseRefused(
+        f"{r.owner} shares {r.exchange} with {r.account} as {r.sharing_type} only",
+        hint="Change it with: account-registry share "
+        f"{r.account} {r.owner} {r.exchange} --type full",
+    )
+
+
+_REFUSALS: Final[dict[str, Refusal]] = {
+    "account_not_found": _account_not_found,
+    "not_permitted": _not_permitted,
+    "account_inactive": _account_inactive,
+    "exchange_not_found": _exchange_not_found,
+    "no_credential": _no_credential,
+    "no_such_subaccount": _no_such_subaccount,
+    "credential_inactive": _credential_inactive,
+    "needs_other_permission": _needs_other_permission,
+    "secrets_destroyed": _secrets_destroyed,
+    "several_credentials": _several_credentials,
+    "not_shared": _not_shared,
+    "lender_inactive": _lender_inactive,
+    "share_is_narrower": _share_is_narrower,
+}
+
+
+def resolve(database: Database, account: str, exchange: str | None, wish: Wish) -> list[Resolution]:
+    """What the account would use for an exchange, or for each that it can; nothing is released.
+
+    Raises:
+        AccountNotFound: no account has this name.
+        ExchangeNotFound: no exchange has this name.
+    """
+    parameters = {
+        "account_name": account,
+        "exchange": exchange,
+        "subaccount": wish.subaccount,
+        "access": wish.access,
+        "lender": wish.lender,
+    }
+    with database.connection() as connection, registry_errors(connection):
+        with connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(_QUERIES["resolve"], parameters).fetchall()
+        if not rows:
+            account_id(connection, account)
+            if exchange is not None:
+                exchange_of(send_exchange(connection, exchange), exchange)
+    return [Resolution.of(account, wish, row) for row in rows]

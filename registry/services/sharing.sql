@@ -1,0 +1,55 @@
+-- What sharing reads.
+
+-- name: shares_of_account
+-- The shares that an account is part of, as a borrower or as a lender.
+SELECT s.id, b.id, b.account_name,
+    (SELECT max(e.stream_version) FROM public.audit_events AS e
+     WHERE e.stream_type = 'account' AND e.stream_id = b.id),
+    l.id, l.account_name, s.exchange_id, d.name, s.sharing_type
+FROM public.account_exchange_sharing AS s
+JOIN public.accounts AS b ON b.id = s.primary_account_id
+JOIN public.accounts AS l ON l.id = s.shared_account_id
+JOIN public.dexes AS d ON d.id = s.exchange_id
+WHERE %(account_name)s IN (b.account_name, l.account_name)
+ORDER BY b.account_name, d.name
+
+-- name: lender
+-- An account and its credentials for an exchange: permission and whether it is active.
+SELECT a.id, a.is_active,
+    ARRAY(SELECT c.permission::text FROM public.account_exchange_credentials AS c
+          WHERE c.account_id = a.id AND c.exchange_id = d.id AND c.is_active),
+    EXISTS (SELECT FROM public.account_exchange_credentials AS c
+            WHERE c.account_id = a.id AND c.exchange_id = d.id AND NOT c.is_active)
+FROM public.accounts AS a
+LEFT JOIN public.dexes AS d ON d.name = %(exchange)s
+WHERE a.account_name = %(account_name)s
+
+-- name: shares
+-- All shares, with what the lender could release now.
+SELECT b.account_name AS borrower, b.is_active AS borrower_is_active, d.name AS exchange,
+    l.account_name AS lender, l.is_active AS lender_is_active, s.sharing_type,
+    s.created_at, s.updated_at, s.id,
+    EXISTS (SELECT FROM public.credential_overview AS c
+            WHERE c.account_id = l.id AND c.exchange_id = d.id AND c.is_active
+                AND (s.sharing_type = 'full' OR c.permission = 'read_only')) AS lender_has_fitting
+FROM public.account_exchange_sharing AS s
+JOIN public.accounts AS b ON b.id = s.primary_account_id
+JOIN public.accounts AS l ON l.id = s.shared_account_id
+JOIN public.dexes AS d ON d.id = s.exchange_id
+WHERE (%(account_name)s::text IS NULL OR %(account_name)s IN (b.account_name, l.account_name))
+    AND (%(exchange)s::text IS NULL OR d.name = %(exchange)s)
+ORDER BY b.account_name, d.name
+
+-- name: role
+-- A login role, and whether it has the rights of bots.
+SELECT r.rolcanlogin, pg_has_role(r.rolname, 'registry_bot', 'USAGE')
+FROM pg_catalog.pg_roles AS r
+WHERE r.rolname = %(role)s
+
+-- name: access
+-- Who may use which account.
+SELECT a.account_name AS account, x.role_name AS role, x.granted_at
+FROM public.account_access AS x
+JOIN public.accounts AS a ON a.id = x.account_id
+WHERE %(account_name)s::text IS NULL OR a.account_name = %(account_name)s
+ORDER BY a.account_name, x.role_name

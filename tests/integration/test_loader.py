@@ -1,0 +1,356 @@
+"""The loader as bots use it."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from support.bots import LoginRole
+from support.world import BY, World
+
+from registry import errors
+from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.loader import (
+    AsyncCredentialLoader,
+    CredentialLoader,
+    DatabaseCredentialLoader,
+    EnvironmentFallback,
+)
+from registry.services.credentials import Mode, SlotName
+
+
+@pytest.fixture
+def loader(world: World, database_url: str) -> Iterator[CredentialLoader]:
+    """A loader with a pool of its own."""
+    with CredentialLoader(database_url, keyring=world.keyring) as opened:
+        yield opened
+
+
+def test_an_account_is_loaded_in_the_shape_that_bots_know(
+    world: World, loader: CredentialLoader
+) -> None:
+    world.account("main_bot", "aster", "lighter")
+    world.credential("main_bot", "backpack", subaccount=3, public_key="pub", secret_key="sec")
+    loaded = loader.load_account_credentials("main_bot")
+    assert loaded == {
+        "aster": {"api_key": "main_bot-aster-key", "secret_key": "main_bot-aster-secret"},
+        "backpack": {"secret_key": "sec", "subaccount_index": 3, "public_key": "pub"},
+        "lighter": {
+            "private_key": "main_bot-lighter-secret",
+            "account_index": "7",
+            "api_key_index": "0",
+        },
+    }
+    assert list(loaded["aster"]) == ["api_key", "secret_key"]
+    assert list(loaded["backpack"]) == ["secret_key", "subaccount_index", "public_key"]
+    assert type(loaded["backpack"]["secret_key"]) is str
+    assert type(loaded["backpack"]["subaccount_index"]) is int
+
+
+def test_printing_what_was_loaded_shows_no_value(world: World, loader: CredentialLoader) -> None:
+    world.account("main_bot", "aster")
+    assert "main_bot-aster" not in repr(loader.load_account_credentials("main_bot"))
+
+
+def test_a_bot_that_changed_one_import_still_works(world: World, database_url: str) -> None:
+    """It gives the loader an object of its own that knows its address."""
+    world.account("main_bot", "aster")
+
+    class BotsDatabase:
+        url = database_url.replace("postgresql://", "postgresql+asyncpg://")
+
+    async def bot() -> Any:
+        loader = DatabaseCredentialLoader(BotsDatabase(), keyring=world.keyring)  # type: ignore[arg-type]
+        try:
+            return await loader.load_account_credentials("main_bot")
+        finally:
+            await loader.close()
+
+    assert asyncio.run(bot())["aster"]["api_key"] == "main_bot-aster-key"
+
+
+def test_under_a_bots_role_the_loader_needs_nothing_else(world: World, bot: LoginRole) -> None:
+    world.account("main_bot", "aster")
+    world.account("other", "aster")
+    world.access.grant("main_bot", bot.name, BY)
+    with CredentialLoader(bot.address, keyring=world.keyring) as loader:
+        assert loader.load("main_bot", "aster")["secret_key"] == "main_bot-aster-secret"
+        for name in ("other", "nobody"):
+            with pytest.raises(errors.NotPermitted):
+                loader.load_account_credentials(name)
+
+
+def test_a_replaced_key_is_loaded_without_a_restart(world: World, loader: CredentialLoader) -> None:
+    world.account("main_bot", "aster")
+    loader.load("main_bot", "aster")
+    world.credential(
+        "main_bot", "aster", mode=Mode.REPLACE, api_key="new-key", secret_key="new-sec"
+    )
+    assert loader.load("main_bot", "aster") == {"api_key": "new-key", "secret_key": "new-sec"}
+
+
+def test_one_bad_credential_hides_no_other(
+    world: World, loader: CredentialLoader, connection: psycopg.Connection[Any]
+) -> None:
+    world.account("main_bot", "aster", "backpack", "lighter")
+    world.credentials.deactivate("main_bot", SlotName("lighter"), BY)
+    with connection.transaction():
+        connection.execute("ALTER TABLE account_exchange_credentials DISABLE TRIGGER ALL")
+        connection.execute(
+            "UPDATE account_exchange_credentials SET secret_key_encrypted = api_key_encrypted "
+            "WHERE api_key_encrypted IS NOT NULL"
+        )
+    loaded = loader.load_account_credentials("main_bot")
+    assert list(loaded) == ["backpack"]
+    assert isinstance(loaded.problems["aster"], errors.CannotDecrypt)
+    assert isinstance(loaded.problems["lighter"], errors.CredentialInactive)
+
+
+def test_each_refusal_is_an_error_of_its_own(world: World, loader: CredentialLoader) -> None:
+    world.account("empty")
+    world.account("stopped", "aster")
+    world.accounts.deactivate("stopped", BY)
+    world.account("main_bot", "aster")
+    with pytest.raises(errors.AccountNotFound):
+        loader.load_account_credentials("nobody")
+    with pytest.raises(errors.AccountInactive):
+        loader.load_account_credentials("stopped")
+    with pytest.raises(errors.NoCredentials):
+        loader.load_account_credentials("empty")
+    with pytest.raises(errors.CredentialNotFound):
+        loader.load("main_bot", "paradex")
+    with pytest.raises(errors.ExchangeNotFound):
+        loader.load("main_bot", "nowhere")
+    with pytest.raises(errors.ReleaseRefused):
+        loader.load("main_bot", "aster", access="read_only")
+
+
+def releases(world: World, event_type: str = "CredentialReleased") -> int:
+    """How many events of a type there are."""
+    with world.database.connection() as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM audit_events WHERE event_type = %s", [event_type]
+        ).fetchone()
+    assert row is not None
+    count: int = row[0]
+    return count
+
+
+def test_without_a_key_nothing_is_released(
+    world: World, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world.account("main_bot", "aster")
+    monkeypatch.delenv("CREDENTIAL_ENCRYPTION_KEY", raising=False)
+    monkeypatch.setenv("REGISTRY_CONFIG_DIR", str(tmp_path))
+    with CredentialLoader(database_url) as loader, pytest.raises(errors.MasterKeyMissing):
+        loader.load("main_bot", "aster")
+    assert releases(world) == 0
+
+
+def test_a_wrong_key_is_said(world: World, database_url: str) -> None:
+    world.account("main_bot", "aster")
+    wrong = MasterKeyring([generate_master_key()])
+    with CredentialLoader(database_url, keyring=wrong) as loader:
+        with pytest.raises(errors.MasterKeyWrong):
+            loader.load("main_bot", "aster")
+        with pytest.raises(errors.MasterKeyWrong):
+            loader.load_account_credentials("main_bot")
+
+
+def test_no_server_and_an_unmigrated_one_are_said(empty_database: str, world: World) -> None:
+    with (
+        CredentialLoader(empty_database, keyring=world.keyring) as loader,
+        pytest.raises(errors.NotMigrated),
+    ):
+        loader.load("main_bot", "aster")
+    with (
+        CredentialLoader(
+            "postgresql://nobody@127.0.0.1:1/none", keyring=world.keyring
+        ) as unreachable,
+        pytest.raises(errors.DatabaseUnavailable),
+    ):
+        unreachable.load("main_bot", "aster")
+
+
+def test_a_lost_connection_is_made_again(
+    world: World, loader: CredentialLoader, connection: psycopg.Connection[Any]
+) -> None:
+    world.account("main_bot", "aster")
+    loader.load("main_bot", "aster")
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    assert loader.load("main_bot", "aster")["api_key"] == "main_bot-aster-key"
+
+
+def test_threads_share_a_loader(world: World, loader: CredentialLoader) -> None:
+    world.account("main_bot", "aster", "backpack")
+    results: list[Any] = []
+
+    def work() -> None:
+        results.extend(loader.load_account_credentials("main_bot") for _ in range(5))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 30
+    assert all(sorted(one) == ["aster", "backpack"] for one in results)
+    assert releases(world) == 60
+
+
+def test_async_loads_run_beside_each_other(world: World, database_url: str) -> None:
+    world.account("main_bot", "aster", "backpack")
+
+    async def bot() -> list[Any]:
+        async with AsyncCredentialLoader(database_url, keyring=world.keyring) as loader:
+            return await asyncio.gather(
+                loader.load("main_bot", "aster"), loader.load("main_bot", "backpack")
+            )
+
+    assert [sorted(one) for one in asyncio.run(bot())] == [
+        ["api_key", "secret_key"],
+        ["public_key", "secret_key"],
+    ]
+
+
+# The environment as a fallback.
+
+
+@pytest.fixture
+def falling_back(world: World, database_url: str) -> Iterator[CredentialLoader]:
+    """A loader that may use the environment."""
+    with CredentialLoader(
+        database_url, keyring=world.keyring, fallback=EnvironmentFallback()
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Aster keys of main_bot, and plain ones of somebody."""
+    for name, value in {
+        "ASTER_API_KEY_MAIN_BOT": "env-key",
+        "ASTER_SECRET_KEY_MAIN_BOT": "env-secret",
+        "BACKPACK_PUBLIC_KEY": "somebody's",
+        "BACKPACK_SECRET_KEY": "somebody's",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("variables")
+def test_the_environment_is_not_used_unless_switched_on(
+    world: World, loader: CredentialLoader
+) -> None:
+    world.account("main_bot")
+    with pytest.raises(errors.NoCredentials):
+        loader.load_account_credentials("main_bot")
+    with pytest.raises(errors.CredentialNotFound):
+        loader.load("main_bot", "aster")
+
+
+@pytest.mark.usefixtures("variables")
+def test_switched_on_it_gives_only_what_is_the_accounts_and_records_it(
+    world: World, falling_back: CredentialLoader, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.account("main_bot")
+    loaded = falling_back.load_account_credentials("main_bot")
+    assert loaded == {"aster": {"api_key": "env-key", "secret_key": "env-secret"}}
+    assert falling_back.load("main_bot", "aster")["api_key"] == "env-key"
+    assert releases(world, "EnvironmentFallbackUsed") == 2
+    assert "taken from the environment" in caplog.text
+    assert "env-secret" not in caplog.text
+
+
+@pytest.mark.usefixtures("variables")
+def test_what_the_registry_has_is_never_taken_from_the_environment(
+    world: World, falling_back: CredentialLoader
+) -> None:
+    world.account("main_bot", "aster")
+    assert falling_back.load("main_bot", "aster")["api_key"] == "main_bot-aster-key"
+    world.credentials.deactivate("main_bot", SlotName("aster"), BY)
+    with pytest.raises(errors.CredentialInactive):
+        falling_back.load("main_bot", "aster")
+    with pytest.raises(errors.CredentialInactive):
+        falling_back.load_account_credentials("main_bot")
+    assert releases(world, "EnvironmentFallbackUsed") == 0
+
+
+@pytest.mark.usefixtures("variables")
+def test_another_account_gets_nothing_from_these_variables(
+    world: World, falling_back: CredentialLoader
+) -> None:
+    world.account("bot")
+    world.account("MAIN-BOT")
+    with pytest.raises(errors.CredentialNotFound):
+        falling_back.load("bot", "aster")
+    assert falling_back.load("MAIN-BOT", "aster")["api_key"] == "env-key"
+    world.account("main_bot")
+    with pytest.raises(errors.FallbackRefused):
+        falling_back.load("MAIN-BOT", "aster")
+
+
+def test_an_account_that_is_named_like_a_variable_owns_none(
+    world: World, falling_back: CredentialLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.account("KEY")
+    monkeypatch.setenv("ASTER_API_KEY", "somebody's")
+    monkeypatch.setenv("ASTER_SECRET_KEY", "somebody's")
+    with pytest.raises(errors.CredentialNotFound):
+        falling_back.load("KEY", "aster")
+
+
+def test_some_fields_only_are_refused_and_not_filled_up(
+    world: World, falling_back: CredentialLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.account("main_bot", "backpack")
+    monkeypatch.setenv("ASTER_API_KEY_MAIN_BOT", "env-key")
+    monkeypatch.setenv("ASTER_SECRET_KEY", "somebody's")
+    with pytest.raises(errors.InvalidCredential, match="secret_key"):
+        falling_back.load("main_bot", "aster")
+    loaded = falling_back.load_account_credentials("main_bot")
+    assert list(loaded) == ["backpack"]
+    assert isinstance(loaded.problems["aster"], errors.InvalidCredential)
+
+
+def test_an_env_file_must_be_named_for_the_account(
+    world: World, database_url: str, tmp_path: Path
+) -> None:
+    world.account("main_bot")
+    right, wrong = tmp_path / ".env.main_bot", tmp_path / ".env"
+    for path in (right, wrong):
+        path.write_text("ASTER_API_KEY=file-key\nASTER_SECRET_KEY=file-secret\n")
+    for path, error in ((right, None), (wrong, errors.InvalidInput)):
+        fallback = EnvironmentFallback(env_file=path)
+        with CredentialLoader(database_url, keyring=world.keyring, fallback=fallback) as loader:
+            if error is None:
+                assert loader.load("main_bot", "aster")["api_key"] == "file-key"
+            else:
+                with pytest.raises(error):
+                    loader.load("main_bot", "aster")
+
+
+@pytest.mark.usefixtures("variables")
+def test_under_a_bots_role_the_fallback_is_recorded_too(world: World, bot: LoginRole) -> None:
+    world.account("main_bot")
+    world.access.grant("main_bot", bot.name, BY)
+    with CredentialLoader(
+        bot.address, keyring=world.keyring, fallback=EnvironmentFallback()
+    ) as loader:
+        assert loader.load("main_bot", "aster")["api_key"] == "env-key"
+    with world.database.connection() as connection:
+        row = connection.execute(
+            "SELECT recorded_by FROM audit_events WHERE event_type = 'EnvironmentFallbackUsed'"
+        ).fetchone()
+    assert row == (bot.name,)
+
+
+def test_the_variable_that_switches_it_on_must_be_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGISTRY_ENV_FALLBACK", "maybe")
+    with pytest.raises(errors.InvalidInput):
+        CredentialLoader("postgresql://x@y/z")

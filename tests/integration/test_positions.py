@@ -1,0 +1,321 @@
+"""The positions of an account: its limits, and who sees and changes what."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from support.bots import LoginRole, login_role
+from support.world import BY, World
+
+from registry import errors
+from registry.database.connection import SingleConnection
+from registry.database.target import Target
+from registry.decisions.account import UpdateAccount
+from registry.positions import FundingArbPositionManager
+
+Connection = psycopg.Connection[Any]
+
+
+def opened(manager: FundingArbPositionManager, size: int = 100, **more: Any) -> uuid.UUID:
+    """A position with the usual values."""
+    values: dict[str, Any] = {
+        "symbol": "BTC",
+        "long_dex": "lighter",
+        "short_dex": "backpack",
+        "size_usd": Decimal(size),
+        "entry_long_rate": Decimal("0.01"),
+        "entry_short_rate": Decimal("0.03"),
+        **more,
+    }
+    return manager.create(**values)
+
+
+@pytest.fixture
+def manager(world: World) -> FundingArbPositionManager:
+    """The positions of main_bot."""
+    world.account("main_bot")
+    return FundingArbPositionManager("main_bot", world.database)
+
+
+@pytest.fixture
+def other(world: World) -> FundingArbPositionManager:
+    """Those of another account."""
+    world.account("other")
+    return FundingArbPositionManager("other", world.database)
+
+
+def test_a_position_lives_from_open_to_closed(manager: FundingArbPositionManager) -> None:
+    position_id = opened(manager, 250, metadata={"note": "first"})
+    (position,) = manager.list_open()
+    assert (position.id, position.symbol, position.long_dex) == (position_id, "BTC", "lighter")
+    assert (position.size_usd, position.entry_divergence) == (Decimal(250), Decimal("0.02"))
+    assert position.metadata == {"note": "first"}
+    manager.update(position_id, cumulative_funding_usd=Decimal("1.5"), rebalance_pending=True)
+    assert manager.close(position_id, "PROFIT")
+    assert not manager.close(position_id, "AGAIN")
+    closed = manager.get(position_id)
+    assert closed is not None
+    assert (closed.status, closed.exit_reason, closed.pnl_usd) == (
+        "closed",
+        "PROFIT",
+        Decimal("1.5"),
+    )
+    assert manager.list_open() == []
+
+
+def test_an_unknown_or_inactive_account_is_an_error_at_once(world: World) -> None:
+    world.account("stopped")
+    world.accounts.deactivate("stopped", BY)
+    with pytest.raises(errors.AccountNotFound):
+        FundingArbPositionManager("nobody", world.database)
+    with pytest.raises(errors.AccountInactive):
+        FundingArbPositionManager("stopped", world.database)
+
+
+def test_another_accounts_position_cannot_be_seen_changed_or_closed_by_its_id(
+    manager: FundingArbPositionManager, other: FundingArbPositionManager
+) -> None:
+    position_id = opened(other)
+    assert manager.get(position_id) is None
+    assert manager.list_open() == []
+    with pytest.raises(errors.PositionNotFound):
+        manager.update(position_id, size_usd=Decimal(1))
+    with pytest.raises(errors.PositionNotFound):
+        manager.close(position_id, "MINE")
+    assert other.get(position_id) is not None
+    assert len(other.list_open()) == 1
+
+
+def test_positions_without_an_account_are_nobodys(
+    manager: FundingArbPositionManager, connection: Connection
+) -> None:
+    position_id = opened(manager)
+    connection.execute("UPDATE strategy_positions SET account_id = NULL")
+    assert manager.get(position_id) is None
+    assert manager.list_open() == []
+
+
+def test_bad_values_are_refused(manager: FundingArbPositionManager) -> None:
+    position_id = opened(manager)
+    with pytest.raises(errors.ExchangeNotFound):
+        opened(manager, long_dex="nowhere")
+    for size in (0, -5):
+        with pytest.raises(errors.InvalidInput):
+            opened(manager, size)
+        with pytest.raises(errors.InvalidInput):
+            manager.update(position_id, size_usd=Decimal(size))
+    with pytest.raises(errors.InvalidInput, match="account_id"):
+        manager.update(position_id, account_id=uuid.uuid4())
+    with pytest.raises(errors.InvalidInput, match="nothing"):
+        manager.update(position_id)
+
+
+def test_the_number_of_positions_is_limited(world: World) -> None:
+    world.account("small", max_positions=2)
+    manager = FundingArbPositionManager("small", world.database)
+    first, _ = opened(manager), opened(manager)
+    with pytest.raises(errors.LimitReached, match="max_positions is 2"):
+        opened(manager)
+    manager.close(first, "DONE")
+    opened(manager)
+
+
+def test_the_exposure_is_limited_for_opening_and_for_enlarging(world: World) -> None:
+    world.account("small", max_exposure_usd=1000)
+    manager = FundingArbPositionManager("small", world.database)
+    position_id = opened(manager, 600)
+    with pytest.raises(errors.LimitReached, match="1100 USD"):
+        opened(manager, 500)
+    opened(manager, 400)
+    with pytest.raises(errors.LimitReached):
+        manager.update(position_id, size_usd=Decimal(601))
+    manager.update(position_id, size_usd=Decimal(100))
+
+
+def test_a_limit_that_was_lowered_lets_what_is_open_be_closed(world: World) -> None:
+    world.account("small", max_positions=2, max_exposure_usd=1000)
+    manager = FundingArbPositionManager("small", world.database)
+    first = opened(manager, 600)
+    world.accounts.update("small", UpdateAccount(metadata={"max_exposure_usd": 10}), BY)
+    manager.update(first, size_usd=Decimal(500), rebalance_reason="SMALLER")
+    assert manager.close(first, "DONE")
+
+
+def test_a_stopped_account_closes_and_does_not_open(
+    world: World, manager: FundingArbPositionManager
+) -> None:
+    position_id = opened(manager)
+    world.accounts.deactivate("main_bot", BY)
+    with pytest.raises(errors.AccountInactive):
+        opened(manager)
+    assert manager.close(position_id, "STOPPED")
+
+
+def test_two_processes_at_once_do_not_pass_a_limit(world: World, database_url: str) -> None:
+    world.account("small", max_positions=5)
+    outcomes: list[str] = []
+    start = threading.Barrier(8)
+
+    def work() -> None:
+        database = SingleConnection(Target(database_url))
+        manager = FundingArbPositionManager("small", database)
+        start.wait()
+        for _ in range(4):
+            try:
+                opened(manager)
+                outcomes.append("opened")
+            except errors.LimitReached:
+                outcomes.append("refused")
+        database.close()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (outcomes.count("opened"), outcomes.count("refused")) == (5, 27)
+
+
+INSERT = (
+    "INSERT INTO strategy_positions (id, account_id, strategy_name, symbol_id, long_dex_id, "
+    "short_dex_id, size_usd, entry_long_rate, entry_short_rate, entry_divergence, opened_at) "
+    "SELECT gen_random_uuid(), %s, 'x', s.id, 1, 2, 10, 0, 0, 0, now() "
+    "FROM symbols s, generate_series(1, %s)"
+)
+
+
+def test_the_limit_holds_for_sql_too_in_one_statement_and_in_every_isolation(
+    world: World, connection: Connection
+) -> None:
+    account = world.account("small", max_positions=3)
+    connection.execute("INSERT INTO symbols (symbol) VALUES ('BTC')")
+    with pytest.raises(psycopg.Error) as caught:
+        connection.execute(INSERT, [account, 4])
+    assert caught.value.sqlstate == "RG022"
+    connection.execute(INSERT, [account, 3])
+    connection.execute(INSERT, [None, 50])
+    connection.execute("SET default_transaction_isolation = 'repeatable read'")
+    with pytest.raises(psycopg.Error) as caught:
+        connection.execute(INSERT, [account, 1])
+    assert caught.value.sqlstate == "RG022"
+    connection.execute("SET default_transaction_isolation = 'serializable'")
+    with pytest.raises(psycopg.Error, match="max_positions"):
+        connection.execute(INSERT, [account, 1])
+
+
+# Row-level security.
+
+
+@pytest.fixture
+def bot_session(world: World, bot: LoginRole) -> Iterator[Connection]:
+    """A bot that has main_bot, beside an account that it has not."""
+    for name in ("main_bot", "other"):
+        world.account(name)
+        opened(FundingArbPositionManager(name, world.database))
+    world.access.grant("main_bot", bot.name, BY)
+    with bot.connect() as session:
+        yield session
+
+
+def count(connection: Connection) -> int:
+    """How many positions a session sees."""
+    row = connection.execute("SELECT count(*) FROM strategy_positions").fetchone()
+    assert row is not None
+    number: int = row[0]
+    return number
+
+
+def test_a_bot_sees_and_changes_the_positions_of_its_accounts_only(
+    bot_session: Connection, connection: Connection
+) -> None:
+    assert count(bot_session) == 1
+    assert bot_session.execute("UPDATE strategy_positions SET pnl_usd = 1").rowcount == 1
+    assert count(connection) == 2
+
+
+def test_a_bot_cannot_write_positions_of_others_or_of_nobody(
+    world: World, bot_session: Connection, connection: Connection
+) -> None:
+    row = connection.execute("SELECT id FROM accounts WHERE account_name = 'other'").fetchone()
+    assert row is not None
+    for account in (row[0], None):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            bot_session.execute(INSERT, [account, 1])
+    with pytest.raises(psycopg.Error) as caught:
+        bot_session.execute("UPDATE strategy_positions SET account_id = %s", [row[0]])
+    assert caught.value.sqlstate == "RG024"
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        bot_session.execute("DELETE FROM strategy_positions")
+
+
+def test_a_bot_works_through_the_manager_and_within_the_limits(
+    world: World, bot: LoginRole, bot_session: Connection
+) -> None:
+    world.accounts.update("main_bot", UpdateAccount(metadata={"max_positions": 2}), BY)
+    database = SingleConnection(Target(bot.address))
+    manager = FundingArbPositionManager("main_bot", database)
+    opened(manager, symbol="A_NEW_ONE")
+    with pytest.raises(errors.LimitReached):
+        opened(manager)
+    with pytest.raises(errors.NotPermitted):
+        FundingArbPositionManager("other", database)
+    database.close()
+
+
+def test_a_role_that_was_there_before_sees_what_it_saw(
+    bot_session: Connection, connection: Connection, database_url: str
+) -> None:
+    """A bot's own role is neither the table's owner nor one of ours."""
+    with login_role(database_url) as legacy:
+        connection.execute(f'GRANT ALL ON strategy_positions TO "{legacy.name}"')
+        with legacy.connect() as session:
+            assert count(session) == 2
+            assert session.execute("UPDATE strategy_positions SET pnl_usd = 2").rowcount == 2
+        connection.execute(f'GRANT registry_bot TO "{legacy.name}"')
+        with legacy.connect() as session:
+            assert count(session) == 0
+
+
+def test_the_owner_of_the_table_is_not_affected(
+    bot_session: Connection, connection: Connection, database_url: str
+) -> None:
+    with login_role(database_url) as owner:
+        row = connection.execute("SELECT current_user").fetchone()
+        connection.execute(f'ALTER TABLE strategy_positions OWNER TO "{owner.name}"')
+        with owner.connect() as session:
+            assert count(session) == 2
+        assert row is not None
+        connection.execute(f'ALTER TABLE strategy_positions OWNER TO "{row[0]}"')
+
+
+def test_set_role_does_not_let_a_bot_out(
+    bot_session: Connection, connection: Connection, bot: LoginRole, database_url: str
+) -> None:
+    with login_role(database_url) as legacy:
+        connection.execute(f'GRANT ALL ON strategy_positions TO "{legacy.name}"')
+        connection.execute(f'GRANT "{legacy.name}" TO "{bot.name}"')
+        bot_session.execute(f'SET ROLE "{legacy.name}"')
+        assert count(bot_session) == 1
+
+
+def test_policies_of_the_users_own_stay_the_ones_that_permit(empty_database: str) -> None:
+    from registry.database.migration_files import load_migrations
+    from registry.database.migrator import Migrator
+
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        known = load_migrations()
+        Migrator(connection, tuple(m for m in known if m.number < 9)).up()
+        connection.execute("ALTER TABLE strategy_positions ENABLE ROW LEVEL SECURITY")
+        connection.execute("CREATE POLICY mine ON strategy_positions USING (strategy_name = 'a')")
+        Migrator(connection, tuple(m for m in known if m.number <= 9)).up()
+        policies = connection.execute("SELECT policyname FROM pg_policies ORDER BY 1").fetchall()
+        assert policies == [("mine",), ("registry_bots_own",)]
+        Migrator(connection, tuple(m for m in known if m.number <= 9)).down(keep=7)
+        enabled = connection.execute(
+            "SELECT relrowsecurity FROM pg_class WHERE oid = 'strategy_positions'::regclass"
+        ).fetchone()
+        assert enabled == (True,)
