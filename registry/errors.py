@@ -175,3 +175,29 @@ class CannotDecrypt(Unavailable):
 
 class CommandApplied(Exception):
     """The database knows this command id with the same content (not an error)."""
+
+
+class VerificationFailed(RegistryError):
+    """Something is not as the log says, or the log is not as it was."""
+
+    exit_status = ExitStatus.VERIFICATION
+
+
+class InvalidProof(VerificationFailed):
+    """A checkpoint or a proof that proves nothing: malformed, forged or of another log."""
+
+
+class LogRewritten(VerificationFailed):
+    """The log is not a continuation of what was signed before."""
+
+
+class SecretsDestroyed(Refused):
+    """The secrets of this version were destroyed on purpose."""
+
+
+class CheckpointKeyMissing(Unavailable):
+    """No key for checkpoints is configured."""
+
+
+class CheckpointKeyMalformed(Unavailable):
+    """The configured key for checkpoints is not one."""

@@ -27,7 +27,8 @@ def generate_key(
 
     Keep a copy in another place: without it no credential can be read again.
     """
-    from registry.encryption.key_source import FILE_VARIABLE, default_key_file, write_key_file
+    from registry.encryption.key_file import write_key_file
+    from registry.encryption.key_source import FILE_VARIABLE, default_key_file
     from registry.encryption.keyring import MasterKeyring, generate_master_key
     from registry.errors import Conflict, InvalidInput
 
