@@ -38,7 +38,6 @@ _START: Final = struct.pack(">hi", len(SELECTED), 32)
 _PLACE: Final = struct.Struct(">4xq20xi")
 _ROOTS: Final = _HEAD.size - 4
 _STREAM_TYPE: Final = 36
-_INTEGER: Final = struct.Struct(">i")
 _VERSION_AND_TYPE: Final = struct.Struct(">4xii")
 _DATA_LENGTH: Final = struct.Struct(">iii")
 
@@ -48,7 +47,11 @@ _ARRAY_START: Final = [
     struct.pack(">iiii", 12, 0, 0, 17),
     *(struct.pack(">iiiiii", 20 + 36 * n, 1, 0, 17, n, 1) for n in range(1, 64)),
 ]
-_ROOT_START: Final = _INTEGER.pack(32)
+_ARRAY_HEAD: Final = len(_ARRAY_START[1])
+_ARRAY_LENGTHS: Final = [12, *(20 + 36 * n for n in range(1, 64))]
+_ROOT_START: Final = struct.pack(">i", 32)
+_ROOT: Final = 36
+"""A root with its length before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class ChunkReport:
             self.more_failures += 1
 
 
-def check_rows(rows: Iterable[bytes], first: int, end: int) -> ChunkReport:  # noqa: C901
+def check_rows(rows: Iterable[bytes], first: int, end: int) -> ChunkReport:  # noqa: C901, PLR0912
     """Checks the rows that should be the events from `first` up to before `end`.
 
     `first` is a multiple of `CHUNK`, and there are `CHUNK` events at most. This is the
@@ -130,13 +133,15 @@ def check_rows(rows: Iterable[bytes], first: int, end: int) -> ChunkReport:  # n
             node = stored
 
         # The perfect subtrees that this leaf completes, as far as the stretch goes.
-        remaining, completed, roots = position - first, 0, b""
+        remaining, completed, root_end = position - first, 0, _ROOTS + _ARRAY_HEAD
         while remaining & 1 and not careful:
             completed += 1
+            root_end += _ROOT
             node = sha256(b"\x01" + nodes[-completed] + node).digest()  # type: ignore[operator]
-            roots += _ROOT_START + node
+            if row[root_end - 32 : root_end] != node:
+                break
             remaining >>= 1
-        if careful or row[_ROOTS:at] != _ARRAY_START[completed] + roots:
+        if careful or remaining & 1 or length != _ARRAY_LENGTHS[completed]:
             nodes.append(_careful_roots(report, position, row[_ROOTS:at], stored))
             careful = careful or nodes[-1] is None
         else:
@@ -197,8 +202,8 @@ def _wrong_root(last: int, size: int) -> str:
 
 def _roots_of(array: bytes) -> list[bytes] | None:
     """The roots of an array as it was sent; None if it is not one of 32-byte roots."""
-    body = array[len(_ARRAY_START[1]) :]
-    roots = [body[at + 4 : at + 36] for at in range(0, len(body), 36)]
+    body = array[_ARRAY_HEAD:]
+    roots = [body[at + 4 : at + _ROOT] for at in range(0, len(body), _ROOT)]
     again = _ARRAY_START[len(roots)] + b"".join(_ROOT_START + root for root in roots)
     return roots if again == array else None
 
