@@ -25,7 +25,7 @@ VERBS: Final = {
     "remove-credential": "credentials",
     "list-credentials": "reading",
     "import-env": "importing",
-    "history": "reading",
+    "history": "history",
     "exchanges": "exchanges",
     "add-exchange": "exchanges",
     "verify": "verifying",

@@ -176,7 +176,7 @@ def test_a_token_replayed_in_another_slot_is_found(filled: CommandLine, tamper: 
         ("UPDATE accounts SET updated_at = updated_at - interval '1 us'", "updated_at"),
         ("DELETE FROM account_exchange_credentials", "lacks the row"),
         (
-            "INSERT INTO accounts SELECT gen_random_uuid(), 'ghost', NULL, NULL, TRUE, now(), now()",
+            "INSERT INTO accounts SELECT gen_random_uuid(), 'x', NULL, NULL, TRUE, now(), now()",
             "that no event made",
         ),
     ],
