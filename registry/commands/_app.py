@@ -30,6 +30,8 @@ VERBS: Final = {
     "add-exchange": "exchanges",
     "verify": "verifying",
     "checkpoint": "verifying",
+    "prove": "verifying",
+    "verify-proof": "verifying",
     "generate-checkpoint-key": "verifying",
     "generate-key": "keys",
     "migrate": "migrate",

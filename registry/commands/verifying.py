@@ -8,6 +8,8 @@ import typer
 
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.commands.credentials import PermissionOption, Subaccount
+from registry.errors import InvalidInput
 
 if TYPE_CHECKING:
     from registry.services.verification import Verdict
@@ -161,3 +163,117 @@ def checkpoint(
             run.output.line(f"Signed the log of {signed.size} events; added to {append}.")
 
     run.output.result(data, text)
+
+
+@app.command("prove")
+@verb("prove")
+def prove(
+    run: Run,
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="POSITION | ACCOUNT EXCHANGE", help="An event, or a credential."),
+    ],
+    checkpoint_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE",
+            help="Prove it against the last checkpoint in this file. "
+            "[default: the last one signed here]",
+        ),
+    ] = None,
+    subaccount: Subaccount = None,
+    permission: PermissionOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the proof to this file.")
+    ] = None,
+    key: PublicKey = None,
+) -> None:
+    """Write a proof that an event, or a credential's whole history, is in the signed log.
+
+    It holds the encrypted fields too: keep it as you keep backups.
+    """
+    import json
+
+    from registry.services.checkpoint_store import CheckpointStore
+    from registry.services.checkpoints import covering_note
+    from registry.services.credentials import SlotName
+    from registry.services.proving import prove_credential, prove_event
+
+    store = CheckpointStore()
+    verifier = store.verifier(key)
+    note = covering_note(store, checkpoint_file)
+    match what:
+        case [position] if position.isdecimal():
+            document = prove_event(run.database, note, verifier, int(position))
+        case [account, exchange]:
+            slot = SlotName(exchange, subaccount, permission)
+            document = prove_credential(run.database, note, verifier, account, slot)
+        case _:
+            raise InvalidInput("prove takes a position, or an account and an exchange")
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    if out is not None:
+        _write(out, text + "\n")
+        document = {"file": str(out), "events": len(document["events"]), "about": document["about"]}
+        text = f"Wrote the proof of {document['events']} events to {out}."
+    run.output.result(document, lambda: run.output.line(text))
+
+
+@app.command("verify-proof")
+@verb("verify-proof")
+def verify_proof(
+    run: Run,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What prove wrote.")],
+    key: PublicKey = None,
+) -> None:
+    """Check a proof with the public key only: needs no database and no network."""
+    from registry.proofs.bundle import verify_bundle
+    from registry.services.checkpoint_store import CheckpointStore
+    from registry.values import parse_json
+
+    verifier = CheckpointStore().verifier(key)
+    try:
+        document = parse_json(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError):
+        raise InvalidInput(f"cannot read {file} as UTF-8 text") from None
+    proven = verify_bundle(document, verifier)
+    checkpoint = proven.checkpoint
+    data = {
+        "about": proven.about,
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "events": [leaf.record() for leaf in proven.events],
+    }
+
+    def text() -> None:
+        from registry.commands._describe import describe
+
+        run.output.table(
+            ["event", "when", "who", "role", "version", "what", "why"],
+            [
+                [
+                    leaf.position,
+                    leaf.occurred_at,
+                    leaf.actor,
+                    leaf.recorded_by,
+                    leaf.stream_version,
+                    describe(leaf.record()),
+                    leaf.reason,
+                ]
+                for leaf in proven.events
+            ],
+        )
+        run.output.line(
+            f"Proven: {len(proven.events)} events of the log {checkpoint.origin}, "
+            f"which had {checkpoint.size} events when it was signed."
+        )
+
+    run.output.result(data, text)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"cannot write {path}: {error.strerror}") from None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from registry.database.connection import Connection, Database, registry_errors
-from registry.errors import InvalidInput, LogRewritten
+from registry.errors import InvalidInput, LogRewritten, NotFound
 from registry.log.merkle import is_consistent
 from registry.log.tree import read_consistency, read_head, read_root
 from registry.proofs.checkpoint import Checkpoint, read_checkpoint
@@ -69,6 +69,22 @@ def known_checkpoints(
         return read_checkpoints(path, store.verifier(key))
     last = store.last()
     return [] if last is None else [read_checkpoint(last, store.verifier(key))]
+
+
+def covering_note(store: CheckpointStore, path: Path | None) -> str:
+    """The note that a proof is made against: the last one of a file, or the last one signed here.
+
+    Raises:
+        NotFound: there is none.
+        InvalidInput, InvalidProof: the file cannot be read, or holds something else.
+    """
+    notes = [store.last()] if path is None else _notes_of(path)
+    if not notes or notes[-1] is None:
+        raise NotFound(
+            "there is no checkpoint to prove anything against",
+            hint="Sign one first: account-registry checkpoint",
+        )
+    return notes[-1]
 
 
 def check_continues(connection: Connection, old: Checkpoint, new: Checkpoint) -> None:
