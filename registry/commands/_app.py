@@ -34,6 +34,8 @@ VERBS: Final = {
     "verify-proof": "verifying",
     "generate-checkpoint-key": "verifying",
     "generate-key": "keys",
+    "rotate-master-key": "keys",
+    "destroy-secrets": "keys",
     "migrate": "migrate",
     "doctor": "doctor",
     "embedded": "embedded",

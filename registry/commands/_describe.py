@@ -39,6 +39,21 @@ def _credential_updated(data: Data) -> str:
     return f"changed {', '.join(name for name in data if name not in _IDENTITY)} of {_slot(data)}"
 
 
+def _secrets_destroyed(data: Data) -> str:
+    return f"destroyed the secrets of {_slot(data)} {_versions(data['versions'])}"
+
+
+def _versions(versions: list[int]) -> str:
+    return f"version{'' if len(versions) == 1 else 's'} {', '.join(map(str, versions))}"
+
+
+def _master_key_rotated(data: Data) -> str:
+    return (
+        f"put {data['keys']} keys under master key {data['master_key_id']}, "
+        f"{data['remaining']} remain"
+    )
+
+
 _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "AccountCreated": lambda data: f"created account {data['account_name']}",
     "AccountUpdated": _account_updated,
@@ -52,5 +67,7 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "CredentialDeactivated": lambda data: f"deactivated {_slot(data)}",
     "CredentialReactivated": lambda data: f"reactivated {_slot(data)}",
     "CredentialRemoved": lambda data: f"removed {_slot(data)}",
+    "CredentialSecretsDestroyed": _secrets_destroyed,
+    "MasterKeyRotated": _master_key_rotated,
     "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
 }

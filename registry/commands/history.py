@@ -97,7 +97,7 @@ def _table(run: Run, events: list[dict[str, Any]]) -> None:
         run.output.line("No events.")
         return
     run.output.table(
-        ["event", "when", "who", "role", "account", "what", "why"],
+        ["event", "when", "who", "account", "what", "why"],
         [_cells(event) for event in events],
     )
 
@@ -108,8 +108,7 @@ def _cells(event: dict[str, Any]) -> list[Any]:
     return [
         event["position"],
         event["occurred_at"],
-        event["actor"],
-        event["recorded_by"],
+        f"{event['actor']} as {event['recorded_by']}",
         event["account_name"],
         describe(event),
         event["reason"],

@@ -96,12 +96,23 @@ def show_account(run: Run, account: AccountName) -> None:
 @app.command("list-credentials")
 @verb("list-credentials")
 def list_credentials(
-    run: Run, account: OptionalAccount = None, exchange: ExchangeOption = None
+    run: Run,
+    account: OptionalAccount = None,
+    exchange: ExchangeOption = None,
+    due: Annotated[
+        str | None,
+        typer.Option(
+            "--due", metavar="SPAN", help="Only those that expire within this span, such as 14d."
+        ),
+    ] = None,
 ) -> None:
     """List credentials (never their secrets)."""
+    from registry.clock import now
     from registry.services import reading
+    from registry.values import duration
 
-    found = reading.list_credentials(run.database, account, exchange)
+    until = None if due is None else now() + duration(due, "--due")
+    found = reading.list_credentials(run.database, account, exchange, due_until=until)
 
     def text() -> None:
         if not found:

@@ -18,9 +18,11 @@ from registry.events.credential import (
     CredentialReactivated,
     CredentialRemoved,
     CredentialReplaced,
+    CredentialSecretsDestroyed,
     CredentialUpdated,
 )
 from registry.events.exchange import ExchangeAdded
+from registry.events.keys import MasterKeyRotated
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
 
@@ -39,7 +41,9 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         CredentialDeactivated,
         CredentialReactivated,
         CredentialRemoved,
+        CredentialSecretsDestroyed,
         ExchangeAdded,
+        MasterKeyRotated,
     )
 }
 """Every kind of event by the name under which it is stored."""

@@ -1,5 +1,6 @@
 """What is only read: accounts and credentials, never their secrets."""
 
+import datetime as dt
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -35,9 +36,15 @@ def show_account(database: Database, name: str) -> Record:
 
 
 def list_credentials(
-    database: Database, account: str | None = None, exchange: str | None = None
+    database: Database,
+    account: str | None = None,
+    exchange: str | None = None,
+    *,
+    due_until: dt.datetime | None = None,
 ) -> list[Record]:
     """Credentials without their secrets, of one account or exchange, or all.
+
+    With `due_until`, only those that expire by then (or have), the first to expire first.
 
     Raises:
         AccountNotFound: no account has this name.
@@ -48,7 +55,12 @@ def list_credentials(
             account_id(connection, account)
         if exchange is not None:
             exchange_of(send_exchange(connection, exchange), exchange)
-        return _records(connection, "credentials", {"account_name": account, "exchange": exchange})
+        found = _records(connection, "credentials", {"account_name": account, "exchange": exchange})
+    if due_until is None:
+        return found
+    limit = due_until.astimezone(dt.UTC).replace(tzinfo=None)  # as the column has it
+    due = [one for one in found if one["expires_at"] is not None and one["expires_at"] <= limit]
+    return sorted(due, key=lambda one: one["expires_at"])
 
 
 def _records(connection: Connection, query: str, parameters: Record) -> list[Record]:
