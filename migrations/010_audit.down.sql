@@ -17,6 +17,5 @@ ALTER VIEW public.audit_trail OWNER TO registry_owner;
 GRANT SELECT ON public.audit_trail TO registry_operator, registry_auditor;
 
 DROP INDEX IF EXISTS public.audit_events_exchange;
-DROP INDEX IF EXISTS public.audit_events_occurred_at;
 DROP INDEX IF EXISTS public.audit_events_event_type;
 DROP INDEX IF EXISTS public.audit_events_actor;

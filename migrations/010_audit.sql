@@ -2,7 +2,6 @@
 
 CREATE INDEX IF NOT EXISTS audit_events_actor ON public.audit_events (actor, position);
 CREATE INDEX IF NOT EXISTS audit_events_event_type ON public.audit_events (event_type, position);
-CREATE INDEX IF NOT EXISTS audit_events_occurred_at ON public.audit_events (occurred_at, position);
 CREATE INDEX IF NOT EXISTS audit_events_exchange
     ON public.audit_events ((data ->> 'exchange'), position) WHERE data ->> 'exchange' IS NOT NULL;
 

@@ -28,6 +28,8 @@ VERBS: Final = {
     "history": "history",
     "exchanges": "exchanges",
     "add-exchange": "exchanges",
+    "who-could-use": "reach",
+    "blast-radius": "reach",
     "verify": "verifying",
     "checkpoint": "verifying",
     "prove": "verifying",

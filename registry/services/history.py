@@ -18,11 +18,13 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.errors import DatabaseUnavailable
 from registry.services.lookup import account_id, exchange_of, send_exchange
+from registry.services.moments import events_before
 
 _QUERIES = load_queries("registry.services", "history.sql")
 _POLL_SECONDS: Final = 5.0
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEP: Final = 1000
+_MAX: Final = 2**63 - 1
 
 Record = dict[str, Any]
 """An event for people: column -> value."""
@@ -39,7 +41,9 @@ class HistoryFilter:
     actor: str | None = None
     command_id: uuid.UUID | None = None
     since: dt.datetime | None = None
+    """Recorded at this moment or later, by the database's clock."""
     until: dt.datetime | None = None
+    """Recorded before this moment."""
     limit: int = 100
 
 
@@ -124,13 +128,8 @@ def _new_events(
 
 
 def _newest(wanted: HistoryFilter) -> sql.Composed:
-    if wanted.command_id is None and wanted.account is not None:
-        positions = "newest_of_an_account"
-    elif wanted.since is not None or wanted.until is not None:
-        positions = "newest_of_a_time"
-    else:
-        positions = "newest"
-    return _compose("show", positions=_compose(positions))
+    by_account = wanted.command_id is None and wanted.account is not None
+    return _compose("show", positions=_compose("newest_of_an_account" if by_account else "newest"))
 
 
 def _compose(name: str, **parts: sql.Composable) -> sql.Composed:
@@ -157,8 +156,8 @@ def _parameters(connection: Connection, wanted: HistoryFilter) -> Record:
         "event_type": wanted.event_type,
         "actor": wanted.actor,
         "command_id": wanted.command_id,
-        "since": wanted.since,
-        "until": wanted.until,
+        "from": 0 if wanted.since is None else events_before(connection, wanted.since),
+        "to": _MAX if wanted.until is None else events_before(connection, wanted.until),
         "limit": wanted.limit,
     }
 

@@ -12,8 +12,7 @@ t.position, t.stream_type, t.stream_id, t.stream_version, t.event_type, t.data, 
     AND (%(event_type)s::text IS NULL OR t.event_type = %(event_type)s)
     AND (%(actor)s::text IS NULL OR t.actor = %(actor)s)
     AND (%(command_id)s::uuid IS NULL OR t.command_id = %(command_id)s)
-    AND (%(since)s::timestamptz IS NULL OR t.occurred_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR t.occurred_at < %(until)s)
+    AND t.position >= %(from)s AND t.position < %(to)s
 
 -- name: show
 -- The events at positions that another statement finds, oldest first.
@@ -29,13 +28,6 @@ ORDER BY t.position
 SELECT t.position FROM public.audit_trail AS t
 WHERE {conditions}
 ORDER BY t.position DESC
-LIMIT %(limit)s
-
--- name: newest_of_a_time
--- The same where a time is given: in the order of the clock, which has an index.
-SELECT t.position FROM public.audit_trail AS t
-WHERE {conditions}
-ORDER BY t.occurred_at DESC, t.position DESC
 LIMIT %(limit)s
 
 -- name: newest_of_an_account
@@ -59,8 +51,7 @@ LIMIT %(limit)s
 -- name: since_position
 -- What has come after a position, up to the end that was seen.
 SELECT t.position FROM public.audit_trail AS t
-WHERE t.position >= %(from)s AND t.position < %(to)s
-    AND (%(account_id)s::uuid IS NULL OR t.stream_id = %(account_id)s
+WHERE (%(account_id)s::uuid IS NULL OR t.stream_id = %(account_id)s
         OR t.related_account_id = %(account_id)s)
     AND {conditions}
 
