@@ -128,7 +128,7 @@ class PositionsOwned(Conflict):
 
 
 class PositionNotFound(NotFound):
-    """No position has this id."""
+    """There is no position of this id, or it is not the account's."""
 
 
 class ChangedMeanwhile(Conflict):
@@ -231,10 +231,6 @@ class CommandNotFound(NotFound):
     """There is no such program to run."""
 
 
-class PositionNotFound(NotFound):
-    """The account has no position of this id."""
-
-
 class ShareExists(Conflict):
     """The account borrows for this exchange already, from another lender."""
 
@@ -265,3 +261,29 @@ class OperationRefused(Refused):
 
 class MissingExtra(RegistryError):
     """An optional package is not installed."""
+
+
+class VerificationFailed(RegistryError):
+    """Something is not as the log says, or the log is not as it was."""
+
+    exit_status = ExitStatus.VERIFICATION
+
+
+class InvalidProof(VerificationFailed):
+    """A checkpoint or a proof that proves nothing: malformed, forged or of another log."""
+
+
+class LogRewritten(VerificationFailed):
+    """The log is not a continuation of what was signed before."""
+
+
+class SecretsDestroyed(Refused):
+    """The secrets of this version were destroyed on purpose."""
+
+
+class CheckpointKeyMissing(Unavailable):
+    """No key for checkpoints is configured."""
+
+
+class CheckpointKeyMalformed(Unavailable):
+    """The configured key for checkpoints is not one."""

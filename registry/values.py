@@ -14,6 +14,7 @@ MAX_EXCHANGE_NAME: Final = 50
 MAX_PLACEHOLDER: Final = 64
 MAX_TEXT: Final = 10_000
 MAX_REASON: Final = 1_000
+MAX_DURATION_DIGITS: Final = 5
 MAX_METADATA_BYTES: Final = 64 * 1024
 MAX_METADATA_DEPTH: Final = 32
 # RFC 7493 section 2.2: beyond this, readers of JSON may see another number.
@@ -296,6 +297,19 @@ def moment(value: str | dt.datetime, what: str) -> dt.datetime:
         return parsed.astimezone(dt.UTC)
     except OverflowError:
         raise InvalidInput(f"{what} {value} is out of range") from None
+
+
+def duration(text: str, what: str) -> dt.timedelta:
+    """A span of time such as 14d, 36h or 2w.
+
+    Raises:
+        InvalidInput: it is not one.
+    """
+    units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    number, unit = text[:-1], units.get(text[-1:])
+    if unit is None or not number.isdecimal() or len(number) > MAX_DURATION_DIGITS:
+        raise InvalidInput(f"{what} {text!r} is not a span of time", hint="It looks like 14d.")
+    return dt.timedelta(**{unit: int(number)})
 
 
 def ip_allow_list(addresses: list[str]) -> list[str]:

@@ -61,6 +61,21 @@ def _released(data: Data) -> str:
     )
 
 
+def _secrets_destroyed(data: Data) -> str:
+    return f"destroyed the secrets of {_slot(data)} {_versions(data['versions'])}"
+
+
+def _versions(versions: list[int]) -> str:
+    return f"version{'' if len(versions) == 1 else 's'} {', '.join(map(str, versions))}"
+
+
+def _master_key_rotated(data: Data) -> str:
+    return (
+        f"put {data['keys']} keys under master key {data['master_key_id']}, "
+        f"{data['remaining']} remain"
+    )
+
+
 _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "AccountCreated": lambda data: f"created account {data['account_name']}",
     "AccountUpdated": _account_updated,
@@ -89,5 +104,7 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
         f"{data['account']} took {data['exchange']} from the environment on {data['host']}: "
         f"{data['origin']}"
     ),
+    "CredentialSecretsDestroyed": _secrets_destroyed,
+    "MasterKeyRotated": _master_key_rotated,
     "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
 }

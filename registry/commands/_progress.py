@@ -1,69 +1,73 @@
-"""How the progress of a long verb is told: a bar on a terminal, plain lines otherwise."""
+"""How the progress of a long verb is told: bars on a terminal, plain lines otherwise."""
 
 import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from registry.commands._output import Output
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and of how much."""
 
 _SECONDS_BETWEEN_LINES: Final = 5.0
 
 
 @contextlib.contextmanager
-def events_progress(output: Output, what: str) -> Iterator[Progress]:
-    """Something to tell how many events are done, and of how many; it goes to standard error."""
+def progress_bar(output: Output, unit: str = "events") -> Iterator[Progress]:
+    """Gives something to tell the progress to; it goes to standard error, and not with `--json`."""
     if output.as_json:
         yield lambda *_: None
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _bar(what) as progress:
+        with _bars(unit) as progress:
             yield progress
     else:
-        yield _Lines(output, what)
+        yield _Lines(output, unit)
 
 
 @contextlib.contextmanager
-def _bar(what: str) -> Iterator[Progress]:
+def _bars(unit: str) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import Progress as Bars
 
-    bar = Bar(
+    bars = Bars(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} events/s"),
+        TextColumn(f"{{task.fields[rate]}} {unit}/s"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
-    started = time.monotonic()
-    with bar:
-        task = bar.add_task(what, total=None, rate="-")
+    tasks: dict[str, tuple[Any, float]] = {}
+    with bars:
 
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, rate=_rate(done, started))
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, rate="-"), time.monotonic()
+            task, started = tasks[stage]
+            bars.update(task, completed=done, total=total, rate=_rate(done, started))
 
         yield progress
 
 
 class _Lines:
-    def __init__(self, output: Output, what: str) -> None:
+    def __init__(self, output: Output, unit: str) -> None:
         self._output = output
-        self._what = what
-        self._started = time.monotonic()
-        self._next = self._started + _SECONDS_BETWEEN_LINES
+        self._unit = unit
+        self._started: dict[str, float] = {}
+        self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        started = self._started.setdefault(stage, time.monotonic())
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
-        rate = _rate(done, self._started)
-        self._output.notice(f"{self._what}: {done:,} of {total:,} events, {rate} events/s")
+        rate = _rate(done, started)
+        self._output.notice(f"{stage}: {done:,} of {total:,} {self._unit}, {rate} {self._unit}/s")
 
 
 def _rate(done: int, started: float) -> str:

@@ -234,14 +234,24 @@ def remove_credential(
     subaccount: Subaccount = None,
     permission: PermissionOption = None,
     cascade: Cascade = False,
+    destroy: Annotated[
+        bool,
+        typer.Option("--destroy", help="Destroy its secrets for ever; nothing brings them back."),
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Remove a credential; the history keeps it, encrypted."""
     from registry.commands._changes import tell
 
-    run.confirm(f"Remove the credential of {account} for {exchange}?", yes=yes)
+    for_ever = " and destroy its secrets for ever" if destroy else ""
+    run.confirm(f"Remove the credential of {account} for {exchange}{for_ever}?", yes=yes)
     slot = _slot(exchange, subaccount, permission)
-    outcome = _credentials(run).remove(account, slot, run.invocation(), cascade=cascade)
+    if destroy:
+        from registry.services.destruction import remove_and_destroy
+
+        outcome = remove_and_destroy(run.database, account, slot, run.invocation())
+    else:
+        outcome = _credentials(run).remove(account, slot, run.invocation(), cascade=cascade)
     done = f"removed the credential of {account} for {exchange}"
     tell(run, outcome, done, account=account, exchange=exchange)
 

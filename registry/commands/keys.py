@@ -1,4 +1,4 @@
-"""Verbs about the master key."""
+"""Verbs about keys: making and rotating the master key, destroying secrets."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,8 @@ import typer
 
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.commands.accounts import AccountName, Yes
+from registry.commands.credentials import ExchangeName, PermissionOption, Subaccount
 
 app = typer.Typer()
 
@@ -27,7 +29,8 @@ def generate_key(
 
     Keep a copy in another place: without it no credential can be read again.
     """
-    from registry.encryption.key_source import FILE_VARIABLE, default_key_file, write_key_file
+    from registry.encryption.key_file import write_key_file
+    from registry.encryption.key_source import FILE_VARIABLE, default_key_file
     from registry.encryption.keyring import MasterKeyring, generate_master_key
     from registry.errors import Conflict, InvalidInput
 
@@ -60,3 +63,84 @@ def generate_key(
             run.output.line(f"Use it with: export {FILE_VARIABLE}={path}")
 
     run.output.result({"key_id": key_id, "file": str(path)}, text)
+
+
+@app.command("rotate-master-key")
+@verb("rotate-master-key", changes=True)
+def rotate_master_key(run: Run) -> None:
+    """Put all keys under the newest master key; what they seal and the log stay as they are.
+
+    Set CREDENTIAL_ENCRYPTION_KEY to NEW,OLD first, for all programs. It can be stopped at
+    any moment and started again; afterwards doctor says that OLD can go.
+    """
+    from registry.commands._progress import progress_bar
+    from registry.errors import InvalidInput
+    from registry.services.rotation import rotate
+
+    invocation = run.invocation()
+    if invocation.command_id is not None or invocation.expected_version is not None:
+        raise InvalidInput(
+            "a rotation is several commands, so it takes no --command-id or --expected-version",
+            hint="It can simply be started again.",
+        )
+    with progress_bar(run.output, "keys") as progress:
+        done = rotate(
+            run.database,
+            run.keyring(),
+            invocation,
+            lambda finished, total: progress("Wrapping", finished, total),
+        )
+    data = {
+        "master_key_id": done.master_key_id,
+        "keys": done.keys,
+        "positions": list(done.positions),
+        "dry_run": invocation.dry_run,
+        "remaining": done.remaining,
+    }
+
+    def text() -> None:
+        if invocation.dry_run:
+            run.output.line(f"Would put {done.remaining} keys under {done.master_key_id}.")
+        elif done.keys:
+            run.output.line(f"Put {done.keys} keys under master key {done.master_key_id}.")
+            run.output.line("The older master keys are not needed any more; see: doctor")
+        else:
+            run.output.line(f"All keys are under master key {done.master_key_id} already.")
+
+    run.output.result(data, text)
+
+
+@app.command("destroy-secrets")
+@verb("destroy-secrets", changes=True)
+def destroy_secrets(
+    run: Run,
+    account: AccountName,
+    exchange: ExchangeName,
+    subaccount: Subaccount = None,
+    permission: PermissionOption = None,
+    version: Annotated[
+        list[int] | None,
+        typer.Option("--version", metavar="N", min=1, help="This version; may be repeated."),
+    ] = None,
+    old: Annotated[
+        bool, typer.Option("--old", help="All versions that are not in use any more.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Destroy secrets for ever, also of a deleted account; the history still verifies.
+
+    A copy of the keys in a backup of the database stays: destroy that as well.
+    """
+    from registry.commands._changes import tell
+    from registry.errors import InvalidInput
+    from registry.services.credentials import SlotName
+    from registry.services.destruction import destroy_secrets as destroy
+
+    if bool(version) == old:
+        raise InvalidInput("say which: --version N, or --old")
+    what = "all old versions" if old else f"version {', '.join(map(str, version or []))}"
+    run.confirm(f"Destroy {what} of {account} for {exchange}, for ever?", yes=yes)
+    slot = SlotName(exchange, subaccount, permission)
+    outcome = destroy(run.database, account, slot, version or None, run.invocation())
+    done = f"destroyed {what} of {account} for {exchange}"
+    tell(run, outcome, done, account=account, exchange=exchange)

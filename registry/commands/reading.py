@@ -1,10 +1,9 @@
-"""Verbs that only read: accounts, credentials without their secrets, history."""
+"""Verbs that only read: accounts, and credentials without their secrets."""
 
 from typing import Annotated, Any
 
 import typer
 
-from registry.commands._output import show
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.commands.accounts import AccountName
@@ -116,12 +115,23 @@ def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
 @app.command("list-credentials")
 @verb("list-credentials")
 def list_credentials(
-    run: Run, account: OptionalAccount = None, exchange: ExchangeOption = None
+    run: Run,
+    account: OptionalAccount = None,
+    exchange: ExchangeOption = None,
+    due: Annotated[
+        str | None,
+        typer.Option(
+            "--due", metavar="SPAN", help="Only those that expire within this span, such as 14d."
+        ),
+    ] = None,
 ) -> None:
     """List credentials (never their secrets)."""
+    from registry.clock import now
     from registry.services import reading
+    from registry.values import duration
 
-    found = reading.list_credentials(run.database, account, exchange)
+    until = None if due is None else now() + duration(due, "--due")
+    found = reading.list_credentials(run.database, account, exchange, due_until=until)
 
     def text() -> None:
         if not found:
@@ -147,52 +157,3 @@ def _credential_cells(credential: dict[str, Any]) -> list[Any]:
         credential["label"],
         credential["expires_at"],
     ]
-
-
-@app.command("history")
-@verb("history")
-def history(
-    run: Run,
-    account: OptionalAccount = None,
-    exchange: ExchangeOption = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="From this moment on, ISO 8601.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Before this moment, ISO 8601.")
-    ] = None,
-    event_type: Annotated[
-        str | None, typer.Option("--type", metavar="EVENT", help="Such as CredentialReplaced.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="The newest N.")
-    ] = 100,
-) -> None:
-    """Show who changed what, when and why; the newest events, the oldest of them first."""
-    from registry.commands._describe import describe
-    from registry.services import reading
-    from registry.values import moment
-
-    wanted = reading.HistoryFilter(
-        account=account,
-        exchange=exchange,
-        event_type=event_type,
-        since=None if since is None else moment(since, "--since"),
-        until=None if until is None else moment(until, "--until"),
-        limit=limit,
-    )
-    events = reading.history(run.database, wanted)
-
-    def text() -> None:
-        if not events:
-            run.output.line("No events.")
-            return
-        run.output.table(
-            ["event", "when", "who", "what", "why"],
-            [
-                [e["position"], e["occurred_at"], e["actor"], describe(e), show(e["reason"])]
-                for e in events
-            ],
-        )
-
-    run.output.result(events, text)

@@ -1,10 +1,10 @@
 """Where the master key comes from: the environment, or a file that only its owner reads."""
 
 import os
-import stat
 from pathlib import Path
 
 from registry.database.target import config_folder
+from registry.encryption.key_file import read_key_file
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import MasterKeyMalformed, MasterKeyMissing
@@ -36,41 +36,10 @@ def load_keyring() -> MasterKeyring:
             hint=f"Set {VARIABLE} or {FILE_VARIABLE}, or make a key once with: "
             "account-registry generate-key --save",
         )
-    return MasterKeyring.parse(read_key_file(path))
-
-
-def read_key_file(path: Path) -> Secret:
-    """The text of a key file.
-
-    Raises:
-        MasterKeyMissing: the file cannot be read.
-        MasterKeyMalformed: others than its owner can read or change it.
-    """
-    try:
-        with path.open(encoding="ascii", errors="replace") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & 0o077:
-                raise MasterKeyMalformed(
-                    f"the key file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
-                    hint=f"Run: chmod 600 {path}",
-                )
-            return Secret(file.read(65536).strip())
-    except OSError as error:
-        raise MasterKeyMissing(
-            f"the key file {path} cannot be read: {error.strerror}",
-            hint=f"Check {FILE_VARIABLE}.",
-        ) from None
-
-
-def write_key_file(path: Path, key: Secret) -> None:
-    """Writes a new key file with mode 0600 and makes sure that it is on disk.
-
-    Raises:
-        FileExistsError: there is a file already; it is never overwritten.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key.reveal() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    text_of_file = read_key_file(
+        path,
+        missing=MasterKeyMissing,
+        malformed=MasterKeyMalformed,
+        hint=f"Check {FILE_VARIABLE}.",
+    )
+    return MasterKeyring.parse(text_of_file)

@@ -20,9 +20,11 @@ from registry.events.credential import (
     CredentialReactivated,
     CredentialRemoved,
     CredentialReplaced,
+    CredentialSecretsDestroyed,
     CredentialUpdated,
 )
 from registry.events.exchange import ExchangeAdded
+from registry.events.keys import MasterKeyRotated
 from registry.events.position import PositionsLinked, PositionsUnlinked
 from registry.events.registry import ProjectionsRebuilt, SchemaTakenDown
 from registry.events.release import CredentialReleased, EnvironmentFallbackUsed
@@ -46,6 +48,7 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         CredentialDeactivated,
         CredentialReactivated,
         CredentialRemoved,
+        CredentialSecretsDestroyed,
         ExchangeAdded,
         PositionsLinked,
         PositionsUnlinked,
@@ -58,6 +61,7 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         AccessRevoked,
         CredentialReleased,
         EnvironmentFallbackUsed,
+        MasterKeyRotated,
     )
 }
 """Every kind of event by the name under which it is stored."""

@@ -74,3 +74,10 @@ class CredentialReactivated(CredentialEvent):
 
 class CredentialRemoved(CredentialEvent):
     """The slot is empty; the removed version stays in the history."""
+
+
+class CredentialSecretsDestroyed(CredentialEvent):
+    """The data keys of these versions were deleted: their tokens can never be opened again."""
+
+    versions: list[int]
+    data_key_ids: list[uuid.UUID]

@@ -145,3 +145,23 @@ def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:
         yield _failed("data keys", error)
         return
     yield Finding("data keys", "ok", f"{sum(used.values())} open with the configured master key")
+    yield from _rotation(used, keyring)
+
+
+def _rotation(used: dict[str, int], keyring: MasterKeyring) -> Iterator[Finding]:
+    newest, *older = keyring.ids
+    waiting = sum(count for key, count in used.items() if key != newest)
+    if waiting:
+        yield Finding(
+            "rotation",
+            "warning",
+            f"{waiting} keys are under an older master key than {newest}",
+            "Run: account-registry rotate-master-key",
+        )
+    elif older:
+        yield Finding(
+            "rotation",
+            "ok",
+            f"no key needs {', '.join(older)} any more: it can go from {VARIABLE}",
+            "Keep it with your backups for as long as they are older than the rotation.",
+        )

@@ -125,17 +125,3 @@ FROM public.account_exchange_credentials AS c
 JOIN public.accounts AS a ON a.id = c.account_id
 JOIN public.dexes AS d ON d.id = c.exchange_id
 WHERE a.account_name = %(account_name)s AND c.permission = 'full' AND c.subaccount_index = 0
-
--- name: history
--- The newest events of an account, of an exchange or of all, oldest of them first.
-SELECT t.position, t.stream_type, t.stream_id, t.stream_version, t.event_type, t.data, t.actor,
-    t.reason, t.command_id, t.related_account_id, t.occurred_at, t.recorded_at, t.recorded_by
-FROM public.audit_trail AS t
-WHERE (%(stream_id)s::uuid IS NULL OR t.stream_id = %(stream_id)s
-        OR t.related_account_id = %(stream_id)s)
-    AND (%(exchange)s::text IS NULL OR t.data ->> 'exchange' = %(exchange)s)
-    AND (%(event_type)s::text IS NULL OR t.event_type = %(event_type)s)
-    AND (%(since)s::timestamptz IS NULL OR t.occurred_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR t.occurred_at < %(until)s)
-ORDER BY t.position DESC
-LIMIT %(limit)s

@@ -1,8 +1,6 @@
-"""What is only read: accounts, credentials (never their secrets), and their history."""
+"""What is only read: accounts and credentials, never their secrets."""
 
 import datetime as dt
-import uuid
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -15,18 +13,6 @@ _QUERIES = load_queries("registry.services")
 
 Record = dict[str, Any]
 """A row for people: column -> value."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryFilter:
-    """Which events to show."""
-
-    account: str | None = None
-    exchange: str | None = None
-    event_type: str | None = None
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
-    limit: int = 100
 
 
 def list_accounts(database: Database) -> list[Record]:
@@ -50,9 +36,15 @@ def show_account(database: Database, name: str) -> Record:
 
 
 def list_credentials(
-    database: Database, account: str | None = None, exchange: str | None = None
+    database: Database,
+    account: str | None = None,
+    exchange: str | None = None,
+    *,
+    due_until: dt.datetime | None = None,
 ) -> list[Record]:
     """Credentials without their secrets, of one account or exchange, or all.
+
+    With `due_until`, only those that expire by then (or have), the first to expire first.
 
     Raises:
         AccountNotFound: no account has this name.
@@ -63,31 +55,12 @@ def list_credentials(
             account_id(connection, account)
         if exchange is not None:
             exchange_of(send_exchange(connection, exchange), exchange)
-        return _records(connection, "credentials", {"account_name": account, "exchange": exchange})
-
-
-def history(database: Database, wanted: HistoryFilter) -> list[Record]:
-    """The newest events that fit, the oldest of them first; never a token.
-
-    Raises:
-        AccountNotFound: no account ever had this name.
-        ExchangeNotFound: no exchange has this name.
-    """
-    with database.connection() as connection, registry_errors(connection):
-        stream_id: uuid.UUID | None = None
-        if wanted.account is not None:
-            stream_id = account_id(connection, wanted.account, also_former=True)
-        if wanted.exchange is not None:
-            exchange_of(send_exchange(connection, wanted.exchange), wanted.exchange)
-        parameters = {
-            "stream_id": stream_id,
-            "exchange": wanted.exchange,
-            "event_type": wanted.event_type,
-            "since": wanted.since,
-            "until": wanted.until,
-            "limit": wanted.limit,
-        }
-        return _records(connection, "history", parameters)[::-1]
+        found = _records(connection, "credentials", {"account_name": account, "exchange": exchange})
+    if due_until is None:
+        return found
+    limit = due_until.astimezone(dt.UTC).replace(tzinfo=None)  # as the column has it
+    due = [one for one in found if one["expires_at"] is not None and one["expires_at"] <= limit]
+    return sorted(due, key=lambda one: one["expires_at"])
 
 
 def _records(connection: Connection, query: str, parameters: Record) -> list[Record]:

@@ -20,7 +20,7 @@ from registry.encryption.secret import Secret
 from registry.log.ids import new_id
 
 _QUERIES = load_queries("registry.services")
-_PURPOSE: Final = "fingerprint"
+PURPOSE: Final = "fingerprint"
 _KEY_BYTES: Final = 32
 
 FINGERPRINT_KEY_ID: Final = uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a02")
@@ -41,7 +41,7 @@ class Write:
 
 def send_registry_key(connection: Connection) -> psycopg.Cursor[Any]:
     """Asks for the registry's key; `Vault` reads the answer."""
-    return connection.execute(_QUERIES["registry_key"], {"purpose": _PURPOSE})
+    return connection.execute(_QUERIES["registry_key"], {"purpose": PURPOSE})
 
 
 class Vault:
@@ -95,7 +95,7 @@ class Vault:
             Write(
                 "add_registry_key",
                 {
-                    "purpose": _PURPOSE,
+                    "purpose": PURPOSE,
                     "wrapped_key": self._keyring.wrap(FINGERPRINT_KEY_ID, key),
                     "master_key_id": self._keyring.newest_id,
                     "created_at": self._time,

@@ -323,11 +323,12 @@ def test_an_auditor_reads_the_log_and_no_token(world: World, database_url: str) 
 def test_an_operator_works_without_being_the_owner(
     world: World, database_url: str, keyring: Any
 ) -> None:
+    from support.world import CALLER
+
     from registry.database.connection import SingleConnection
     from registry.database.target import Target
     from registry.services.releases import ReleaseService
     from registry.services.resolution import Wish, resolve
-    from support.world import CALLER
 
     with login_role(database_url, "registry_operator") as role:
         database = SingleConnection(Target(role.address))

@@ -1,0 +1,118 @@
+-- Reading the history quickly, following it, and changing wrapped keys only with an event.
+
+CREATE INDEX IF NOT EXISTS audit_events_actor ON public.audit_events (actor, position);
+CREATE INDEX IF NOT EXISTS audit_events_event_type ON public.audit_events (event_type, position);
+CREATE INDEX IF NOT EXISTS audit_events_exchange
+    ON public.audit_events ((data ->> 'exchange'), position) WHERE data ->> 'exchange' IS NOT NULL;
+
+-- New columns come last: a view cannot be given others in between.
+CREATE OR REPLACE VIEW public.audit_trail AS
+    SELECT e.position, e.event_id, e.stream_type, e.stream_id, e.stream_version, e.event_type,
+        e.schema_version, e.data::jsonb - 'tokens' AS data, e.actor, e.reason, e.command_id,
+        e.command_index, e.related_account_id, e.occurred_at, e.recorded_at, e.recorded_by,
+        e.leaf_hash, e.subtree_roots,
+        e.data ->> 'exchange' AS exchange, e.data ->> 'credential_id' AS credential_id
+    FROM public.audit_events AS e;
+
+-- Wakes those who follow the log. The message is empty: positions are gapless, so whoever
+-- wakes reads on from the last position it has seen, and a lost message loses nothing.
+CREATE OR REPLACE FUNCTION public.audit_wake_followers() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NOTIFY account_registry_events;
+    RETURN NULL;
+END
+$$;
+ALTER FUNCTION public.audit_wake_followers() OWNER TO registry_owner;
+
+CREATE OR REPLACE TRIGGER audit_events_wake_followers
+    AFTER INSERT ON public.audit_events
+    FOR EACH STATEMENT EXECUTE FUNCTION public.audit_wake_followers();
+
+-- The data of an event that this very transaction appended. The functions below work only
+-- together with such an event, so that no key is changed or destroyed without a trace.
+CREATE OR REPLACE FUNCTION public.audit_event_of_this_transaction(
+    p_event_id uuid, p_event_type text
+) RETURNS json
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found_data json;
+BEGIN
+    SELECT e.data INTO found_data
+    FROM public.audit_events AS e
+    WHERE e.event_id = p_event_id AND e.event_type = p_event_type
+        AND e.xmin = pg_current_xact_id_if_assigned()::xid;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RG005',
+            MESSAGE = format('keys change only together with a %s event of the same transaction',
+                p_event_type),
+            HINT = 'Use the commands rotate-master-key and destroy-secrets.';
+    END IF;
+    RETURN found_data;
+END
+$$;
+
+-- Puts data keys under another master key: each token is replaced if it is still the one
+-- that was read. Returns how many were.
+CREATE OR REPLACE FUNCTION public.rewrap_data_keys(
+    p_event_id uuid, p_ids uuid[], p_before text[], p_after text[], p_master_key_id text
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    changed integer;
+BEGIN
+    PERFORM public.audit_event_of_this_transaction(p_event_id, 'MasterKeyRotated');
+    UPDATE public.credential_data_keys AS k
+    SET wrapped_key = n.after, master_key_id = p_master_key_id
+    FROM unnest(p_ids, p_before, p_after) AS n (id, before, after)
+    WHERE k.id = n.id AND k.wrapped_key = n.before;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION public.rewrap_registry_key(
+    p_event_id uuid, p_purpose text, p_before text, p_after text, p_master_key_id text
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    changed integer;
+BEGIN
+    PERFORM public.audit_event_of_this_transaction(p_event_id, 'MasterKeyRotated');
+    UPDATE public.registry_keys AS k
+    SET wrapped_key = p_after, master_key_id = p_master_key_id
+    WHERE k.purpose = p_purpose AND k.wrapped_key = p_before;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$$;
+
+-- Deletes the data keys that a CredentialSecretsDestroyed event names, and only those of
+-- its own credential: what they sealed can never be read again.
+CREATE OR REPLACE FUNCTION public.destroy_data_keys(p_event_id uuid) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    event json := public.audit_event_of_this_transaction(
+        p_event_id, 'CredentialSecretsDestroyed');
+    destroyed integer;
+BEGIN
+    DELETE FROM public.credential_data_keys AS k
+    USING json_array_elements_text(event -> 'data_key_ids') AS named (id)
+    WHERE k.id = named.id::uuid AND k.credential_id = (event ->> 'credential_id')::uuid;
+    GET DIAGNOSTICS destroyed = ROW_COUNT;
+    RETURN destroyed;
+END
+$$;
+
+ALTER FUNCTION public.audit_event_of_this_transaction(uuid, text) OWNER TO registry_owner;
+ALTER FUNCTION public.rewrap_data_keys(uuid, uuid[], text[], text[], text) OWNER TO registry_owner;
+ALTER FUNCTION public.rewrap_registry_key(uuid, text, text, text, text) OWNER TO registry_owner;
+ALTER FUNCTION public.destroy_data_keys(uuid) OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(uuid, text),
+    public.rewrap_data_keys(uuid, uuid[], text[], text[], text),
+    public.rewrap_registry_key(uuid, text, text, text, text),
+    public.destroy_data_keys(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.rewrap_data_keys(uuid, uuid[], text[], text[], text),
+    public.rewrap_registry_key(uuid, text, text, text, text),
+    public.destroy_data_keys(uuid) TO registry_operator;

@@ -1,0 +1,128 @@
+"""The verb `history`."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from registry.commands._output import show, to_json
+from registry.commands._run import Run
+from registry.commands._verb import verb
+from registry.commands.reading import ExchangeOption, OptionalAccount
+
+app = typer.Typer()
+
+
+@app.command("history")
+@verb("history")
+def history(
+    run: Run,
+    account: OptionalAccount = None,
+    exchange: ExchangeOption = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="From this moment on, ISO 8601.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Before this moment, ISO 8601.")
+    ] = None,
+    event_type: Annotated[
+        str | None, typer.Option("--type", metavar="EVENT", help="Such as CredentialReplaced.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Only what this actor did.")
+    ] = None,
+    credential: Annotated[
+        str | None, typer.Option("--credential", metavar="ID", help="Only this credential's.")
+    ] = None,
+    command: Annotated[
+        str | None, typer.Option("--command", metavar="ID", help="Only what this command did.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=100_000_000, help="The newest N.")
+    ] = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new events as they come.")
+    ] = False,
+    ndjson: Annotated[
+        bool, typer.Option("--ndjson", help="One JSON object a line, as they are read.")
+    ] = False,
+) -> None:
+    """Show who changed what, when and why; the newest events, the oldest of them first.
+
+    A value is shown as name#fingerprint: equal fingerprints of a field mean equal values.
+    """
+    from registry.services import history as service
+    from registry.values import moment
+
+    wanted = service.HistoryFilter(
+        account=account,
+        exchange=exchange,
+        credential_id=_id(credential, "--credential"),
+        event_type=event_type,
+        actor=by,
+        command_id=_id(command, "--command"),
+        since=None if since is None else moment(since, "--since"),
+        until=None if until is None else moment(until, "--until"),
+        limit=limit,
+    )
+    if follow:
+        _follow(run, wanted, as_lines=ndjson or run.output.as_json)
+    elif ndjson:
+        for event in service.stream_history(run.database, wanted):
+            sys.stdout.write(to_json(event) + "\n")
+    else:
+        events = service.history(run.database, wanted)
+        run.output.result(events, lambda: _table(run, events))
+
+
+def _follow(run: Run, wanted: Any, *, as_lines: bool) -> None:
+    from registry.services import history as service
+
+    def lost(why: str) -> None:
+        run.output.notice(f"{why}; trying again, no event is missed")
+
+    try:
+        for event in service.follow(run.database, wanted, lost):
+            if as_lines:
+                sys.stdout.write(to_json(event) + "\n")
+            else:
+                run.output.line("  ".join(show(cell) for cell in _cells(event)))
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return
+
+
+def _table(run: Run, events: list[dict[str, Any]]) -> None:
+    if not events:
+        run.output.line("No events.")
+        return
+    run.output.table(
+        ["event", "when", "who", "account", "what", "why"],
+        [_cells(event) for event in events],
+    )
+
+
+def _cells(event: dict[str, Any]) -> list[Any]:
+    from registry.commands._describe import describe
+
+    return [
+        event["position"],
+        event["occurred_at"],
+        f"{event['actor']} as {event['recorded_by']}",
+        event["account_name"],
+        describe(event),
+        event["reason"],
+    ]
+
+
+def _id(text: str | None, option: str) -> Any:
+    import uuid
+
+    from registry.errors import InvalidInput
+
+    if text is None:
+        return None
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise InvalidInput(f"{option} {text!r} is not a UUID") from None

@@ -1,0 +1,101 @@
+"""The verbs that one needs when a key leaks: who-could-use and blast-radius."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.commands._run import Run
+from registry.commands._verb import verb
+from registry.commands.accounts import AccountName
+from registry.commands.credentials import ExchangeName
+
+if TYPE_CHECKING:
+    from registry.services.reach import Reach
+
+app = typer.Typer()
+
+
+@app.command("who-could-use")
+@verb("who-could-use")
+def who_could_use(
+    run: Run,
+    account: AccountName,
+    exchange: ExchangeName,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="At this moment. [default: now]")
+    ] = None,
+) -> None:
+    """Show which accounts and roles could use a credential at a moment, and who received it."""
+    from registry.services.reach import could_use_at
+    from registry.values import moment
+
+    at_moment = None if at is None else moment(at, "--at")
+    _tell(run, could_use_at(run.database, account, exchange, at_moment))
+
+
+@app.command("blast-radius")
+@verb("blast-radius")
+def blast_radius(
+    run: Run,
+    account: AccountName,
+    exchange: ExchangeName,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="Every version since then. [default: the versions that are held now]",
+        ),
+    ] = None,
+) -> None:
+    """Show everybody that a leaked credential may have come from, or gone to."""
+    from registry.services.reach import blast_radius as reach_of
+    from registry.values import moment
+
+    moment_since = None if since is None else moment(since, "--since")
+    _tell(run, reach_of(run.database, account, exchange, moment_since))
+
+
+def _tell(run: Run, reach: "Reach") -> None:
+    def text() -> None:
+        columns = ["account", "as", "sharing", "subaccount", "permission", "version", "roles"]
+        run.output.line("Could use it:")
+        run.output.table(
+            [*columns, "from", "until"],
+            [
+                [
+                    one["account"],
+                    one["as"],
+                    one["sharing_type"],
+                    one["subaccount_index"],
+                    one["permission"],
+                    one["version"],
+                    one["roles"],
+                    one["from"],
+                    one["until"],
+                ]
+                for one in reach.could_use
+            ],
+        )
+        run.output.line("Received it:" if reach.received else "Nobody received it.")
+        if reach.received:
+            run.output.table(
+                ["account", "version", "role", "host", "purpose", "times", "first", "last"],
+                [
+                    [
+                        one["account"],
+                        one["version"],
+                        one["role"],
+                        one["host"],
+                        one["purpose"],
+                        one["times"],
+                        one["first"],
+                        one["last"],
+                    ]
+                    for one in reach.received
+                ],
+            )
+        run.output.line(f"Roles that run commands today: {', '.join(reach.operators) or 'none'}")
+
+    run.output.result(dataclasses.asdict(reach), text)

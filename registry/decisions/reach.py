@@ -1,0 +1,206 @@
+"""Who could use a credential, and when: worked out from events alone.
+
+Everything is measured in positions of the log, not in times: what an event brings holds
+from its position up to before the one that ends it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+Record = Mapping[str, Any]
+"""An event: `position`, `stream_id`, `event_type`, `data`."""
+
+Span = tuple[int, int | None]
+"""From this position up to before that one; None: still."""
+
+_ACCOUNT_ON: Final = {"AccountCreated", "AccountReactivated", "AccountRestored"}
+_ACCOUNT_OFF: Final = {"AccountDeactivated", "AccountDeleted"}
+_CREDENTIAL_ON: Final = {"CredentialAdded", "CredentialReactivated"}
+_CREDENTIAL_OFF: Final = {"CredentialDeactivated", "CredentialRemoved"}
+_SHARED: Final = {"SharingGranted", "SharingChanged"}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVersion:
+    """A version of a credential while its slot held it."""
+
+    credential_id: str
+    exchange: str
+    subaccount_index: int | None
+    permission: str
+    version: int
+    held: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A borrower's right to use a lender's credentials of one exchange, as it once was."""
+
+    borrower_id: str
+    sharing_type: str
+    held: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A version that an account could use, and from when to when."""
+
+    account_id: str
+    sharing_type: str | None
+    """None: the account's own."""
+    version: HeldVersion
+    span: Span
+
+
+def held_versions(events: Sequence[Record], exchange: str) -> list[HeldVersion]:
+    """Every version that an account's own events put into a slot of the exchange."""
+    versions: list[HeldVersion] = []
+    of_exchange = [e for e in events if e["data"].get("exchange") == exchange]
+    for index, event in enumerate(of_exchange):
+        data = event["data"]
+        if event["event_type"] not in ("CredentialAdded", "CredentialReplaced"):
+            continue
+        end = next(
+            (
+                later["position"]
+                for later in of_exchange[index + 1 :]
+                if later["data"].get("credential_id") == data["credential_id"]
+                and later["event_type"] in ("CredentialReplaced", "CredentialRemoved")
+            ),
+            None,
+        )
+        versions.append(
+            HeldVersion(
+                data["credential_id"],
+                exchange,
+                data.get("subaccount_index"),
+                data["permission"],
+                data["version"],
+                (event["position"], end),
+            )
+        )
+    return versions
+
+
+def shares_of(events: Sequence[Record], exchange: str) -> list[Share]:
+    """Every share of the exchange, from the events that name the lender."""
+    shares: list[Share] = []
+    of_exchange = [
+        e
+        for e in events
+        if e["event_type"].startswith("Sharing") and e["data"].get("exchange") == exchange
+    ]
+    for index, event in enumerate(of_exchange):
+        if event["event_type"] not in _SHARED:
+            continue
+        end = next(
+            (
+                later["position"]
+                for later in of_exchange[index + 1 :]
+                if later["data"].get("share_id") == event["data"].get("share_id")
+            ),
+            None,
+        )
+        span = event["position"], end
+        shares.append(Share(str(event["stream_id"]), event["data"]["sharing_type"], span))
+    return shares
+
+
+def who_could_use(
+    lender_id: str,
+    versions: Sequence[HeldVersion],
+    shares: Sequence[Share],
+    streams: Mapping[str, Sequence[Record]],
+    window: tuple[int, int],
+) -> list[Access]:
+    """Who could use these versions at some moment from one position to another, both included.
+
+    `streams` holds the events of the lender's and of each borrower's account.
+    """
+    found = []
+    for version in versions:
+        usable = _common(
+            [version.held],
+            credential_active(streams[lender_id], version.credential_id),
+            account_active(streams[lender_id]),
+        )
+        found += [Access(lender_id, None, version, span) for span in usable]
+        for share in shares:
+            if not may_use(share.sharing_type, version.permission):
+                continue
+            active = account_active(streams.get(share.borrower_id, ()))
+            found += [
+                Access(share.borrower_id, share.sharing_type, version, span)
+                for span in _common(usable, [share.held], active)
+            ]
+    return [one for one in found if overlaps(one.span, window)]
+
+
+def may_use(sharing_type: str, permission: str) -> bool:
+    """Whether a share of this type ever releases a credential of this permission."""
+    return sharing_type == "full" or permission == "read_only"
+
+
+def account_active(events: Iterable[Record]) -> list[Span]:
+    """When an account was active, from its own events."""
+    return _spans(events, _ACCOUNT_ON, _ACCOUNT_OFF)
+
+
+def credential_active(events: Iterable[Record], credential_id: str) -> list[Span]:
+    """When a credential was active, from its account's events."""
+    own = (e for e in events if e["data"].get("credential_id") == credential_id)
+    return _spans(own, _CREDENTIAL_ON, _CREDENTIAL_OFF)
+
+
+def roles_in(events: Sequence[Record], span: Span, window: tuple[int, int]) -> list[str]:
+    """The login roles that could use an account at some moment of both the span and the window."""
+    roles = {e["data"]["role"] for e in events if e["event_type"] == "AccessGranted"}
+    return sorted(
+        role
+        for role in roles
+        if any(
+            overlaps(both, window)
+            for both in _common(
+                [span],
+                _spans(
+                    (e for e in events if e["data"].get("role") == role),
+                    {"AccessGranted"},
+                    {"AccessRevoked"},
+                ),
+            )
+        )
+    )
+
+
+def overlaps(span: Span, window: tuple[int, int]) -> bool:
+    """Whether something of the span lies in the window (both of its ends included)."""
+    start, end = span
+    return start <= window[1] and (end is None or end > window[0])
+
+
+def _spans(events: Iterable[Record], on: set[str], off: set[str]) -> list[Span]:
+    spans: list[Span] = []
+    start: int | None = None
+    for event in events:
+        if event["event_type"] in on and start is None:
+            start = event["position"]
+        elif event["event_type"] in off and start is not None:
+            spans.append((start, event["position"]))
+            start = None
+    return spans if start is None else [*spans, (start, None)]
+
+
+def _common(*each: Sequence[Span]) -> list[Span]:
+    """The spans in which all hold."""
+    common: list[Span] = [(0, None)]
+    for spans in each:
+        common = [both for one in common for other in spans if (both := _intersection(one, other))]
+    return common
+
+
+def _intersection(one: Span, other: Span) -> Span | None:
+    start = max(one[0], other[0])
+    ends = [end for end in (one[1], other[1]) if end is not None]
+    end = min(ends, default=None)
+    return (start, end) if end is None or start < end else None

@@ -1,0 +1,46 @@
+"""Files that hold a key: only their owner reads them, and they are never overwritten."""
+
+import os
+import stat
+from pathlib import Path
+
+from registry.encryption.secret import Secret
+from registry.errors import RegistryError
+
+_MAX_BYTES = 65536
+
+
+def read_key_file(
+    path: Path, *, missing: type[RegistryError], malformed: type[RegistryError], hint: str
+) -> Secret:
+    """The text of a key file.
+
+    Raises:
+        missing: the file cannot be read; with this hint.
+        malformed: others than its owner can read or change it.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & 0o077:
+                raise malformed(
+                    f"the key file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
+                    hint=f"Run: chmod 600 {path}",
+                )
+            return Secret(file.read(_MAX_BYTES).strip())
+    except OSError as error:
+        raise missing(f"the key file {path} cannot be read: {error.strerror}", hint=hint) from None
+
+
+def write_key_file(path: Path, key: Secret) -> None:
+    """Writes a new key file with mode 0600 and makes sure that it is on disk.
+
+    Raises:
+        FileExistsError: there is a file already; it is never overwritten.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(key.reveal() + "\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,92 @@
+"""Reads roots and proofs out of the log: some rows for each, however long the log is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from registry.database.connection import Connection
+from registry.database.queries import load_queries
+from registry.errors import LogRewritten
+from registry.log.merkle import (
+    Node,
+    Range,
+    consistency_ranges,
+    inclusion_ranges,
+    perfect_subtrees,
+    root_of,
+    root_over,
+)
+
+_QUERIES = load_queries("registry.log", "tree.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the log ends: as the head's row says, not as the events do."""
+
+    size: int
+    peaks: list[bytes]
+
+    @property
+    def root(self) -> bytes:
+        """The root over all events."""
+        return root_of(self.peaks)
+
+
+def read_head(connection: Connection) -> Head:
+    """The head's row.
+
+    Raises:
+        LogRewritten: there is none.
+    """
+    row = connection.execute(_QUERIES["head"]).fetchone()
+    if row is None:
+        raise LogRewritten("the log has no head: its row in audit_head was deleted")
+    return Head(*row)
+
+
+def read_root(connection: Connection, size: int) -> bytes:
+    """The root over the first `size` events, from what is stored beside them.
+
+    Raises:
+        LogRewritten: events that it needs are missing.
+    """
+    return _roots(connection, [(0, size)])[0]
+
+
+def read_inclusion(connection: Connection, indexes: Iterable[int], size: int) -> list[list[bytes]]:
+    """The audit path of each of these events, in the tree of the first `size` events.
+
+    Raises:
+        LogRewritten: events that it needs are missing.
+    """
+    paths = [inclusion_ranges(index, size) for index in indexes]
+    roots = iter(_roots(connection, [one for path in paths for one in path]))
+    return [[next(roots) for _ in path] for path in paths]
+
+
+def read_consistency(connection: Connection, old: int, new: int) -> list[bytes]:
+    """The proof that the first `new` events start with the first `old` ones.
+
+    Raises:
+        LogRewritten: events that it needs are missing.
+    """
+    return _roots(connection, consistency_ranges(old, new))
+
+
+def _roots(connection: Connection, ranges: list[Range]) -> list[bytes]:
+    wanted = {node for one in ranges for node in perfect_subtrees(one)}
+    positions = sorted({node.last for node in wanted})
+    rows = connection.execute(_QUERIES["nodes"], {"positions": positions}).fetchall()
+    found = {position: [leaf, *roots] for position, leaf, roots in rows}
+    hashes = {
+        Node(level, last): found[last][level]
+        for level, last in wanted
+        if last in found and level < len(found[last])
+    }
+    missing = min((node.last for node in wanted if node not in hashes), default=None)
+    if missing is not None:
+        raise LogRewritten(
+            f"the event at position {missing} is missing, or lacks its part of the tree",
+            hint="Run: account-registry verify",
+        )
+    return [root_over(one, hashes) for one in ranges]

@@ -1,0 +1,5 @@
+"""What can be checked without the database: signed checkpoints and proofs.
+
+House rules: nothing here reads the database, the network or the clock, so that a proof
+can be verified on a machine that has none of them, with the public key only.
+"""

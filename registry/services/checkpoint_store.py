@@ -1,0 +1,147 @@
+"""Where the key for checkpoints is, and which checkpoint was signed last.
+
+Three files side by side: the private key (mode 0600), the public key, which auditors get,
+and the last checkpoint. They stay outside the database on purpose: who rewrites the log
+must not be able to rewrite them too.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from registry.database.target import config_folder
+from registry.encryption.key_file import read_key_file, write_key_file
+from registry.errors import (
+    CheckpointKeyMalformed,
+    CheckpointKeyMissing,
+    Conflict,
+    InvalidInput,
+)
+from registry.proofs.note import Signer, Verifier
+
+VARIABLE = "REGISTRY_CHECKPOINT_KEY_FILE"
+_MAKE_ONE = "Make one with: account-registry generate-checkpoint-key"
+
+
+def default_checkpoint_key_file() -> Path:
+    """The private key's file: `REGISTRY_CHECKPOINT_KEY_FILE`, or in the configuration folder."""
+    named = os.environ.get(VARIABLE, "").strip()
+    return Path(named) if named else config_folder() / "checkpoint.key"
+
+
+class CheckpointStore:
+    """The files of one key."""
+
+    def __init__(self, key_file: Path | None = None) -> None:
+        self.key_file = key_file or default_checkpoint_key_file()
+        self.public_file = self.key_file.with_suffix(".pub")
+        self.last_file = self.key_file.with_suffix(".last")
+
+    def generate(self, origin: str) -> Verifier:
+        """Makes a new key for the log of this name, and writes both its files.
+
+        Raises:
+            CheckpointKeyMalformed: a log cannot have this name.
+            Conflict: there is a key already.
+            InvalidInput: the file cannot be written.
+        """
+        signer = Signer.generate(origin)
+        try:
+            write_key_file(self.key_file, signer.to_text())
+            _write(self.public_file, f"{signer.verifier}\n")
+        except FileExistsError:
+            raise Conflict(
+                f"{self.key_file} exists already, and a key file is never overwritten",
+                hint="Checkpoints of the past are verified with the key in it.",
+            ) from None
+        except OSError as error:
+            raise InvalidInput(f"cannot write {error.filename}: {error.strerror}") from None
+        return signer.verifier
+
+    def signer(self) -> Signer:
+        """The private key.
+
+        Raises:
+            CheckpointKeyMissing: there is none.
+            CheckpointKeyMalformed: it is not one, or others can read its file.
+        """
+        text = read_key_file(
+            self.key_file,
+            missing=CheckpointKeyMissing,
+            malformed=CheckpointKeyMalformed,
+            hint=_MAKE_ONE,
+        )
+        return Signer.parse(text)
+
+    def verifier(self, given: str | None = None) -> Verifier:
+        """The public key: the given one (the key itself or its file), or the stored one.
+
+        Raises:
+            CheckpointKeyMissing: there is none.
+            CheckpointKeyMalformed: it is not one.
+        """
+        if given is not None and "+" in given and not Path(given).exists():
+            return Verifier.parse(given)
+        path = self.public_file if given is None else Path(given)
+        try:
+            return Verifier.parse(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            raise CheckpointKeyMissing(
+                f"there is no public key in {path}",
+                hint="Give it with --key; generate-checkpoint-key made it.",
+            ) from None
+
+    def last(self) -> str | None:
+        """The note that was signed last."""
+        try:
+            return self.last_file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def remember(self, note: str) -> None:
+        """Keeps a note as the last one; it is on disk when this returns."""
+        fresh = self.last_file.with_suffix(".new")
+        _write(fresh, note)
+        fresh.replace(self.last_file)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Lets one process at a time sign with this key.
+
+        Raises:
+            CheckpointKeyMissing: there is no key.
+        """
+        try:
+            file = self.key_file.open("rb")
+        except OSError as error:
+            raise CheckpointKeyMissing(
+                f"there is no key for checkpoints in {self.key_file}: {error.strerror}",
+                hint=_MAKE_ONE,
+            ) from None
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def append_note(path: Path, note: str) -> None:
+    """Adds a note to a file of notes, on disk when this returns.
+
+    Raises:
+        InvalidInput: the file cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(("\n" if file.tell() else "") + note)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

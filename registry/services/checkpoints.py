@@ -1,0 +1,126 @@
+"""Signs where the log ends, and checks that it grew out of what was signed before."""
+
+from pathlib import Path
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.errors import InvalidInput, LogRewritten, NotFound
+from registry.log.merkle import is_consistent
+from registry.log.tree import read_consistency, read_head, read_root
+from registry.proofs.checkpoint import Checkpoint, read_checkpoint
+from registry.proofs.note import Verifier, split_notes
+from registry.services.checkpoint_store import CheckpointStore, append_note
+from registry.services.snapshot import one_moment
+
+
+def sign_checkpoint(
+    database: Database, store: CheckpointStore, append: Path | None = None
+) -> tuple[Checkpoint, str]:
+    """The signed checkpoint of the log as it is; remembered, and added to a file if asked.
+
+    Raises:
+        LogRewritten: the log is not a continuation of the last checkpoint, or of the last
+            one in the file, or its head does not follow from its events.
+        InvalidProof: the last checkpoint, or the file, is not what this key signed.
+        CheckpointKeyMissing, CheckpointKeyMalformed: see `CheckpointStore.signer`.
+    """
+    with store.locked():
+        signer = store.signer()
+        appended = [] if append is None or not append.exists() else _notes_of(append)
+        remembered = store.last()
+        before = {note for note in (remembered, *appended[-1:]) if note is not None}
+        with (
+            database.connection() as connection,
+            registry_errors(connection),
+            one_moment(connection),
+        ):
+            checkpoint = _current(connection, signer.verifier.name)
+            for note in before:
+                check_continues(connection, read_checkpoint(note, signer.verifier), checkpoint)
+        note = checkpoint.sign(signer)
+        store.remember(note)
+        if append is not None and appended[-1:] != [note]:
+            append_note(append, note)
+    return checkpoint, note
+
+
+def read_checkpoints(path: Path, verifier: Verifier) -> list[Checkpoint]:
+    """The checkpoints of a file, all signed by this key.
+
+    Raises:
+        InvalidInput: the file cannot be read, or is empty.
+        InvalidProof: something in it is not a checkpoint that this key signed.
+    """
+    notes = _notes_of(path)
+    if not notes:
+        raise InvalidInput(f"{path} holds no checkpoint")
+    return [read_checkpoint(note, verifier) for note in notes]
+
+
+def known_checkpoints(
+    store: CheckpointStore, path: Path | None, key: str | None
+) -> list[Checkpoint]:
+    """What a verification compares with: a file's checkpoints, or else the last one signed here.
+
+    Raises:
+        CheckpointKeyMissing, CheckpointKeyMalformed: there is no public key to check them with.
+        InvalidInput, InvalidProof: see `read_checkpoints`.
+    """
+    if path is not None:
+        return read_checkpoints(path, store.verifier(key))
+    last = store.last()
+    return [] if last is None else [read_checkpoint(last, store.verifier(key))]
+
+
+def covering_note(store: CheckpointStore, path: Path | None) -> str:
+    """The note that a proof is made against: the last one of a file, or the last one signed here.
+
+    Raises:
+        NotFound: there is none.
+        InvalidInput, InvalidProof: the file cannot be read, or holds something else.
+    """
+    notes = [store.last()] if path is None else _notes_of(path)
+    if not notes or notes[-1] is None:
+        raise NotFound(
+            "there is no checkpoint to prove anything against",
+            hint="Sign one first: account-registry checkpoint",
+        )
+    return notes[-1]
+
+
+def check_continues(connection: Connection, old: Checkpoint, new: Checkpoint) -> None:
+    """Proves that the log of the new checkpoint starts with all events of the old one.
+
+    Raises:
+        LogRewritten: it does not.
+    """
+    if old.size > new.size:
+        raise LogRewritten(
+            f"a checkpoint was signed over {old.size} events, and the log has {new.size}: "
+            f"positions {new.size} to {old.size - 1} are missing",
+            hint="Events were deleted, or the database is an older copy.",
+        )
+    path = read_consistency(connection, old.size, new.size)
+    if not is_consistent(old.size, old.root, new.size, new.root, path):
+        raise LogRewritten(
+            f"the first {old.size} events are not those that were signed",
+            hint="Run: account-registry verify",
+        )
+
+
+def _current(connection: Connection, origin: str) -> Checkpoint:
+    head = read_head(connection)
+    if read_root(connection, head.size) != head.root:
+        raise LogRewritten(
+            f"the head of the log does not follow from its {head.size} events",
+            hint="Run: account-registry verify",
+        )
+    return Checkpoint(origin, head.size, head.root)
+
+
+def _notes_of(path: Path) -> list[str]:
+    try:
+        return split_notes(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path} is not UTF-8 text") from None

@@ -1,0 +1,62 @@
+-- The history. `{…}` are parts of statements that several of them share.
+
+-- name: columns
+-- What is shown of an event: never a token.
+t.position, t.stream_type, t.stream_id, t.stream_version, t.event_type, t.data, t.actor,
+    t.reason, t.command_id, t.related_account_id, t.occurred_at, t.recorded_at, t.recorded_by,
+    a.account_name, r.account_name AS related_account_name
+
+-- name: conditions
+(%(exchange)s::text IS NULL OR t.exchange = %(exchange)s)
+    AND (%(credential_id)s::text IS NULL OR t.credential_id = %(credential_id)s)
+    AND (%(event_type)s::text IS NULL OR t.event_type = %(event_type)s)
+    AND (%(actor)s::text IS NULL OR t.actor = %(actor)s)
+    AND (%(command_id)s::uuid IS NULL OR t.command_id = %(command_id)s)
+    AND t.position >= %(from)s AND t.position < %(to)s
+
+-- name: show
+-- The events at positions that another statement finds, oldest first.
+SELECT {columns}
+FROM ({positions}) AS p
+JOIN public.audit_trail AS t ON t.position = p.position
+LEFT JOIN public.accounts AS a ON a.id = t.stream_id
+LEFT JOIN public.accounts AS r ON r.id = t.related_account_id
+ORDER BY t.position
+
+-- name: newest
+-- The newest events that fit, whoever they are about.
+SELECT t.position FROM public.audit_trail AS t
+WHERE {conditions}
+ORDER BY t.position DESC
+LIMIT %(limit)s
+
+-- name: newest_of_an_account
+-- The newest of an account's own events, of its releases, and of what others did with it.
+SELECT own.position FROM (
+    (SELECT t.position FROM public.audit_trail AS t
+     WHERE t.stream_type = 'account' AND t.stream_id = %(account_id)s AND {conditions}
+     ORDER BY t.stream_version DESC LIMIT %(limit)s)
+    UNION
+    (SELECT t.position FROM public.audit_trail AS t
+     WHERE t.stream_type = 'release' AND t.stream_id = %(account_id)s AND {conditions}
+     ORDER BY t.stream_version DESC LIMIT %(limit)s)
+    UNION
+    (SELECT t.position FROM public.audit_trail AS t
+     WHERE t.related_account_id = %(account_id)s AND {conditions}
+     ORDER BY t.position DESC LIMIT %(limit)s)
+) AS own
+ORDER BY own.position DESC
+LIMIT %(limit)s
+
+-- name: since_position
+-- What has come after a position, up to the end that was seen.
+SELECT t.position FROM public.audit_trail AS t
+WHERE (%(account_id)s::uuid IS NULL OR t.stream_id = %(account_id)s
+        OR t.related_account_id = %(account_id)s)
+    AND {conditions}
+
+-- name: size
+SELECT h.size FROM public.audit_head AS h
+
+-- name: listen
+LISTEN account_registry_events

@@ -1,0 +1,49 @@
+-- Who could use a credential, and who received it.
+
+-- name: last_position
+SELECT h.size - 1 FROM public.audit_head AS h
+
+-- name: account_events
+-- The events of some accounts, without their releases.
+SELECT t.position, t.stream_id, t.event_type, t.data, t.occurred_at
+FROM public.audit_trail AS t
+WHERE t.stream_type = 'account' AND t.stream_id = ANY (%(account_ids)s)
+ORDER BY t.position
+
+-- name: shares
+-- What borrowers' events say about a lender.
+SELECT t.position, t.stream_id, t.event_type, t.data, t.occurred_at
+FROM public.audit_trail AS t
+WHERE t.related_account_id = %(account_id)s AND t.stream_type = 'account'
+ORDER BY t.position
+
+-- name: releases
+-- Each account, role, host and purpose that received some credentials, and how often.
+SELECT coalesce(t.data ->> 'account', t.stream_id::text) AS account,
+    t.credential_id,
+    (t.data ->> 'credential_version')::integer AS version,
+    t.data ->> 'lender' AS lender,
+    t.recorded_by AS role,
+    t.data ->> 'host' AS host,
+    t.data ->> 'purpose' AS purpose,
+    t.actor,
+    count(*) AS times,
+    min(t.occurred_at) AS first,
+    max(t.occurred_at) AS last,
+    max(t.position) AS last_position,
+    (array_agg(t.command_id::text ORDER BY t.position DESC))[1:10] AS last_commands
+FROM public.audit_trail AS t
+WHERE t.stream_type = 'release' AND t.event_type = 'CredentialReleased'
+    AND (t.stream_id = %(account_id)s OR t.related_account_id = %(account_id)s)
+    AND t.credential_id = ANY (%(credential_ids)s)
+    AND t.position <= %(last)s
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+ORDER BY max(t.position) DESC
+
+-- name: operators
+-- Roles that can run commands today, and so reveal any credential with the master key.
+SELECT r.rolname
+FROM pg_catalog.pg_roles AS r
+WHERE r.rolcanlogin
+    AND (r.rolsuper OR pg_catalog.pg_has_role(r.oid, 'registry_operator', 'MEMBER'))
+ORDER BY r.rolname

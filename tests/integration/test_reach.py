@@ -1,0 +1,188 @@
+"""Who could use a credential, and who received it: what one needs when a key leaks."""
+
+import datetime as dt
+import json
+import time
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+from support.cli import CommandLine
+from support.raw_events import append_raw
+
+Connection = psycopg.Connection[Any]
+
+
+class World:
+    """A lender with a key, and two that might borrow it."""
+
+    def __init__(self, cli: CommandLine, connection: Connection) -> None:
+        self.cli = cli
+        self.connection = connection
+        self.ids = {
+            name: uuid.UUID(cli("create-account", name, "--json").data["id"])
+            for name in ("lender", "friend", "watcher")
+        }
+        self.store("add-credential", "1")
+        self.credential_id = cli("list-credentials", "lender", "--json").data[0]["id"]
+
+    def store(self, verb: str, key: str, *options: str) -> None:
+        fields = json.dumps({"api_key": f"key-{key}", "secret_key": "secret-1"})
+        done = self.cli(verb, "lender", "aster", "--from-json", "-", *options, stdin=fields)
+        assert done.exit_status == 0
+
+    def share(self, event: str, borrower: str, sharing_type: str = "full") -> None:
+        data = {
+            "share_id": str(uuid.uuid5(self.ids[borrower], "share")),
+            "exchange": "aster",
+            "exchange_id": 2,
+            "lender_id": str(self.ids["lender"]),
+            "lender": "lender",
+            "sharing_type": sharing_type,
+        }
+        stream = ("account", self.ids[borrower])
+        append_raw(self.connection, event, stream, data, related=self.ids["lender"])
+
+    def role(self, event: str, account: str, role: str) -> None:
+        data = {"access_id": str(uuid.uuid4()), "role": role}
+        append_raw(self.connection, event, ("account", self.ids[account]), data)
+
+    def release(self, borrower: str, version: int, host: str) -> None:
+        data = {
+            "account": borrower,
+            "exchange": "aster",
+            "credential_id": self.credential_id,
+            "credential_version": version,
+            "host": host,
+            "purpose": "run",
+            "lender": None if borrower == "lender" else "lender",
+        }
+        related = None if borrower == "lender" else self.ids["lender"]
+        stream = ("release", self.ids[borrower])
+        append_raw(self.connection, "CredentialReleased", stream, data, related=related)
+
+    def now(self) -> str:
+        time.sleep(0.002)
+        row = self.connection.execute("SELECT clock_timestamp()").fetchone()
+        assert row is not None
+        moment: dt.datetime = row[0]
+        return moment.isoformat()
+
+    def users(self, verb: str, *options: str) -> list[tuple[str, int]]:
+        result = self.cli(verb, "lender", "aster", *options, "--json")
+        assert result.exit_status == 0, result.err
+        return [(one["account"], one["version"]) for one in result.data["could_use"]]
+
+
+@pytest.fixture
+def world(cli: CommandLine, connection: Connection) -> World:
+    return World(cli, connection)
+
+
+def test_a_borrower_could_use_the_key_from_the_grant_to_its_end(world: World) -> None:
+    before = world.now()
+    world.share("SharingGranted", "friend")
+    during = world.now()
+    world.share("SharingRevoked", "friend")
+    assert world.users("who-could-use", "--at", before) == [("lender", 1)]
+    assert world.users("who-could-use", "--at", during) == [("lender", 1), ("friend", 1)]
+    assert world.users("who-could-use") == [("lender", 1)]
+    assert world.users("blast-radius") == [("lender", 1), ("friend", 1)]
+
+
+def test_a_narrow_share_never_gives_a_full_key(world: World) -> None:
+    world.share("SharingGranted", "watcher", "read_only")
+    assert world.users("who-could-use") == [("lender", 1)]
+    world.store("add-credential", "2", "--permission", "read_only")
+    assert ("watcher", 1) in world.users("who-could-use")
+
+
+def test_a_changed_share_counts_from_its_change_on(world: World) -> None:
+    world.share("SharingGranted", "watcher", "positions_only")
+    narrow = world.now()
+    world.share("SharingChanged", "watcher", "full")
+    assert world.users("who-could-use", "--at", narrow) == [("lender", 1)]
+    assert world.users("who-could-use") == [("lender", 1), ("watcher", 1)]
+
+
+@pytest.mark.parametrize(
+    ("stop", "left"),
+    [
+        (["deactivate-account", "friend"], [("lender", 1)]),
+        (["deactivate-account", "lender"], []),
+        (["deactivate-credential", "lender", "aster"], []),
+    ],
+)
+def test_what_is_inactive_can_use_nothing(
+    world: World, stop: list[str], left: list[tuple[str, int]]
+) -> None:
+    world.share("SharingGranted", "friend")
+    active = world.now()
+    assert world.cli(*stop).exit_status == 0
+    assert world.users("who-could-use") == left
+    assert world.users("who-could-use", "--at", active) == [("lender", 1), ("friend", 1)]
+
+
+def test_every_version_since_a_moment_is_told_and_the_newest_by_default(world: World) -> None:
+    start = world.now()
+    world.store("replace-credential", "2")
+    assert world.users("blast-radius") == [("lender", 2)]
+    assert world.users("blast-radius", "--since", start) == [("lender", 1), ("lender", 2)]
+
+
+def test_who_received_a_version_is_told_with_role_host_and_times(world: World) -> None:
+    world.share("SharingGranted", "friend")
+    world.release("friend", 1, "host-a")
+    world.release("friend", 1, "host-a")
+    world.release("lender", 1, "host-b")
+    world.share("SharingRevoked", "friend")
+    received = world.cli("who-could-use", "lender", "aster", "--json").data["received"]
+    assert [(r["account"], r["host"], r["times"], r["lender"]) for r in received] == [
+        ("lender", "host-b", 1, None),
+        ("friend", "host-a", 2, "lender"),
+    ]
+    assert len(received[1]["last_commands"]) == 2
+    world.store("replace-credential", "2")
+    assert world.cli("blast-radius", "lender", "aster", "--json").data["received"] == []
+    assert "host-a" in world.cli("blast-radius", "lender", "aster", "--since", "2020-01-01").out
+
+
+def test_login_roles_count_while_they_were_granted(world: World) -> None:
+    world.role("AccessGranted", "lender", "bot_role")
+    during = world.now()
+    world.role("AccessRevoked", "lender", "bot_role")
+
+    def roles(*options: str) -> list[str]:
+        data = world.cli("who-could-use", "lender", "aster", *options, "--json").data
+        return list(data["could_use"][0]["roles"])
+
+    assert roles("--at", during) == ["bot_role"]
+    assert roles() == []
+
+
+def test_a_removed_key_can_be_asked_for_in_its_time_only(world: World) -> None:
+    while_held = world.now()
+    world.cli("remove-credential", "lender", "aster", "--yes")
+    assert world.users("who-could-use", "--at", while_held) == [("lender", 1)]
+    assert world.users("blast-radius", "--since", while_held) == [("lender", 1)]
+    refused = world.cli("who-could-use", "lender", "aster", "--json")
+    assert (refused.exit_status, refused.error["code"]) == (3, "credential_not_found")
+
+
+def test_a_lenders_history_shows_what_borrowers_did_and_a_borrowers_its_own(world: World) -> None:
+    world.share("SharingGranted", "friend")
+    world.release("friend", 1, "host-a")
+
+    def types(account: str) -> list[str]:
+        return [e["event_type"] for e in world.cli("history", account, "--json").data]
+
+    assert types("lender") == [
+        "AccountCreated",
+        "CredentialAdded",
+        "SharingGranted",
+        "CredentialReleased",
+    ]
+    assert types("friend") == ["AccountCreated", "SharingGranted", "CredentialReleased"]
+    of_credential = world.cli("history", "--credential", world.credential_id, "--json").data
+    assert [e["event_type"] for e in of_credential] == ["CredentialAdded", "CredentialReleased"]
