@@ -309,9 +309,8 @@ def ip_allow_list(addresses: list[str]) -> list[str]:
 
 def _ip(address: str) -> str:
     try:
-        network = ipaddress.ip_network(address.strip())
-        if "%" in address:  # a zone is of this machine, and may be any text
-            raise ValueError(address)
+        # A zone (after %) is a matter of one machine, and may be any text.
+        network = ipaddress.ip_network(address.strip().replace("%", " "))
     except ValueError:
         raise InvalidInput(
             f"{address!r} is not an IP address or network",
