@@ -288,7 +288,8 @@ def test_unique_constraints_treat_two_rows_without_a_subaccount_as_the_same_slot
     copy = (
         "INSERT INTO account_exchange_credentials "
         "SELECT gen_random_uuid(), account_id, exchange_id, api_key_encrypted, "
-        "secret_key_encrypted, additional_credentials_encrypted, exchange_account_id, {subaccount}, is_active, last_used, created_at, updated_at, "
+        "secret_key_encrypted, additional_credentials_encrypted, exchange_account_id, "
+        "{subaccount}, is_active, last_used, created_at, updated_at, "
         "{permission}, version, data_key_id FROM account_exchange_credentials LIMIT 1"
     )
     for subaccount, permission, error in (
