@@ -111,6 +111,12 @@ def empty_database() -> Iterator[str]:
 
 
 @pytest.fixture
+def another_empty_database() -> Iterator[str]:
+    """The address of a second database with nothing in it."""
+    yield from _fresh_database("template0")
+
+
+@pytest.fixture
 def database_url() -> Iterator[str]:
     """The address of a migrated database."""
     yield from _fresh_database(os.environ[TEMPLATE])
