@@ -36,7 +36,6 @@ DROP FUNCTION IF EXISTS public.release_claim(text);
 DROP TABLE IF EXISTS public.release_collections;
 DROP INDEX IF EXISTS public.audit_events_released_credential;
 DROP FUNCTION IF EXISTS public.resolve_credential(uuid, integer, integer, text, text);
-DROP FUNCTION IF EXISTS public.pick_credential(uuid, integer, integer, text);
 DROP FUNCTION IF EXISTS public.session_is_bot();
 DROP FUNCTION IF EXISTS public.session_accounts();
 DROP FUNCTION IF EXISTS public.session_may_use(uuid);

@@ -43,7 +43,7 @@ _POSITIONS: Final = _words(
 _ACCOUNT: Final = _words(
     """
     fetch_balance fetch_accounts fetch_order fetch_orders fetch_open_order fetch_open_orders
-    fetch_closed_order fetch_closed_orders fetch_canceled_orders fetch_order_trades
+    fetch_closed_orders fetch_canceled_orders fetch_order_trades
     fetch_my_trades fetch_my_liquidations fetch_position_history fetch_positions_history
     fetch_funding_history fetch_ledger fetch_ledger_entry fetch_deposits fetch_withdrawals
     fetch_deposits_withdrawals fetch_transfers fetch_trading_fee fetch_trading_fees

@@ -112,7 +112,6 @@ def test_claims_cannot_carry_control_characters_or_essays(
         "CREATE TABLE public.accounts_of_mine (id int)",
         "SELECT session_may_use(gen_random_uuid())",
         "SELECT resolve_credential(gen_random_uuid(), 1, NULL, NULL, NULL)",
-        "SELECT pick_credential(gen_random_uuid(), 1, NULL, NULL)",
         "SELECT other_users(gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 1)",
         "SELECT append_release('X', gen_random_uuid(), '{}', 'a', NULL, gen_random_uuid(), 0, NULL)",
         "SELECT append_event(gen_random_uuid(), 'release', gen_random_uuid(), 0, 'X', 1, '{}', 'a',"

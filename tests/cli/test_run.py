@@ -1,0 +1,254 @@
+"""The verbs about sharing and access, and `run`: a program with an account's credentials."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.bots import login_role
+from support.cli import CommandLine
+
+BACKPACK = '{"public_key": "pub-1", "secret_key": "sec-1"}'
+LIGHTER = '{"private_key": "it\'s \\"$HOME\\" \\\\ 1"}'
+SHOW = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
+
+
+@pytest.fixture
+def bot(cli: CommandLine) -> CommandLine:
+    """An account `bot` that borrows Backpack from `lender`, and has Lighter itself."""
+    for account in ("lender", "bot"):
+        cli("create-account", account)
+    cli("add-credential", "lender", "backpack", "--from-json", "-", stdin=BACKPACK)
+    cli("add-credential", "bot", "lighter", "--from-json", "-", stdin=LIGHTER)
+    assert cli("share", "bot", "lender", "backpack").exit_status == 0
+    return cli
+
+
+def run(cli: CommandLine, *arguments: str, **environment: str) -> Any:
+    """What a program sees: its environment and its arguments."""
+    result = cli.process("run", "--account", "bot", *arguments, **environment)
+    assert result.exit_status == 0, result.err
+    return json.loads(result.out)
+
+
+def show(*arguments: str) -> tuple[str, ...]:
+    """The command that shows what it was given."""
+    return ("--", sys.executable, "-c", SHOW, *arguments)
+
+
+def test_the_program_gets_the_variables_that_bots_expect(bot: CommandLine) -> None:
+    environment, arguments = run(bot, *show("--flag", "$HOME", "a b"))
+    assert environment["BACKPACK_PUBLIC_KEY"] == "pub-1"
+    assert environment["BACKPACK_SECRET_KEY"] == "sec-1"
+    assert environment["API_KEY_PRIVATE_KEY"] == 'it\'s "$HOME" \\ 1'
+    assert environment["LIGHTER_API_KEY_INDEX"] == "0"
+    assert environment["REGISTRY_ACCOUNT"] == "bot"
+    assert arguments == ["--flag", "$HOME", "a b"]
+
+
+def test_nothing_that_is_not_the_programs_is_passed_on(bot: CommandLine) -> None:
+    planted = {
+        "ASTER_API_KEY": "other",
+        "ASTER_SECRET_KEY_MAIN_BOT": "other",
+        "MAIN_BOT_ASTER_SECRET_KEY": "other",
+        "PARADEX_MNEMONIC": "other",
+        "API_KEY_PRIVATE_KEY_2": "other",
+        "PGPASSWORD": "other",
+        "CREDENTIAL_ENCRYPTION_KEY_FILE": "",
+        "REGISTRY_LOG_LEVEL": "error",
+    }
+    environment, _ = run(bot, *show(), MY_SETTING="kept", **planted)
+    assert environment.keys() & {*planted, "CREDENTIAL_ENCRYPTION_KEY", "DATABASE_URL"} == set()
+    assert environment["MY_SETTING"] == "kept"
+    assert bot.master_key not in environment.values()
+
+
+def test_the_database_and_others_are_passed_on_when_asked(bot: CommandLine) -> None:
+    environment, _ = run(
+        bot, "--keep-database", "--keep", "ASTER_API_KEY", *show(), ASTER_API_KEY="wanted"
+    )
+    assert environment["DATABASE_URL"] == bot.environment["DATABASE_URL"]
+    assert environment["ASTER_API_KEY"] == "wanted"
+
+
+def test_the_file_form_leaves_the_environment_clean_and_can_be_read_again(
+    bot: CommandLine,
+) -> None:
+    program = (
+        "import json, os, sys\n"
+        "from dotenv import dotenv_values\n"
+        "first, second = dotenv_values(sys.argv[1]), dotenv_values(os.environ['REGISTRY_ENV_FILE'])\n"
+        "print(json.dumps([first, second, dict(os.environ)]))"
+    )
+    first, second, environment = run(
+        bot, "--env-file", "--", sys.executable, "-c", program, "{env-file}"
+    )
+    assert first == second
+    assert first["API_KEY_PRIVATE_KEY"] == 'it\'s "$HOME" \\ 1'
+    assert first["BACKPACK_SECRET_KEY"] == "sec-1"
+    assert "BACKPACK_SECRET_KEY" not in environment
+
+
+@pytest.mark.parametrize("status", [0, 3, 77])
+def test_the_exit_code_is_the_programs(bot: CommandLine, status: int) -> None:
+    result = bot.process(
+        "run", "--account", "bot", "--", sys.executable, "-c", f"import sys; sys.exit({status})"
+    )
+    assert result.exit_status == status
+
+
+def test_signals_reach_the_program_since_it_took_our_place(bot: CommandLine) -> None:
+    program = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    started = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "registry.commands", "run", "--account", "bot", "--"),
+            *(sys.executable, "-c", program),
+        ],
+        env=bot.environment,
+        cwd=Path(__file__).resolve().parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert started.stdout is not None
+    with started.stdout as out:
+        assert int(out.readline()) == started.pid
+        command = Path(f"/proc/{started.pid}/cmdline")
+        if command.exists():
+            assert b"sec-1" not in command.read_bytes()
+        os.kill(started.pid, signal.SIGTERM)
+        assert started.wait(10) == -signal.SIGTERM
+
+
+def test_a_broken_pipe_kills_the_program_as_it_would_without_us(bot: CommandLine) -> None:
+    result = bot.process("run", "--account", "bot", "--", "sh", "-c", "yes | head -1; yes | true")
+    assert (result.exit_status, result.out) == (0, "y\n")
+    assert "Broken pipe" not in result.err
+
+
+def test_what_cannot_be_run_releases_nothing(bot: CommandLine) -> None:
+    result = bot.process("run", "--account", "bot", "--json", "--", "no-such-program")
+    assert (result.exit_status, result.error["code"]) == (3, "command_not_found")
+    assert bot("history", "--type", "CredentialReleased", "--json").data == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (("--account", "nobody"), 3, "account_not_found"),
+        (("--account", "empty"), 3, "no_credentials"),
+        (("--account", "stopped"), 5, "account_inactive"),
+        (("--account", "bot", "--exchange", "paradex"), 3, "credential_not_found"),
+        (("--account", "bot", "--access", "read_only"), 5, "release_refused"),
+    ],
+)
+def test_a_refusal_has_its_exit_code_and_runs_nothing(
+    bot: CommandLine, arguments: tuple[str, ...], status: int, code: str
+) -> None:
+    for account in ("empty", "stopped"):
+        bot("create-account", account)
+    bot("deactivate-account", "stopped")
+    result = bot.process("run", *arguments, "--json", "--", "echo", "ran")
+    assert (result.exit_status, result.error["code"], result.out) == (status, code, "")
+
+
+def test_a_bad_credential_is_said_and_the_others_are_passed(bot: CommandLine) -> None:
+    bot("deactivate-credential", "lender", "backpack", "--cascade")
+    result = bot.process("run", "--account", "bot", "--", "sh", "-c", "echo $LIGHTER_ACCOUNT_INDEX")
+    assert (result.exit_status, result.out) == (0, "0\n")
+    assert "no backpack credential: the credential of lender for backpack is inactive" in result.err
+
+
+def test_each_start_is_in_the_history_with_its_program(bot: CommandLine) -> None:
+    bot.process("run", "--account", "bot", "--reason", "nightly", "--", "true", "sec-argument")
+    (lender, own) = bot("history", "--type", "CredentialReleased", "--json").data
+    assert (lender["data"]["purpose"], lender["reason"]) == ("run true", "nightly")
+    assert (own["data"]["source"], own["data"]["exchange"]) == ("own", "lighter")
+
+
+def test_a_bots_role_runs_with_its_account_only(bot: CommandLine, database_url: str) -> None:
+    with login_role(database_url) as role:
+        granted = bot("grant-access", "bot", "--role", role.name, "--json")
+        assert granted.data["events"][0]["type"] == "AccessGranted"
+        assert not bot("grant-access", "bot", "--role", role.name, "--json").data["changed"]
+        as_bot = {"DATABASE_URL": role.address}
+        for account, status in (("bot", 0), ("lender", 5)):
+            result = bot.process("run", "--account", account, "--", "true", **as_bot)
+            assert result.exit_status == status, result.err
+        assert bot("list-access", "--json").data[0]["role"] == role.name
+        assert role.name in bot("list-access", "bot").out
+        assert bot("revoke-access", "bot", "--role", role.name).exit_status == 0
+        assert bot("revoke-access", "bot", "--role", role.name).exit_status == 3
+        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status == 5
+        assert bot("list-access").out == "No role was given access here.\n"
+
+
+def test_access_needs_a_login_role(bot: CommandLine) -> None:
+    for role in ("no_such_role", "registry_auditor"):
+        result = bot("grant-access", "bot", "--role", role, "--json")
+        assert (result.exit_status, result.error["code"]) == (3, "role_not_found")
+
+
+def test_deleting_an_account_takes_it_from_its_roles(bot: CommandLine, database_url: str) -> None:
+    with login_role(database_url) as role:
+        bot("create-account", "gone")
+        bot("grant-access", "gone", "--role", role.name)
+        deleted = bot("delete-account", "gone", "--yes", "--json").data
+        assert [e["type"] for e in deleted["events"]] == ["AccessRevoked", "AccountDeleted"]
+
+
+def test_runbot_starts_the_entry_point_of_a_bot(bot: CommandLine, tmp_path: Path) -> None:
+    entry = tmp_path / "runbot.py"
+    entry.write_text(SHOW)
+    script = Path(__file__).resolve().parents[2] / "scripts" / "runbot"
+    done = subprocess.run(
+        [script, "--account", "bot", "--", "--strategy", "funding"],
+        env={**bot.environment, "RUNBOT_COMMAND": f"{sys.executable} runbot.py"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    environment, arguments = json.loads(done.stdout)
+    assert environment["BACKPACK_SECRET_KEY"] == "sec-1"
+    assert arguments == ["--strategy", "funding"]
+    assert "UV_CACHE_DIR" not in environment
+
+
+def test_the_verbs_of_sharing_speak_to_people_and_to_programs(bot: CommandLine) -> None:
+    assert bot("list-shares", "--json").data[0]["lender"] == "lender"
+    assert "lender" in bot("list-shares", "bot").out
+    assert bot("list-shares", "--exchange", "aster").out == "There are no shares here.\n"
+    resolved = bot("resolve", "bot", "backpack", "--json").data
+    assert (resolved[0]["holder"], resolved[0]["source"]) == ("lender", "shared")
+    text = bot("resolve", "bot").out
+    assert "bot has none of its own; lender shares its full key, version 1 (full)" in text
+    assert "bot has its own full key, version 1" in text
+    assert bot("resolve", "nobody").exit_status == 3
+    assert bot("resolve", "bot", "paradex").exit_status == 3
+    bot("create-account", "empty")
+    assert "has no credentials" in bot("resolve", "empty").out
+    assert bot("unshare", "bot", "backpack").exit_status == 0
+    assert bot("unshare", "bot", "backpack").exit_status == 3
+
+
+def test_an_expiry_that_is_near_is_said(bot: CommandLine) -> None:
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    bot("update-credential", "bot", "lighter", "--expires-at", soon)
+    assert "expires on" in bot("resolve", "bot").err
+    result = bot.process("run", "--account", "bot", "--", "true")
+    assert "Warning: the lighter key of bot expires on" in result.err
+
+
+def test_cascade_says_who_is_affected(bot: CommandLine) -> None:
+    refused = bot("deactivate-account", "lender", "--json")
+    assert (refused.exit_status, refused.error["code"]) == (5, "account_in_use")
+    assert "bot borrows backpack from lender (full)" in refused.error["message"]
+    shown = bot("remove-credential", "lender", "backpack", "--yes", "--cascade", "--dry-run")
+    assert "Note: ended with it: bot borrows backpack" in shown.err
+    assert bot("list-shares", "--json").data != []
