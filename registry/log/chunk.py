@@ -209,12 +209,17 @@ def _roots_of(array: bytes) -> list[bytes] | None:
 
 
 def _missing(report: ChunkReport, start: int, end: int) -> None:
-    what = f"position {start} is" if end == start + 1 else f"positions {start} to {end - 1} are"
-    report.fail("positions", f"{what} missing", start)
+    report.fail("positions", missing_positions(start, end), start)
     for position in range(start, end):
         completed = _trailing_ones(position - report.first)
         del report.nodes[len(report.nodes) - completed :]
         report.nodes.append(None)
+
+
+def missing_positions(start: int, end: int) -> str:
+    """The text of a failure: these positions, the last one excluded, hold no event."""
+    what = f"position {start} is" if end == start + 1 else f"positions {start} to {end - 1} are"
+    return f"{what} missing"
 
 
 def wrong_version(stream: bytes, version: int, last: int) -> str:

@@ -172,8 +172,8 @@ def split_notes(text: str) -> list[str]:
         if signed and not line.startswith(_DASH):
             notes.append("".join(lines))
             lines, signed = [], False
-            if not line.strip():
-                continue
+        if not lines and not line.strip():
+            continue
         lines.append(line)
         signed = line.startswith(_DASH)
     if signed:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.errors import InvalidInput, LogRewritten, NotFound
+from registry.log.chunk import missing_positions
 from registry.log.merkle import is_consistent
 from registry.log.tree import read_consistency, read_head, read_root
 from registry.proofs.checkpoint import Checkpoint, read_checkpoint
@@ -96,7 +97,7 @@ def check_continues(connection: Connection, old: Checkpoint, new: Checkpoint) ->
     if old.size > new.size:
         raise LogRewritten(
             f"a checkpoint was signed over {old.size} events, and the log has {new.size}: "
-            f"positions {new.size} to {old.size - 1} are missing",
+            + missing_positions(new.size, old.size),
             hint="Events were deleted, or the database is an older copy.",
         )
     path = read_consistency(connection, old.size, new.size)

@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
-from registry.errors import DatabaseUnavailable
+from registry.errors import CredentialNotFound, DatabaseUnavailable
 from registry.services.lookup import account_id, exchange_of, send_exchange
 from registry.services.moments import events_before
 
@@ -53,6 +53,7 @@ def history(database: Database, wanted: HistoryFilter) -> list[Record]:
     Raises:
         AccountNotFound: no account ever had this name.
         ExchangeNotFound: no exchange has this name.
+        CredentialNotFound: no account is named, and none holds the credential now.
     """
     with database.connection() as connection, registry_errors(connection):
         parameters = _parameters(connection, wanted)
@@ -128,7 +129,8 @@ def _new_events(
 
 
 def _newest(wanted: HistoryFilter) -> sql.Composed:
-    by_account = wanted.command_id is None and wanted.account is not None
+    of_account = wanted.account is not None or wanted.credential_id is not None
+    by_account = of_account and wanted.command_id is None
     return _compose("show", positions=_compose("newest_of_an_account" if by_account else "newest"))
 
 
@@ -143,14 +145,11 @@ def _text(name: str) -> Any:
 
 
 def _parameters(connection: Connection, wanted: HistoryFilter) -> Record:
-    found: uuid.UUID | None = None
-    if wanted.account is not None:
-        found = account_id(connection, wanted.account, also_former=True)
     if wanted.exchange is not None:
         exchange_of(send_exchange(connection, wanted.exchange), wanted.exchange)
     credential_id = None if wanted.credential_id is None else str(wanted.credential_id)
     return {
-        "account_id": found,
+        "account_id": _account(connection, wanted),
         "exchange": wanted.exchange,
         "credential_id": credential_id,
         "event_type": wanted.event_type,
@@ -160,6 +159,22 @@ def _parameters(connection: Connection, wanted: HistoryFilter) -> Record:
         "to": _MAX if wanted.until is None else events_before(connection, wanted.until),
         "limit": wanted.limit,
     }
+
+
+def _account(connection: Connection, wanted: HistoryFilter) -> uuid.UUID | None:
+    if wanted.account is not None:
+        return account_id(connection, wanted.account, also_former=True)
+    if wanted.credential_id is None:
+        return None
+    parameters = {"credential_id": wanted.credential_id}
+    row = connection.execute(_QUERIES["account_of_credential"], parameters).fetchone()
+    if row is None:
+        raise CredentialNotFound(
+            f"no account holds the credential {wanted.credential_id} now",
+            hint="Name the account that held it: "
+            f"account-registry history ACCOUNT --credential {wanted.credential_id}",
+        )
+    return uuid.UUID(str(row[0]))
 
 
 def _size(connection: Connection) -> int:

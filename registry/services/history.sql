@@ -60,3 +60,6 @@ SELECT h.size FROM public.audit_head AS h
 
 -- name: listen
 LISTEN account_registry_events
+
+-- name: account_of_credential
+SELECT c.account_id FROM public.credential_overview AS c WHERE c.id = %(credential_id)s

@@ -37,6 +37,10 @@ def check_stretch(
     report = check_rows(copy_rows(connection, first, end), first, end)
     stretch = Stretch(report)
     sealed, report.sealed = report.sealed, []
+    if keyring is None:
+        stretch.unopened = len(sealed)
+        sealed = _doubtful(connection, sealed)
+        stretch.unopened -= len(sealed)
     ids = [version.data_key_id for version in sealed]
     rows = connection.execute(_QUERIES["data_keys"], {"ids": ids}, binary=True).fetchall()
     stored = {row[0]: row for row in rows}
@@ -47,6 +51,17 @@ def check_stretch(
         else:
             _check_key(stretch, version, keyring, *row[1:])
     return stretch
+
+
+def _doubtful(connection: Connection, sealed: list[SealedVersion]) -> list[SealedVersion]:
+    """The versions that need a closer look, although no key is to be opened."""
+    parameters = {
+        "ids": [version.data_key_id for version in sealed],
+        "credential_ids": [version.credential_id for version in sealed],
+        "versions": [version.version for version in sealed],
+    }
+    doubtful = {row[0] for row in connection.execute(_QUERIES["doubtful_data_keys"], parameters)}
+    return [version for version in sealed if version.data_key_id in doubtful]
 
 
 def _check_key(
