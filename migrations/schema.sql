@@ -2,6 +2,21 @@
 -- scripts/generate-schema: do not edit. To make a database, run: account-registry migrate up
 -- (which also makes the roles, the rows of the exchanges and the head of the log).
 
+CREATE FUNCTION public.account_limit(p_metadata jsonb, p_name text) RETURNS numeric
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (p_metadata ->> p_name)::numeric;
+EXCEPTION WHEN invalid_text_representation THEN
+    RAISE EXCEPTION USING ERRCODE = 'RG022',
+        MESSAGE = format('%s in the account''s metadata is not a number', p_name),
+        HINT = 'Correct it with: account-registry update-account --metadata';
+END
+$$;
+
+ALTER FUNCTION public.account_limit(p_metadata jsonb, p_name text) OWNER TO registry_owner;
+
 CREATE FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -78,6 +93,50 @@ $$;
 
 ALTER FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) OWNER TO registry_owner;
 
+CREATE FUNCTION public.append_release(p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, OUT release_id uuid, OUT event_position bigint, OUT released_at timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    version integer;
+BEGIN
+    release_id := gen_random_uuid();
+    released_at := clock_timestamp();
+    SELECT coalesce(max(e.stream_version), 0) INTO version
+    FROM public.audit_events AS e
+    WHERE e.stream_type = 'release' AND e.stream_id = p_account_id;
+    event_position := public.append_event(
+        release_id, 'release', p_account_id, version, p_event_type, 1, p_data,
+        public.release_claim(p_actor), p_reason, p_command_id, p_command_index,
+        sha256(convert_to(p_data::text, 'UTF8')), p_related_account_id, released_at);
+END
+$$;
+
+ALTER FUNCTION public.append_release(p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, OUT release_id uuid, OUT event_position bigint, OUT released_at timestamp with time zone) OWNER TO registry_owner;
+
+CREATE FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) RETURNS json
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found_data json;
+BEGIN
+    SELECT e.data INTO found_data
+    FROM public.audit_events AS e
+    WHERE e.event_id = p_event_id AND e.event_type = p_event_type
+        AND e.xmin = pg_current_xact_id_if_assigned()::xid;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RG005',
+            MESSAGE = format('keys change only together with a %s event of the same transaction',
+                p_event_type),
+            HINT = 'Use the commands rotate-master-key and destroy-secrets.';
+    END IF;
+    RETURN found_data;
+END
+$$;
+
+ALTER FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) OWNER TO registry_owner;
+
 CREATE FUNCTION public.audit_leaf(p_position bigint, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone, p_recorded_at timestamp with time zone, p_recorded_by text) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ((((((((((((((((((((((((((((((('\x00000008'::bytea || int8send(p_position)) || '\x00000010'::bytea) || uuid_send(p_event_id)) || int4send(octet_length(p_stream_type))) || convert_to(p_stream_type, 'UTF8'::name)) || '\x00000010'::bytea) || uuid_send(p_stream_id)) || '\x00000004'::bytea) || int4send(p_stream_version)) || int4send(octet_length(p_event_type))) || convert_to(p_event_type, 'UTF8'::name)) || '\x00000004'::bytea) || int4send(p_schema_version)) || int4send(octet_length((p_data)::text))) || convert_to((p_data)::text, 'UTF8'::name)) || int4send(octet_length(p_actor))) || convert_to(p_actor, 'UTF8'::name)) || COALESCE((int4send(octet_length(p_reason)) || convert_to(p_reason, 'UTF8'::name)), '\xffffffff'::bytea)) || '\x00000010'::bytea) || uuid_send(p_command_id)) || '\x00000004'::bytea) || int4send(p_command_index)) || int4send(octet_length(p_command_digest))) || p_command_digest) || COALESCE(('\x00000010'::bytea || uuid_send(p_related_account_id)), '\xffffffff'::bytea)) || '\x00000008'::bytea) || timestamptz_send(p_occurred_at)) || '\x00000008'::bytea) || timestamptz_send(p_recorded_at)) || int4send(octet_length(p_recorded_by))) || convert_to(p_recorded_by, 'UTF8'::name));
@@ -97,6 +156,259 @@ END
 $$;
 
 ALTER FUNCTION public.audit_refuse_change() OWNER TO registry_owner;
+
+CREATE FUNCTION public.audit_wake_followers() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    NOTIFY account_registry_events;
+    RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION public.audit_wake_followers() OWNER TO registry_owner;
+
+CREATE FUNCTION public.collect_release(p_release_id uuid) RETURNS TABLE(exchange_id integer, owner_id uuid, subaccount_index integer, permission text, version integer, api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb, data_key_id uuid, wrapped_key text, master_key_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    released record;
+BEGIN
+    -- A transaction that has appended holds the head's lock: it is the last that did.
+    IF EXISTS (SELECT FROM public.audit_head AS h WHERE h.appended_by = pg_current_xact_id_if_assigned()) THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'a release is collected after the transaction that requested it is committed',
+            HINT = 'Commit first: no commit, no secret.';
+    END IF;
+    SELECT e.stream_id, e.recorded_at, (e.data ->> 'credential_id')::uuid AS credential_id,
+        (e.data ->> 'credential_version')::integer AS version,
+        (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type
+    INTO released
+    FROM public.audit_events AS e
+    WHERE e.event_id = p_release_id AND e.event_type = 'CredentialReleased'
+        AND e.recorded_by = session_user::text;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('no release %s was recorded for %s', p_release_id, session_user);
+    ELSIF released.recorded_at < clock_timestamp() - interval '10 seconds' THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('the release %s was not collected in time', p_release_id),
+            HINT = 'Request it again.';
+    END IF;
+    INSERT INTO public.release_collections VALUES (p_release_id, clock_timestamp())
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('the release %s was collected already', p_release_id),
+            HINT = 'Request it again.';
+    END IF;
+    PERFORM public.ensure_durable();
+    RETURN QUERY
+        SELECT c.exchange_id, c.account_id, c.subaccount_index, c.permission::text, c.version,
+            c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
+            k.id, k.wrapped_key, k.master_key_id
+        FROM public.account_exchange_credentials AS c
+        JOIN public.accounts AS o ON o.id = c.account_id AND o.is_active
+        JOIN public.accounts AS b ON b.id = released.stream_id AND b.is_active
+        JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
+        WHERE c.id = released.credential_id AND c.version = released.version AND c.is_active
+            AND public.session_may_use(b.id)
+            AND (released.share_id IS NULL OR EXISTS (
+                SELECT FROM public.account_exchange_sharing AS s
+                WHERE s.id = released.share_id AND s.sharing_type = released.sharing_type));
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('what the release %s is about has changed since', p_release_id),
+            HINT = 'Request it again.';
+    END IF;
+END
+$$;
+
+ALTER FUNCTION public.collect_release(p_release_id uuid) OWNER TO registry_owner;
+
+CREATE FUNCTION public.destroy_data_keys(p_event_id uuid) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    event json := public.audit_event_of_this_transaction(
+        p_event_id, 'CredentialSecretsDestroyed');
+    destroyed integer;
+BEGIN
+    DELETE FROM public.credential_data_keys AS k
+    USING json_array_elements_text(event -> 'data_key_ids') AS named (id)
+    WHERE k.id = named.id::uuid AND k.credential_id = (event ->> 'credential_id')::uuid;
+    GET DIAGNOSTICS destroyed = ROW_COUNT;
+    RETURN destroyed;
+END
+$$;
+
+ALTER FUNCTION public.destroy_data_keys(p_event_id uuid) OWNER TO registry_owner;
+
+CREATE FUNCTION public.ensure_durable() RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    target pg_lsn := pg_current_wal_insert_lsn();
+    -- On a fresh page the insert position stands behind a header that nobody flushes.
+    page_offset constant numeric :=
+        (target - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
+    patience integer := 600;
+BEGIN
+    IF page_offset <= 40 THEN
+        target := target - page_offset;
+    END IF;
+    IF pg_current_wal_flush_lsn() >= target THEN
+        RETURN;
+    END IF;
+    IF current_setting('server_version_num')::integer >= 170000 THEN
+        EXECUTE $flush$ SELECT pg_logical_emit_message(false, 'account_registry', '', true) $flush$;
+        RETURN;
+    END IF;
+    WHILE pg_current_wal_flush_lsn() < target LOOP
+        IF patience = 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG021',
+                MESSAGE = 'the record of the release is not on disk yet',
+                HINT = 'Ask again; check the disk and wal_writer_delay if it goes on.';
+        END IF;
+        PERFORM pg_sleep(0.005);
+        patience := patience - 1;
+    END LOOP;
+END
+$_$;
+
+ALTER FUNCTION public.ensure_durable() OWNER TO registry_owner;
+
+CREATE TABLE public.audit_events (
+    "position" bigint NOT NULL,
+    event_id uuid NOT NULL,
+    stream_type text NOT NULL,
+    stream_id uuid NOT NULL,
+    stream_version integer NOT NULL,
+    event_type text NOT NULL,
+    schema_version integer NOT NULL,
+    data json NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    command_id uuid NOT NULL,
+    command_index integer NOT NULL,
+    command_digest bytea NOT NULL,
+    related_account_id uuid,
+    occurred_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    recorded_by text NOT NULL,
+    leaf_hash bytea NOT NULL,
+    subtree_roots bytea[] NOT NULL,
+    CONSTRAINT audit_events_actor_check CHECK (((actor <> ''::text) AND (length(actor) <= 255))),
+    CONSTRAINT audit_events_command_digest_check CHECK ((length(command_digest) = 32)),
+    CONSTRAINT audit_events_command_index_check CHECK ((command_index >= 0)),
+    CONSTRAINT audit_events_data_check CHECK ((json_typeof(data) = 'object'::text)),
+    CONSTRAINT audit_events_event_type_check CHECK ((event_type ~ '^[A-Z][A-Za-z]{1,60}$'::text)),
+    CONSTRAINT audit_events_leaf_hash_check CHECK ((length(leaf_hash) = 32)),
+    CONSTRAINT audit_events_position_check CHECK (("position" >= 0)),
+    CONSTRAINT audit_events_reason_check CHECK ((length(reason) <= 1000)),
+    CONSTRAINT audit_events_schema_version_check CHECK ((schema_version > 0)),
+    CONSTRAINT audit_events_stream_type_check CHECK ((stream_type ~ '^[a-z]{1,30}$'::text)),
+    CONSTRAINT audit_events_stream_version_check CHECK ((stream_version > 0))
+);
+
+ALTER TABLE public.audit_events OWNER TO registry_owner;
+
+CREATE FUNCTION public.exchange_definition(p_exchange text) RETURNS json
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT e.data FROM public.audit_events e WHERE ((e.stream_type = 'exchange'::text) AND ((e.data ->> 'exchange'::text) = exchange_definition.p_exchange)) ORDER BY e."position" DESC LIMIT 1);
+
+ALTER FUNCTION public.exchange_definition(p_exchange text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM public.account_exchange_sharing AS s
+        WHERE s.shared_account_id = p_owner_id AND s.exchange_id = p_exchange_id) THEN
+        RETURN 0;
+    END IF;
+    RETURN (
+        SELECT count(*)
+        FROM public.accounts AS a
+        WHERE a.is_active AND a.id <> p_account_id
+            AND (a.id = p_owner_id OR a.id IN (
+                SELECT s.primary_account_id FROM public.account_exchange_sharing AS s
+                WHERE s.shared_account_id = p_owner_id AND s.exchange_id = p_exchange_id))
+            AND EXISTS (
+                SELECT FROM public.audit_events AS e
+                WHERE e.event_type = 'CredentialReleased'
+                    AND e.data ->> 'credential_id' = p_credential_id::text AND e.stream_id = a.id
+                    AND (e.data ->> 'credential_version')::integer = p_version));
+END
+$$;
+
+ALTER FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) OWNER TO registry_owner;
+
+CREATE FUNCTION public.position_limits() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    account record;
+    others record;
+    most_positions numeric;
+    most_exposure numeric;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.account_id IS DISTINCT FROM OLD.account_id THEN
+        IF pg_has_role(session_user, 'registry_bot', 'USAGE')
+            AND NOT pg_has_role(session_user, 'registry_operator', 'MEMBER') THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG024',
+                MESSAGE = 'a bot cannot give a position to another account',
+                HINT = 'Use: account-registry link-positions';
+        END IF;
+        -- Linking what exists is bookkeeping, not trading.
+        RETURN NEW;
+    ELSIF NEW.account_id IS NULL OR NEW.status = 'closed' THEN
+        RETURN NEW;
+    ELSIF TG_OP = 'UPDATE' AND OLD.status <> 'closed' AND NEW.size_usd <= OLD.size_usd THEN
+        RETURN NEW;
+    ELSIF current_setting('transaction_isolation') = 'repeatable read' THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG022',
+            MESSAGE = 'limits cannot be kept in a repeatable read transaction',
+            HINT = 'Use read committed (the default) or serializable.';
+    END IF;
+    PERFORM pg_advisory_xact_lock(7234117, hashtext(NEW.account_id::text));
+    SELECT a.account_name, a.is_active, a.metadata INTO account
+    FROM public.accounts AS a WHERE a.id = NEW.account_id;
+    IF NOT FOUND THEN
+        RETURN NEW;  -- the foreign key says so
+    ELSIF NOT account.is_active THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG025',
+            MESSAGE = format('account %s is inactive', account.account_name),
+            HINT = 'Positions can be closed, not opened or enlarged.';
+    END IF;
+    most_positions := public.account_limit(account.metadata, 'max_positions');
+    most_exposure := public.account_limit(account.metadata, 'max_exposure_usd');
+    SELECT count(*) AS number, coalesce(sum(p.size_usd), 0) AS exposure INTO others
+    FROM public.strategy_positions AS p
+    WHERE p.account_id = NEW.account_id AND p.status <> 'closed' AND p.id <> NEW.id;
+    IF others.number + 1 > most_positions THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG022',
+            MESSAGE = format('account %s has %s open positions, and max_positions is %s',
+                account.account_name, others.number, most_positions),
+            HINT = 'Close one, or change the limit with: account-registry update-account --metadata';
+    ELSIF others.exposure + NEW.size_usd > most_exposure THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG022',
+            MESSAGE = format('account %s would have %s USD in open positions, and max_exposure_usd is %s',
+                account.account_name, trim_scale(others.exposure + NEW.size_usd), most_exposure),
+            HINT = 'Close one, or change the limit with: account-registry update-account --metadata';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION public.position_limits() OWNER TO registry_owner;
 
 CREATE FUNCTION public.projection_refuse_direct_write() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -123,6 +435,148 @@ END
 $$;
 
 ALTER FUNCTION public.projection_refuse_direct_write() OWNER TO registry_owner;
+
+CREATE FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    account record;
+    wanted_id integer;
+BEGIN
+    PERFORM FROM public.audit_head FOR UPDATE;
+    SELECT * INTO account FROM public.session_account(p_account);
+    IF account.outcome <> 'ok' THEN
+        RETURN account.outcome;
+    END IF;
+    SELECT d.id INTO wanted_id FROM public.dexes AS d WHERE d.name = p_exchange;
+    IF wanted_id IS NULL THEN
+        RETURN 'exchange_not_found';
+    ELSIF EXISTS (
+        SELECT FROM public.account_exchange_credentials AS c
+        WHERE c.account_id = account.account_id AND c.exchange_id = wanted_id
+        UNION ALL
+        SELECT FROM public.account_exchange_sharing AS s
+        WHERE s.primary_account_id = account.account_id AND s.exchange_id = wanted_id
+    ) THEN
+        RETURN 'registry_has_credential';
+    ELSIF EXISTS (
+        SELECT FROM public.accounts AS a
+        WHERE a.id <> account.account_id
+            AND upper(regexp_replace(a.account_name, '[^A-Za-z0-9]', '_', 'g')) = p_suffix
+    ) THEN
+        RETURN 'ambiguous_name';
+    END IF;
+    PERFORM public.append_release(
+        'EnvironmentFallbackUsed', account.account_id,
+        json_build_object(
+            'account', p_account, 'exchange', p_exchange, 'exchange_id', wanted_id,
+            'origin', public.release_claim(p_origin), 'purpose', public.release_claim(p_purpose),
+            'host', public.release_claim(p_host), 'client_address', host(inet_client_addr())),
+        p_actor, NULL, gen_random_uuid(), 0, NULL);
+    RETURN 'ok';
+END
+$$;
+
+ALTER FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.release_claim(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN "left"(regexp_replace(COALESCE(NULLIF(btrim(p_text), ''::text), 'unknown'::text), '[[:cntrl:]]'::text, '?'::text, 'g'::text), 255);
+
+ALTER FUNCTION public.release_claim(p_text text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    account record;
+    found record;
+    released record;
+    command_id constant uuid := gen_random_uuid();
+    command_index integer := 0;
+BEGIN
+    IF p_access NOT IN ('full', 'read_only', 'positions_only') THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('%L is not an access', p_access),
+            HINT = 'It is full, read_only or positions_only.';
+    END IF;
+    -- From here on nothing changes until this transaction ends.
+    PERFORM FROM public.audit_head FOR UPDATE;
+    SELECT * INTO account FROM public.session_account(p_account);
+    IF account.outcome <> 'ok' THEN
+        outcome := account.outcome;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    DELETE FROM public.release_collections AS c
+    WHERE c.collected_at < clock_timestamp() - interval '1 minute';
+    FOR found IN
+        SELECT w.name, w.id AS exchange_id, r.*
+        FROM (
+            SELECT n.name, d.id
+            FROM unnest(p_exchanges) AS n (name) LEFT JOIN public.dexes AS d ON d.name = n.name
+            UNION ALL
+            SELECT d.name, d.id
+            FROM public.dexes AS d
+            WHERE p_exchanges IS NULL AND (d.id IN (
+                    SELECT c.exchange_id FROM public.account_exchange_credentials AS c
+                    WHERE c.account_id = account.account_id)
+                OR d.id IN (
+                    SELECT s.exchange_id FROM public.account_exchange_sharing AS s
+                    WHERE s.primary_account_id = account.account_id))
+        ) AS w
+        LEFT JOIN LATERAL public.resolve_credential(
+            account.account_id, w.id, p_subaccount, p_access, p_lender) AS r ON w.id IS NOT NULL
+        ORDER BY w.name
+    LOOP
+        exchange := found.name;
+        outcome := coalesce(found.outcome, 'exchange_not_found');
+        source := found.source;
+        owner_name := found.owner_name;
+        credential_id := found.credential_id;
+        version := found.version;
+        subaccount_index := found.subaccount_index;
+        permission := found.permission;
+        access := found.access;
+        sharing_type := found.sharing_type;
+        expires_at := found.expires_at;
+        choices := found.choices;
+        release_id := NULL;
+        event_position := NULL;
+        other_users := NULL;
+        IF found.outcome = 'ok' THEN
+            SELECT * INTO released FROM public.append_release(
+                'CredentialReleased', account.account_id,
+                json_build_object(
+                    'account', p_account, 'exchange', found.name, 'exchange_id', found.exchange_id,
+                    'credential_id', found.credential_id, 'credential_version', found.version,
+                    'subaccount_index', found.subaccount_index, 'permission', found.permission,
+                    'source', found.source, 'access', found.access,
+                    'lender_id', CASE WHEN found.source = 'shared' THEN found.owner_id END,
+                    'lender', found.owner_name, 'share_id', found.share_id,
+                    'sharing_type', found.sharing_type,
+                    'purpose', public.release_claim(p_purpose), 'host', public.release_claim(p_host),
+                    'client_address', host(inet_client_addr())),
+                p_actor, p_reason, command_id, command_index,
+                CASE WHEN found.source = 'shared' THEN found.owner_id END);
+            command_index := command_index + 1;
+            UPDATE public.account_exchange_credentials AS c
+            SET last_used = released.released_at AT TIME ZONE 'UTC'
+            WHERE c.id = found.credential_id;
+            release_id := released.release_id;
+            event_position := released.event_position;
+            other_users := public.other_users(
+                account.account_id, found.owner_id, found.exchange_id, found.credential_id, found.version);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+ALTER FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) OWNER TO registry_owner;
 
 CREATE TABLE public.account_exchange_credentials (
     id uuid NOT NULL,
@@ -192,40 +646,282 @@ ALTER TABLE public.accounts OWNER TO registry_owner;
 
 COMMENT ON TABLE public.accounts IS 'Trading accounts or bots. A projection of audit_events: change it by command, not by SQL.';
 
-CREATE TABLE public.audit_events (
-    "position" bigint NOT NULL,
-    event_id uuid NOT NULL,
-    stream_type text NOT NULL,
-    stream_id uuid NOT NULL,
-    stream_version integer NOT NULL,
-    event_type text NOT NULL,
-    schema_version integer NOT NULL,
-    data json NOT NULL,
-    actor text NOT NULL,
-    reason text,
-    command_id uuid NOT NULL,
-    command_index integer NOT NULL,
-    command_digest bytea NOT NULL,
-    related_account_id uuid,
-    occurred_at timestamp with time zone NOT NULL,
-    recorded_at timestamp with time zone NOT NULL,
-    recorded_by text NOT NULL,
-    leaf_hash bytea NOT NULL,
-    subtree_roots bytea[] NOT NULL,
-    CONSTRAINT audit_events_actor_check CHECK (((actor <> ''::text) AND (length(actor) <= 255))),
-    CONSTRAINT audit_events_command_digest_check CHECK ((length(command_digest) = 32)),
-    CONSTRAINT audit_events_command_index_check CHECK ((command_index >= 0)),
-    CONSTRAINT audit_events_data_check CHECK ((json_typeof(data) = 'object'::text)),
-    CONSTRAINT audit_events_event_type_check CHECK ((event_type ~ '^[A-Z][A-Za-z]{1,60}$'::text)),
-    CONSTRAINT audit_events_leaf_hash_check CHECK ((length(leaf_hash) = 32)),
-    CONSTRAINT audit_events_position_check CHECK (("position" >= 0)),
-    CONSTRAINT audit_events_reason_check CHECK ((length(reason) <= 1000)),
-    CONSTRAINT audit_events_schema_version_check CHECK ((schema_version > 0)),
-    CONSTRAINT audit_events_stream_type_check CHECK ((stream_type ~ '^[a-z]{1,30}$'::text)),
-    CONSTRAINT audit_events_stream_version_check CHECK ((stream_version > 0))
+CREATE TABLE public.credential_data_keys (
+    id uuid NOT NULL,
+    credential_id uuid NOT NULL,
+    credential_version integer NOT NULL,
+    wrapped_key text NOT NULL,
+    master_key_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT credential_data_keys_credential_version_check CHECK ((credential_version > 0))
 );
 
-ALTER TABLE public.audit_events OWNER TO registry_owner;
+ALTER TABLE public.credential_data_keys OWNER TO registry_owner;
+
+CREATE FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text) RETURNS TABLE(outcome text, source text, owner_id uuid, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, share_id uuid, sharing_type text, expires_at timestamp without time zone, choices text[])
+    LANGUAGE sql STABLE ROWS 1
+    BEGIN ATOMIC
+ SELECT (ARRAY['not_shared'::text, 'no_credential'::text, 'no_such_subaccount'::text, 'credential_inactive'::text, 'needs_other_permission'::text, 'secrets_destroyed'::text, 'ok'::text, 'several_credentials'::text, 'share_is_narrower'::text, 'lender_inactive'::text])[(o.reached +
+         CASE
+             WHEN ((o.reached = 7) AND (cardinality(o.choices) > 1)) THEN 1
+             ELSE 0
+         END)] AS "array",
+     o.source,
+     o.owner_id,
+     o.owner_name,
+     o.credential_id,
+     o.version,
+     o.subaccount_index,
+     o.permission,
+         CASE
+             WHEN (('positions_only'::text = o.sharing_type) OR ('positions_only'::text = resolve_credential.p_access)) THEN 'positions_only'::text
+             WHEN ((('read_only'::text = o.sharing_type) OR ('read_only'::text = resolve_credential.p_access)) OR ('read_only'::text = o.permission)) THEN 'read_only'::text
+             WHEN (o.reached = 7) THEN 'full'::text
+             ELSE NULL::text
+         END AS "case",
+     o.share_id,
+     o.sharing_type,
+     o.expires_at,
+     o.choices
+    FROM ( SELECT h.turn,
+             h.source,
+             h.owner_id,
+             h.owner_name,
+             h.is_active,
+             h.share_id,
+             h.sharing_type,
+             c.id AS credential_id,
+             c.version,
+             c.subaccount_index,
+             (c.permission)::text AS permission,
+             c.expires_at,
+             r.reached,
+             array_agg(COALESCE((c.subaccount_index)::text, 'none'::text)) FILTER (WHERE (r.reached = 7)) OVER (PARTITION BY h.turn, c.permission) AS choices
+            FROM ((( SELECT 1 AS turn,
+                     'own'::text AS source,
+                     resolve_credential.p_account_id AS owner_id,
+                     NULL::text AS owner_name,
+                     true AS is_active,
+                     NULL::uuid AS share_id,
+                     NULL::text AS sharing_type
+                   WHERE (resolve_credential.p_lender IS NULL)
+                 UNION ALL
+                  SELECT 2,
+                     'shared'::text,
+                     l.id,
+                     l.account_name,
+                     l.is_active,
+                     s.id,
+                     s.sharing_type
+                    FROM (public.account_exchange_sharing s
+                      JOIN public.accounts l ON ((l.id = s.shared_account_id)))
+                   WHERE ((s.primary_account_id = resolve_credential.p_account_id) AND (s.exchange_id = resolve_credential.p_exchange_id) AND ((resolve_credential.p_lender IS NULL) OR ((l.account_name)::text = resolve_credential.p_lender)))
+                 UNION ALL
+                  SELECT 3,
+                     'shared'::text,
+                     NULL::uuid,
+                     NULL::text,
+                     NULL::boolean,
+                     NULL::uuid,
+                     NULL::text
+                   WHERE (resolve_credential.p_lender IS NOT NULL)) h
+              LEFT JOIN public.account_exchange_credentials c ON (((c.account_id = h.owner_id) AND (c.exchange_id = resolve_credential.p_exchange_id))))
+              CROSS JOIN LATERAL ( SELECT
+                         CASE
+                             WHEN (h.turn = 3) THEN 1
+                             WHEN (NOT h.is_active) THEN 10
+                             WHEN ((h.sharing_type <> 'full'::text) AND (resolve_credential.p_access = 'full'::text)) THEN 9
+                             WHEN (c.id IS NULL) THEN 2
+                             WHEN ((resolve_credential.p_subaccount IS NOT NULL) AND (c.subaccount_index IS DISTINCT FROM resolve_credential.p_subaccount)) THEN 3
+                             WHEN (NOT c.is_active) THEN 4
+                             WHEN ((c.permission)::text <>
+                             CASE
+                                 WHEN (h.sharing_type <> 'full'::text) THEN 'read_only'::text
+                                 WHEN (resolve_credential.p_access = ANY (ARRAY['read_only'::text, 'positions_only'::text])) THEN 'read_only'::text
+                                 ELSE resolve_credential.p_access
+                             END) THEN 5
+                             WHEN (NOT (EXISTS ( SELECT
+                                FROM public.credential_data_keys k
+                               WHERE (k.id = c.data_key_id)))) THEN 6
+                             ELSE 7
+                         END AS reached) r)) o
+   ORDER BY
+         CASE
+             WHEN ((o.turn = 1) AND (o.reached > 2)) THEN 0
+             WHEN (o.turn = 2) THEN 1
+             ELSE 2
+         END, o.reached DESC, o.permission, o.subaccount_index NULLS FIRST
+  LIMIT 1;
+END;
+
+ALTER FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.rewrap_data_keys(p_event_id uuid, p_ids uuid[], p_before text[], p_after text[], p_master_key_id text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    changed integer;
+BEGIN
+    PERFORM public.audit_event_of_this_transaction(p_event_id, 'MasterKeyRotated');
+    UPDATE public.credential_data_keys AS k
+    SET wrapped_key = n.after, master_key_id = p_master_key_id
+    FROM unnest(p_ids, p_before, p_after) AS n (id, before, after)
+    WHERE k.id = n.id AND k.wrapped_key = n.before;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$$;
+
+ALTER FUNCTION public.rewrap_data_keys(p_event_id uuid, p_ids uuid[], p_before text[], p_after text[], p_master_key_id text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.rewrap_registry_key(p_event_id uuid, p_purpose text, p_before text, p_after text, p_master_key_id text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    changed integer;
+BEGIN
+    PERFORM public.audit_event_of_this_transaction(p_event_id, 'MasterKeyRotated');
+    UPDATE public.registry_keys AS k
+    SET wrapped_key = p_after, master_key_id = p_master_key_id
+    WHERE k.purpose = p_purpose AND k.wrapped_key = p_before;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$$;
+
+ALTER FUNCTION public.rewrap_registry_key(p_event_id uuid, p_purpose text, p_before text, p_after text, p_master_key_id text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.session_account(p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    active boolean;
+BEGIN
+    SELECT a.id, a.is_active, a.metadata INTO account_id, active, metadata
+    FROM public.accounts AS a WHERE a.account_name = p_account;
+    outcome := CASE
+        WHEN NOT public.session_may_use(account_id) THEN 'not_permitted'
+        WHEN account_id IS NULL THEN 'account_not_found'
+        WHEN NOT active THEN 'account_inactive'
+        ELSE 'ok'
+    END;
+    IF outcome <> 'ok' THEN
+        account_id := NULL;
+        metadata := NULL;
+    END IF;
+END
+$$;
+
+ALTER FUNCTION public.session_account(p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb) OWNER TO registry_owner;
+
+CREATE TABLE public.account_access (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    role_name character varying(63) NOT NULL,
+    granted_at timestamp without time zone NOT NULL,
+    CONSTRAINT account_access_role_name_check CHECK (((role_name)::text <> ''::text))
+);
+
+ALTER TABLE public.account_access OWNER TO registry_owner;
+
+COMMENT ON TABLE public.account_access IS 'Which login role may use which account. A projection of audit_events.';
+
+CREATE FUNCTION public.session_accounts() RETURNS SETOF uuid
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT a.account_id
+    FROM public.account_access a
+   WHERE ((a.role_name)::text = SESSION_USER);
+END;
+
+ALTER FUNCTION public.session_accounts() OWNER TO registry_owner;
+
+CREATE FUNCTION public.session_is_bot() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN ((CURRENT_USER = 'registry_bot'::name) OR (pg_has_role(SESSION_USER, 'registry_bot'::name, 'USAGE'::text) AND (NOT (SELECT r.rolsuper FROM pg_roles r WHERE (r.rolname = SESSION_USER)))));
+
+ALTER FUNCTION public.session_is_bot() OWNER TO registry_owner;
+
+CREATE FUNCTION public.session_may_use(p_account_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN ((EXISTS (SELECT FROM public.account_access a WHERE ((a.account_id = session_may_use.p_account_id) AND ((a.role_name)::text = SESSION_USER)))) OR pg_has_role(SESSION_USER, 'registry_operator'::name, 'MEMBER'::text));
+
+ALTER FUNCTION public.session_may_use(p_account_id uuid) OWNER TO registry_owner;
+
+CREATE FUNCTION public.sharing_check() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    problem text;
+BEGIN
+    SELECT CASE
+        WHEN EXISTS (
+            SELECT FROM public.account_exchange_sharing AS o
+            WHERE o.primary_account_id = s.shared_account_id AND o.exchange_id = s.exchange_id)
+            THEN format('%s borrows itself, and what is borrowed cannot be lent on', l.account_name)
+        WHEN EXISTS (
+            SELECT FROM public.account_exchange_sharing AS o
+            WHERE o.shared_account_id = s.primary_account_id AND o.exchange_id = s.exchange_id)
+            THEN format('%s lends to others, and cannot borrow for the same exchange', b.account_name)
+        WHEN NOT EXISTS (
+            SELECT FROM public.account_exchange_credentials AS c
+            WHERE c.account_id = s.shared_account_id AND c.exchange_id = s.exchange_id)
+            THEN format('%s has no credential to lend', l.account_name)
+        WHEN l.is_active AND EXISTS (
+            SELECT FROM public.account_exchange_credentials AS c
+            WHERE c.account_id = s.shared_account_id AND c.exchange_id = s.exchange_id AND c.is_active)
+            THEN NULL
+        WHEN EXISTS (
+            SELECT FROM public.audit_events AS e
+            WHERE e.stream_type = 'account' AND e.stream_id = s.primary_account_id
+                AND e.event_type IN ('SharingGranted', 'SharingChanged')
+                AND e.data ->> 'share_id' = s.id::text
+                AND e.recorded_at >= transaction_timestamp())
+            THEN format('%s is not active, or its credential is not', l.account_name)
+    END INTO problem
+    FROM public.account_exchange_sharing AS s
+    JOIN public.accounts AS l ON l.id = s.shared_account_id
+    JOIN public.accounts AS b ON b.id = s.primary_account_id
+    WHERE s.id = NEW.id;
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG023', MESSAGE = problem;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION public.sharing_check() OWNER TO registry_owner;
+
+CREATE FUNCTION public.sharing_keeps_credential() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    borrowers text;
+BEGIN
+    SELECT string_agg(b.account_name, ', ' ORDER BY b.account_name) INTO borrowers
+    FROM public.account_exchange_sharing AS s
+    JOIN public.accounts AS b ON b.id = s.primary_account_id
+    WHERE s.shared_account_id = OLD.account_id AND s.exchange_id = OLD.exchange_id
+        AND NOT EXISTS (
+            SELECT FROM public.account_exchange_credentials AS c
+            WHERE c.account_id = OLD.account_id AND c.exchange_id = OLD.exchange_id);
+    IF borrowers IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG023',
+            MESSAGE = format('the credential is lent to %s', borrowers),
+            HINT = 'End these shares first, or use --cascade.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION public.sharing_keeps_credential() OWNER TO registry_owner;
 
 CREATE TABLE public.audit_head (
     only_row boolean DEFAULT true NOT NULL,
@@ -257,22 +953,12 @@ CREATE VIEW public.audit_trail AS
     recorded_at,
     recorded_by,
     leaf_hash,
-    subtree_roots
+    subtree_roots,
+    (data ->> 'exchange'::text) AS exchange,
+    (data ->> 'credential_id'::text) AS credential_id
    FROM public.audit_events e;
 
 ALTER VIEW public.audit_trail OWNER TO registry_owner;
-
-CREATE TABLE public.credential_data_keys (
-    id uuid NOT NULL,
-    credential_id uuid NOT NULL,
-    credential_version integer NOT NULL,
-    wrapped_key text NOT NULL,
-    master_key_id text NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    CONSTRAINT credential_data_keys_credential_version_check CHECK ((credential_version > 0))
-);
-
-ALTER TABLE public.credential_data_keys OWNER TO registry_owner;
 
 CREATE VIEW public.credential_overview AS
  SELECT id,
@@ -358,6 +1044,13 @@ CREATE TABLE public.registry_migrations (
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE UNLOGGED TABLE public.release_collections (
+    release_id uuid NOT NULL,
+    collected_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE public.release_collections OWNER TO registry_owner;
+
 CREATE TABLE public.strategy_positions (
     id uuid NOT NULL,
     strategy_name character varying(50) NOT NULL,
@@ -410,6 +1103,12 @@ ALTER TABLE ONLY public.dexes ALTER COLUMN id SET DEFAULT nextval('public.dexes_
 
 ALTER TABLE ONLY public.symbols ALTER COLUMN id SET DEFAULT nextval('public.symbols_id_seq'::regclass);
 
+ALTER TABLE ONLY public.account_access
+    ADD CONSTRAINT account_access_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.account_access
+    ADD CONSTRAINT account_access_role_name_account_id_key UNIQUE (role_name, account_id);
+
 ALTER TABLE ONLY public.account_exchange_credentials
     ADD CONSTRAINT account_exchange_credentials_pkey PRIMARY KEY (id);
 
@@ -461,6 +1160,9 @@ ALTER TABLE ONLY public.registry_keys
 ALTER TABLE ONLY public.registry_migrations
     ADD CONSTRAINT registry_migrations_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY public.release_collections
+    ADD CONSTRAINT release_collections_pkey PRIMARY KEY (release_id);
+
 ALTER TABLE ONLY public.strategy_positions
     ADD CONSTRAINT strategy_positions_pkey PRIMARY KEY (id);
 
@@ -470,11 +1172,21 @@ ALTER TABLE ONLY public.symbols
 ALTER TABLE ONLY public.symbols
     ADD CONSTRAINT symbols_symbol_key UNIQUE (symbol);
 
+CREATE INDEX audit_events_actor ON public.audit_events USING btree (actor, "position");
+
+CREATE INDEX audit_events_event_type ON public.audit_events USING btree (event_type, "position");
+
+CREATE INDEX audit_events_exchange ON public.audit_events USING btree (((data ->> 'exchange'::text)), "position") WHERE ((data ->> 'exchange'::text) IS NOT NULL);
+
 CREATE INDEX audit_events_former_name ON public.audit_events USING btree (COALESCE((data ->> 'previous_name'::text), (data ->> 'account_name'::text)), "position") WHERE (event_type = ANY (ARRAY['AccountDeleted'::text, 'AccountRenamed'::text]));
 
 CREATE INDEX audit_events_related_account ON public.audit_events USING btree (related_account_id, "position") WHERE (related_account_id IS NOT NULL);
 
+CREATE INDEX audit_events_released_credential ON public.audit_events USING btree (((data ->> 'credential_id'::text)), stream_id) WHERE (event_type = 'CredentialReleased'::text);
+
 CREATE INDEX credential_data_keys_master_key ON public.credential_data_keys USING btree (master_key_id);
+
+CREATE INDEX idx_account_access_account ON public.account_access USING btree (account_id);
 
 CREATE INDEX idx_account_creds_account ON public.account_exchange_credentials USING btree (account_id);
 
@@ -498,15 +1210,32 @@ CREATE INDEX idx_positions_account ON public.strategy_positions USING btree (acc
 
 CREATE INDEX idx_positions_account_status ON public.strategy_positions USING btree (account_id, status);
 
+CREATE INDEX release_collections_age ON public.release_collections USING btree (collected_at);
+
+CREATE TRIGGER account_access_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.account_access FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('grant-access or revoke-access');
+
+CREATE CONSTRAINT TRIGGER account_exchange_credentials_lent AFTER DELETE ON public.account_exchange_credentials DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.sharing_keeps_credential();
+
 CREATE TRIGGER account_exchange_credentials_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.account_exchange_credentials FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('add-credential, replace-credential or remove-credential');
 
 CREATE TRIGGER account_exchange_sharing_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.account_exchange_sharing FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('share or unshare');
+
+CREATE CONSTRAINT TRIGGER account_exchange_sharing_rules AFTER INSERT OR UPDATE ON public.account_exchange_sharing DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.sharing_check();
 
 CREATE TRIGGER accounts_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.accounts FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('create-account, update-account or delete-account');
 
 CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
 
+CREATE TRIGGER audit_events_wake_followers AFTER INSERT ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.audit_wake_followers();
+
 CREATE TRIGGER audit_head_stays BEFORE DELETE OR TRUNCATE ON public.audit_head FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
+
+CREATE TRIGGER strategy_positions_insert_limits BEFORE INSERT ON public.strategy_positions FOR EACH ROW WHEN ((new.account_id IS NOT NULL)) EXECUTE FUNCTION public.position_limits();
+
+CREATE TRIGGER strategy_positions_update_limits BEFORE UPDATE ON public.strategy_positions FOR EACH ROW WHEN (((new.account_id IS DISTINCT FROM old.account_id) OR (new.size_usd IS DISTINCT FROM old.size_usd) OR ((new.status)::text IS DISTINCT FROM (old.status)::text))) EXECUTE FUNCTION public.position_limits();
+
+ALTER TABLE ONLY public.account_access
+    ADD CONSTRAINT account_access_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE RESTRICT;
 
 ALTER TABLE ONLY public.account_exchange_credentials
     ADD CONSTRAINT account_exchange_credentials_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE CASCADE;
@@ -535,13 +1264,54 @@ ALTER TABLE ONLY public.strategy_positions
 ALTER TABLE ONLY public.strategy_positions
     ADD CONSTRAINT strategy_positions_symbol_id_fkey FOREIGN KEY (symbol_id) REFERENCES public.symbols(id);
 
+CREATE POLICY registry_bots_own ON public.strategy_positions AS RESTRICTIVE USING ((( SELECT (NOT public.session_is_bot())) OR (account_id IN ( SELECT public.session_accounts() AS session_accounts))));
+
+CREATE POLICY registry_everyone ON public.strategy_positions USING (true) WITH CHECK (true);
+
+ALTER TABLE public.strategy_positions ENABLE ROW LEVEL SECURITY;
+
 GRANT ALL ON SCHEMA public TO registry_owner;
 GRANT USAGE ON SCHEMA public TO registry_operator;
 GRANT USAGE ON SCHEMA public TO registry_auditor;
 GRANT USAGE ON SCHEMA public TO registry_bot;
 
+REVOKE ALL ON FUNCTION public.account_limit(p_metadata jsonb, p_name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.append_release(p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, OUT release_id uuid, OUT event_position bigint, OUT released_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.collect_release(p_release_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.collect_release(p_release_id uuid) TO registry_bot;
+GRANT ALL ON FUNCTION public.collect_release(p_release_id uuid) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.ensure_durable() FROM PUBLIC;
+
+GRANT SELECT ON TABLE public.audit_events TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.exchange_definition(p_exchange text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exchange_definition(p_exchange text) TO registry_bot;
+GRANT ALL ON FUNCTION public.exchange_definition(p_exchange text) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.position_limits() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_bot;
+GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.release_claim(p_text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_bot;
+GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_operator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_exchange_credentials TO registry_operator;
 
@@ -581,14 +1351,6 @@ GRANT SELECT ON TABLE public.account_exchange_sharing TO registry_auditor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.accounts TO registry_operator;
 GRANT SELECT ON TABLE public.accounts TO registry_auditor;
 
-GRANT SELECT ON TABLE public.audit_events TO registry_operator;
-
-GRANT SELECT ON TABLE public.audit_head TO registry_operator;
-GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
-
-GRANT SELECT ON TABLE public.audit_trail TO registry_operator;
-GRANT SELECT ON TABLE public.audit_trail TO registry_auditor;
-
 GRANT SELECT,INSERT ON TABLE public.credential_data_keys TO registry_operator;
 
 GRANT SELECT(id) ON TABLE public.credential_data_keys TO registry_auditor;
@@ -601,12 +1363,42 @@ GRANT SELECT(master_key_id) ON TABLE public.credential_data_keys TO registry_aud
 
 GRANT SELECT(created_at) ON TABLE public.credential_data_keys TO registry_auditor;
 
+REVOKE ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text) TO registry_operator;
+GRANT ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text) TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.rewrap_data_keys(p_event_id uuid, p_ids uuid[], p_before text[], p_after text[], p_master_key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rewrap_data_keys(p_event_id uuid, p_ids uuid[], p_before text[], p_after text[], p_master_key_id text) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.rewrap_registry_key(p_event_id uuid, p_purpose text, p_before text, p_after text, p_master_key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rewrap_registry_key(p_event_id uuid, p_purpose text, p_before text, p_after text, p_master_key_id text) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.session_account(p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.session_account(p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb) TO registry_bot;
+GRANT ALL ON FUNCTION public.session_account(p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb) TO registry_operator;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_access TO registry_operator;
+GRANT SELECT ON TABLE public.account_access TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.session_may_use(p_account_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.sharing_check() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.sharing_keeps_credential() FROM PUBLIC;
+
+GRANT SELECT ON TABLE public.audit_head TO registry_operator;
+GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
+
+GRANT SELECT ON TABLE public.audit_trail TO registry_operator;
+GRANT SELECT ON TABLE public.audit_trail TO registry_auditor;
+
 GRANT SELECT ON TABLE public.credential_overview TO registry_operator;
 GRANT SELECT ON TABLE public.credential_overview TO registry_auditor;
 
 GRANT SELECT,REFERENCES ON TABLE public.dexes TO registry_owner;
 GRANT SELECT,INSERT ON TABLE public.dexes TO registry_operator;
 GRANT SELECT ON TABLE public.dexes TO registry_auditor;
+GRANT SELECT ON TABLE public.dexes TO registry_bot;
 
 GRANT USAGE ON SEQUENCE public.dexes_id_seq TO registry_operator;
 
@@ -627,8 +1419,13 @@ GRANT SELECT ON TABLE public.registry_migrations TO registry_bot;
 
 GRANT SELECT ON TABLE public.strategy_positions TO registry_operator;
 GRANT SELECT ON TABLE public.strategy_positions TO registry_auditor;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.strategy_positions TO registry_bot;
+GRANT SELECT ON TABLE public.strategy_positions TO registry_owner;
 
 GRANT UPDATE(account_id) ON TABLE public.strategy_positions TO registry_operator;
 
 GRANT SELECT ON TABLE public.symbols TO registry_operator;
 GRANT SELECT ON TABLE public.symbols TO registry_auditor;
+GRANT SELECT,INSERT ON TABLE public.symbols TO registry_bot;
+
+GRANT USAGE ON SEQUENCE public.symbols_id_seq TO registry_bot;

@@ -96,7 +96,7 @@ class Server(ThreadingHTTPServer):
 
     def config(self, path: str = "", kind: str = "api") -> dict[str, Any]:
         """What leads a client here."""
-        return {"urls": {kind: {k: self.address + path for k in ("public", "private")}}}
+        return {"urls": {kind: dict.fromkeys(("public", "private"), self.address + path)}}
 
 
 @pytest.fixture
