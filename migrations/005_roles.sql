@@ -84,7 +84,8 @@ CREATE OR REPLACE VIEW public.audit_trail AS
     SELECT e.position, e.event_id, e.stream_type, e.stream_id, e.stream_version, e.event_type,
         e.schema_version, e.data::jsonb - 'tokens' AS data, e.actor, e.reason, e.command_id,
         e.command_index, e.related_account_id, e.occurred_at, e.recorded_at, e.recorded_by,
-        e.leaf_hash, e.subtree_roots
+        e.leaf_hash, e.subtree_roots,
+        e.data ->> 'exchange' AS exchange, e.data ->> 'credential_id' AS credential_id
     FROM public.audit_events AS e;
 ALTER VIEW public.audit_trail OWNER TO registry_owner;
 GRANT SELECT ON public.audit_trail TO registry_operator, registry_auditor;

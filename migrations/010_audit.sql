@@ -5,15 +5,6 @@ CREATE INDEX IF NOT EXISTS audit_events_event_type ON public.audit_events (event
 CREATE INDEX IF NOT EXISTS audit_events_exchange
     ON public.audit_events ((data ->> 'exchange'), position) WHERE data ->> 'exchange' IS NOT NULL;
 
--- New columns come last: a view cannot be given others in between.
-CREATE OR REPLACE VIEW public.audit_trail AS
-    SELECT e.position, e.event_id, e.stream_type, e.stream_id, e.stream_version, e.event_type,
-        e.schema_version, e.data::jsonb - 'tokens' AS data, e.actor, e.reason, e.command_id,
-        e.command_index, e.related_account_id, e.occurred_at, e.recorded_at, e.recorded_by,
-        e.leaf_hash, e.subtree_roots,
-        e.data ->> 'exchange' AS exchange, e.data ->> 'credential_id' AS credential_id
-    FROM public.audit_events AS e;
-
 -- Wakes those who follow the log. The message is empty: positions are gapless, so whoever
 -- wakes reads on from the last position it has seen, and a lost message loses nothing.
 CREATE OR REPLACE FUNCTION public.audit_wake_followers() RETURNS trigger

@@ -74,11 +74,11 @@ def _status(run: Run, connection: "Connection") -> None:
 
 
 def _up(run: Run, connection: "Connection") -> None:
-    from registry.commands._progress import events_progress
+    from registry.commands._progress import stage_progress
     from registry.services.rebuild import Watch
     from registry.services.schema import bring_up
 
-    with events_progress(run.output, "Replaying") as progress:
+    with stage_progress(run.output, "Replaying") as progress:
         result = bring_up(connection, run.invocation, Watch(progress))
     run.output.result(_up_data(result), lambda: _tell_up(run, result))
 
@@ -116,7 +116,7 @@ def _tell_up(run: Run, result: "BroughtUp") -> None:
 
 
 def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
-    from registry.commands._progress import events_progress
+    from registry.commands._progress import stage_progress
     from registry.services.rebuild import Watch
     from registry.services.schema import contents, take_down
 
@@ -129,7 +129,7 @@ def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
     for line in _what_happens(there):
         run.output.notice(line)
     run.confirm("Take the tables down?", yes=yes)
-    with events_progress(run.output, "Replaying") as progress:
+    with stage_progress(run.output, "Replaying") as progress:
         done = take_down(connection, run.invocation(), Watch(progress))
 
     def text() -> None:
@@ -160,12 +160,12 @@ def _what_happens(there: "Contents") -> list[str]:
 
 
 def _rehearse(run: Run, connection: "Connection") -> None:
-    from registry.commands._progress import events_progress
+    from registry.commands._progress import stage_progress
     from registry.errors import ExitStatus
     from registry.services.rebuild import Watch
     from registry.services.rehearsal import rehearse
 
-    with events_progress(run.output, "Replaying a copy") as progress:
+    with stage_progress(run.output, "Replaying a copy") as progress:
         result = rehearse(connection, run.invocation(), Watch(progress))
 
     def text() -> None:

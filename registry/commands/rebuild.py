@@ -1,6 +1,5 @@
 """The verb `rebuild`."""
 
-import functools
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,13 +34,12 @@ def rebuild(
     yes: Yes = False,
 ) -> None:
     """Compare the tables with the log and repair the rows that differ; --check only compares."""
-    from registry.commands._progress import progress_bar
+    from registry.commands._progress import stage_progress
     from registry.errors import ExitStatus
     from registry.services.rebuild import Options, RebuildService, Watch
 
     service = RebuildService(run.database, Options(workers=workers))
-    with progress_bar(run.output) as bar:
-        progress = functools.partial(bar, "Replaying")
+    with stage_progress(run.output, "Replaying") as progress:
         if check:
             report = service.check(Watch(progress))
             run.output.result(report_data(report), lambda: tell_report(run.output, report))

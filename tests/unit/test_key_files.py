@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from registry.encryption import key_file
+from registry.encryption.key_file import write_key_file
 from registry.encryption.key_source import (
     FILE_VARIABLE,
     VARIABLE,
     default_key_file,
     load_keyring,
-    read_key_file,
-    write_key_file,
 )
 from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.encryption.secret import Secret
 from registry.errors import MasterKeyMalformed, MasterKeyMissing
 
 KEY = generate_master_key()
@@ -26,6 +27,12 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.delenv(FILE_VARIABLE, raising=False)
     monkeypatch.setenv("REGISTRY_CONFIG_DIR", str(tmp_path / "config"))
+
+
+def read_key_file(path: Path) -> Secret:
+    return key_file.read_key_file(
+        path, missing=MasterKeyMissing, malformed=MasterKeyMalformed, hint="Check it."
+    )
 
 
 def test_a_new_key_file_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
