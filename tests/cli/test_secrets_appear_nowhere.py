@@ -31,6 +31,7 @@ CANARIES = {
     }
     for way in ("prompt", "stdin", "file", "env")
 }
+ENV_FILE = "ASTER_API_KEY={api_key}\nASTER_SECRET_KEY={secret_key}\n".format(**CANARIES["env"])
 SHOWN = 9
 """So many first characters of a secret count as the secret."""
 
@@ -65,6 +66,7 @@ class Watch(threading.Thread):
                 rows = connection.execute("SELECT query FROM pg_stat_activity").fetchall()
                 self.seen.update(row[0] or "" for row in rows)
                 self.looks += 1
+                time.sleep(0.01)  # leave some of the machine to those who are watched
 
     def finish(self) -> str:
         """Stops, and gives all that was seen."""
@@ -83,7 +85,7 @@ def watch(database_url: str) -> Iterator[Watch]:
 
 
 @pytest.fixture
-def loud_server(connection: psycopg.Connection[Any]) -> Iterator[str]:
+def loud_server(connection: psycopg.Connection[Any]) -> str:
     """Makes the server log every statement of the test's database; gives the log's path."""
     row = connection.execute(
         "SELECT current_database(), current_setting('data_directory')"
@@ -93,7 +95,7 @@ def loud_server(connection: psycopg.Connection[Any]) -> Iterator[str]:
     connection.execute(f"ALTER DATABASE \"{name}\" SET log_statement = 'all'")
     connection.execute(f'ALTER DATABASE "{name}" SET log_min_duration_statement = 0')
     connection.execute(f'ALTER DATABASE "{name}" SET log_parameter_max_length_on_error = -1')
-    yield folder
+    return folder
 
 
 def server_log(folder: str) -> str:
@@ -159,73 +161,92 @@ def _make_controlling(side: int) -> None:
     fcntl.ioctl(side, termios.TIOCSCTTY, 0)
 
 
+class Session:
+    """Runs verbs at the loudest, and keeps all that they say."""
+
+    def __init__(self, cli: CommandLine) -> None:
+        self.cli = cli
+        self.said: list[str] = []
+        cli.environment["REGISTRY_LOG_LEVEL"] = "debug"
+
+    def run(self, *arguments: str, stdin: str = "", status: int = 0) -> None:
+        """Runs a verb as a process."""
+        done = self.cli.process(*arguments, "--debug", stdin=stdin.encode())
+        self.said.append(done.out + done.err)
+        assert done.exit_status == status, done.err
+
+    def replace(self, stdin: str, status: int = 0) -> None:
+        """Gives fields to replace-credential on standard input."""
+        arguments = ("replace-credential", "bot", "aster", "--from-json", "-")
+        self.run(*arguments, stdin=stdin, status=status)
+
+    def put_all_in(self) -> None:
+        """Stores a secret by each way in."""
+        self.run("create-account", "bot")
+        answers = [f"{secret}\n" for secret in CANARIES["prompt"].values()]
+        arguments = ["add-credential", "bot", "aster", "--debug"]
+        status, shown = type_into_a_terminal(self.cli, arguments, answers)
+        self.said.append(shown)
+        assert status == 0, shown
+        assert "Aster api_key:" in shown
+        self.replace(json.dumps(CANARIES["stdin"]))
+        path = self.cli.file("fields.json", json.dumps(CANARIES["file"]))
+        self.run("replace-credential", "bot", "aster", "--from-json", path, "--json")
+        path = self.cli.file("new.env", ENV_FILE)
+        self.run("import-env", "new", "--env-file", path, "--create")
+
+    def make_errors(self) -> None:
+        """The same ways with something wrong, so that errors and tracebacks are made."""
+        fields = CANARIES["stdin"]
+        stdin = json.dumps(fields)
+        self.replace(json.dumps({**fields, fields["api_key"]: "x"}), status=2)
+        self.replace(json.dumps({**fields, "api_key": fields["api_key"] + " "}), status=2)
+        self.replace(stdin[:-1], status=2)
+        add = ("add-credential", "--from-json", "-")
+        self.run(*add, "bot", "backpack", stdin=stdin, status=2)
+        self.run(*add, "bot", "aster", stdin=stdin, status=4)
+        self.run(*add, "nobody", "aster", stdin=stdin, status=3)
+        half = self.cli.file("half.env", ENV_FILE.splitlines()[0] + "\nEDGEX_ACCOUNT_ID=5\n")
+        self.run("import-env", "new", "--env-file", half, "--create", status=2)
+        odd = self.cli.file("odd.env", f"{ENV_FILE}{CANARIES['env']['api_key']} is odd\n")
+        self.run("import-env", "new", "--env-file", odd, status=2)
+        for key in (self.cli.master_key + "x", generate_master_key().reveal()):
+            self.cli.environment["CREDENTIAL_ENCRYPTION_KEY"] = key
+            self.replace(stdin, status=7)
+        self.cli.environment["CREDENTIAL_ENCRYPTION_KEY"] = self.cli.master_key
+
+    def read(self) -> None:
+        """Everything that can be shown (the test's server is not durable, says doctor)."""
+        for verb in ("list-credentials", "history", "doctor"):
+            self.run(verb, "--json", status=verb == "doctor")
+            self.said.append(self.cli(verb).out)
+
+
 def test_no_secret_appears_anywhere(
     cli: CommandLine, connection: psycopg.Connection[Any], watch: Watch, loud_server: str
 ) -> None:
-    cli.environment["REGISTRY_LOG_LEVEL"] = "debug"
-    said: list[str] = []
+    session = Session(cli)
+    session.put_all_in()
+    session.make_errors()
+    session.read()
 
-    def run(*arguments: str, stdin: str = "", status: int = 0) -> None:
-        done = cli.process(*arguments, "--debug", stdin=stdin.encode())
-        said.append(done.out + done.err)
-        assert done.exit_status == status, done.err
-
-    run("create-account", "bot")
-    status, shown = type_into_a_terminal(
-        cli,
-        ["add-credential", "bot", "aster", "--debug"],
-        [f"{secret}\n" for secret in CANARIES["prompt"].values()],
-    )
-    said.append(shown)
-    assert status == 0, shown
-    assert "Aster api_key:" in shown
-
-    stdin = json.dumps(CANARIES["stdin"])
-    run("replace-credential", "bot", "aster", "--from-json", "-", stdin=stdin)
-    path = cli.file("fields.json", json.dumps(CANARIES["file"]))
-    run("replace-credential", "bot", "aster", "--from-json", path, "--json")
-    values = CANARIES["env"]
-    text = f"ASTER_API_KEY={values['api_key']}\nASTER_SECRET_KEY={values['secret_key']}\n"
-    run("import-env", "new", "--env-file", cli.file("new.env", text), "--create")
-
-    # And the same ways with something wrong, so that errors and tracebacks are made.
-    broken = json.dumps({**CANARIES["stdin"], CANARIES["stdin"]["api_key"]: "x"})
-    run("replace-credential", "bot", "aster", "--from-json", "-", stdin=broken, status=2)
-    run("replace-credential", "bot", "aster", "--from-json", "-", stdin=stdin[:-1], status=2)
-    padded = json.dumps({**CANARIES["stdin"], "api_key": CANARIES["stdin"]["api_key"] + " "})
-    run("replace-credential", "bot", "aster", "--from-json", "-", stdin=padded, status=2)
-    run("add-credential", "bot", "backpack", "--from-json", "-", stdin=stdin, status=2)
-    run("add-credential", "bot", "aster", "--from-json", "-", stdin=stdin, status=4)
-    run("add-credential", "nobody", "aster", "--from-json", "-", stdin=stdin, status=3)
-    half = cli.file("half.env", text.splitlines()[0] + "\nEDGEX_ACCOUNT_ID=5\n")
-    run("import-env", "new", "--env-file", half, "--create", status=2)
-    odd = cli.file("odd.env", text + f"{values['api_key']} is no assignment\n")
-    run("import-env", "new", "--env-file", odd, status=2)
-    cli.environment["CREDENTIAL_ENCRYPTION_KEY"] = cli.master_key + "x"
-    run("replace-credential", "bot", "aster", "--from-json", "-", stdin=stdin, status=7)
-    cli.environment["CREDENTIAL_ENCRYPTION_KEY"] = generate_master_key().reveal()
-    run("replace-credential", "bot", "aster", "--from-json", "-", stdin=stdin, status=7)
-    cli.environment["CREDENTIAL_ENCRYPTION_KEY"] = cli.master_key
-
-    for verb in ("list-credentials", "history", "exchanges", "doctor"):
-        run(verb, status=1 if verb == "doctor" else 0)
-        run(verb, "--json", status=1 if verb == "doctor" else 0)
-
-    everything = "".join(said)
-    assert '"event":"command applied"' in everything  # the log was at level debug
-    assert 'File "' in everything  # tracebacks were made
-    assert_clean("what the verbs said", everything, also=cli.master_key)
-    assert watch.looks > 10
+    said = "".join(session.said)
+    assert '"event": "command applied"' in said  # the log was at level debug
+    assert 'File "' in said  # tracebacks were made
     seen = watch.finish()
+    assert watch.looks > 10
     assert "replace-credential" in seen
-    assert "append_event" in seen
-    assert_clean("command lines or pg_stat_activity", seen, also=cli.master_key)
     stored = everything_stored(connection)
     assert "CredentialReplaced" in stored
-    assert_clean("the database", stored, also=cli.master_key)
     log = server_log(loud_server)
     assert "append_event" in log
-    assert_clean("the server's log", log, also=cli.master_key)
+    for where, text in (
+        ("what the verbs said", said),
+        ("command lines or pg_stat_activity", seen),
+        ("the database", stored),
+        ("the server's log", log),
+    ):
+        assert_clean(where, text, also=cli.master_key)
 
 
 def test_the_canaries_would_be_noticed() -> None:

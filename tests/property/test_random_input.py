@@ -1,5 +1,6 @@
 """Whatever comes in: it is done, or refused with a typed error; never another exception."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ from support.cli import CommandLine
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.encryption.secret import Secret
-from registry.errors import InvalidInput, RegistryError
+from registry.errors import InvalidInput
 from registry.services.importing import find_credentials
 from registry.values import account_name, parse_json, parse_metadata
 
@@ -61,7 +62,7 @@ def test_any_account_name(cli: CommandLine, connection: psycopg.Connection[Any],
 def test_any_metadata(cli: CommandLine, text: str) -> None:
     if ended_well(cli, "create-account", "a", f"--metadata={text}"):
         shown = cli("show-account", "a", "--json").data["metadata"]
-        assert shown == json.loads(text)
+        assert shown == parse_metadata(text)
         assert ended_well(cli, "delete-account", "a", "--yes")
 
 
@@ -147,9 +148,5 @@ def test_any_values_are_a_credential_or_refused(exchange: str, values: dict[str,
 @given(values=st.dictionaries(st.sampled_from(VARIABLES) | TEXT, TEXT, max_size=6))
 def test_any_variables_are_credentials_or_refused(values: dict[str, str]) -> None:
     secrets = {name: Secret(value) for name, value in values.items()}
-    try:
-        found = find_credentials(secrets, built_in_exchanges().values())
-    except RegistryError as error:
-        assert error.exit_status == 2
-        return
-    assert found.credentials
+    with contextlib.suppress(InvalidInput):
+        assert find_credentials(secrets, built_in_exchanges().values()).credentials
