@@ -233,9 +233,11 @@ def _check_json(value: Any, where: str, *, depth: int) -> None:
 def _check_json_number(value: Any, where: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidInput(f"{where} holds a number that is not finite")
-    if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:
+    # Whole numbers in the form of 1e22 too: PostgreSQL shows them as integers.
+    if isinstance(value, int | float) and abs(value) > MAX_EXACT_INTEGER:
+        kind = "an integer" if isinstance(value, int) else "a number"
         raise InvalidInput(
-            f"{where} holds an integer that JSON cannot carry exactly",
+            f"{where} holds {kind} that JSON cannot carry exactly",
             hint="Write numbers beyond 9007199254740991 as strings.",
         )
 

@@ -10,12 +10,13 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg.conninfo import make_conninfo
 from support.bots import LoginRole, login_role
 from support.cli import CommandLine
@@ -31,6 +32,13 @@ from registry.services.executor import Invocation
 SERVER = "REGISTRY_TEST_SERVER"
 TEMPLATE = "REGISTRY_TEST_TEMPLATE"
 _ROOM = 2 * 1024**3
+
+# How much Hypothesis tries: enough in each run; more with HYPOTHESIS_PROFILE=thorough. Its
+# examples share a test's fixtures on purpose: each ends as it began, or starts by itself.
+_SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+settings.register_profile("ci", max_examples=40, deadline=None, suppress_health_check=_SHARED)
+settings.register_profile("thorough", settings.get_profile("ci"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -120,6 +128,12 @@ def another_empty_database() -> Iterator[str]:
 def database_url() -> Iterator[str]:
     """The address of a migrated database."""
     yield from _fresh_database(os.environ[TEMPLATE])
+
+
+@pytest.fixture
+def fresh_database() -> Callable[[], contextlib.AbstractContextManager[str]]:
+    """Lends migrated databases, as many as a test wants."""
+    return lambda: contextlib.contextmanager(_fresh_database)(os.environ[TEMPLATE])
 
 
 @pytest.fixture

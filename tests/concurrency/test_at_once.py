@@ -1,0 +1,202 @@
+"""Several clients at once: one wins a name, no change is lost, and positions have no gaps."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from support.cli import CommandLine
+from support.tables import live_rows, replayed_rows
+
+from registry.database.connection import SingleConnection
+from registry.database.target import Target
+from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.encryption.keyring import MasterKeyring
+from registry.errors import AccountExists, CredentialExists, RegistryError
+from registry.log.ids import new_id
+from registry.services.accounts import AccountService
+from registry.services.credentials import CredentialInput, CredentialService, SlotName
+from registry.services.executor import Invocation, Outcome
+
+CLIENTS = 6
+Act = Callable[[SingleConnection, int], Outcome]
+
+
+def me(number: int) -> Invocation:
+    return Invocation(actor=f"client{number}@test")
+
+
+def at_once(url: str, act: Act, clients: int = CLIENTS) -> list[Outcome | RegistryError]:
+    """What became of the same thing, done by each client at the same moment."""
+    barrier = threading.Barrier(clients)
+
+    def client(number: int) -> Outcome | RegistryError:
+        database = SingleConnection(Target(url))
+        try:
+            with database.connection():
+                barrier.wait(timeout=30)
+            return act(database, number)
+        except RegistryError as error:
+            return error
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(clients) as pool:
+        return list(pool.map(client, range(clients)))
+
+
+def positions(connection: psycopg.Connection[Any]) -> list[int]:
+    return [r[0] for r in connection.execute("SELECT position FROM audit_events ORDER BY position")]
+
+
+def assert_whole(connection: psycopg.Connection[Any]) -> None:
+    assert positions(connection) == list(range(len(positions(connection))))
+    assert live_rows(connection) == replayed_rows(connection)
+
+
+def test_one_client_wins_a_name(database_url: str, connection: psycopg.Connection[Any]) -> None:
+    results = at_once(
+        database_url,
+        lambda database, n: AccountService(database).create(
+            CreateAccount(account_name="bot"), me(n)
+        ),
+    )
+    won = [r for r in results if isinstance(r, Outcome)]
+    lost = [r for r in results if isinstance(r, AccountExists)]
+    assert (len(won), len(lost)) == (1, CLIENTS - 1)
+    assert positions(connection) == [0]
+    assert_whole(connection)
+
+
+def test_one_process_wins_a_name(cli: CommandLine) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda _: cli.process("create-account", "bot"), range(4)))
+    assert sorted(run.exit_status for run in runs) == [0, 4, 4, 4]
+    assert len(cli("list-accounts", "--json").data) == 1
+
+
+def test_no_update_of_one_account_is_lost(
+    database_url: str, database: SingleConnection, connection: psycopg.Connection[Any]
+) -> None:
+    each = 5
+    AccountService(database).create(CreateAccount(account_name="bot"), me(0))
+
+    def act(mine: SingleConnection, number: int) -> Outcome:
+        for step in range(each):
+            change = UpdateAccount(description=f"{number}.{step}")
+            outcome = AccountService(mine).update("bot", change, me(number))
+        return outcome
+
+    results = at_once(database_url, act)
+    assert not [r for r in results if isinstance(r, RegistryError)]
+    rows = connection.execute(
+        "SELECT data ->> 'description', stream_version FROM audit_events "
+        "WHERE event_type = 'AccountUpdated' ORDER BY position"
+    ).fetchall()
+    assert {row[0] for row in rows} == {f"{c}.{s}" for c in range(CLIENTS) for s in range(each)}
+    assert [row[1] for row in rows] == list(range(2, 2 + CLIENTS * each))
+    assert_whole(connection)
+
+
+def test_one_client_fills_a_slot(
+    database_url: str,
+    database: SingleConnection,
+    connection: psycopg.Connection[Any],
+    keyring: MasterKeyring,
+) -> None:
+    AccountService(database).create(CreateAccount(account_name="bot"), me(0))
+
+    def act(mine: SingleConnection, number: int) -> Outcome:
+        fields = {"api_key": f"k{number}7", "secret_key": "s7"}
+        one = CredentialInput(SlotName("aster", 0), fields)
+        service = CredentialService(mine, keyring)
+        return service.store("bot", [one], me(number), verb="add-credential")
+
+    results = at_once(database_url, act)
+    assert len([r for r in results if isinstance(r, Outcome)]) == 1
+    assert len([r for r in results if isinstance(r, CredentialExists)]) == CLIENTS - 1
+    assert_whole(connection)
+
+
+def test_the_first_credentials_of_a_registry_share_one_fingerprint_key(
+    database_url: str,
+    database: SingleConnection,
+    connection: psycopg.Connection[Any],
+    keyring: MasterKeyring,
+) -> None:
+    for number in range(CLIENTS):
+        AccountService(database).create(CreateAccount(account_name=f"bot{number}"), me(number))
+
+    def act(mine: SingleConnection, number: int) -> Outcome:
+        one = CredentialInput(SlotName("aster", 0), {"api_key": "same7", "secret_key": "same8"})
+        service = CredentialService(mine, keyring)
+        return service.store(f"bot{number}", [one], me(number), verb="add-credential")
+
+    results = at_once(database_url, act)
+    assert not [r for r in results if isinstance(r, RegistryError)]
+    assert connection.execute("SELECT count(*) FROM registry_keys").fetchone() == (1,)
+    prints = connection.execute(
+        "SELECT DISTINCT (data -> 'fingerprints')::text FROM audit_events "
+        "WHERE event_type = 'CredentialAdded'"
+    ).fetchall()
+    assert len(prints) == 1
+    assert_whole(connection)
+
+
+def test_one_command_sent_by_all_at_once_is_applied_once(
+    database_url: str, connection: psycopg.Connection[Any]
+) -> None:
+    command_id = new_id()
+    results = at_once(
+        database_url,
+        lambda database, n: AccountService(database).create(
+            CreateAccount(account_name="bot"), Invocation(actor=f"c{n}", command_id=command_id)
+        ),
+    )
+    outcomes = [r for r in results if isinstance(r, Outcome)]
+    assert len(outcomes) == CLIENTS, results
+    assert {(o.positions, o.stream_id) for o in outcomes} == {((0,), outcomes[0].stream_id)}
+    assert [o.replayed for o in outcomes].count(False) == 1
+    assert positions(connection) == [0]
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
+def test_a_reader_never_sees_a_gap(database_url: str, isolation: str) -> None:
+    """Positions become visible in their own order: nothing that was skipped appears later."""
+    done = threading.Event()
+    gaps: list[Any] = []
+    looks = 0
+
+    def read() -> None:
+        nonlocal looks
+        seen = 0
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(f"SET default_transaction_isolation = '{isolation}'")
+            while not done.is_set():
+                row = connection.execute(
+                    "SELECT count(*), coalesce(max(position), -1) + 1 FROM audit_events"
+                ).fetchone()
+                assert row is not None
+                looks += 1
+                if row[0] != row[1] or row[0] < seen:
+                    gaps.append(row)
+                seen = row[0]
+
+    def write(database: SingleConnection, number: int) -> Outcome:
+        for step in range(8):
+            command = CreateAccount(account_name=f"{number}.{step}")
+            outcome = AccountService(database).create(command, me(number))
+        return outcome
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        results = at_once(database_url, write, clients=4)
+    finally:
+        done.set()
+        reader.join(timeout=10)
+    assert not [r for r in results if isinstance(r, RegistryError)]
+    assert looks > 5
+    assert gaps == []
