@@ -5,6 +5,7 @@ a long-running program uses a pool.
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
@@ -19,6 +20,7 @@ from registry.errors import DatabaseUnavailable, NotMigrated, SchemaTooNew
 
 Connection: TypeAlias = psycopg.Connection[Any]
 
+_rolled_back = itertools.count()
 _QUERIES = load_queries(__package__ or "registry.database")
 
 
@@ -159,10 +161,15 @@ def registry_errors(connection: Connection) -> Iterator[None]:
 
 
 def _roll_back(connection: Connection) -> None:
-    if connection.closed or connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+    if connection.closed:
         return
     with contextlib.suppress(psycopg.Error):
-        connection.execute("ROLLBACK")
+        if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            connection.execute("ROLLBACK")
+        # psycopg takes a statement for prepared although the pipeline that should have
+        # prepared it was aborted, and would fail on it from then on. It forgets them all
+        # when it sees this, and it looks only at a text that it has not seen before.
+        connection.execute(f"DEALLOCATE ALL /* {next(_rolled_back)} */".encode())
 
 
 def _options(url: str) -> dict[str, Any]:
