@@ -1,3 +1,4 @@
+DROP VIEW IF EXISTS public.former_names;
 DROP VIEW IF EXISTS public.audit_trail;
 
 -- The roles stay: they belong to the server, and another database may use them.

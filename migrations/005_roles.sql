@@ -28,7 +28,12 @@ BEGIN
             END;
         END IF;
     END LOOP;
-    IF NOT pg_catalog.pg_has_role(current_user, 'registry_owner', 'MEMBER') THEN
+    -- From PostgreSQL 16 on, who creates a role may administer it but not yet act as it.
+    IF NOT pg_catalog.pg_has_role(current_user, 'registry_owner', 'USAGE')
+        OR NOT pg_catalog.pg_has_role(current_user, 'registry_owner',
+            CASE WHEN current_setting('server_version_num')::integer >= 160000
+                THEN 'SET' ELSE 'MEMBER' END)
+    THEN
         EXECUTE format('GRANT registry_owner TO %I', current_user);
     END IF;
 END
@@ -83,6 +88,15 @@ CREATE OR REPLACE VIEW public.audit_trail AS
     FROM public.audit_events AS e;
 ALTER VIEW public.audit_trail OWNER TO registry_owner;
 GRANT SELECT ON public.audit_trail TO registry_operator, registry_auditor;
+
+-- Which account had a name before, for everybody who may look accounts up by name.
+CREATE OR REPLACE VIEW public.former_names AS
+    SELECT coalesce(e.data ->> 'previous_name', e.data ->> 'account_name') AS former_name,
+        e.position, e.event_type, e.stream_id, e.actor, e.occurred_at
+    FROM public.audit_events AS e
+    WHERE e.event_type IN ('AccountDeleted', 'AccountRenamed');
+ALTER VIEW public.former_names OWNER TO registry_owner;
+GRANT SELECT ON public.former_names TO registry_operator, registry_auditor;
 
 -- An auditor sees that a data key exists and which master key wraps it, not the key.
 GRANT SELECT (id, credential_id, credential_version, master_key_id, created_at)

@@ -4,7 +4,7 @@ import datetime as dt
 import ipaddress
 import math
 import unicodedata
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from registry.errors import InvalidInput
@@ -98,15 +98,13 @@ def is_placeholder(value: str) -> bool:
         plain in _PLACEHOLDERS
         or (plain.startswith("your_") and len(plain) < MAX_PLACEHOLDER)
         or (plain.endswith("_here") and len(plain) < MAX_PLACEHOLDER)
-        or set(plain) <= {"x", "."}
+        or set(plain.removeprefix("0x")) <= {"x", "."}
         or set(plain) == {"*"}
     )
 
 
 _PLACEHOLDERS: Final = {
     "",
-    "0x",
-    "...",
     "changeme",
     "change_me",
     "placeholder",
@@ -158,7 +156,7 @@ def parse_metadata(text: str) -> dict[str, Any]:
 
 
 def parse_json(text: str, what: str) -> Any:
-    """Strict JSON: no key twice in an object, no NaN, no number that would change.
+    """Strict JSON: no key twice in an object, no NaN, no number or text that would change.
 
     Raises:
         InvalidInput: it is not.
@@ -166,27 +164,34 @@ def parse_json(text: str, what: str) -> Any:
     import json
 
     try:
-        return json.loads(
+        parsed = json.loads(
             text,
             parse_float=_exact_float,
             parse_constant=_no_constant,
             object_pairs_hook=_no_key_twice,
         )
+        # RFC 8259 section 8.2: an escape can name half a character, which no text can hold.
+        json.dumps(parsed, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise InvalidInput(
             f"{what} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
         ) from None
     except RecursionError:
         raise InvalidInput(f"{what} is nested too deeply") from None
-    except ValueError as error:  # an integer with thousands of digits
-        if isinstance(error, UnicodeDecodeError):
-            raise
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{what} holds half a character (a lone surrogate)") from None
+    except ValueError:  # an integer with thousands of digits
         raise InvalidInput(f"{what} holds a number that JSON cannot carry exactly") from None
+    return parsed
 
 
 def _exact_float(text: str) -> float:
     number = float(text)
-    if number in (float("inf"), float("-inf")) or Decimal(repr(number)) != Decimal(text):
+    try:
+        exact = math.isfinite(number) and Decimal(repr(number)) == Decimal(text)
+    except InvalidOperation:  # an exponent beyond even Decimal's
+        exact = False
+    if not exact:
         raise InvalidInput(
             "the input holds a number that JSON cannot carry exactly", hint="Write it as a string."
         )
@@ -304,7 +309,8 @@ def ip_allow_list(addresses: list[str]) -> list[str]:
 
 def _ip(address: str) -> str:
     try:
-        network = ipaddress.ip_network(address.strip())
+        # A zone (%) is of this machine, and may be any text.
+        network = ipaddress.ip_network("" if "%" in address else address.strip())
     except ValueError:
         raise InvalidInput(
             f"{address!r} is not an IP address or network",

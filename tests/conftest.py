@@ -28,6 +28,7 @@ from registry.services.executor import Invocation
 
 SERVER = "REGISTRY_TEST_SERVER"
 TEMPLATE = "REGISTRY_TEST_TEMPLATE"
+_ROOM = 2 * 1024**3
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,13 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if external:
         os.environ[SERVER] = external
     else:
-        folder = Path(tempfile.mkdtemp(prefix="account-registry-tests-"))
+        folder = Path(tempfile.mkdtemp(prefix="account-registry-tests-", dir=_in_memory()))
         server = EmbeddedServer(folder)
         os.environ[SERVER] = server.ensure_running()
         with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
             # Nothing here outlives the run; crash tests start servers of their own.
             connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("ALTER SYSTEM SET max_connections = 200")
+            connection.execute("ALTER SYSTEM SET full_page_writes = off")
             connection.execute("SELECT pg_reload_conf()")
         config.add_cleanup(lambda: _remove(server, folder))
     os.environ[TEMPLATE] = f"registry_template_{uuid.uuid4().hex[:12]}"
@@ -52,6 +53,13 @@ def pytest_configure(config: pytest.Config) -> None:
     with open_and_migrate(database_address(os.environ[TEMPLATE])):
         pass
     config.add_cleanup(lambda: drop_database(os.environ[TEMPLATE]))
+
+
+def _in_memory() -> str | None:
+    """A folder in memory, if there is one with room: every test makes a database."""
+    folder = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
+    usable = os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM
+    return folder if usable else None
 
 
 def _remove(server: EmbeddedServer, folder: Path) -> None:
@@ -67,7 +75,8 @@ def database_address(name: str) -> str:
 def create_database(name: str, template: str = "template0") -> None:
     """Makes a database on the run's server."""
     with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Copying files instead of logging each page: several times as fast.
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
 
 
 def drop_database(name: str) -> None:
@@ -96,6 +105,12 @@ def _fresh_database(template: str) -> Iterator[str]:
 @pytest.fixture
 def empty_database() -> Iterator[str]:
     """The address of a database with nothing in it."""
+    yield from _fresh_database("template0")
+
+
+@pytest.fixture
+def another_empty_database() -> Iterator[str]:
+    """The address of a second database with nothing in it."""
     yield from _fresh_database("template0")
 
 

@@ -11,8 +11,8 @@ from registry.errors import InvalidCredential
 from registry.values import is_placeholder
 
 MAX_VALUE: Final = 16_384
-_NAME: Final = re.compile(r"^[a-z][a-z_0-9]{0,23}$")
-_INTEGER: Final = re.compile(r"^(0|[1-9][0-9]{0,18})$")
+_NAME: Final = re.compile(r"[a-z][a-z_0-9]{0,23}")
+_INTEGER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class ExchangeSpec:
             wanted = "a text" if field.type == "text" else "a whole number"
             raise InvalidCredential(f"{where} must be {wanted}, not {_kind(value)}")
         if field.type == "integer":
-            if not _INTEGER.match(text):
+            if not _INTEGER.fullmatch(text):
                 raise InvalidCredential(f"{where} must be a whole number, 0 or more")
             return Secret(text)
         _check_text(text, where)
@@ -110,7 +110,7 @@ def _check_text(text: str, where: str) -> None:
 
 def _shown(name: str) -> str:
     # Name and value may have been mixed up: what does not look like a name is not shown.
-    return repr(name) if _NAME.match(name) else "with such a name (it is not shown)"
+    return repr(name) if _NAME.fullmatch(name) else "with such a name (it is not shown)"
 
 
 def _kind(value: Any) -> str:

@@ -7,6 +7,7 @@ With `--json`, standard output holds `{"verb": …, "data": …}` and nothing el
 import datetime as dt
 import decimal
 import os
+import re
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -90,8 +91,13 @@ class Output:
         from rich.console import Console
 
         # A pipe has no width; Rich would assume a narrow one and fold.
-        width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS") or _PIPE_WIDTH)
+        width = None if sys.stdout.isatty() else _pipe_width()
         return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def _pipe_width() -> int:
+    wanted = os.environ.get("COLUMNS", "")
+    return int(wanted) if re.fullmatch("[1-9][0-9]{0,4}", wanted) else _PIPE_WIDTH
 
 
 def show(value: Any) -> str:

@@ -4,6 +4,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -131,5 +132,7 @@ def _show_traceback() -> None:
 def _check_texts(given: dict[str, Any]) -> None:
     for option, value in given.items():
         for text in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(text, str) and any("\ud800" <= c <= "\udfff" or c == "\0" for c in text):
+            if isinstance(text, str | Path) and any(
+                "\ud800" <= c <= "\udfff" or c == "\0" for c in str(text)
+            ):
                 raise InvalidInput(f"{option.replace('_', '-')} is not valid UTF-8 text")

@@ -266,15 +266,22 @@ def _ask(spec: "ExchangeSpec") -> dict[str, Any]:
     for field in spec.fields.values():
         optional = "" if field.required else f" [{field.default or 'none'}]"
         prompt = f"{spec.display_name} {field.name}{optional}: "
-        if field.secret:
-            answer = getpass(prompt)
-        else:
-            sys.stderr.write(prompt)
-            sys.stderr.flush()
-            answer = sys.stdin.readline().rstrip("\n")
+        try:
+            answer = getpass(prompt) if field.secret else _ask_openly(prompt)
+        except EOFError:
+            raise InvalidInput("the input ended; nothing was changed") from None
         if answer:
             answers[field.name] = Secret(answer)
     return answers
+
+
+def _ask_openly(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer:
+        raise EOFError
+    return answer.rstrip("\n")
 
 
 def _read_fields(source: str) -> dict[str, Any]:

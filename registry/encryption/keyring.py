@@ -76,7 +76,7 @@ class MasterKeyring:
             )
         try:
             plain = fernet.decrypt(wrapped)
-        except InvalidToken:
+        except (InvalidToken, ValueError):  # ValueError: not even ASCII
             raise CannotDecrypt(
                 f"the wrapped key {key_id} is damaged", hint="Restore it from a backup."
             ) from None

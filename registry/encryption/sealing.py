@@ -77,7 +77,7 @@ class DataKey:
     def _open(self, place: Place, name: str, token: str) -> Secret:
         try:
             return Secret(self._fernet(place, name).decrypt(token).decode())
-        except InvalidToken:
+        except (InvalidToken, ValueError):  # ValueError: not even ASCII
             raise CannotDecrypt(
                 f"the field {name} does not open: its token is damaged or was moved here "
                 "from another account, exchange or field",

@@ -21,8 +21,8 @@ from registry.services.vault import Write
 from registry.values import exchange_name, short_text
 
 _QUERIES = load_queries("registry.services")
-_FIELD_NAME = re.compile(r"^[a-z][a-z0-9_]{0,49}$")
-_ENV_NAME = re.compile(r"^[A-Z][A-Z0-9_]{0,99}$")
+_FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
+_ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class _AddExchange:
                 f"the exchange {definition.name} was defined before",
                 hint="See: account-registry exchanges",
             )
-        known_id, new_id = self._ids.fetchone() or (None, 0)
+        known_id, new_id, has_details = self._ids.fetchone() or (None, 0, True)
         event = ExchangeAdded(
             exchange=definition.name,
             exchange_id=new_id if known_id is None else known_id,
@@ -124,8 +124,9 @@ class _AddExchange:
             ccxt_id=definition.ccxt_id,
         )
         row = {"id": new_id, "name": definition.name, "display_name": definition.display_name}
+        statement = "add_exchange" if has_details else "add_bare_exchange"
         # A row that the bot has already stays as it is.
-        writes = [] if new_id is None else [Write("add_exchange", row)]
+        writes = [] if new_id is None else [Write(statement, row)]
         return Decision([NewEvent(self._stream, 1, event)], writes)
 
 
@@ -139,12 +140,12 @@ def _check(definition: ExchangeDefinition) -> None:
     if not definition.fields:
         raise InvalidInput("an exchange's credential needs one field at least")
     for one in definition.fields:
-        if not _FIELD_NAME.match(one["name"]):
+        if not _FIELD_NAME.fullmatch(one["name"]):
             raise InvalidInput(
                 f"{one['name']!r} is not a field name",
                 hint="It looks like api_key: a-z, 0-9 and _.",
             )
-        if not _ENV_NAME.match(one["env"]):
+        if not _ENV_NAME.fullmatch(one["env"]):
             raise InvalidInput(
                 f"{one['env']!r} is not the name of a variable",
                 hint="It looks like BINANCE_API_KEY.",

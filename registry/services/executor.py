@@ -191,9 +191,8 @@ class CommandExecutor:
             types = tuple(new.event.event_type for new in decision.events)
             stream_id = decision.events[0].stream.id if decision.events else None
             positions: tuple[int, ...] = ()
-            if decision.events and not invocation.dry_run:
-                positions = _commit(connection, record, decision)
-                log.info("command applied", events=types, positions=positions)
+            if decision.events:
+                positions = _write(connection, record, decision, dry_run=invocation.dry_run)
         return Outcome(
             command_id=command_id,
             positions=positions,
@@ -203,7 +202,10 @@ class CommandExecutor:
         )
 
 
-def _commit(connection: Connection, record: CommandRecord, decision: Decision) -> tuple[int, ...]:
+def _write(
+    connection: Connection, record: CommandRecord, decision: Decision, *, dry_run: bool
+) -> tuple[int, ...]:
+    """Writes all of the decision; a dry run too, up to the end, so that it meets every guard."""
     with registry_errors(connection), connection.pipeline():
         connection.execute("BEGIN")
         appends = [
@@ -217,10 +219,15 @@ def _commit(connection: Connection, record: CommandRecord, decision: Decision) -
             for event in decision.events
             if (change := project(event.stored(record.occurred_at))) is not None
         ]
-        connection.execute("COMMIT")
+        connection.execute("ROLLBACK" if dry_run else "COMMIT")
+    if dry_run:
+        return ()
     if any(change.rowcount == 0 for change in changes):
         log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
-    return tuple(row[0] for cursor in appends if (row := cursor.fetchone()))
+    positions = tuple(row[0] for cursor in appends if (row := cursor.fetchone()))
+    types = tuple(new.event.event_type for new in decision.events)
+    log.info("command applied", events=types, positions=positions)
+    return positions
 
 
 def _first_result(applied: AppliedCommand, record: CommandRecord) -> Outcome:
@@ -253,7 +260,11 @@ def _check_expected(decision: Decision, invocation: Invocation) -> None:
 
 
 def _digest(content: Mapping[str, Any]) -> bytes:
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
+    try:
+        text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        raise InvalidInput("a value of the command is nothing that JSON can carry") from None
+    return hashlib.sha256(text).digest()
 
 
 class _ConnectionLost(Exception):

@@ -35,6 +35,6 @@ FROM public.registry_keys AS k
 WHERE k.purpose = 'fingerprint'
 
 -- name: counts
-SELECT (SELECT count(*) FROM public.audit_events AS e),
+SELECT (SELECT count(*) FROM public.audit_trail AS e),
     (SELECT h.size FROM public.audit_head AS h),
     (SELECT count(*) FROM public.accounts AS a)

@@ -42,7 +42,7 @@ class EnvImport:
     def inputs(self) -> list[CredentialInput]:
         """The credentials as the service stores them: fields not in the file are kept."""
         return [
-            CredentialInput(SlotName(exchange, 0), fields, mode=Mode.MERGE)
+            CredentialInput(SlotName(exchange, 0, "full"), fields, mode=Mode.MERGE)
             for exchange, fields in self.credentials.items()
         ]
 

@@ -19,19 +19,18 @@ SELECT a.account_name FROM public.accounts AS a
 
 -- name: former_name
 -- The last event by which an account gave up this name.
-SELECT e.position, e.event_type, e.stream_id, e.actor, e.occurred_at,
-    (SELECT a.account_name FROM public.accounts AS a WHERE a.id = e.stream_id) AS name_now
-FROM public.audit_events AS e
-WHERE e.event_type IN ('AccountDeleted', 'AccountRenamed')
-    AND coalesce(e.data ->> 'previous_name', e.data ->> 'account_name') = %(account_name)s
-ORDER BY e.position DESC
+SELECT f.position, f.event_type, f.stream_id, f.actor, f.occurred_at,
+    (SELECT a.account_name FROM public.accounts AS a WHERE a.id = f.stream_id) AS name_now
+FROM public.former_names AS f
+WHERE f.former_name = %(account_name)s
+ORDER BY f.position DESC
 LIMIT 1
 
 -- name: exchange
 -- The exchange of this name, its own definition if a user made one, and all names.
 SELECT
     d.id,
-    (SELECT e.data FROM public.audit_events AS e
+    (SELECT e.data FROM public.audit_trail AS e
      WHERE e.stream_type = 'exchange' AND e.stream_id = %(stream_id)s
      ORDER BY e.stream_version DESC LIMIT 1),
     (SELECT coalesce(array_agg(o.name ORDER BY o.name), '{}') FROM public.dexes AS o)
@@ -44,7 +43,7 @@ SELECT d.id, d.name, e.data,
     (SELECT count(*) FROM public.account_exchange_credentials AS c WHERE c.exchange_id = d.id)
 FROM public.dexes AS d
 LEFT JOIN LATERAL (
-    SELECT a.data FROM public.audit_events AS a
+    SELECT a.data FROM public.audit_trail AS a
     WHERE a.stream_type = 'exchange' AND a.event_type = 'ExchangeAdded'
         AND a.data ->> 'exchange' = d.name
     ORDER BY a.stream_version DESC LIMIT 1
@@ -52,15 +51,23 @@ LEFT JOIN LATERAL (
 ORDER BY d.name
 
 -- name: exchange_ids
--- The id of this exchange's row, or else a new id for one.
+-- The id of this exchange's row, or else a new id for one; and whether a bot's own table
+-- of exchanges has the columns for details.
 SELECT known.id,
     CASE WHEN known.id IS NULL
-        THEN nextval(pg_get_serial_sequence('public.dexes', 'id'))::integer END
+        THEN coalesce(nextval(pg_get_serial_sequence('public.dexes', 'id'))::integer,
+            (SELECT coalesce(max(d.id), 0) + 1 FROM public.dexes AS d)) END,
+    (SELECT count(*) = 3 FROM pg_catalog.pg_attribute AS a
+     WHERE a.attrelid = 'public.dexes'::regclass AND NOT a.attisdropped
+        AND a.attname IN ('display_name', 'maker_fee_percent', 'taker_fee_percent'))
 FROM (SELECT (SELECT d.id FROM public.dexes AS d WHERE d.name = %(name)s) AS id) AS known
 
 -- name: add_exchange
 INSERT INTO public.dexes (id, name, display_name, maker_fee_percent, taker_fee_percent)
 VALUES (%(id)s, %(name)s, %(display_name)s, 0, 0)
+
+-- name: add_bare_exchange
+INSERT INTO public.dexes (id, name) VALUES (%(id)s, %(name)s)
 
 -- name: registry_key
 -- The registry's own key of this purpose.

@@ -14,6 +14,7 @@ import pytest
 
 from registry.commands._app import build
 from registry.encryption.keyring import generate_master_key
+from support.credentials import FIELDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,18 @@ class CommandLine:
             except SystemExit as end:
                 status = end.code if isinstance(end.code, int) else 1
         return Result(status, _text(out), _text(err))
+
+    def store(
+        self,
+        account: str,
+        exchange: str,
+        *options: str,
+        verb: str = "add-credential",
+        **changed: object,
+    ) -> Result:
+        """Stores a made-up credential of an exchange, with some fields changed."""
+        fields = json.dumps({**FIELDS[exchange], **changed})
+        return self(verb, account, exchange, "--from-json", "-", *options, stdin=fields)
 
     def process(self, *arguments: str, stdin: bytes = b"", **environment: str) -> Result:
         """Runs a verb in a process of its own."""

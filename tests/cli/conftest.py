@@ -1,0 +1,11 @@
+"""What the tests of the command line start from."""
+
+import pytest
+from support.cli import CommandLine
+
+
+@pytest.fixture
+def bot(cli: CommandLine) -> CommandLine:
+    """The command line, with an account `bot` made already."""
+    assert cli("create-account", "bot").exit_status == 0
+    return cli

@@ -1,0 +1,328 @@
+"""Commands against a database where others write, and where connections break."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from freezegun import freeze_time
+from support.proxy import Moment, Proxy
+from support.tables import nothing_written
+
+from registry.database.connection import Connection, SingleConnection
+from registry.database.target import Target
+from registry.decisions import account as rules
+from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.decisions.state import AccountState
+from registry.errors import (
+    AccountExists,
+    AccountNotFound,
+    CommandIdReused,
+    DatabaseUnavailable,
+    InvalidInput,
+    StaleVersion,
+)
+from registry.log.ids import new_id
+from registry.services.accounts import AccountService, AccountTask
+from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+
+ME = Invocation(actor="tester@host")
+
+
+class Disturbed(AccountTask):
+    """Deactivates an account; something happens between its reading and its writing."""
+
+    def __init__(self, disturb: Callable[[int, Connection], None]) -> None:
+        super().__init__("bot", {"verb": "deactivate-account"}, rules.deactivate)
+        self._disturb = disturb
+        self.decisions = 0
+
+    def decide(self) -> Decision:
+        self.decisions += 1
+        assert self._connection is not None
+        decision = super().decide()
+        self._disturb(self.decisions, self._connection)
+        return decision
+
+
+@pytest.fixture
+def accounts(database: SingleConnection) -> AccountService:
+    """The service, with an account `bot` made already."""
+    service = AccountService(database)
+    service.create(CreateAccount(account_name="bot"), ME)
+    return service
+
+
+@pytest.fixture
+def second(database_url: str) -> Iterator[AccountService]:
+    """The same service on a connection of its own."""
+    database = SingleConnection(Target(database_url))
+    yield AccountService(database)
+    database.close()
+
+
+@pytest.fixture
+def proxy(database_url: str) -> Iterator[Proxy]:
+    """A way to the database that can be cut."""
+    proxy = Proxy(database_url)
+    yield proxy
+    proxy.close()
+
+
+def describe(service: AccountService, text: str, **options: Any) -> Outcome:
+    invocation = Invocation(actor="other@host", **options)
+    return service.update("bot", UpdateAccount(description=text), invocation)
+
+
+def event_types(connection: psycopg.Connection[Any]) -> list[str]:
+    rows = connection.execute("SELECT event_type FROM audit_events ORDER BY position")
+    return [row[0] for row in rows]
+
+
+@pytest.mark.usefixtures("accounts")
+def test_a_decision_on_a_state_that_changed_is_made_again(
+    second: AccountService,
+    database: SingleConnection,
+    connection: psycopg.Connection[Any],
+) -> None:
+    def another_write(decisions: int, _: Connection) -> None:
+        if decisions == 1:
+            describe(second, "in between")
+
+    task = Disturbed(another_write)
+    outcome = CommandExecutor(database).execute(task, ME)
+    assert (task.decisions, outcome.positions, outcome.replayed) == (2, (2,), False)
+    assert event_types(connection) == ["AccountCreated", "AccountUpdated", "AccountDeactivated"]
+
+
+@pytest.mark.usefixtures("accounts")
+def test_a_decision_that_is_never_in_time_ends_as_a_typed_conflict(
+    second: AccountService, database: SingleConnection
+) -> None:
+    task = Disturbed(lambda decisions, _: describe(second, f"{decisions}") and None)
+    with pytest.raises(StaleVersion, match="is at version"):
+        CommandExecutor(database).execute(task, ME)
+    assert task.decisions == 20
+
+
+@pytest.mark.usefixtures("accounts")
+def test_what_another_command_made_impossible_is_refused_on_the_second_look(
+    second: AccountService, database: SingleConnection
+) -> None:
+    task = Disturbed(lambda n, _: second.delete("bot", ME) and None if n == 1 else None)
+    with pytest.raises(AccountNotFound, match="was deleted"):
+        CommandExecutor(database).execute(task, ME)
+
+
+def test_an_expected_version_that_is_stale_is_refused_and_not_decided_again(
+    accounts: AccountService, second: AccountService, database: SingleConnection, database_url: str
+) -> None:
+    describe(accounts, "second version", expected_version=1)
+    with nothing_written(database_url):
+        with pytest.raises(StaleVersion, match="at version 2, not 1"):
+            describe(accounts, "third", expected_version=1)
+        with pytest.raises(InvalidInput, match="0 or more"):
+            describe(accounts, "third", expected_version=-1)
+    task = Disturbed(lambda *_: describe(second, "in between") and None)
+    with pytest.raises(StaleVersion):
+        CommandExecutor(database).execute(task, Invocation(actor="a", expected_version=2))
+    assert task.decisions == 1
+
+
+def test_the_same_command_id_gives_the_first_result_again(
+    accounts: AccountService, database_url: str
+) -> None:
+    command_id = new_id()
+    first = describe(accounts, "once", command_id=command_id)
+    with nothing_written(database_url):
+        again = describe(accounts, "once", command_id=command_id)
+        with pytest.raises(CommandIdReused):
+            describe(accounts, "another text", command_id=command_id)
+        with pytest.raises(CommandIdReused):
+            accounts.deactivate("bot", Invocation(actor="a", command_id=command_id))
+    assert (first.replayed, again.replayed) == (False, True)
+    assert (again.positions, again.event_types) == (first.positions, first.event_types)
+    assert again.stream_id == first.stream_id
+
+
+def test_a_command_on_a_thing_that_it_ended_itself_can_be_sent_again(
+    accounts: AccountService,
+) -> None:
+    for step in (
+        lambda by: accounts.rename("bot", "other", by),
+        lambda by: accounts.delete("other", by),
+    ):
+        invocation = Invocation(actor="a", command_id=new_id())
+        first, again = step(invocation), step(invocation)
+        assert again.positions == first.positions
+        assert again.replayed
+
+
+def test_creating_again_by_the_same_command_id_is_no_conflict_and_by_another_is(
+    accounts: AccountService,
+) -> None:
+    command = CreateAccount(account_name="new", metadata={"max_positions": 1})
+    invocation = Invocation(actor="a", command_id=new_id())
+    first = accounts.create(command, invocation)
+    assert accounts.create(command, invocation).stream_id == first.stream_id
+    with pytest.raises(AccountExists):
+        accounts.create(command, ME)
+
+
+@pytest.mark.usefixtures("accounts")
+def test_a_connection_that_ends_before_the_commit_is_opened_again_and_all_is_applied_once(
+    database: SingleConnection, connection: psycopg.Connection[Any]
+) -> None:
+    def terminate(decisions: int, mine: Connection) -> None:
+        if decisions == 1:
+            connection.execute("SELECT pg_terminate_backend(%s, 5000)", [mine.info.backend_pid])
+
+    outcome = CommandExecutor(database).execute(Disturbed(terminate), ME)
+    assert outcome.positions == (1,)
+    assert event_types(connection) == ["AccountCreated", "AccountDeactivated"]
+
+
+@pytest.mark.usefixtures("accounts")
+@pytest.mark.parametrize(("moment", "replayed"), [("before commit", False), ("after commit", True)])
+def test_a_connection_that_is_lost_at_the_commit_leaves_the_command_applied_once(
+    proxy: Proxy,
+    connection: psycopg.Connection[Any],
+    moment: Moment,
+    replayed: bool,
+) -> None:
+    database = SingleConnection(Target(proxy.address))
+    service = AccountService(database)
+    describe(service, "through the proxy")
+    proxy.cut = moment
+    outcome = describe(service, "cut")
+    assert (outcome.positions, outcome.replayed, proxy.connections) == ((2,), replayed, 2)
+    assert event_types(connection)[2:] == ["AccountUpdated"]
+    database.close()
+
+
+@pytest.mark.usefixtures("accounts")
+def test_a_server_that_comes_back_after_a_while_is_waited_for(
+    proxy: Proxy, connection: psycopg.Connection[Any]
+) -> None:
+    database = SingleConnection(Target(proxy.address))
+    service = AccountService(database)
+    describe(service, "through the proxy")
+    proxy.cut, proxy.refusals = "after commit", 2
+    assert describe(service, "cut").replayed
+    assert proxy.connections == 4
+    assert len(event_types(connection)) == 3
+    database.close()
+
+
+def test_a_server_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:
+    started = time.monotonic()
+    database = SingleConnection(Target(f"postgresql:///x?host={tmp_path}"))
+    with pytest.raises(DatabaseUnavailable, match="cannot reach the database"):
+        AccountService(database).create(CreateAccount(account_name="bot"), ME)
+    assert time.monotonic() - started < 1
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(
+    accounts: AccountService, database_url: str
+) -> None:
+    dry = Invocation(actor="a", dry_run=True)
+    with nothing_written(database_url):
+        outcome = accounts.create(CreateAccount(account_name="new"), dry)
+        assert (outcome.event_types, outcome.positions) == (("AccountCreated",), ())
+        assert (outcome.changed, outcome.dry_run) == (True, True)
+        assert accounts.delete("bot", dry).event_types == ("AccountDeleted",)
+        assert accounts.update("bot", UpdateAccount(description=None), dry).event_types == ()
+
+
+def test_a_dry_run_meets_the_guards_of_the_database_too(
+    accounts: AccountService, database_url: str
+) -> None:
+    dry = Invocation(actor="a", dry_run=True)
+    with nothing_written(database_url), pytest.raises(AccountExists):
+        accounts.create(CreateAccount(account_name="bot"), dry)
+
+
+def test_a_command_with_nothing_to_change_writes_nothing(
+    accounts: AccountService, database_url: str
+) -> None:
+    describe(accounts, "the same")
+    with nothing_written(database_url):
+        outcome = describe(accounts, "the same")
+    assert (outcome.changed, outcome.positions, outcome.stream_id) == (False, (), None)
+
+
+def test_rows_and_events_have_the_application_s_time(
+    accounts: AccountService, connection: psycopg.Connection[Any]
+) -> None:
+    with freeze_time("2031-02-03 04:05:06.000700"):
+        describe(accounts, "frozen")
+    row = connection.execute(
+        "SELECT a.updated_at::text, (e.occurred_at AT TIME ZONE 'UTC')::text "
+        "FROM accounts a, audit_events e WHERE e.position = 1"
+    ).fetchone()
+    assert row == ("2031-02-03 04:05:06.0007", "2031-02-03 04:05:06.0007")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        CreateAccount(account_name="a", metadata={"n": 2**70}),
+        CreateAccount(account_name="a", metadata={"n": {1, 2}}),
+        CreateAccount(account_name="a", metadata={"t": "\ud800"}),
+        CreateAccount(account_name="\ud800"),
+        CreateAccount(account_name="a\0b"),
+        CreateAccount(account_name="a", description="\udfff"),
+    ],
+)
+def test_a_value_that_cannot_be_sent_is_a_typed_error_for_a_program_too(
+    accounts: AccountService, database_url: str, command: CreateAccount
+) -> None:
+    with nothing_written(database_url), pytest.raises(InvalidInput):
+        accounts.create(command, ME)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b", "x" * 100_000])
+def test_a_name_that_no_account_can_have_is_a_typed_error(
+    accounts: AccountService, name: str
+) -> None:
+    with pytest.raises((InvalidInput, AccountNotFound)):
+        accounts.deactivate(name, ME)
+
+
+@pytest.mark.parametrize(
+    ("actor", "reason"), [("", None), (" ", None), ("x" * 256, None), ("a", "x" * 1001), ("a", " ")]
+)
+def test_who_asks_and_why_are_checked_first(actor: str, reason: str | None) -> None:
+    with pytest.raises(InvalidInput):
+        Invocation(actor=actor, reason=reason)
+
+
+def test_the_connection_is_usable_after_every_kind_of_error(
+    accounts: AccountService, database: SingleConnection
+) -> None:
+    def fails(state: AccountState) -> list[Any]:
+        raise ZeroDivisionError(state.name)
+
+    for task, kind in (
+        (AccountTask("bot", {}, fails), ZeroDivisionError),
+        (AccountTask("nobody", {}, fails), AccountNotFound),
+    ):
+        with pytest.raises(kind):
+            CommandExecutor(database).execute(task, ME)
+        with database.connection() as connection:
+            assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert describe(accounts, "still works").positions == (1,)
+
+
+@pytest.mark.usefixtures("accounts")
+@pytest.mark.usefixtures("accounts")
+def test_a_command_takes_two_round_trips(proxy: Proxy) -> None:
+    database = SingleConnection(Target(proxy.address))
+    service = AccountService(database)
+    describe(service, "prepares the connection")
+    before = proxy.round_trips
+    describe(service, "counted")
+    assert proxy.round_trips - before == 2
+    database.close()

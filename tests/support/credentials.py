@@ -1,0 +1,47 @@
+"""Made-up credentials of each built-in exchange: of the right form, and of no account."""
+
+from typing import Final
+
+FIELDS: Final[dict[str, dict[str, str]]] = {
+    "lighter": {
+        "private_key": "lighterPrivate0f1e2d3c4b5a",
+        "account_index": "281474976710656",
+        "api_key_index": "3",
+    },
+    "aster": {"api_key": "asterKey7a6b5c4d", "secret_key": "asterSecret1f2e3d4c"},
+    "backpack": {"public_key": "backpackPublic9z8y", "secret_key": "backpackSecret5x4w"},
+    "paradex": {
+        "l1_address": "0x00000000000000000000000000000000000000A1",
+        "l2_private_key_hex": "0x0badc0de0badc0de",
+        "l2_address": "0x00000000000000000000000000000000000000B2",
+        "environment": "testnet",
+    },
+    "edgex": {
+        "account_id": "543210987654321",
+        "stark_private_key": "0x0feedface0feedface",
+        "base_url": "https://edgex.example",
+        "ws_url": "wss://edgex.example",
+    },
+    "grvt": {
+        "trading_account_id": "8765432109",
+        "private_key": "0x0c0ffee00c0ffee0",
+        "api_key": "grvtKey3m2n1b",
+        "environment": "testnet",
+    },
+    "hyperliquid": {
+        "wallet_address": "0x00000000000000000000000000000000000000C3",
+        "private_key": "0x0decade00decade0",
+    },
+}
+
+ENV_FILE: Final = """\
+# made-up values
+API_KEY_PRIVATE_KEY=lighterPrivate0f1e2d3c4b5a
+LIGHTER_ACCOUNT_INDEX=281474976710656
+LIGHTER_API_KEY_INDEX=3
+BACKPACK_PUBLIC_KEY="backpackPublic9z8y"
+BACKPACK_SECRET_KEY='backpackSecret5x4w'
+export PARADEX_L1_ADDRESS=0x00000000000000000000000000000000000000A1
+PARADEX_L2_PRIVATE_KEY=0x0badc0de0badc0de
+"""
+"""An env file with complete credentials of three exchanges."""

@@ -1,0 +1,86 @@
+"""A way to the database that can be cut at a chosen moment, by the bytes that pass."""
+
+import contextlib
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from typing import Literal
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+Moment = Literal["before commit", "after commit"]
+
+_COMMIT = b"COMMIT\0"
+"""In the client's bytes the statement, in the server's the tag of its success."""
+
+
+class Proxy:
+    """Passes everything through, and cuts one connection at the moment that is set."""
+
+    def __init__(self, address: str) -> None:
+        upstream = conninfo_to_dict(address)
+        self._host = str(upstream.get("host") or "localhost")
+        self._port = int(upstream.get("port") or 5432)
+        self._folder = tempfile.TemporaryDirectory(prefix="proxy-")
+        self.address = make_conninfo(address, host=self._folder.name, port=5432, sslmode="disable")
+        self.cut: Moment | None = None
+        """When to cut the next connection; unset once that was done."""
+        self.refusals = 0
+        """How many connections to refuse after a cut."""
+        self.connections = 0
+        self.round_trips = 0
+        """How often the client spoke after the server had."""
+        self._client_speaks = False
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(Path(self._folder.name) / ".s.PGSQL.5432"))
+        self._listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Takes no more connections."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._folder.cleanup()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            if self.cut is None and self.refusals:
+                self.refusals -= 1
+                client.close()
+                continue
+            server = self._connect()
+            for source, target, from_client in ((client, server, True), (server, client, False)):
+                arguments = (source, target, from_client)
+                threading.Thread(target=self._pass_on, args=arguments, daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        if self._host.startswith("/"):
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(f"{self._host}/.s.PGSQL.{self._port}")
+            return server
+        return socket.create_connection((self._host, self._port))
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, from_client: bool) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := source.recv(65536):
+                self.round_trips += from_client and not self._client_speaks
+                self._client_speaks = from_client
+                if self._is_the_moment(chunk, from_client=from_client):
+                    self.cut = None
+                    break
+                target.sendall(chunk)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _is_the_moment(self, chunk: bytes, *, from_client: bool) -> bool:
+        moment = "before commit" if from_client else "after commit"
+        return self.cut == moment and _COMMIT in chunk

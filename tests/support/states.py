@@ -1,0 +1,51 @@
+"""States of one account, from events, without a database."""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from typing import Final
+
+from registry.decisions.credential import Sealed
+from registry.decisions.state import AccountState
+from registry.encryption.sealing import Place
+from registry.encryption.secret import Secret
+from registry.events.base import EventModel
+from registry.events.stored import Stream
+from registry.log.append import NewEvent
+
+ACCOUNT_ID: Final = uuid.UUID(int=0xA)
+_FIRST_DAY: Final = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+
+
+def after(*events: EventModel) -> AccountState:
+    """The account after these events, one a day."""
+    return grown(AccountState(), *events)
+
+
+def grown(state: AccountState, *events: EventModel) -> AccountState:
+    """The same state, after some more events."""
+    for event in events:
+        version = state.version + 1
+        new = NewEvent(Stream("account", ACCOUNT_ID), version, event)
+        state.apply(new.stored(_FIRST_DAY + dt.timedelta(days=version)))
+    return state
+
+
+class OpenSealer:
+    """A sealer for decisions alone: its tokens say what was sealed, and where."""
+
+    def __init__(self) -> None:
+        self.sealed: list[tuple[uuid.UUID, int, Place]] = []
+
+    def fingerprints(self, exchange_id: int, fields: Mapping[str, Secret]) -> dict[str, str]:
+        """See `Sealer`."""
+        return {name: f"{exchange_id}|{name}|{value.reveal()}" for name, value in fields.items()}
+
+    def seal(
+        self, credential_id: uuid.UUID, version: int, place: Place, fields: Mapping[str, Secret]
+    ) -> Sealed:
+        """See `Sealer`."""
+        self.sealed.append((credential_id, version, place))
+        tokens = {name: place.info(name).decode() for name in fields}
+        key_id = uuid.UUID(int=len(self.sealed))
+        return Sealed(key_id, tokens, self.fingerprints(place.exchange_id, fields))

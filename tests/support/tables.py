@@ -1,0 +1,99 @@
+"""Whole tables: what is in them, and what a replay of the log would put there."""
+
+import contextlib
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from typing import Any, Final
+
+import psycopg
+
+from projections import Table, accounts, credentials, project, sharing
+from projections.memory_sink import Rows, apply_to_memory
+from registry.events.stored import StoredEvent
+
+PROJECTIONS: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE)
+
+_EVERYTHING: Final = (
+    "audit_events",
+    "audit_head",
+    "credential_data_keys",
+    "registry_keys",
+    "registry_migrations",
+    "dexes",
+    "symbols",
+    "strategy_positions",
+    *(table.name for table in PROJECTIONS),
+)
+
+Snapshot = dict[str, list[str] | None]
+"""Table -> its rows as text; None where the table does not exist."""
+
+
+def snapshot(address: str) -> Snapshot:
+    """Everything that a database of the registry holds."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        return {table: _rows(connection, table) for table in _EVERYTHING}
+
+
+def _rows(connection: psycopg.Connection[Any], table: str) -> list[str] | None:
+    found = connection.execute("SELECT to_regclass(%s)", [f"public.{table}"]).fetchone()
+    if found is None or found[0] is None:
+        return None
+    return [
+        row[0] for row in connection.execute(f"SELECT t::text FROM public.{table} t ORDER BY 1")
+    ]
+
+
+@contextlib.contextmanager
+def nothing_written(address: str) -> Iterator[None]:
+    """Asserts that what happens inside leaves every table as it was."""
+    before = snapshot(address)
+    yield
+    assert snapshot(address) == before
+
+
+def live_rows(connection: psycopg.Connection[Any]) -> Rows:
+    """The projected tables as they are, keyed as the memory sink keys them."""
+    return {table.name: _live(connection, table) for table in PROJECTIONS}
+
+
+def _live(connection: psycopg.Connection[Any], table: Table) -> dict[str, dict[str, Any]]:
+    columns = list(table.columns)
+    rows = connection.execute(f"SELECT {', '.join(columns)} FROM public.{table.name}").fetchall()
+    plain = [dict(zip(columns, row, strict=True)) for row in rows]
+    return {str(row[table.key]): {c: _plain(v) for c, v in row.items()} for row in plain}
+
+
+def replayed_rows(connection: psycopg.Connection[Any]) -> Rows:
+    """What the whole log says that the projected tables hold, by the memory sink."""
+    rows: Rows = {}
+    for event in stored_events(connection):
+        change = project(event)
+        if change is not None:
+            apply_to_memory(rows, change)
+    return {table.name: _typed(table, rows.get(table.name, {})) for table in PROJECTIONS}
+
+
+def stored_events(connection: psycopg.Connection[Any]) -> list[StoredEvent]:
+    """The whole log, in order."""
+    found = connection.execute(
+        "SELECT stream_id::text, stream_version, event_type, schema_version, "
+        "(occurred_at AT TIME ZONE 'UTC')::text, data FROM audit_events ORDER BY position"
+    )
+    return [StoredEvent(*row) for row in found]
+
+
+def _typed(table: Table, rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        key: {column: _value(row.get(column), kind) for column, kind in table.columns.items()}
+        for key, row in rows.items()
+    }
+
+
+def _value(value: Any, kind: str) -> Any:
+    return dt.datetime.fromisoformat(value) if kind == "timestamp" and value else value
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, uuid.UUID) else value

@@ -1,0 +1,185 @@
+"""The rules about accounts, as pure functions of a state."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.states import ACCOUNT_ID, after, grown
+
+from registry.decisions import account as rules
+from registry.decisions.account import AccountUse, CreateAccount, UpdateAccount
+from registry.decisions.state import AccountState
+from registry.errors import AccountInactive, AccountInUse, AccountNotFound, Conflict, InvalidInput
+from registry.events.account import (
+    AccountCreated,
+    AccountDeactivated,
+    AccountDeleted,
+    AccountReactivated,
+    AccountRenamed,
+    AccountUpdated,
+)
+from registry.events.credential import CredentialAdded, CredentialRemoved
+
+CREATED = AccountCreated(account_name="bot", description="first", metadata={"max_positions": 5})
+UNTOUCHED = UpdateAccount(description="other")
+
+
+def credential(number: int) -> CredentialAdded:
+    return CredentialAdded(
+        credential_id=uuid.UUID(int=number),
+        exchange="aster",
+        exchange_id=2,
+        subaccount_index=number,
+        permission="full",
+        version=1,
+        data_key_id=uuid.UUID(int=100 + number),
+        tokens={"api_key": "t"},
+        fingerprints={"api_key": "f"},
+    )
+
+
+def test_a_new_account_has_what_was_said_and_nothing_else() -> None:
+    assert rules.create(CreateAccount(account_name="bot")) == [AccountCreated(account_name="bot")]
+    (event,) = rules.create(
+        CreateAccount(account_name="b", wallet_address="0xA", description="d", metadata={"a": 1})
+    )
+    assert event.to_json() == (
+        '{"account_name":"b","wallet_address":"0xA","description":"d","metadata":{"a":1}}'
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        CreateAccount(account_name=" bot"),
+        CreateAccount(account_name="b", wallet_address="your_wallet_here"),
+        CreateAccount(account_name="b", description=" "),
+        CreateAccount(account_name="b", description="x" * 10_001),
+        CreateAccount(account_name="b", metadata={"max_positions": -1}),
+    ],
+)
+def test_a_new_account_with_a_bad_value_is_refused(command: CreateAccount) -> None:
+    with pytest.raises(InvalidInput):
+        rules.create(command)
+
+
+def test_an_update_holds_only_what_differs() -> None:
+    state = after(CREATED)
+    assert rules.update(
+        state, UpdateAccount(description="second", metadata={"max_positions": 5})
+    ) == [AccountUpdated(description="second")]
+    assert rules.update(state, UpdateAccount(description="first")) == []
+
+
+def test_a_detail_is_cleared_by_none_and_the_metadata_by_an_empty_object() -> None:
+    state = after(CREATED)
+    (event,) = rules.update(state, UpdateAccount(description=None, metadata={}))
+    assert event.to_json() == '{"description":null,"metadata":{}}'
+    assert rules.update(state, UpdateAccount(wallet_address=None)) == []
+
+
+def test_an_update_that_names_nothing_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="nothing to change was named"):
+        rules.update(after(CREATED), UpdateAccount())
+
+
+def test_a_rename_keeps_the_former_name_in_the_event() -> None:
+    assert rules.rename(after(CREATED), "other") == [
+        AccountRenamed(account_name="other", previous_name="bot")
+    ]
+    assert rules.rename(after(CREATED), "bot") == []
+    with pytest.raises(InvalidInput):
+        rules.rename(after(CREATED), "other\n")
+
+
+def test_an_account_stops_and_goes_on() -> None:
+    assert rules.deactivate(after(CREATED)) == [AccountDeactivated()]
+    assert rules.reactivate(after(CREATED, AccountDeactivated())) == [AccountReactivated()]
+    with pytest.raises(Conflict, match="account bot is active already"):
+        rules.reactivate(after(CREATED))
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [lambda s: rules.update(s, UNTOUCHED), lambda s: rules.rename(s, "other"), rules.deactivate],
+    ids=["update", "rename", "deactivate"],
+)
+def test_an_inactive_account_is_named_with_the_way_out(decide: Callable[[Any], Any]) -> None:
+    with pytest.raises(AccountInactive, match="account bot is inactive") as inactive:
+        decide(after(CREATED, AccountDeactivated()))
+    assert inactive.value.hint == "Reactivate it first: account-registry reactivate-account bot"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [AccountState(), after(CREATED, AccountDeleted(account_name="bot"))],
+    ids=["never created", "deleted"],
+)
+@pytest.mark.parametrize(
+    "decide",
+    [
+        lambda s: rules.update(s, UNTOUCHED),
+        lambda s: rules.rename(s, "other"),
+        rules.deactivate,
+        rules.reactivate,
+        lambda s: rules.delete(s, AccountUse()),
+    ],
+    ids=["update", "rename", "deactivate", "reactivate", "delete"],
+)
+def test_nothing_is_decided_about_an_account_that_is_not_there(
+    state: AccountState, decide: Callable[[Any], Any]
+) -> None:
+    assert not state.exists
+    with pytest.raises(AccountNotFound):
+        decide(state)
+
+
+def test_deleting_removes_the_credentials_first_each_by_an_event() -> None:
+    events = rules.delete(after(CREATED, credential(1), credential(2)), AccountUse())
+    assert [type(event) for event in events] == [
+        CredentialRemoved,
+        CredentialRemoved,
+        AccountDeleted,
+    ]
+
+
+def test_an_inactive_account_can_be_deleted() -> None:
+    assert rules.delete(after(CREATED, AccountDeactivated()), AccountUse()) == [
+        AccountDeleted(account_name="bot")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("use", "why"),
+    [
+        (AccountUse(open_positions=1, positions=1), "has 1 open position$"),
+        (AccountUse(open_positions=2, positions=3), "has 2 open positions"),
+        (AccountUse(positions=1), "owns 1 closed position, which would lose its owner"),
+        (AccountUse(borrowers=("a", "b")), "lends to a, b"),
+    ],
+)
+def test_an_account_in_use_is_not_deleted(use: AccountUse, why: str) -> None:
+    """Pain 10: deleting an account must not leave a position without an owner."""
+    with pytest.raises(AccountInUse, match=why):
+        rules.delete(after(CREATED), use)
+
+
+def test_a_state_grows_with_each_event_as_the_tables_do() -> None:
+    state = after(
+        CREATED,
+        AccountUpdated(description="second"),
+        AccountRenamed(account_name="other", previous_name="bot"),
+    )
+    assert (state.version, state.name) == (3, "other")
+    assert state.account["id"] == str(ACCOUNT_ID)
+    assert state.account["description"] == "second"
+    grown(state, AccountDeleted(account_name="other"))
+    assert (state.version, state.exists) == (4, False)
+
+
+def test_the_state_s_times_come_from_the_events() -> None:
+    state = after(CREATED, AccountDeactivated())
+    created = dt.datetime.fromisoformat(state.account["created_at"])
+    assert dt.datetime.fromisoformat(state.account["updated_at"]) - created == dt.timedelta(days=1)

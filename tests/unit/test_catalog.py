@@ -1,0 +1,178 @@
+"""The built-in exchanges, and which fields are a credential of each."""
+
+from typing import Any
+
+import pytest
+from support.credentials import FIELDS
+
+from registry.catalog.catalog import built_in_exchanges, from_definition, specification
+from registry.encryption.secret import Secret
+from registry.errors import ExchangeNotFound, InvalidCredential
+
+EXCHANGES = built_in_exchanges()
+REQUIRED = [
+    (e, f.name) for e, spec in EXCHANGES.items() for f in spec.fields.values() if f.required
+]
+OPTIONAL = [
+    (e, f.name) for e, spec in EXCHANGES.items() for f in spec.fields.values() if not f.required
+]
+TEXTS = [
+    (e, f.name) for e, spec in EXCHANGES.items() for f in spec.fields.values() if f.type == "text"
+]
+INTEGERS = [
+    (e, f.name)
+    for e, spec in EXCHANGES.items()
+    for f in spec.fields.values()
+    if f.type == "integer"
+]
+
+
+def revealed(checked: dict[str, Secret]) -> dict[str, str]:
+    return {name: value.reveal() for name, value in checked.items()}
+
+
+def test_the_exchanges_of_the_bot_are_built_in() -> None:
+    assert list(EXCHANGES) == [
+        "lighter",
+        "aster",
+        "backpack",
+        "paradex",
+        "edgex",
+        "grvt",
+        "hyperliquid",
+    ]
+
+
+def test_which_fields_are_secret() -> None:
+    secret = {
+        name: [f.name for f in e.fields.values() if f.secret] for name, e in EXCHANGES.items()
+    }
+    assert secret == {
+        "lighter": ["private_key"],
+        "aster": ["api_key", "secret_key"],
+        "backpack": ["secret_key"],
+        "paradex": ["l2_private_key_hex"],
+        "edgex": ["stark_private_key"],
+        "grvt": ["private_key", "api_key"],
+        "hyperliquid": ["private_key"],
+    }
+
+
+def test_no_two_fields_are_read_from_the_same_variable() -> None:
+    names = [field.env for spec in EXCHANGES.values() for field in spec.fields.values()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_a_complete_credential_is_accepted_in_the_catalog_s_order(exchange: str) -> None:
+    spec = EXCHANGES[exchange]
+    given = dict(reversed(FIELDS[exchange].items()))
+    assert list(revealed(spec.check(given)).items()) == [
+        (name, FIELDS[exchange][name]) for name in spec.fields
+    ]
+
+
+@pytest.mark.parametrize(("exchange", "field"), REQUIRED)
+def test_a_missing_field_is_named(exchange: str, field: str) -> None:
+    given = {name: value for name, value in FIELDS[exchange].items() if name != field}
+    with pytest.raises(InvalidCredential, match=f"the {exchange} credential lacks {field}"):
+        EXCHANGES[exchange].check(given)
+
+
+@pytest.mark.parametrize(("exchange", "field"), OPTIONAL)
+def test_an_optional_field_has_its_default_or_is_left_out(exchange: str, field: str) -> None:
+    given = {name: value for name, value in FIELDS[exchange].items() if name != field}
+    assert revealed(EXCHANGES[exchange].check(given)).get(field) == (
+        EXCHANGES[exchange].fields[field].default
+    )
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_an_unknown_field_is_named_with_those_that_are_known(exchange: str) -> None:
+    with pytest.raises(InvalidCredential, match=f"{exchange} has no field 'extra'") as refused:
+        EXCHANGES[exchange].check({**FIELDS[exchange], "extra": "x"})
+    for name in EXCHANGES[exchange].fields:
+        assert name in (refused.value.hint or "")
+
+
+def test_an_unknown_field_that_may_be_a_value_is_not_shown() -> None:
+    """Pain 20: name and value mixed up must not print the key."""
+    with pytest.raises(InvalidCredential) as refused:
+        EXCHANGES["aster"].check({"AKIA7canary7Value/": "api_key"})
+    assert "canary" not in refused.value.message
+
+
+@pytest.mark.parametrize(("exchange", "field"), TEXTS)
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("your_key_here", "is a template's placeholder"),
+        ("changeme", "is a template's placeholder"),
+        ("", "is empty"),
+        ("  ", "is empty"),
+        (" padded7", "starts or ends with a space"),
+        ("padded7\n", "starts or ends with a space"),
+        ("x" * 16_385 + "y", "16384 characters at most"),
+        ("a\x00b", r"U\+0000"),
+        ("a\tb", r"U\+0009"),
+        ("a\u200bb", r"U\+200B"),
+        ("a\ud800b", r"U\+D800"),
+        (7, "must be a text, not a number"),
+        (True, "not true or false"),
+        (["x"], "not an array"),
+        ({"x": "y"}, "not an object"),
+    ],
+)
+def test_a_value_that_is_no_credential_is_refused_by_its_field(
+    exchange: str, field: str, value: Any, why: str
+) -> None:
+    """Pain 3: placeholders must not be stored as keys."""
+    with pytest.raises(InvalidCredential, match=f"the field {field} of {exchange} .*{why}"):
+        EXCHANGES[exchange].check({**FIELDS[exchange], field: value})
+
+
+@pytest.mark.parametrize(("exchange", "field"), INTEGERS)
+@pytest.mark.parametrize(
+    "value", ["", "-1", "1.0", "01", "1\n", "x", "\uff11", 1.0, True, "9" * 20, -1]
+)
+def test_a_number_must_be_whole_and_not_negative(exchange: str, field: str, value: Any) -> None:
+    with pytest.raises(InvalidCredential, match=f"the field {field} of {exchange}"):
+        EXCHANGES[exchange].check({**FIELDS[exchange], field: value})
+
+
+@pytest.mark.parametrize("value", [7, "7", Secret("7")])
+def test_a_number_may_come_as_a_number_or_as_text_and_is_kept_as_text(value: Any) -> None:
+    given = {**FIELDS["lighter"], "account_index": value}
+    assert revealed(EXCHANGES["lighter"].check(given))["account_index"] == "7"
+
+
+def test_a_value_is_never_in_the_error() -> None:
+    for value in ("  canary7 ", "canary7\x00", "canary7" * 3000):
+        with pytest.raises(InvalidCredential) as refused:
+            EXCHANGES["aster"].check({"api_key": value, "secret_key": "x7"})
+        assert "canary" not in refused.value.message + (refused.value.hint or "")
+
+
+def test_a_key_of_several_lines_is_accepted() -> None:
+    pem = "-----BEGIN KEY-----\nabc\n-----END KEY-----"
+    checked = EXCHANGES["aster"].check({"api_key": pem, "secret_key": "x7"})
+    assert checked["api_key"].reveal() == pem
+
+
+def test_a_user_s_definition_goes_before_the_built_in_one() -> None:
+    data = {
+        "exchange": "aster",
+        "display_name": "Aster",
+        "fields": [{"name": "uid", "env": "ASTER_UID", "secret": False, "type": "integer"}],
+    }
+    spec = specification("aster", data)
+    assert (list(spec.fields), spec.built_in) == (["uid"], False)
+    assert revealed(from_definition(data).check({"uid": 5})) == {"uid": "5"}
+
+
+def test_an_exchange_without_known_fields_says_how_to_define_them() -> None:
+    with pytest.raises(
+        ExchangeNotFound, match="the fields of kraken's credentials are not known"
+    ) as e:
+        specification("kraken", None)
+    assert "add-exchange kraken" in (e.value.hint or "")

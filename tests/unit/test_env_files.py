@@ -1,0 +1,170 @@
+"""What an env file is read as: exactly that file, all of it or nothing."""
+
+from pathlib import Path
+
+import pytest
+from support.credentials import ENV_FILE, FIELDS
+
+from registry.catalog.catalog import built_in_exchanges
+from registry.encryption.secret import Secret
+from registry.errors import InvalidCredential, InvalidInput, NothingToImport
+from registry.services.importing import MAX_FILE, EnvImport, find_credentials, read_env_file
+
+SPECS = list(built_in_exchanges().values())
+
+
+def read(folder: Path, text: str | bytes) -> dict[str, str]:
+    path = folder / "some.env"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return {name: value.reveal() for name, value in read_env_file(path).items()}
+
+
+def find(*, held: set[str] | None = None, **variables: str) -> EnvImport:
+    secrets = {name: Secret(value) for name, value in variables.items()}
+    return find_credentials(secrets, SPECS, held=held or set())
+
+
+def revealed(found: EnvImport) -> dict[str, dict[str, str]]:
+    return {
+        e: {n: v.reveal() for n, v in fields.items()} for e, fields in found.credentials.items()
+    }
+
+
+def test_the_usual_forms_of_a_line_are_understood(tmp_path: Path) -> None:
+    text = "\ufeffA=1\nexport B = two words \n# no\n\nC='x # y'\nD=\"a\\nb\" # why\nE=\nF\n"
+    assert read(tmp_path, text) == {
+        "A": "1",
+        "B": "two words",
+        "C": "x # y",
+        "D": "a\nb",
+        "E": "",
+    }
+
+
+def test_nothing_is_filled_in_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pain 1: another account's keys must not come in by way of the environment."""
+    monkeypatch.setenv("ASTER_API_KEY", "of-another-account")
+    assert read(tmp_path, "A=${ASTER_API_KEY}\nB=$ASTER_API_KEY\n") == {
+        "A": "${ASTER_API_KEY}",
+        "B": "$ASTER_API_KEY",
+    }
+
+
+def test_a_file_that_is_not_there_is_an_error_and_no_other_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pain 1: a missing env file must not fall back to the project's `.env`."""
+    (tmp_path / ".env").write_text("ASTER_API_KEY=x\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput, match=r"cannot read main\.env: No such file"):
+        read_env_file(Path("main.env"))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("A=1\nwhat is this\nB=2\n", "line 2 is not NAME=VALUE"),
+        ("A='open\n", "line 1 is not NAME=VALUE"),
+        (b"A=\xff\xfe\n", "is not UTF-8 text"),
+        (b"A=" + b"x" * MAX_FILE, "larger than an env file can be"),
+    ],
+)
+def test_a_file_that_is_no_env_file_is_refused(tmp_path: Path, text: str | bytes, why: str) -> None:
+    with pytest.raises(InvalidInput, match=why):
+        read(tmp_path, text)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="directory"):
+        read_env_file(tmp_path)
+
+
+def test_complete_credentials_are_found_by_their_variables(tmp_path: Path) -> None:
+    path = tmp_path / "bot.env"
+    path.write_text(ENV_FILE + "TELEGRAM_TOKEN=x\nLOG_LEVEL=info\n")
+    found = find_credentials(read_env_file(path), SPECS)
+    assert revealed(found)["backpack"] == FIELDS["backpack"]
+    assert list(found.credentials) == ["lighter", "backpack", "paradex"]
+    assert found.other_names == ("LOG_LEVEL", "TELEGRAM_TOKEN")
+    assert found.absent == {"paradex": ("l2_address", "environment")}
+
+
+def test_an_incomplete_credential_stops_everything_and_is_named() -> None:
+    """Pain 2: an incomplete set of fields must not be skipped in silence."""
+    with pytest.raises(InvalidCredential) as refused:
+        find(
+            ASTER_API_KEY="k7",
+            BACKPACK_PUBLIC_KEY="p7",
+            BACKPACK_SECRET_KEY="s7",
+            EDGEX_ACCOUNT_ID="5",
+        )
+    assert refused.value.message == (
+        "incomplete credentials, nothing was imported: aster: ASTER_SECRET_KEY is missing; "
+        "edgex: EDGEX_STARK_PRIVATE_KEY is missing"
+    )
+
+
+def test_a_placeholder_beside_a_real_value_stops_everything_and_is_named() -> None:
+    """Pain 3: placeholders must not be stored as keys."""
+    with pytest.raises(InvalidCredential, match="ASTER_SECRET_KEY is a placeholder"):
+        find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="your_aster_secret_here")
+
+
+def test_an_exchange_with_nothing_real_is_skipped_and_said() -> None:
+    found = find(
+        BACKPACK_PUBLIC_KEY="p7",
+        BACKPACK_SECRET_KEY="s7",
+        ASTER_API_KEY="",
+        ASTER_SECRET_KEY="your_aster_secret_here",
+        PARADEX_ENVIRONMENT="prod",
+    )
+    assert list(found.credentials) == ["backpack"]
+    assert found.skipped == {
+        "aster": "no real value in ASTER_API_KEY, ASTER_SECRET_KEY",
+        "paradex": "no real value in PARADEX_ENVIRONMENT",
+    }
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"LOG_LEVEL": "info"}, {"ASTER_API_KEY": "your_key_here"}, {"ASTER_API_KEY": ""}],
+)
+def test_a_file_without_a_credential_is_an_error(variables: dict[str, str]) -> None:
+    """Pain 2: an empty file must not leave an empty account and say that all is well."""
+    with pytest.raises(NothingToImport, match="the file holds no complete credential"):
+        find(**variables)
+
+
+def test_where_the_account_has_the_credential_already_the_file_may_have_a_part_of_it() -> None:
+    """Pain 4: fields that the file does not name must not be lost."""
+    found = find(held={"aster"}, ASTER_SECRET_KEY="new7")
+    assert revealed(found) == {"aster": {"secret_key": "new7"}}
+    assert found.absent == {"aster": ("api_key",)}
+    with pytest.raises(InvalidCredential, match="ASTER_SECRET_KEY is a placeholder"):
+        find(held={"aster"}, ASTER_API_KEY="k7", ASTER_SECRET_KEY="changeme")
+
+
+def test_an_import_goes_to_the_full_credential_of_subaccount_0() -> None:
+    (one,) = find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7").inputs()
+    assert (one.slot.subaccount_index, one.slot.permission) == (0, "full")
+
+
+def test_the_account_that_an_import_makes_is_described_as_bots_do() -> None:
+    found = find(PARADEX_L1_ADDRESS="0xA1", PARADEX_L2_PRIVATE_KEY="0xb0b")
+    account = found.account("bot7")
+    assert account.wallet_address == "0xA1"
+    assert account.description == "Account from .env: bot7"
+    assert account.metadata == {
+        "source": "env_file",
+        "max_positions": 10,
+        "max_exposure_usd": 100_000,
+    }
+    assert find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7").account("b").wallet_address is None
+
+
+def test_no_value_is_in_an_error() -> None:
+    with pytest.raises(InvalidCredential) as refused:
+        find(ASTER_API_KEY="canary7", EDGEX_ACCOUNT_ID="canary7")
+    assert "canary7" not in refused.value.message + (refused.value.hint or "")

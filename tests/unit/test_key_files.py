@@ -1,0 +1,122 @@
+"""Where the master key comes from: the environment, or a file that only its owner reads."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from registry.encryption.key_source import (
+    FILE_VARIABLE,
+    VARIABLE,
+    default_key_file,
+    load_keyring,
+    read_key_file,
+    write_key_file,
+)
+from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.errors import MasterKeyMalformed, MasterKeyMissing
+
+KEY = generate_master_key()
+KEY_ID = MasterKeyring([KEY]).newest_id
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(FILE_VARIABLE, raising=False)
+    monkeypatch.setenv("REGISTRY_CONFIG_DIR", str(tmp_path / "config"))
+
+
+def test_a_new_key_file_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "master.key"
+    old = os.umask(0)
+    try:
+        write_key_file(path, KEY)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert read_key_file(path) == KEY
+
+
+def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    write_key_file(path, KEY)
+    with pytest.raises(FileExistsError):
+        write_key_file(path, generate_master_key())
+    assert read_key_file(path) == KEY
+
+
+def test_a_link_in_place_of_a_key_file_is_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    (tmp_path / "master.key").symlink_to(target)
+    with pytest.raises(FileExistsError):
+        write_key_file(tmp_path / "master.key", KEY)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o601])
+def test_a_key_file_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "master.key"
+    write_key_file(path, KEY)
+    path.chmod(mode)
+    with pytest.raises(MasterKeyMalformed, match=f"mode {mode:04o}") as refused:
+        read_key_file(path)
+    assert refused.value.hint == f"Run: chmod 600 {path}"
+
+
+def test_a_file_that_is_not_there_or_a_folder_is_a_missing_key(tmp_path: Path) -> None:
+    with pytest.raises(MasterKeyMissing, match="No such file"):
+        read_key_file(tmp_path / "none")
+    with pytest.raises(MasterKeyMissing, match="directory"):
+        read_key_file(tmp_path)
+
+
+def test_a_file_that_holds_no_text_is_a_malformed_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "master.key"
+    path.write_bytes(bytes(range(128, 256)))
+    path.chmod(0o600)
+    monkeypatch.setenv(FILE_VARIABLE, str(path))
+    with pytest.raises(MasterKeyMalformed):
+        load_keyring()
+
+
+def test_without_any_key_the_error_says_how_to_get_one_and_none_is_made() -> None:
+    """Pain 5: a run without a key must not make one."""
+    with pytest.raises(MasterKeyMissing) as missing:
+        load_keyring()
+    assert "generate-key --save" in (missing.value.hint or "")
+    assert not default_key_file().exists()
+
+
+def test_the_environment_comes_first_then_its_file_then_the_default_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default, named, direct = (generate_master_key() for _ in range(3))
+    write_key_file(default_key_file(), default)
+    assert load_keyring().ids == MasterKeyring([default]).ids
+    write_key_file(tmp_path / "named.key", named)
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "named.key"))
+    assert load_keyring().ids == MasterKeyring([named]).ids
+    monkeypatch.setenv(VARIABLE, direct.reveal())
+    assert load_keyring().ids == MasterKeyring([direct]).ids
+
+
+def test_a_named_file_that_is_missing_is_an_error_although_the_default_file_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_key_file(default_key_file(), KEY)
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "none"))
+    with pytest.raises(MasterKeyMissing) as missing:
+        load_keyring()
+    assert FILE_VARIABLE in (missing.value.hint or "")
+
+
+def test_a_blank_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_key_file(default_key_file(), KEY)
+    monkeypatch.setenv(VARIABLE, "  ")
+    monkeypatch.setenv(FILE_VARIABLE, "")
+    assert load_keyring().ids == (KEY_ID,)
