@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from projections import Delete, Insert, Patch, RowChange, project
+from projections import Delete, Insert, Patch, PatchAll, RowChange, project
 from registry.events.codec import EVENT_TYPES, parse
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import CURRENT_VERSIONS
@@ -36,6 +36,8 @@ def told(change: RowChange | None) -> dict[str, Any] | None:
             return {"insert": table.name, "key": key, "values": values}
         case Patch(table, key, values):
             return {"patch": table.name, "key": key, "values": values}
+        case PatchAll(table, keys, values):
+            return {"patch": table.name, "keys": list(keys), "values": values}
         case Delete(table, key):
             return {"delete": table.name, "key": key}
 
