@@ -155,9 +155,11 @@ def _print(result: dict[str, Any]) -> None:
         binary, text = result["times_copy_binary"][name], result["times_copy_text"][name]
         print(f"{name:<28}{value:>9.2f}{binary:>10.2f}{text:>9.2f}")
     print(f"{result['events_per_second']:,} events/s; memory {result['peak_memory_mib']} MiB")
-    print(
-        f"target (x binary {TARGET}, {TARGET_MEMORY} MiB): {'reached' if result['reached'] else 'missed'}"
-    )
+    if "rows_identical_to_the_live_projection" in result:
+        same = result["rows_identical_to_the_live_projection"]
+        print(f"rows {'identical to' if same else 'DIFFERENT from'} the live projection's")
+    verdict = "reached" if result["reached"] else "missed"
+    print(f"target (x binary {TARGET}, {TARGET_MEMORY} MiB): {verdict}")
 
 
 def _identical(connection: Connection) -> bool:
