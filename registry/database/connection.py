@@ -137,7 +137,7 @@ def check_schema(connection: Connection) -> None:
         raise NotMigrated(
             f"the database {what}",
             hint="Run: account-registry migrate up"
-            + (" (and then: account-registry rebuild)" if taken_down else ""),
+            + (" (it rebuilds every row)" if taken_down else ""),
             taken_down=taken_down,
         )
 
