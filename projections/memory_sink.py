@@ -7,7 +7,7 @@ Rows = dict[str, dict[str, Row]]
 
 
 def apply_to_memory(rows: Rows, change: RowChange) -> None:
-    """Makes one change. The values of a new row belong to the table from then on.
+    """Makes one change.
 
     Raises:
         KeyError: a row that is to be changed is not there: the log contradicts itself.
@@ -20,7 +20,7 @@ def apply_to_memory(rows: Rows, change: RowChange) -> None:
     if kind is Patch:
         table[change.key].update(change.values)  # type: ignore[union-attr]
     elif kind is Insert:
-        table[change.key] = change.values  # type: ignore[union-attr]
+        table[change.key] = dict(change.values)  # type: ignore[union-attr]
     elif kind is Delete:
         del table[change.key]  # type: ignore[union-attr]
     else:

@@ -1,7 +1,8 @@
 """Verbs about the positions that accounts own."""
 
 import uuid
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Any
 
 import typer
 
@@ -79,9 +80,14 @@ def list_positions(
             return
         columns = [column for column in found[0] if column != "opened_at"]
         names = [column.replace("_name", "").replace("_", " ") for column in columns]
-        run.output.table(names, [[row[column] for column in columns] for row in found])
+        run.output.table(names, [[_plain(row[column]) for column in columns] for row in found])
 
     run.output.result(found, text)
+
+
+def _plain(value: Any) -> Any:
+    # Exact numbers without exponents: a position of nothing is 0.00000000 and not 0E-8.
+    return f"{value:f}" if isinstance(value, Decimal) else value
 
 
 def _ids(texts: list[str]) -> list[uuid.UUID]:

@@ -5,6 +5,7 @@ a long-running program uses a pool.
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
@@ -19,6 +20,7 @@ from registry.errors import DatabaseUnavailable, InvalidInput, NotMigrated, Sche
 
 Connection: TypeAlias = psycopg.Connection[Any]
 
+_rolled_back = itertools.count()
 _QUERIES = load_queries(__package__ or "registry.database")
 
 
@@ -143,7 +145,7 @@ def check_schema(connection: Connection) -> None:
         raise NotMigrated(
             f"the database {what}",
             hint="Run: account-registry migrate up"
-            + (" (and then: account-registry rebuild)" if taken_down else ""),
+            + (" (it rebuilds every row)" if taken_down else ""),
             taken_down=taken_down,
         )
 

@@ -252,7 +252,7 @@ class _Planner:
         }
         if changed:
             shown = ", ".join(
-                f"{name}: {_detail(now, name)!r} → {changed[name]!r}" for name in changed
+                f"{name}: {_text(_detail(now, name))} → {_text(changed[name])}" for name in changed
             )
             self._does(one, AccountUpdated(**changed), "~", shown)
         if then["is_active"] != now["is_active"]:
@@ -429,4 +429,4 @@ def _counted(ids: list[Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    return "nothing" if value is None else str(value)
+    return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)

@@ -1,7 +1,7 @@
 """The migration runner: forward, back, again, at once, and never the wrong file."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,7 @@ def test_going_down_keeps_the_log_and_the_keys_and_going_up_works_again(
     assert down.exit_status == 0
     assert down.data["migrations"][-1] == "006_add_multi_account_support.sql"
     after = snapshot(database_url)
-    assert {table: after[table] for table in KEPT} == {table: before[table] for table in KEPT}
+    _assert_kept(before, after)
     assert [after[table] for table in PROJECTED] == [None, None, None]
     assert connection.execute(
         "SELECT count(*) FROM information_schema.columns WHERE column_name = 'account_id' "
@@ -183,7 +183,17 @@ def test_going_down_keeps_the_log_and_the_keys_and_going_up_works_again(
     assert cli("migrate", "up").exit_status == 0
     assert dump_schema(database_url) == schema
     again = snapshot(database_url)
-    assert {table: again[table] for table in KEPT} == {table: before[table] for table in KEPT}
+    _assert_kept(before, again)
+    assert [again[table] for table in PROJECTED] == [before[table] for table in PROJECTED]
+
+
+def _assert_kept(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """The keys are the same, and the log only grew: going down and up are events themselves."""
+    for table in KEPT:
+        if table == "audit_events":
+            assert set(before[table]) < set(after[table])
+        elif table != "audit_head":
+            assert after[table] == before[table]
 
 
 def test_going_down_never_destroys_the_log(connection: Connection) -> None:

@@ -38,6 +38,8 @@ def told(change: RowChange | None) -> dict[str, Any] | None:
             return {"patch": table.name, "keys": list(keys), "values": values}
         case Patch(table, key, values):
             return {"patch": table.name, "key": key, "values": values}
+        case PatchAll(table, keys, values):
+            return {"patch": table.name, "keys": list(keys), "values": values}
         case Delete(table, key):
             return {"delete": table.name, "key": key}
 

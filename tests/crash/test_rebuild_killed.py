@@ -1,0 +1,101 @@
+"""A rebuild that is killed leaves the tables as they were, and nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from support.large_log import load_events, many_accounts
+from support.registry_tables import contents, unguarded
+
+from registry.database.connection import SingleConnection
+from registry.services.executor import Invocation
+from registry.services.rebuild import RebuildService
+
+Connection = psycopg.Connection[Any]
+ACCOUNTS = 4_000
+
+
+@pytest.fixture
+def damaged(
+    database: SingleConnection, connection: Connection, invocation: Invocation
+) -> Connection:
+    """A long log, and tables that differ from it in every row."""
+    load_events(connection, many_accounts(ACCOUNTS))
+    RebuildService(database).rebuild(invocation)
+    with unguarded(connection):
+        connection.execute("UPDATE public.accounts SET description = 'damaged'")
+        connection.execute("UPDATE public.account_exchange_credentials SET label = 'damaged'")
+    return connection
+
+
+def start(address: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "registry.commands", "rebuild", "--workers", "2"],
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "DATABASE_URL": address},
+        cwd=Path(__file__).resolve().parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def others(connection: Connection, condition: str = "TRUE") -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        f"AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND {condition}".encode()
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def end(process: subprocess.Popen[bytes], how: int) -> None:
+    process.send_signal(how)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_killed_while_it_replays(damaged: Connection, database_url: str, how: int) -> None:
+    before, left = contents(damaged), others(damaged)
+    process = start(database_url)
+    wait_for(lambda: others(damaged, "query LIKE '%COPY (%audit_events%'") > 0)
+    end(process, how)
+    # Also the workers and their connections are gone.
+    wait_for(lambda: others(damaged) <= left)
+    assert contents(damaged) == before
+    again = start(database_url)
+    again.communicate(timeout=60)
+    assert again.returncode == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_killed_while_it_merges(damaged: Connection, database_url: str, how: int) -> None:
+    before, left = contents(damaged), others(damaged)
+    size = damaged.execute("SELECT size FROM public.audit_head").fetchone()
+    with psycopg.connect(database_url) as blocker:
+        # The merge comes to this row, in the middle of the table, and waits.
+        blocker.execute("SELECT FROM public.accounts WHERE account_name = 'bot_2000' FOR UPDATE")
+        process = start(database_url)
+        wait_for(lambda: others(damaged, "wait_event_type = 'Lock'") > 0)
+        end(process, how)
+    # A server notices that its client is gone when it has done what it was asked.
+    wait_for(lambda: others(damaged) <= left)
+    assert contents(damaged) == before
+    assert damaged.execute("SELECT size FROM public.audit_head").fetchone() == size
+    again = start(database_url)
+    again.communicate(timeout=60)
+    assert again.returncode == 0
+    assert contents(damaged) != before

@@ -1,0 +1,23 @@
+"""A connection is as good as new after any number of failed commands."""
+
+import pytest
+
+from registry.database.connection import SingleConnection
+from registry.decisions.account import CreateAccount
+from registry.errors import AccountExists
+from registry.services.accounts import AccountService
+from registry.services.executor import Invocation
+
+
+def test_a_connection_survives_many_failed_commands(
+    database: SingleConnection, invocation: Invocation
+) -> None:
+    service = AccountService(database)
+    service.create(CreateAccount(account_name="taken"), invocation)
+    for number in range(20):
+        with pytest.raises(AccountExists):
+            service.create(CreateAccount(account_name="taken"), invocation)
+        service.create(CreateAccount(account_name=f"free_{number}"), invocation)
+    with database.connection() as connection:
+        connection.execute("BEGIN")
+        connection.execute("COMMIT")
