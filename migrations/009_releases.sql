@@ -54,76 +54,125 @@ RETURN current_user = 'registry_bot'
 
 -- ---------------------------------------------------------------- resolving
 
+-- The credential of one account for an exchange that fits, or why there is none. Of
+-- several outcomes the one that came closest is told. A full key goes before a
+-- read-only one unless the permission is said.
+CREATE OR REPLACE FUNCTION public.pick_credential(
+    p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text,
+    OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer,
+    OUT permission text, OUT expires_at timestamp, OUT choices text[]
+)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    held record;
+    reasons constant text[] := ARRAY[
+        'no_credential', 'no_such_subaccount', 'credential_inactive', 'needs_other_permission',
+        'secrets_destroyed', 'ok', 'several_credentials'];
+    closest integer := 1;
+    reached integer;
+BEGIN
+    FOR held IN
+        SELECT c.id, c.version, c.subaccount_index, c.permission, c.expires_at, c.is_active,
+            EXISTS (SELECT FROM public.credential_data_keys AS k WHERE k.id = c.data_key_id) AS readable
+        FROM public.account_exchange_credentials AS c
+        WHERE c.account_id = p_owner_id AND c.exchange_id = p_exchange_id
+        ORDER BY c.permission, c.subaccount_index NULLS FIRST
+    LOOP
+        reached := CASE
+            WHEN p_subaccount IS NOT NULL AND held.subaccount_index IS DISTINCT FROM p_subaccount THEN 2
+            WHEN NOT held.is_active THEN 3
+            WHEN held.permission <> p_permission THEN 4
+            WHEN NOT held.readable THEN 5
+            ELSE 6
+        END;
+        IF reached = 6 AND closest < 6 THEN
+            credential_id := held.id;
+            version := held.version;
+            subaccount_index := held.subaccount_index;
+            permission := held.permission;
+            expires_at := held.expires_at;
+            choices := ARRAY[coalesce(held.subaccount_index::text, 'none')];
+        ELSIF reached = 6 AND held.permission = permission THEN
+            reached := 7;
+            choices := choices || coalesce(held.subaccount_index::text, 'none');
+        END IF;
+        closest := greatest(closest, reached);
+    END LOOP;
+    outcome := reasons[closest];
+END
+$$;
+
 -- Which credential an account would use for an exchange, and why: its own, or else (or
 -- when a lender is named) the one that is shared with it; never further than one hop.
--- p_access asks for less: full, read_only or positions_only; NULL takes what there is, a
--- full key before a read-only one. Of several refusals the one that came closest is told.
+-- p_access asks for less: full, read_only or positions_only; NULL takes what there is.
 CREATE OR REPLACE FUNCTION public.resolve_credential(
-    p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text
-) RETURNS TABLE (
-    outcome text, source text, owner_id uuid, owner_name text, credential_id uuid,
-    version integer, subaccount_index integer, permission text, access text, share_id uuid,
-    sharing_type text, expires_at timestamp, choices text[]
+    p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text,
+    OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text,
+    OUT credential_id uuid, OUT version integer, OUT subaccount_index integer,
+    OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text,
+    OUT expires_at timestamp, OUT choices text[]
 )
-LANGUAGE sql STABLE ROWS 1
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    wanted_permission constant text :=
+        CASE WHEN p_access = 'full' THEN 'full' WHEN p_access IS NOT NULL THEN 'read_only' END;
+    lender_is_active boolean;
+BEGIN
+    source := 'own';
+    owner_id := p_account_id;
+    outcome := 'no_credential';
+    IF p_lender IS NULL THEN
+        SELECT p.outcome, p.credential_id, p.version, p.subaccount_index, p.permission, p.expires_at, p.choices
+        INTO outcome, credential_id, version, subaccount_index, permission, expires_at, choices
+        FROM public.pick_credential(p_account_id, p_exchange_id, p_subaccount, wanted_permission) AS p;
+    END IF;
+    IF outcome = 'no_credential' THEN
+        SELECT 'shared', l.id, l.account_name, l.is_active, s.id, s.sharing_type
+        INTO source, owner_id, owner_name, lender_is_active, share_id, sharing_type
+        FROM public.account_exchange_sharing AS s
+        JOIN public.accounts AS l ON l.id = s.shared_account_id
+        WHERE s.primary_account_id = p_account_id AND s.exchange_id = p_exchange_id
+            AND (p_lender IS NULL OR l.account_name = p_lender);
+        IF NOT FOUND THEN
+            outcome := CASE WHEN p_lender IS NULL THEN 'no_credential' ELSE 'not_shared' END;
+        ELSIF NOT lender_is_active THEN
+            outcome := 'lender_inactive';
+        ELSIF sharing_type <> 'full' AND p_access = 'full' THEN
+            outcome := 'share_is_narrower';
+        ELSE
+            SELECT p.outcome, p.credential_id, p.version, p.subaccount_index, p.permission, p.expires_at, p.choices
+            INTO outcome, credential_id, version, subaccount_index, permission, expires_at, choices
+            FROM public.pick_credential(owner_id, p_exchange_id, p_subaccount,
+                CASE WHEN sharing_type = 'full' THEN wanted_permission ELSE 'read_only' END) AS p;
+        END IF;
+    END IF;
+    IF outcome = 'ok' THEN
+        access := CASE
+            WHEN 'positions_only' IN (sharing_type, p_access) THEN 'positions_only'
+            WHEN 'read_only' IN (sharing_type, p_access, permission) THEN 'read_only'
+            ELSE 'full'
+        END;
+    END IF;
+END
+$$;
+
+-- The exchanges for which an account has a credential or a share.
+CREATE OR REPLACE FUNCTION public.exchanges_of(p_account_id uuid) RETURNS SETOF text
+LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT (ARRAY['not_shared', 'no_credential', 'no_such_subaccount', 'credential_inactive',
-            'needs_other_permission', 'secrets_destroyed', 'ok', 'several_credentials',
-            'share_is_narrower', 'lender_inactive'])[
-                o.reached + CASE WHEN o.reached = 7 AND cardinality(o.choices) > 1 THEN 1 ELSE 0 END],
-        o.source, o.owner_id, o.owner_name, o.credential_id, o.version, o.subaccount_index,
-        o.permission,
-        CASE WHEN 'positions_only' IN (o.sharing_type, p_access) THEN 'positions_only'
-             WHEN 'read_only' IN (o.sharing_type, p_access, o.permission) THEN 'read_only'
-             WHEN o.reached = 7 THEN 'full' END,
-        o.share_id, o.sharing_type, o.expires_at, o.choices
-    FROM (
-        SELECT h.*, c.id AS credential_id, c.version, c.subaccount_index,
-            c.permission::text AS permission, c.expires_at, r.reached,
-            array_agg(coalesce(c.subaccount_index::text, 'none'))
-                FILTER (WHERE r.reached = 7)
-                OVER (PARTITION BY h.turn, c.permission) AS choices
-        FROM (
-            SELECT 1 AS turn, 'own' AS source, p_account_id AS owner_id, NULL::text AS owner_name,
-                TRUE AS is_active, NULL::uuid AS share_id, NULL::text AS sharing_type
-            WHERE p_lender IS NULL
-            UNION ALL
-            SELECT 2, 'shared', l.id, l.account_name, l.is_active, s.id, s.sharing_type
-            FROM public.account_exchange_sharing AS s
-            JOIN public.accounts AS l ON l.id = s.shared_account_id
-            WHERE s.primary_account_id = p_account_id AND s.exchange_id = p_exchange_id
-                AND (p_lender IS NULL OR l.account_name = p_lender)
-            UNION ALL
-            SELECT 3, 'shared', NULL, NULL, NULL, NULL, NULL WHERE p_lender IS NOT NULL
-        ) AS h
-        LEFT JOIN public.account_exchange_credentials AS c
-            ON c.account_id = h.owner_id AND c.exchange_id = p_exchange_id
-        CROSS JOIN LATERAL (SELECT CASE
-            WHEN h.turn = 3 THEN 1
-            WHEN NOT h.is_active THEN 10
-            WHEN h.sharing_type <> 'full' AND p_access = 'full' THEN 9
-            WHEN c.id IS NULL THEN 2
-            WHEN p_subaccount IS NOT NULL AND c.subaccount_index IS DISTINCT FROM p_subaccount THEN 3
-            WHEN NOT c.is_active THEN 4
-            WHEN c.permission <> CASE
-                WHEN h.sharing_type <> 'full' THEN 'read_only'
-                WHEN p_access IN ('read_only', 'positions_only') THEN 'read_only'
-                ELSE p_access END THEN 5
-            WHEN NOT EXISTS (
-                SELECT FROM public.credential_data_keys AS k WHERE k.id = c.data_key_id) THEN 6
-            ELSE 7 END AS reached) AS r
-    ) AS o
-    -- What the account has of its own goes first, whatever became of it; nothing goes last.
-    ORDER BY CASE WHEN o.turn = 1 AND o.reached > 2 THEN 0 WHEN o.turn = 2 THEN 1 ELSE 2 END,
-        o.reached DESC, o.permission, o.subaccount_index NULLS FIRST
-    LIMIT 1;
+    SELECT d.name FROM public.dexes AS d
+    WHERE EXISTS (SELECT FROM public.account_exchange_credentials AS c
+                  WHERE c.account_id = p_account_id AND c.exchange_id = d.id)
+        OR EXISTS (SELECT FROM public.account_exchange_sharing AS s
+                   WHERE s.primary_account_id = p_account_id AND s.exchange_id = d.id)
+    ORDER BY d.name;
 END;
 
 -- ---------------------------------------------------------------- releases
 
 -- Finds who received a version of a credential.
 CREATE INDEX IF NOT EXISTS audit_events_released_credential
-    ON public.audit_events ((data ->> 'credential_id'), stream_id)
+    ON public.audit_events ((data ->> 'credential_id'), (data ->> 'credential_version'), stream_id)
     WHERE event_type = 'CredentialReleased';
 
 -- Which releases were collected, for as long as they could be collected again. Not
@@ -199,7 +248,10 @@ CREATE OR REPLACE FUNCTION public.request_release(
     credential_id uuid, version integer, subaccount_index integer, permission text, access text,
     sharing_type text, expires_at timestamp, choices text[], other_users integer
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+-- Planning with the values known would take longer than it saves.
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     account record;
@@ -223,26 +275,17 @@ BEGIN
     END IF;
     DELETE FROM public.release_collections AS c
     WHERE c.collected_at < clock_timestamp() - interval '1 minute';
+    IF p_exchanges IS NULL THEN
+        p_exchanges := ARRAY(SELECT * FROM public.exchanges_of(account.account_id));
+    END IF;
     FOR found IN
-        SELECT w.name, w.id AS exchange_id, r.*
-        FROM (
-            SELECT n.name, d.id
-            FROM unnest(p_exchanges) AS n (name) LEFT JOIN public.dexes AS d ON d.name = n.name
-            UNION ALL
-            SELECT d.name, d.id
-            FROM public.dexes AS d
-            WHERE p_exchanges IS NULL AND (d.id IN (
-                    SELECT c.exchange_id FROM public.account_exchange_credentials AS c
-                    WHERE c.account_id = account.account_id)
-                OR d.id IN (
-                    SELECT s.exchange_id FROM public.account_exchange_sharing AS s
-                    WHERE s.primary_account_id = account.account_id))
-        ) AS w
+        SELECT n.name AS exchange, d.id AS exchange_id, r.*
+        FROM unnest(p_exchanges) AS n (name)
+        LEFT JOIN public.dexes AS d ON d.name = n.name
         LEFT JOIN LATERAL public.resolve_credential(
-            account.account_id, w.id, p_subaccount, p_access, p_lender) AS r ON w.id IS NOT NULL
-        ORDER BY w.name
+            account.account_id, d.id, p_subaccount, p_access, p_lender) AS r ON d.id IS NOT NULL
     LOOP
-        exchange := found.name;
+        exchange := found.exchange;
         outcome := coalesce(found.outcome, 'exchange_not_found');
         source := found.source;
         owner_name := found.owner_name;
@@ -261,7 +304,7 @@ BEGIN
             SELECT * INTO released FROM public.append_release(
                 'CredentialReleased', account.account_id,
                 json_build_object(
-                    'account', p_account, 'exchange', found.name, 'exchange_id', found.exchange_id,
+                    'account', p_account, 'exchange', found.exchange, 'exchange_id', found.exchange_id,
                     'credential_id', found.credential_id, 'credential_version', found.version,
                     'subaccount_index', found.subaccount_index, 'permission', found.permission,
                     'source', found.source, 'access', found.access,
@@ -307,8 +350,10 @@ BEGIN
             AND EXISTS (
                 SELECT FROM public.audit_events AS e
                 WHERE e.event_type = 'CredentialReleased'
-                    AND e.data ->> 'credential_id' = p_credential_id::text AND e.stream_id = a.id
-                    AND (e.data ->> 'credential_version')::integer = p_version));
+                    AND e.data ->> 'credential_id' = p_credential_id::text
+                    AND e.data ->> 'credential_version' = p_version::text AND e.stream_id = a.id
+                -- One look into the index for each account, not a join with all releases.
+                OFFSET 0));
 END
 $$;
 
@@ -354,7 +399,9 @@ CREATE OR REPLACE FUNCTION public.collect_release(p_release_id uuid) RETURNS TAB
     api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb,
     data_key_id uuid, wrapped_key text, master_key_id text
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     released record;
@@ -365,14 +412,15 @@ BEGIN
             MESSAGE = 'a release is collected after the transaction that requested it is committed',
             HINT = 'Commit first: no commit, no secret.';
     END IF;
-    SELECT e.stream_id, e.recorded_at, (e.data ->> 'credential_id')::uuid AS credential_id,
+    SELECT e.event_type, e.recorded_by, e.stream_id, e.recorded_at,
+        (e.data ->> 'credential_id')::uuid AS credential_id,
         (e.data ->> 'credential_version')::integer AS version,
         (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type
     INTO released
     FROM public.audit_events AS e
-    WHERE e.event_id = p_release_id AND e.event_type = 'CredentialReleased'
-        AND e.recorded_by = session_user::text;
-    IF NOT FOUND THEN
+    WHERE e.event_id = p_release_id;
+    IF NOT FOUND OR released.event_type <> 'CredentialReleased'
+        OR released.recorded_by <> session_user::text THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = format('no release %s was recorded for %s', p_release_id, session_user);
     ELSIF released.recorded_at < clock_timestamp() - interval '10 seconds' THEN
@@ -667,8 +715,9 @@ BEGIN
     FOR called IN
         SELECT p.oid FROM pg_catalog.pg_proc AS p
         WHERE p.pronamespace = 'public'::regnamespace AND p.proname = ANY (ARRAY[
-            'session_may_use', 'session_accounts', 'session_is_bot', 'resolve_credential',
-            'release_claim', 'session_account', 'append_release',
+            'session_may_use', 'session_accounts', 'session_is_bot', 'pick_credential',
+            'resolve_credential', 'exchanges_of', 'release_claim', 'session_account',
+            'append_release',
             'request_release', 'other_users', 'ensure_durable', 'collect_release',
             'exchange_definition', 'record_fallback', 'sharing_check',
             'sharing_keeps_credential', 'position_limits', 'account_limit'])
@@ -685,5 +734,8 @@ GRANT EXECUTE ON FUNCTION
     public.collect_release(uuid), public.exchange_definition(text), public.session_account(text),
     public.record_fallback(text, text, text, text, text, text, text)
     TO registry_bot, registry_operator;
-GRANT EXECUTE ON FUNCTION public.resolve_credential(uuid, integer, integer, text, text)
+GRANT EXECUTE ON FUNCTION
+    public.resolve_credential(uuid, integer, integer, text, text),
+    public.pick_credential(uuid, integer, integer, text),
+    public.exchanges_of(uuid)
     TO registry_operator, registry_auditor;

@@ -5,7 +5,6 @@ a long-running program uses a pool.
 """
 
 import contextlib
-import itertools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
@@ -20,7 +19,6 @@ from registry.errors import DatabaseUnavailable, InvalidInput, NotMigrated, Sche
 
 Connection: TypeAlias = psycopg.Connection[Any]
 
-_rolled_back = itertools.count()
 _QUERIES = load_queries(__package__ or "registry.database")
 
 

@@ -1,17 +1,26 @@
 -- What releases ask of the database. The rules are in its functions.
 
--- name: resolve
--- Which credential an account would use for an exchange, or for all that it has to do with.
+-- name: resolve_one
+-- Which credential an account would use for an exchange.
 SELECT d.name AS exchange,
     CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
     r.source, r.owner_name, r.credential_id, r.version, r.subaccount_index, r.permission,
     r.access, r.sharing_type, r.expires_at, r.choices
 FROM public.accounts AS a
-JOIN public.dexes AS d ON d.name = %(exchange)s OR (%(exchange)s::text IS NULL AND (
-    EXISTS (SELECT FROM public.account_exchange_credentials AS c
-            WHERE c.account_id = a.id AND c.exchange_id = d.id)
-    OR EXISTS (SELECT FROM public.account_exchange_sharing AS s
-               WHERE s.primary_account_id = a.id AND s.exchange_id = d.id)))
+JOIN public.dexes AS d ON d.name = %(exchange)s
+CROSS JOIN LATERAL public.resolve_credential(
+    a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
+WHERE a.account_name = %(account_name)s
+
+-- name: resolve_all
+-- The same for all exchanges that the account has to do with.
+SELECT d.name AS exchange,
+    CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
+    r.source, r.owner_name, r.credential_id, r.version, r.subaccount_index, r.permission,
+    r.access, r.sharing_type, r.expires_at, r.choices
+FROM public.accounts AS a
+CROSS JOIN LATERAL public.exchanges_of(a.id) AS e (name)
+JOIN public.dexes AS d ON d.name = e.name
 CROSS JOIN LATERAL public.resolve_credential(
     a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
 WHERE a.account_name = %(account_name)s

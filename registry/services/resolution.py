@@ -257,7 +257,8 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
     }
     with database.connection() as connection, registry_errors(connection):
         with connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(_QUERIES["resolve"], parameters).fetchall()
+            query = _QUERIES["resolve_all" if exchange is None else "resolve_one"]
+            rows = cursor.execute(query, parameters).fetchall()
         if not rows:
             account_id(connection, account)
             if exchange is not None:

@@ -156,7 +156,7 @@ def compare(
             if round_number >= rounds // 10:  # the first tenth warms up
                 times[side].append(spent)
     medians = {side: statistics.median(spent) * 1000 for side, spent in times.items()}
-    limit = LIMITS[name.split(maxsplit=1)[0]]
+    limit = LIMITS[name.partition(" ")[0]]
     ratio = medians["ours"] / medians["floor"]
     return {
         "name": name,

@@ -82,7 +82,8 @@ def test_the_file_form_leaves_the_environment_clean_and_can_be_read_again(
     program = (
         "import json, os, sys\n"
         "from dotenv import dotenv_values\n"
-        "first, second = dotenv_values(sys.argv[1]), dotenv_values(os.environ['REGISTRY_ENV_FILE'])\n"
+        "first = dotenv_values(sys.argv[1])\n"
+        "second = dotenv_values(os.environ['REGISTRY_ENV_FILE'])\n"
         "print(json.dumps([first, second, dict(os.environ)]))"
     )
     first, second, environment = run(

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from support.world import BY, World
 
 from registry import clients, errors
+from registry.catalog.catalog import built_in_exchanges
 from registry.clients import create_async_client, create_client
 from registry.loader import AsyncCredentialLoader, CredentialLoader
 from registry.services.credentials import SlotName
@@ -137,11 +138,7 @@ def test_a_backpack_client_signs_with_ed25519(server: Server, loader: Credential
     assert "GET /api/v1/capital" in server.requests
 
 
-def test_an_adopted_backpack_credential_has_its_public_key_as_api_key(
-    world: World, server: Server, loader: CredentialLoader
-) -> None:
-    from registry.catalog.catalog import built_in_exchanges
-
+def test_an_adopted_backpack_credential_has_its_public_key_as_api_key() -> None:
     field = built_in_exchanges()["backpack"].field("api_key")
     assert field is not None
     assert (field.env, field.ccxt) == ("BACKPACK_PUBLIC_KEY", "apiKey")
@@ -166,9 +163,8 @@ def test_the_server_would_refuse_another_secret(
         client.fetch_balance()
 
 
-def test_an_async_client_does_the_same(
-    world: World, server: Server, loader: CredentialLoader, database_url: str
-) -> None:
+@pytest.mark.usefixtures("loader")
+def test_an_async_client_does_the_same(world: World, server: Server, database_url: str) -> None:
     async def bot() -> Any:
         async with AsyncCredentialLoader(database_url, keyring=world.keyring) as async_loader:
             client = await create_async_client(
@@ -197,7 +193,7 @@ def reading(world: World, server: Server, loader: CredentialLoader) -> Any:
     )
 
 
-def test_a_reading_client_reads(reading: Any, server: Server) -> None:
+def test_a_reading_client_reads(reading: Any) -> None:
     assert reading.fetchBalance()["USDC"]["free"] == 120.0
     assert reading.id == "backpack"
     assert reading.milliseconds() > 0
@@ -258,7 +254,7 @@ def test_positions_only_reads_no_balance(
     assert server.requests == []
 
 
-def test_no_read_only_key_no_reading_client(server: Server, loader: CredentialLoader) -> None:
+def test_no_read_only_key_no_reading_client(loader: CredentialLoader) -> None:
     with pytest.raises(errors.ReleaseRefused):
         create_client("main_bot", "backpack", access="positions_only", loader=loader)
 

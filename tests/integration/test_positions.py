@@ -238,7 +238,7 @@ def test_a_bot_sees_and_changes_the_positions_of_its_accounts_only(
 
 
 def test_a_bot_cannot_write_positions_of_others_or_of_nobody(
-    world: World, bot_session: Connection, connection: Connection
+    bot_session: Connection, connection: Connection
 ) -> None:
     row = connection.execute("SELECT id FROM accounts WHERE account_name = 'other'").fetchone()
     assert row is not None
@@ -252,8 +252,9 @@ def test_a_bot_cannot_write_positions_of_others_or_of_nobody(
         bot_session.execute("DELETE FROM strategy_positions")
 
 
+@pytest.mark.usefixtures("bot_session")
 def test_a_bot_works_through_the_manager_and_within_the_limits(
-    world: World, bot: LoginRole, bot_session: Connection
+    world: World, bot: LoginRole
 ) -> None:
     world.accounts.update("main_bot", UpdateAccount(metadata={"max_positions": 2}), BY)
     database = SingleConnection(Target(bot.address))
@@ -266,8 +267,9 @@ def test_a_bot_works_through_the_manager_and_within_the_limits(
     database.close()
 
 
+@pytest.mark.usefixtures("bot_session")
 def test_a_role_that_was_there_before_sees_what_it_saw(
-    bot_session: Connection, connection: Connection, database_url: str
+    connection: Connection, database_url: str
 ) -> None:
     """A bot's own role is neither the table's owner nor one of ours."""
     with login_role(database_url) as legacy:
@@ -280,9 +282,8 @@ def test_a_role_that_was_there_before_sees_what_it_saw(
             assert count(session) == 0
 
 
-def test_the_owner_of_the_table_is_not_affected(
-    bot_session: Connection, connection: Connection, database_url: str
-) -> None:
+@pytest.mark.usefixtures("bot_session")
+def test_the_owner_of_the_table_is_not_affected(connection: Connection, database_url: str) -> None:
     with login_role(database_url) as owner:
         row = connection.execute("SELECT current_user").fetchone()
         connection.execute(f'ALTER TABLE strategy_positions OWNER TO "{owner.name}"')

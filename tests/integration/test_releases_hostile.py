@@ -7,11 +7,23 @@ from typing import Any
 import psycopg
 import pytest
 from support.bots import LoginRole, login_role
-from support.world import BY, World
+from support.world import BY, CALLER, World
+
+from registry.database.connection import SingleConnection
+from registry.database.target import Target
+from registry.encryption.keyring import MasterKeyring
+from registry.services.credentials import Mode, SlotName
+from registry.services.releases import ReleaseService
+from registry.services.resolution import Wish, resolve
 
 Connection = psycopg.Connection[Any]
 
-REQUEST = "SELECT exchange, outcome, release_id FROM request_release(%s, %s, NULL, NULL, NULL, 'a', 'h', 'p')"
+REQUEST = """SELECT exchange, outcome, release_id
+    FROM public.request_release(%s, %s, NULL, NULL, NULL, 'a', 'h', 'p')"""
+APPEND = """SELECT append_event(gen_random_uuid(), 'release', gen_random_uuid(), 0, 'X', 1, '{}',
+    'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())"""
+APPEND_RELEASE = """SELECT append_release(
+    'X', gen_random_uuid(), '{}', 'a', NULL, gen_random_uuid(), 0, NULL)"""
 
 
 def request(connection: Connection, account: str, exchange: str = "backpack") -> uuid.UUID:
@@ -113,9 +125,8 @@ def test_claims_cannot_carry_control_characters_or_essays(
         "SELECT session_may_use(gen_random_uuid())",
         "SELECT resolve_credential(gen_random_uuid(), 1, NULL, NULL, NULL)",
         "SELECT other_users(gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 1)",
-        "SELECT append_release('X', gen_random_uuid(), '{}', 'a', NULL, gen_random_uuid(), 0, NULL)",
-        "SELECT append_event(gen_random_uuid(), 'release', gen_random_uuid(), 0, 'X', 1, '{}', 'a',"
-        " NULL, gen_random_uuid(), 0, sha256(''), NULL, now())",
+        APPEND_RELEASE,
+        APPEND,
         "SELECT ensure_durable()",
     ],
 )
@@ -225,8 +236,6 @@ def test_a_release_is_not_collected_late(mallory: Connection, connection: Connec
 def test_what_has_changed_since_the_request_is_not_collected(
     world: World, mallory: Connection, bot: LoginRole, change: str
 ) -> None:
-    from registry.services.credentials import Mode, SlotName
-
     release = request(mallory, "mallory")
     match change:
         case "revoke":
@@ -278,14 +287,10 @@ def test_objects_of_the_bots_own_do_not_lead_a_function_astray(
 ) -> None:
     mallory.execute("SET search_path = pg_temp, public")
     mallory.execute(statement.encode())
-    assert mallory.execute(
-        "SELECT outcome FROM public.request_release('victim', NULL, NULL, NULL, NULL, 'a', 'h', 'p')"
-    ).fetchall() == [("not_permitted",)]
+    assert mallory.execute(REQUEST, ["victim", None]).fetchall() == [(None, "not_permitted", None)]
 
 
-def test_set_role_to_a_role_of_its_own_changes_nothing(
-    world: World, database_url: str, connection: Connection
-) -> None:
+def test_set_role_to_a_role_of_its_own_changes_nothing(world: World, database_url: str) -> None:
     world.account("victim", "backpack")
     with (
         login_role(database_url, "registry_bot") as second,
@@ -320,14 +325,8 @@ def test_an_auditor_reads_the_log_and_no_token(world: World, database_url: str) 
 
 
 def test_an_operator_works_without_being_the_owner(
-    world: World, database_url: str, keyring: Any
+    database_url: str, keyring: MasterKeyring
 ) -> None:
-    from support.world import CALLER
-
-    from registry.database.connection import SingleConnection
-    from registry.database.target import Target
-    from registry.services.releases import ReleaseService
-    from registry.services.resolution import Wish, resolve
 
     with login_role(database_url, "registry_operator") as role:
         database = SingleConnection(Target(role.address))
@@ -345,7 +344,7 @@ def test_an_operator_works_without_being_the_owner(
 
 
 def test_the_last_use_comes_from_the_release_and_equals_its_time(
-    world: World, mallory: Connection, connection: Connection
+    mallory: Connection, connection: Connection
 ) -> None:
     release = request(mallory, "mallory")
     row = connection.execute(

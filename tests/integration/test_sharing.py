@@ -323,15 +323,15 @@ def test_the_database_keeps_a_credential_that_is_lent(world: World, connection: 
     lender = world.account("lender", "backpack")
     world.account("bot")
     world.share("bot", "lender", "backpack")
-    with pytest.raises(psycopg.Error) as caught, connection.transaction():
-        append(connection, lender, "CredentialRemoved", "{}")
-        connection.execute("DELETE FROM account_exchange_credentials")
+    connection.execute("BEGIN")
+    append(connection, lender, "CredentialRemoved", "{}")
+    connection.execute("DELETE FROM account_exchange_credentials")
+    with pytest.raises(psycopg.Error) as caught:
+        connection.execute("COMMIT")
     assert caught.value.sqlstate == "RG023"
 
 
-def test_two_shares_made_at_once_cannot_become_a_chain(
-    world: World, connection: Connection, database_url: str
-) -> None:
+def test_two_shares_made_at_once_cannot_become_a_chain(world: World, database_url: str) -> None:
     ids = {name: world.account(name, "backpack") for name in ("a", "b", "c")}
     first = psycopg.connect(database_url)
     append(first, ids["b"], "SharingGranted", "{}")  # holds the log until it commits
