@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.log import chunk, merkle
@@ -69,6 +69,7 @@ def found(report: chunk.ChunkReport) -> list[tuple[str, int | None]]:
     return [(failure.check, failure.position) for failure in report.failures]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200))
 def test_an_honest_stretch_gives_its_nodes_and_no_failure(size: int) -> None:
     log = Log(size)
@@ -79,6 +80,7 @@ def test_an_honest_stretch_gives_its_nodes_and_no_failure(size: int) -> None:
     assert (joiner.nodes, joiner.failures) == (log.peaks, [])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 99), st.integers(0, 7), st.data())
 def test_whatever_bit_is_changed_something_is_found(
     position: int, bit: int, data: st.DataObject
@@ -93,6 +95,7 @@ def test_whatever_bit_is_changed_something_is_found(
     assert report.failures or joiner.failures or joiner.nodes != log.peaks
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 99), min_size=1, max_size=20))
 def test_all_missing_positions_are_named_and_nothing_else(missing: set[int]) -> None:
     log = Log(100)
