@@ -48,7 +48,6 @@ _ARRAY_START: Final = [
     *(struct.pack(">iiiiii", 20 + 36 * n, 1, 0, 17, n, 1) for n in range(1, 64)),
 ]
 _ARRAY_HEAD: Final = len(_ARRAY_START[1])
-_ARRAY_LENGTHS: Final = [12, *(20 + 36 * n for n in range(1, 64))]
 _ROOT_START: Final = struct.pack(">i", 32)
 _ROOT: Final = 36
 """A root with its length before it."""
@@ -100,7 +99,7 @@ class ChunkReport:
             self.more_failures += 1
 
 
-def check_rows(rows: Iterable[bytes], first: int, end: int) -> ChunkReport:  # noqa: C901, PLR0912
+def check_rows(rows: Iterable[bytes], first: int, end: int) -> ChunkReport:  # noqa: C901, PLR0912, PLR0915
     """Checks the rows that should be the events from `first` up to before `end`.
 
     `first` is a multiple of `CHUNK`, and there are `CHUNK` events at most. This is the
@@ -108,60 +107,59 @@ def check_rows(rows: Iterable[bytes], first: int, end: int) -> ChunkReport:  # n
     looked at by the functions below.
     """
     report = ChunkReport(first, end)
-    nodes, first_versions, last_versions = (
-        report.nodes,
-        report.first_versions,
-        report.last_versions,
-    )
+    nodes, last_versions = report.nodes, report.last_versions
     expected, careful = first, False
     for row in rows:
-        start, stored, length = _HEAD.unpack_from(row)
-        if start != _START or length < 0:
-            report.fail("rows", f"the row after position {expected - 1} is malformed", expected)
-            continue
-        at = _HEAD.size + length
-        position, type_length = _PLACE.unpack_from(row, at)
-        if position != expected:
-            if not expected < position < end:
-                report.fail("positions", f"position {position} stands twice", position)
+        try:
+            start, stored, length = _HEAD.unpack_from(row)
+            if start != _START or length < 0:
+                report.fail("rows", f"the row after position {expected - 1} is malformed", expected)
                 continue
-            _missing(report, expected, position)
-            expected, careful = position, True
-        node = sha256(b"\x00" + row[at:]).digest()
-        if node != stored:
-            report.fail("leaf hashes", "the event is not what was recorded", position)
-            node = stored
+            at = _HEAD.size + length
+            position, type_length = _PLACE.unpack_from(row, at)
+            if position != expected:
+                if not expected < position < end:
+                    report.fail("positions", f"position {position} stands twice", position)
+                    continue
+                _missing(report, expected, position)
+                expected, careful = position, True
+            node = sha256(b"\x00" + row[at:]).digest()
+            if node != stored:
+                report.fail("leaf hashes", "the event is not what was recorded", position)
+                node = stored
 
-        # The perfect subtrees that this leaf completes, as far as the stretch goes.
-        remaining, completed, root_end = position - first, 0, _ROOTS + _ARRAY_HEAD
-        while remaining & 1 and not careful:
-            completed += 1
-            root_end += _ROOT
-            node = sha256(b"\x01" + nodes[-completed] + node).digest()  # type: ignore[operator]
-            if row[root_end - 32 : root_end] != node:
-                break
-            remaining >>= 1
-        if careful or remaining & 1 or length != _ARRAY_LENGTHS[completed]:
-            nodes.append(_careful_roots(report, position, row[_ROOTS:at], stored))
-            careful = careful or nodes[-1] is None
-        else:
-            del nodes[len(nodes) - completed :]
-            nodes.append(node)
+            # The perfect subtrees that this leaf completes, as far as the stretch goes.
+            remaining, completed, root_end = position - first, 0, _ROOTS + _ARRAY_HEAD
+            while remaining & 1 and not careful:
+                completed += 1
+                root_end += _ROOT
+                node = sha256(b"\x01" + nodes[-completed] + node).digest()  # type: ignore[operator]
+                if not row.startswith(_ROOT_START + node, root_end - _ROOT):
+                    break
+                remaining >>= 1
+            if careful or remaining & 1 or not row.startswith(_ARRAY_START[completed], _ROOTS):
+                nodes.append(_careful_roots(report, position, row[_ROOTS:at], stored))
+                careful = careful or nodes[-1] is None
+            else:
+                del nodes[len(nodes) - completed :]
+                nodes.append(node)
 
-        stream_end = at + _STREAM_TYPE + type_length + 20
-        stream = row[at + _STREAM_TYPE : stream_end]
-        version, type_length = _VERSION_AND_TYPE.unpack_from(row, stream_end)
-        last = last_versions.get(stream)
-        if last is None:
-            first_versions[stream] = version, position
-        elif version != last + 1:
-            report.fail("stream versions", wrong_version(stream, version, last), position)
-        last_versions[stream] = version
-        type_end = stream_end + _VERSION_AND_TYPE.size + type_length
-        event_type = row[type_end - type_length : type_end]
-        if event_type in _NOTED:
-            _note_secrets(report, position, event_type, row, type_end)
-        expected += 1
+            stream_end = at + _STREAM_TYPE + type_length + 20
+            stream = row[at + _STREAM_TYPE : stream_end]
+            version, type_length = _VERSION_AND_TYPE.unpack_from(row, stream_end)
+            last = last_versions.get(stream)
+            if last is None:
+                report.first_versions[stream] = version, position
+            elif version != last + 1:
+                report.fail("stream versions", wrong_version(stream, version, last), position)
+            last_versions[stream] = version
+            type_end = stream_end + _VERSION_AND_TYPE.size + type_length
+            event_type = row[type_end - type_length : type_end]
+            if event_type in _NOTED:
+                _note_secrets(report, position, event_type, row, type_end)
+            expected += 1
+        except struct.error:
+            report.fail("rows", f"the row after position {expected - 1} is malformed", expected)
     if expected < end:
         _missing(report, expected, end)
     return report

@@ -71,8 +71,10 @@ def _server(given: str | None) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="account-registry-benchmark-") as folder:
         server = EmbeddedServer(Path(folder))
-        yield server.ensure_running()
-        server.stop()
+        try:
+            yield server.ensure_running()
+        finally:
+            server.stop()
 
 
 def _measure(address: str, events: int, processes: int, rounds: int) -> list[Measured]:

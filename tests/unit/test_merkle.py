@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import offline_verifier as other
 
@@ -129,6 +129,7 @@ def trees(draw: Any) -> tuple[list[bytes], int]:
     return leaves, draw(st.integers(0, len(leaves) - 1))
 
 
+@settings(deadline=None)
 @given(trees())
 def test_paths_and_proofs_are_those_of_the_definition_and_hold(
     given_tree: tuple[list[bytes], int],
@@ -146,6 +147,7 @@ def test_paths_and_proofs_are_those_of_the_definition_and_hold(
     assert merkle.is_consistent(old, Tree(leaves[:old]).root, tree.size, tree.root, proof)
 
 
+@settings(deadline=None)
 @given(trees(), st.data())
 def test_no_other_index_size_path_or_root_is_believed(
     given_tree: tuple[list[bytes], int], data: st.DataObject
@@ -172,6 +174,7 @@ def test_no_other_index_size_path_or_root_is_believed(
         assert root(p=[path[1], path[0], *path[2:]]) != tree.root
 
 
+@settings(deadline=None)
 @given(trees(), st.data())
 def test_no_changed_consistency_proof_is_believed(
     given_tree: tuple[list[bytes], int], data: st.DataObject

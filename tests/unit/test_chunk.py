@@ -1,0 +1,177 @@
+"""A stretch of the log in memory: honest ones pass, and faults are where they are."""
+
+import datetime as dt
+import struct
+import uuid
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry.log import chunk, merkle
+from registry.log.leaf import Leaf, encode
+
+MOMENT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+STREAMS = [uuid.UUID(int=number) for number in range(3)]
+
+
+def leaf(position: int, versions: dict[uuid.UUID, int], stream: uuid.UUID) -> Leaf:
+    versions[stream] = versions.get(stream, 0) + 1
+    return Leaf(
+        position,
+        uuid.UUID(int=1000 + position),
+        "account",
+        stream,
+        versions[stream],
+        "AccountUpdated",
+        1,
+        '{"description":"x"}',
+        "tester@host",
+        None if position % 2 else "why",
+        uuid.UUID(int=2000 + position),
+        0,
+        bytes(32),
+        None,
+        MOMENT,
+        MOMENT,
+        "registry",
+    )
+
+
+def row(raw: bytes, digest: bytes, roots: Sequence[bytes]) -> bytes:
+    """A row as the server sends it; written apart from the code that reads it."""
+    sized = b"".join(struct.pack(">i", len(root)) + root for root in roots)
+    head = struct.pack(">iii", 1 if roots else 0, 0, 17)
+    array = head + (struct.pack(">ii", len(roots), 1) + sized if roots else b"")
+    parts = (digest, array)
+    return (
+        struct.pack(">h", len(chunk.SELECTED))
+        + b"".join(struct.pack(">i", len(part)) + part for part in parts)
+        + raw
+    )
+
+
+class Log:
+    """Rows of an honest log."""
+
+    def __init__(self, size: int) -> None:
+        self.peaks: list[bytes] = []
+        versions: dict[uuid.UUID, int] = {}
+        self.rows = []
+        for position in range(size):
+            raw = encode(leaf(position, versions, STREAMS[position * 7 % 3]))
+            digest = merkle.leaf_hash(raw)
+            self.rows.append(row(raw, digest, merkle.grow(self.peaks, position, digest)))
+
+
+def found(report: chunk.ChunkReport) -> list[tuple[str, int | None]]:
+    return [(failure.check, failure.position) for failure in report.failures]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 200))
+def test_an_honest_stretch_gives_its_nodes_and_no_failure(size: int) -> None:
+    log = Log(size)
+    report = chunk.check_rows(log.rows, 0, size)
+    assert (found(report), report.nodes) == ([], log.peaks)
+    joiner = chunk.Joiner()
+    joiner.add(report)
+    assert (joiner.nodes, joiner.failures) == (log.peaks, [])
+
+
+@settings(deadline=None)
+@given(st.integers(0, 99), st.integers(0, 7), st.data())
+def test_whatever_bit_is_changed_something_is_found(
+    position: int, bit: int, data: st.DataObject
+) -> None:
+    log = Log(100)
+    original = log.rows[position]
+    at = data.draw(st.integers(0, len(original) - 1))
+    log.rows[position] = original[:at] + bytes([original[at] ^ 1 << bit]) + original[at + 1 :]
+    report = chunk.check_rows(log.rows, 0, 100)
+    joiner = chunk.Joiner()
+    joiner.add(report)
+    assert report.failures or joiner.failures or joiner.nodes != log.peaks
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(0, 99), min_size=1, max_size=20))
+def test_all_missing_positions_are_named_and_nothing_else(missing: set[int]) -> None:
+    log = Log(100)
+    rows = [one for position, one in enumerate(log.rows) if position not in missing]
+    report = chunk.check_rows(rows, 0, 100)
+    named = [failure for failure in report.failures if failure.check == "positions"]
+    starts = {position for position in missing if position - 1 not in missing}
+    assert {failure.position for failure in named} == starts
+    assert {failure.check for failure in report.failures} <= {"positions", "stream versions"}
+
+
+def test_a_row_that_stands_twice_is_named() -> None:
+    log = Log(8)
+    rows = [*log.rows[:4], log.rows[3], *log.rows[4:]]
+    assert found(chunk.check_rows(rows, 0, 8)) == [("positions", 3)]
+
+
+def test_failures_beyond_the_limit_are_counted() -> None:
+    log = Log(300)
+    rows = [one[:-1] + b"X" for one in log.rows]
+    report = chunk.check_rows(rows, 0, 300)
+    assert len(report.failures) == chunk.MAX_FAILURES
+    assert report.more_failures == 300 - chunk.MAX_FAILURES
+
+
+@pytest.fixture
+def small_stretches(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(chunk, "CHUNK", 8)
+    monkeypatch.setattr(chunk, "CHUNK_LEVEL", 3)
+    return 8
+
+
+def stretches(rows: Sequence[bytes], size: int) -> tuple[chunk.Joiner, list[chunk.Failure]]:
+    joiner, failures = chunk.Joiner(), []
+    for first in range(0, len(rows), size):
+        part = rows[first : first + size]
+        report = chunk.check_rows(part, first, first + len(part))
+        failures += report.failures
+        joiner.add(report)
+    return joiner, failures + joiner.failures
+
+
+@pytest.mark.parametrize("size", [8, 9, 16, 50, 64, 100])
+def test_stretches_are_put_together_to_the_whole_tree(small_stretches: int, size: int) -> None:
+    log = Log(size)
+    joiner, failures = stretches(log.rows, small_stretches)
+    assert (joiner.nodes, failures) == (log.peaks, [])
+
+
+@pytest.mark.parametrize("position", [15, 31, 47, 63])
+def test_a_wrong_root_above_the_stretches_is_named(small_stretches: int, position: int) -> None:
+    log = Log(64)
+    at = log.rows[position].index(struct.pack(">h", len(chunk.SELECTED))) + 42 + 20
+    roots = (len(bin(position + 1)) - len(bin(position + 1).rstrip("0"))) * 36
+    last = at + roots - 1
+    changed = log.rows[position]
+    log.rows[position] = changed[:last] + bytes([changed[last] ^ 1]) + changed[last + 1 :]
+    _, failures = stretches(log.rows, small_stretches)
+    assert ("subtree roots", position) in [(f.check, f.position) for f in failures]
+
+
+def test_a_stream_that_skips_a_version_between_stretches_is_named(small_stretches: int) -> None:
+    versions: dict[uuid.UUID, int] = {}
+    peaks: list[bytes] = []
+    rows = []
+    for position in range(16):
+        if position == 12:
+            versions[STREAMS[0]] += 1
+        raw = encode(leaf(position, versions, STREAMS[0 if position % 12 == 0 else 1]))
+        digest = merkle.leaf_hash(raw)
+        rows.append(row(raw, digest, merkle.grow(peaks, position, digest)))
+    _, failures = stretches(rows, small_stretches)
+    assert [(f.check, f.position) for f in failures] == [("stream versions", 12)]
+
+
+def test_a_row_that_ends_too_soon_is_named() -> None:
+    log = Log(8)
+    log.rows[5] = log.rows[5][:60]
+    assert ("rows", 5) in found(chunk.check_rows(log.rows, 0, 8))
