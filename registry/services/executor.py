@@ -1,7 +1,9 @@
 """Carries a command out: read, decide, and append with the projections, in one transaction.
 
 Two round trips: the reads go out together, and so do BEGIN, the appends, the changes of
-the tables and COMMIT. A decision made on a state that has changed since is made again.
+the tables, COMMIT and the wait for the disk. A decision made on a state that has changed
+since is made again. Nothing is told before it is on disk, nor what others did, and this
+command only found.
 """
 
 import contextlib
@@ -21,6 +23,7 @@ from projections import project
 from projections.sql_sink import apply_to_tables
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
+from registry.database.durability import send_flush, wait_until_durable
 from registry.errors import (
     CommandApplied,
     CommandIdReused,
@@ -185,7 +188,9 @@ class CommandExecutor:
             )
             applied = None if known is None else applied_command(known)
             if applied is not None:
-                return _first_result(applied, record)
+                first_result = _first_result(applied, record)
+                _await_flush(connection)
+                return first_result
             decision = task.decide()
             _check_expected(decision, invocation)
             types = tuple(new.event.event_type for new in decision.events)
@@ -194,6 +199,8 @@ class CommandExecutor:
             if decision.events and not invocation.dry_run:
                 positions = _commit(connection, record, decision)
                 log.info("command applied", events=types, positions=positions)
+            elif not invocation.dry_run:
+                _await_flush(connection)
         return Outcome(
             command_id=command_id,
             positions=positions,
@@ -207,7 +214,7 @@ def _commit(connection: Connection, record: CommandRecord, decision: Decision) -
     with registry_errors(connection), connection.pipeline():
         connection.execute("BEGIN")
         appends = [
-            send_append(connection, record, index, event)
+            send_append(connection, record, index, event, flush_later=True)
             for index, event in enumerate(decision.events)
         ]
         for statement in decision.statements:
@@ -218,9 +225,15 @@ def _commit(connection: Connection, record: CommandRecord, decision: Decision) -
             if (change := project(event.stored(record.occurred_at))) is not None
         ]
         connection.execute("COMMIT")
+        send_flush(connection)
     if any(change.rowcount != 1 for change in changes):
         log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
     return tuple(row[0] for cursor in appends if (row := cursor.fetchone()))
+
+
+def _await_flush(connection: Connection) -> None:
+    with registry_errors(connection):
+        wait_until_durable(connection)
 
 
 def _first_result(applied: AppliedCommand, record: CommandRecord) -> Outcome:
