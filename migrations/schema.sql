@@ -22,9 +22,10 @@ CREATE FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_strea
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    head public.audit_head;
-    actual_version integer;
+    head_size bigint;
+    head_peaks bytea[];
     known_digest bytea;
+    actual_version integer;
     -- The database's clock, never behind the event before it.
     recorded timestamptz;
     leaf bytea;
@@ -34,60 +35,64 @@ DECLARE
 BEGIN
     -- The lock is held to the end of the transaction: positions follow the order of
     -- commits, so a reader that has seen position n has seen everything before it.
-    SELECT * INTO STRICT head FROM public.audit_head FOR UPDATE;
+    SELECT h.size, h.peaks, h.appended_at
+    INTO STRICT head_size, head_peaks, recorded
+    FROM public.audit_head AS h
+    FOR UPDATE;
 
-    IF p_command_index = 0 THEN
-        SELECT e.command_digest INTO known_digest
-        FROM public.audit_events AS e
-        WHERE e.command_id = p_command_id AND e.command_index = 0;
-        IF FOUND AND known_digest = p_command_digest THEN
-            RAISE EXCEPTION USING ERRCODE = 'RG002',
-                MESSAGE = format('command %s was applied already', p_command_id);
-        ELSIF FOUND THEN
-            RAISE EXCEPTION USING ERRCODE = 'RG003',
-                MESSAGE = format('command_id %s belongs to another command', p_command_id),
-                HINT = 'Give every command an id of its own.';
-        END IF;
-    END IF;
+    -- After the lock: a statement of its own, so that it sees what was waited for.
+    SELECT
+        (SELECT e.command_digest
+         FROM public.audit_events AS e
+         WHERE e.command_id = p_command_id AND e.command_index = p_command_index),
+        coalesce(
+            (SELECT max(e.stream_version)
+             FROM public.audit_events AS e
+             WHERE e.stream_type = p_stream_type AND e.stream_id = p_stream_id), 0)
+    INTO known_digest, actual_version;
 
-    SELECT coalesce(max(e.stream_version), 0) INTO actual_version
-    FROM public.audit_events AS e
-    WHERE e.stream_type = p_stream_type AND e.stream_id = p_stream_id;
-    IF actual_version IS DISTINCT FROM p_expected_version THEN
+    IF known_digest = p_command_digest THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG002',
+            MESSAGE = format('command %s was applied already', p_command_id);
+    ELSIF known_digest IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG003',
+            MESSAGE = format('command_id %s belongs to another command', p_command_id),
+            HINT = 'Give every command an id of its own.';
+    ELSIF actual_version IS DISTINCT FROM p_expected_version THEN
         RAISE EXCEPTION USING ERRCODE = 'RG001',
             MESSAGE = format('%s %s is at version %s, not %s',
                 p_stream_type, p_stream_id, actual_version, p_expected_version),
             HINT = 'Read the stream again and decide again.';
     END IF;
 
-    recorded := greatest(clock_timestamp(), head.appended_at);
+    recorded := greatest(clock_timestamp(), recorded);
     leaf := sha256('\x00'::bytea || public.audit_leaf(
-        head.size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
+        head_size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text));
 
     -- RFC 9162 section 2.1.1: each trailing one bit of the old size is a perfect
     -- subtree that this leaf completes together with its neighbour.
     node := leaf;
-    remaining := head.size;
+    remaining := head_size;
     WHILE remaining & 1 = 1 LOOP
-        node := sha256('\x01'::bytea || head.peaks[cardinality(head.peaks)] || node);
-        head.peaks := trim_array(head.peaks, 1);
+        node := sha256('\x01'::bytea || head_peaks[cardinality(head_peaks)] || node);
+        head_peaks := trim_array(head_peaks, 1);
         roots := roots || node;
         remaining := remaining >> 1;
     END LOOP;
 
     INSERT INTO public.audit_events VALUES (
-        head.size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
+        head_size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text,
         leaf, roots);
 
     UPDATE public.audit_head AS h
-    SET size = head.size + 1, peaks = head.peaks || node,
+    SET size = head_size + 1, peaks = head_peaks || node,
         appended_by = pg_current_xact_id(), appended_at = recorded;
 
-    RETURN head.size;
+    RETURN head_size;
 END
 $$;
 
@@ -172,6 +177,7 @@ ALTER FUNCTION public.audit_wake_followers() OWNER TO registry_owner;
 CREATE FUNCTION public.collect_release(p_release_id uuid) RETURNS TABLE(exchange_id integer, owner_id uuid, subaccount_index integer, permission text, version integer, api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb, data_key_id uuid, wrapped_key text, master_key_id text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -183,14 +189,15 @@ BEGIN
             MESSAGE = 'a release is collected after the transaction that requested it is committed',
             HINT = 'Commit first: no commit, no secret.';
     END IF;
-    SELECT e.stream_id, e.recorded_at, (e.data ->> 'credential_id')::uuid AS credential_id,
+    SELECT e.event_type, e.recorded_by, e.stream_id, e.recorded_at,
+        (e.data ->> 'credential_id')::uuid AS credential_id,
         (e.data ->> 'credential_version')::integer AS version,
         (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type
     INTO released
     FROM public.audit_events AS e
-    WHERE e.event_id = p_release_id AND e.event_type = 'CredentialReleased'
-        AND e.recorded_by = session_user::text;
-    IF NOT FOUND THEN
+    WHERE e.event_id = p_release_id;
+    IF NOT FOUND OR released.event_type <> 'CredentialReleased'
+        OR released.recorded_by <> session_user::text THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = format('no release %s was recorded for %s', p_release_id, session_user);
     ELSIF released.recorded_at < clock_timestamp() - interval '10 seconds' THEN
@@ -324,6 +331,88 @@ CREATE FUNCTION public.exchange_definition(p_exchange text) RETURNS json
 
 ALTER FUNCTION public.exchange_definition(p_exchange text) OWNER TO registry_owner;
 
+CREATE TABLE public.account_exchange_credentials (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    exchange_id integer NOT NULL,
+    api_key_encrypted text,
+    secret_key_encrypted text,
+    additional_credentials_encrypted jsonb,
+    exchange_account_id character varying(255),
+    subaccount_index integer,
+    is_active boolean DEFAULT true NOT NULL,
+    last_used timestamp without time zone,
+    created_at timestamp without time zone NOT NULL,
+    updated_at timestamp without time zone NOT NULL,
+    permission character varying(20) DEFAULT 'full'::character varying NOT NULL,
+    version integer NOT NULL,
+    data_key_id uuid NOT NULL,
+    label character varying(255),
+    expires_at timestamp without time zone,
+    ip_allow_list jsonb,
+    CONSTRAINT account_exchange_credentials_additional_is_object CHECK ((jsonb_typeof(additional_credentials_encrypted) = 'object'::text)),
+    CONSTRAINT account_exchange_credentials_has_a_field CHECK (((api_key_encrypted IS NOT NULL) OR (secret_key_encrypted IS NOT NULL) OR (additional_credentials_encrypted IS NOT NULL))),
+    CONSTRAINT account_exchange_credentials_ip_allow_list_is_array CHECK ((jsonb_typeof(ip_allow_list) = 'array'::text)),
+    CONSTRAINT account_exchange_credentials_permission_check CHECK (((permission)::text = ANY ((ARRAY['full'::character varying, 'read_only'::character varying])::text[]))),
+    CONSTRAINT account_exchange_credentials_subaccount_index_check CHECK ((subaccount_index >= 0)),
+    CONSTRAINT account_exchange_credentials_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE public.account_exchange_credentials OWNER TO registry_owner;
+
+COMMENT ON TABLE public.account_exchange_credentials IS 'Encrypted exchange credentials per account. A projection of audit_events.';
+
+COMMENT ON COLUMN public.account_exchange_credentials.permission IS 'What the key can do at the exchange: full or read_only.';
+
+CREATE TABLE public.account_exchange_sharing (
+    id uuid NOT NULL,
+    primary_account_id uuid NOT NULL,
+    shared_account_id uuid NOT NULL,
+    exchange_id integer NOT NULL,
+    sharing_type character varying(50) DEFAULT 'full'::character varying NOT NULL,
+    created_at timestamp without time zone NOT NULL,
+    updated_at timestamp without time zone NOT NULL,
+    CONSTRAINT account_exchange_sharing_not_with_itself CHECK ((primary_account_id <> shared_account_id)),
+    CONSTRAINT account_exchange_sharing_type_check CHECK (((sharing_type)::text = ANY ((ARRAY['full'::character varying, 'read_only'::character varying, 'positions_only'::character varying])::text[])))
+);
+
+ALTER TABLE public.account_exchange_sharing OWNER TO registry_owner;
+
+COMMENT ON TABLE public.account_exchange_sharing IS 'Which borrower may use which lender''s credential. A projection of audit_events.';
+
+COMMENT ON COLUMN public.account_exchange_sharing.sharing_type IS 'What the borrower may do: full, read_only (queries) or positions_only.';
+
+CREATE TABLE public.dexes (
+    id integer NOT NULL,
+    name character varying(50) NOT NULL,
+    display_name character varying(100) NOT NULL,
+    api_base_url character varying(255),
+    websocket_url character varying(255),
+    is_active boolean DEFAULT true,
+    supports_websocket boolean DEFAULT false,
+    maker_fee_percent numeric(10,6) NOT NULL,
+    taker_fee_percent numeric(10,6) NOT NULL,
+    has_fee_tiers boolean DEFAULT false,
+    fee_metadata jsonb,
+    created_at timestamp without time zone DEFAULT CURRENT_TIMESTAMP,
+    updated_at timestamp without time zone DEFAULT CURRENT_TIMESTAMP
+);
+
+CREATE FUNCTION public.exchanges_of(p_account_id uuid) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT d.name
+    FROM public.dexes d
+   WHERE ((EXISTS ( SELECT
+            FROM public.account_exchange_credentials c
+           WHERE ((c.account_id = exchanges_of.p_account_id) AND (c.exchange_id = d.id)))) OR (EXISTS ( SELECT
+            FROM public.account_exchange_sharing s
+           WHERE ((s.primary_account_id = exchanges_of.p_account_id) AND (s.exchange_id = d.id)))))
+   ORDER BY d.name;
+END;
+
+ALTER FUNCTION public.exchanges_of(p_account_id uuid) OWNER TO registry_owner;
+
 CREATE FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) RETURNS integer
     LANGUAGE plpgsql STABLE
     AS $$
@@ -343,12 +432,58 @@ BEGIN
             AND EXISTS (
                 SELECT FROM public.audit_events AS e
                 WHERE e.event_type = 'CredentialReleased'
-                    AND e.data ->> 'credential_id' = p_credential_id::text AND e.stream_id = a.id
-                    AND (e.data ->> 'credential_version')::integer = p_version));
+                    AND e.data ->> 'credential_id' = p_credential_id::text
+                    AND e.data ->> 'credential_version' = p_version::text AND e.stream_id = a.id
+                -- One look into the index for each account, not a join with all releases.
+                OFFSET 0));
 END
 $$;
 
 ALTER FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) OWNER TO registry_owner;
+
+CREATE FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) RETURNS record
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+    held record;
+    reasons constant text[] := ARRAY[
+        'no_credential', 'no_such_subaccount', 'credential_inactive', 'needs_other_permission',
+        'secrets_destroyed', 'ok', 'several_credentials'];
+    closest integer := 1;
+    reached integer;
+BEGIN
+    FOR held IN
+        SELECT c.id, c.version, c.subaccount_index, c.permission, c.expires_at, c.is_active,
+            EXISTS (SELECT FROM public.credential_data_keys AS k WHERE k.id = c.data_key_id) AS readable
+        FROM public.account_exchange_credentials AS c
+        WHERE c.account_id = p_owner_id AND c.exchange_id = p_exchange_id
+        ORDER BY c.permission, c.subaccount_index NULLS FIRST
+    LOOP
+        reached := CASE
+            WHEN p_subaccount IS NOT NULL AND held.subaccount_index IS DISTINCT FROM p_subaccount THEN 2
+            WHEN NOT held.is_active THEN 3
+            WHEN held.permission <> p_permission THEN 4
+            WHEN NOT held.readable THEN 5
+            ELSE 6
+        END;
+        IF reached = 6 AND closest < 6 THEN
+            credential_id := held.id;
+            version := held.version;
+            subaccount_index := held.subaccount_index;
+            permission := held.permission;
+            expires_at := held.expires_at;
+            choices := ARRAY[coalesce(held.subaccount_index::text, 'none')];
+        ELSIF reached = 6 AND held.permission = permission THEN
+            reached := 7;
+            choices := choices || coalesce(held.subaccount_index::text, 'none');
+        END IF;
+        closest := greatest(closest, reached);
+    END LOOP;
+    outcome := reasons[closest];
+END
+$$;
+
+ALTER FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) OWNER TO registry_owner;
 
 CREATE FUNCTION public.position_limits() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -489,6 +624,7 @@ ALTER FUNCTION public.release_claim(p_text text) OWNER TO registry_owner;
 CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -513,26 +649,17 @@ BEGIN
     END IF;
     DELETE FROM public.release_collections AS c
     WHERE c.collected_at < clock_timestamp() - interval '1 minute';
+    IF p_exchanges IS NULL THEN
+        p_exchanges := ARRAY(SELECT * FROM public.exchanges_of(account.account_id));
+    END IF;
     FOR found IN
-        SELECT w.name, w.id AS exchange_id, r.*
-        FROM (
-            SELECT n.name, d.id
-            FROM unnest(p_exchanges) AS n (name) LEFT JOIN public.dexes AS d ON d.name = n.name
-            UNION ALL
-            SELECT d.name, d.id
-            FROM public.dexes AS d
-            WHERE p_exchanges IS NULL AND (d.id IN (
-                    SELECT c.exchange_id FROM public.account_exchange_credentials AS c
-                    WHERE c.account_id = account.account_id)
-                OR d.id IN (
-                    SELECT s.exchange_id FROM public.account_exchange_sharing AS s
-                    WHERE s.primary_account_id = account.account_id))
-        ) AS w
+        SELECT n.name AS exchange, d.id AS exchange_id, r.*
+        FROM unnest(p_exchanges) AS n (name)
+        LEFT JOIN public.dexes AS d ON d.name = n.name
         LEFT JOIN LATERAL public.resolve_credential(
-            account.account_id, w.id, p_subaccount, p_access, p_lender) AS r ON w.id IS NOT NULL
-        ORDER BY w.name
+            account.account_id, d.id, p_subaccount, p_access, p_lender) AS r ON d.id IS NOT NULL
     LOOP
-        exchange := found.name;
+        exchange := found.exchange;
         outcome := coalesce(found.outcome, 'exchange_not_found');
         source := found.source;
         owner_name := found.owner_name;
@@ -551,7 +678,7 @@ BEGIN
             SELECT * INTO released FROM public.append_release(
                 'CredentialReleased', account.account_id,
                 json_build_object(
-                    'account', p_account, 'exchange', found.name, 'exchange_id', found.exchange_id,
+                    'account', p_account, 'exchange', found.exchange, 'exchange_id', found.exchange_id,
                     'credential_id', found.credential_id, 'credential_version', found.version,
                     'subaccount_index', found.subaccount_index, 'permission', found.permission,
                     'source', found.source, 'access', found.access,
@@ -578,183 +705,53 @@ $$;
 
 ALTER FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) OWNER TO registry_owner;
 
-CREATE TABLE public.account_exchange_credentials (
-    id uuid NOT NULL,
-    account_id uuid NOT NULL,
-    exchange_id integer NOT NULL,
-    api_key_encrypted text,
-    secret_key_encrypted text,
-    additional_credentials_encrypted jsonb,
-    exchange_account_id character varying(255),
-    subaccount_index integer,
-    is_active boolean DEFAULT true NOT NULL,
-    last_used timestamp without time zone,
-    created_at timestamp without time zone NOT NULL,
-    updated_at timestamp without time zone NOT NULL,
-    permission character varying(20) DEFAULT 'full'::character varying NOT NULL,
-    version integer NOT NULL,
-    data_key_id uuid NOT NULL,
-    label character varying(255),
-    expires_at timestamp without time zone,
-    ip_allow_list jsonb,
-    CONSTRAINT account_exchange_credentials_additional_is_object CHECK ((jsonb_typeof(additional_credentials_encrypted) = 'object'::text)),
-    CONSTRAINT account_exchange_credentials_has_a_field CHECK (((api_key_encrypted IS NOT NULL) OR (secret_key_encrypted IS NOT NULL) OR (additional_credentials_encrypted IS NOT NULL))),
-    CONSTRAINT account_exchange_credentials_ip_allow_list_is_array CHECK ((jsonb_typeof(ip_allow_list) = 'array'::text)),
-    CONSTRAINT account_exchange_credentials_permission_check CHECK (((permission)::text = ANY ((ARRAY['full'::character varying, 'read_only'::character varying])::text[]))),
-    CONSTRAINT account_exchange_credentials_subaccount_index_check CHECK ((subaccount_index >= 0)),
-    CONSTRAINT account_exchange_credentials_version_check CHECK ((version > 0))
-);
+CREATE FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) RETURNS record
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+    wanted_permission constant text :=
+        CASE WHEN p_access = 'full' THEN 'full' WHEN p_access IS NOT NULL THEN 'read_only' END;
+    lender_is_active boolean;
+BEGIN
+    source := 'own';
+    owner_id := p_account_id;
+    outcome := 'no_credential';
+    IF p_lender IS NULL THEN
+        SELECT p.outcome, p.credential_id, p.version, p.subaccount_index, p.permission, p.expires_at, p.choices
+        INTO outcome, credential_id, version, subaccount_index, permission, expires_at, choices
+        FROM public.pick_credential(p_account_id, p_exchange_id, p_subaccount, wanted_permission) AS p;
+    END IF;
+    IF outcome = 'no_credential' THEN
+        SELECT 'shared', l.id, l.account_name, l.is_active, s.id, s.sharing_type
+        INTO source, owner_id, owner_name, lender_is_active, share_id, sharing_type
+        FROM public.account_exchange_sharing AS s
+        JOIN public.accounts AS l ON l.id = s.shared_account_id
+        WHERE s.primary_account_id = p_account_id AND s.exchange_id = p_exchange_id
+            AND (p_lender IS NULL OR l.account_name = p_lender);
+        IF NOT FOUND THEN
+            outcome := CASE WHEN p_lender IS NULL THEN 'no_credential' ELSE 'not_shared' END;
+        ELSIF NOT lender_is_active THEN
+            outcome := 'lender_inactive';
+        ELSIF sharing_type <> 'full' AND p_access = 'full' THEN
+            outcome := 'share_is_narrower';
+        ELSE
+            SELECT p.outcome, p.credential_id, p.version, p.subaccount_index, p.permission, p.expires_at, p.choices
+            INTO outcome, credential_id, version, subaccount_index, permission, expires_at, choices
+            FROM public.pick_credential(owner_id, p_exchange_id, p_subaccount,
+                CASE WHEN sharing_type = 'full' THEN wanted_permission ELSE 'read_only' END) AS p;
+        END IF;
+    END IF;
+    IF outcome = 'ok' THEN
+        access := CASE
+            WHEN 'positions_only' IN (sharing_type, p_access) THEN 'positions_only'
+            WHEN 'read_only' IN (sharing_type, p_access, permission) THEN 'read_only'
+            ELSE 'full'
+        END;
+    END IF;
+END
+$$;
 
-ALTER TABLE public.account_exchange_credentials OWNER TO registry_owner;
-
-COMMENT ON TABLE public.account_exchange_credentials IS 'Encrypted exchange credentials per account. A projection of audit_events.';
-
-COMMENT ON COLUMN public.account_exchange_credentials.permission IS 'What the key can do at the exchange: full or read_only.';
-
-CREATE TABLE public.account_exchange_sharing (
-    id uuid NOT NULL,
-    primary_account_id uuid NOT NULL,
-    shared_account_id uuid NOT NULL,
-    exchange_id integer NOT NULL,
-    sharing_type character varying(50) DEFAULT 'full'::character varying NOT NULL,
-    created_at timestamp without time zone NOT NULL,
-    updated_at timestamp without time zone NOT NULL,
-    CONSTRAINT account_exchange_sharing_not_with_itself CHECK ((primary_account_id <> shared_account_id)),
-    CONSTRAINT account_exchange_sharing_type_check CHECK (((sharing_type)::text = ANY ((ARRAY['full'::character varying, 'read_only'::character varying, 'positions_only'::character varying])::text[])))
-);
-
-ALTER TABLE public.account_exchange_sharing OWNER TO registry_owner;
-
-COMMENT ON TABLE public.account_exchange_sharing IS 'Which borrower may use which lender''s credential. A projection of audit_events.';
-
-COMMENT ON COLUMN public.account_exchange_sharing.sharing_type IS 'What the borrower may do: full, read_only (queries) or positions_only.';
-
-CREATE TABLE public.accounts (
-    id uuid NOT NULL,
-    account_name character varying(255) NOT NULL,
-    wallet_address character varying(255),
-    description text,
-    is_active boolean DEFAULT true NOT NULL,
-    created_at timestamp without time zone NOT NULL,
-    updated_at timestamp without time zone NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    CONSTRAINT accounts_account_name_is_clean CHECK ((((account_name)::text <> ''::text) AND ((account_name)::text = btrim((account_name)::text)) AND ((account_name)::text !~ '[[:cntrl:]]'::text))),
-    CONSTRAINT accounts_metadata_is_object CHECK ((jsonb_typeof(metadata) = 'object'::text))
-);
-
-ALTER TABLE public.accounts OWNER TO registry_owner;
-
-COMMENT ON TABLE public.accounts IS 'Trading accounts or bots. A projection of audit_events: change it by command, not by SQL.';
-
-CREATE TABLE public.credential_data_keys (
-    id uuid NOT NULL,
-    credential_id uuid NOT NULL,
-    credential_version integer NOT NULL,
-    wrapped_key text NOT NULL,
-    master_key_id text NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    CONSTRAINT credential_data_keys_credential_version_check CHECK ((credential_version > 0))
-);
-
-ALTER TABLE public.credential_data_keys OWNER TO registry_owner;
-
-CREATE FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text) RETURNS TABLE(outcome text, source text, owner_id uuid, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, share_id uuid, sharing_type text, expires_at timestamp without time zone, choices text[])
-    LANGUAGE sql STABLE ROWS 1
-    BEGIN ATOMIC
- SELECT (ARRAY['not_shared'::text, 'no_credential'::text, 'no_such_subaccount'::text, 'credential_inactive'::text, 'needs_other_permission'::text, 'secrets_destroyed'::text, 'ok'::text, 'several_credentials'::text, 'share_is_narrower'::text, 'lender_inactive'::text])[(o.reached +
-         CASE
-             WHEN ((o.reached = 7) AND (cardinality(o.choices) > 1)) THEN 1
-             ELSE 0
-         END)] AS "array",
-     o.source,
-     o.owner_id,
-     o.owner_name,
-     o.credential_id,
-     o.version,
-     o.subaccount_index,
-     o.permission,
-         CASE
-             WHEN (('positions_only'::text = o.sharing_type) OR ('positions_only'::text = resolve_credential.p_access)) THEN 'positions_only'::text
-             WHEN ((('read_only'::text = o.sharing_type) OR ('read_only'::text = resolve_credential.p_access)) OR ('read_only'::text = o.permission)) THEN 'read_only'::text
-             WHEN (o.reached = 7) THEN 'full'::text
-             ELSE NULL::text
-         END AS "case",
-     o.share_id,
-     o.sharing_type,
-     o.expires_at,
-     o.choices
-    FROM ( SELECT h.turn,
-             h.source,
-             h.owner_id,
-             h.owner_name,
-             h.is_active,
-             h.share_id,
-             h.sharing_type,
-             c.id AS credential_id,
-             c.version,
-             c.subaccount_index,
-             (c.permission)::text AS permission,
-             c.expires_at,
-             r.reached,
-             array_agg(COALESCE((c.subaccount_index)::text, 'none'::text)) FILTER (WHERE (r.reached = 7)) OVER (PARTITION BY h.turn, c.permission) AS choices
-            FROM ((( SELECT 1 AS turn,
-                     'own'::text AS source,
-                     resolve_credential.p_account_id AS owner_id,
-                     NULL::text AS owner_name,
-                     true AS is_active,
-                     NULL::uuid AS share_id,
-                     NULL::text AS sharing_type
-                   WHERE (resolve_credential.p_lender IS NULL)
-                 UNION ALL
-                  SELECT 2,
-                     'shared'::text,
-                     l.id,
-                     l.account_name,
-                     l.is_active,
-                     s.id,
-                     s.sharing_type
-                    FROM (public.account_exchange_sharing s
-                      JOIN public.accounts l ON ((l.id = s.shared_account_id)))
-                   WHERE ((s.primary_account_id = resolve_credential.p_account_id) AND (s.exchange_id = resolve_credential.p_exchange_id) AND ((resolve_credential.p_lender IS NULL) OR ((l.account_name)::text = resolve_credential.p_lender)))
-                 UNION ALL
-                  SELECT 3,
-                     'shared'::text,
-                     NULL::uuid,
-                     NULL::text,
-                     NULL::boolean,
-                     NULL::uuid,
-                     NULL::text
-                   WHERE (resolve_credential.p_lender IS NOT NULL)) h
-              LEFT JOIN public.account_exchange_credentials c ON (((c.account_id = h.owner_id) AND (c.exchange_id = resolve_credential.p_exchange_id))))
-              CROSS JOIN LATERAL ( SELECT
-                         CASE
-                             WHEN (h.turn = 3) THEN 1
-                             WHEN (NOT h.is_active) THEN 10
-                             WHEN ((h.sharing_type <> 'full'::text) AND (resolve_credential.p_access = 'full'::text)) THEN 9
-                             WHEN (c.id IS NULL) THEN 2
-                             WHEN ((resolve_credential.p_subaccount IS NOT NULL) AND (c.subaccount_index IS DISTINCT FROM resolve_credential.p_subaccount)) THEN 3
-                             WHEN (NOT c.is_active) THEN 4
-                             WHEN ((c.permission)::text <>
-                             CASE
-                                 WHEN (h.sharing_type <> 'full'::text) THEN 'read_only'::text
-                                 WHEN (resolve_credential.p_access = ANY (ARRAY['read_only'::text, 'positions_only'::text])) THEN 'read_only'::text
-                                 ELSE resolve_credential.p_access
-                             END) THEN 5
-                             WHEN (NOT (EXISTS ( SELECT
-                                FROM public.credential_data_keys k
-                               WHERE (k.id = c.data_key_id)))) THEN 6
-                             ELSE 7
-                         END AS reached) r)) o
-   ORDER BY
-         CASE
-             WHEN ((o.turn = 1) AND (o.reached > 2)) THEN 0
-             WHEN (o.turn = 2) THEN 1
-             ELSE 2
-         END, o.reached DESC, o.permission, o.subaccount_index NULLS FIRST
-  LIMIT 1;
-END;
-
-ALTER FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text) OWNER TO registry_owner;
+ALTER FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) OWNER TO registry_owner;
 
 CREATE FUNCTION public.rewrap_data_keys(p_event_id uuid, p_ids uuid[], p_before text[], p_after text[], p_master_key_id text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -923,6 +920,23 @@ $$;
 
 ALTER FUNCTION public.sharing_keeps_credential() OWNER TO registry_owner;
 
+CREATE TABLE public.accounts (
+    id uuid NOT NULL,
+    account_name character varying(255) NOT NULL,
+    wallet_address character varying(255),
+    description text,
+    is_active boolean DEFAULT true NOT NULL,
+    created_at timestamp without time zone NOT NULL,
+    updated_at timestamp without time zone NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT accounts_account_name_is_clean CHECK ((((account_name)::text <> ''::text) AND ((account_name)::text = btrim((account_name)::text)) AND ((account_name)::text !~ '[[:cntrl:]]'::text))),
+    CONSTRAINT accounts_metadata_is_object CHECK ((jsonb_typeof(metadata) = 'object'::text))
+);
+
+ALTER TABLE public.accounts OWNER TO registry_owner;
+
+COMMENT ON TABLE public.accounts IS 'Trading accounts or bots. A projection of audit_events: change it by command, not by SQL.';
+
 CREATE TABLE public.audit_head (
     only_row boolean DEFAULT true NOT NULL,
     size bigint DEFAULT 0 NOT NULL,
@@ -960,6 +974,18 @@ CREATE VIEW public.audit_trail AS
 
 ALTER VIEW public.audit_trail OWNER TO registry_owner;
 
+CREATE TABLE public.credential_data_keys (
+    id uuid NOT NULL,
+    credential_id uuid NOT NULL,
+    credential_version integer NOT NULL,
+    wrapped_key text NOT NULL,
+    master_key_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT credential_data_keys_credential_version_check CHECK ((credential_version > 0))
+);
+
+ALTER TABLE public.credential_data_keys OWNER TO registry_owner;
+
 CREATE VIEW public.credential_overview AS
  SELECT id,
     account_id,
@@ -988,22 +1014,6 @@ CREATE VIEW public.credential_overview AS
    FROM public.account_exchange_credentials c;
 
 ALTER VIEW public.credential_overview OWNER TO registry_owner;
-
-CREATE TABLE public.dexes (
-    id integer NOT NULL,
-    name character varying(50) NOT NULL,
-    display_name character varying(100) NOT NULL,
-    api_base_url character varying(255),
-    websocket_url character varying(255),
-    is_active boolean DEFAULT true,
-    supports_websocket boolean DEFAULT false,
-    maker_fee_percent numeric(10,6) NOT NULL,
-    taker_fee_percent numeric(10,6) NOT NULL,
-    has_fee_tiers boolean DEFAULT false,
-    fee_metadata jsonb,
-    created_at timestamp without time zone DEFAULT CURRENT_TIMESTAMP,
-    updated_at timestamp without time zone DEFAULT CURRENT_TIMESTAMP
-);
 
 CREATE SEQUENCE public.dexes_id_seq
     AS integer
@@ -1182,7 +1192,7 @@ CREATE INDEX audit_events_former_name ON public.audit_events USING btree (COALES
 
 CREATE INDEX audit_events_related_account ON public.audit_events USING btree (related_account_id, "position") WHERE (related_account_id IS NOT NULL);
 
-CREATE INDEX audit_events_released_credential ON public.audit_events USING btree (((data ->> 'credential_id'::text)), stream_id) WHERE (event_type = 'CredentialReleased'::text);
+CREATE INDEX audit_events_released_credential ON public.audit_events USING btree (((data ->> 'credential_id'::text)), ((data ->> 'credential_version'::text)), stream_id) WHERE (event_type = 'CredentialReleased'::text);
 
 CREATE INDEX credential_data_keys_master_key ON public.credential_data_keys USING btree (master_key_id);
 
@@ -1299,20 +1309,6 @@ REVOKE ALL ON FUNCTION public.exchange_definition(p_exchange text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exchange_definition(p_exchange text) TO registry_bot;
 GRANT ALL ON FUNCTION public.exchange_definition(p_exchange text) TO registry_operator;
 
-REVOKE ALL ON FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION public.position_limits() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_bot;
-GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_operator;
-
-REVOKE ALL ON FUNCTION public.release_claim(p_text text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_bot;
-GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_operator;
-
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_exchange_credentials TO registry_operator;
 
 GRANT SELECT(id) ON TABLE public.account_exchange_credentials TO registry_auditor;
@@ -1348,24 +1344,36 @@ GRANT SELECT(ip_allow_list) ON TABLE public.account_exchange_credentials TO regi
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_exchange_sharing TO registry_operator;
 GRANT SELECT ON TABLE public.account_exchange_sharing TO registry_auditor;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.accounts TO registry_operator;
-GRANT SELECT ON TABLE public.accounts TO registry_auditor;
+GRANT SELECT,REFERENCES ON TABLE public.dexes TO registry_owner;
+GRANT SELECT,INSERT ON TABLE public.dexes TO registry_operator;
+GRANT SELECT ON TABLE public.dexes TO registry_auditor;
+GRANT SELECT ON TABLE public.dexes TO registry_bot;
 
-GRANT SELECT,INSERT ON TABLE public.credential_data_keys TO registry_operator;
+REVOKE ALL ON FUNCTION public.exchanges_of(p_account_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.exchanges_of(p_account_id uuid) TO registry_operator;
+GRANT ALL ON FUNCTION public.exchanges_of(p_account_id uuid) TO registry_auditor;
 
-GRANT SELECT(id) ON TABLE public.credential_data_keys TO registry_auditor;
+REVOKE ALL ON FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) FROM PUBLIC;
 
-GRANT SELECT(credential_id) ON TABLE public.credential_data_keys TO registry_auditor;
+REVOKE ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_operator;
+GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_auditor;
 
-GRANT SELECT(credential_version) ON TABLE public.credential_data_keys TO registry_auditor;
+REVOKE ALL ON FUNCTION public.position_limits() FROM PUBLIC;
 
-GRANT SELECT(master_key_id) ON TABLE public.credential_data_keys TO registry_auditor;
+REVOKE ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_bot;
+GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_operator;
 
-GRANT SELECT(created_at) ON TABLE public.credential_data_keys TO registry_auditor;
+REVOKE ALL ON FUNCTION public.release_claim(p_text text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text) TO registry_operator;
-GRANT ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text) TO registry_auditor;
+REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_bot;
+GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_operator;
+GRANT ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_auditor;
 
 REVOKE ALL ON FUNCTION public.rewrap_data_keys(p_event_id uuid, p_ids uuid[], p_before text[], p_after text[], p_master_key_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.rewrap_data_keys(p_event_id uuid, p_ids uuid[], p_before text[], p_after text[], p_master_key_id text) TO registry_operator;
@@ -1386,19 +1394,29 @@ REVOKE ALL ON FUNCTION public.sharing_check() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.sharing_keeps_credential() FROM PUBLIC;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.accounts TO registry_operator;
+GRANT SELECT ON TABLE public.accounts TO registry_auditor;
+
 GRANT SELECT ON TABLE public.audit_head TO registry_operator;
 GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
 
 GRANT SELECT ON TABLE public.audit_trail TO registry_operator;
 GRANT SELECT ON TABLE public.audit_trail TO registry_auditor;
 
+GRANT SELECT,INSERT ON TABLE public.credential_data_keys TO registry_operator;
+
+GRANT SELECT(id) ON TABLE public.credential_data_keys TO registry_auditor;
+
+GRANT SELECT(credential_id) ON TABLE public.credential_data_keys TO registry_auditor;
+
+GRANT SELECT(credential_version) ON TABLE public.credential_data_keys TO registry_auditor;
+
+GRANT SELECT(master_key_id) ON TABLE public.credential_data_keys TO registry_auditor;
+
+GRANT SELECT(created_at) ON TABLE public.credential_data_keys TO registry_auditor;
+
 GRANT SELECT ON TABLE public.credential_overview TO registry_operator;
 GRANT SELECT ON TABLE public.credential_overview TO registry_auditor;
-
-GRANT SELECT,REFERENCES ON TABLE public.dexes TO registry_owner;
-GRANT SELECT,INSERT ON TABLE public.dexes TO registry_operator;
-GRANT SELECT ON TABLE public.dexes TO registry_auditor;
-GRANT SELECT ON TABLE public.dexes TO registry_bot;
 
 GRANT USAGE ON SEQUENCE public.dexes_id_seq TO registry_operator;
 
