@@ -41,6 +41,7 @@ VERBS: Final = {
     "rollback": "rollback",
     "exchanges": "exchanges",
     "add-exchange": "exchanges",
+    "reveal-credential": "revealing",
     "who-could-use": "reach",
     "blast-radius": "reach",
     "verify": "verifying",
