@@ -27,7 +27,7 @@ DROP FUNCTION IF EXISTS public.sharing_keeps_credential();
 DROP FUNCTION IF EXISTS public.record_fallback(text, text, text, text, text, text, text);
 DROP FUNCTION IF EXISTS public.exchange_definition(text);
 DROP FUNCTION IF EXISTS public.collect_release(uuid);
-DROP FUNCTION IF EXISTS public.ensure_durable();
+DROP FUNCTION IF EXISTS public.ensure_durable(pg_lsn);
 DROP FUNCTION IF EXISTS public.request_release(text, text[], integer, text, text, text, text, text, text);
 DROP FUNCTION IF EXISTS public.other_users(uuid, uuid, integer, uuid, integer);
 DROP FUNCTION IF EXISTS public.append_release(text, uuid, json, text, text, uuid, integer, uuid);
