@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,11 +23,16 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A server that no test has started yet."""
-    server = EmbeddedServer(tmp_path / "data")
-    yield server
-    server.stop()
+def server() -> Iterator[EmbeddedServer]:
+    """A server that no test has started yet.
+
+    Not in pytest's own folder: as root the server runs as another user, and the next run
+    of pytest on the machine closes that folder to others.
+    """
+    with tempfile.TemporaryDirectory(prefix="account-registry-embedded-") as folder:
+        server = EmbeddedServer(Path(folder) / "data")
+        yield server
+        server.stop()
 
 
 @pytest.fixture
@@ -34,6 +40,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: EmbeddedServe
     """The command line without a DATABASE_URL."""
     assert not server.pgdata.exists()
     command_line = CommandLine("", tmp_path, monkeypatch)
+    command_line.environment["REGISTRY_DATA_DIR"] = str(server.pgdata.parent)
     del command_line.environment["DATABASE_URL"]
     return command_line
 
