@@ -267,14 +267,3 @@ def test_rows_with_later_references_are_repaired_in_place(
     RebuildService(database).rebuild(invocation)
     kept = rebuilt.execute("SELECT count(*) FROM public.bot_settings").fetchone()
     assert kept == (ACCOUNTS,)
-
-
-def test_a_table_that_statistics_call_empty_is_filled_in_linear_time(
-    database: SingleConnection, connection: Connection, invocation: Invocation
-) -> None:
-    load_events(connection, many_accounts(6_000))
-    connection.execute("VACUUM ANALYZE public.accounts, public.account_exchange_credentials")
-    with database.connection() as session:
-        # Scanning the growing table for each row takes a minute, and a hash join a second.
-        session.execute("SET statement_timeout = '20s'")
-    assert RebuildService(database).rebuild(invocation).position is not None
