@@ -64,6 +64,9 @@ def merge(connection: psycopg.Connection[Any], partial: Mapping[Table, Mapping[s
     gone there is left alone. A row is never taken away and brought back while others may
     refer to it, except where a value that must be unique moves from one row to another.
     """
+    # A table that was empty a moment ago looks to the planner as if it stayed so: it would
+    # scan it once for each row that the same statement inserts.
+    _run(connection, "SET LOCAL enable_nestloop = off")
     root, *others = _OWN
     for table in reversed(others):
         _run(connection, _DELETE_EXTRA.format(table=table.name, key=table.key))
