@@ -179,8 +179,12 @@ class CommandExecutor:
     def _attempt(
         self, task: Task, invocation: Invocation, command_id: uuid.UUID, *, look_first: bool
     ) -> Outcome:
-        with self._database.connection() as connection, _noticing_loss():
-            with registry_errors(connection), connection.pipeline():
+        with (
+            self._database.connection() as connection,
+            _noticing_loss(),
+            registry_errors(connection),
+        ):
+            with connection.pipeline():
                 known = send_command(connection, command_id) if look_first else None
                 task.send_reads(connection)
             record = CommandRecord(
@@ -189,7 +193,7 @@ class CommandExecutor:
             applied = None if known is None else applied_command(known)
             if applied is not None:
                 first_result = _first_result(applied, record)
-                _await_flush(connection)
+                wait_until_durable(connection)
                 return first_result
             decision = task.decide()
             _check_expected(decision, invocation)
@@ -200,7 +204,7 @@ class CommandExecutor:
                 positions = _commit(connection, record, decision)
                 log.info("command applied", events=types, positions=positions)
             elif not invocation.dry_run:
-                _await_flush(connection)
+                wait_until_durable(connection)
         return Outcome(
             command_id=command_id,
             positions=positions,
@@ -211,7 +215,7 @@ class CommandExecutor:
 
 
 def _commit(connection: Connection, record: CommandRecord, decision: Decision) -> tuple[int, ...]:
-    with registry_errors(connection), connection.pipeline():
+    with connection.pipeline():
         connection.execute("BEGIN")
         appends = [
             send_append(connection, record, index, event, flush_later=True)
@@ -229,11 +233,6 @@ def _commit(connection: Connection, record: CommandRecord, decision: Decision) -
     if any(change.rowcount != 1 for change in changes):
         log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
     return tuple(row[0] for cursor in appends if (row := cursor.fetchone()))
-
-
-def _await_flush(connection: Connection) -> None:
-    with registry_errors(connection):
-        wait_until_durable(connection)
 
 
 def _first_result(applied: AppliedCommand, record: CommandRecord) -> Outcome:
