@@ -183,8 +183,12 @@ class CommandExecutor:
     def _attempt(
         self, task: Task, invocation: Invocation, command_id: uuid.UUID, *, look_first: bool
     ) -> Outcome:
-        with self._database.connection() as connection, _noticing_loss():
-            with registry_errors(connection), connection.pipeline():
+        with (
+            self._database.connection() as connection,
+            _noticing_loss(),
+            registry_errors(connection),
+        ):
+            with connection.pipeline():
                 known = send_command(connection, command_id) if look_first else None
                 task.send_reads(connection)
             record = CommandRecord(
@@ -193,7 +197,7 @@ class CommandExecutor:
             applied = None if known is None else applied_command(known)
             if applied is not None:
                 first_result = _first_result(applied, record)
-                _await_flush(connection)
+                wait_until_durable(connection)
                 return first_result
             decision = task.decide()
             _check_expected(decision, invocation)
@@ -203,7 +207,7 @@ class CommandExecutor:
             if decision.events:
                 positions = _write(connection, record, decision, dry_run=invocation.dry_run)
             elif not invocation.dry_run:
-                _await_flush(connection)
+                wait_until_durable(connection)
         return Outcome(
             command_id=command_id,
             positions=positions,
@@ -218,7 +222,7 @@ def _write(
     connection: Connection, record: CommandRecord, decision: Decision, *, dry_run: bool
 ) -> tuple[int, ...]:
     """Writes all of the decision; a dry run too, up to the end, so that it meets every guard."""
-    with registry_errors(connection), connection.pipeline():
+    with connection.pipeline():
         connection.execute("BEGIN")
         appends = [
             send_append(connection, record, index, event, flush_later=True)
@@ -242,11 +246,6 @@ def _write(
     types = tuple(new.event.event_type for new in decision.events)
     log.info("command applied", events=types, positions=positions)
     return positions
-
-
-def _await_flush(connection: Connection) -> None:
-    with registry_errors(connection):
-        wait_until_durable(connection)
 
 
 def _first_result(applied: AppliedCommand, record: CommandRecord) -> Outcome:

@@ -1,0 +1,18 @@
+"""A server that is killed under load keeps every promise that it made (fsync is on)."""
+
+import pytest
+from support.soak import soak
+
+
+def test_no_acknowledged_command_is_lost_or_applied_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = soak(rounds=3, clients=3, seconds=0.5, seed=20)
+    with capsys.disabled():
+        print(
+            f"\n{report.rounds} crashes, {report.acknowledged} commands acknowledged, "
+            f"{report.events} events, {report.seconds} s"
+        )
+    assert report.problems == []
+    assert report.acknowledged > 20
+    assert report.sent_again > 0

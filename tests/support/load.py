@@ -1,0 +1,159 @@
+"""A client that sends random commands until it is told to stop, as a process of its own.
+
+    python load.py ADDRESS FOLDER NUMBER SEED
+
+It writes each command to FOLDER/NUMBER.sent before it sends it, and what came back to
+FOLDER/NUMBER.acknowledged before it goes on, so that another process can tell what it was
+promised. FOLDER/stop ends it.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import random
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from registry.database.connection import Database, SingleConnection
+from registry.database.target import Target
+from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.encryption.keyring import MasterKeyring
+from registry.encryption.secret import Secret
+from registry.errors import DatabaseUnavailable, RegistryError
+from registry.services import executor
+from registry.services.accounts import AccountService
+from registry.services.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.executor import Invocation, Outcome
+
+SHARED: Final = tuple(f"shared-{number}" for number in range(4))
+"""Accounts that all clients change."""
+
+Command = dict[str, Any]
+
+
+def main(address: str, folder: str, number: str, seed: str) -> None:
+    """Sends commands until FOLDER/stop exists."""
+    executor._LONGEST_PAUSE = 0.2  # type: ignore[misc]  # the server is back soon
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    place, chance = Path(folder), random.Random(int(seed))  # noqa: S311 - the same each time
+    client = Client(address, os.environ["CREDENTIAL_ENCRYPTION_KEY"], actor=f"client-{number}@load")
+    with (
+        (place / f"{number}.sent").open("a") as sent,
+        (place / f"{number}.acknowledged").open("a") as acknowledged,
+    ):
+        for command in random_commands(chance, own=f"own-{number}"):
+            if (place / "stop").exists():
+                return
+            print(json.dumps(command), file=sent, flush=True)
+            answer = client.send_until_answered(command, stop=place / "stop")
+            if answer is not None:
+                print(json.dumps(answer), file=acknowledged, flush=True)
+
+
+def random_commands(chance: random.Random, own: str) -> Iterator[Command]:
+    """Commands of every kind about shared accounts and the client's own ones."""
+    names = [*SHARED, *(f"{own}-{number}" for number in range(6))]
+    kinds = ["create"] * 3 + ["update"] * 6 + ["rename", "deactivate", "reactivate", "delete"]
+    kinds += ["add", "replace", "import", "label", "remove"]
+    while True:
+        yield {
+            "id": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
+            "kind": chance.choice(kinds),
+            "account": chance.choice(names),
+            "value": f"{chance.getrandbits(64):x}",
+        }
+
+
+@dataclass(slots=True)
+class Client:
+    """Sends commands as a careful program would: again with the same id if the answer got lost."""
+
+    address: str
+    master_key: str
+    actor: str
+    database: SingleConnection | None = None
+
+    def send_until_answered(self, command: Command, stop: Path) -> dict[str, Any] | None:
+        """What became of the command: its positions or its refusal; None if told to stop."""
+        while True:
+            try:
+                outcome = self.send(command)
+            except DatabaseUnavailable:
+                if stop.exists():
+                    return None
+                time.sleep(0.02)
+            except RegistryError as error:
+                return {"id": command["id"], "refused": error.code}
+            else:
+                return {"id": command["id"], "positions": outcome.positions}
+
+    def send(self, command: Command) -> Outcome:
+        """Sends the command once.
+
+        Raises:
+            RegistryError: it was refused, or its answer got lost.
+        """
+        if self.database is None:
+            self.database = SingleConnection(Target(self.address))
+        keyring = MasterKeyring.parse(Secret(self.master_key))
+        invocation = Invocation(actor=self.actor, command_id=uuid.UUID(command["id"]))
+        return carry_out(self.database, keyring, command, invocation)
+
+    def close(self) -> None:
+        """Gives the connection back."""
+        if self.database is not None:
+            with contextlib.suppress(Exception):
+                self.database.close()
+
+
+def carry_out(  # noqa: PLR0911 - a table in the form of code
+    database: Database, keyring: MasterKeyring, command: Command, by: Invocation
+) -> Outcome:
+    """Calls the service that the command is about."""
+    name, value = command["account"], command["value"]
+    accounts, slot = AccountService(database), SlotName("aster", 0)
+    credentials = CredentialService(database, keyring)
+    fields = {"api_key": f"key-{value}", "secret_key": f"secret-{value}"}
+    match command["kind"]:
+        case "create":
+            return accounts.create(CreateAccount(account_name=name, description=value), by)
+        case "update":
+            return accounts.update(name, UpdateAccount(description=value), by)
+        case "rename":
+            return accounts.rename(name, f"{name}-{value}", by)
+        case "deactivate":
+            return accounts.deactivate(name, by)
+        case "reactivate":
+            return accounts.reactivate(name, by)
+        case "delete":
+            return accounts.delete(name, by)
+        case "label":
+            return credentials.update(name, slot, {"label": value}, by)
+        case "remove":
+            return credentials.remove(name, slot, by)
+        case "add":
+            return credentials.store(name, [CredentialInput(slot, fields)], by, verb="add")
+        case "replace":
+            one = CredentialInput(slot, fields, mode=Mode.REPLACE)
+            return credentials.store(name, [one], by, verb="replace")
+        case "import":
+            backpack = {"public_key": f"public-{value}", "secret_key": f"secret-{value}"}
+            both = [
+                CredentialInput(slot, fields, mode=Mode.MERGE),
+                CredentialInput(SlotName("backpack", 0), backpack, mode=Mode.MERGE),
+            ]
+            create = CreateAccount(account_name=name)
+            return credentials.store(name, both, by, verb="import-env", create=create)
+    raise ValueError(command["kind"])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

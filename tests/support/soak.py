@@ -1,0 +1,278 @@
+"""Kills a PostgreSQL server under load again and again, and checks what it promised.
+
+    scripts/soak [--rounds 100] [--clients 6] [--seconds 2] [--seed 1] [--json]
+
+A server of its own in a temporary folder, with fsync on. In each round the clients send
+commands, and at a random moment the server is killed (`kill -9` of the postmaster and of all
+its processes) or stopped without a shutdown (`pg_ctl -m immediate`); then it is started
+again while the clients go on asking. At the end:
+
+- every acknowledged command is in the log, at the positions that were acknowledged;
+- no command is there twice or in part, and sending each again gives its first result;
+- positions and versions have no gap, leaf hashes, subtree roots and the head are right;
+- the tables are a replay of the log.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import psycopg
+from support.load import Client, Command
+from support.whole_log import check_whole_log
+
+from registry.database.embedded import EmbeddedServer
+from registry.database.migrator import Migrator
+from registry.encryption.keyring import generate_master_key
+
+_LOAD: Final = Path(__file__).with_name("load.py")
+_PROJECT: Final = Path(__file__).resolve().parents[2]
+_RESENT: Final = 400
+"""So many commands are sent again, at most; all that were not answered among them."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was done and seen."""
+
+    rounds: int = 0
+    killed: int = 0
+    stopped: int = 0
+    sent: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    unanswered: int = 0
+    sent_again: int = 0
+    events: int = 0
+    seconds: float = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def main() -> None:
+    """Runs the rounds that the options ask for, and prints the counts."""
+    parser = argparse.ArgumentParser(description="Crash rounds against a server of its own.")
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=2.0, help="longest load of a round")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    report = soak(
+        rounds=options.rounds,
+        clients=options.clients,
+        seconds=options.seconds,
+        seed=options.seed,
+        tell=lambda text: print(text, file=sys.stderr),
+    )
+    if options.json:
+        print(json.dumps(asdict(report), indent=2))
+    else:
+        for name, value in asdict(report).items():
+            print(f"{name:>14}  {value}")
+    sys.exit(1 if report.problems else 0)
+
+
+def soak(
+    *, rounds: int, clients: int, seconds: float, seed: int, tell: Any = lambda _: None
+) -> Report:
+    """Kills the server so many times under load, and checks everything."""
+    chance = random.Random(seed)  # noqa: S311 - the same moments each time
+    report = Report()
+    started = time.monotonic()
+    with _own_server() as server, _clients(server, clients, seed, report) as folder:
+        for number in range(rounds):
+            _await_answers(folder, clients)
+            time.sleep(chance.uniform(0, seconds))
+            if chance.random() < 0.5:  # noqa: PLR2004 - a coin
+                kill(server)
+                report.killed += 1
+            else:
+                stop_at_once(server)
+                report.stopped += 1
+            server.ensure_running()
+            report.rounds += 1
+            tell(f"round {number + 1} of {rounds}: {_lines(folder, 'acknowledged')} answers so far")
+        _await_answers(folder, clients)
+        _stop_clients(folder)
+        _check(server, folder, report)
+    report.seconds = round(time.monotonic() - started, 1)
+    return report
+
+
+def kill(server: EmbeddedServer) -> None:
+    """Kills the server's processes, as the end of its machine would."""
+    postmaster = psutil.Process(_postmaster(server))
+    family = postmaster.children(recursive=True)
+    os.kill(postmaster.pid, signal.SIGKILL)
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    # The next server does not start while one of them holds the shared memory.
+    psutil.wait_procs([postmaster, *family], timeout=10)
+
+
+def stop_at_once(server: EmbeddedServer) -> None:
+    """Stops the server without a shutdown: what is not on disk is lost."""
+    postmaster = psutil.Process(_postmaster(server))
+    family = postmaster.children(recursive=True)
+    # https://www.postgresql.org/docs/current/server-shutdown.html (immediate shutdown)
+    os.kill(postmaster.pid, signal.SIGQUIT)
+    psutil.wait_procs([postmaster, *family], timeout=10)
+
+
+def _postmaster(server: EmbeddedServer) -> int:
+    return int((server.pgdata / "postmaster.pid").read_text().splitlines()[0])
+
+
+@contextlib.contextmanager
+def _own_server() -> Iterator[EmbeddedServer]:
+    folder = Path(tempfile.mkdtemp(prefix="account-registry-soak-"))
+    server = EmbeddedServer(folder)
+    try:
+        with psycopg.connect(server.ensure_running(), autocommit=True) as connection:
+            assert connection.execute("SHOW fsync").fetchone() == ("on",)
+            # Before its recovery a server syncs every file of its folder, most of which no
+            # round touches; one call for all of them is as good and leaves time for rounds.
+            connection.execute("ALTER SYSTEM SET recovery_init_sync_method = 'syncfs'")
+            connection.execute("SELECT pg_reload_conf()")
+            Migrator(connection).up()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _clients(
+    server: EmbeddedServer, clients: int, seed: int, report: Report
+) -> Iterator[Path]:
+    folder = server.pgdata.parent / "clients"
+    folder.mkdir()
+    environment = {
+        **os.environ,
+        "CREDENTIAL_ENCRYPTION_KEY": generate_master_key().reveal(),
+        "PYTHONPATH": os.pathsep.join([str(_PROJECT), str(_PROJECT / "tests")]),
+    }
+    (folder / "key").write_text(environment["CREDENTIAL_ENCRYPTION_KEY"])
+    processes = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                str(_LOAD),
+                server.ensure_running(),
+                str(folder),
+                str(number),
+                str(seed * 1000 + number),
+            ],
+            env=environment,
+        )
+        for number in range(clients)
+    ]
+    try:
+        yield folder
+    finally:
+        (folder / "stop").touch()
+        for process in processes:
+            try:
+                if process.wait(timeout=60):
+                    report.problems.append(f"a client ended with status {process.returncode}")
+            except subprocess.TimeoutExpired:
+                process.kill()
+                report.problems.append("a client did not end")
+
+
+def _await_answers(folder: Path, more: int) -> None:
+    """Returns when the clients are at work: each crash hits a server that had answered."""
+    wanted = _lines(folder, "acknowledged") + more
+    deadline = time.monotonic() + 60
+    while _lines(folder, "acknowledged") < wanted and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _stop_clients(folder: Path) -> None:
+    (folder / "stop").touch()
+    time.sleep(0.2)
+
+
+def _lines(folder: Path, kind: str) -> int:
+    return sum(path.read_text().count("\n") for path in folder.glob(f"*.{kind}"))
+
+
+def _read(folder: Path, kind: str) -> list[dict[str, Any]]:
+    return [
+        json.loads(line)
+        for path in sorted(folder.glob(f"*.{kind}"))
+        for line in path.read_text().splitlines()
+    ]
+
+
+def _check(server: EmbeddedServer, folder: Path, report: Report) -> None:
+    sent: dict[str, Command] = {one["id"]: one for one in _read(folder, "sent")}
+    answers = {one["id"]: one for one in _read(folder, "acknowledged")}
+    promised = {key: one["positions"] for key, one in answers.items() if "positions" in one}
+    report.sent, report.acknowledged = len(sent), len(promised)
+    report.refused = len(answers) - len(promised)
+    report.unanswered = len(sent) - len(answers)
+    with psycopg.connect(server.ensure_running(), autocommit=True) as connection:
+        applied = _applied(connection)
+        for command_id, positions in promised.items():
+            if applied.get(command_id, []) != positions:
+                report.problems.append(
+                    f"{sent[command_id]['kind']} {command_id} was acknowledged at {positions} "
+                    f"and is at {applied.get(command_id)}"
+                )
+        report.problems += [
+            f"{key} was refused and is in the log"
+            for key, one in answers.items()
+            if "refused" in one and key in applied
+        ]
+        report.problems += [f"{key} was never sent" for key in applied.keys() - sent.keys()]
+        _send_again(server, folder, sent, answers, applied, report)
+        try:
+            report.events = check_whole_log(connection)
+        except AssertionError as problem:
+            report.problems.append(str(problem))
+
+
+def _applied(connection: psycopg.Connection[Any]) -> dict[str, list[int]]:
+    rows = connection.execute(
+        "SELECT command_id::text, array_agg(position ORDER BY position) FROM audit_events GROUP BY 1"
+    )
+    return dict(rows.fetchall())
+
+
+def _send_again(
+    server: EmbeddedServer,
+    folder: Path,
+    sent: dict[str, Command],
+    answers: dict[str, Any],
+    applied: dict[str, list[int]],
+    report: Report,
+) -> None:
+    """Commands that the log holds give their first result, whether or not it was heard."""
+    unheard = [key for key in applied if key not in answers]
+    heard = [key for key in applied if key in answers]
+    client = Client(server.ensure_running(), (folder / "key").read_text(), actor="again@load")
+    for key in (unheard + heard[:: max(1, len(heard) // _RESENT)])[: _RESENT + len(unheard)]:
+        outcome = client.send(sent[key])
+        report.sent_again += 1
+        if not outcome.replayed or list(outcome.positions) != applied[key]:
+            report.problems.append(f"{key} was applied again, at {outcome.positions}")
+    client.close()
+
+
+if __name__ == "__main__":
+    main()
