@@ -182,13 +182,9 @@ CREATE FUNCTION public.collect_release(p_release_id uuid) RETURNS TABLE(exchange
 #variable_conflict use_column
 DECLARE
     released record;
+    found_one boolean;
+    place pg_lsn;
 BEGIN
-    -- A transaction that has appended holds the head's lock: it is the last that did.
-    IF EXISTS (SELECT FROM public.audit_head AS h WHERE h.appended_by = pg_current_xact_id_if_assigned()) THEN
-        RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = 'a release is collected after the transaction that requested it is committed',
-            HINT = 'Commit first: no commit, no secret.';
-    END IF;
     SELECT e.event_type, e.recorded_by, e.stream_id, e.recorded_at,
         (e.data ->> 'credential_id')::uuid AS credential_id,
         (e.data ->> 'credential_version')::integer AS version,
@@ -196,7 +192,17 @@ BEGIN
     INTO released
     FROM public.audit_events AS e
     WHERE e.event_id = p_release_id;
-    IF NOT FOUND OR released.event_type <> 'CredentialReleased'
+    found_one := FOUND;
+    -- The commit of what was just seen lies before this place. It is taken at once: what
+    -- is read later may write to the WAL itself, which nobody hurries to flush.
+    place := pg_current_wal_insert_lsn();
+    -- A transaction that has appended holds the head's lock: it is the last that did.
+    IF EXISTS (SELECT FROM public.audit_head AS h WHERE h.appended_by = pg_current_xact_id_if_assigned()) THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'a release is collected after the transaction that requested it is committed',
+            HINT = 'Commit first: no commit, no secret.';
+    END IF;
+    IF NOT found_one OR released.event_type <> 'CredentialReleased'
         OR released.recorded_by <> session_user::text THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = format('no release %s was recorded for %s', p_release_id, session_user);
@@ -212,7 +218,7 @@ BEGIN
             MESSAGE = format('the release %s was collected already', p_release_id),
             HINT = 'Request it again.';
     END IF;
-    PERFORM public.ensure_durable();
+    PERFORM public.ensure_durable(place);
     RETURN QUERY
         SELECT c.exchange_id, c.account_id, c.subaccount_index, c.permission::text, c.version,
             c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
@@ -255,11 +261,11 @@ $$;
 
 ALTER FUNCTION public.destroy_data_keys(p_event_id uuid) OWNER TO registry_owner;
 
-CREATE FUNCTION public.ensure_durable() RETURNS void
+CREATE FUNCTION public.ensure_durable(p_target pg_lsn) RETURNS void
     LANGUAGE plpgsql
     AS $_$
 DECLARE
-    target pg_lsn := pg_current_wal_insert_lsn();
+    target pg_lsn := p_target;
     -- On a fresh page the insert position stands behind a header that nobody flushes.
     page_offset constant numeric :=
         (target - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
@@ -287,7 +293,7 @@ BEGIN
 END
 $_$;
 
-ALTER FUNCTION public.ensure_durable() OWNER TO registry_owner;
+ALTER FUNCTION public.ensure_durable(p_target pg_lsn) OWNER TO registry_owner;
 
 CREATE TABLE public.audit_events (
     "position" bigint NOT NULL,
@@ -654,10 +660,11 @@ BEGIN
     END IF;
     FOR found IN
         SELECT n.name AS exchange, d.id AS exchange_id, r.*
-        FROM unnest(p_exchanges) AS n (name)
+        FROM unnest(p_exchanges) WITH ORDINALITY AS n (name, place)
         LEFT JOIN public.dexes AS d ON d.name = n.name
         LEFT JOIN LATERAL public.resolve_credential(
             account.account_id, d.id, p_subaccount, p_access, p_lender) AS r ON d.id IS NOT NULL
+        ORDER BY n.place
     LOOP
         exchange := found.exchange;
         outcome := coalesce(found.outcome, 'exchange_not_found');
@@ -1301,7 +1308,7 @@ GRANT ALL ON FUNCTION public.collect_release(p_release_id uuid) TO registry_oper
 REVOKE ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) TO registry_operator;
 
-REVOKE ALL ON FUNCTION public.ensure_durable() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.ensure_durable(p_target pg_lsn) FROM PUBLIC;
 
 GRANT SELECT ON TABLE public.audit_events TO registry_operator;
 

@@ -46,23 +46,6 @@ def destroyed_keys(events: Iterable[StoredEvent]) -> set[str]:
     }
 
 
-def check_not_destroyed(events: Sequence[StoredEvent], data_key_id: str) -> None:
-    """Refuses to go back to a version whose secrets were destroyed.
-
-    Raises:
-        SecretsDestroyed: they were.
-    """
-    if data_key_id not in destroyed_keys(events):
-        return
-    for version in sealed_versions(events):
-        if version.data_key_id == data_key_id:
-            raise SecretsDestroyed(
-                f"the secrets of version {version.number} for {version.identity['exchange']} "
-                "were destroyed, so it cannot be brought back",
-                hint="Store them anew with replace-credential or add-credential.",
-            )
-
-
 def destroy(
     events: Sequence[StoredEvent], wanted: SlotQuery, versions: Sequence[int] | None
 ) -> list[EventModel]:

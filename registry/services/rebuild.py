@@ -53,6 +53,7 @@ _MERGE_ATTEMPTS: Final = 3
 _BLOCK: Final = 1 << 20
 
 Step = Callable[[Connection], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def _ignore(*_: Any) -> None:
 class Watch:
     """How the caller follows a rebuild."""
 
-    progress: Callable[[int, int], None] = _ignore
+    progress: Progress = _ignore
     """Told how many events were replayed, and of how many."""
     approve: Callable[[Report], None] = _ignore
     """Asked before rows are repaired; raises to prevent it."""

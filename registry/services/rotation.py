@@ -16,16 +16,14 @@ from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
 from registry.encryption.keyring import MasterKeyring
 from registry.events.keys import MasterKeyRotated
-from registry.events.stored import Stream
 from registry.log.append import NewEvent
+from registry.log.ids import REGISTRY_STREAM
 from registry.services.executor import CommandExecutor, Decision, Invocation
 from registry.services.vault import FINGERPRINT_KEY_ID, PURPOSE
 
 _QUERIES = load_queries("registry.services", "rotation.sql")
 BATCH: Final = 500
 
-REGISTRY_STREAM: Final = Stream("registry", uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a03"))
-"""The stream of what is about the registry as a whole."""
 
 Progress = Callable[[int, int], None]
 """Called with how many keys are done and how many there are to do."""

@@ -4,6 +4,7 @@ Every event is read and hashed here. Stretches of the log go to several processe
 they find is put together in the order of the log.
 """
 
+import functools
 import multiprocessing
 import os
 import sys
@@ -91,10 +92,8 @@ def verify(
         verdict.failures += _verify_head(connection, head, joiner)
         verdict.failures += _verify_checkpoints(connection, extent.against, head)
         verdict.checkpoints = len(extent.against)
-        if extent.with_projections:
-            progress("tables", 0, 1)
-            verdict.failures += drift(connection)
-            progress("tables", 1, 1)
+    if extent.with_projections:
+        verdict.failures += drift(database, functools.partial(progress, "tables"))
     verdict.failures.sort(key=lambda f: head.size if f.position is None else f.position)
     return verdict
 

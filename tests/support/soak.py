@@ -31,12 +31,12 @@ from typing import Any, Final
 
 import psutil
 import psycopg
-from support.load import Client, Command
-from support.whole_log import check_whole_log
 
 from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
 from registry.encryption.keyring import generate_master_key
+from support.load import Client, Command
+from support.whole_log import check_whole_log
 
 _LOAD: Final = Path(__file__).with_name("load.py")
 _PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -96,7 +96,7 @@ def soak(
         for number in range(rounds):
             _await_answers(folder, clients)
             time.sleep(chance.uniform(0, seconds))
-            if chance.random() < 0.5:  # noqa: PLR2004 - a coin
+            if chance.random() < 0.5:
                 kill(server)
                 report.killed += 1
             else:
@@ -156,9 +156,7 @@ def _own_server() -> Iterator[EmbeddedServer]:
 
 
 @contextlib.contextmanager
-def _clients(
-    server: EmbeddedServer, clients: int, seed: int, report: Report
-) -> Iterator[Path]:
+def _clients(server: EmbeddedServer, clients: int, seed: int, report: Report) -> Iterator[Path]:
     folder = server.pgdata.parent / "clients"
     folder.mkdir()
     environment = {
