@@ -66,7 +66,7 @@ prepare_environment() { # groups...
         "$environment/installer/bin/python" -m pip install --quiet 'uv>=0.5' >&2 ||
             fail "could not install uv; is a Python package index reachable?"
     fi
-    "$uv" sync --quiet --frozen --project "$project" --python "$python" "$@" ||
+    "$uv" sync --quiet --frozen --inexact --project "$project" --python "$python" "$@" ||
         fail "could not install the packages pinned in uv.lock."
     if command -v flock >/dev/null 2>&1; then
         flock -u 9
