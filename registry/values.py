@@ -193,7 +193,7 @@ def _exact_float(text: str) -> float:
         exact = False
     if not exact:
         raise InvalidInput(
-            "it holds a number that JSON cannot carry exactly", hint="Write it as a string."
+            "the input holds a number that JSON cannot carry exactly", hint="Write it as a string."
         )
     return number
 
@@ -311,8 +311,8 @@ def ip_allow_list(addresses: list[str]) -> list[str]:
 
 def _ip(address: str) -> str:
     try:
-        # A zone (after %) is a matter of one machine, and may be any text.
-        network = ipaddress.ip_network(address.strip().replace("%", " "))
+        # A zone (%) is of this machine, and may be any text.
+        network = ipaddress.ip_network("" if "%" in address else address.strip())
     except ValueError:
         raise InvalidInput(
             f"{address!r} is not an IP address or network",

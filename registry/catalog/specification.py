@@ -84,7 +84,8 @@ class ExchangeSpec:
         elif isinstance(value, str):
             text = value
         else:
-            raise InvalidCredential(f"{where} must be a text, not {_kind(value)}")
+            wanted = "a text" if field.type == "text" else "a whole number"
+            raise InvalidCredential(f"{where} must be {wanted}, not {_kind(value)}")
         if field.type == "integer":
             if not _INTEGER.fullmatch(text):
                 raise InvalidCredential(f"{where} must be a whole number, 0 or more")

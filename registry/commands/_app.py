@@ -45,6 +45,7 @@ class _LazyCommands(MutableMapping[str, Any]):
     def __getitem__(self, verb: str) -> Any:
         if verb not in self._made:
             module = importlib.import_module(f"registry.commands.{VERBS[verb]}")
+            module.app.rich_markup_mode = None  # brackets in help texts are brackets
             self._made.update(get_group(module.app).commands)
         return self._made[verb]
 

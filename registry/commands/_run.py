@@ -54,8 +54,9 @@ class Run:
         settings = Settings.from_environment()
         set_up_logging(settings.log_level)
         expected: int | None = self._options["expected_version"]
+        actor: str | None = self._options["actor"]
         return Invocation(
-            actor=self._options["actor"] or settings.actor or default_actor(),
+            actor=settings.actor or default_actor() if actor is None else actor,
             reason=self._options["reason"],
             command_id=_command_id(self._options["command_id"]),
             expected_version=expected,

@@ -76,6 +76,6 @@ def _tell(run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "
         for name, why in found.skipped.items():
             run.output.line(f"  skipped  {name}: {why}")
         if found.other_names:
-            run.output.line(f"  ignored  {len(found.other_names)} other variables")
+            run.output.line(f"  ignored  what is no exchange's: {', '.join(found.other_names)}")
 
     run.output.result(data, text)

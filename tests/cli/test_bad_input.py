@@ -56,7 +56,7 @@ def test_a_name_that_could_not_be_found_again(bot: CommandLine, name: str, messa
 
 
 def test_a_name_that_is_taken(bot: CommandLine) -> None:
-    message = "another account has this name already"
+    message = "there is an account bot already"
     refused(bot, 4, "account_exists", message, "create-account", "bot")
     refused(bot, 4, "account_exists", message, "create-account", "bot", "--dry-run")
     bot("create-account", "other")

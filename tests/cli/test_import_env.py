@@ -74,7 +74,7 @@ def test_what_was_found_skipped_and_ignored_is_said(cli: CommandLine) -> None:
         "  found    paradex: l1_address, l2_private_key_hex "
         "(not in the file, kept or by default: l2_address, environment)\n"
         "  skipped  aster: no real value in ASTER_API_KEY, ASTER_SECRET_KEY\n"
-        "  ignored  1 other variables\n"
+        "  ignored  what is no exchange's: LOG_LEVEL\n"
     )
 
 
