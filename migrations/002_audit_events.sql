@@ -1,5 +1,18 @@
 -- The log: every change as an event, in one gapless order, guarded by the database.
 
+-- What is hashed is UTF-8; in another encoding the database would count other bytes.
+DO $encoding$
+BEGIN
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'feature_not_supported',
+            MESSAGE = format('the database %I has the encoding %s, and the log needs UTF8',
+                current_database(), current_setting('server_encoding')),
+            HINT = 'Create a database with: CREATE DATABASE name TEMPLATE template0 ENCODING ''UTF8''.';
+    END IF;
+END
+$encoding$;
+
 CREATE TABLE IF NOT EXISTS public.audit_events (
     position BIGINT PRIMARY KEY CHECK (position >= 0),
     event_id UUID NOT NULL UNIQUE,

@@ -54,6 +54,8 @@ def history(
     from registry.services import history as service
     from registry.values import moment
 
+    if event_type is not None:
+        _check_type(event_type)
     wanted = service.HistoryFilter(
         account=account,
         exchange=exchange,
@@ -126,3 +128,16 @@ def _id(text: str | None, option: str) -> Any:
         return uuid.UUID(text)
     except ValueError:
         raise InvalidInput(f"{option} {text!r} is not a UUID") from None
+
+
+def _check_type(event_type: str) -> None:
+    from difflib import get_close_matches
+
+    from registry.errors import InvalidInput
+    from registry.events.codec import EVENT_TYPES
+
+    if event_type not in EVENT_TYPES:
+        close = get_close_matches(event_type, EVENT_TYPES, n=3) or sorted(EVENT_TYPES)
+        raise InvalidInput(
+            f"there are no events of the type {event_type!r}", hint=f"Such as {', '.join(close)}."
+        )

@@ -1,8 +1,9 @@
 -- The first words on each connection.
 
 -- name: session
--- Times are read and written in UTC, whatever the server's or the user's setting.
-SET TIME ZONE 'UTC'
+-- Times are read and written in UTC and as ISO text, whatever the server's or the user's
+-- settings.
+SELECT set_config('TimeZone', 'UTC', FALSE), set_config('DateStyle', 'ISO, YMD', FALSE)
 
 -- name: schema_state
 -- The newest migration that was applied, and how many were.

@@ -80,6 +80,15 @@ def read_env_file(path: Path) -> dict[str, Secret]:
                 f"{path}: line {binding.original.line} is not NAME=VALUE",
                 hint="Correct the line, or put # before it.",
             )
+    # A line without "=" names nothing, and may be a pasted secret.
+    names = [
+        one.key for one in parse_stream(io.StringIO(text)) if one.key and one.value is not None
+    ]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidInput(
+            f"{path} sets {', '.join(twice)} more than once", hint="Keep one line of each."
+        )
     # Without interpolation: ${…} would be filled in from this process's environment.
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return {name: Secret(value) for name, value in values.items() if value is not None}

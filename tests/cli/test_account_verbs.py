@@ -7,7 +7,7 @@ import pytest
 from support.cli import CommandLine
 from support.tables import nothing_written
 
-CHANGING = {"command_id", "changed", "replayed", "dry_run", "events"}
+CHANGING = {"command_id", "changed", "replayed", "dry_run", "events", "notes"}
 
 
 def test_an_account_is_created_with_all_its_details(cli: CommandLine) -> None:

@@ -181,11 +181,8 @@ def test_an_auditor_reads_no_token_and_no_wrapped_key(filled: CommandLine, login
         assert "gAAAA" not in str(seen)
 
 
-@pytest.mark.parametrize("roles", [("registry_bot",), ()], ids=["a bot", "everybody else"])
-def test_a_bot_and_everybody_else_can_do_nothing_yet(
-    filled: CommandLine, login: Login, roles: tuple[str, ...]
-) -> None:
-    address = login(*roles)
+def test_everybody_else_can_do_nothing(filled: CommandLine, login: Login) -> None:
+    address = login()
     assert allowed(address, ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")) == set()
     for step in (("create-account", "new"), ("list-accounts",), ("history",)):
         refused = filled(*step, "--json", DATABASE_URL=address)

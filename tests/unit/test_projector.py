@@ -59,7 +59,9 @@ def test_a_projector_names_only_columns_that_the_table_has(event: StoredEvent) -
         assert set(change.values) == set(change.table.columns)
     if isinstance(change, Patch):
         assert set(change.values) <= set(change.table.columns)
-        assert change.values["updated_at"] == event.occurred_at
+        # A release is a use of the credential and no change of it.
+        column = "last_used" if event.event_type == "CredentialReleased" else "updated_at"
+        assert change.values[column] == event.occurred_at
 
 
 def test_an_event_that_changes_no_table_projects_to_nothing() -> None:
