@@ -5,6 +5,7 @@ a long-running program uses a pool.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
@@ -20,6 +21,9 @@ from registry.errors import DatabaseUnavailable, NotMigrated, SchemaTooNew
 Connection: TypeAlias = psycopg.Connection[Any]
 
 _QUERIES = load_queries(__package__ or "registry.database")
+
+# What psycopg warns about (the rest of a pipeline after its first error) is said by the error.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 class Database(Protocol):
@@ -151,18 +155,26 @@ def registry_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        _roll_back(connection)
+        _roll_back(connection, forget_statements=True)
         raise translate(error) from error
     except BaseException:
         _roll_back(connection)
         raise
 
 
-def _roll_back(connection: Connection) -> None:
-    if connection.closed or connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+def _roll_back(connection: Connection, *, forget_statements: bool = False) -> None:
+    """Leaves no transaction open, nor statements that a failed pipeline may not have prepared.
+
+    psycopg takes a statement for prepared once it is sent, although a server that has met
+    an error skips the rest of the pipeline; its own `rollback` clears what it remembers.
+    """
+    if connection.closed:
         return
+    idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     with contextlib.suppress(psycopg.Error):
-        connection.execute("ROLLBACK")
+        if idle and forget_statements:
+            connection.execute("BEGIN")  # without a transaction, `rollback` does nothing
+        connection.rollback()
 
 
 def _options(url: str) -> dict[str, Any]:
