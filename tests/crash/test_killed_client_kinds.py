@@ -1,0 +1,120 @@
+"""Each further kind of command, killed at each of its statements, happens wholly or not at all."""
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from support.dying import survives
+from support.whole_log import check_whole_log
+
+from registry.database.connection import Database, SingleConnection
+from registry.database.target import Target
+from registry.decisions.account import CreateAccount
+from registry.encryption.keyring import MasterKeyring
+from registry.services.accounts import AccountService
+from registry.services.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.executor import Invocation, Outcome
+
+# A fork copies one thread only; the child uses nothing of the others.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+
+Act = Callable[[Database, MasterKeyring, Invocation], Outcome]
+
+ASTER, BACKPACK = SlotName("aster", 0), SlotName("backpack", 0)
+FIRST = CredentialInput(ASTER, {"api_key": "k-one", "secret_key": "s-one"})
+SECOND = CredentialInput(ASTER, {"api_key": "k-two", "secret_key": "s-two"}, mode=Mode.REPLACE)
+OTHER = CredentialInput(BACKPACK, {"public_key": "p-one", "secret_key": "s-one"}, mode=Mode.MERGE)
+MERGED = CredentialInput(ASTER, {"secret_key": "s-three"}, mode=Mode.MERGE)
+
+
+def _store(name: str, *inputs: CredentialInput) -> Act:
+    return lambda database, keyring, by: CredentialService(database, keyring).store(
+        name, inputs, by, verb="store"
+    )
+
+
+KINDS: dict[str, tuple[Act, int]] = {
+    "rename-account": (lambda d, _, by: AccountService(d).rename("bot", "renamed", by), 1),
+    "deactivate-account": (lambda d, _, by: AccountService(d).deactivate("bot", by), 1),
+    "reactivate-account": (lambda d, _, by: AccountService(d).reactivate("still", by), 1),
+    "delete-account with a credential": (lambda d, _, by: AccountService(d).delete("bot", by), 2),
+    "add-credential": (_store("empty", FIRST), 1),
+    "replace-credential": (_store("bot", SECOND), 1),
+    "import-env of two, one of them held": (_store("bot", MERGED, OTHER), 2),
+    "update-credential": (
+        lambda d, _, by: CredentialService(d).update("bot", ASTER, {"label": "new"}, by),
+        1,
+    ),
+    "deactivate-credential": (
+        lambda d, _, by: CredentialService(d).deactivate("bot", ASTER, by),
+        1,
+    ),
+    "remove-credential": (lambda d, _, by: CredentialService(d).remove("bot", ASTER, by), 1),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_anywhere_and_sent_again_it_is_applied_exactly_once(
+    database_url: str, connection: psycopg.Connection[Any], keyring: MasterKeyring, kind: str
+) -> None:
+    act, events = KINDS[kind]
+    before = _prepare(database_url, keyring)
+    invocation = Invocation(actor="crash@test", command_id=uuid.uuid4())
+
+    def command() -> Outcome:
+        with contextlib.closing(SingleConnection(Target(database_url))) as database:
+            return act(database, keyring, invocation)
+
+    killed = 0
+    while not survives(command, killed + 1):
+        killed += 1
+        _wait_until_alone(connection)
+        assert check_whole_log(connection) in (before, before + events)
+        assert _orphans(connection) == (0, 0)
+    assert killed >= 5, "reads, BEGIN, append, change, COMMIT"
+    assert check_whole_log(connection) == before + events
+    again = command()
+    assert again.replayed
+    assert len(again.positions) == events
+    assert check_whole_log(connection) == before + events
+
+
+def _prepare(address: str, keyring: MasterKeyring) -> int:
+    by = Invocation(actor="tester@host")
+    with contextlib.closing(SingleConnection(Target(address))) as database:
+        accounts = AccountService(database)
+        for name in ("bot", "empty", "still"):
+            accounts.create(CreateAccount(account_name=name), by)
+        accounts.deactivate("still", by)
+        _store("bot", FIRST)(database, keyring, by)
+    return 5
+
+
+def _wait_until_alone(connection: psycopg.Connection[Any]) -> None:
+    """The server ends a dead client's session as soon as it notices."""
+    deadline = time.monotonic() + 20
+    others = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    while connection.execute(others).fetchone() is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def _orphans(connection: psycopg.Connection[Any]) -> Any:
+    """Credentials without their data key, and data keys of versions that never came to be."""
+    return connection.execute(
+        """
+        SELECT
+            (SELECT count(*) FROM account_exchange_credentials AS c
+             WHERE NOT EXISTS (SELECT FROM credential_data_keys AS k WHERE k.id = c.data_key_id)),
+            (SELECT count(*) FROM credential_data_keys AS k
+             WHERE NOT EXISTS (SELECT FROM audit_events AS e
+                               WHERE e.data ->> 'data_key_id' = k.id::text))
+        """
+    ).fetchone()

@@ -1,0 +1,26 @@
+"""One connection goes on working after many refused commands."""
+
+import pytest
+
+from registry.database.connection import SingleConnection
+from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.errors import AccountExists
+from registry.services.accounts import AccountService
+from registry.services.executor import Invocation
+
+OFTEN = 12
+"""More often than a statement runs before the driver prepares it."""
+
+
+def test_a_name_that_is_taken_again_and_again_breaks_nothing(
+    database: SingleConnection, invocation: Invocation
+) -> None:
+    service = AccountService(database)
+    service.create(CreateAccount(account_name="bot"), invocation)
+    for _ in range(OFTEN):
+        with pytest.raises(AccountExists):
+            service.create(CreateAccount(account_name="bot"), invocation)
+    for number in range(OFTEN):
+        name = f"bot-{number}"
+        assert service.create(CreateAccount(account_name=name), invocation).changed
+        assert service.update(name, UpdateAccount(description="x"), invocation).changed
