@@ -49,7 +49,10 @@ KINDS: dict[str, tuple[Act, int]] = {
         lambda d, _, by: CredentialService(d).update("bot", ASTER, {"label": "new"}, by),
         1,
     ),
-    "deactivate-credential": (lambda d, _, by: CredentialService(d).deactivate("bot", ASTER, by), 1),
+    "deactivate-credential": (
+        lambda d, _, by: CredentialService(d).deactivate("bot", ASTER, by),
+        1,
+    ),
     "remove-credential": (lambda d, _, by: CredentialService(d).remove("bot", ASTER, by), 1),
 }
 
