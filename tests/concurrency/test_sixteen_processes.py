@@ -15,7 +15,7 @@ from support.whole_log import check_whole_log
 from registry.encryption.keyring import generate_master_key
 
 PROCESSES = 16
-SECONDS = 4.0
+SECONDS = 2.0
 _PROJECT = Path(__file__).resolve().parents[2]
 
 

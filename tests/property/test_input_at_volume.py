@@ -8,7 +8,7 @@ import atexit
 import collections
 import json
 import os
-from collections.abc import Iterator
+import sys
 from typing import Any
 
 import psycopg
@@ -20,11 +20,19 @@ from support.whole_log import check_whole_log
 
 EXAMPLES = int(os.environ.get("REGISTRY_FUZZ_EXAMPLES", "40"))
 CANARY = "cAnArY-5ecret-0f-th1s-te5t"
-KNOWN = ["bot", "other", "still", "aster", "backpack", "lighter", "paradex"]
 DOCUMENTED = {0, 1, 2, 3, 4, 5, 7}
 
+PLANTED = {"api_key": CANARY, "secret_key": CANARY}
+
 tried: collections.Counter[int] = collections.Counter()
-atexit.register(lambda: print(f"inputs tried, by exit code: {dict(tried)}") if tried else None)
+
+
+def _tell() -> None:
+    if tried:
+        sys.stderr.write(f"inputs tried, by exit code: {dict(sorted(tried.items()))}\n")
+
+
+atexit.register(_tell)
 
 volume = settings(
     max_examples=EXAMPLES,
@@ -53,54 +61,91 @@ texts_of_json = (
     | st.text(max_size=100)
 )
 
-VERBS: dict[str, tuple[str, ...]] = {
-    "create-account": ("--wallet-address", "--description", "--metadata"),
-    "update-account": ("--wallet-address", "--description", "--metadata", "--clear"),
-    "rename-account": (),
-    "deactivate-account": (),
-    "reactivate-account": (),
-    "delete-account": (),
-    "list-accounts": (),
-    "show-account": (),
-    "add-credential": ("--subaccount", "--permission", "--label", "--expires-at", "--ip"),
-    "replace-credential": ("--subaccount", "--permission", "--label", "--exchange-account"),
-    "update-credential": ("--subaccount", "--label", "--expires-at", "--ip", "--clear"),
-    "deactivate-credential": ("--subaccount", "--permission"),
-    "reactivate-credential": ("--subaccount", "--permission"),
-    "remove-credential": ("--subaccount", "--permission"),
-    "list-credentials": ("--exchange",),
-    "history": ("--exchange", "--since", "--until", "--type", "--limit"),
-    "exchanges": (),
-    "add-exchange": ("--field", "--display-name"),
-    "doctor": (),
+ACCOUNT = st.sampled_from(["bot", "other", "still", "nobody", "new-1", "new-2"])
+EXCHANGE = st.sampled_from(["aster", "backpack", "lighter", "mine", "nowhere"])
+SLOT = ("--subaccount", "--permission")
+DETAILS = ("--label", "--expires-at", "--ip", "--exchange-account")
+TEXTS = ("--wallet-address", "--description", "--metadata")
+
+VERBS: dict[str, tuple[tuple[st.SearchStrategy[str], ...], tuple[str, ...]]] = {
+    "create-account": ((ACCOUNT,), TEXTS),
+    "update-account": ((ACCOUNT,), (*TEXTS, "--clear")),
+    "rename-account": ((ACCOUNT, ACCOUNT), ()),
+    "deactivate-account": ((ACCOUNT,), ()),
+    "reactivate-account": ((ACCOUNT,), ()),
+    "delete-account": ((ACCOUNT,), ()),
+    "list-accounts": ((), ()),
+    "show-account": ((ACCOUNT,), ()),
+    "add-credential": ((ACCOUNT, EXCHANGE), (*SLOT, *DETAILS, "--from-json")),
+    "replace-credential": ((ACCOUNT, EXCHANGE), (*SLOT, *DETAILS, "--from-json")),
+    "update-credential": ((ACCOUNT, EXCHANGE), (*SLOT, *DETAILS, "--clear")),
+    "deactivate-credential": ((ACCOUNT, EXCHANGE), SLOT),
+    "reactivate-credential": ((ACCOUNT, EXCHANGE), SLOT),
+    "remove-credential": ((ACCOUNT, EXCHANGE), SLOT),
+    "list-credentials": ((), ("--exchange",)),
+    "history": ((ACCOUNT,), ("--exchange", "--since", "--until", "--type", "--limit")),
+    "exchanges": ((), ()),
+    "add-exchange": ((EXCHANGE,), ("--field", "--display-name")),
+    "generate-key": ((), ()),
+    "migrate": ((st.sampled_from(["up", "status"]),), ()),
+    "doctor": ((), ()),
 }
 COMMON = ("--actor", "--reason", "--command-id", "--expected-version")
+GOOD = {
+    "--subaccount": ["0", "1", "2147483647"],
+    "--permission": ["full", "read_only"],
+    "--metadata": ['{"max_positions": 1}', "{}", '{"a": {"b": [1, null, "\u00e9"]}}'],
+    "--clear": ["label", "ip", "expires-at", "metadata", "description"],
+    "--from-json": ["-"],
+    "--expires-at": ["2030-01-01", "2030-01-01T00:00:00+02:00"],
+    "--ip": ["203.0.113.7", "2001:db8::/32"],
+    "--exchange": ["aster"],
+    "--since": ["2020-01-01"],
+    "--until": ["2100-01-01"],
+    "--type": ["AccountCreated"],
+    "--limit": ["1", "1000"],
+    "--field": ["key:MY_KEY", "key"],
+    "--command-id": ["00000000-0000-4000-8000-000000000001"],
+    "--expected-version": ["0", "1", "2"],
+}
 
 
 @st.composite
 def invocations(draw: st.DrawFn) -> list[str]:
-    """A verb with arguments and options that may be anything."""
+    """A verb with arguments and options, most of which make sense, and any of which may not."""
+
+    def maybe(sensible: st.SearchStrategy[str]) -> str:
+        return draw(sensible if draw(st.integers(0, 9)) else arguments)
+
     verb = draw(st.sampled_from(sorted(VERBS)))
-    words = [verb, *draw(st.lists(st.sampled_from(KNOWN) | arguments, max_size=3))]
-    for option in draw(st.lists(st.sampled_from([*VERBS[verb], *COMMON]), max_size=3)):
-        words += [option, draw(arguments | texts_of_json)]
-    words += draw(st.lists(st.sampled_from(["--json", "--dry-run", "--yes"]), max_size=2))
-    return words
+    positionals, options = VERBS[verb]
+    words = [maybe(one) for one in positionals]
+    words += draw(st.lists(arguments, max_size=1)) if not draw(st.integers(0, 19)) else []
+    for option in draw(st.lists(st.sampled_from([*options, *COMMON]), max_size=3, unique=True)):
+        good = st.sampled_from(GOOD[option]) if option in GOOD else st.text(max_size=30)
+        words += [option, draw(good | good | arguments | texts_of_json)]
+    words += draw(st.lists(st.sampled_from(["--json", "--dry-run"]), max_size=1))
+    if verb in ("delete-account", "remove-credential"):
+        words += draw(st.lists(st.just("--yes"), max_size=1))
+    return [verb, *words]
 
 
 @pytest.fixture
-def registry(cli: CommandLine) -> Iterator[CommandLine]:
+def registry(cli: CommandLine) -> CommandLine:
     """A registry with some accounts, one of which holds a secret that must never be seen."""
     for name in ("bot", "other", "still"):
         assert cli("create-account", name).exit_status == 0
     cli("deactivate-account", "still")
-    fields = cli.file("planted.json", json.dumps({"api_key": CANARY, "secret_key": CANARY}))
+    fields = cli.file("planted.json", json.dumps(PLANTED))
     assert cli("add-credential", "bot", "aster", "--from-json", fields).exit_status == 0
-    yield cli
+    return cli
 
 
 @volume
-@given(words=invocations(), stdin=st.binary(max_size=200))
+@given(
+    words=invocations(),
+    stdin=st.binary(max_size=200) | st.just(json.dumps(PLANTED).encode()),
+)
 def test_any_words_for_any_verb(
     registry: CommandLine, connection: psycopg.Connection[Any], words: list[str], stdin: bytes
 ) -> None:
@@ -171,11 +216,11 @@ def test_any_env_file(
 
 
 def _check(result: Result, words: list[str]) -> None:
-    tried[result.exit_status] += 1
+    tried[int(result.exit_status)] += 1
     said = result.out + result.err
     assert result.exit_status in DOCUMENTED, words
     assert "Traceback" not in said, words
     assert "unexpected" not in result.err or "unexpected extra" in result.err, (words, result.err)
     assert CANARY not in said, words
     if result.exit_status:
-        assert result.err.strip(), f"a failure says why: {words}"
+        assert said.strip(), f"a failure says why: {words}"

@@ -114,7 +114,7 @@ class Client:
                 self.database.close()
 
 
-def carry_out(  # noqa: PLR0911 - a table in the form of code
+def carry_out(  # noqa: C901, PLR0911 - a table in the form of code
     database: Database, keyring: MasterKeyring, command: Command, by: Invocation
 ) -> Outcome:
     """Calls the service that the command is about."""

@@ -1,0 +1,230 @@
+"""Appending to the log, against INSERT and COPY into a table of the same columns and indexes.
+
+    scripts/benchmark append [--rounds 5] [--seconds 2] [--peers] [--json]
+
+One event per transaction, durable when it is answered, by one client and by sixteen; and
+batches. --peers adds the PostgreSQL recorder of the Python library `eventsourcing`, in both
+of its modes (with INSERT statements, and with functions in the database).
+"""
+
+import datetime as dt
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+import psycopg
+from harness import Client, Step, Target, options, own_server, rate, report, take_turns
+from psycopg.conninfo import conninfo_to_dict
+
+from registry.database.durability import send_flush
+from registry.events.account import AccountCreated
+from registry.events.stored import Stream
+from registry.log.append import CommandRecord, NewEvent, send_append
+from registry.log.bulk import Append, append_in_bulk
+from registry.log.ids import new_id
+
+CLIENTS: Final = 16
+BATCH: Final = 20_000
+
+TARGETS: Final = [
+    Target("append, 1 client", "INSERT, 1 client", least=0.8),
+    Target("append, 16 clients", "INSERT, 16 clients", least=0.6),
+    Target("flush inside the lock, 1 client", "INSERT, 1 client"),
+    Target("flush inside the lock, 16 clients", "INSERT, 16 clients"),
+    Target("append, 1 client", "eventsourcing, 1 client"),
+    Target("append, 1 client", "eventsourcing (functions), 1 client"),
+    Target("append, 16 clients", "eventsourcing, 16 clients", least=2),
+    Target("append, 16 clients", "eventsourcing (functions), 16 clients", least=2),
+    Target("append in bulk", "COPY", least=0.4),
+]
+
+_RAW: Final = """
+CREATE TABLE IF NOT EXISTS public.raw_events (LIKE public.audit_events INCLUDING ALL);
+CREATE SEQUENCE IF NOT EXISTS public.raw_position MINVALUE 0
+"""
+_INSERT: Final = """
+INSERT INTO public.raw_events VALUES (nextval('public.raw_position'), %s, %s, %s, %s, %s, %s,
+    %s::json, %s, %s, %s, %s, %s, %s, %s, clock_timestamp(), session_user, %s, '{}')
+"""
+
+
+def main() -> None:
+    """Measures and prints."""
+    chosen = options("Appends against INSERT and COPY.", rounds=5, seconds=2.0, peers=False)
+    ways: dict[str, Client] = {
+        "INSERT": insert,
+        "append": append,
+        "flush inside the lock": append_and_flush_inside,
+    }
+    if chosen.peers:
+        ways |= {"eventsourcing": peer, "eventsourcing (functions)": peer_with_functions}
+    with own_server() as address:
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(_RAW)
+        runs: dict[str, Callable[[], float]] = {}
+        for clients in (1, CLIENTS):
+            for name, client in ways.items():
+                label = f"{name}, {clients} client{'s' if clients > 1 else ''}"
+                runs[label] = _run(address, client, clients, chosen.seconds)
+        runs["COPY"] = lambda: copy_rows(address)
+        runs["append in bulk"] = lambda: bulk(address)
+        measured = take_turns(runs, chosen.rounds)
+    report("append", "events/s", measured, TARGETS, as_json=chosen.json)
+
+
+def _run(address: str, client: Client, clients: int, seconds: float) -> Callable[[], float]:
+    return lambda: rate(address, client, clients, seconds)
+
+
+def event() -> tuple[CommandRecord, NewEvent]:
+    """A new account's first event, and its command."""
+    created = AccountCreated(
+        account_name=f"bot-{uuid.uuid4()}",
+        wallet_address="0x1234567890abcdef1234567890abcdef12345678",
+        description="measured",
+        metadata={"max_positions": 10, "max_exposure_usd": 100_000},
+    )
+    digest = hashlib.sha256(created.account_name.encode()).digest()
+    record = CommandRecord(new_id(), digest, "benchmark@host", None, dt.datetime.now(dt.UTC))
+    return record, NewEvent(Stream("account", new_id()), 1, created)
+
+
+def insert(address: str, _: int) -> Step:
+    """A durable INSERT of the same row, without any of the log's promises."""
+    connection = psycopg.connect(address, autocommit=True)
+
+    def step() -> None:
+        record, new = event()
+        connection.execute(
+            _INSERT,
+            [
+                new.id,
+                new.stream.type,
+                new.stream.id,
+                new.version,
+                new.event.event_type,
+                new.event.schema_version,
+                new.event.to_json(),
+                record.actor,
+                record.reason,
+                record.command_id,
+                0,
+                record.digest,
+                new.related_account_id,
+                record.occurred_at,
+                record.digest,
+            ],
+        )
+
+    return step
+
+
+def append(address: str, _: int) -> Step:
+    """As a command does it: commit, then flush, in one round trip."""
+    connection = psycopg.connect(address, autocommit=True)
+
+    def step() -> None:
+        record, new = event()
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            send_append(connection, record, 0, new, flush_later=True)
+            connection.execute("COMMIT")
+            send_flush(connection)
+
+    return step
+
+
+def append_and_flush_inside(address: str, _: int) -> Step:
+    """With the log's lock held until the event is on disk."""
+    connection = psycopg.connect(address, autocommit=True)
+
+    def step() -> None:
+        record, new = event()
+        send_append(connection, record, 0, new)
+
+    return step
+
+
+def peer(address: str, number: int, *, functions: bool = False) -> Step:
+    """The library `eventsourcing`, which numbers its events under a lock of the table too."""
+    from eventsourcing.persistence import StoredEvent
+    from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+
+    where = conninfo_to_dict(address)
+    datastore = PostgresDatastore(
+        dbname=where["dbname"],
+        host=where["host"],
+        port=5432,
+        user=where["user"],
+        password="",
+        enable_db_functions=functions,
+    )
+    table = "es_functions" if functions else "es_plain"
+    recorder = PostgresApplicationRecorder(datastore, events_table_name=table)
+    _create_once(recorder, number)
+
+    def step() -> None:
+        _, new = event()
+        state = new.event.to_json().encode()
+        recorder.insert_events([StoredEvent(uuid.uuid4(), 1, "AccountCreated", state)])
+
+    return step
+
+
+def peer_with_functions(address: str, number: int) -> Step:
+    """The same with its functions in the database."""
+    return peer(address, number, functions=True)
+
+
+def _create_once(recorder: Any, number: int) -> None:
+    # All clients want the table, and the library's DDL is not made for several at once.
+    for attempt in range(100):
+        try:
+            recorder.create_table()
+        except Exception:
+            if attempt == 99:  # noqa: PLR2004
+                raise
+            time.sleep(0.05 * (number + 1))
+        else:
+            return
+
+
+def _batch() -> list[Append]:
+    record, _ = event()
+    return [Append(record, index, event()[1]) for index in range(BATCH)]
+
+
+def bulk(address: str) -> float:
+    """Events a second of one call, hashes and tree and all."""
+    batch = _batch()
+    with psycopg.connect(address, autocommit=True) as connection:
+        started = time.perf_counter()
+        append_in_bulk(connection, batch)
+        return BATCH / (time.perf_counter() - started)
+
+
+def copy_rows(address: str) -> float:
+    """Rows a second of a binary COPY of rows that are ready, into the same indexes."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        append_in_bulk(connection, _batch())
+        connection.execute("TRUNCATE public.raw_events")
+        with connection.cursor().copy(
+            "COPY (SELECT * FROM public.audit_events ORDER BY position DESC LIMIT %s)"
+            " TO STDOUT (FORMAT binary)",
+            [BATCH],
+        ) as out:
+            rows = b"".join(out)
+        started = time.perf_counter()
+        with connection.cursor().copy("COPY public.raw_events FROM STDIN (FORMAT binary)") as copy:
+            copy.write(rows)
+        seconds = time.perf_counter() - started
+        connection.execute("TRUNCATE public.raw_events")
+        return BATCH / seconds
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PGAPPNAME", "benchmark")
+    main()

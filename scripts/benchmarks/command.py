@@ -1,0 +1,148 @@
+"""A whole command (read, decide, append, project), against an UPDATE with an audit trigger.
+
+    scripts/benchmark command [--rounds 5] [--seconds 2] [--json]
+
+The plain tables are what many programs have instead: the row, and a trigger that keeps the
+old and the new row as JSON. Their UPDATE neither reads nor checks anything before. Each
+client changes the descriptions of a few hundred accounts in turn.
+"""
+
+import uuid
+from collections.abc import Callable
+from itertools import cycle
+from typing import Final
+
+import psycopg
+from harness import Client, Step, Target, options, own_server, rate, report, take_turns
+
+from registry.database.connection import SingleConnection
+from registry.database.target import Target as Database
+from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.services.accounts import AccountService
+from registry.services.executor import Invocation
+
+CLIENTS: Final = 16
+ACCOUNTS: Final = 200
+
+TARGETS: Final = [
+    Target("command, 1 client", "UPDATE with audit trigger, 1 client", least=0.8),
+    Target("command, 1 client", "SELECT, then UPDATE with audit trigger, 1 client"),
+    Target("command, 16 clients", "UPDATE with audit trigger, 16 clients"),
+    Target("command, 16 clients", "SELECT, then UPDATE with audit trigger, 16 clients"),
+]
+
+_PLAIN: Final = """
+CREATE TABLE plain_accounts (LIKE public.accounts INCLUDING ALL);
+CREATE TABLE plain_audit (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, account_id uuid NOT NULL,
+    changed_at timestamptz NOT NULL, changed_by text NOT NULL, old_row jsonb, new_row jsonb);
+CREATE INDEX ON plain_audit (account_id, id);
+CREATE FUNCTION plain_keep() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO plain_audit (account_id, changed_at, changed_by, old_row, new_row)
+    VALUES (new.id, clock_timestamp(), session_user, to_jsonb(old), to_jsonb(new));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER plain_audited AFTER INSERT OR UPDATE OR DELETE ON plain_accounts
+    FOR EACH ROW EXECUTE FUNCTION plain_keep();
+"""
+_UPDATE: Final = (
+    "UPDATE plain_accounts SET description = %s, updated_at = now() WHERE account_name = %s"
+)
+
+
+def main() -> None:
+    """Measures and prints."""
+    chosen = options("A command against an UPDATE with an audit trigger.", rounds=5, seconds=2.0)
+    ways: dict[str, Client] = {
+        "UPDATE with audit trigger": update,
+        "SELECT, then UPDATE with audit trigger": select_and_update,
+        "command": command,
+    }
+    with own_server() as address:
+        runs: dict[str, Callable[[], float]] = {}
+        for clients in (1, CLIENTS):
+            for name, client in ways.items():
+                label = f"{name}, {clients} client{'s' if clients > 1 else ''}"
+                runs[label] = _fresh(address, client, clients, chosen.seconds)
+        measured = take_turns(runs, chosen.rounds)
+    report("command", "changes/s", measured, TARGETS, as_json=chosen.json)
+
+
+def _fresh(address: str, client: Client, clients: int, seconds: float) -> Callable[[], float]:
+    def run() -> float:
+        # New accounts each time, so that no way meets longer histories than another.
+        _prepare(address, clients)
+        return rate(address, client, clients, seconds)
+
+    return run
+
+
+def _prepare(address: str, clients: int) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS plain_accounts, plain_audit CASCADE")
+        connection.execute("DROP FUNCTION IF EXISTS plain_keep CASCADE")
+        connection.execute(_PLAIN)
+    database = SingleConnection(Database(address))
+    service, by = AccountService(database), Invocation(actor="benchmark@host")
+    run = uuid.uuid4().hex[:8]
+    for number in range(clients * ACCOUNTS // (1 if clients == 1 else 8)):
+        service.create(CreateAccount(account_name=f"{run}-{number}"), by)
+    database.close()
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO plain_accounts SELECT * FROM public.accounts WHERE account_name LIKE %s",
+            [f"{run}-%"],
+        )
+        connection.execute("TRUNCATE plain_audit")
+
+
+def _names(address: str, number: int) -> "cycle[str]":
+    with psycopg.connect(address) as connection:
+        rows = connection.execute("SELECT account_name FROM plain_accounts ORDER BY account_name")
+        names = [name for (name,) in rows]
+    return cycle(names[number:] + names[:number])
+
+
+def update(address: str, number: int) -> Step:
+    """One statement."""
+    names = _names(address, number)
+    connection = psycopg.connect(address, autocommit=True)
+    return lambda: connection.execute(_UPDATE, [uuid.uuid4().hex, next(names)])
+
+
+def select_and_update(address: str, number: int) -> Step:
+    """As a program does that looks before it writes."""
+    names = _names(address, number)
+    connection = psycopg.connect(address, autocommit=True)
+
+    def step() -> None:
+        name = next(names)
+        connection.execute(
+            "SELECT * FROM plain_accounts WHERE account_name = %s", [name]
+        ).fetchone()
+        connection.execute(_UPDATE, [uuid.uuid4().hex, name])
+
+    return step
+
+
+def command(address: str, number: int) -> Step:
+    """The command `update-account`, on one connection."""
+    _silence()
+    names = _names(address, number)
+    service = AccountService(SingleConnection(Database(address)))
+    by = Invocation(actor="benchmark@host")
+    return lambda: service.update(next(names), UpdateAccount(description=uuid.uuid4().hex), by)
+
+
+def _silence() -> None:
+    import logging
+
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+
+
+if __name__ == "__main__":
+    _silence()
+    main()
