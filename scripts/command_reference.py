@@ -3,6 +3,7 @@
 import io
 import os
 from contextlib import redirect_stdout, suppress
+from unittest.mock import patch
 
 from registry.commands._app import VERBS, build
 
@@ -32,14 +33,13 @@ With `--json`, standard output holds one document, `{"verb": …, "data": …}`;
 def help_of(*arguments: str) -> str:
     """What the program prints for `--help`."""
     out = io.StringIO()
-    with redirect_stdout(out), suppress(SystemExit):
+    with patch.dict(os.environ, COLUMNS="100"), redirect_stdout(out), suppress(SystemExit):
         build()([*arguments, "--help"], prog_name="account-registry")
     return out.getvalue().strip()
 
 
 def reference() -> str:
     """The whole page."""
-    os.environ["COLUMNS"] = "100"
     parts = [INTRODUCTION]
     parts += [f"## {verb}\n\n```text\n{help_of(verb)}\n```\n" for verb in VERBS]
     return "\n".join(parts)

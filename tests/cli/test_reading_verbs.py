@@ -74,6 +74,8 @@ def test_the_history_says_who_did_what_when_and_why(busy: CommandLine) -> None:
         assert words in shown
     first = busy("history", "--json").data[0]
     assert set(first) == {
+        "account_name",
+        "related_account_name",
         "position",
         "stream_type",
         "stream_id",
