@@ -1,6 +1,8 @@
 """The verb `migrate`."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -9,7 +11,8 @@ from registry.commands._verb import verb
 from registry.commands.accounts import Yes
 
 if TYPE_CHECKING:
-    from registry.database.migrator import Migrator
+    from registry.database.connection import Connection
+    from registry.services.schema import BroughtUp, Contents
 
 app = typer.Typer()
 
@@ -22,32 +25,43 @@ def migrate(
         Literal["up", "down", "status"],
         typer.Argument(help="up: apply what is missing; down: drop the tables, keep the log."),
     ],
+    rehearse: Annotated[
+        bool,
+        typer.Option("--rehearse", help="With down: down, up and rebuild on a copy; compare."),
+    ] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="With down: destroy the log and the keys too.")
+    ] = False,
+    confirm: Annotated[
+        str | None,
+        typer.Option("--confirm", metavar="DATABASE", help="With --purge: the database's name."),
+    ] = None,
     yes: Yes = False,
 ) -> None:
-    """Bring the database's schema up, take its tables down, or show where it is."""
+    """Bring the schema up (and the tables back), take the tables down, or show where it is."""
     from registry.database.connection import connect
-    from registry.database.migrator import Migrator
     from registry.database.target import Target
+    from registry.errors import InvalidInput
 
+    if (rehearse or purge) and direction != "down":
+        raise InvalidInput("--rehearse and --purge belong to migrate down")
     with connect(Target.from_environment(), run.output.notice) as connection:
-        migrator = Migrator(connection)
         if direction == "status":
-            _status(run, migrator)
+            _status(run, connection)
         elif direction == "up":
-            applied = [m.file_name for m in migrator.up()]
-            _tell(run, "Applied", applied, "The schema is up to date.")
+            _up(run, connection)
+        elif purge:
+            _purge(run, connection, confirm)
+        elif rehearse:
+            _rehearse(run, connection)
         else:
-            run.confirm(
-                "Drop accounts, account_exchange_credentials, account_exchange_sharing and "
-                "strategy_positions.account_id? The log and the keys stay.",
-                yes=yes,
-            )
-            undone = [m.file_name for m in migrator.down()]
-            _tell(run, "Took down", undone, "The tables are down already.")
+            _down(run, connection, yes=yes)
 
 
-def _status(run: Run, migrator: "Migrator") -> None:
-    status = migrator.status()
+def _status(run: Run, connection: "Connection") -> None:
+    from registry.database.migrator import Migrator
+
+    status = Migrator(connection).status()
     data = [{"number": s.number, "name": s.name, "applied_at": s.applied_at} for s in status]
 
     def text() -> None:
@@ -59,11 +73,138 @@ def _status(run: Run, migrator: "Migrator") -> None:
     run.output.result(data, text)
 
 
-def _tell(run: Run, verb: str, names: list[str], nothing: str) -> None:
+def _up(run: Run, connection: "Connection") -> None:
+    from registry.commands._progress import events_progress
+    from registry.services.rebuild import Watch
+    from registry.services.schema import bring_up
+
+    with events_progress(run.output, "Replaying") as progress:
+        result = bring_up(connection, run.invocation, Watch(progress))
+    run.output.result(_up_data(result), lambda: _tell_up(run, result))
+
+
+def _up_data(result: "BroughtUp") -> dict[str, Any]:
+    from registry.commands.rebuild import rebuilt_data
+
+    rebuilt = {} if result.rebuilt is None else rebuilt_data(result.rebuilt)
+    rebuilt.pop("differences", None)
+    return {
+        "migrations": result.migrations,
+        "rebuilt": rebuilt or None,
+        "references": result.references,
+        "broken_references": result.broken,
+    }
+
+
+def _tell_up(run: Run, result: "BroughtUp") -> None:
+    for name in result.migrations:
+        run.output.line(f"Applied {name}")
+    if not result.migrations:
+        run.output.line("The schema is up to date.")
+    if result.rebuilt is not None:
+        report = result.rebuilt.report
+        for table, counts in report.by_table().items():
+            run.output.line(f"Brought back {counts.missing:,} rows of {table}")
+        run.output.line(
+            f"from {report.size:,} events, in the same transaction (event "
+            f"{result.rebuilt.position}); appends waited {result.rebuilt.locked_seconds:.2f} s."
+        )
+    for name in result.references:
+        run.output.line(f"Added foreign key {name} again")
+    for name in result.broken:
+        run.output.notice(f"Warning: foreign key {name}")
+
+
+def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
+    from registry.commands._progress import events_progress
+    from registry.services.rebuild import Watch
+    from registry.services.schema import contents, take_down
+
+    there = contents(connection)
+    if there.down:
+        run.output.result(
+            {"migrations": []}, lambda: run.output.line("The tables are down already.")
+        )
+        return
+    for line in _what_happens(there):
+        run.output.notice(line)
+    run.confirm("Take the tables down?", yes=yes)
+    with events_progress(run.output, "Replaying") as progress:
+        done = take_down(connection, run.invocation(), Watch(progress))
+
+    def text() -> None:
+        for name in done.migrations:
+            run.output.line(f"Took down {name}")
+        if done.recorded:
+            run.output.line(f"Recorded first: the owners of {done.recorded:,} positions.")
+        run.output.line("Everything comes back with: account-registry migrate up")
+
+    run.output.result(asdict(done), text)
+
+
+def _what_happens(there: "Contents") -> list[str]:
+    tables = ", ".join(f"{name} ({rows:,} rows)" for name, rows in there.tables.items())
+    drops = (
+        f"Drops: {tables} and strategy_positions.account_id "
+        f"({there.linked_positions:,} positions have an owner)."
+    )
+    stays = (
+        f"Stays: the log ({there.events:,} events) and {there.data_keys:,} data keys, from which "
+        "migrate up brings all of it back; the positions themselves."
+    )
+    lines = [drops, stays]
+    if there.references:
+        names = ", ".join(f"{one.table}.{one.constraint}" for one in there.references)
+        lines.append(f"Foreign keys that go and come back: {names}.")
+    return lines
+
+
+def _rehearse(run: Run, connection: "Connection") -> None:
+    from registry.commands._progress import events_progress
+    from registry.errors import ExitStatus
+    from registry.services.rebuild import Watch
+    from registry.services.rehearsal import rehearse
+
+    with events_progress(run.output, "Replaying a copy") as progress:
+        result = rehearse(connection, run.invocation(), Watch(progress))
+
+    def text() -> None:
+        for name, rows in result.rows.items():
+            verdict = "DIFFERENT" if name in result.differences else "the same"
+            run.output.line(f"{name}: {rows:,} rows, {verdict}")
+        if "foreign keys" in result.differences:
+            run.output.line("foreign keys: DIFFERENT")
+        run.output.line(
+            f"On a copy, down took {result.seconds_down:.1f} s and up {result.seconds_up:.1f} s. "
+            "Nothing was changed."
+        )
+
+    run.output.result(asdict(result), text)
+    if result.differences:
+        run.exit_status = ExitStatus.VERIFICATION
+
+
+def _purge(run: Run, connection: "Connection", confirm: str | None) -> None:
+    from registry.errors import ConfirmationNeeded
+    from registry.services.schema import purge
+
+    if confirm is None:
+        if not sys.stdin.isatty():
+            raise ConfirmationNeeded(
+                "this destroys the log and the keys, and there is no terminal to ask on",
+                hint="Add --confirm with the name of the database if it is meant.",
+            )
+        sys.stderr.write(
+            "This destroys every event and every key. No account, credential or history can "
+            "ever come back.\nType the name of the database to go on: "
+        )
+        sys.stderr.flush()
+        confirm = sys.stdin.readline().strip()
+    names = [migration.file_name for migration in purge(connection, confirm)]
+
     def text() -> None:
         for name in names:
-            run.output.line(f"{verb} {name}")
-        if not names:
-            run.output.line(nothing)
+            run.output.line(f"Took down {name}")
+        run.output.line("The registry is gone.")
 
     run.output.result({"migrations": names}, text)

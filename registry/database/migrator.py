@@ -75,15 +75,19 @@ class Migrator:
         return missing
 
     def down(
-        self, *, keep: int = LAST_KEPT, progress: Callable[[Migration], None] = lambda _: None
+        self,
+        *,
+        keep: int = LAST_KEPT,
+        destroy_log: bool = False,
+        progress: Callable[[Migration], None] = lambda _: None,
     ) -> list[Migration]:
         """Undoes the migrations above number `keep`, newest first, and says which.
 
         Raises:
-            InvalidInput: that would destroy the log.
+            InvalidInput: that would destroy the log, and `destroy_log` was not said.
             MigrationChanged: an applied file was changed afterwards.
         """
-        if keep < LAST_KEPT:
+        if keep < LAST_KEPT and not destroy_log:
             raise InvalidInput(
                 f"going down below {LAST_KEPT:03} would destroy the log and the keys",
                 hint=f"The lowest is --to {LAST_KEPT}.",

@@ -364,7 +364,7 @@ def apply(
         # From here to the commit, appends wait.
         event = ProjectionsRebuilt(size=comparison.report.size, tables=comparison.report.by_table())
         position = append(connection, record, 0, REGISTRY_STREAM, event)
-        tail = _follow_tail(connection, comparison)
+        tail = follow_tail(connection, comparison)
         owners = {
             key: {"id": key, "account_id": comparison.links[key]} for key in comparison.link_repairs
         }
@@ -399,7 +399,11 @@ def append(
     return int(position)
 
 
-def _follow_tail(connection: Connection, comparison: Comparison) -> int:
+def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool = True) -> int:
+    """Makes what came after the comparison part of it, and says how many events that were.
+
+    `shadow` says whether the tables of `merge` are to follow too.
+    """
     links: Rows = {
         POSITIONS.name: {key: {"account_id": owner} for key, owner in comparison.links.items()}
     }
@@ -410,7 +414,7 @@ def _follow_tail(connection: Connection, comparison: Comparison) -> int:
             continue
         if change.table.partial:
             apply_to_memory(links, change)
-        else:
+        elif shadow:
             follow(connection, change)
         if isinstance(change, Delete) and change.table == ACCOUNTS:
             for link in links[POSITIONS.name].values():

@@ -1,0 +1,76 @@
+-- What taking the schema down and bringing it up says to the database.
+
+-- name: tables
+-- Which of these tables exist.
+SELECT t.name
+FROM unnest(%(tables)s::text[]) WITH ORDINALITY AS t (name, n)
+WHERE to_regclass('public.' || quote_ident(t.name)) IS NOT NULL
+ORDER BY t.n
+
+-- name: kept
+-- What a migration down leaves.
+SELECT h.size, (SELECT count(*) FROM public.credential_data_keys AS k)
+FROM public.audit_head AS h
+
+-- name: linked
+SELECT count(*) FROM public.strategy_positions AS p WHERE p.account_id IS NOT NULL
+
+-- name: references
+-- Foreign keys of other programs' tables that refer to these tables. The one that the
+-- registry itself gave to the bot's positions comes and goes with its column.
+SELECT format('%%I.%%I', n.nspname, r.relname), k.conname,
+    pg_catalog.pg_get_constraintdef(k.oid)
+FROM pg_catalog.pg_constraint AS k
+JOIN pg_catalog.pg_class AS r ON r.oid = k.conrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace
+JOIN pg_catalog.pg_class AS t ON t.oid = k.confrelid
+JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace AND tn.nspname = 'public'
+WHERE k.contype = 'f' AND k.conparentid = 0 AND t.relname = ANY(%(tables)s::text[])
+    AND NOT (n.nspname = 'public' AND r.relname = ANY(%(tables)s::text[]))
+    AND NOT (r.oid = to_regclass('public.strategy_positions') AND k.conkey = ARRAY[(
+        SELECT a.attnum FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = r.oid AND a.attname = 'account_id')])
+ORDER BY 1, 2
+
+-- name: views
+-- Views of other programs on these tables, or on the column of the bot's positions.
+SELECT DISTINCT format('%%I.%%I', n.nspname, v.relname)
+FROM pg_catalog.pg_depend AS d
+JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+JOIN pg_catalog.pg_class AS v ON v.oid = w.ev_class
+JOIN pg_catalog.pg_namespace AS n ON n.oid = v.relnamespace
+JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass
+JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace AND tn.nspname = 'public'
+LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+WHERE v.relowner <> (SELECT o.oid FROM pg_catalog.pg_roles AS o WHERE o.rolname = 'registry_owner')
+    AND (t.relname = ANY(%(tables)s::text[])
+        OR t.relname = 'strategy_positions' AND a.attname = 'account_id')
+ORDER BY 1
+
+-- name: qualify_names
+-- So that a constraint's definition names the schema of what it refers to.
+SET LOCAL search_path = pg_catalog
+
+-- name: lock_positions
+LOCK TABLE public.strategy_positions IN ACCESS EXCLUSIVE MODE
+
+-- name: owned_positions
+SELECT p.id::text, p.account_id::text FROM public.strategy_positions AS p
+
+-- name: is_down
+-- Whether there is a log with events, and no tables.
+SELECT to_regclass('public.accounts') IS NULL AND to_regclass('public.audit_head') IS NOT NULL
+
+-- name: log_size
+SELECT h.size FROM public.audit_head AS h
+
+-- name: last_taken_down
+-- The newest note of what went with the tables.
+SELECT e.data
+FROM public.audit_events AS e
+WHERE e.stream_type = 'registry' AND e.stream_id = %(stream_id)s AND e.event_type = 'SchemaTakenDown'
+ORDER BY e.stream_version DESC
+LIMIT 1
+
+-- name: database_name
+SELECT current_database()
