@@ -287,3 +287,15 @@ class CheckpointKeyMissing(Unavailable):
 
 class CheckpointKeyMalformed(Unavailable):
     """The configured key for checkpoints is not one."""
+
+
+class LegacyInTheWay(Refused):
+    """Tables that were made by hand cannot become the registry's as they are."""
+
+
+class AdoptionPending(Refused):
+    """Rows of a database from before the registry are not in the log yet."""
+
+
+class AdoptionUndecided(Refused):
+    """Rows of the legacy tables break a rule, and nobody has decided what becomes of them."""

@@ -1,6 +1,7 @@
 """How the progress of a long verb is told: bars on a terminal, plain lines otherwise."""
 
 import contextlib
+import functools
 import os
 import sys
 import time
@@ -25,6 +26,13 @@ def progress_bar(output: Output, unit: str = "events") -> Iterator[Progress]:
             yield progress
     else:
         yield _Lines(output, unit)
+
+
+@contextlib.contextmanager
+def events_progress(output: Output, stage: str) -> Iterator[Callable[[int, int], None]]:
+    """The same for something that has one stage and counts events."""
+    with progress_bar(output) as progress:
+        yield functools.partial(progress, stage)
 
 
 @contextlib.contextmanager
