@@ -76,6 +76,11 @@ def _master_key_rotated(data: Data) -> str:
     )
 
 
+def _adopted(data: Data) -> str:
+    counts = ", ".join(f"{one['adopted']} {name}" for name, one in data["tables"].items())
+    return f"adopted the legacy tables: {counts}"
+
+
 _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "AccountCreated": lambda data: f"created account {data['account_name']}",
     "AccountUpdated": _account_updated,
@@ -106,5 +111,6 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     ),
     "CredentialSecretsDestroyed": _secrets_destroyed,
     "MasterKeyRotated": _master_key_rotated,
+    "LegacyAdopted": _adopted,
     "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
 }

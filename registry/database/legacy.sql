@@ -38,6 +38,7 @@ WITH wanted (table_name, column_name, type_name, needed) AS (VALUES
     ('account_exchange_sharing', 'updated_at', 'timestamp without time zone', FALSE),
     ('strategy_positions', 'id', 'uuid', TRUE),
     ('strategy_positions', 'status', NULL, TRUE),
+    ('strategy_positions', 'size_usd', NULL, TRUE),
     ('strategy_positions', 'account_id', 'uuid', FALSE)
 ), present AS (
     SELECT c.oid, c.relname, c.relkind, c.relowner
