@@ -360,9 +360,9 @@ class _Run:
             make_shadow(self._connection)
         left_out = self._left_out()
         for table in tables:
-            ids = left_out.get(table.name, [])
-            self._result.left_out[table.name] += len(ids)
-            self._delete(table, ids)
+            if ids := left_out.get(table.name):
+                self._result.left_out[table.name] += len(ids)
+                self._delete(table, ids)
             spool = self._spools[table.name]
             spool.seek(0)
             fill_table(self._connection, table, iter(functools.partial(spool.read, _BLOCK), b""))

@@ -352,3 +352,38 @@ def fill_well(bot: LegacyDatabase) -> dict[str, uuid.UUID]:
 
 
 LIGHTER: Final = {"private_key": "6b667422", "account_index": "213803", "api_key_index": "2"}
+
+
+def fill_many(bot: LegacyDatabase, accounts: int) -> None:
+    """Many accounts with three credentials each, a share and a position for some."""
+    fernet = Fernet(bot.key)
+
+    def token(text: str) -> str:
+        return fernet.encrypt(text.encode()).decode()
+
+    exchanges = {name: bot.exchange(name) for name in ("lighter", "aster", "backpack")}
+    ids = [uuid.UUID(int=(0x1000 + number) << 64 | number) for number in range(accounts)]
+    with bot.connection.cursor().copy(
+        "COPY accounts (id, account_name, metadata) FROM STDIN"
+    ) as copy:
+        for number, account in enumerate(ids):
+            copy.write_row((account, f"bot-{number:07}", '{"max_positions": 10}'))
+    with bot.connection.cursor().copy(
+        "COPY account_exchange_credentials (account_id, exchange_id, api_key_encrypted,"
+        " secret_key_encrypted, additional_credentials_encrypted, subaccount_index) FROM STDIN"
+    ) as copy:
+        for account in ids:
+            fields = {name: token(value) for name, value in LIGHTER.items()}
+            rows = (
+                ("lighter", None, None, json.dumps(fields), 0),
+                ("aster", token(f"a{account}"), token(f"s{account}"), None, None),
+                ("backpack", token(f"b{account}"), token(f"t{account}"), None, None),
+            )
+            for exchange, *columns in rows:
+                copy.write_row((account, exchanges[exchange], *columns))
+    bot.connection.execute(
+        "INSERT INTO strategy_positions (id, strategy_name, symbol_id, long_dex_id, short_dex_id,"
+        " size_usd, entry_long_rate, entry_short_rate, entry_divergence, opened_at, account_id)"
+        " SELECT gen_random_uuid(), 'funding', 1, 1, 2, 100, 0, 0, 0, now(), a.id"
+        " FROM accounts AS a WHERE a.account_name LIKE '%0'"
+    )
