@@ -45,9 +45,10 @@ CREATE OR REPLACE FUNCTION public.append_event(
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    head public.audit_head;
-    actual_version integer;
+    head_size bigint;
+    head_peaks bytea[];
     known_digest bytea;
+    actual_version integer;
     -- The database's clock, never behind the event before it.
     recorded timestamptz;
     leaf bytea;
@@ -57,59 +58,63 @@ DECLARE
 BEGIN
     -- The lock is held to the end of the transaction: positions follow the order of
     -- commits, so a reader that has seen position n has seen everything before it.
-    SELECT * INTO STRICT head FROM public.audit_head FOR UPDATE;
+    SELECT h.size, h.peaks, h.appended_at
+    INTO STRICT head_size, head_peaks, recorded
+    FROM public.audit_head AS h
+    FOR UPDATE;
 
-    IF p_command_index = 0 THEN
-        SELECT e.command_digest INTO known_digest
-        FROM public.audit_events AS e
-        WHERE e.command_id = p_command_id AND e.command_index = 0;
-        IF FOUND AND known_digest = p_command_digest THEN
-            RAISE EXCEPTION USING ERRCODE = 'RG002',
-                MESSAGE = format('command %s was applied already', p_command_id);
-        ELSIF FOUND THEN
-            RAISE EXCEPTION USING ERRCODE = 'RG003',
-                MESSAGE = format('command_id %s belongs to another command', p_command_id),
-                HINT = 'Give every command an id of its own.';
-        END IF;
-    END IF;
+    -- After the lock: a statement of its own, so that it sees what was waited for.
+    SELECT
+        (SELECT e.command_digest
+         FROM public.audit_events AS e
+         WHERE e.command_id = p_command_id AND e.command_index = p_command_index),
+        coalesce(
+            (SELECT max(e.stream_version)
+             FROM public.audit_events AS e
+             WHERE e.stream_type = p_stream_type AND e.stream_id = p_stream_id), 0)
+    INTO known_digest, actual_version;
 
-    SELECT coalesce(max(e.stream_version), 0) INTO actual_version
-    FROM public.audit_events AS e
-    WHERE e.stream_type = p_stream_type AND e.stream_id = p_stream_id;
-    IF actual_version IS DISTINCT FROM p_expected_version THEN
+    IF known_digest = p_command_digest THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG002',
+            MESSAGE = format('command %s was applied already', p_command_id);
+    ELSIF known_digest IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG003',
+            MESSAGE = format('command_id %s belongs to another command', p_command_id),
+            HINT = 'Give every command an id of its own.';
+    ELSIF actual_version IS DISTINCT FROM p_expected_version THEN
         RAISE EXCEPTION USING ERRCODE = 'RG001',
             MESSAGE = format('%s %s is at version %s, not %s',
                 p_stream_type, p_stream_id, actual_version, p_expected_version),
             HINT = 'Read the stream again and decide again.';
     END IF;
 
-    recorded := greatest(clock_timestamp(), head.appended_at);
+    recorded := greatest(clock_timestamp(), recorded);
     leaf := sha256('\x00'::bytea || public.audit_leaf(
-        head.size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
+        head_size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text));
 
     -- RFC 9162 section 2.1.1: each trailing one bit of the old size is a perfect
     -- subtree that this leaf completes together with its neighbour.
     node := leaf;
-    remaining := head.size;
+    remaining := head_size;
     WHILE remaining & 1 = 1 LOOP
-        node := sha256('\x01'::bytea || head.peaks[cardinality(head.peaks)] || node);
-        head.peaks := trim_array(head.peaks, 1);
+        node := sha256('\x01'::bytea || head_peaks[cardinality(head_peaks)] || node);
+        head_peaks := trim_array(head_peaks, 1);
         roots := roots || node;
         remaining := remaining >> 1;
     END LOOP;
 
     INSERT INTO public.audit_events VALUES (
-        head.size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
+        head_size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text,
         leaf, roots);
 
     UPDATE public.audit_head AS h
-    SET size = head.size + 1, peaks = head.peaks || node,
+    SET size = head_size + 1, peaks = head_peaks || node,
         appended_by = pg_current_xact_id(), appended_at = recorded;
 
-    RETURN head.size;
+    RETURN head_size;
 END
 $$;

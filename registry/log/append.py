@@ -3,17 +3,20 @@
 import datetime as dt
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
 from registry.database.connection import Connection
+from registry.database.durability import FLUSH_LATER
 from registry.database.queries import load_queries
 from registry.events.base import EventModel
 from registry.events.stored import StoredEvent, Stream, utc_text
 from registry.log.ids import new_id
 
 _QUERIES = load_queries("registry.log")
+# In the same statement: one of its own would cost a client as much as a third of the append.
+_APPEND_FLUSHING_LATER: Final = _QUERIES["append"] + b", " + FLUSH_LATER
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,20 @@ class CommandRecord:
 
 
 def send_append(
-    connection: Connection, command: CommandRecord, index: int, event: NewEvent
+    connection: Connection,
+    command: CommandRecord,
+    index: int,
+    event: NewEvent,
+    *,
+    flush_later: bool = False,
 ) -> psycopg.Cursor[Any]:
-    """Sends one append; in pipeline mode the cursor has the position when it has ended."""
+    """Sends one append; in pipeline mode the cursor has the position when it has ended.
+
+    With `flush_later` the transaction's commit frees the log's lock without waiting for the
+    disk; the caller must await that by `registry.database.durability` before it tells anybody.
+    """
     return connection.execute(
-        _QUERIES["append"],
+        _APPEND_FLUSHING_LATER if flush_later else _QUERIES["append"],
         {
             "event_id": event.id,
             "stream_type": event.stream.type,

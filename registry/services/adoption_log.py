@@ -13,7 +13,8 @@ import orjson
 from registry.clock import now
 from registry.database.connection import Connection
 from registry.events.stored import StoredEvent
-from registry.log.append import CommandRecord, NewEvent, send_append
+from registry.log.append import CommandRecord, NewEvent
+from registry.log.bulk import Append, append_in_bulk
 from registry.log.ids import new_id
 from registry.services.executor import Invocation
 
@@ -25,34 +26,33 @@ class AdoptionLog:
         self._connection = connection
         self._invocation = invocation
         self._time = now()
-        self._waiting: list[tuple[CommandRecord, int, NewEvent]] = []
+        self._waiting: list[Append] = []
         self.seconds = 0.0
         """How long appending took."""
 
     def add(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Takes the events of one account; gives them as the log will hold them."""
         record = self._record(str(events[0].stream), new_id())
-        self._waiting += [(record, index, event) for index, event in enumerate(events)]
+        self._waiting += [Append(record, index, event) for index, event in enumerate(events)]
         return [event.stored(self._time) for event in events]
 
-    def flush(self) -> None:
-        """Appends what was taken.
+    def flush(self) -> int:
+        """Appends what was taken; gives where the log ends then.
 
         Raises:
-            RegistryError: see `append_event`.
+            RegistryError: see `append_in_bulk`.
         """
         started = time.monotonic()
-        with self._connection.pipeline():
-            for record, index, event in self._waiting:
-                send_append(self._connection, record, index, event)
+        positions = append_in_bulk(self._connection, self._waiting)
         self._waiting.clear()
         self.seconds += time.monotonic() - started
+        return positions.stop
 
     def summary(self, event: NewEvent) -> int:
         """Appends the event that stands for the whole; gives its position."""
         record = self._record("all", self._invocation.command_id or new_id())
-        (position,) = send_append(self._connection, record, 0, event).fetchone() or (-1,)
-        return int(position)
+        self._waiting.append(Append(record, 0, event))
+        return self.flush() - 1
 
     def _record(self, what: str, command_id: uuid.UUID) -> CommandRecord:
         digest = hashlib.sha256(orjson.dumps({"verb": "adopt", "what": what})).digest()

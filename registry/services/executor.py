@@ -1,7 +1,9 @@
 """Carries a command out: read, decide, and append with the projections, in one transaction.
 
 Two round trips: the reads go out together, and so do BEGIN, the appends, the changes of
-the tables and COMMIT. A decision made on a state that has changed since is made again.
+the tables, COMMIT and the wait for the disk. A decision made on a state that has changed
+since is made again. Nothing is told before it is on disk, nor what others did, and this
+command only found.
 """
 
 import contextlib
@@ -21,6 +23,7 @@ from projections import project
 from projections.sql_sink import apply_to_tables
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
+from registry.database.durability import send_flush, wait_until_durable
 from registry.errors import (
     CommandApplied,
     CommandIdReused,
@@ -189,7 +192,9 @@ class CommandExecutor:
             )
             applied = None if known is None else applied_command(known)
             if applied is not None:
-                return _first_result(applied, record)
+                first_result = _first_result(applied, record)
+                _await_flush(connection)
+                return first_result
             decision = task.decide()
             _check_expected(decision, invocation)
             types = tuple(new.event.event_type for new in decision.events)
@@ -197,6 +202,8 @@ class CommandExecutor:
             positions: tuple[int, ...] = ()
             if decision.events:
                 positions = _write(connection, record, decision, dry_run=invocation.dry_run)
+            elif not invocation.dry_run:
+                _await_flush(connection)
         return Outcome(
             command_id=command_id,
             positions=positions,
@@ -214,7 +221,7 @@ def _write(
     with registry_errors(connection), connection.pipeline():
         connection.execute("BEGIN")
         appends = [
-            send_append(connection, record, index, event)
+            send_append(connection, record, index, event, flush_later=True)
             for index, event in enumerate(decision.events)
         ]
         for statement in decision.statements:
@@ -225,6 +232,8 @@ def _write(
             if (change := project(event.stored(record.occurred_at))) is not None
         ]
         connection.execute("ROLLBACK" if dry_run else "COMMIT")
+        if not dry_run:
+            send_flush(connection)
     if dry_run:
         return ()
     if any(change.rowcount == 0 for change in changes):
@@ -233,6 +242,11 @@ def _write(
     types = tuple(new.event.event_type for new in decision.events)
     log.info("command applied", events=types, positions=positions)
     return positions
+
+
+def _await_flush(connection: Connection) -> None:
+    with registry_errors(connection):
+        wait_until_durable(connection)
 
 
 def _first_result(applied: AppliedCommand, record: CommandRecord) -> Outcome:
