@@ -212,10 +212,11 @@ def _tell_counts(output: Output, result: "Adoption") -> None:
         output.line(f"Left out, as decided: {', '.join(left)}.")
     spent = result.spent
     credentials = result.adopted["account_exchange_credentials"]
-    other = max(spent.total - spent.cryptography, 0.001)
     output.line(
-        f"{spent.total:.1f} s, of which {spent.cryptography:.1f} s cryptography; without it "
-        f"{credentials / other:,.0f} credentials/s."
+        f"{spent.total:.1f} s: {spent.processor:.1f} s of computing, of which "
+        f"{spent.cryptography:.1f} s cryptography; appending to the log {spent.appending:.1f} s and "
+        f"changing the tables {spent.tables:.1f} s, with the server "
+        f"({credentials / max(spent.total, 0.001):,.0f} credentials/s)."
     )
     if result.done:
         output.line(f"See event {result.position}, and run: account-registry rebuild --check")

@@ -101,10 +101,13 @@ def _ignore(*_: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Where the time went, in seconds."""
+    """Where the time went, in seconds by the clock or (as said) of this process's processor."""
 
     total: float = 0.0
+    processor: float = 0.0
+    """All that this process computed itself; the server's part is not in it."""
     cryptography: float = 0.0
+    """Of the processor: opening and sealing."""
     appending: float = 0.0
     tables: float = 0.0
 
@@ -157,12 +160,12 @@ class AdoptionService:
             if not adoption_pending(connection):
                 return result
             result.found = True
-            started = time.monotonic()
+            started = time.monotonic(), time.process_time()
             with registry_errors(connection), connection.transaction():
                 run = _Run(connection, self._keyring, self._opening, invocation, result)
                 run.everything(progress)
                 result.done = not result.judge.undecided and not invocation.dry_run
-                result.spent = run.spent(time.monotonic() - started)
+                result.spent = run.spent(*started)
                 if not result.done:
                     raise psycopg.Rollback
         return result
@@ -205,8 +208,14 @@ class _Run:
             with self._timing_tables():
                 self._finish()
 
-    def spent(self, total: float) -> Spent:
-        return Spent(total, self._cryptography, self._log.seconds, self._tables)
+    def spent(self, started: float, processor: float) -> Spent:
+        return Spent(
+            total=time.monotonic() - started,
+            processor=time.process_time() - processor,
+            cryptography=self._cryptography,
+            appending=self._log.seconds,
+            tables=self._tables,
+        )
 
     @property
     def _writing(self) -> bool:
@@ -250,9 +259,9 @@ class _Run:
     def _sealed(self, account_id: uuid.UUID, one: AdoptedCredential) -> CredentialAdded:
         row = one.row
         place = Place(account_id, row.exchange_id, one.subaccount_index, one.permission)
-        started = time.perf_counter()
+        started = time.thread_time()
         sealed = self._vault.seal(uuid.UUID(row.id), 1, place, one.fields)
-        self._cryptography += time.perf_counter() - started
+        self._cryptography += time.thread_time() - started
         given: dict[str, Any] = {
             "credential_id": row.id,
             "exchange": row.exchange,
@@ -273,12 +282,12 @@ class _Run:
         return CredentialAdded(**given)
 
     def _open(self, token: str) -> Secret | None:
-        started = time.perf_counter()
+        started = time.thread_time()
         try:
             opened = (keyring.open_bare(token) for keyring in self._opening)
             return next((secret for secret in opened if secret is not None), None)
         finally:
-            self._cryptography += time.perf_counter() - started
+            self._cryptography += time.thread_time() - started
 
     def _is_free(self, name: str) -> bool:
         if name in self._names:
