@@ -47,7 +47,10 @@ def test_adopting_again_says_that_there_is_nothing(cli: CommandLine, bot: Legacy
     cli("migrate", "up")
     cli("adopt")
     again = cli("adopt")
-    assert (again.exit_status, again.out) == (0, "There is nothing to adopt: every row is in the log.\n")
+    assert (again.exit_status, again.out) == (
+        0,
+        "There is nothing to adopt: every row is in the log.\n",
+    )
 
 
 def test_what_is_undecided_is_listed_with_a_proposal_and_nothing_happens(
