@@ -214,8 +214,8 @@ def _tell_counts(output: Output, result: "Adoption") -> None:
     credentials = result.adopted["account_exchange_credentials"]
     output.line(
         f"{spent.total:.1f} s: {spent.processor:.1f} s of computing, of which "
-        f"{spent.cryptography:.1f} s cryptography; appending to the log {spent.appending:.1f} s and "
-        f"changing the tables {spent.tables:.1f} s, with the server "
+        f"{spent.cryptography:.1f} s cryptography; appending to the log {spent.appending:.1f} s "
+        f"and changing the tables {spent.tables:.1f} s, with the server "
         f"({credentials / max(spent.total, 0.001):,.0f} credentials/s)."
     )
     if result.done:

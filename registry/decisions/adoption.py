@@ -576,11 +576,11 @@ def _broken_rule(row: LegacyShare) -> tuple[str, str] | None:
     if row.nth > 1:
         return "second-lender", "the borrower has another lender for this exchange"
     if row.lender_borrows_from is not None:
-        return (
-            "chain",
+        text = (
             f"{row.lender!r} borrows it from {row.lender_borrows_from!r} itself, and what is "
-            "borrowed cannot be lent on (share it from there afterwards)",
+            "borrowed cannot be lent on (share it from there afterwards)"
         )
+        return "chain", text
     if not row.lender_has_credential:
         return "nothing-to-lend", "the lender has no credential for this exchange"
     return None

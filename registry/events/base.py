@@ -5,7 +5,6 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-
 Origin = Literal["legacy"]
 """Where a row comes from that no command made: a database from before the registry."""
 

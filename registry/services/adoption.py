@@ -48,7 +48,7 @@ from registry.events.position import PositionsLinked
 from registry.events.registry import AdoptedTable, AdoptionDecision, LegacyAdopted
 from registry.events.stored import Stream
 from registry.log.append import NewEvent
-from registry.log.ids import REGISTRY_STREAM, new_id
+from registry.log.ids import REGISTRY_STREAM
 from registry.services.adoption_log import AdoptionLog
 from registry.services.adoption_state import adoption_pending
 from registry.services.executor import Invocation

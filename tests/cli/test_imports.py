@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from support.cli import CommandLine
 
-ACC1 = "ASTER_API_KEY=ak-1\nASTER_SECRET_KEY=canary-1\nBACKPACK_PUBLIC_KEY=pub\nBACKPACK_SECRET_KEY=canary-b\n"
+ACC1 = (
+    "ASTER_API_KEY=ak-1\nASTER_SECRET_KEY=canary-1\n"
+    "BACKPACK_PUBLIC_KEY=pub\nBACKPACK_SECRET_KEY=canary-b\n"
+)
 ACC2 = "ASTER_API_KEY=ak-2\nASTER_SECRET_KEY=canary-2\n"
 TEMPLATE = "ASTER_API_KEY=your_api_key_here\nASTER_SECRET_KEY=\n"
 

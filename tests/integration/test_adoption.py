@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from support.catalogs import tables_in_catalog
-from support.legacy import LIGHTER, Json, LegacyDatabase, fill_well
+from support.legacy import LATER_TABLES, LIGHTER, Json, LegacyDatabase, fill_well
 
 from registry.database.connection import SingleConnection
 from registry.database.migrator import Migrator
@@ -119,7 +119,7 @@ def test_the_loader_gives_what_the_bots_own_gave(move: Move) -> None:
     own = {name: creds for name, creds in move.load("main_bot").items() if name != "backpack"}
     assert own == before["main_bot"]
     assert own["lighter"] == {"subaccount_index": 0, **LIGHTER}
-    assert list(own["lighter"])[0] == "subaccount_index"
+    assert next(iter(own["lighter"])) == "subaccount_index"
     loaded = move.load("shared_backpack")
     assert loaded == before["shared_backpack"]
     assert list(loaded["backpack"]) == ["api_key", "secret_key"]
@@ -160,8 +160,8 @@ def test_events_say_where_the_rows_come_from(move: Move) -> None:
     move.up()
     move.adopt()
     rows = move.bot.connection.execute(
-        "SELECT event_type, count(*), bool_and(data ->> 'origin' = 'legacy'), min(actor), min(reason)"
-        " FROM audit_events GROUP BY 1 ORDER BY 1"
+        "SELECT event_type, count(*), bool_and(data ->> 'origin' = 'legacy'), min(actor),"
+        " min(reason) FROM audit_events GROUP BY 1 ORDER BY 1"
     ).fetchall()
     assert [(row[0], row[1]) for row in rows] == [
         ("AccountCreated", 4),
@@ -193,9 +193,7 @@ def test_no_secret_and_no_old_token_is_left_anywhere(move: Move) -> None:
 
 
 def test_later_tables_and_columns_of_the_bot_are_kept(move: Move) -> None:
-    move.bot.connection.execute(
-        __import__("support.legacy", fromlist=["LATER_TABLES"]).LATER_TABLES.encode()
-    )
+    move.bot.connection.execute(LATER_TABLES.encode())
     made = fill_well(move.bot)
     (user,) = move.bot.connection.execute(
         "INSERT INTO users (username) VALUES ('ann') RETURNING id"

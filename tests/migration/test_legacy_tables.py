@@ -136,5 +136,6 @@ def test_a_trigger_that_is_disabled_is_no_obstacle(bot: LegacyDatabase) -> None:
 
 def relations(connection: psycopg.Connection[Any]) -> list[Any]:
     return connection.execute(
-        "SELECT relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+        "SELECT relname, relkind FROM pg_class"
+        " WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
     ).fetchall()

@@ -121,7 +121,8 @@ CREATE TABLE IF NOT EXISTS account_exchange_sharing (
 );
 CREATE INDEX IF NOT EXISTS idx_account_sharing_primary
     ON account_exchange_sharing(primary_account_id);
-CREATE INDEX IF NOT EXISTS idx_account_sharing_shared ON account_exchange_sharing(shared_account_id);
+CREATE INDEX IF NOT EXISTS idx_account_sharing_shared
+    ON account_exchange_sharing(shared_account_id);
 CREATE INDEX IF NOT EXISTS idx_account_sharing_exchange ON account_exchange_sharing(exchange_id);
 ALTER TABLE strategy_positions
     ADD COLUMN IF NOT EXISTS account_id UUID REFERENCES accounts(id) ON DELETE SET NULL;
