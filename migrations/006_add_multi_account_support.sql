@@ -257,6 +257,8 @@ BEGIN
 END
 $$;
 
+ALTER FUNCTION public.projections_loosen() OWNER TO registry_owner;
+ALTER FUNCTION public.projections_tighten() OWNER TO registry_owner;
 REVOKE ALL ON FUNCTION public.projections_loosen(), public.projections_tighten() FROM PUBLIC;
 
 DO $rules$
