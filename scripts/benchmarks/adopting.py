@@ -6,6 +6,7 @@ Makes a legacy database with three credentials for each account (seven sealed fi
 embedded server of its own, adopts it, and checks that the tables are what the log says.
 """
 
+import gc
 import os
 import resource
 import sys
@@ -33,6 +34,7 @@ from support.legacy import LegacyDatabase, fill_many
 
 def main() -> None:
     """Runs the benchmark."""
+    gc.set_threshold(100_000)  # as the command line does
     accounts = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedServer(Path(folder))

@@ -1,21 +1,30 @@
 """Adopting the rows of a bot's own tables."""
 
+import contextlib
+import itertools
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
+from support.bots import login_role
 from support.catalogs import tables_in_catalog
 from support.legacy import LATER_TABLES, LIGHTER, Json, LegacyDatabase, fill_well
 
 from registry.database.connection import SingleConnection
 from registry.database.migrator import Migrator
 from registry.database.target import Target
+from registry.decisions.account import CreateAccount
 from registry.decisions.adoption import Decision, Judge
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.secret import Secret
-from registry.errors import AdoptionPending, InvalidInput
+from registry.errors import AccountNotFound, AdoptionPending, InvalidInput, PermissionDenied
 from registry.loader import CredentialLoader
+from registry.services.accounts import AccountService
 from registry.services.adoption import Adoption, AdoptionService
 from registry.services.executor import Invocation
 from registry.services.rebuild import RebuildService
@@ -513,3 +522,155 @@ def test_the_decisions_are_in_the_log(move: Move) -> None:
     assert data["decisions"] == [
         {"table": "accounts", "id": str(account), "problem": "name", "decision": "rename: a"}
     ]
+
+
+def test_an_adoption_that_is_interrupted_leaves_everything_as_it_was(move: Move) -> None:
+    fill_well(move.bot)
+    move.up()
+    before = move.bot.rows("accounts"), move.bot.rows("account_exchange_credentials")
+
+    def interrupt(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        AdoptionService(move.database, move.keyring).adopt(BY, progress=interrupt)
+    assert (
+        move.bot.rows("accounts"),
+        move.bot.rows("account_exchange_credentials"),
+    ) == before
+    assert move.bot.connection.execute("SELECT size FROM audit_head").fetchone() == (0,)
+    assert move.adopt().done
+
+
+def test_a_command_about_a_row_that_waits_says_what_to_do(move: Move) -> None:
+    fill_well(move.bot)
+    move.up()
+    with pytest.raises(AccountNotFound, match="is not in the log yet"):
+        AccountService(move.database).deactivate("main_bot", BY)
+
+
+def test_accounts_made_by_command_before_the_adoption_are_left_alone(move: Move) -> None:
+    fill_well(move.bot)
+    move.up()
+    AccountService(move.database).create(CreateAccount(account_name="newer"), BY)
+    assert move.adopt().adopted["accounts"] == 4
+    assert move.is_clean()
+
+
+def test_who_owns_the_bots_tables_can_adopt_without_being_a_superuser(
+    empty_database: str,
+) -> None:
+    with login_role(empty_database) as role:
+        with psycopg.connect(empty_database, autocommit=True) as admin:
+            admin.execute(f"ALTER ROLE {role.name} CREATEROLE".encode())
+            admin.execute(f"GRANT ALL ON SCHEMA public TO {role.name} WITH GRANT OPTION".encode())
+            for name in ("owner", "operator", "auditor", "bot"):
+                with contextlib.suppress(psycopg.errors.UndefinedObject):
+                    admin.execute(
+                        f"GRANT registry_{name} TO {role.name} WITH ADMIN OPTION".encode()
+                    )
+        with role.connect() as connection:
+            move = Move(role.address, connection)
+            move.bot.make(later=True)
+            fill_well(move.bot)
+            move.up()
+            assert move.adopt().done
+            assert move.is_clean()
+            move.database.close()
+        with psycopg.connect(empty_database, autocommit=True) as admin:
+            admin.execute(f"DROP OWNED BY {role.name} CASCADE".encode())
+
+
+def test_an_operator_may_not_adopt(move: Move) -> None:
+    fill_well(move.bot)
+    move.up()
+    with login_role(move.address, "registry_operator") as operator:
+        database = SingleConnection(Target(operator.address))
+        with pytest.raises(PermissionDenied):
+            AdoptionService(database, move.keyring).adopt(BY)
+        database.close()
+    assert move.adopt().done
+
+
+names = st.one_of(
+    st.text(
+        st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=0, max_size=12
+    ),
+    st.sampled_from(["bot", " bot", "bot ", "Bot", "\tbot", "bot-2"]),
+)
+tokens = st.sampled_from([None, "", "plain", "own", "other", "changeme"])
+json_values = st.sampled_from([None, {}, [], "x", 1, {"a": "own"}, {"a": "other", "b": 2}])
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.lists(
+        st.tuples(
+            names,
+            json_values,
+            st.lists(
+                st.tuples(
+                    st.sampled_from(["aster", "lighter"]),
+                    tokens,
+                    json_values,
+                    st.sampled_from([None, -1, 0, 1]),
+                    st.booleans(),
+                ),
+                max_size=4,
+            ),
+        ),
+        min_size=1,
+        max_size=5,
+        unique_by=lambda row: row[0],
+    )
+)
+def test_whatever_the_rows_are_the_proposals_lead_to_clean_tables(
+    empty_database: str, rows: Any
+) -> None:
+    name = f"registry_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(empty_database, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY".encode())
+    address = make_conninfo(empty_database, dbname=name)
+    try:
+        with psycopg.connect(address, autocommit=True) as connection:
+            move = Move(address, connection)
+            move.bot.make()
+            _fill(move.bot, rows)
+            move.up()
+            assert move.adopt(accept=True).done
+            assert move.is_clean()
+            assert not move.adopt().found
+            move.database.close()
+    finally:
+        with psycopg.connect(empty_database, autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _fill(bot: LegacyDatabase, rows: Any) -> None:
+    made = {
+        "own": lambda: bot.token("secret"),
+        "other": lambda: bot.token("secret", generate_master_key().reveal()),
+    }
+
+    def text(kind: Any) -> Any:
+        return made[kind]() if kind in ("own", "other") else kind
+
+    accounts = []
+    for name, metadata, credentials in rows:
+        account = bot.account(name, metadata=metadata)
+        accounts.append(account)
+        for exchange, token, value, subaccount, active in credentials:
+            fields = {k: text(v) for k, v in value.items()} if isinstance(value, dict) else value
+            with contextlib.suppress(psycopg.errors.UniqueViolation):
+                bot.credential(
+                    account,
+                    exchange,
+                    api_key=text(token),
+                    additional=fields,
+                    subaccount_index=subaccount,
+                    is_active=active,
+                )
+    for borrower, lender in itertools.pairwise(accounts):
+        bot.share(borrower, lender, "aster")
