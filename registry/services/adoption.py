@@ -28,15 +28,14 @@ from projections.text_rows import line_of
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
-from registry.decisions import adoption as rules
-from registry.decisions.adoption import (
-    LEAVE_OUT,
+from registry.decisions.adoption import LEAVE_OUT, POSITIONS, Judge
+from registry.decisions.adoption_accounts import LegacyAccount, adopt_account
+from registry.decisions.adoption_credentials import (
     AdoptedCredential,
-    Judge,
-    LegacyAccount,
     LegacyCredential,
-    LegacyShare,
+    adopt_credentials,
 )
+from registry.decisions.adoption_sharing import LegacyShare, adopt_share, unlinked
 from registry.decisions.position import parts
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import Place
@@ -256,8 +255,8 @@ class _Run:
         progress(passed, accounts + credentials)
 
     def _account(self, row: LegacyAccount, held: Sequence[LegacyCredential]) -> None:
-        created = rules.adopt_account(row, self._judge, self._is_free)
-        adopted = rules.adopt_credentials(held, self._judge, self._open)
+        created = adopt_account(row, self._judge, self._is_free)
+        adopted = adopt_credentials(held, self._judge, self._open)
         if created is None or not self._writing:
             return
         self._names.add(created.account_name)
@@ -268,7 +267,7 @@ class _Run:
         self._record(account_id, 0, events)
 
     def _orphans(self, rows: Iterable[LegacyCredential]) -> None:
-        rules.adopt_credentials(rows, self._judge, self._open)
+        adopt_credentials(rows, self._judge, self._open)
 
     def _sealed(self, account_id: uuid.UUID, one: AdoptedCredential) -> CredentialAdded:
         row = one.row
@@ -318,7 +317,7 @@ class _Run:
                 self._change_tables(SHARING)
 
     def _borrower(self, borrower_id: uuid.UUID, shares: Sequence[LegacyShare]) -> None:
-        granted = [rules.adopt_share(one, self._judge) for one in shares]
+        granted = [adopt_share(one, self._judge) for one in shares]
         events: list[EventModel] = [one for one in granted if one is not None]
         if self._writing and events:
             self._result.adopted[SHARING.name] += len(events)
@@ -326,15 +325,15 @@ class _Run:
 
     def _positions(self) -> None:
         orphans = self._connection.execute(_QUERIES["unowned_links"]).fetchall()
-        unlink = [row[0] for row in orphans if rules.unlinked(row[0], row[1], self._judge)]
+        unlink = [row[0] for row in orphans if unlinked(row[0], row[1], self._judge)]
         if not self._writing:
             return
         if unlink:
             self._connection.execute(_QUERIES["unlink"], {"ids": unlink})
-            self._result.left_out[rules.POSITIONS] += len(unlink)
+            self._result.left_out[POSITIONS] += len(unlink)
         for account_id, positions, version in self._stream("links", _Links):
             events = [PositionsLinked(positions=part) for part in parts(positions)]
-            self._result.adopted[rules.POSITIONS] += len(positions)
+            self._result.adopted[POSITIONS] += len(positions)
             self._record(account_id, version, events)
         self._flush()
 
@@ -416,7 +415,7 @@ class _Run:
                 table: AdoptedTable(
                     adopted=self._result.adopted[table], left_out=self._result.left_out[table]
                 )
-                for table in (ACCOUNTS.name, CREDENTIALS.name, SHARING.name, rules.POSITIONS)
+                for table in (ACCOUNTS.name, CREDENTIALS.name, SHARING.name, POSITIONS)
             },
             decisions=[
                 AdoptionDecision(
