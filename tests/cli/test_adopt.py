@@ -38,7 +38,10 @@ def test_three_commands_move_a_bot_in(cli: CommandLine, bot: LegacyDatabase) -> 
     assert done.exit_status == 0
     assert "Adopted 4 of accounts" in done.out
     assert cli("rebuild", "--check").exit_status == 0
-    assert "adopted the legacy tables: 4 accounts" in cli("history").out
+    # Without a terminal the width of a table is that of COLUMNS.
+    shown = cli("history", COLUMNS="300").out
+    assert "adopted the legacy tables: 4 accounts" in shown
+    assert "adopted account main_bot" in shown
     assert cli("verify").exit_status == 0
 
 
@@ -152,3 +155,11 @@ def test_a_database_that_cannot_be_taken_over_is_told_by_migrate(
     result = cli("migrate", "up")
     assert result.exit_status == 5
     assert "accounts.owner is a column of your own" in result.err
+
+
+def test_doctor_tells_that_rows_wait(cli: CommandLine, bot: LegacyDatabase) -> None:
+    fill_well(bot)
+    cli("migrate", "up")
+    assert "warning  legacy rows" in cli("doctor").out
+    cli("adopt")
+    assert "legacy rows" not in cli("doctor").out
