@@ -22,7 +22,13 @@ from registry.decisions.account import CreateAccount
 from registry.decisions.adoption import Decision, Judge
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.secret import Secret
-from registry.errors import AccountNotFound, AdoptionPending, InvalidInput, PermissionDenied
+from registry.errors import (
+    AccountExists,
+    AccountNotFound,
+    AdoptionPending,
+    InvalidInput,
+    PermissionDenied,
+)
 from registry.loader import CredentialLoader
 from registry.services.accounts import AccountService
 from registry.services.adoption import Adoption, AdoptionService
@@ -674,3 +680,12 @@ def _fill(bot: LegacyDatabase, rows: Any) -> None:
                 )
     for borrower, lender in itertools.pairwise(accounts):
         bot.share(borrower, lender, "aster")
+
+
+def test_a_name_that_another_account_has_is_refused(move: Move) -> None:
+    account = move.bot.account(" a")
+    move.bot.account("taken")
+    move.up()
+    with pytest.raises(AccountExists):
+        move.adopt(("accounts", account, "name", Decision("rename", "taken")))
+    assert move.adopt(accept=True).done
