@@ -119,6 +119,21 @@ def test_an_empty_folder_is_told(cli: CommandLine, folder: Path) -> None:
     assert "no env file of the folder" in cli("import-env", "--dir", str(folder)).err
 
 
+def test_one_file_is_imported_and_what_is_kept_is_said(cli: CommandLine) -> None:
+    first = cli(
+        "import-env", "a", "--env-file", cli.file("one.env", ACC1 + "OTHER=1\n"), "--create"
+    )
+    assert first.exit_status == 0
+    assert "found    aster: api_key, secret_key" in first.out
+    assert "ignored  what is no exchange's: OTHER" in first.out
+    part = cli.file("part.env", "ASTER_SECRET_KEY=canary-9\nPARADEX_L1_ADDRESS=\n")
+    second = cli("import-env", "a", "--env-file", part)
+    assert second.exit_status == 0
+    assert "not in the file, kept or by default: api_key" in second.out
+    assert "skipped  paradex: no real value" in second.out
+    assert "canary" not in first.out + second.out + first.err + second.err
+
+
 # ---------------------------------------------------------------- configuration of other bots
 
 FREQTRADE = {
