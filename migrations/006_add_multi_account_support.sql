@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS public.account_exchange_sharing (
 ALTER TABLE public.accounts
     ADD COLUMN IF NOT EXISTS wallet_address VARCHAR(255),
     ADD COLUMN IF NOT EXISTS description TEXT,
-    ADD COLUMN IF NOT EXISTS is_active BOOLEAN,
+    ADD COLUMN IF NOT EXISTS is_active BOOLEAN DEFAULT TRUE,
     ADD COLUMN IF NOT EXISTS created_at TIMESTAMP,
     ADD COLUMN IF NOT EXISTS updated_at TIMESTAMP,
     ADD COLUMN IF NOT EXISTS metadata JSONB;
@@ -59,7 +59,7 @@ ALTER TABLE public.account_exchange_credentials
     ADD COLUMN IF NOT EXISTS additional_credentials_encrypted JSONB,
     ADD COLUMN IF NOT EXISTS exchange_account_id VARCHAR(255),
     ADD COLUMN IF NOT EXISTS subaccount_index INTEGER,
-    ADD COLUMN IF NOT EXISTS is_active BOOLEAN,
+    ADD COLUMN IF NOT EXISTS is_active BOOLEAN DEFAULT TRUE,
     ADD COLUMN IF NOT EXISTS last_used TIMESTAMP,
     ADD COLUMN IF NOT EXISTS created_at TIMESTAMP,
     ADD COLUMN IF NOT EXISTS updated_at TIMESTAMP,

@@ -100,6 +100,9 @@ def _adopt_credential(
     moments = moments_of(CREDENTIALS, row.id, row.words, judge, row, names)
     if place is None or fields is None or moments is None:
         return None
+    if row.is_active is None:
+        text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
+        judge.note(Note(CREDENTIALS, row.id, row.words, "inactive", text))
     subaccount, keeps_active = place
     slots.add(subaccount)
     return AdoptedCredential(

@@ -28,6 +28,7 @@ from registry.errors import (
     AdoptionPending,
     InvalidInput,
     PermissionDenied,
+    RegistryError,
 )
 from registry.loader import CredentialLoader
 from registry.services.accounts import AccountService
@@ -689,3 +690,54 @@ def test_a_name_that_another_account_has_is_refused(move: Move) -> None:
     with pytest.raises(AccountExists):
         move.adopt(("accounts", account, "name", Decision("rename", "taken")))
     assert move.adopt(accept=True).done
+
+
+def test_several_subaccounts_of_one_exchange_are_kept_and_noted(move: Move) -> None:
+    account = move.bot.account("a")
+    for number in (0, 1):
+        key = move.bot.token(f"key-{number}")
+        move.bot.credential(account, "aster", api_key=key, subaccount_index=number)
+    move.up()
+    result = move.adopt()
+    assert result.done
+    assert result.judge.note_counts == {"several": 1}
+    with CredentialLoader(move.address, keyring=move.keyring) as loader:
+        assert loader.load("a", "aster", subaccount=1)["api_key"] == "key-1"
+        with pytest.raises(RegistryError, match="several"):
+            loader.load("a", "aster")
+
+
+def test_tables_that_lack_columns_of_the_guide_are_adopted(move: Move) -> None:
+    fill_well(move.bot)
+    move.bot.connection.execute(
+        "ALTER TABLE account_exchange_sharing DROP COLUMN updated_at;"
+        "ALTER TABLE account_exchange_credentials DROP COLUMN last_used, DROP COLUMN is_active"
+    )
+    move.up()
+    result = move.adopt()
+    assert result.done
+    assert move.is_clean()
+    assert "lighter" in move.load("main_bot")
+
+
+def test_a_credential_whose_flag_is_unknown_is_inactive_as_it_was_to_the_bots(move: Move) -> None:
+    move.bot.credential(move.bot.account("a"), "aster", api_key=move.bot.token("k"))
+    move.bot.connection.execute("UPDATE account_exchange_credentials SET is_active = NULL")
+    move.up()
+    assert move.adopt().judge.note_counts == {"inactive": 1}
+    with pytest.raises(RegistryError, match="inactive"):
+        move.load("a")
+
+
+def test_triggers_that_only_look_on_are_kept(move: Move) -> None:
+    fill_well(move.bot)
+    move.bot.connection.execute(
+        "CREATE TABLE seen (name text);"
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN INSERT INTO seen VALUES (TG_TABLE_NAME); RETURN NULL; END';"
+        "CREATE TRIGGER see AFTER UPDATE ON account_exchange_credentials"
+        " FOR EACH ROW EXECUTE FUNCTION see()"
+    )
+    move.up()
+    assert move.adopt().done
+    assert move.bot.connection.execute("SELECT count(*) FROM seen").fetchone() == (4,)
