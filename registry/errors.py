@@ -295,7 +295,3 @@ class LegacyInTheWay(Refused):
 
 class AdoptionPending(Refused):
     """Rows of a database from before the registry are not in the log yet."""
-
-
-class AdoptionUndecided(Refused):
-    """Rows of the legacy tables break a rule, and nobody has decided what becomes of them."""
