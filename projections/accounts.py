@@ -3,7 +3,7 @@
 from typing import Any, Final, TypedDict, cast
 
 from projections.rows import Delete, Insert, Patch, Row, RowChange, Table
-from registry.events.stored import StoredEvent, database_time
+from registry.events.stored import StoredEvent, database_time, told_time
 
 TABLE: Final = Table(
     "accounts",
@@ -42,9 +42,9 @@ def created(event: StoredEvent) -> RowChange:
         "account_name": event.data["account_name"],
         "wallet_address": event.data.get("wallet_address"),
         "description": event.data.get("description"),
-        "is_active": True,
-        "created_at": event.occurred_at,
-        "updated_at": event.occurred_at,
+        "is_active": event.data.get("is_active", True),
+        "created_at": told_time(event, "created_at"),
+        "updated_at": told_time(event, "updated_at"),
         "metadata": event.data.get("metadata", {}),
     }
     return Insert(TABLE, event.stream_id, cast("Row", row))

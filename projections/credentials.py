@@ -3,7 +3,7 @@
 from typing import Any, Final, TypedDict
 
 from projections.rows import Delete, Insert, Patch, RowChange, Table
-from registry.events.stored import StoredEvent, database_time
+from registry.events.stored import StoredEvent, database_time, told_time
 
 TABLE: Final = Table(
     "account_exchange_credentials",
@@ -82,11 +82,11 @@ def added(event: StoredEvent) -> RowChange:
         "additional_credentials_encrypted": None,
         "exchange_account_id": data.get("exchange_account_id"),
         "subaccount_index": data["subaccount_index"],
-        "is_active": True,
+        "is_active": data.get("is_active", True),
         "last_used": _utc(data.get("last_used")),
         # One that comes back after it was removed is as old as it was.
-        "created_at": _utc(data.get("created_at")) or event.occurred_at,
-        "updated_at": event.occurred_at,
+        "created_at": told_time(event, "created_at"),
+        "updated_at": told_time(event, "updated_at"),
         "permission": data["permission"],
         "version": data["version"],
         "data_key_id": data["data_key_id"],

@@ -36,16 +36,37 @@ def fill_shadow(
 ) -> None:
     """Fills the shadow: by table, blocks of COPY text; and the rows that should not be."""
     for table in _OWN:
-        columns = ", ".join(table.columns)
-        statement = f"COPY {SHADOW}.{table.name} ({columns}) FROM STDIN"
-        with connection.cursor().copy(statement.encode()) as copy:
-            for block in repairs.get(table.name, ()):
-                copy.write(block)
-        _run(connection, f"ALTER TABLE {SHADOW}.{table.name} ADD PRIMARY KEY ({table.key})")
-        _run(connection, f"ANALYZE {SHADOW}.{table.name}")
+        fill_table(connection, table, repairs.get(table.name, ()))
     with connection.cursor().copy(f"COPY {SHADOW}.extra_rows FROM STDIN".encode()) as copy:
         for row in extra:
             copy.write_row(row)
+
+
+def fill_table(connection: psycopg.Connection[Any], table: Table, blocks: Iterable[bytes]) -> None:
+    """Fills one table of the shadow from blocks of COPY text."""
+    columns = ", ".join(table.columns)
+    statement = f"COPY {SHADOW}.{table.name} ({columns}) FROM STDIN"
+    with connection.cursor().copy(statement.encode()) as copy:
+        for block in blocks:
+            copy.write(block)
+    _run(connection, f"ALTER TABLE {SHADOW}.{table.name} ADD PRIMARY KEY ({table.key})")
+    _run(connection, f"ANALYZE {SHADOW}.{table.name}")
+
+
+def update_in_place(connection: psycopg.Connection[Any], table: Table) -> None:
+    """Gives the rows that differ from the shadow the values that they have there.
+
+    Unlike `merge` it never deletes a row to insert it again: other tables may hang on it,
+    and it may have columns of its owner's. So values must not be swapped between rows.
+    """
+    differs = " OR ".join(
+        f"l.{column}::text IS DISTINCT FROM s.{column}::text"
+        if kind == "jsonb"  # 1.0 and 1 are equal as JSON
+        else f"l.{column} IS DISTINCT FROM s.{column}"
+        for column, kind in table.columns.items()
+        if column != table.key
+    )
+    _run(connection, f"{_update_changed(table)} AND ({differs})")
 
 
 def follow(connection: psycopg.Connection[Any], change: RowChange) -> None:

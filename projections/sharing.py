@@ -3,7 +3,7 @@
 from typing import Final, TypedDict
 
 from projections.rows import Delete, Insert, Patch, RowChange, Table
-from registry.events.stored import StoredEvent
+from registry.events.stored import StoredEvent, told_time
 
 TABLE: Final = Table(
     "account_exchange_sharing",
@@ -42,8 +42,8 @@ def granted(event: StoredEvent) -> RowChange:
         "shared_account_id": data["lender_id"],
         "exchange_id": data["exchange_id"],
         "sharing_type": data["sharing_type"],
-        "created_at": event.occurred_at,
-        "updated_at": event.occurred_at,
+        "created_at": told_time(event, "created_at"),
+        "updated_at": told_time(event, "updated_at"),
     }
     return Insert(TABLE, data["share_id"], dict(row))
 

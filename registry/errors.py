@@ -287,3 +287,11 @@ class CheckpointKeyMissing(Unavailable):
 
 class CheckpointKeyMalformed(Unavailable):
     """The configured key for checkpoints is not one."""
+
+
+class LegacyInTheWay(Refused):
+    """Tables that were made by hand cannot become the registry's as they are."""
+
+
+class AdoptionPending(Refused):
+    """Rows of a database from before the registry are not in the log yet."""

@@ -20,7 +20,7 @@ MAX_METADATA_DEPTH: Final = 32
 # RFC 7493 section 2.2: beyond this, readers of JSON may see another number.
 MAX_EXACT_INTEGER: Final = 2**53 - 1
 
-_INVISIBLE: Final = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
+INVISIBLE: Final = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 
 
 def account_name(name: str) -> str:
@@ -52,7 +52,7 @@ def _name(name: str, what: str) -> str:
     if len(name) > MAX_NAME:
         raise InvalidInput(f"{what} has {MAX_NAME} characters at most, not {len(name)}")
     for character in name:
-        if unicodedata.category(character) in _INVISIBLE:
+        if unicodedata.category(character) in INVISIBLE:
             raise InvalidInput(f"{what} cannot hold the invisible character U+{ord(character):04X}")
     if name != unicodedata.normalize("NFC", name):
         raise InvalidInput(

@@ -33,6 +33,8 @@ VERBS: Final = {
     "list-access": "sharing",
     "run": "running",
     "import-env": "importing",
+    "import-config": "importing",
+    "adopt": "adopting",
     "history": "history",
     "link-positions": "positions",
     "unlink-positions": "positions",

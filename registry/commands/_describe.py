@@ -27,7 +27,8 @@ def _account_updated(data: Data) -> str:
 def _version(verb: str) -> Callable[[Data], str]:
     def words(data: Data) -> str:
         values = ", ".join(f"{name}#{digest[:8]}" for name, digest in data["fingerprints"].items())
-        return f"{verb} {_slot(data)} version {data['version']}: {values}"
+        done = "adopted" if data.get("origin") == "legacy" else verb
+        return f"{done} {_slot(data)} version {data['version']}: {values}"
 
     return words
 
@@ -76,8 +77,16 @@ def _master_key_rotated(data: Data) -> str:
     )
 
 
+def _adopted(data: Data) -> str:
+    counts = ", ".join(f"{one['adopted']} {name}" for name, one in data["tables"].items())
+    return f"adopted the legacy tables: {counts}"
+
+
 _WORDS: Final[dict[str, Callable[[Data], str]]] = {
-    "AccountCreated": lambda data: f"created account {data['account_name']}",
+    "AccountCreated": lambda data: (
+        f"{'adopted' if data.get('origin') == 'legacy' else 'created'} account "
+        f"{data['account_name']}"
+    ),
     "AccountUpdated": _account_updated,
     "AccountRenamed": lambda data: f"renamed {data['previous_name']} to {data['account_name']}",
     "AccountDeactivated": lambda _: "deactivated the account",
@@ -94,7 +103,9 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "PositionsUnlinked": lambda data: f"unlinked {_positions(data)}",
     "ProjectionsRebuilt": _rebuilt,
     "SchemaTakenDown": lambda _: "took the tables down (the log stays)",
-    "SharingGranted": lambda data: f"may use {_shared(data)}",
+    "SharingGranted": lambda data: (
+        f"may use {_shared(data)}{', adopted' if data.get('origin') == 'legacy' else ''}"
+    ),
     "SharingChanged": lambda data: f"may now use {_shared(data)}",
     "SharingRevoked": lambda data: f"may not use {_shared(data)} any more",
     "AccessGranted": lambda data: f"gave the role {data['role']} access",
@@ -106,5 +117,6 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     ),
     "CredentialSecretsDestroyed": _secrets_destroyed,
     "MasterKeyRotated": _master_key_rotated,
+    "LegacyAdopted": _adopted,
     "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
 }

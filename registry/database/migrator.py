@@ -1,18 +1,23 @@
-"""Takes the schema up and down: under a lock, each step in a transaction of its own."""
+"""Takes the schema up and down, under a lock."""
 
 import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import psycopg
 
 from registry.database.connection import Connection, registry_errors
+from registry.database.legacy import check_legacy_tables
 from registry.database.migration_files import LAST_KEPT, Migration, load_migrations
 from registry.database.queries import load_queries
 from registry.errors import InvalidInput, MigrationChanged, SchemaTooNew
 
 _QUERIES = load_queries("registry.database", "migrations.sql")
+
+PROJECTIONS: Final = 6
+"""The migration that makes the projected tables, or takes over those that are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +64,25 @@ class Migrator:
         ]
 
     def up(self, *, progress: Callable[[Migration], None] = lambda _: None) -> list[Migration]:
-        """Applies what is missing, oldest first, and says what it applied.
+        """Applies all that is missing, oldest first, or nothing; says what it applied.
 
         Raises:
+            LegacyInTheWay: tables that were made by hand cannot be taken over.
             MigrationChanged: an applied file was changed afterwards.
             SchemaTooNew: the database knows migrations that the program does not.
         """
         with self._locked():
             missing = [m for m in self._migrations if m.number not in self._applied()]
-            if missing:
+            if not missing:
+                return []
+            # One transaction for all: a bot's own database is never left in between.
+            with self._connection.transaction():
+                if any(m.number == PROJECTIONS for m in missing):
+                    check_legacy_tables(self._connection)
                 self._connection.execute(_QUERIES["create_table"])
-            for migration in missing:
-                self._run(migration.up_sql, "record", migration)
-                progress(migration)
+                for migration in missing:
+                    self._run(migration.up_sql, "record", migration)
+                    progress(migration)
         return missing
 
     def down(

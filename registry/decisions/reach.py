@@ -184,7 +184,9 @@ def _spans(events: Iterable[Record], on: set[str], off: set[str]) -> list[Span]:
     start: int | None = None
     for event in events:
         if event["event_type"] in on and start is None:
-            start = event["position"]
+            # What was adopted or restored may be inactive from the start.
+            if event["data"].get("is_active", True):
+                start = event["position"]
         elif event["event_type"] in off and start is not None:
             spans.append((start, event["position"]))
             start = None

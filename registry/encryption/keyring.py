@@ -15,6 +15,7 @@ from registry.encryption.secret import Secret
 from registry.errors import CannotDecrypt, MasterKeyMalformed, MasterKeyWrong
 
 _KEY_BYTES = 32
+_TOKEN_FRAME = 1 + 8 + 16 + 32
 
 
 class MasterKeyring:
@@ -86,6 +87,28 @@ class MasterKeyring:
                 hint="Somebody moved it; look into the backups.",
             )
         return plain[16:]
+
+    def open_bare(self, token: str) -> Secret | None:
+        """The text of a Fernet token that a key of the ring made without a data key between.
+
+        Credentials from before the registry are such tokens. None if no key opens it.
+        """
+        for fernet in self._fernets.values():
+            try:
+                return Secret(fernet.decrypt(token).decode())
+            except (InvalidToken, ValueError):  # ValueError: not ASCII, or not UTF-8 inside
+                continue
+        return None
+
+
+def looks_like_token(text: str) -> bool:
+    """Whether a text has the form of a Fernet token: version 128, time, IV, blocks, HMAC."""
+    try:
+        raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError, ValueError):
+        return False
+    blocks = len(raw) - _TOKEN_FRAME
+    return raw[:1] == b"\x80" and blocks > 0 and blocks % 16 == 0
 
 
 def generate_master_key() -> Secret:

@@ -5,16 +5,23 @@ from typing import Any
 
 from pydantic import Field
 
-from registry.events.base import EventModel
+from registry.events.base import EventModel, Origin
 
 
 class AccountCreated(EventModel):
-    """An account came to be."""
+    """An account came to be.
+
+    One that is older than the log says so (`origin`), and how it was when it was adopted.
+    """
 
     account_name: str
     wallet_address: str | None = None
     description: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    is_active: bool = True
+    created_at: dt.datetime | None = None
+    updated_at: dt.datetime | None = None
+    origin: Origin | None = None
 
 
 class AccountUpdated(EventModel):

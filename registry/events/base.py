@@ -1,9 +1,12 @@
 """What all events have in common."""
 
 import uuid
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+Origin = Literal["legacy"]
+"""Where a row comes from that no command made: a database from before the registry."""
 
 
 class EventModel(BaseModel):

@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 from typing import Literal
 
-from registry.events.base import EventModel
+from registry.events.base import EventModel, Origin
 
 Permission = Literal["full", "read_only"]
 
@@ -35,7 +35,8 @@ class SealedVersion(CredentialEvent):
 class CredentialAdded(SealedVersion):
     """An empty slot received a credential.
 
-    `created_at` and `last_used` are given where a removed credential comes back.
+    `created_at` and `last_used` are given where a removed credential comes back, or where
+    one is adopted that is older than the log (`origin`); the latter may be inactive.
     """
 
     label: str | None = None
@@ -44,6 +45,9 @@ class CredentialAdded(SealedVersion):
     exchange_account_id: str | None = None
     created_at: dt.datetime | None = None
     last_used: dt.datetime | None = None
+    updated_at: dt.datetime | None = None
+    is_active: bool = True
+    origin: Origin | None = None
 
 
 class CredentialReplaced(SealedVersion):

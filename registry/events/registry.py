@@ -25,6 +25,33 @@ class ForeignReference(BaseModel):
     definition: str
 
 
+class AdoptedTable(BaseModel):
+    """How many rows of a table were taken into the log, and how many were left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    adopted: int = 0
+    left_out: int = 0
+
+
+class AdoptionDecision(BaseModel):
+    """What somebody decided about a row that broke a rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    id: str
+    problem: str
+    decision: str
+
+
+class LegacyAdopted(EventModel):
+    """The rows of a database from before the registry are in the log now."""
+
+    tables: dict[str, AdoptedTable]
+    decisions: list[AdoptionDecision]
+
+
 class ProjectionsRebuilt(EventModel):
     """The tables were compared with the log up to `size` events, and repaired."""
 

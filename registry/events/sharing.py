@@ -1,9 +1,10 @@
 """Events of sharing. They belong to the stream of the borrower."""
 
+import datetime as dt
 import uuid
 from typing import Literal
 
-from registry.events.base import EventModel
+from registry.events.base import EventModel, Origin
 
 SharingType = Literal["full", "read_only", "positions_only"]
 
@@ -25,7 +26,11 @@ class SharingEvent(EventModel):
 
 
 class SharingGranted(SharingEvent):
-    """The borrower may use the lender's credential."""
+    """The borrower may use the lender's credential; `origin` as in `AccountCreated`."""
+
+    created_at: dt.datetime | None = None
+    updated_at: dt.datetime | None = None
+    origin: Origin | None = None
 
 
 class SharingChanged(SharingEvent):

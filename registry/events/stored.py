@@ -43,6 +43,12 @@ def database_time(moment: str) -> str:
     return moment.removesuffix("Z").replace("T", " ")
 
 
+def told_time(event: StoredEvent, field: str) -> str:
+    """A moment that the event's data may tell, or else the event's own."""
+    moment = event.data.get(field)
+    return event.occurred_at if moment is None else database_time(moment)
+
+
 def utc_text(moment: dt.datetime) -> str:
     """A moment as ISO text in UTC without offset, the form of the tables' timestamps.
 

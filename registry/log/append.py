@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 import psycopg
 
 from registry.database.connection import Connection
@@ -38,7 +39,8 @@ class NewEvent:
             event_type=self.event.event_type,
             schema_version=self.event.schema_version,
             occurred_at=utc_text(occurred_at),
-            data=self.event.model_dump(mode="json", exclude_unset=True),
+            # From the text itself: exactly what will be read, and faster than a dump.
+            data=orjson.loads(self.event.to_json()),
         )
 
 

@@ -16,6 +16,7 @@ from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
+from registry.services.adoption_state import adoption_pending
 from registry.services.vault import FINGERPRINT_KEY_ID
 
 _QUERIES = load_queries("registry.services", "health.sql")
@@ -116,6 +117,13 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
         )
     else:
         yield Finding("guards", "ok", "the log and the tables refuse direct writes")
+    if adoption_pending(connection):
+        yield Finding(
+            "legacy rows",
+            "warning",
+            "the tables hold rows from before the registry, which are not in the log yet",
+            "Take them in: account-registry adopt --dry-run",
+        )
     if keyring is not None:
         yield from _keys(connection, keyring)
     events, size, accounts = connection.execute(_QUERIES["counts"]).fetchone() or (0, 0, 0)

@@ -35,6 +35,11 @@ def account_not_found(connection: Connection, name: str) -> AccountNotFound:
                 hint=f"See: account-registry history {name}",
             )
     names = [row[0] for row in connection.execute(_QUERIES["account_names"])]
+    if name in names:
+        return AccountNotFound(
+            f"the account {name} is not in the log yet: its row is older than the registry",
+            hint="Take such rows in first: account-registry adopt --dry-run",
+        )
     return AccountNotFound(
         f"there is no account {name}",
         hint=_suggestion(name, names) or "See: account-registry list-accounts",

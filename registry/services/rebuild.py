@@ -37,6 +37,7 @@ from registry.events.registry import ProjectionsRebuilt, TableRepair
 from registry.events.stored import StoredEvent, Stream
 from registry.log.append import CommandRecord, NewEvent, send_append
 from registry.log.ids import REGISTRY_STREAM, new_id
+from registry.services.adoption_state import refuse_while_pending
 from registry.services.executor import Invocation
 from registry.services.rebuild_worker import Message, SliceTask, examine_slices
 from registry.services.workers import run_processes
@@ -230,6 +231,7 @@ class RebuildService:
         Raises:
             RebuildRunning: another rebuild of this database is at work.
             LogContradictsItself: the log cannot be replayed.
+            AdoptionPending: there are rows from before the registry.
             RegistryError: whatever `watch.approve` raises; nothing was changed then.
         """
         watch = watch or Watch()
@@ -238,6 +240,7 @@ class RebuildService:
             alone(connection),
             compared(connection, watch, self._options) as comparison,
         ):
+            refuse_while_pending(connection)
             if not comparison.anything_to_do or invocation.dry_run:
                 return Rebuilt(comparison.report)
             watch.approve(comparison.report)

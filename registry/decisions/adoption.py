@@ -1,0 +1,135 @@
+"""What becomes of a row of the tables from before the registry.
+
+Each row either fits the rules, or has problems: each of them with the decisions that would
+solve it and a proposal. Nothing is dropped, renamed or moved unless somebody decided so.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from registry.errors import InvalidInput
+
+ACCOUNTS: Final = "accounts"
+CREDENTIALS: Final = "account_exchange_credentials"
+SHARING: Final = "account_exchange_sharing"
+POSITIONS: Final = "strategy_positions"
+
+LEAVE_OUT: Final = "leave-out"
+LISTED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done, and with which value if it needs one."""
+
+    decision: str
+    value: Any = None
+
+    def __str__(self) -> str:
+        return self.decision if self.value is None else f"{self.decision}: {self.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A rule that a row breaks."""
+
+    table: str
+    id: str
+    of: str
+    """The row in words: the account, the exchange."""
+    problem: str
+    text: str
+    choices: tuple[str, ...]
+    proposal: Decision
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a decision names."""
+        return self.table, self.id, self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something about a row that is worth knowing and needs no decision."""
+
+    table: str
+    id: str
+    of: str
+    note: str
+    text: str
+
+
+@dataclass(slots=True)
+class Judge:
+    """Knows what was decided, and keeps what was not."""
+
+    decisions: Mapping[tuple[str, str, str], Decision] = field(default_factory=dict)
+    accept_proposals: bool = False
+    undecided: list[Problem] = field(default_factory=list)
+    decided: list[tuple[Problem, Decision]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    """The first of them."""
+    note_counts: Counter[str] = field(default_factory=Counter)
+
+    def decide(self, problem: Problem) -> Decision | None:
+        """The decision about a problem, or None if there is none yet.
+
+        Raises:
+            InvalidInput: the decision is none that solves this problem.
+        """
+        decision = self.decisions.get(problem.key)
+        if decision is None and self.accept_proposals:
+            decision = problem.proposal
+        if decision is None:
+            self.undecided.append(problem)
+            return None
+        if decision.decision not in problem.choices:
+            raise InvalidInput(
+                f"{decision.decision!r} is no decision about {problem.problem} "
+                f"of {problem.table} {problem.id}",
+                hint=f"It is one of: {', '.join(problem.choices)}.",
+            )
+        self.decided.append((problem, decision))
+        return decision
+
+    def note(self, note: Note) -> None:
+        """Keeps a note; counts it if there are too many to list."""
+        self.note_counts[note.note] += 1
+        if len(self.notes) < LISTED:
+            self.notes.append(note)
+
+    def unused(self) -> list[tuple[str, str, str]]:
+        """Decisions about what is no problem."""
+        used = {problem.key for problem, _ in self.decided}
+        return [key for key in self.decisions if key not in used]
+
+
+def moments_of(
+    table: str, row_id: str, of: str, judge: Judge, row: Any, names: Iterable[str]
+) -> dict[str, dt.datetime] | None:
+    """The moments that a row has; None as long as one that is none is undecided."""
+    found = {}
+    for name in names:
+        text = getattr(row, name)
+        if text is None:
+            continue
+        try:
+            found[name] = dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+        except ValueError:
+            decision = judge.decide(
+                Problem(
+                    table=table,
+                    id=row_id,
+                    of=of,
+                    problem=name.replace("_", "-"),
+                    text=f"{name} is {text}, which no calendar has",
+                    choices=("forget",),
+                    proposal=Decision("forget"),
+                )
+            )
+            if decision is None:
+                return None
+    return found

@@ -1,0 +1,125 @@
+"""Adopting a row of `accounts`: its name and its metadata."""
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from registry import values
+from registry.decisions.adoption import ACCOUNTS, Decision, Judge, Note, Problem, moments_of
+from registry.errors import InvalidInput
+from registry.events.account import AccountCreated
+
+
+class LegacyAccount(NamedTuple):
+    """A row of `accounts` as it was found; moments and JSON are text."""
+
+    id: str
+    name: str
+    nth: int
+    """Counts the accounts of this name."""
+    wallet_address: str | None
+    description: str | None
+    is_active: bool | None
+    created_at: str | None
+    updated_at: str | None
+    metadata: str | None
+
+
+def adopt_account(
+    row: LegacyAccount, judge: Judge, is_free: Callable[[str], bool]
+) -> AccountCreated | None:
+    """The account as an event, or None as long as something is undecided."""
+    name = _account_name(row, judge, is_free)
+    metadata = _metadata(row, judge)
+    moments = moments_of(ACCOUNTS, row.id, repr(row.name), judge, row, ("created_at", "updated_at"))
+    if name is None or metadata is None or moments is None:
+        return None
+    _note_account(row, judge)
+    given: dict[str, Any] = {
+        "account_name": name,
+        "wallet_address": row.wallet_address,
+        "description": row.description,
+        "metadata": metadata,
+        "is_active": bool(row.is_active),
+        **moments,
+        "origin": "legacy",
+    }
+    return AccountCreated(**{key: value for key, value in given.items() if value is not None})
+
+
+def _note_account(row: LegacyAccount, judge: Judge) -> None:
+    if row.is_active is None:
+        text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
+        judge.note(Note(ACCOUNTS, row.id, repr(row.name), "inactive", text))
+    if row.wallet_address is not None:
+        try:
+            values.wallet_address(row.wallet_address)
+        except InvalidInput as problem:
+            judge.note(Note(ACCOUNTS, row.id, repr(row.name), "wallet", problem.message))
+
+
+def _account_name(row: LegacyAccount, judge: Judge, is_free: Callable[[str], bool]) -> str | None:
+    try:
+        values.account_name(row.name)
+        if row.nth == 1:
+            return row.name
+        text = f"{row.nth - 1} other account(s) have this name, and names are unique"
+    except InvalidInput as problem:
+        text = problem.message
+    decision = judge.decide(
+        Problem(
+            table=ACCOUNTS,
+            id=row.id,
+            of=repr(row.name),
+            problem="name",
+            text=text,
+            choices=("rename",),
+            proposal=Decision("rename", _free_name(row, is_free)),
+        )
+    )
+    return None if decision is None else values.account_name(str(decision.value or ""))
+
+
+def _free_name(row: LegacyAccount, is_free: Callable[[str], bool]) -> str:
+    visible = "".join(
+        " " if unicodedata.category(character) in values.INVISIBLE else character
+        for character in row.name
+    )
+    clean = unicodedata.normalize("NFC", " ".join(visible.split()))[: values.MAX_NAME - 10].strip()
+    base = clean or f"account-{row.id[:8]}"
+    candidate, number = base, 1
+    while not is_free(candidate):
+        number += 1
+        candidate = f"{base}-{number}"
+    return candidate
+
+
+def _metadata(row: LegacyAccount, judge: Judge) -> dict[str, Any] | None:
+    if row.metadata is None:
+        return {}
+    try:
+        return values.parse_metadata(row.metadata)
+    except InvalidInput as problem:
+        text = problem.message
+    decision = judge.decide(
+        Problem(
+            table=ACCOUNTS,
+            id=row.id,
+            of=repr(row.name),
+            problem="metadata",
+            text=text,
+            choices=("wrap", "set"),
+            proposal=Decision("wrap"),
+        )
+    )
+    if decision is None:
+        return None
+    return values.metadata(decision.value if decision.decision == "set" else _wrapped(row.metadata))
+
+
+def _wrapped(text: str) -> dict[str, Any]:
+    """The former value inside an object; as text if JSON's readers would change it."""
+    try:
+        return values.metadata({"legacy": values.parse_json(text, "metadata")})
+    except InvalidInput:
+        return {"legacy": text}

@@ -1,0 +1,142 @@
+-- What adopting the tables of a bot from before the registry says to the database.
+
+-- name: pending
+-- Whether such tables are there and their rules are not in force yet.
+SELECT to_regclass('public.accounts') IS NOT NULL AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_constraint AS k
+    WHERE k.conrelid = to_regclass('public.accounts')
+        AND k.conname = 'accounts_account_name_is_clean')
+
+-- name: counts
+SELECT (SELECT count(*) FROM public.accounts AS a),
+    (SELECT count(*) FROM public.account_exchange_credentials AS c WHERE c.data_key_id IS NULL)
+
+-- name: accounts
+-- Accounts that no event tells of; `nth` counts those of the same name.
+WITH marked AS (
+    SELECT a.*, EXISTS (
+        SELECT FROM public.audit_events AS e
+        WHERE e.stream_type = 'account' AND e.stream_id = a.id) AS known
+    FROM public.accounts AS a
+), numbered AS (
+    SELECT m.*, row_number() OVER (
+        PARTITION BY m.account_name ORDER BY m.known DESC, m.created_at NULLS LAST, m.id) AS nth
+    FROM marked AS m
+)
+SELECT n.id::text, n.account_name, n.nth, n.wallet_address, n.description, n.is_active,
+    n.created_at::text, n.updated_at::text, n.metadata::text
+FROM numbered AS n
+WHERE NOT n.known
+ORDER BY n.id
+
+-- name: credentials
+-- Of rows for the same slot, the one that a bot would rather use comes first.
+SELECT c.id::text, c.account_id::text, a.account_name, c.exchange_id, d.name, c.api_key_encrypted,
+    c.secret_key_encrypted, c.additional_credentials_encrypted::text, c.exchange_account_id,
+    c.subaccount_index, c.permission, c.is_active, c.last_used::text, c.created_at::text,
+    c.updated_at::text
+FROM public.account_exchange_credentials AS c
+LEFT JOIN public.accounts AS a ON a.id = c.account_id
+LEFT JOIN public.dexes AS d ON d.id = c.exchange_id
+WHERE c.data_key_id IS NULL
+ORDER BY c.account_id, d.name, coalesce(c.is_active, FALSE) DESC,
+    coalesce(c.updated_at, c.created_at) DESC NULLS LAST, c.id
+
+-- name: shares
+-- Shares that no event tells of, with what the rules need to know of each.
+SELECT s.id::text, s.primary_account_id::text, b.account_name, s.shared_account_id::text,
+    l.account_name, l.is_active, s.exchange_id, d.name, s.sharing_type, s.created_at::text,
+    s.updated_at::text,
+    (SELECT o.account_name FROM public.account_exchange_sharing AS further
+     JOIN public.accounts AS o ON o.id = further.shared_account_id
+     WHERE further.primary_account_id = s.shared_account_id
+        AND further.exchange_id = s.exchange_id LIMIT 1),
+    EXISTS (SELECT FROM public.account_exchange_credentials AS c
+        WHERE c.account_id = s.shared_account_id AND c.exchange_id = s.exchange_id),
+    row_number() OVER (PARTITION BY s.primary_account_id, s.exchange_id
+        ORDER BY s.updated_at DESC NULLS LAST, s.id),
+    (SELECT coalesce(max(e.stream_version), 0) FROM public.audit_events AS e
+     WHERE e.stream_type = 'account' AND e.stream_id = s.primary_account_id)
+FROM public.account_exchange_sharing AS s
+LEFT JOIN public.accounts AS b ON b.id = s.primary_account_id
+LEFT JOIN public.accounts AS l ON l.id = s.shared_account_id
+LEFT JOIN public.dexes AS d ON d.id = s.exchange_id
+WHERE NOT EXISTS (
+    SELECT FROM public.audit_events AS e
+    WHERE e.stream_type = 'account' AND e.stream_id = s.primary_account_id
+        AND e.event_type IN ('SharingGranted', 'SharingChanged')
+        AND e.data ->> 'share_id' = s.id::text)
+ORDER BY s.primary_account_id, s.id
+
+-- name: unowned_links
+-- Positions whose owner does not exist.
+SELECT p.id::text, p.account_id::text
+FROM public.strategy_positions AS p
+WHERE p.account_id IS NOT NULL
+    AND NOT EXISTS (SELECT FROM public.accounts AS a WHERE a.id = p.account_id)
+ORDER BY p.id
+
+-- name: unlink
+UPDATE public.strategy_positions AS p SET account_id = NULL WHERE p.id = ANY (%(ids)s::uuid[])
+
+-- name: links
+-- The positions of each account that was adopted, and where its stream ends.
+SELECT p.account_id, array_agg(p.id ORDER BY p.id), (
+    SELECT coalesce(max(e.stream_version), 0) FROM public.audit_events AS e
+    WHERE e.stream_type = 'account' AND e.stream_id = p.account_id)
+FROM public.strategy_positions AS p
+WHERE p.account_id IS NOT NULL AND EXISTS (
+    SELECT FROM public.audit_events AS e
+    WHERE e.stream_type = 'account' AND e.stream_id = p.account_id AND e.stream_version = 1
+        AND e.event_type = 'AccountCreated' AND e.data ->> 'origin' = 'legacy')
+GROUP BY p.account_id
+ORDER BY p.account_id
+
+-- name: own_columns
+-- Columns that the registry does not know.
+SELECT c.relname, a.attname
+FROM pg_catalog.pg_attribute AS a
+JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid AND c.relnamespace = 'public'::regnamespace
+WHERE c.relname = ANY (%(tables)s) AND a.attnum > 0 AND NOT a.attisdropped
+    AND NOT c.relname || '.' || a.attname = ANY (%(columns)s)
+ORDER BY 1, 2
+
+-- name: name_is_free
+SELECT NOT EXISTS (SELECT FROM public.accounts AS a WHERE a.account_name = %(name)s)
+
+-- name: loosen
+SELECT public.projections_loosen()
+
+-- name: tighten
+SELECT public.projections_tighten()
+
+-- name: rest_rules
+-- The rules were checked row by row: a lender may be inactive by now, and rows that are
+-- left out have no event of their own.
+ALTER TABLE public.account_exchange_sharing
+    DISABLE TRIGGER account_exchange_sharing_rules,
+    DISABLE TRIGGER account_exchange_sharing_only_by_event;
+ALTER TABLE public.account_exchange_credentials
+    DISABLE TRIGGER account_exchange_credentials_lent,
+    DISABLE TRIGGER account_exchange_credentials_only_by_event;
+ALTER TABLE public.accounts DISABLE TRIGGER accounts_only_by_event
+
+-- name: wake_rules
+ALTER TABLE public.account_exchange_sharing
+    ENABLE TRIGGER account_exchange_sharing_rules,
+    ENABLE TRIGGER account_exchange_sharing_only_by_event;
+ALTER TABLE public.account_exchange_credentials
+    ENABLE TRIGGER account_exchange_credentials_lent,
+    ENABLE TRIGGER account_exchange_credentials_only_by_event;
+ALTER TABLE public.accounts ENABLE TRIGGER accounts_only_by_event
+
+-- name: delete_left_out
+DELETE FROM public.{table} AS l WHERE l.id = ANY (%(ids)s::uuid[])
+
+-- name: registry_version
+SELECT coalesce(max(e.stream_version), 0) FROM public.audit_events AS e
+WHERE e.stream_type = 'registry' AND e.stream_id = %(stream_id)s
+
+-- name: copy_data_keys
+COPY public.credential_data_keys
+    (id, credential_id, credential_version, wrapped_key, master_key_id, created_at) FROM STDIN

@@ -1,0 +1,60 @@
+"""Appends the many events of an adoption, some thousand at a time.
+
+Each account is a command of its own in the log, so that its history reads as any other's.
+"""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Sequence
+
+import orjson
+
+from registry.clock import now
+from registry.database.connection import Connection
+from registry.events.stored import StoredEvent
+from registry.log.append import CommandRecord, NewEvent
+from registry.log.bulk import Append, append_in_bulk
+from registry.log.ids import new_id
+from registry.services.executor import Invocation
+
+
+class AdoptionLog:
+    """What an adoption tells the log, in the caller's transaction."""
+
+    def __init__(self, connection: Connection, invocation: Invocation) -> None:
+        self._connection = connection
+        self._invocation = invocation
+        self._time = now()
+        self._waiting: list[Append] = []
+        self.seconds = 0.0
+        """How long appending took."""
+
+    def add(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
+        """Takes the events of one account; gives them as the log will hold them."""
+        record = self._record(str(events[0].stream), new_id())
+        self._waiting += [Append(record, index, event) for index, event in enumerate(events)]
+        return [event.stored(self._time) for event in events]
+
+    def flush(self) -> int:
+        """Appends what was taken; gives where the log ends then.
+
+        Raises:
+            RegistryError: see `append_in_bulk`.
+        """
+        started = time.monotonic()
+        positions = append_in_bulk(self._connection, self._waiting)
+        self._waiting.clear()
+        self.seconds += time.monotonic() - started
+        return positions.stop
+
+    def summary(self, event: NewEvent) -> int:
+        """Appends the event that stands for the whole; gives its position."""
+        record = self._record("all", self._invocation.command_id or new_id())
+        self._waiting.append(Append(record, 0, event))
+        return self.flush() - 1
+
+    def _record(self, what: str, command_id: uuid.UUID) -> CommandRecord:
+        digest = hashlib.sha256(orjson.dumps({"verb": "adopt", "what": what})).digest()
+        invocation = self._invocation
+        return CommandRecord(command_id, digest, invocation.actor, invocation.reason, self._time)

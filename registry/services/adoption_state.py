@@ -1,0 +1,27 @@
+"""Whether there are rows from before the registry that wait to be adopted."""
+
+from registry.database.connection import Connection, registry_errors
+from registry.database.queries import load_queries
+from registry.errors import AdoptionPending
+
+_QUERIES = load_queries("registry.services", "adoption.sql")
+
+
+def adoption_pending(connection: Connection) -> bool:
+    """Whether there are rows from before the registry that are not in the log."""
+    with registry_errors(connection):
+        (pending,) = connection.execute(_QUERIES["pending"]).fetchone() or (False,)
+    return bool(pending)
+
+
+def refuse_while_pending(connection: Connection) -> None:
+    """Guards what would take such rows for damage.
+
+    Raises:
+        AdoptionPending: there are some.
+    """
+    if adoption_pending(connection):
+        raise AdoptionPending(
+            "the tables hold rows from before the registry, which are not in the log yet",
+            hint="Take them in first: account-registry adopt --dry-run",
+        )

@@ -1,0 +1,237 @@
+"""`import-env --dir` and `import-config`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.cli import CommandLine
+
+ACC1 = (
+    "ASTER_API_KEY=ak-1\nASTER_SECRET_KEY=canary-1\n"
+    "BACKPACK_PUBLIC_KEY=pub\nBACKPACK_SECRET_KEY=canary-b\n"
+)
+ACC2 = "ASTER_API_KEY=ak-2\nASTER_SECRET_KEY=canary-2\n"
+TEMPLATE = "ASTER_API_KEY=your_api_key_here\nASTER_SECRET_KEY=\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "bots"
+    folder.mkdir()
+    return folder
+
+
+def accounts(cli: CommandLine) -> set[str]:
+    return {row["account_name"] for row in cli("list-accounts", "--json").data}
+
+
+def test_every_file_becomes_an_account_and_nothing_else_does(
+    cli: CommandLine, folder: Path
+) -> None:
+    for name, text in {
+        ".env": ACC1,
+        ".env.acc1": ACC1,
+        "acc2.env": ACC2,
+        ".env.backup": ACC1,
+        ".env.example": TEMPLATE,
+        ".env.local": "LOG_LEVEL=debug\n",
+        ".env.acc1.swp": "\0binary",
+        "notes.txt": ACC2,
+    }.items():
+        (folder / name).write_text(text)
+    result = cli("import-env", "--dir", str(folder), "--create")
+    assert result.exit_status == 0
+    assert accounts(cli) == {"acc1", "acc2"}
+    assert "left out  .env: its name says no account" in result.err
+    assert "left out  .env.backup: a copy of .env.acc1" in result.err
+    assert "left out  .env.example: a template" in result.err
+    assert "found     acc2.env: acc2 (new), aster" in result.err
+    assert "canary" not in result.out + result.err
+
+
+def test_an_older_backup_is_left_out_by_what_it_shares(cli: CommandLine, folder: Path) -> None:
+    (folder / ".env.acc1").write_text(ACC1)
+    (folder / ".env.acc1.bak").write_text(ACC1.replace("canary-1", "older"))
+    assert cli("import-env", "--dir", str(folder), "--create").exit_status == 0
+    assert accounts(cli) == {"acc1"}
+
+
+def test_two_accounts_may_share_one_key(cli: CommandLine, folder: Path) -> None:
+    (folder / ".env.a").write_text(ACC1)
+    (folder / ".env.b").write_text(ACC1.replace("canary-1", "other"))
+    assert cli("import-env", "--dir", str(folder), "--create").exit_status == 0
+    assert accounts(cli) == {"a", "b"}
+
+
+def test_an_account_that_is_called_backup_is_imported_if_its_keys_are_its_own(
+    cli: CommandLine, folder: Path
+) -> None:
+    (folder / ".env.backup").write_text(ACC2)
+    assert cli("import-env", "--dir", str(folder), "--create").exit_status == 0
+    assert accounts(cli) == {"backup"}
+
+
+def test_one_incomplete_file_stops_all(cli: CommandLine, folder: Path) -> None:
+    (folder / ".env.a").write_text(ACC1)
+    (folder / ".env.b").write_text("ASTER_API_KEY=real\n")
+    result = cli("import-env", "--dir", str(folder), "--create")
+    assert result.exit_status == 2
+    assert ".env.b: " in result.err
+    assert accounts(cli) == set()
+
+
+def test_accounts_are_made_only_if_told(cli: CommandLine, folder: Path) -> None:
+    (folder / ".env.a").write_text(ACC1)
+    result = cli("import-env", "--dir", str(folder))
+    assert result.exit_status == 3
+    cli("create-account", "a")
+    assert cli("import-env", "--dir", str(folder)).exit_status == 0
+
+
+def test_a_preview_changes_nothing(cli: CommandLine, folder: Path) -> None:
+    (folder / ".env.a").write_text(ACC1)
+    result = cli("import-env", "--dir", str(folder), "--create", "--dry-run", "--json")
+    assert result.exit_status == 0
+    assert result.data[0]["found"] == {
+        "aster": ["api_key", "secret_key"],
+        "backpack": ["public_key", "secret_key"],
+    }
+    assert accounts(cli) == set()
+
+
+def test_importing_the_folder_again_changes_nothing(cli: CommandLine, folder: Path) -> None:
+    (folder / ".env.a").write_text(ACC1)
+    cli("import-env", "--dir", str(folder), "--create")
+    again = cli("import-env", "--dir", str(folder), "--create", "--json")
+    assert again.exit_status == 0
+    assert again.data[0]["events"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["a"], ["a", "--dir", "."], ["--env-file", "x"], ["--dir", "missing-folder"]],
+)
+def test_what_is_to_be_imported_must_be_clear(cli: CommandLine, arguments: list[str]) -> None:
+    assert cli("import-env", *arguments).exit_status == 2
+
+
+def test_an_empty_folder_is_told(cli: CommandLine, folder: Path) -> None:
+    assert "no env file of the folder" in cli("import-env", "--dir", str(folder)).err
+
+
+def test_one_file_is_imported_and_what_is_kept_is_said(cli: CommandLine) -> None:
+    first = cli(
+        "import-env", "a", "--env-file", cli.file("one.env", ACC1 + "OTHER=1\n"), "--create"
+    )
+    assert first.exit_status == 0
+    assert "found    aster: api_key, secret_key" in first.out
+    assert "ignored  what is no exchange's: OTHER" in first.out
+    part = cli.file("part.env", "ASTER_SECRET_KEY=canary-9\nPARADEX_L1_ADDRESS=\n")
+    second = cli("import-env", "a", "--env-file", part)
+    assert second.exit_status == 0
+    assert "not in the file, kept or by default: api_key" in second.out
+    assert "skipped  paradex: no real value" in second.out
+    assert "canary" not in first.out + second.out + first.err + second.err
+
+
+# ---------------------------------------------------------------- configuration of other bots
+
+FREQTRADE = {
+    "max_open_trades": 3,
+    "exchange": {
+        "name": "hyperliquid",
+        "walletAddress": "0xabc",
+        "privateKey": "0xcanary",
+        "ccxt_config": {},
+        "pair_whitelist": ["BTC/USDC"],
+    },
+}
+PASSIVBOT = {
+    "referrals": {"bybit": "x"},
+    "aster_01": {"exchange": "aster", "key": "ak", "secret": "canary"},
+    "hl_01": {
+        "exchange": "hyperliquid",
+        "wallet_address": "0xabc",
+        "private_key": "0xcanary",
+        "is_vault": False,
+    },
+}
+HUMMINGBOT = {
+    "connector": "hyperliquid_perpetual",
+    "hyperliquid_perpetual_address": "0xabc",
+    "hyperliquid_perpetual_api_secret": "0xcanary",
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        (FREQTRADE, {"hyperliquid": ["wallet_address", "private_key"]}),
+        (
+            PASSIVBOT,
+            {
+                "aster": ["api_key", "secret_key"],
+                "hyperliquid": ["wallet_address", "private_key"],
+            },
+        ),
+        (HUMMINGBOT, {"hyperliquid": ["wallet_address", "private_key"]}),
+        (
+            {"connector": "aster", "credentials": {"api_key": "ak", "api_secret": "canary"}},
+            {"aster": ["api_key", "secret_key"]},
+        ),
+    ],
+)
+def test_plain_keys_of_other_bots_are_imported(
+    cli: CommandLine, config: object, found: object
+) -> None:
+    path = cli.file("config.json", json.dumps(config))
+    result = cli("import-config", "a", "--file", path, "--create", "--json")
+    assert result.exit_status == 0
+    assert result.data["found"] == found
+    assert "canary" not in result.out + result.err
+
+
+def test_one_entry_of_several_is_chosen(cli: CommandLine) -> None:
+    config = {
+        "one": {"exchange": "aster", "key": "a1", "secret": "s1"},
+        "two": {"exchange": "aster", "key": "a2", "secret": "s2"},
+    }
+    path = cli.file("api-keys.json", json.dumps(config))
+    several = cli("import-config", "a", "--file", path, "--create")
+    assert (several.exit_status, "several entries for aster" in several.err) == (2, True)
+    assert (
+        cli("import-config", "a", "--file", path, "--create", "--entry", "three").exit_status == 2
+    )
+    assert cli("import-config", "a", "--file", path, "--create", "--entry", "two").exit_status == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("[]", "of no format"),
+        ("{}", "of no format"),
+        ("no json", "not JSON"),
+        ('{"connector": "aster", "aster_api_key": "7b22' + "ab" * 40 + '"}', "encrypted"),
+        ('{"connector": "aster", "aster_api_key": "a", "key": "b"}', "twice"),
+        ('{"connector": "aster", "nonsense": "b"}', "no field"),
+        ('{"exchange": {"name": "aster", "key": "only"}}', "lacks secret_key"),
+        ('{"exchange": {"name": "aster", "key": "", "secret": ""}}', "no field"),
+        ('{"exchange": {"name": "aster", "key": "your_key_here", "secret": "x"}}', "placeholder"),
+    ],
+)
+def test_what_is_no_plain_configuration_is_refused(
+    cli: CommandLine, config: str, reason: str
+) -> None:
+    result = cli("import-config", "a", "--file", cli.file("c.json", config), "--create")
+    assert result.exit_status == 2
+    assert reason in result.err
+    assert accounts(cli) == set()
+
+
+def test_an_exchange_that_is_not_known_is_told(cli: CommandLine) -> None:
+    path = cli.file("c.json", '{"exchange": {"name": "binance", "key": "k", "secret": "s"}}')
+    assert cli("import-config", "a", "--file", path, "--create").exit_status == 3
+
+
+def test_a_file_that_is_not_there_is_told(cli: CommandLine) -> None:
+    assert cli("import-config", "a", "--file", "/nowhere.json").exit_status == 2
