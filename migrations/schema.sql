@@ -577,6 +577,174 @@ $$;
 
 ALTER FUNCTION public.projection_refuse_direct_write() OWNER TO registry_owner;
 
+CREATE FUNCTION public.projections_loosen() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found record;
+    own_columns constant text[] := ARRAY[
+        'id', 'account_name', 'wallet_address', 'description', 'is_active', 'created_at',
+        'updated_at', 'metadata', 'account_id', 'exchange_id', 'api_key_encrypted',
+        'secret_key_encrypted', 'additional_credentials_encrypted', 'exchange_account_id',
+        'subaccount_index', 'last_used', 'permission', 'version', 'data_key_id', 'label',
+        'expires_at', 'ip_allow_list', 'primary_account_id', 'shared_account_id',
+        'sharing_type'];
+BEGIN
+    FOR found IN
+        SELECT k.conrelid::regclass AS on_table, k.conname AS name
+        FROM pg_constraint AS k
+        WHERE k.contype IN ('c', 'f', 'u')
+            AND (k.conrelid IN ('public.accounts'::regclass,
+                    'public.account_exchange_credentials'::regclass,
+                    'public.account_exchange_sharing'::regclass)
+                OR k.conrelid = 'public.strategy_positions'::regclass
+                    AND k.contype = 'f' AND k.confrelid = 'public.accounts'::regclass)
+            AND own_columns @> ARRAY(
+                SELECT a.attname::text FROM pg_attribute AS a
+                WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey))
+            AND NOT EXISTS (
+                SELECT FROM pg_constraint AS r
+                WHERE r.contype = 'f' AND k.contype = 'u' AND r.conindid = k.conindid)
+    LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', found.on_table, found.name);
+    END LOOP;
+    FOR found IN
+        SELECT i.indexrelid::regclass AS name
+        FROM pg_index AS i
+        WHERE i.indrelid IN ('public.accounts'::regclass,
+                'public.account_exchange_credentials'::regclass,
+                'public.account_exchange_sharing'::regclass)
+            AND NOT i.indisprimary
+            AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid)
+            AND own_columns @> ARRAY(
+                SELECT a.attname::text
+                FROM pg_depend AS d
+                JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                    AND d.refobjid = i.indrelid)
+    LOOP
+        EXECUTE format('DROP INDEX %s', found.name);
+    END LOOP;
+END
+$$;
+
+ALTER FUNCTION public.projections_loosen() OWNER TO registry_owner;
+
+CREATE FUNCTION public.projections_tighten() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    ALTER TABLE public.accounts
+        ALTER COLUMN id DROP DEFAULT,
+        ALTER COLUMN account_name SET NOT NULL,
+        ALTER COLUMN is_active SET DEFAULT TRUE,
+        ALTER COLUMN is_active SET NOT NULL,
+        ALTER COLUMN created_at DROP DEFAULT,
+        ALTER COLUMN created_at SET NOT NULL,
+        ALTER COLUMN updated_at DROP DEFAULT,
+        ALTER COLUMN updated_at SET NOT NULL,
+        ALTER COLUMN metadata SET DEFAULT '{}'::jsonb,
+        ALTER COLUMN metadata SET NOT NULL,
+        ADD CONSTRAINT accounts_account_name_is_clean CHECK (
+            account_name <> '' AND account_name = btrim(account_name)
+            AND account_name !~ '[[:cntrl:]]'),
+        ADD CONSTRAINT accounts_metadata_is_object CHECK (jsonb_typeof(metadata) = 'object');
+    IF NOT EXISTS (
+        SELECT FROM pg_constraint AS k
+        WHERE k.conrelid = 'public.accounts'::regclass AND k.conname = 'accounts_account_name_key'
+    ) THEN
+        ALTER TABLE public.accounts
+            ADD CONSTRAINT accounts_account_name_key UNIQUE (account_name);
+    END IF;
+    CREATE INDEX IF NOT EXISTS idx_accounts_name ON public.accounts (account_name);
+    CREATE INDEX IF NOT EXISTS idx_accounts_active
+        ON public.accounts (is_active) WHERE is_active = TRUE;
+
+    ALTER TABLE public.account_exchange_credentials
+        ALTER COLUMN id DROP DEFAULT,
+        ALTER COLUMN account_id SET NOT NULL,
+        ALTER COLUMN exchange_id SET NOT NULL,
+        ALTER COLUMN is_active SET DEFAULT TRUE,
+        ALTER COLUMN is_active SET NOT NULL,
+        ALTER COLUMN created_at DROP DEFAULT,
+        ALTER COLUMN created_at SET NOT NULL,
+        ALTER COLUMN updated_at DROP DEFAULT,
+        ALTER COLUMN updated_at SET NOT NULL,
+        ALTER COLUMN version SET NOT NULL,
+        ALTER COLUMN data_key_id SET NOT NULL,
+        ADD CONSTRAINT account_exchange_credentials_account_id_fkey
+            FOREIGN KEY (account_id) REFERENCES public.accounts (id) ON DELETE CASCADE,
+        -- An exchange in use cannot be deleted from under its credentials.
+        ADD CONSTRAINT account_exchange_credentials_exchange_id_fkey
+            FOREIGN KEY (exchange_id) REFERENCES public.dexes (id) ON DELETE RESTRICT,
+        ADD CONSTRAINT account_exchange_credentials_additional_is_object
+            CHECK (jsonb_typeof(additional_credentials_encrypted) = 'object'),
+        ADD CONSTRAINT account_exchange_credentials_subaccount_index_check
+            CHECK (subaccount_index >= 0),
+        ADD CONSTRAINT account_exchange_credentials_permission_check
+            CHECK (permission IN ('full', 'read_only')),
+        ADD CONSTRAINT account_exchange_credentials_version_check CHECK (version > 0),
+        ADD CONSTRAINT account_exchange_credentials_ip_allow_list_is_array
+            CHECK (jsonb_typeof(ip_allow_list) = 'array'),
+        -- One credential per slot; two rows without a subaccount are the same slot.
+        ADD CONSTRAINT account_exchange_credentials_slot
+            UNIQUE NULLS NOT DISTINCT (account_id, exchange_id, subaccount_index, permission),
+        ADD CONSTRAINT account_exchange_credentials_has_a_field CHECK (
+            api_key_encrypted IS NOT NULL OR secret_key_encrypted IS NOT NULL
+            OR additional_credentials_encrypted IS NOT NULL);
+    CREATE INDEX IF NOT EXISTS idx_account_creds_account
+        ON public.account_exchange_credentials (account_id);
+    CREATE INDEX IF NOT EXISTS idx_account_creds_exchange
+        ON public.account_exchange_credentials (exchange_id);
+    CREATE INDEX IF NOT EXISTS idx_account_creds_active
+        ON public.account_exchange_credentials (is_active) WHERE is_active = TRUE;
+    CREATE INDEX IF NOT EXISTS idx_account_creds_composite
+        ON public.account_exchange_credentials (account_id, exchange_id);
+
+    ALTER TABLE public.account_exchange_sharing
+        ALTER COLUMN id DROP DEFAULT,
+        ALTER COLUMN primary_account_id SET NOT NULL,
+        ALTER COLUMN shared_account_id SET NOT NULL,
+        ALTER COLUMN exchange_id SET NOT NULL,
+        ALTER COLUMN sharing_type SET DEFAULT 'full',
+        ALTER COLUMN sharing_type SET NOT NULL,
+        ALTER COLUMN created_at DROP DEFAULT,
+        ALTER COLUMN created_at SET NOT NULL,
+        ALTER COLUMN updated_at DROP DEFAULT,
+        ALTER COLUMN updated_at SET NOT NULL,
+        ADD CONSTRAINT account_exchange_sharing_primary_account_id_fkey
+            FOREIGN KEY (primary_account_id) REFERENCES public.accounts (id) ON DELETE CASCADE,
+        ADD CONSTRAINT account_exchange_sharing_shared_account_id_fkey
+            FOREIGN KEY (shared_account_id) REFERENCES public.accounts (id) ON DELETE RESTRICT,
+        ADD CONSTRAINT account_exchange_sharing_exchange_id_fkey
+            FOREIGN KEY (exchange_id) REFERENCES public.dexes (id) ON DELETE RESTRICT,
+        ADD CONSTRAINT account_exchange_sharing_type_check
+            CHECK (sharing_type IN ('full', 'read_only', 'positions_only')),
+        ADD CONSTRAINT account_exchange_sharing_not_with_itself
+            CHECK (primary_account_id <> shared_account_id),
+        ADD CONSTRAINT account_exchange_sharing_primary_account_id_exchange_id_key
+            UNIQUE (primary_account_id, exchange_id);
+    CREATE INDEX IF NOT EXISTS idx_account_sharing_primary
+        ON public.account_exchange_sharing (primary_account_id);
+    CREATE INDEX IF NOT EXISTS idx_account_sharing_shared
+        ON public.account_exchange_sharing (shared_account_id);
+    CREATE INDEX IF NOT EXISTS idx_account_sharing_exchange
+        ON public.account_exchange_sharing (exchange_id);
+
+    -- An account that owns a position cannot be deleted from under it.
+    ALTER TABLE public.strategy_positions
+        ADD CONSTRAINT strategy_positions_account_id_fkey
+        FOREIGN KEY (account_id) REFERENCES public.accounts (id) ON DELETE RESTRICT;
+    CREATE INDEX IF NOT EXISTS idx_positions_account ON public.strategy_positions (account_id);
+    CREATE INDEX IF NOT EXISTS idx_positions_account_status
+        ON public.strategy_positions (account_id, status);
+END
+$$;
+
+ALTER FUNCTION public.projections_tighten() OWNER TO registry_owner;
+
 CREATE FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1367,6 +1535,10 @@ GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id inte
 GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_auditor;
 
 REVOKE ALL ON FUNCTION public.position_limits() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.projections_loosen() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.projections_tighten() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_bot;
