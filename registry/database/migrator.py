@@ -64,7 +64,10 @@ class Migrator:
         ]
 
     def up(self, *, progress: Callable[[Migration], None] = lambda _: None) -> list[Migration]:
-        """Applies all that is missing, oldest first, or nothing; says what it applied.
+        """Applies what is missing, oldest first, and says what it applied.
+
+        Each migration is a transaction of its own; only where the registry comes into a
+        database, everything is one, so that a bot's own tables are never left in between.
 
         Raises:
             LegacyInTheWay: tables that were made by hand cannot be taken over.
@@ -75,9 +78,9 @@ class Migrator:
             missing = [m for m in self._migrations if m.number not in self._applied()]
             if not missing:
                 return []
-            # One transaction for all: a bot's own database is never left in between.
-            with self._connection.transaction():
-                if any(m.number == PROJECTIONS for m in missing):
+            comes_in = any(m.number == PROJECTIONS for m in missing)
+            with self._connection.transaction() if comes_in else contextlib.nullcontext():
+                if comes_in:
                     check_legacy_tables(self._connection)
                 self._connection.execute(_QUERIES["create_table"])
                 for migration in missing:

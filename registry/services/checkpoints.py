@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from registry.database.connection import Connection, Database, registry_errors
+from registry.database.durability import wait_until_durable
 from registry.errors import InvalidInput, LogRewritten, NotFound
 from registry.log.chunk import missing_positions
 from registry.log.merkle import is_consistent
@@ -29,14 +30,14 @@ def sign_checkpoint(
         appended = [] if append is None or not append.exists() else _notes_of(append)
         remembered = store.last()
         before = {note for note in (remembered, *appended[-1:]) if note is not None}
-        with (
-            database.connection() as connection,
-            registry_errors(connection),
-            one_moment(connection),
-        ):
-            checkpoint = _current(connection, signer.verifier.name)
-            for note in before:
-                check_continues(connection, read_checkpoint(note, signer.verifier), checkpoint)
+        with database.connection() as connection, registry_errors(connection):
+            with one_moment(connection):
+                checkpoint = _current(connection, signer.verifier.name)
+                for note in before:
+                    check_continues(connection, read_checkpoint(note, signer.verifier), checkpoint)
+            # Events can be seen a moment before they are on disk. What is signed must not
+            # be lost in a crash, or an honest log would look like a rewritten one.
+            wait_until_durable(connection)
         note = checkpoint.sign(signer)
         store.remember(note)
         if append is not None and appended[-1:] != [note]:

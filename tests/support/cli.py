@@ -49,6 +49,7 @@ class CommandLine:
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "DATABASE_URL": database_url,
+            "COLUMNS": "200",
             "CREDENTIAL_ENCRYPTION_KEY": self.master_key,
             "REGISTRY_CONFIG_DIR": str(folder / "config"),
             "REGISTRY_DATA_DIR": str(folder / "data"),
