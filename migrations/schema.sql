@@ -167,7 +167,9 @@ CREATE FUNCTION public.audit_wake_followers() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    NOTIFY account_registry_events;
+    IF NOT pg_try_advisory_xact_lock(7234117002) THEN
+        NOTIFY account_registry_events;
+    END IF;
     RETURN NULL;
 END
 $$;

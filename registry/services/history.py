@@ -22,6 +22,7 @@ from registry.services.moments import events_before
 
 _QUERIES = load_queries("registry.services", "history.sql")
 _POLL_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 0.05
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEP: Final = 1000
 _MAX: Final = 2**63 - 1
@@ -116,7 +117,10 @@ def _new_events(
     statement = _compose("show", positions=_compose("since_position"))
     with database.connection() as connection, registry_errors(connection):
         connection.execute(_QUERIES["listen"])
+        following = False
         while True:
+            # Before the log is read: what is appended after this sends a message.
+            following = following or _follow_now(connection)
             end = _size(connection)
             while position < end:
                 start, position = position, min(position + _STEP, end)
@@ -124,8 +128,14 @@ def _new_events(
                 with connection.cursor(row_factory=dict_row) as cursor:
                     yield cursor.execute(statement, between).fetchall(), position
             # Woken by an append, or now and then in case that a message was lost.
-            for _ in connection.notifies(timeout=_POLL_SECONDS, stop_after=1):
+            patience = _POLL_SECONDS if following else _RETRY_SECONDS
+            for _ in connection.notifies(timeout=patience, stop_after=1):
                 pass
+
+
+def _follow_now(connection: Connection) -> bool:
+    row = connection.execute(_QUERIES["follow"]).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _newest(wanted: HistoryFilter) -> sql.Composed:
