@@ -21,7 +21,7 @@ from registry.decisions.state import AccountState, Slot, SlotQuery
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey
 from registry.encryption.secret import Secret
-from registry.errors import CannotDecrypt
+from registry.errors import AccountNotFound, CannotDecrypt
 from registry.events.base import EventModel
 from registry.events.credential import Permission
 from registry.log.append import NewEvent
@@ -112,6 +112,7 @@ class StoreCredentials(AccountTask):
         self._inputs = inputs
         self._keyring = keyring
         self._create = create
+        self._verb = verb
 
     def send_reads(self, connection: Connection) -> None:
         """See `Task`."""
@@ -147,7 +148,10 @@ class StoreCredentials(AccountTask):
             return [], state
         if self._create is None:
             assert self._connection is not None  # noqa: S101
-            raise account_not_found(self._connection, self._name)
+            error = account_not_found(self._connection, self._name)
+            if self._verb.startswith("import-"):
+                raise AccountNotFound(error.message, hint=f"{error.hint} Or add --create.")
+            raise error
         created = new_events(new_id(), state, create_account(self._create))
         return created, AccountState.of(event.stored(now()) for event in created)
 
