@@ -12,7 +12,7 @@ CREATE INDEX IF NOT EXISTS audit_events_exchange
 CREATE OR REPLACE FUNCTION public.audit_wake_followers() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7234117002) THEN
+    IF NOT pg_try_advisory_xact_lock(7234117009) THEN
         NOTIFY account_registry_events;
     END IF;
     RETURN NULL;

@@ -167,7 +167,7 @@ CREATE FUNCTION public.audit_wake_followers() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7234117002) THEN
+    IF NOT pg_try_advisory_xact_lock(7234117009) THEN
         NOTIFY account_registry_events;
     END IF;
     RETURN NULL;
