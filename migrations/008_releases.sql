@@ -370,7 +370,7 @@ DECLARE
     -- On a fresh page the insert position stands behind a header that nobody flushes.
     page_offset constant numeric :=
         (target - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
-    patience integer := 600;
+    patience integer := 150;
 BEGIN
     IF page_offset <= 40 THEN
         target := target - page_offset;
@@ -384,9 +384,9 @@ BEGIN
     END IF;
     WHILE pg_current_wal_flush_lsn() < target LOOP
         IF patience = 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'RG021',
+            RAISE EXCEPTION USING ERRCODE = 'RG026',
                 MESSAGE = 'the record of the release is not on disk yet',
-                HINT = 'Ask again; check the disk and wal_writer_delay if it goes on.';
+                HINT = 'Commit something with synchronous_commit = on, and collect again.';
         END IF;
         PERFORM pg_sleep(0.005);
         patience := patience - 1;

@@ -243,6 +243,10 @@ class NotPermitted(Refused):
     """The login role may not use the account."""
 
 
+class ReleaseNotDurable(Refused):
+    """The record of the release is not on disk yet."""
+
+
 class ReleaseRefused(Refused):
     """No credential fits what was asked, or the release cannot be collected (any more)."""
 

@@ -12,11 +12,12 @@ from projections.credentials import tokens_of
 from registry.catalog.catalog import built_in_exchanges, specification
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Connection, Database, registry_errors
+from registry.database.durability import wait_until_durable
 from registry.database.queries import load_queries
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
 from registry.encryption.secret import Secret
-from registry.errors import DatabaseUnavailable, NoCredentials, RegistryError
+from registry.errors import DatabaseUnavailable, NoCredentials, RegistryError, ReleaseNotDurable
 from registry.services.resolution import Resolution, Wish
 
 _QUERIES = load_queries("registry.services", "releases.sql")
@@ -177,12 +178,7 @@ class ReleaseService:
     def _collect(
         self, connection: Connection, resolution: Resolution, row: Mapping[str, Any]
     ) -> ReleasedCredential:
-        with (
-            registry_errors(connection),
-            connection.cursor(row_factory=dict_row) as cursor,
-        ):
-            cursor.execute(_QUERIES["collect"], {"release_id": row["release_id"]})
-            sealed: Any = cursor.fetchone()
+        sealed = _sealed(connection, row["release_id"])
         data_key = DataKey.unwrap(
             self._keyring, sealed["data_key_id"], sealed["wrapped_key"], sealed["master_key_id"]
         )
@@ -223,3 +219,20 @@ def _request(
     # In autocommit mode: the request is committed when its answer is here.
     with registry_errors(connection), connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_QUERIES["request"], parameters).fetchall()
+
+
+def _sealed(connection: Connection, release_id: uuid.UUID) -> Any:
+    """The sealed fields; a server before PostgreSQL 17 may need us to flush for it."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with (
+                registry_errors(connection),
+                connection.cursor(row_factory=dict_row) as cursor,
+            ):
+                return cursor.execute(_QUERIES["collect"], {"release_id": release_id}).fetchone()
+        except ReleaseNotDurable:
+            if attempt == _ATTEMPTS:
+                raise
+            with registry_errors(connection):
+                wait_until_durable(connection)
+    raise AssertionError("unreachable")
