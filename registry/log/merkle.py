@@ -51,6 +51,11 @@ def grow(peaks: list[bytes], size: int, leaf: bytes) -> list[bytes]:
     return completed
 
 
+def completed_subtrees(index: int) -> int:
+    """How many perfect subtrees, of 2, 4, 8 … leaves, a leaf completes."""
+    return (~index & (index + 1)).bit_length() - 1
+
+
 def root_of(peaks: Sequence[bytes]) -> bytes:
     """The root over perfect subtrees that stand side by side, largest first (section 2.1.1)."""
     if not peaks:

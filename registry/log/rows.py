@@ -11,8 +11,8 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 
 from registry.database.connection import Connection
-from registry.log.chunk import SELECTED
 from registry.log.leaf import COLUMNS
+from registry.log.row_form import SELECTED
 
 _HEADER: Final = 19
 _TRAILER: Final = 2
@@ -20,7 +20,7 @@ _COLUMN_COUNT: Final = 2
 
 
 def copy_rows(connection: Connection, first: int, end: int) -> Iterator[bytes]:
-    """The rows at positions `first` up to before `end`, in the form of `registry.log.chunk`."""
+    """The rows at positions `first` up to before `end`, in the form of `registry.log.row_form`."""
     yield from _copied(
         connection,
         SELECTED,

@@ -5,7 +5,7 @@ from pathlib import Path
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.durability import wait_until_durable
 from registry.errors import InvalidInput, LogRewritten, NotFound
-from registry.log.chunk import missing_positions
+from registry.log.findings import missing_positions
 from registry.log.merkle import is_consistent
 from registry.log.tree import read_consistency, read_head, read_root
 from registry.proofs.checkpoint import Checkpoint, read_checkpoint

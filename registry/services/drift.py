@@ -6,7 +6,7 @@ from typing import Final
 from projections.drift import RowDrift
 from registry.database.connection import Database
 from registry.errors import LogContradictsItself
-from registry.log.chunk import Failure
+from registry.log.findings import Failure
 from registry.services.rebuild import Progress, RebuildService, Watch
 
 _CHECK: Final = "projections"

@@ -18,11 +18,12 @@ from registry.database.queries import load_queries
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.errors import LogRewritten
-from registry.log.chunk import CHUNK, Failure, Joiner, SealedVersion
+from registry.log.chunk import CHUNK
+from registry.log.findings import Failure, SealedVersion
+from registry.log.joiner import Joiner
 from registry.log.tree import Head, read_head
 from registry.proofs.checkpoint import Checkpoint
 from registry.services.checkpoints import check_continues
-from registry.services.drift import drift
 from registry.services.snapshot import one_moment
 from registry.services.verify_worker import Stretch, check_here, check_stretch, start
 
@@ -93,6 +94,9 @@ def verify(
         verdict.failures += _verify_checkpoints(connection, extent.against, head)
         verdict.checkpoints = len(extent.against)
     if extent.with_projections:
+        # Here, since it brings half of the program along.
+        from registry.services.drift import drift
+
         verdict.failures += drift(database, functools.partial(progress, "tables"))
     verdict.failures.sort(key=lambda f: head.size if f.position is None else f.position)
     return verdict

@@ -1,16 +1,21 @@
 """One process's part of a verification: stretches of the log, and the data keys they name."""
 
 import gc
-import uuid
 from dataclasses import dataclass, field
+from uuid import UUID
 
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from projections.copy_out import copy_lines
 from registry.database.connection import Connection, connect
 from registry.database.queries import load_queries
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CannotDecrypt, MasterKeyWrong
-from registry.log.chunk import ChunkReport, SealedVersion, check_rows
+from registry.log.chunk import check_rows
+from registry.log.findings import ChunkReport, SealedVersion
 from registry.log.rows import copy_rows
 from registry.services.snapshot import begin_reading
 
@@ -38,13 +43,13 @@ def check_stretch(
     stretch = Stretch(report)
     sealed, report.sealed = report.sealed, []
     if keyring is None:
-        stretch.unopened = len(sealed)
-        sealed = _doubtful(connection, sealed)
-        stretch.unopened -= len(sealed)
-    ids = [version.data_key_id for version in sealed]
-    rows = connection.execute(_QUERIES["data_keys"], {"ids": ids}, binary=True).fetchall()
-    stored = {row[0]: row for row in rows}
-    for version in sealed:
+        known = _known_versions(connection, sealed)
+        unknown = [one for one in sealed if one[1] not in known]
+        stretch.unopened = len(sealed) - len(unknown)
+        sealed = unknown
+    versions = [SealedVersion.of(*one) for one in sealed]
+    stored = _stored_keys(connection, [version.data_key_id for version in versions])
+    for version in versions:
         row = stored.get(version.data_key_id)
         if row is None:
             stretch.lacking.append(version)
@@ -53,15 +58,25 @@ def check_stretch(
     return stretch
 
 
-def _doubtful(connection: Connection, sealed: list[SealedVersion]) -> list[SealedVersion]:
-    """The versions that need a closer look, although no key is to be opened."""
-    parameters = {
-        "ids": [version.data_key_id for version in sealed],
-        "credential_ids": [version.credential_id for version in sealed],
-        "versions": [version.version for version in sealed],
-    }
-    doubtful = {row[0] for row in connection.execute(_QUERIES["doubtful_data_keys"], parameters)}
-    return [version for version in sealed if version.data_key_id in doubtful]
+def _known_versions(connection: Connection, sealed: list[tuple[int, str]]) -> set[str]:
+    """The versions whose data key is there, as far as these stand where they are looked for.
+
+    Ids are ordered by time, as the log is, so nearly all of them stand side by side.
+    """
+    if not sealed:
+        return set()
+    lines = [line for _, line in sealed]
+    first, last = (UUID(line.partition("\t")[0]) for line in (min(lines), max(lines)))
+    statement = sql.SQL(_QUERIES["copy_data_keys_between"].decode()).format(
+        first=first, last=last, limit=2 * len(lines)
+    )
+    return set(copy_lines(connection, statement.as_string(connection)))
+
+
+def _stored_keys(connection: Connection, ids: list[str]) -> dict[str, TupleRow]:
+    """The rows of these data keys, as far as there are any, by their ids."""
+    rows = connection.execute(_QUERIES["data_keys"], {"ids": ids}, binary=True).fetchall()
+    return {row[0]: row for row in rows}
 
 
 def _check_key(
@@ -82,7 +97,7 @@ def _check_key(
         stretch.unopened += 1
         return
     try:
-        keyring.unwrap(uuid.UUID(version.data_key_id), wrapped, master_key_id)
+        keyring.unwrap(UUID(version.data_key_id), wrapped, master_key_id)
         stretch.keys += 1
     except MasterKeyWrong:
         stretch.unopened += 1

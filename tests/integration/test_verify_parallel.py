@@ -47,13 +47,16 @@ def test_processes_find_what_one_finds(
     assert failures(1) == failures(2) == []
     with long_log.transaction():
         long_log.execute("SET LOCAL session_replication_role = replica")
-        long_log.execute("UPDATE audit_events SET actor = 'x' WHERE position IN (5, 40000, 66000)")
-        long_log.execute("DELETE FROM audit_events WHERE position = 50000")
+        long_log.execute(
+            "UPDATE audit_events SET actor = 'x' WHERE position = ANY (%s)",
+            [[5, CHUNK + 3, 2 * CHUNK + 7]],
+        )
+        long_log.execute("DELETE FROM audit_events WHERE position = %s", [2 * CHUNK - 9])
     expected = [
         ("leaf hashes", 5),
-        ("leaf hashes", 40000),
-        ("positions", 50000),
-        ("leaf hashes", 66000),
+        ("leaf hashes", CHUNK + 3),
+        ("positions", 2 * CHUNK - 9),
+        ("leaf hashes", 2 * CHUNK + 7),
     ]
     in_copies = [one for one in failures(2) if one[0] != "stream versions"]
     assert in_copies == expected

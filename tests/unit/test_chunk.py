@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.log import chunk, merkle
+from registry.log import block, chunk, findings, joiner, merkle, row_form
 from registry.log.leaf import Leaf, encode
 
 MOMENT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -46,7 +46,7 @@ def row(raw: bytes, digest: bytes, roots: Sequence[bytes]) -> bytes:
     array = head + (struct.pack(">ii", len(roots), 1) + sized if roots else b"")
     parts = (digest, array)
     return (
-        struct.pack(">h", len(chunk.SELECTED))
+        struct.pack(">h", len(row_form.SELECTED))
         + b"".join(struct.pack(">i", len(part)) + part for part in parts)
         + raw
     )
@@ -65,7 +65,7 @@ class Log:
             self.rows.append(row(raw, digest, merkle.grow(self.peaks, position, digest)))
 
 
-def found(report: chunk.ChunkReport) -> list[tuple[str, int | None]]:
+def found(report: findings.ChunkReport) -> list[tuple[str, int | None]]:
     return [(failure.check, failure.position) for failure in report.failures]
 
 
@@ -75,9 +75,9 @@ def test_an_honest_stretch_gives_its_nodes_and_no_failure(size: int) -> None:
     log = Log(size)
     report = chunk.check_rows(log.rows, 0, size)
     assert (found(report), report.nodes) == ([], log.peaks)
-    joiner = chunk.Joiner()
-    joiner.add(report)
-    assert (joiner.nodes, joiner.failures) == (log.peaks, [])
+    joined = joiner.Joiner()
+    joined.add(report)
+    assert (joined.nodes, joined.failures) == (log.peaks, [])
 
 
 @settings(deadline=None)
@@ -90,9 +90,9 @@ def test_whatever_bit_is_changed_something_is_found(
     at = data.draw(st.integers(0, len(original) - 1))
     log.rows[position] = original[:at] + bytes([original[at] ^ 1 << bit]) + original[at + 1 :]
     report = chunk.check_rows(log.rows, 0, 100)
-    joiner = chunk.Joiner()
-    joiner.add(report)
-    assert report.failures or joiner.failures or joiner.nodes != log.peaks
+    joined = joiner.Joiner()
+    joined.add(report)
+    assert report.failures or joined.failures or joined.nodes != log.peaks
 
 
 @settings(deadline=None)
@@ -117,38 +117,39 @@ def test_failures_beyond_the_limit_are_counted() -> None:
     log = Log(300)
     rows = [one[:-1] + b"X" for one in log.rows]
     report = chunk.check_rows(rows, 0, 300)
-    assert len(report.failures) == chunk.MAX_FAILURES
-    assert report.more_failures == 300 - chunk.MAX_FAILURES
+    assert len(report.failures) == findings.MAX_FAILURES
+    assert report.more_failures == 300 - findings.MAX_FAILURES
 
 
 @pytest.fixture
 def small_stretches(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(chunk, "CHUNK", 8)
-    monkeypatch.setattr(chunk, "CHUNK_LEVEL", 3)
+    for module in (chunk, joiner):
+        monkeypatch.setattr(module, "CHUNK", 8)
+    monkeypatch.setattr(joiner, "CHUNK_LEVEL", 3)
     return 8
 
 
-def stretches(rows: Sequence[bytes], size: int) -> tuple[chunk.Joiner, list[chunk.Failure]]:
-    joiner, failures = chunk.Joiner(), []
+def stretches(rows: Sequence[bytes], size: int) -> tuple[joiner.Joiner, list[findings.Failure]]:
+    joined, failures = joiner.Joiner(), []
     for first in range(0, len(rows), size):
         part = rows[first : first + size]
         report = chunk.check_rows(part, first, first + len(part))
         failures += report.failures
-        joiner.add(report)
-    return joiner, failures + joiner.failures
+        joined.add(report)
+    return joined, failures + joined.failures
 
 
 @pytest.mark.parametrize("size", [8, 9, 16, 50, 64, 100])
 def test_stretches_are_put_together_to_the_whole_tree(small_stretches: int, size: int) -> None:
     log = Log(size)
-    joiner, failures = stretches(log.rows, small_stretches)
-    assert (joiner.nodes, failures) == (log.peaks, [])
+    joined, failures = stretches(log.rows, small_stretches)
+    assert (joined.nodes, failures) == (log.peaks, [])
 
 
 @pytest.mark.parametrize("position", [15, 31, 47, 63])
 def test_a_wrong_root_above_the_stretches_is_named(small_stretches: int, position: int) -> None:
     log = Log(64)
-    at = log.rows[position].index(struct.pack(">h", len(chunk.SELECTED))) + 42 + 20
+    at = log.rows[position].index(struct.pack(">h", len(row_form.SELECTED))) + 42 + 20
     roots = (len(bin(position + 1)) - len(bin(position + 1).rstrip("0"))) * 36
     last = at + roots - 1
     changed = log.rows[position]
@@ -175,3 +176,71 @@ def test_a_row_that_ends_too_soon_is_named() -> None:
     log = Log(8)
     log.rows[5] = log.rows[5][:60]
     assert ("rows", 5) in found(chunk.check_rows(log.rows, 0, 8))
+
+
+SIZE = 3 * (block.ROWS + 1) + 40
+"""Some blocks, and a part of one."""
+
+
+@pytest.mark.parametrize(
+    "position", [0, 1, block.ROWS - 1, block.ROWS, block.ROWS + 1, 2 * block.ROWS, SIZE - 1]
+)
+def test_a_fault_in_any_place_of_a_block_is_named_where_it_is(position: int) -> None:
+    log = Log(SIZE)
+    log.rows[position] = log.rows[position][:-1] + b"X"
+    report = chunk.check_rows(log.rows, 0, SIZE)
+    assert found(report) == [("leaf hashes", position)]
+    assert report.nodes == log.peaks
+
+
+def test_blocks_in_a_row_give_the_whole_tree_without_a_look_at_each_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[bytes] = []
+    check_one = chunk._RowByRow._check
+    monkeypatch.setattr(
+        chunk._RowByRow, "_check", lambda self, row: (looked_at.append(row), check_one(self, row))
+    )
+    log = Log(SIZE)
+    report = chunk.check_rows(log.rows, 0, SIZE)
+    assert (found(report), report.nodes) == ([], log.peaks)
+    # The last row of each whole block, which has roots of larger subtrees too.
+    assert looked_at == log.rows[block.ROWS : SIZE : block.ROWS + 1]
+
+
+def sealed(data: bytes) -> list[tuple[int, str]]:
+    """What is noted about an event with this data, by way of a block."""
+    one = leaf(0, {}, STREAMS[0])._replace(event_type="CredentialAdded", data=data.decode())
+    raw = encode(one)
+    report = chunk.check_rows([row(raw, merkle.leaf_hash(raw), [])], 0, 1)
+    return report.sealed or [(failure.position or 0, failure.check) for failure in report.failures]
+
+
+KEY, CREDENTIAL = str(uuid.UUID(int=7)), str(uuid.UUID(int=8))
+USUAL = f'{{"credential_id":"{CREDENTIAL}","version":3,"data_key_id":"{KEY}","tokens":{{}}}}'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        USUAL,
+        USUAL.replace(":", ": "),
+        USUAL.replace("data_key_id", "data\\u005fkey_id"),
+        f'{{"x":{{"version":9,"data_key_id":"no"}},{USUAL[1:]}',
+        f'{USUAL[:-1]},"data_key_id":"{KEY}"}}',
+        f'{{"version":3,"data_key_id":"{KEY}","credential_id":"{CREDENTIAL}"}}',
+    ],
+)
+def test_however_the_data_is_written_its_data_key_is_the_one_that_a_parser_finds(data: str) -> None:
+    assert sealed(data.encode()) == [(0, f"{KEY}\t{CREDENTIAL}\t3\n")]
+
+
+def test_of_a_name_that_stands_twice_the_last_counts_as_for_the_program() -> None:
+    other = str(uuid.UUID(int=9))
+    data = f'{USUAL[:-1]},"data_key_id":"{other}"}}'
+    assert sealed(data.encode()) == [(0, f"{other}\t{CREDENTIAL}\t3\n")]
+
+
+@pytest.mark.parametrize("data", ["{}", "[1]", f'{{"x":{USUAL}}}', USUAL.replace("data_", "")])
+def test_data_that_names_no_data_key_is_a_fault(data: str) -> None:
+    assert sealed(data.encode()) == [(0, "data keys")]

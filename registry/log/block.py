@@ -1,0 +1,136 @@
+"""Checks a block of rows all at once: level by level of the tree, and not row by row.
+
+This is the innermost loop of a verification. It only tells whether all is as it should
+be; where it is not, `registry.log.chunk` looks row by row for what is wrong.
+"""
+
+import struct
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+
+from registry.log import row_form
+from registry.log.findings import NOTED, ChunkReport
+from registry.log.merkle import completed_subtrees
+
+LEVEL: Final = 8
+ROWS: Final = (1 << LEVEL) - 1
+"""Rows of a whole block. The last leaf of a subtree of 2**LEVEL is left out: it also has
+roots of subtrees that are larger than its block."""
+
+_LEAF_STARTS: Final = tuple(
+    row_form.ROOTS + len(row_form.ARRAY_START[count]) + count * row_form.ROOT
+    for count in map(completed_subtrees, range(ROWS))
+)
+"""Where the leaf starts in a row, by the row's place in the block."""
+
+_CREDENTIAL: Final = b'{"credential_id":"'
+_VERSION: Final = b'"version":'
+_KEY: Final = b',"data_key_id":"'
+_NOTED_LENGTHS: Final = frozenset(map(len, NOTED))
+
+
+def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
+    """Whether the rows are the events from `first` on, in full; if so the report goes on.
+
+    `first` is a multiple of 2**LEVEL, and there are `ROWS` rows at most. Otherwise False,
+    and the report is what it was.
+    """
+    starts = _LEAF_STARTS[: len(rows)]
+    leaves = [sha256(b"\x00" + row[at:]).digest() for row, at in zip(rows, starts, strict=True)]
+    heads, peaks = _heads_and_peaks(leaves)
+    if not all(map(bytes.startswith, rows, heads)):
+        return False
+    try:
+        places = [row_form.USUAL.unpack_from(row, at) for row, at in zip(rows, starts, strict=True)]
+    except struct.error:
+        return False
+    if [one[0] for one in places] != list(range(first, first + len(rows))):
+        return False
+    _note(report, rows, starts, places)
+    report.nodes += peaks
+    return True
+
+
+def _heads_and_peaks(leaves: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """What each row must start with, up to its leaf; and the subtrees, largest first."""
+    heads = [b""] * len(leaves)
+    peaks: list[bytes] = []
+    nodes, roots, level = leaves, [b""] * len(leaves), 0
+    while nodes:
+        # Of the rows that complete a subtree of this level, every other completes no larger one.
+        step = 1 << level
+        places = slice(step - 1, None, 2 * step)
+        start, end = row_form.START, row_form.ARRAY_START[level]
+        heads[places] = [
+            start + leaf + end + root for leaf, root in zip(leaves[places], roots[::2], strict=True)
+        ]
+        if len(nodes) & 1:
+            peaks.append(nodes[-1])
+        nodes = [
+            sha256(b"\x01" + left + right).digest()
+            for left, right in zip(nodes[::2], nodes[1::2], strict=False)
+        ]
+        roots = [
+            lower + row_form.ROOT_START + node
+            for lower, node in zip(roots[1::2], nodes, strict=True)
+        ]
+        level += 1
+    return heads, peaks[::-1]
+
+
+def _note(
+    report: ChunkReport,
+    rows: Sequence[bytes],
+    starts: Sequence[int],
+    places: Sequence[tuple[int, int, bytes, int, int]],
+) -> None:
+    first_versions, last_versions = report.first_versions, report.last_versions
+    known, sealed = last_versions.get, report.sealed.append
+    for row, start, usual in zip(rows, starts, places, strict=True):
+        position, type_length, stream, version, length = usual
+        type_start = start + row_form.USUAL.size
+        if type_length != row_form.USUAL_LENGTH:
+            _, stream, version, type_start, type_end = row_form.place(row, start)
+            length = type_end - type_start
+        last = known(stream)
+        if last is not None and version == last + 1:
+            last_versions[stream] = version
+        elif last is None:
+            first_versions[stream] = version, position
+            last_versions[stream] = version
+        else:
+            report.note_version(stream, version, position)
+        if length in _NOTED_LENGTHS:
+            event_type = row[type_start : type_start + length]
+            if event_type in NOTED:
+                line = _usual_key(row, type_start + length)
+                if line:
+                    sealed((position, line))
+                else:
+                    report.note_data_keys(position, event_type, row, type_start + length)
+
+
+def _usual_key(row: bytes, type_end: int) -> str | None:
+    """The version that an event's data names, read without parsing it; None where in doubt.
+
+    In doubt is whatever is not written as we write it, or where a name could be escaped,
+    or stand twice, or within another value.
+    """
+    start, end = row_form.data_place(row, type_end)
+    key = row.find(_KEY, start, end)
+    number = row.rfind(_VERSION, start, key) + len(_VERSION)
+    version = row[number:key]
+    if (
+        key < 0
+        or not row.startswith(_CREDENTIAL, start)
+        or not version.isdigit()
+        or row.find(b"{", start + 1, key) >= 0
+        or row.find(b"\\", start, end) >= 0
+        or row.find(_KEY, key + 1, end) >= 0
+    ):
+        return None
+    credential = start + len(_CREDENTIAL)
+    key += len(_KEY)
+    names = row[key : key + 36], row[credential : credential + 36], version
+    return (b"%b\t%b\t%b\n" % names).decode(errors="replace")

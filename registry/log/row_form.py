@@ -1,0 +1,98 @@
+"""A row of the log as the database sends it in binary for a verification.
+
+It is the leaf hash, the subtree roots and then the leaf, so that what is hashed is a slice
+of what was read. https://www.postgresql.org/docs/current/sql-copy.html (binary format)
+"""
+
+import struct
+from typing import Final, NamedTuple
+
+from registry.log.leaf import COLUMNS
+
+SELECTED: Final = ("leaf_hash", "subtree_roots", *COLUMNS)
+"""The columns of a row, in this order."""
+
+START: Final = struct.pack(">hi", len(SELECTED), 32)
+"""What a row starts with: its column count, and the length of the leaf hash."""
+ROOTS: Final = len(START) + 32
+"""Where the subtree roots start."""
+ROOTS_LENGTH: Final = struct.Struct(">i")
+
+# What comes before the roots of an array of bytea, by their number, the length included.
+# https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/arrayfuncs.c (array_send)
+ARRAY_START: Final = [
+    struct.pack(">iiii", 12, 0, 0, 17),
+    *(struct.pack(">iiiiii", 20 + 36 * n, 1, 0, 17, n, 1) for n in range(1, 64)),
+]
+ROOT_START: Final = struct.pack(">i", 32)
+ROOT: Final = len(ROOT_START) + 32
+"""A root with its length before it."""
+
+# The position, the event's id, and the length of the stream's type; then that type, the
+# stream's id, the version, and the length of the event's type.
+_PLACE: Final = struct.Struct(">4xq20xi")
+_VERSION: Final = struct.Struct(">4xii")
+_STREAM_ID: Final = 20
+# The same at once, where the stream's type has seven letters: "account", or "release".
+USUAL: Final = struct.Struct(f">4xq20xi{7 + _STREAM_ID}s4xii")
+USUAL_LENGTH: Final = 7
+_DATA_LENGTH: Final = struct.Struct(">iii")
+
+
+class Place(NamedTuple):
+    """Where an event stands, and where its type stands in the row."""
+
+    position: int
+    stream: bytes
+    """The stream's type and id, as in the leaf."""
+    version: int
+    type_start: int
+    type_end: int
+
+
+def leaf_start(row: bytes) -> int:
+    """Where the leaf starts.
+
+    Raises:
+        struct.error: the row is too short or otherwise malformed.
+    """
+    (length,) = ROOTS_LENGTH.unpack_from(row, ROOTS)
+    if length < 0 or not row.startswith(START):
+        raise struct.error
+    return ROOTS + ROOTS_LENGTH.size + int(length)
+
+
+def place(row: bytes, leaf: int) -> Place:
+    """Reads where the event stands; `leaf` is where its leaf starts.
+
+    Raises:
+        struct.error: the row is too short or otherwise malformed.
+    """
+    position, length = _PLACE.unpack_from(row, leaf)
+    start = leaf + _PLACE.size
+    end = start + length + _STREAM_ID
+    version, type_length = _VERSION.unpack_from(row, end)
+    type_start = end + _VERSION.size
+    return Place(position, row[start:end], version, type_start, type_start + type_length)
+
+
+def data_place(row: bytes, type_end: int) -> tuple[int, int]:
+    """Where the stored data of the event whose type ends there starts and ends.
+
+    Raises:
+        struct.error: the row is too short or otherwise malformed.
+    """
+    _, _, length = _DATA_LENGTH.unpack_from(row, type_end)
+    start = type_end + _DATA_LENGTH.size
+    return start, start + length
+
+
+def roots_of(row: bytes, leaf: int) -> list[bytes] | None:
+    """The subtree roots; None if they are not an array of 32-byte roots as it is sent."""
+    array = row[ROOTS:leaf]
+    body = array[len(ARRAY_START[1]) :]
+    roots = [body[at + len(ROOT_START) : at + ROOT] for at in range(0, len(body), ROOT)]
+    if len(roots) >= len(ARRAY_START):
+        return None
+    again = ARRAY_START[len(roots)] + b"".join(ROOT_START + root for root in roots)
+    return roots if again == array else None
