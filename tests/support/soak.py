@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import psutil
 import psycopg
@@ -39,6 +39,13 @@ _LOAD: Final = Path(__file__).with_name("load.py")
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 _RESENT: Final = 400
 """So many commands are sent again, at most; all that were not answered among them."""
+
+
+class Server(Protocol):
+    """What clients talk to."""
+
+    def ensure_running(self) -> str:
+        """Its address."""
 
 
 @dataclass(slots=True)
@@ -65,9 +72,12 @@ def soak(
     chance = random.Random(seed)  # noqa: S311 - the same moments each time
     report = Report()
     started = time.monotonic()
-    with _own_server() as server, _clients(server, clients, seed, report) as folder:
+    with (
+        _own_server() as server,
+        load_clients(server, server.pgdata.parent, clients, seed, report) as folder,
+    ):
         for number in range(rounds):
-            _await_answers(folder, clients)
+            await_answers(folder, clients)
             time.sleep(chance.uniform(0, seconds))
             if chance.random() < 0.5:
                 kill(server)
@@ -78,9 +88,9 @@ def soak(
             server.ensure_running()
             report.rounds += 1
             tell(f"round {number + 1} of {rounds}: {_lines(folder, 'acknowledged')} answers so far")
-        _await_answers(folder, clients)
+        await_answers(folder, clients)
         _stop_clients(folder)
-        _check(server, folder, report)
+        check(server, folder, report)
     report.seconds = round(time.monotonic() - started, 1)
     return report
 
@@ -129,8 +139,11 @@ def _own_server() -> Iterator[EmbeddedServer]:
 
 
 @contextlib.contextmanager
-def _clients(server: EmbeddedServer, clients: int, seed: int, report: Report) -> Iterator[Path]:
-    folder = server.pgdata.parent / "clients"
+def load_clients(
+    server: Server, parent: Path, clients: int, seed: int, report: Report
+) -> Iterator[Path]:
+    """Clients that send commands until the folder, which is theirs, holds a file `stop`."""
+    folder = parent / "clients"
     folder.mkdir()
     environment = {
         **os.environ,
@@ -165,7 +178,7 @@ def _clients(server: EmbeddedServer, clients: int, seed: int, report: Report) ->
                 report.problems.append("a client did not end")
 
 
-def _await_answers(folder: Path, more: int) -> None:
+def await_answers(folder: Path, more: int) -> None:
     """Returns when the clients are at work: each crash hits a server that had answered."""
     wanted = _lines(folder, "acknowledged") + more
     deadline = time.monotonic() + 60
@@ -190,7 +203,8 @@ def _read(folder: Path, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def _check(server: EmbeddedServer, folder: Path, report: Report) -> None:
+def check(server: Server, folder: Path, report: Report) -> None:
+    """Compares the log with what the clients were told, and writes down what does not fit."""
     sent: dict[str, Command] = {one["id"]: one for one in _read(folder, "sent")}
     answers = {one["id"]: one for one in _read(folder, "acknowledged")}
     promised = {key: one["positions"] for key, one in answers.items() if "positions" in one}
@@ -227,7 +241,7 @@ def _applied(connection: psycopg.Connection[Any]) -> dict[str, list[int]]:
 
 
 def _send_again(
-    server: EmbeddedServer,
+    server: Server,
     folder: Path,
     sent: dict[str, Command],
     answers: dict[str, Any],

@@ -1,0 +1,48 @@
+"""The primary dies and a standby takes its place: nothing acknowledged is lost, nobody restarts."""
+
+import time
+
+import psycopg
+from support.load import carry_out
+from support.pair import pair
+from support.soak import Report, await_answers, check, load_clients
+
+from registry.database.connection import SingleConnection
+from registry.database.target import Target
+from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.loader import CredentialLoader
+from registry.services.executor import Invocation
+from registry.services.resolution import Wish
+
+
+def test_clients_go_on_at_the_standby_and_nothing_acknowledged_is_lost() -> None:
+    report = Report()
+    with pair() as servers, load_clients(servers, servers.folder, 3, 7, report) as folder:
+        await_answers(folder, more=30)
+        servers.fail_over()
+        await_answers(folder, more=30)
+        (folder / "stop").touch()
+        time.sleep(0.2)
+        check(servers, folder, report)
+    assert report.problems == []
+    assert report.acknowledged > 10
+    assert report.sent_again > 0
+
+
+def test_a_bot_loads_its_key_from_the_standby_and_the_release_before_is_there_too() -> None:
+    keyring = MasterKeyring([generate_master_key()])
+    with pair() as servers, CredentialLoader(servers.ensure_running(), keyring=keyring) as loader:
+        database = SingleConnection(Target(servers.ensure_running()))
+        import_aster = {"kind": "import", "account": "main_bot", "value": "1"}
+        carry_out(database, keyring, import_aster, Invocation(actor="ann@desk"))
+        database.close()
+        before = loader.release_one("main_bot", "aster", Wish())
+        servers.fail_over()
+        after = loader.release_one("main_bot", "aster", Wish())
+        with psycopg.connect(servers.ensure_running()) as connection:
+            rows = connection.execute(
+                "SELECT event_id FROM audit_events WHERE event_type = 'CredentialReleased'"
+            )
+            recorded = {row[0] for row in rows}
+    assert after.plain() == before.plain()
+    assert recorded == {before.release_id, after.release_id}

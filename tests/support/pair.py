@@ -1,0 +1,90 @@
+"""A primary and a synchronous standby: what a failover, by Patroni or by hand, has to do with."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from registry.database.embedded import EmbeddedServer, program_folder
+from registry.database.migrator import Migrator
+from support.soak import kill
+
+_STANDBY: Final = "standby"
+
+
+class Pair:
+    """Two servers; the second repeats the first, which waits for it at each commit."""
+
+    def __init__(self, folder: Path) -> None:
+        self.primary = EmbeddedServer(folder / "primary")
+        self.folder = folder
+        self._pgdata = folder / _STANDBY
+        self._first = conninfo_to_dict(self.primary.ensure_running())
+        with psycopg.connect(self.primary.ensure_running(), autocommit=True) as connection:
+            Migrator(connection).up()
+            self._make_standby()
+            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{_STANDBY}'")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def ensure_running(self) -> str:
+        """Both servers, as a client names them: whichever takes writes is the one."""
+        hosts = f"{self._first['host']},{self._pgdata}"
+        return make_conninfo(
+            "", **{**self._first, "host": hosts}, target_session_attrs="read-write"
+        )
+
+    def fail_over(self) -> None:
+        """The primary dies with all its processes, and the standby takes its place."""
+        kill(self.primary)
+        self._run("pg_ctl", "promote", "-w", "-D", str(self._pgdata))
+
+    def stop(self) -> None:
+        """Stops what runs of the two."""
+        self.primary.stop()
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(self._pgdata))
+
+    def _make_standby(self) -> None:
+        # https://www.postgresql.org/docs/current/app-pgbasebackup.html
+        self._pgdata.mkdir(mode=0o700)
+        owner = self.primary.pgdata.stat()
+        os.chown(self._pgdata, owner.st_uid, owner.st_gid)
+        source = make_conninfo(
+            "", host=self._first["host"], user=self._first["user"], application_name=_STANDBY
+        )
+        target = ["-D", str(self._pgdata), "--write-recovery-conf", "--checkpoint=fast"]
+        self._run("pg_basebackup", "-d", source, *target)
+        # The primary's socket stands in its data folder, and its lock was copied with it.
+        (self._pgdata / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+        arguments = ["-w", "-o", f"-h '' -k {self._pgdata}", "-l", str(self._pgdata / "log")]
+        self._run("pg_ctl", "start", *arguments, "-D", str(self._pgdata))
+
+    def _run(self, program: str, *arguments: str) -> None:
+        owner = self.primary.pgdata.stat().st_uid
+        subprocess.run(
+            [program_folder() / program, *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=pwd.getpwuid(owner).pw_name if os.geteuid() == 0 else None,
+        )
+
+
+@contextlib.contextmanager
+def pair() -> Iterator[Pair]:
+    """A pair in a temporary folder."""
+    folder = Path(tempfile.mkdtemp(prefix="account-registry-pair-"))
+    servers = Pair(folder)
+    try:
+        yield servers
+    finally:
+        servers.stop()
+        shutil.rmtree(folder, ignore_errors=True)
