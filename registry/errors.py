@@ -179,6 +179,10 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be reached, or the connection was lost."""
 
 
+class RegistryBusy(Unavailable):
+    """Another session holds a lock that is needed, and did not give it up in time."""
+
+
 class NotMigrated(Unavailable):
     """The database lacks migrations that this program needs."""
 

@@ -96,6 +96,11 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
         )
     if state in ("40001", "40P01"):
         return errors.StaleVersion("another command changed the same rows at the same time")
+    if state == "55P03":
+        return errors.RegistryBusy(
+            "another session has kept what this needs locked for too long",
+            hint="Nothing was changed. Who it is: account-registry doctor. Then try again.",
+        )
     if state in ("42P01", "3F000", "42883", "42703"):
         return errors.NotMigrated(
             f"the database's schema does not fit this program: {message}",

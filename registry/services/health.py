@@ -21,6 +21,8 @@ from registry.services.vault import FINGERPRINT_KEY_ID
 
 _QUERIES = load_queries("registry.services", "health.sql")
 _CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)
+_BRIEF: Final = dt.timedelta(seconds=2)
+"""Whoever holds the log for longer is told."""
 
 Grade = Literal["ok", "warning", "failed"]
 
@@ -126,9 +128,22 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
         )
     if keyring is not None:
         yield from _keys(connection, keyring)
+    yield from _holders(connection)
     events, size, accounts = connection.execute(_QUERIES["counts"]).fetchone() or (0, 0, 0)
     grade: Grade = "ok" if events == size else "failed"
     yield Finding("log", grade, f"{events} events, the head says {size}; {accounts} accounts")
+
+
+def _holders(connection: Connection) -> Iterator[Finding]:
+    holders = connection.execute(_QUERIES["holding_the_log"], {"patience": _BRIEF})
+    for pid, user, application, state, age in holders:
+        since = f" for {age.total_seconds():.0f} s" if age else ""
+        yield Finding(
+            "log",
+            "warning",
+            f"session {pid} of {user} ({application or 'no name'}, {state}) holds the log{since}",
+            f"All commands wait for it. It can be ended: SELECT pg_terminate_backend({pid})",
+        )
 
 
 def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:

@@ -84,6 +84,7 @@ def test_under_a_bots_role_the_loader_needs_nothing_else(world: World, bot: Logi
 
 
 def test_a_replaced_key_is_loaded_without_a_restart(world: World, loader: CredentialLoader) -> None:
+    """Pain 19: a key that was replaced must not need a restart of the bot."""
     world.account("main_bot", "aster")
     loader.load("main_bot", "aster")
     world.credential(
@@ -95,6 +96,7 @@ def test_a_replaced_key_is_loaded_without_a_restart(world: World, loader: Creden
 def test_one_bad_credential_hides_no_other(
     world: World, loader: CredentialLoader, connection: psycopg.Connection[Any]
 ) -> None:
+    """Pain 18: one bad row must not fail the whole account."""
     world.account("main_bot", "aster", "backpack", "lighter")
     world.credentials.deactivate("main_bot", SlotName("lighter"), BY)
     with connection.transaction():

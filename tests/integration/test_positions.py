@@ -68,6 +68,7 @@ def test_a_position_lives_from_open_to_closed(manager: FundingArbPositionManager
 
 
 def test_an_unknown_or_inactive_account_is_an_error_at_once(world: World) -> None:
+    """Pain 17: an unknown account must not work on every account's positions."""
     world.account("stopped")
     world.accounts.deactivate("stopped", BY)
     with pytest.raises(errors.AccountNotFound):
@@ -79,6 +80,7 @@ def test_an_unknown_or_inactive_account_is_an_error_at_once(world: World) -> Non
 def test_another_accounts_position_cannot_be_seen_changed_or_closed_by_its_id(
     manager: FundingArbPositionManager, other: FundingArbPositionManager
 ) -> None:
+    """Pain 17: get, update and close by id must be limited to the account."""
     position_id = opened(other)
     assert manager.get(position_id) is None
     assert manager.list_open() == []
@@ -115,6 +117,7 @@ def test_bad_values_are_refused(manager: FundingArbPositionManager) -> None:
 
 
 def test_the_number_of_positions_is_limited(world: World) -> None:
+    """Pain 11: limits in the metadata must be enforced."""
     world.account("small", max_positions=2)
     manager = FundingArbPositionManager("small", world.database)
     first, _ = opened(manager), opened(manager)
@@ -125,6 +128,7 @@ def test_the_number_of_positions_is_limited(world: World) -> None:
 
 
 def test_the_exposure_is_limited_for_opening_and_for_enlarging(world: World) -> None:
+    """Pain 11: limits in the metadata must be enforced."""
     world.account("small", max_exposure_usd=1000)
     manager = FundingArbPositionManager("small", world.database)
     position_id = opened(manager, 600)

@@ -157,6 +157,7 @@ def test_an_inactive_lender_is_refused_by_name(world: World) -> None:
 def test_what_cannot_be_shared_is_refused(
     world: World, lender: str, exchange: str, error: type[errors.RegistryError]
 ) -> None:
+    """Pain 9: no cycle, no chain, no lender without a credential, no unknown type."""
     world.account("bot")
     world.account("empty")
     world.account("lender", "backpack")
@@ -209,6 +210,7 @@ def lending(world: World) -> World:
 
 
 def test_deleting_a_lender_says_who_is_affected(lending: World) -> None:
+    """Pain 9: deleting a lender in use must not remove the shares in silence."""
     with pytest.raises(errors.AccountInUse, match="one, two"):
         lending.accounts.delete("lender", BY)
     assert len(shares(lending)) == 3
@@ -297,6 +299,7 @@ def write_share(
 def test_the_database_refuses_what_the_commands_refuse(
     world: World, connection: Connection
 ) -> None:
+    """Pain 9: good manners of a command are not enough."""
     ids = {n: world.account(n, "backpack") for n in ("a", "b", "c", "stopped")}
     ids["empty"] = world.account("empty")
     world.accounts.deactivate("stopped", BY)
