@@ -39,7 +39,7 @@ from registry.values import MAX_REASON, short_text
 log = structlog.get_logger(__name__)
 
 _DECISIONS: Final = 20
-_RECONNECTIONS: Final = 9
+_RECONNECTIONS: Final = 13
 _LONGEST_PAUSE: Final = 5.0
 
 
