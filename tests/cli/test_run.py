@@ -7,38 +7,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.bots import login_role
 from support.cli import CommandLine
-
-BACKPACK = '{"public_key": "pub-1", "secret_key": "sec-1"}'
-LIGHTER = '{"private_key": "it\'s \\"$HOME\\" \\\\ 1"}'
-SHOW = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
+from support.running import SHOW, borrowing_bot, run, show
 
 
 @pytest.fixture
 def bot(cli: CommandLine) -> CommandLine:
-    """An account `bot` that borrows Backpack from `lender`, and has Lighter itself."""
-    for account in ("lender", "bot"):
-        cli("create-account", account)
-    cli("add-credential", "lender", "backpack", "--from-json", "-", stdin=BACKPACK)
-    cli("add-credential", "bot", "lighter", "--from-json", "-", stdin=LIGHTER)
-    assert cli("share", "bot", "lender", "backpack").exit_status == 0
-    return cli
-
-
-def run(cli: CommandLine, *arguments: str, **environment: str) -> Any:
-    """What a program sees: its environment and its arguments."""
-    result = cli.process("run", "--account", "bot", *arguments, **environment)
-    assert result.exit_status == 0, result.err
-    return json.loads(result.out)
-
-
-def show(*arguments: str) -> tuple[str, ...]:
-    """The command that shows what it was given."""
-    return ("--", sys.executable, "-c", SHOW, *arguments)
+    return borrowing_bot(cli)
 
 
 def test_the_program_gets_the_variables_that_bots_expect(bot: CommandLine) -> None:
@@ -49,23 +27,6 @@ def test_the_program_gets_the_variables_that_bots_expect(bot: CommandLine) -> No
     assert environment["LIGHTER_API_KEY_INDEX"] == "0"
     assert environment["REGISTRY_ACCOUNT"] == "bot"
     assert arguments == ["--flag", "$HOME", "a b"]
-
-
-def test_nothing_that_is_not_the_programs_is_passed_on(bot: CommandLine) -> None:
-    planted = {
-        "ASTER_API_KEY": "other",
-        "ASTER_SECRET_KEY_MAIN_BOT": "other",
-        "MAIN_BOT_ASTER_SECRET_KEY": "other",
-        "PARADEX_MNEMONIC": "other",
-        "API_KEY_PRIVATE_KEY_2": "other",
-        "PGPASSWORD": "other",
-        "CREDENTIAL_ENCRYPTION_KEY_FILE": "",
-        "REGISTRY_LOG_LEVEL": "error",
-    }
-    environment, _ = run(bot, *show(), MY_SETTING="kept", **planted)
-    assert environment.keys() & {*planted, "CREDENTIAL_ENCRYPTION_KEY", "DATABASE_URL"} == set()
-    assert environment["MY_SETTING"] == "kept"
-    assert bot.master_key not in environment.values()
 
 
 def test_the_database_and_others_are_passed_on_when_asked(bot: CommandLine) -> None:

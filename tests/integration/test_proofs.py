@@ -1,10 +1,7 @@
 """From a checkpoint to a proof that is verified without the database."""
 
-import base64
-import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import psycopg
 import pytest
 from support import offline_verifier
 from support.cli import CommandLine
+from support.proving import proof, public_key, signed_log
 
 from registry.log import leaf as leaves
 from registry.log.rows import copy_leaves
@@ -19,36 +17,11 @@ from registry.proofs.bundle import verify_bundle
 from registry.proofs.note import Verifier
 
 ROOT = Path(__file__).resolve().parents[2]
-Document = dict[str, Any]
 
 
 @pytest.fixture
 def signed(cli: CommandLine) -> CommandLine:
-    """Nine events, a key for checkpoints, and a checkpoint over all of them."""
-    for account in ("one", "two"):
-        cli("create-account", account)
-        for key in ("first", "second"):
-            verb = "add-credential" if key == "first" else "replace-credential"
-            fields = json.dumps({"api_key": f"{account}-{key}", "secret_key": "s-e-c-r-e-t"})
-            cli(verb, account, "aster", "--from-json", "-", stdin=fields)
-    cli("update-account", "one", "--description", "text")
-    cli("deactivate-credential", "one", "aster")
-    cli("reactivate-credential", "one", "aster")
-    assert cli("generate-checkpoint-key", "--origin", "test.example/log").exit_status == 0
-    assert cli("checkpoint").exit_status == 0
-    return cli
-
-
-def public_key(cli: CommandLine) -> str:
-    return (cli.folder / "config" / "checkpoint.pub").read_text()
-
-
-def proof(cli: CommandLine, *what: str) -> Document:
-    path = cli.folder / "proof.json"
-    done = cli("prove", *what, "--out", str(path), "--json")
-    assert done.exit_status == 0, done.err
-    document: Document = json.loads(path.read_text())
-    return document
+    return signed_log(cli)
 
 
 @pytest.mark.parametrize("position", range(9))
@@ -107,111 +80,6 @@ def test_the_key_itself_can_be_given_instead_of_its_file(signed: CommandLine) ->
     assert signed("verify-proof", path, "--key", public_key(signed).strip()).exit_status == 0
     missing = signed("verify-proof", path, "--key", "/nowhere/key.pub", "--json")
     assert (missing.exit_status, missing.error["code"]) == (7, "checkpoint_key_missing")
-
-
-def swap(one: int, other: int) -> Callable[[Document], None]:
-    def change(document: Document) -> None:
-        path = document["events"][0]["path"]
-        path[one], path[other] = path[other], path[one]
-
-    return change
-
-
-def truncate(document: Document) -> None:
-    document["events"][0]["path"].pop()
-
-
-def prolong(document: Document) -> None:
-    document["events"][0]["path"].append(base64.b64encode(bytes(32)).decode())
-
-
-def other_index(document: Document) -> None:
-    document["events"][0]["position"] = 4
-
-
-def beyond_the_size(document: Document) -> None:
-    document["events"][0]["position"] = 9
-
-
-def no_index(document: Document) -> None:
-    document["events"][0]["position"] = True
-
-
-def other_size(document: Document) -> None:
-    document["checkpoint"] = document["checkpoint"].replace("\n9\n", "\n10\n")
-
-
-def other_root(document: Document) -> None:
-    lines = document["checkpoint"].split("\n")
-    lines[2] = base64.b64encode(bytes(32)).decode()
-    document["checkpoint"] = "\n".join(lines)
-
-
-def other_actor(document: Document) -> None:
-    raw = base64.b64decode(document["events"][0]["leaf"])
-    changed = leaves.decode(raw)._replace(actor="nobody@nowhere")
-    document["events"][0]["leaf"] = base64.b64encode(leaves.encode(changed)).decode()
-
-
-def no_event(document: Document) -> None:
-    document["events"] = []
-
-
-def twice(document: Document) -> None:
-    document["events"] *= 2
-
-
-def of_another_credential(document: Document) -> None:
-    document["about"] = {"credential_ids": ["another"]}
-
-
-def no_format(document: Document) -> None:
-    document["format"] = "another"
-
-
-def not_base64(document: Document) -> None:
-    document["events"][0]["leaf"] = "?"
-
-
-def no_checkpoint(document: Document) -> None:
-    del document["checkpoint"]
-
-
-@pytest.mark.parametrize(
-    "forge",
-    [
-        swap(0, 1),
-        truncate,
-        prolong,
-        other_index,
-        beyond_the_size,
-        no_index,
-        other_size,
-        other_root,
-        other_actor,
-        no_event,
-        twice,
-        of_another_credential,
-        no_format,
-        not_base64,
-        no_checkpoint,
-    ],
-)
-def test_a_forged_proof_is_refused(signed: CommandLine, forge: Callable[[Document], None]) -> None:
-    document = proof(signed, "3")
-    forge(document)
-    path = signed.file("forged.json", json.dumps(document))
-    refused = signed("verify-proof", path, "--json")
-    assert (refused.exit_status, refused.error["code"]) == (6, "invalid_proof")
-
-
-def test_a_proof_against_an_older_root_is_refused(signed: CommandLine) -> None:
-    old = proof(signed, "3")["checkpoint"]
-    signed("create-account", "three")
-    signed("checkpoint")
-    document = {**proof(signed, "3"), "checkpoint": old}
-    path = signed.file("forged.json", json.dumps(document))
-    assert signed("verify-proof", path).exit_status == 6
 
 
 def test_an_event_after_the_checkpoint_cannot_be_proved_yet(signed: CommandLine) -> None:

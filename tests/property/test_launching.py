@@ -1,7 +1,6 @@
 """The env file in memory, and what is taken out of an environment."""
 
 import os
-from unittest.mock import patch
 
 from dotenv import dotenv_values
 from hypothesis import given
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.encryption.secret import Secret
-from registry.services.launching import memory_file, scrubbed
+from registry.services.launching import memory_file
 
 TEXTS = (
     st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn", "Cf")) | st.just("\n"), min_size=1)
@@ -26,15 +25,3 @@ def test_a_file_in_memory_reads_back_as_it_was_given(values: dict[str, str]) -> 
         assert dotenv_values(path, interpolate=False) == values
     finally:
         os.close(int(path.rsplit("/", 1)[1]))
-
-
-@given(
-    st.sampled_from(ENVS),
-    st.sampled_from(["", "_MAIN_BOT", "_2", "_OLD"]),
-    st.sampled_from(["", "MAIN_BOT_", "X_"]),
-)
-def test_no_variable_of_any_account_is_left(env: str, suffix: str, prefix: str) -> None:
-    name = prefix + env + suffix
-    with patch.dict(os.environ, {name: "value", "KEPT": "yes"}, clear=True):
-        assert scrubbed(()) == ({"KEPT": "yes"}, [name])
-        assert scrubbed({name})[1] == []

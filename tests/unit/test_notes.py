@@ -1,7 +1,5 @@
 """Signed notes and checkpoints: the published examples, and notes that are refused."""
 
-import base64
-
 import pytest
 
 from registry.encryption.secret import Secret
@@ -51,56 +49,6 @@ def test_lines_of_other_keys_are_passed_over(signer: Signer) -> None:
     witness = Signer.generate("witness.example").sign(note.split("\n\n")[0] + "\n")
     both = note + witness.split("\n\n")[1]
     assert read_checkpoint(both, signer.verifier).size == 1
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        ("test.example/log\n42", "test.example/log\n43"),
-        ("\n42\n", "\n042\n"),
-        ("\n\n", "\n"),
-        ("\u2014 ", "- "),
-        ("AAECAwQ", "BAECAwQ"),
-        ("\n42\n", "\n42\r\n"),
-    ],
-)
-def test_a_changed_note_is_refused(signer: Signer, change: tuple[str, str]) -> None:
-    note = Checkpoint("test.example/log", 42, bytes(range(32))).sign(signer)
-    assert change[0] in note
-    with pytest.raises(InvalidProof):
-        read_checkpoint(note.replace(*change, 1), signer.verifier)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "test.example/log\n042\n" + "A" * 43 + "=\n",
-        "test.example/log\n-1\n" + "A" * 43 + "=\n",
-        "test.example/log\n42\nAAAA\n",
-        "test.example/log\n42\n",
-        "other.example/log\n42\n" + "A" * 43 + "=\n",
-        "test.example/log\n42\n" + "A" * 42 + "B=\n",
-        "test.example/log\n42\nnot base64!\n",
-    ],
-)
-def test_a_signed_text_that_is_no_checkpoint_of_the_log_is_refused(
-    signer: Signer, text: str
-) -> None:
-    with pytest.raises(InvalidProof):
-        read_checkpoint(signer.sign(text), signer.verifier)
-
-
-def test_a_note_of_another_key_of_the_same_name_is_refused(signer: Signer) -> None:
-    forged = Checkpoint("test.example/log", 42, bytes(32)).sign(Signer.generate("test.example/log"))
-    with pytest.raises(InvalidProof, match="not by the given key"):
-        read_checkpoint(forged, signer.verifier)
-
-
-def test_a_forged_signature_under_the_right_key_id_is_refused(signer: Signer) -> None:
-    text = Checkpoint("test.example/log", 42, bytes(32)).text
-    line = base64.b64encode(signer.verifier.key_id + bytes(64)).decode()
-    with pytest.raises(InvalidProof, match="signature is not valid"):
-        read_checkpoint(f"{text}\n\u2014 test.example/log {line}\n", signer.verifier)
 
 
 @pytest.mark.parametrize("between", ["", "\n", "\n\n"])

@@ -1,15 +1,11 @@
-"""Planted secrets come in through every way there is, and are then looked for everywhere.
+"""Threat: Secrets in outputs.
 
-Pain 20: keys in logs, first characters of keys in logs, secrets on the command line.
+Planted secrets come in through every way there is, and are then looked for everywhere:
+keys in logs, first characters of keys in logs, secrets on the command line.
 """
 
 import contextlib
 import json
-import os
-import pty
-import select
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +15,9 @@ from typing import Any
 import psycopg
 import pytest
 from support.cli import CommandLine
+from support.terminal import type_into_a_terminal
 
 from registry.encryption.keyring import generate_master_key
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 CANARIES = {
     way: {
@@ -115,50 +110,6 @@ def everything_stored(connection: psycopg.Connection[Any]) -> str:
     for (table,) in tables:
         rows += connection.execute(f"SELECT t::text FROM public.{table} t").fetchall()
     return "\n".join(str(row) for row in rows)
-
-
-def type_into_a_terminal(
-    cli: CommandLine, arguments: list[str], answers: list[str]
-) -> tuple[int, str]:
-    """Runs a verb on a terminal of its own, and answers its prompts."""
-    main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "registry.commands", *arguments],
-        stdin=side,
-        stdout=side,
-        stderr=side,
-        env=cli.environment,
-        cwd=PROJECT,
-        start_new_session=True,
-        preexec_fn=lambda: _make_controlling(side),  # noqa: PLW1509 - no other thread in the child
-    )
-    os.close(side)
-    shown = b""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if select.select([main], [], [], 0.1)[0]:
-            try:
-                chunk = os.read(main, 4096)
-            except OSError:  # the other end was closed
-                break
-            if not chunk:
-                break
-            shown += chunk
-            if answers and shown.endswith((b": ", b"[y/N] ")):
-                time.sleep(0.05)  # the prompt turns the echo off and then reads
-                os.write(main, answers.pop(0).encode())
-                shown += b"<answered>"
-        elif process.poll() is not None:
-            break
-    os.close(main)
-    return process.wait(timeout=10), shown.decode(errors="replace")
-
-
-def _make_controlling(side: int) -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(side, termios.TIOCSCTTY, 0)
 
 
 class Session:
@@ -263,31 +214,3 @@ def test_no_verb_takes_a_secret_as_an_argument(cli: CommandLine) -> None:
         text = cli(verb, "--help").out
         for word in ("--api-key", "--secret", "--private-key", "--password"):
             assert word not in text
-
-
-@pytest.mark.parametrize("end", ["\x04", "\x03"], ids=["end of input", "interrupt"])
-def test_leaving_at_a_prompt_changes_nothing_and_is_no_defect(
-    cli: CommandLine, connection: psycopg.Connection[Any], end: str
-) -> None:
-    cli("create-account", "bot")
-    status, shown = type_into_a_terminal(cli, ["add-credential", "bot", "aster"], [end])
-    assert status != 0
-    assert "unexpected" not in shown
-    assert "Traceback" not in shown
-    row = connection.execute("SELECT count(*) FROM audit_events").fetchone()
-    assert row == (1,)
-
-
-@pytest.mark.parametrize(
-    ("answer", "status", "events"),
-    [("y\n", 0, 2), ("YES\n", 0, 2), ("n\n", 5, 1), ("\n", 5, 1), ("\x04", 5, 1)],
-)
-def test_a_confirmation_is_asked_on_a_terminal(
-    cli: CommandLine, connection: psycopg.Connection[Any], answer: str, status: int, events: int
-) -> None:
-    cli("create-account", "bot")
-    done, shown = type_into_a_terminal(cli, ["delete-account", "bot"], [answer])
-    assert "Delete account bot? [y/N]" in shown
-    assert done == status
-    row = connection.execute("SELECT count(*) FROM audit_events").fetchone()
-    assert row == (events,)

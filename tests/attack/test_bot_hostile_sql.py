@@ -1,4 +1,7 @@
-"""What a bot's login role can and cannot do, speaking SQL itself."""
+"""Threat: Hostile SQL.
+
+What a bot's login role can and cannot do, speaking SQL itself.
+"""
 
 import uuid
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""Who may do what: the operator, the auditor, the bot, and everybody else."""
+"""Threat: Exceeding a role.
+
+Who may do what: the operator, the auditor, the bot, and everybody else.
+"""
 
 import secrets
 from collections.abc import Callable, Iterator

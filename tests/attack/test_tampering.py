@@ -1,6 +1,7 @@
-"""What somebody with all rights over the database can do, and that `verify` names it.
+"""Threat: Rewritten record.
 
-The tamperer is a superuser who disables the triggers, so no guard of the database helps.
+What somebody with all rights over the database can do, and that `verify` names it. The
+tamperer is a superuser who disables the triggers, so no guard of the database helps.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""Where the master key comes from: the environment, or a file that only its owner reads."""
+"""Threat: Exposed key file.
+
+A key file that others can read or replace.
+"""
 
 import os
 import stat
@@ -11,7 +14,6 @@ from registry.encryption.key_file import write_key_file
 from registry.encryption.key_source import (
     FILE_VARIABLE,
     VARIABLE,
-    default_key_file,
     load_keyring,
 )
 from registry.encryption.keyring import MasterKeyring, generate_master_key
@@ -89,41 +91,3 @@ def test_a_file_that_holds_no_text_is_a_malformed_key(
     monkeypatch.setenv(FILE_VARIABLE, str(path))
     with pytest.raises(MasterKeyMalformed):
         load_keyring()
-
-
-def test_without_any_key_the_error_says_how_to_get_one_and_none_is_made() -> None:
-    """Pain 5: a run without a key must not make one."""
-    with pytest.raises(MasterKeyMissing) as missing:
-        load_keyring()
-    assert "generate-key --save" in (missing.value.hint or "")
-    assert not default_key_file().exists()
-
-
-def test_the_environment_comes_first_then_its_file_then_the_default_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    default, named, direct = (generate_master_key() for _ in range(3))
-    write_key_file(default_key_file(), default)
-    assert load_keyring().ids == MasterKeyring([default]).ids
-    write_key_file(tmp_path / "named.key", named)
-    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "named.key"))
-    assert load_keyring().ids == MasterKeyring([named]).ids
-    monkeypatch.setenv(VARIABLE, direct.reveal())
-    assert load_keyring().ids == MasterKeyring([direct]).ids
-
-
-def test_a_named_file_that_is_missing_is_an_error_although_the_default_file_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_key_file(default_key_file(), KEY)
-    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "none"))
-    with pytest.raises(MasterKeyMissing) as missing:
-        load_keyring()
-    assert FILE_VARIABLE in (missing.value.hint or "")
-
-
-def test_a_blank_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    write_key_file(default_key_file(), KEY)
-    monkeypatch.setenv(VARIABLE, "  ")
-    monkeypatch.setenv(FILE_VARIABLE, "")
-    assert load_keyring().ids == (KEY_ID,)

@@ -1,4 +1,7 @@
-"""The three tables change only together with an event, whoever asks."""
+"""Threat: Writing around the log.
+
+The tables change only together with an event, whoever asks.
+"""
 
 import contextlib
 from typing import Any

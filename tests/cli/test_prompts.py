@@ -1,0 +1,36 @@
+"""Prompts and confirmations on a terminal."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from support.cli import CommandLine
+from support.terminal import type_into_a_terminal
+
+
+@pytest.mark.parametrize("end", ["\x04", "\x03"], ids=["end of input", "interrupt"])
+def test_leaving_at_a_prompt_changes_nothing_and_is_no_defect(
+    cli: CommandLine, connection: psycopg.Connection[Any], end: str
+) -> None:
+    cli("create-account", "bot")
+    status, shown = type_into_a_terminal(cli, ["add-credential", "bot", "aster"], [end])
+    assert status != 0
+    assert "unexpected" not in shown
+    assert "Traceback" not in shown
+    row = connection.execute("SELECT count(*) FROM audit_events").fetchone()
+    assert row == (1,)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "events"),
+    [("y\n", 0, 2), ("YES\n", 0, 2), ("n\n", 5, 1), ("\n", 5, 1), ("\x04", 5, 1)],
+)
+def test_a_confirmation_is_asked_on_a_terminal(
+    cli: CommandLine, connection: psycopg.Connection[Any], answer: str, status: int, events: int
+) -> None:
+    cli("create-account", "bot")
+    done, shown = type_into_a_terminal(cli, ["delete-account", "bot"], [answer])
+    assert "Delete account bot? [y/N]" in shown
+    assert done == status
+    row = connection.execute("SELECT count(*) FROM audit_events").fetchone()
+    assert row == (events,)
