@@ -55,7 +55,18 @@ DECLARE
     node bytea;
     remaining bigint;
     roots bytea[] := '{}';
+    -- Not '\x00', which means something else with standard_conforming_strings = off.
+    leaf_prefix constant bytea := decode('00', 'hex');
+    node_prefix constant bytea := decode('01', 'hex');
+    -- Fails on what jsonb cannot hold, and the views of the log could not show.
+    readable constant jsonb := p_data::jsonb;
 BEGIN
+    -- Nor what readers of JSON give up on: it would be in the way of every reader for ever.
+    IF readable @? '$.**{65 to last}'
+        OR readable @? '$.** ? (@.type() == "number" && (@ > 1e308 || @ < -1e308))' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'the data of an event is nested more than 64 levels deep, or holds too large a number';
+    END IF;
     -- The lock is held to the end of the transaction: positions follow the order of
     -- commits, so a reader that has seen position n has seen everything before it.
     SELECT h.size, h.peaks, h.appended_at
@@ -89,7 +100,7 @@ BEGIN
     END IF;
 
     recorded := greatest(clock_timestamp(), recorded);
-    leaf := sha256('\x00'::bytea || public.audit_leaf(
+    leaf := sha256(leaf_prefix || public.audit_leaf(
         head_size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text));
@@ -99,7 +110,7 @@ BEGIN
     node := leaf;
     remaining := head_size;
     WHILE remaining & 1 = 1 LOOP
-        node := sha256('\x01'::bytea || head_peaks[cardinality(head_peaks)] || node);
+        node := sha256(node_prefix || head_peaks[cardinality(head_peaks)] || node);
         head_peaks := trim_array(head_peaks, 1);
         roots := roots || node;
         remaining := remaining >> 1;

@@ -32,7 +32,7 @@ DROP FUNCTION IF EXISTS public.request_release(text, text[], integer, text, text
 DROP FUNCTION IF EXISTS public.other_users(uuid, uuid, integer, uuid, integer);
 DROP FUNCTION IF EXISTS public.append_release(text, uuid, json, text, text, uuid, integer, uuid);
 DROP FUNCTION IF EXISTS public.session_account(text);
-DROP FUNCTION IF EXISTS public.release_claim(text);
+DROP FUNCTION IF EXISTS public.release_claim(text, integer);
 DROP TABLE IF EXISTS public.release_collections;
 DROP INDEX IF EXISTS public.audit_events_released_credential;
 DROP FUNCTION IF EXISTS public.exchanges_of(uuid);

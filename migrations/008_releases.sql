@@ -45,11 +45,15 @@ BEGIN ATOMIC
     SELECT a.account_id FROM public.account_access AS a WHERE a.role_name = session_user;
 END;
 
--- Whether a bot logged in. A superuser has every role, and is none.
+-- Whether a bot logged in: also one that does not inherit the role, but can become it, or
+-- another member of it, with SET ROLE. (Who may only administer the role is none: from
+-- PostgreSQL 16 on, MEMBER would be true for him.) A superuser has every role, and is none.
 CREATE OR REPLACE FUNCTION public.session_is_bot() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN current_user = 'registry_bot'
-    OR (pg_has_role(session_user, 'registry_bot', 'USAGE')
+    OR (pg_has_role(session_user, 'registry_bot',
+            CASE WHEN current_setting('server_version_num')::integer >= 160000
+                THEN 'USAGE, SET' ELSE 'MEMBER' END)
         AND NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = session_user));
 
 -- ---------------------------------------------------------------- resolving
@@ -185,10 +189,12 @@ CREATE INDEX IF NOT EXISTS release_collections_age ON public.release_collections
 ALTER TABLE public.release_collections OWNER TO registry_owner;
 REVOKE ALL ON public.release_collections FROM PUBLIC;
 
--- What a client says of itself, fit for the eyes of an auditor: short, on one line.
-CREATE OR REPLACE FUNCTION public.release_claim(p_text text) RETURNS text
+-- What a client says of itself, fit for the eyes of an auditor: short, on one line, and
+-- without characters that steer a terminal or turn the direction of what follows.
+CREATE OR REPLACE FUNCTION public.release_claim(p_text text, p_length integer DEFAULT 255) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN left(regexp_replace(coalesce(nullif(btrim(p_text), ''), 'unknown'), '[[:cntrl:]]', '?', 'g'), 255);
+RETURN left(regexp_replace(coalesce(nullif(btrim(p_text), ''), 'unknown'),
+    '[\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]', '?', 'g'), p_length);
 
 -- The account of this name if the session may use it. A bot cannot find out by the
 -- answer whether an account exists that it may not use.
@@ -314,7 +320,8 @@ BEGIN
                     'sharing_type', found.sharing_type,
                     'purpose', public.release_claim(p_purpose), 'host', public.release_claim(p_host),
                     'client_address', host(inet_client_addr())),
-                p_actor, p_reason, command_id, command_index,
+                p_actor, CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END,
+                command_id, command_index,
                 CASE WHEN found.source = 'shared' THEN found.owner_id END);
             command_index := command_index + 1;
             UPDATE public.account_exchange_credentials AS c
@@ -421,6 +428,11 @@ BEGIN
     -- The commit of what was just seen lies before this place. It is taken at once: what
     -- is read later may write to the WAL itself, which nobody hurries to flush.
     place := pg_current_wal_insert_lsn();
+    -- An older snapshot would not see what has been revoked since: it is refused (40001) if
+    -- anything was appended since it was taken.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        PERFORM FROM public.audit_head FOR SHARE;
+    END IF;
     -- A transaction that has appended holds the head's lock: it is the last that did.
     IF EXISTS (SELECT FROM public.audit_head AS h WHERE h.appended_by = pg_current_xact_id_if_assigned()) THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
@@ -484,11 +496,16 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     account record;
     wanted_id integer;
+    own_suffix constant text :=
+        upper(regexp_replace(p_account, '[^A-Za-z0-9]', '_', 'g') COLLATE "C");
 BEGIN
     PERFORM FROM public.audit_head FOR UPDATE;
     SELECT * INTO account FROM public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         RETURN account.outcome;
+    ELSIF p_suffix <> own_suffix THEN
+        -- Otherwise the answer would tell whether an account of that name exists.
+        RETURN 'not_permitted';
     END IF;
     SELECT d.id INTO wanted_id FROM public.dexes AS d WHERE d.name = p_exchange;
     IF wanted_id IS NULL THEN
@@ -504,7 +521,7 @@ BEGIN
     ELSIF EXISTS (
         SELECT FROM public.accounts AS a
         WHERE a.id <> account.account_id
-            AND upper(regexp_replace(a.account_name, '[^A-Za-z0-9]', '_', 'g')) = p_suffix
+            AND upper(regexp_replace(a.account_name, '[^A-Za-z0-9]', '_', 'g') COLLATE "C") = p_suffix
     ) THEN
         RETURN 'ambiguous_name';
     END IF;
@@ -611,7 +628,7 @@ DECLARE
     most_exposure numeric;
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.account_id IS DISTINCT FROM OLD.account_id THEN
-        IF pg_has_role(session_user, 'registry_bot', 'USAGE')
+        IF public.session_is_bot()
             AND NOT pg_has_role(session_user, 'registry_operator', 'MEMBER') THEN
             RAISE EXCEPTION USING ERRCODE = 'RG024',
                 MESSAGE = 'a bot cannot give a position to another account',
@@ -627,6 +644,13 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'RG022',
             MESSAGE = 'limits cannot be kept in a repeatable read transaction',
             HINT = 'Use read committed (the default) or serializable.';
+    END IF;
+    -- Row security refuses it too, but only after this: first the errors below would tell
+    -- another account's name and limits.
+    IF public.session_is_bot() AND NOT public.session_may_use(NEW.account_id) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = 'a bot opens positions of its own accounts only',
+            HINT = 'Give its role the account with: account-registry grant-access';
     END IF;
     PERFORM pg_advisory_xact_lock(7234117, hashtext(NEW.account_id::text));
     SELECT a.account_name, a.is_active, a.metadata INTO account

@@ -20,7 +20,7 @@ ALTER FUNCTION public.account_limit(p_metadata jsonb, p_name text) OWNER TO regi
 CREATE FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     head_size bigint;
     head_peaks bytea[];
@@ -32,7 +32,18 @@ DECLARE
     node bytea;
     remaining bigint;
     roots bytea[] := '{}';
+    -- Not '\x00', which means something else with standard_conforming_strings = off.
+    leaf_prefix constant bytea := decode('00', 'hex');
+    node_prefix constant bytea := decode('01', 'hex');
+    -- Fails on what jsonb cannot hold, and the views of the log could not show.
+    readable constant jsonb := p_data::jsonb;
 BEGIN
+    -- Nor what readers of JSON give up on: it would be in the way of every reader for ever.
+    IF readable @? '$.**{65 to last}'
+        OR readable @? '$.** ? (@.type() == "number" && (@ > 1e308 || @ < -1e308))' THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'the data of an event is nested more than 64 levels deep, or holds too large a number';
+    END IF;
     -- The lock is held to the end of the transaction: positions follow the order of
     -- commits, so a reader that has seen position n has seen everything before it.
     SELECT h.size, h.peaks, h.appended_at
@@ -66,7 +77,7 @@ BEGIN
     END IF;
 
     recorded := greatest(clock_timestamp(), recorded);
-    leaf := sha256('\x00'::bytea || public.audit_leaf(
+    leaf := sha256(leaf_prefix || public.audit_leaf(
         head_size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text));
@@ -76,7 +87,7 @@ BEGIN
     node := leaf;
     remaining := head_size;
     WHILE remaining & 1 = 1 LOOP
-        node := sha256('\x01'::bytea || head_peaks[cardinality(head_peaks)] || node);
+        node := sha256(node_prefix || head_peaks[cardinality(head_peaks)] || node);
         head_peaks := trim_array(head_peaks, 1);
         roots := roots || node;
         remaining := remaining >> 1;
@@ -94,7 +105,7 @@ BEGIN
 
     RETURN head_size;
 END
-$$;
+$_$;
 
 ALTER FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) OWNER TO registry_owner;
 
@@ -198,6 +209,11 @@ BEGIN
     -- The commit of what was just seen lies before this place. It is taken at once: what
     -- is read later may write to the WAL itself, which nobody hurries to flush.
     place := pg_current_wal_insert_lsn();
+    -- An older snapshot would not see what has been revoked since: it is refused (40001) if
+    -- anything was appended since it was taken.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        PERFORM FROM public.audit_head FOR SHARE;
+    END IF;
     -- A transaction that has appended holds the head's lock: it is the last that did.
     IF EXISTS (SELECT FROM public.audit_head AS h WHERE h.appended_by = pg_current_xact_id_if_assigned()) THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
@@ -504,7 +520,7 @@ DECLARE
     most_exposure numeric;
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.account_id IS DISTINCT FROM OLD.account_id THEN
-        IF pg_has_role(session_user, 'registry_bot', 'USAGE')
+        IF public.session_is_bot()
             AND NOT pg_has_role(session_user, 'registry_operator', 'MEMBER') THEN
             RAISE EXCEPTION USING ERRCODE = 'RG024',
                 MESSAGE = 'a bot cannot give a position to another account',
@@ -520,6 +536,13 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'RG022',
             MESSAGE = 'limits cannot be kept in a repeatable read transaction',
             HINT = 'Use read committed (the default) or serializable.';
+    END IF;
+    -- Row security refuses it too, but only after this: first the errors below would tell
+    -- another account's name and limits.
+    IF public.session_is_bot() AND NOT public.session_may_use(NEW.account_id) THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = 'a bot opens positions of its own accounts only',
+            HINT = 'Give its role the account with: account-registry grant-access';
     END IF;
     PERFORM pg_advisory_xact_lock(7234117, hashtext(NEW.account_id::text));
     SELECT a.account_name, a.is_active, a.metadata INTO account
@@ -754,11 +777,16 @@ CREATE FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix
 DECLARE
     account record;
     wanted_id integer;
+    own_suffix constant text :=
+        upper(regexp_replace(p_account, '[^A-Za-z0-9]', '_', 'g') COLLATE "C");
 BEGIN
     PERFORM FROM public.audit_head FOR UPDATE;
     SELECT * INTO account FROM public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         RETURN account.outcome;
+    ELSIF p_suffix <> own_suffix THEN
+        -- Otherwise the answer would tell whether an account of that name exists.
+        RETURN 'not_permitted';
     END IF;
     SELECT d.id INTO wanted_id FROM public.dexes AS d WHERE d.name = p_exchange;
     IF wanted_id IS NULL THEN
@@ -774,7 +802,7 @@ BEGIN
     ELSIF EXISTS (
         SELECT FROM public.accounts AS a
         WHERE a.id <> account.account_id
-            AND upper(regexp_replace(a.account_name, '[^A-Za-z0-9]', '_', 'g')) = p_suffix
+            AND upper(regexp_replace(a.account_name, '[^A-Za-z0-9]', '_', 'g') COLLATE "C") = p_suffix
     ) THEN
         RETURN 'ambiguous_name';
     END IF;
@@ -791,11 +819,11 @@ $$;
 
 ALTER FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) OWNER TO registry_owner;
 
-CREATE FUNCTION public.release_claim(p_text text) RETURNS text
+CREATE FUNCTION public.release_claim(p_text text, p_length integer DEFAULT 255) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN "left"(regexp_replace(COALESCE(NULLIF(btrim(p_text), ''::text), 'unknown'::text), '[[:cntrl:]]'::text, '?'::text, 'g'::text), 255);
+    RETURN "left"(regexp_replace(COALESCE(NULLIF(btrim(p_text), ''::text), 'unknown'::text), '[\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]'::text, '?'::text, 'g'::text), p_length);
 
-ALTER FUNCTION public.release_claim(p_text text) OWNER TO registry_owner;
+ALTER FUNCTION public.release_claim(p_text text, p_length integer) OWNER TO registry_owner;
 
 CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -864,7 +892,8 @@ BEGIN
                     'sharing_type', found.sharing_type,
                     'purpose', public.release_claim(p_purpose), 'host', public.release_claim(p_host),
                     'client_address', host(inet_client_addr())),
-                p_actor, p_reason, command_id, command_index,
+                p_actor, CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END,
+                command_id, command_index,
                 CASE WHEN found.source = 'shared' THEN found.owner_id END);
             command_index := command_index + 1;
             UPDATE public.account_exchange_credentials AS c
@@ -1017,7 +1046,7 @@ ALTER FUNCTION public.session_accounts() OWNER TO registry_owner;
 CREATE FUNCTION public.session_is_bot() RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN ((CURRENT_USER = 'registry_bot'::name) OR (pg_has_role(SESSION_USER, 'registry_bot'::name, 'USAGE'::text) AND (NOT (SELECT r.rolsuper FROM pg_roles r WHERE (r.rolname = SESSION_USER)))));
+    RETURN ((CURRENT_USER = 'registry_bot'::name) OR (pg_has_role(SESSION_USER, 'registry_bot'::name, CASE WHEN ((current_setting('server_version_num'::text))::integer >= 160000) THEN 'USAGE, SET'::text ELSE 'MEMBER'::text END) AND (NOT (SELECT r.rolsuper FROM pg_roles r WHERE (r.rolname = SESSION_USER)))));
 
 ALTER FUNCTION public.session_is_bot() OWNER TO registry_owner;
 
@@ -1546,7 +1575,7 @@ REVOKE ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p
 GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_bot;
 GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_operator;
 
-REVOKE ALL ON FUNCTION public.release_claim(p_text text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.release_claim(p_text text, p_length integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_bot;

@@ -62,7 +62,7 @@ def replay(
     the slice. `progress` is told how many of the log's events more have been passed.
 
     Raises:
-        LogContradictsItself: an event changes a row that no event has made.
+        LogContradictsItself: an event changes a row that no event has made, or is malformed.
         SchemaTooNew: an event was written by a newer version of this program.
     """  # noqa: D205
     rows: Rows = {}
@@ -85,7 +85,15 @@ def replay(
 
 
 def _apply(rows: Rows, position: str, event: StoredEvent) -> None:
-    change = project(event)
+    try:
+        change = project(event)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # Whoever may append can append what no decision of ours would.
+        raise LogContradictsItself(
+            f"event {position} ({event.event_type} of {event.stream_id}) "
+            "does not hold what an event of its type holds",
+            hint="Somebody appended it by hand: see account-registry history --json.",
+        ) from None
     if change is not None:
         try:
             apply_to_memory(rows, change)

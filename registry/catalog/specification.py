@@ -12,7 +12,25 @@ from registry.values import is_placeholder
 
 MAX_VALUE: Final = 16_384
 _NAME: Final = re.compile(r"[a-z][a-z_0-9]{0,23}")
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
+# What decides which code a program runs, whom it trusts and where it connects to, and the
+# registry's own settings: never a credential.
+_STEERING: Final = re.compile(
+    r"(LD_|DYLD_|PYTHON|PERL|RUBY|NODE_|JAVA_|JDK_|BASH|GIT_|SSH_|GLIBC_|MALLOC_|OPENSSL_|SSL_).*"
+    r"|.*(PATH|_PROXY|_OPTIONS|_BUNDLE|_CERT_FILE)"
+    r"|HOME|IFS|ENV|SHELL|TMPDIR|EDITOR|PAGER|PS4|PROMPT_COMMAND"
+    r"|REGISTRY_.*|CREDENTIAL_ENCRYPTION_KEY.*|DATABASE_URL.*|PG[A-Z]+"
+)
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+def can_carry_a_credential(variable: str) -> bool:
+    """Whether a credential may be passed in an environment variable of this name.
+
+    A definition of an exchange names variables, and whoever can define one must not be able
+    to choose what a bot's program loads.
+    """
+    return bool(_VARIABLE.fullmatch(variable)) and not _STEERING.fullmatch(variable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,13 @@ Data = dict[str, Any]
 def describe(event: dict[str, Any]) -> str:
     """An event as a short sentence; one of a type that is not known stands by its name."""
     words = _WORDS.get(event["event_type"])
-    return event["event_type"] if words is None else words(event["data"])
+    if words is None:
+        return str(event["event_type"])
+    try:
+        return words(event["data"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # Whoever may append by SQL can append anything, and it must not hide the others.
+        return f"{event['event_type']} (malformed)"
 
 
 def _slot(data: Data) -> str:

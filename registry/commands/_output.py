@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 200
 
+# What steers a terminal (C0 and C1 controls, the end of a line among them), turns the
+# direction of what follows, or ends a line: https://www.unicode.org/reports/tr9/
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 
 class Output:
     """Standard output and standard error of one verb."""
@@ -37,12 +41,17 @@ class Output:
         sys.stdout.flush()
 
     def line(self, text: str) -> None:
-        """A line on standard output."""
-        sys.stdout.write(_printable(text, sys.stdout) + "\n")
+        """A line on standard output, and one line only, whatever the text holds."""
+        _write(sys.stdout, visible(text))
+
+    def lines(self, text: str) -> None:
+        """A text of several lines on standard output."""
+        for line in text.split("\n"):
+            self.line(line)
 
     def notice(self, text: str) -> None:
         """A line on standard error that is neither data nor an error."""
-        sys.stderr.write(_printable(text, sys.stderr) + "\n")
+        _write(sys.stderr, visible(text))
 
     def error(self, error: RegistryError) -> None:
         """An error: what and why, and what to do."""
@@ -58,7 +67,7 @@ class Output:
             }
             sys.stderr.write(to_json(document) + "\n")
             return
-        self.notice(f"{_red('Error:')} {error.message}")
+        _write(sys.stderr, f"{_red('Error:')} {visible(error.message)}")
         if error.hint:
             self.notice(f"  {error.hint}")
 
@@ -77,8 +86,8 @@ class Output:
         with console.capture() as capture:
             console.print(table)
         # The last column's padding is of no use to anybody who copies a line.
-        for line in capture.get().splitlines():
-            self.line(line.rstrip())
+        for line in capture.get().split("\n")[:-1]:
+            _write(sys.stdout, line.rstrip())
 
     def facts(self, facts: Iterable[tuple[str, Any]]) -> None:
         """Names and values, one a line."""
@@ -101,7 +110,7 @@ def _pipe_width() -> int:
 
 
 def show(value: Any) -> str:
-    """A value as people read it; times are UTC."""
+    """A value as people read it, on one line; times are UTC."""
     match value:
         case None | []:
             return "-"
@@ -115,18 +124,29 @@ def show(value: Any) -> str:
         case list() | tuple():
             return ", ".join(show(item) for item in value)
         case _:
-            return str(value)
+            return visible(str(value))
+
+
+def visible(text: str) -> str:
+    r"""A text whose control characters are shown (ESC as \x1b) instead of obeyed by a terminal.
+
+    Names, labels and reasons come out of the database, and who wrote them may want to forge
+    what an administrator sees.
+    """
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def to_json(value: Any) -> str:
     """JSON text; times are ISO in UTC, and exact numbers of the database are strings."""
     import orjson
 
-    return orjson.dumps(
+    text = orjson.dumps(
         value,
         default=_encode,
         option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z,
     ).decode()
+    # JSON escapes C0 only; all of these stand in strings, where an escape means the same.
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _encode(value: Any) -> Any:
@@ -135,10 +155,10 @@ def _encode(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def _printable(text: str, stream: Any) -> str:
+def _write(stream: Any, line: str) -> None:
     # A terminal that cannot show a character must not turn an answer into an error.
     encoding = stream.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def _red(text: str) -> str:

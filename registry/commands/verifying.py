@@ -158,7 +158,7 @@ def checkpoint(
 
     def text() -> None:
         if append is None:
-            run.output.line(note.removesuffix("\n"))
+            run.output.lines(note.removesuffix("\n"))
         else:
             run.output.line(f"Signed the log of {signed.size} events; added to {append}.")
 
@@ -216,7 +216,7 @@ def prove(
         _write(out, text + "\n")
         document = {"file": str(out), "events": len(document["events"]), "about": document["about"]}
         text = f"Wrote the proof of {document['events']} events to {out}."
-    run.output.result(document, lambda: run.output.line(text))
+    run.output.result(document, lambda: run.output.lines(text))
 
 
 @app.command("verify-proof")

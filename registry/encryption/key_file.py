@@ -20,9 +20,11 @@ def read_key_file(
         malformed: others than its owner can read or change it.
     """
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace", opener=_without_waiting) as file:
             mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & 0o077:
+            if not stat.S_ISREG(mode):
+                raise malformed(f"the key file {path} is not a regular file", hint=hint)
+            if stat.S_IMODE(mode) & 0o077:
                 raise malformed(
                     f"the key file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
                     hint=f"Run: chmod 600 {path}",
@@ -30,6 +32,11 @@ def read_key_file(
             return Secret(file.read(_MAX_BYTES).strip())
     except OSError as error:
         raise missing(f"the key file {path} cannot be read: {error.strerror}", hint=hint) from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # Opening a pipe would wait until somebody writes to it.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def write_key_file(path: Path, key: Secret) -> None:

@@ -20,6 +20,11 @@ from registry.proofs.note import Verifier
 
 FORMAT: Final = "account-registry proof 1"
 _HASH_BYTES: Final = 32
+_SLOT: Final = {
+    "exchange": "exchange",
+    "subaccount": "subaccount_index",
+    "permission": "permission",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class ProvenEvents:
     """What a proof shows: these events are in the log that the checkpoint was signed over."""
 
     about: dict[str, Any]
-    """What the file was made for; not signed, and checked against the events."""
+    """What the file was made for: checked against the events, but for the account's name,
+    which they do not hold (their `stream_id` is the account's id)."""
     checkpoint: Checkpoint
     events: list[Leaf]
 
@@ -97,11 +103,17 @@ def _verify_event(event: EventProof, checkpoint: Checkpoint) -> Leaf:
 
 
 def _check_about(about: dict[str, Any], leaves: Sequence[Leaf]) -> None:
-    wanted = about.get("credential_ids")
-    if wanted is None:
-        return
+    if "position" in about and [leaf.position for leaf in leaves] != [about["position"]]:
+        raise InvalidProof("the event of the proof is not the one that it is about")
+    wanted = about.get("credential_ids", [])
+    if not isinstance(wanted, list):
+        raise InvalidProof("this is not a proof: a part is malformed")
     for leaf in leaves:
-        if json.loads(leaf.data).get("credential_id") not in wanted:
+        data = json.loads(leaf.data)
+        other_slot = any(
+            about.get(part) not in (None, data.get(field)) for part, field in _SLOT.items()
+        )
+        if other_slot or ("credential_ids" in about and data.get("credential_id") not in wanted):
             raise InvalidProof(
                 f"the event at position {leaf.position} is not about the credential of the proof"
             )

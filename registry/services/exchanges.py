@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from registry.catalog.catalog import built_in_exchanges, from_definition, specification
-from registry.catalog.specification import ExchangeSpec
+from registry.catalog.specification import ExchangeSpec, can_carry_a_credential
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.errors import ExchangeExists, InvalidInput
@@ -22,7 +22,6 @@ from registry.values import exchange_name, short_text
 
 _QUERIES = load_queries("registry.services")
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
-_ENV_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +144,9 @@ def _check(definition: ExchangeDefinition) -> None:
                 f"{one['name']!r} is not a field name",
                 hint="It looks like api_key: a-z, 0-9 and _.",
             )
-        if not _ENV_NAME.fullmatch(one["env"]):
+        if not can_carry_a_credential(one["env"]):
             raise InvalidInput(
-                f"{one['env']!r} is not the name of a variable",
+                f"{one['env']!r} is not the name of a variable for a credential",
                 hint="It looks like BINANCE_API_KEY.",
             )
     for part in ("name", "env"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from registry.catalog.catalog import built_in_exchanges
-from registry.catalog.specification import ExchangeSpec
+from registry.catalog.specification import ExchangeSpec, can_carry_a_credential
 from registry.encryption.secret import Secret
 from registry.errors import CommandNotFound, InvalidInput
 from registry.services.releases import Releases
@@ -44,13 +44,18 @@ def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str
     """The credentials as the variables that bots expect.
 
     Raises:
-        InvalidInput: two exchanges have the same variable.
+        InvalidInput: two exchanges have the same variable, or one is not for credentials.
     """
     values: dict[str, Secret] = {}
     for exchange, credential in released.credentials.items():
         for name, value in credential.fields.items():
             field = specs[exchange].field(name)
-            variable = f"{exchange}_{name}".upper() if field is None else field.env
+            variable = _plain_name(exchange, name) if field is None else field.env
+            if not can_carry_a_credential(variable) or "\0" in value.reveal():
+                raise InvalidInput(
+                    f"the field {name} of {exchange} cannot be passed as {variable!r}",
+                    hint="See who defined it: account-registry history --type ExchangeAdded",
+                )
             if variable in values:
                 raise InvalidInput(
                     f"two of the credentials are passed as {variable}",
@@ -58,6 +63,10 @@ def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str
                 )
             values[variable] = value
     return values
+
+
+def _plain_name(exchange: str, field: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", f"{exchange}_{field}".upper())
 
 
 def scrubbed(

@@ -20,7 +20,7 @@ def rows(page: str) -> list[tuple[str, str, str]]:
     return [(m["threat"], m["module"], m["link"]) for m in matches if m]
 
 
-def tests_of(module: ast.Module) -> list[str]:
+def names_of_tests(module: ast.Module) -> list[str]:
     """The names of a module's tests."""
     functions = (n for n in module.body if isinstance(n, ast.FunctionDef))
     return [one.name for one in functions if one.name.startswith("test_")]
@@ -34,7 +34,7 @@ def test_each_threat_names_a_module_that_has_tests_and_says_which_threat_it_is_a
         assert (path.name, path.parent) == (name, Path(__file__).parent), threat
         module = ast.parse(path.read_text())
         assert (ast.get_docstring(module) or "").startswith(f"Threat: {threat}.\n"), name
-        assert tests_of(module), name
+        assert names_of_tests(module), name
 
 
 def test_each_module_here_is_named_by_a_threat() -> None:

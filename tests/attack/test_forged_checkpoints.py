@@ -9,7 +9,7 @@ import pytest
 
 from registry.errors import InvalidProof
 from registry.proofs.checkpoint import Checkpoint, read_checkpoint
-from registry.proofs.note import Signer
+from registry.proofs.note import MAX_SIGNATURES, Signer
 
 
 @pytest.fixture
@@ -65,3 +65,47 @@ def test_a_forged_signature_under_the_right_key_id_is_refused(signer: Signer) ->
     line = base64.b64encode(signer.verifier.key_id + bytes(64)).decode()
     with pytest.raises(InvalidProof, match="signature is not valid"):
         read_checkpoint(f"{text}\n\u2014 test.example/log {line}\n", signer.verifier)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["test.ex\u0430mple/log", "test.example/l\u043eg", "TEST.example/log", "test.example/log2"],
+)
+def test_a_key_with_a_name_that_looks_alike_is_another_key(signer: Signer, name: str) -> None:
+    forged = Checkpoint(name, 42, bytes(32)).sign(Signer.generate(name))
+    with pytest.raises(InvalidProof):
+        read_checkpoint(forged, signer.verifier)
+    renamed = forged.replace(name, "test.example/log")
+    with pytest.raises(InvalidProof):
+        read_checkpoint(renamed, signer.verifier)
+
+
+def test_a_second_signature_of_the_same_key_must_be_valid_too(signer: Signer) -> None:
+    note = Checkpoint("test.example/log", 42, bytes(32)).sign(signer)
+    forged = base64.b64encode(signer.verifier.key_id + bytes(64)).decode()
+    with pytest.raises(InvalidProof, match="signature is not valid"):
+        read_checkpoint(f"{note}\u2014 test.example/log {forged}\n", signer.verifier)
+
+
+def test_a_note_with_very_many_signatures_is_refused(signer: Signer) -> None:
+    note = Checkpoint("test.example/log", 42, bytes(32)).sign(signer)
+    line = note.split("\n\n")[1]
+    with pytest.raises(InvalidProof, match="too many"):
+        read_checkpoint(note + line * MAX_SIGNATURES, signer.verifier)
+
+
+def test_a_signature_of_one_log_does_not_count_for_another_of_the_same_key(signer: Signer) -> None:
+    """The origin is part of what is signed."""
+    with pytest.raises(InvalidProof, match="of the log other"):
+        read_checkpoint(signer.sign(Checkpoint("other", 42, bytes(32)).text), signer.verifier)
+
+
+@pytest.mark.parametrize(
+    "change", [("\n", "\r\n"), ("42", "42\u2028"), ("log\n", "log \n"), ("42", "4_2")]
+)
+def test_other_line_ends_and_digits_are_refused_even_if_signed(
+    signer: Signer, change: tuple[str, str]
+) -> None:
+    text = Checkpoint("test.example/log", 42, bytes(32)).text.replace(*change)
+    with pytest.raises(InvalidProof):
+        read_checkpoint(signer.sign(text), signer.verifier)
