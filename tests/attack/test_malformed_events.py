@@ -1,0 +1,166 @@
+"""Threat: Malformed events.
+
+An operator appends, by SQL, events that no decision of ours would make: to blind those who
+read the log, or to have rows that no event explains.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from support.bots import LoginRole, login_role
+from support.cli import CommandLine
+from support.credentials import FIELDS
+
+Connection = psycopg.Connection[Any]
+
+APPEND = """SELECT append_event(gen_random_uuid(), 'account', gen_random_uuid(), 0, %s, 1, %s,
+    %s, %s, gen_random_uuid(), 0, sha256(''), NULL, now())"""
+
+
+@pytest.fixture
+def operator(database_url: str) -> Iterator[LoginRole]:
+    """A login role of an operator."""
+    with login_role(database_url, "registry_operator") as role:
+        yield role
+
+
+@pytest.fixture
+def session(operator: LoginRole, cli: CommandLine) -> Iterator[Connection]:
+    """An operator with SQL, on a registry with an account and a credential."""
+    cli("create-account", "bot")
+    assert cli.store("bot", "aster").exit_status == 0
+    assert FIELDS["aster"]
+    with operator.connect() as connection:
+        yield connection
+
+
+def append(session: Connection, event_type: str, data: str, reason: str | None = None) -> int:
+    row = session.execute(APPEND, [event_type, data, "mallory", reason]).fetchone()
+    assert row is not None
+    position: int = row[0]
+    return position
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"a": "\\u0000"}',
+        '{"a": {"b": ["\\u0000"]}}',
+        '{"a": "\\ud800"}',
+        '{"a": 1e999999}',
+        '{"a": 1e400}',
+        f'{{"a": {"9" * 5000}}}',
+        f'{{"a": {"[" * 9000}{"]" * 9000}}}',
+        "[]",
+        "null",
+        '"text"',
+    ],
+    ids=lambda data: data[:24],
+)
+def test_data_that_would_break_the_readers_of_the_log_is_refused(
+    session: Connection, cli: CommandLine, data: str
+) -> None:
+    """An event stays for ever: one that no reader can read would hide all others."""
+    with pytest.raises(psycopg.Error) as refused:
+        append(session, "AccountRenamed", data)
+    assert (refused.value.sqlstate or "")[:2] in ("22", "23", "54")
+    assert cli("history", "--json").exit_status == 0
+
+
+@pytest.mark.parametrize(
+    ("event_type", "data"),
+    [
+        ("AccountCreated", "{}"),
+        ("AccountRenamed", '{"account_name": "x"}'),
+        ("CredentialAdded", '{"tokens": 5}'),
+        ("CredentialReleased", '{"tokens": {}}'),
+        ("SharingGranted", '{"share_id": []}'),
+        ("PositionsLinked", '{"positions": 7}'),
+        ("CredentialSecretsDestroyed", '{"data_key_ids": "x"}'),
+        ("SomethingNew", '{"anything": true}'),
+    ],
+)
+def test_a_malformed_event_hides_no_other_and_a_verification_does_not_stumble(
+    session: Connection, cli: CommandLine, event_type: str, data: str
+) -> None:
+    position = append(session, event_type, data)
+    for output in ((), ("--json",)):
+        shown = cli("history", *output)
+        assert shown.exit_status == 0, shown.err
+        assert "CredentialAdded" in shown.out or "added aster" in shown.out
+        assert event_type in shown.out
+    verdict = cli("verify", "--json")
+    assert verdict.exit_status in (0, 6), verdict.err
+    checked = cli("rebuild", "--check", "--json")
+    assert checked.exit_status in (0, 6), checked.err
+    if verdict.exit_status == 6:
+        assert str(position) in verdict.out
+
+
+def test_a_row_that_is_changed_beside_an_unrelated_event_is_named(
+    session: Connection, cli: CommandLine
+) -> None:
+    """What remains: the tables trust the transaction. The log does not."""
+    with session.transaction():
+        append(session, "SomethingNew", "{}")
+        session.execute("UPDATE accounts SET metadata = '{\"max_positions\": 9999}'")
+    verdict = cli("verify", "--json")
+    assert verdict.exit_status == 6
+    assert "metadata" in verdict.out
+
+
+def test_access_that_is_given_without_its_event_is_named(
+    session: Connection, cli: CommandLine
+) -> None:
+    with session.transaction():
+        append(session, "SomethingNew", "{}")
+        session.execute(
+            "INSERT INTO account_access SELECT gen_random_uuid(), id, 'mallory', now() "
+            "FROM accounts"
+        )
+    verdict = cli("verify", "--json")
+    assert verdict.exit_status == 6
+    assert "account_access" in verdict.out
+
+
+def test_the_record_names_the_login_whatever_actor_it_claims(
+    session: Connection, cli: CommandLine, operator: LoginRole
+) -> None:
+    append(session, "SomethingNew", "{}")
+    event = cli("history", "--json").data[-1]
+    assert (event["actor"], event["recorded_by"]) == ("mallory", operator.name)
+
+
+def test_keys_are_changed_and_destroyed_only_together_with_their_event(
+    session: Connection,
+) -> None:
+    event = "gen_random_uuid()"
+    for call in (
+        f"SELECT destroy_data_keys({event})",
+        f"SELECT rewrap_data_keys({event}, '{{}}', '{{}}', '{{}}', 'x')",
+        f"SELECT rewrap_registry_key({event}, 'fingerprint', 'x', 'y', 'z')",
+    ):
+        with pytest.raises(psycopg.Error) as refused:
+            session.execute(call.encode())
+        assert refused.value.sqlstate == "RG005"
+
+
+def test_an_event_that_names_the_keys_of_another_credential_does_not_destroy_them(
+    session: Connection,
+) -> None:
+    before = session.execute("SELECT count(*) FROM credential_data_keys").fetchone()
+    with session.transaction():
+        row = session.execute(
+            """WITH k AS (SELECT json_build_object('credential_id', gen_random_uuid(),
+                    'data_key_ids', json_agg(id)) AS data FROM credential_data_keys)
+            SELECT append_event('00000000-0000-4000-8000-0000000000ff', 'account',
+                gen_random_uuid(), 0, 'CredentialSecretsDestroyed', 1, k.data, 'mallory', NULL,
+                gen_random_uuid(), 0, sha256(''), NULL, now()) FROM k"""
+        ).fetchone()
+        assert row is not None
+        assert session.execute(
+            "SELECT destroy_data_keys('00000000-0000-4000-8000-0000000000ff')"
+        ).fetchone() == (0,)
+    assert session.execute("SELECT count(*) FROM credential_data_keys").fetchone() == before
