@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from registry.commands._output import visible
 from registry.encryption.secret import Secret
 
 
@@ -18,6 +19,7 @@ def set_up_logging(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _refuse_secrets,
+            _obey_nothing,
             structlog.dev.ConsoleRenderer()
             if terminal
             else structlog.processors.JSONRenderer(default=str),
@@ -35,3 +37,8 @@ def _refuse_secrets(_logger: Any, _method: str, event: Any) -> Any:
     if any(isinstance(value, Secret) for value in event.values()):
         event["defect"] = "a secret was given to the log"
     return event
+
+
+def _obey_nothing(_logger: Any, _method: str, event: Any) -> Any:
+    # One event is one line, and no text in it steers the terminal that shows it.
+    return {name: visible(v) if isinstance(v, str) else v for name, v in event.items()}
