@@ -5,6 +5,7 @@ import ipaddress
 import math
 import unicodedata
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any, Final
 
 from registry.errors import InvalidInput
@@ -21,6 +22,25 @@ MAX_METADATA_DEPTH: Final = 32
 MAX_EXACT_INTEGER: Final = 2**53 - 1
 
 INVISIBLE: Final = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
+
+
+def text_of_file(path: Path, *, limit: int) -> str:
+    """A UTF-8 text out of a file, read up to a limit: what is named may be an endless device.
+
+    Raises:
+        InvalidInput: it cannot be read, is larger, or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(limit + 1)
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
+    if len(raw) > limit:
+        raise InvalidInput(f"{path} is larger than such a file can be ({limit} bytes)")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path} is not UTF-8 text") from None
 
 
 def account_name(name: str) -> str:

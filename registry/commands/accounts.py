@@ -164,14 +164,8 @@ def delete_account(
 
 
 def _metadata(text: str) -> dict[str, Any]:
-    from registry.errors import InvalidInput
-    from registry.values import MAX_METADATA_BYTES, parse_metadata
+    from registry.values import MAX_METADATA_BYTES, parse_metadata, text_of_file
 
     if text.startswith("@"):
-        try:
-            with Path(text[1:]).open(encoding="utf-8") as file:
-                text = file.read(MAX_METADATA_BYTES * 4)
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InvalidInput(f"cannot read {text[1:]}: {why}") from None
+        text = text_of_file(Path(text[1:]), limit=MAX_METADATA_BYTES * 4)
     return parse_metadata(text)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _SHOWN: Final = 40
+_MAX_DECISIONS: Final = 64 * 1024 * 1024
 
 
 @app.command("adopt")
@@ -104,12 +105,9 @@ def _read_decisions(path: Path | None) -> dict[tuple[str, str, str], "Decision"]
         return {}
     from registry.decisions.adoption import Decision
     from registry.errors import InvalidInput
-    from registry.values import parse_json
+    from registry.values import parse_json, text_of_file
 
-    try:
-        entries = parse_json(path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError):
-        raise InvalidInput(f"cannot read {path}") from None
+    entries = parse_json(text_of_file(path, limit=_MAX_DECISIONS), str(path))
     hint = "Make one with: account-registry adopt --dry-run --write-decisions FILE"
     if not isinstance(entries, list):
         raise InvalidInput(f"{path} is not a list of decisions", hint=hint)

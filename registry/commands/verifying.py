@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_MAX_PROOF = 256 * 1024 * 1024
+
 PublicKey = Annotated[
     str | None,
     typer.Option(
@@ -229,13 +231,10 @@ def verify_proof(
     """Check a proof with the public key only: needs no database and no network."""
     from registry.proofs.bundle import verify_bundle
     from registry.services.checkpoint_store import CheckpointStore
-    from registry.values import parse_json
+    from registry.values import parse_json, text_of_file
 
     verifier = CheckpointStore().verifier(key)
-    try:
-        document = parse_json(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError):
-        raise InvalidInput(f"cannot read {file} as UTF-8 text") from None
+    document = parse_json(text_of_file(file, limit=_MAX_PROOF), str(file))
     proven = verify_bundle(document, verifier)
     checkpoint = proven.checkpoint
     data = {

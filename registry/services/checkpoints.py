@@ -1,6 +1,7 @@
 """Signs where the log ends, and checks that it grew out of what was signed before."""
 
 from pathlib import Path
+from typing import Final
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.durability import wait_until_durable
@@ -12,6 +13,9 @@ from registry.proofs.checkpoint import Checkpoint, read_checkpoint
 from registry.proofs.note import Verifier, split_notes
 from registry.services.checkpoint_store import CheckpointStore, append_note
 from registry.services.snapshot import one_moment
+from registry.values import text_of_file
+
+_MAX_NOTES: Final = 64 * 1024 * 1024
 
 
 def sign_checkpoint(
@@ -120,9 +124,5 @@ def _current(connection: Connection, origin: str) -> Checkpoint:
 
 
 def _notes_of(path: Path) -> list[str]:
-    try:
-        return split_notes(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{path} is not UTF-8 text") from None
+    # A note that was carried over another system may have come back with its line ends.
+    return split_notes(text_of_file(path, limit=_MAX_NOTES).replace("\r\n", "\n"))

@@ -20,7 +20,7 @@ from registry.decisions.account import CreateAccount
 from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential, InvalidInput, NothingToImport
 from registry.services.credentials import CredentialInput, Mode, SlotName
-from registry.values import is_placeholder, wallet_address
+from registry.values import is_placeholder, text_of_file, wallet_address
 
 _QUERIES = load_queries("registry.services")
 MAX_FILE: Final = 1024 * 1024
@@ -63,17 +63,7 @@ def read_env_file(path: Path) -> dict[str, Secret]:
     Raises:
         InvalidInput: it cannot be read, or a line is not an assignment.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
-    if len(raw) > MAX_FILE:
-        raise InvalidInput(f"{path} is larger than an env file can be ({MAX_FILE} bytes)")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{path} is not UTF-8 text") from None
+    text = text_of_file(path, limit=MAX_FILE)
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
             raise InvalidInput(

@@ -15,7 +15,7 @@ from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential, InvalidInput, NothingToImport
 from registry.services.credentials import CredentialInput, Mode, SlotName
 from registry.services.importing import MAX_FILE
-from registry.values import parse_json
+from registry.values import parse_json, text_of_file
 
 _ALIASES: Final = {
     "key": "apikey",
@@ -65,17 +65,7 @@ def read_config(path: Path) -> tuple[str, list[ConfigEntry]]:
     Raises:
         InvalidInput: it is not JSON, or of none of the known formats.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE + 1)
-        text = raw.decode("utf-8-sig")
-    except OSError as error:
-        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{path} is not UTF-8 text") from None
-    if len(raw) > MAX_FILE:
-        raise InvalidInput(f"{path} is larger than a configuration can be ({MAX_FILE} bytes)")
-    data = parse_json(text, str(path))
+    data = parse_json(text_of_file(path, limit=MAX_FILE), str(path))
     for name, reader in _FORMATS.items():
         entries = reader(data) if isinstance(data, dict) else []
         if entries:

@@ -91,3 +91,50 @@ def test_a_file_that_holds_no_text_is_a_malformed_key(
     monkeypatch.setenv(FILE_VARIABLE, str(path))
     with pytest.raises(MasterKeyMalformed):
         load_keyring()
+
+
+def test_a_pipe_in_place_of_a_key_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    os.mkfifo(path, 0o600)
+    with pytest.raises(MasterKeyMalformed, match="not a regular file"):
+        read_key_file(path)
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/zero"])
+def test_a_device_in_place_of_a_key_file_is_refused(path: str) -> None:
+    with pytest.raises(MasterKeyMalformed, match="not a regular file"):
+        read_key_file(Path(path))
+
+
+def test_a_link_to_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    """Its own mode says nothing (it is always 0777): the file's is what counts."""
+    target, link = tmp_path / "target", tmp_path / "master.key"
+    write_key_file(target, KEY)
+    link.symlink_to(target)
+    assert read_key_file(link) == KEY
+    target.chmod(0o644)
+    with pytest.raises(MasterKeyMalformed, match="mode 0644"):
+        read_key_file(link)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "x" * 10_000_000, ",,,"], ids=lambda t: str(len(t)))
+def test_an_empty_or_immense_key_file_is_a_malformed_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    path = tmp_path / "master.key"
+    path.write_text(text)
+    path.chmod(0o600)
+    monkeypatch.setenv(FILE_VARIABLE, str(path))
+    with pytest.raises(MasterKeyMalformed):
+        load_keyring()
+
+
+def test_a_key_file_is_looked_at_after_it_was_opened_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No moment between a look and the reading in which another file could take its place."""
+    path = tmp_path / "master.key"
+    write_key_file(path, KEY)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda *_, **__: pytest.fail("looked at by name"))
+        assert read_key_file(path) == KEY

@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there_is_an_error_and_no_other_file_is_read(
         ("A=1\nwhat is this\nB=2\n", "line 2 is not NAME=VALUE"),
         ("A='open\n", "line 1 is not NAME=VALUE"),
         (b"A=\xff\xfe\n", "is not UTF-8 text"),
-        (b"A=" + b"x" * MAX_FILE, "larger than an env file can be"),
+        (b"A=" + b"x" * MAX_FILE, "larger than such a file can be"),
     ],
 )
 def test_a_file_that_is_no_env_file_is_refused(tmp_path: Path, text: str | bytes, why: str) -> None:
