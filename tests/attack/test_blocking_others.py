@@ -1,0 +1,174 @@
+"""Threat: Blocking others.
+
+A login holds locks, keeps transactions open or floods a channel, so that others wait. Much
+of it remains; these tests say how much, and that nothing but time is lost.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from support.bots import LoginRole, login_role
+from support.world import BY, World
+
+from registry.database.connection import SingleConnection
+from registry.database.migrator import Migrator
+from registry.database.target import Target
+from registry.errors import RebuildRunning, RegistryError
+from registry.services.rebuild import RebuildService
+
+Connection = psycopg.Connection[Any]
+
+REQUEST = """SELECT release_id FROM public.request_release(
+    'mallory', NULL, NULL, NULL, NULL, 'a', 'h', 'p')"""
+MIGRATING, REBUILDING, FOLLOWING = 7234117001, 7234117002, 7234117009
+
+
+@pytest.fixture
+def mallory(world: World, bot: LoginRole) -> Iterator[Connection]:
+    """A bot that may use its own account."""
+    world.account("mallory", "backpack")
+    world.account("victim", "backpack")
+    world.access.grant("mallory", bot.name, BY)
+    with bot.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def impatient(database_url: str) -> Iterator[SingleConnection]:
+    """A database whose sessions wait a moment for a lock, and no longer."""
+    options = "-c lock_timeout=200ms"
+    opened = SingleConnection(Target(make_conninfo(database_url, options=options)))
+    yield opened
+    opened.close()
+
+
+def append(world: World, name: str) -> None:
+    world.account(name)
+
+
+def test_what_remains_an_open_request_makes_commands_wait_and_a_time_limit_ends_it(
+    mallory: Connection, impatient: SingleConnection, world: World
+) -> None:
+    mallory.execute("BEGIN")
+    mallory.execute(REQUEST)
+    waiting = World(impatient, world.keyring)
+    with pytest.raises(RegistryError):
+        append(waiting, "late")
+    mallory.execute("ROLLBACK")
+    append(waiting, "late")
+
+
+def test_the_servers_limit_on_idle_transactions_frees_the_log(
+    mallory: Connection, world: World
+) -> None:
+    mallory.execute("SET idle_in_transaction_session_timeout = '100ms'")
+    mallory.execute("BEGIN")
+    mallory.execute(REQUEST)
+    append(world, "late")  # waits for the lock, and gets it when the session is ended
+    with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+        mallory.execute("SELECT 1")
+
+
+def test_reading_goes_on_while_the_log_is_locked(
+    mallory: Connection, impatient: SingleConnection
+) -> None:
+    mallory.execute("BEGIN")
+    mallory.execute(REQUEST)
+    with impatient.connection() as connection:
+        row = connection.execute("SELECT count(*) FROM accounts").fetchone()
+    assert row == (2,)
+
+
+def test_what_remains_anybody_can_take_the_advisory_locks_and_so_delay_administration(
+    mallory: Connection, impatient: SingleConnection
+) -> None:
+    """Advisory locks have no privileges. They order our own programs, and guard nothing."""
+    mallory.execute("SELECT pg_advisory_lock(%s), pg_advisory_lock(%s)", [MIGRATING, REBUILDING])
+    with impatient.connection() as connection, pytest.raises(RegistryError, match="55P03"):
+        Migrator(connection).up()
+    with pytest.raises(RebuildRunning):
+        RebuildService(impatient).rebuild(BY)
+    assert is_seen_to_hold_them(impatient, mallory)
+
+
+def is_seen_to_hold_them(database: SingleConnection, holder: Connection) -> bool:
+    """Whether the administrator sees whose session holds the locks."""
+    with database.connection() as connection:
+        rows = connection.execute(
+            "SELECT l.pid FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted "
+            "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ).fetchall()
+    return (holder.info.backend_pid,) in rows
+
+
+def test_the_lock_of_followers_delays_no_append_and_loses_no_event(
+    mallory: Connection, impatient: SingleConnection, world: World
+) -> None:
+    mallory.execute("SELECT pg_advisory_lock(%s)", [FOLLOWING])
+    append(World(impatient, world.keyring), "on time")
+    with impatient.connection() as connection:
+        connection.execute("LISTEN account_registry_events")
+        append(world, "again")
+        assert len(list(connection.notifies(timeout=5, stop_after=1))) == 1
+
+
+def test_a_forged_message_wakes_a_follower_and_tells_it_nothing(
+    mallory: Connection, database_url: str
+) -> None:
+    """Messages are empty, and whoever wakes reads the log: there is nothing to forge."""
+    with psycopg.connect(database_url, autocommit=True) as follower:
+        follower.execute("LISTEN account_registry_events")
+        mallory.execute("NOTIFY account_registry_events, 'forged'")
+        list(follower.notifies(timeout=5, stop_after=1))
+        row = follower.execute("SELECT size FROM audit_head").fetchone()
+    assert row == (5,)
+
+
+def test_a_lock_on_positions_stops_other_bots_but_no_command_and_no_release(
+    mallory: Connection, impatient: SingleConnection, world: World
+) -> None:
+    """What remains: whoever may update a table may lock it."""
+    mallory.execute("BEGIN")
+    mallory.execute("LOCK TABLE public.strategy_positions IN ACCESS EXCLUSIVE MODE")
+    append(World(impatient, world.keyring), "on time")
+    with impatient.connection() as connection:
+        assert connection.execute(
+            "SELECT outcome FROM request_release('victim', NULL, NULL, NULL, NULL, 'a', 'h', 'p')"
+        ).fetchall() == [("ok",)]
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute("SELECT count(*) FROM strategy_positions")
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["audit_events", "audit_head", "accounts", "account_exchange_credentials", "account_access"],
+)
+@pytest.mark.parametrize("mode", ["ACCESS SHARE", "ACCESS EXCLUSIVE"])
+def test_a_bot_cannot_lock_the_registrys_own_tables(
+    mallory: Connection, table: str, mode: str
+) -> None:
+    mallory.execute("BEGIN")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        mallory.execute(f"LOCK TABLE public.{table} IN {mode} MODE".encode())
+
+
+def test_a_bot_cannot_end_the_sessions_of_others(
+    mallory: Connection, connection: Connection
+) -> None:
+    for call in ("pg_terminate_backend", "pg_cancel_backend"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            mallory.execute(f"SELECT {call}(%s)", [connection.info.backend_pid])
+
+
+def test_what_remains_also_a_bot_without_an_account_can_make_commands_wait(
+    database_url: str, impatient: SingleConnection, world: World
+) -> None:
+    """Its request is refused, on what the log says: the lock is taken before."""
+    with login_role(database_url, "registry_bot") as stranger, stranger.connect() as session:
+        session.execute("BEGIN")
+        session.execute(REQUEST)
+        with pytest.raises(RegistryError):
+            append(World(impatient, world.keyring), "late")
