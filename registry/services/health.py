@@ -119,6 +119,13 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
         )
     else:
         yield Finding("guards", "ok", "the log and the tables refuse direct writes")
+    if (connection.execute(_QUERIES["bots_can_create"]).fetchone() or (False,))[0]:
+        yield Finding(
+            "schema public",
+            "warning",
+            "every login may create objects in it, and so functions that others take for ours",
+            "Run in the database: REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        )
     if adoption_pending(connection):
         yield Finding(
             "legacy rows",

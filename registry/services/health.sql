@@ -23,6 +23,11 @@ WHERE NOT EXISTS (
     SELECT FROM pg_catalog.pg_trigger AS t
     WHERE t.tgname = wanted.guard AND t.tgenabled IN ('O', 'A'))
 
+-- name: bots_can_create
+-- Whether a bot can put objects beside the registry's, as everybody could by default in
+-- databases that were made before PostgreSQL 15.
+SELECT has_schema_privilege('registry_bot', 'public', 'CREATE')
+
 -- name: master_keys_in_use
 SELECT k.master_key_id, count(*)
 FROM (

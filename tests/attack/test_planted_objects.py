@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from support.bots import LoginRole
+from support.cli import CommandLine
 from support.world import BY, World
 
 Connection = psycopg.Connection[Any]
@@ -96,3 +97,13 @@ def test_a_bot_plants_nothing_where_others_would_find_it(
         mallory.execute(statement.encode())
     # Not permitted; or, for a temporary table, not possible for anybody.
     assert refused.value.sqlstate in ("42501", "42P16")
+
+
+def test_doctor_warns_where_everybody_may_create_functions_beside_ours(
+    cli: CommandLine, connection: Connection
+) -> None:
+    """As in a database from before PostgreSQL 15: a call of ours could find another overload."""
+    warning = "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+    assert warning not in cli("doctor").out
+    connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    assert warning in cli("doctor").out

@@ -214,3 +214,23 @@ def test_no_verb_takes_a_secret_as_an_argument(cli: CommandLine) -> None:
         text = cli(verb, "--help").out
         for word in ("--api-key", "--secret", "--private-key", "--password"):
             assert word not in text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://bot:canaryZq8x9@localhost:1/none",
+        "postgresql://bot:canaryZq8x9@nowhere.invalid/none",
+        "postgresql://bot:canaryZq8x9@localhost:x/none",
+        "host=localhost port=1 password=canaryZq8x9",
+        "host=localhost port=1 password='canaryZq8x9",
+        "canaryZq8x9",
+    ],
+)
+@pytest.mark.parametrize("verb", ["list-accounts", "doctor", "migrate"])
+def test_the_databases_password_is_in_no_error(cli: CommandLine, verb: str, address: str) -> None:
+    arguments = [verb, "status"] if verb == "migrate" else [verb]
+    for form in ("--json", "--debug"):
+        shown = cli(*arguments, form, DATABASE_URL=address)
+        assert shown.exit_status != 0
+        assert "canary" not in shown.out + shown.err
