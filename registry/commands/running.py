@@ -7,13 +7,16 @@ import typer
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.commands.sharing import AccessOption
+from registry.wording import counted
 
 if TYPE_CHECKING:
+    from registry.services.program_environment import PassedOn
     from registry.services.releases import Releases
 
 app = typer.Typer()
 
 _ENV_FILE_PLACE = "{env-file}"
+_NAMES_SHOWN = 6
 
 
 @app.command(
@@ -47,29 +50,31 @@ def run_command(
             f"{_ENV_FILE_PLACE} in an argument, and REGISTRY_ENV_FILE, are its path.",
         ),
     ] = False,
-    keep: Annotated[
+    pass_env: Annotated[
         list[str] | None,
         typer.Option(
-            "--keep",
-            metavar="VARIABLE",
-            help="Pass this variable on although it would be taken out; may be repeated.",
+            "--pass-env",
+            metavar="NAME|PREFIX*",
+            help="Pass on this variable too, or all that begin so and do not look like a "
+            "credential; may be repeated. Quote the *.",
         ),
     ] = None,
-    keep_database: Annotated[
-        bool, typer.Option("--keep-database", help="Pass DATABASE_URL on.")
-    ] = False,
 ) -> None:
     """Start a program with an account's credentials in its environment.
 
     There is no shell in between. The program takes this process's place: signals reach
-    it, and its exit code is the one that the caller sees.
+    it, and its exit code is the one that the caller sees. Of this environment it gets
+    the variables of the system (PATH, HOME, LANG, PYTHONPATH and such) and those that
+    --pass-env names.
     """
     from registry.services import launching
     from registry.services.identity import host
+    from registry.services.program_environment import Wanted
     from registry.services.releases import Caller, ReleaseService
     from registry.services.resolution import Wish
 
     program = launching.find_program(command[0])
+    wanted = Wanted.of(pass_env or ())
     actor = run.actor()
     keyring = run.keyring()
     service = ReleaseService(run.database, keyring)
@@ -83,11 +88,9 @@ def run_command(
     _tell_problems(run, released, strict=bool(exchange))
     specs = {name: service.specification(name) for name in released.credentials}
     values = launching.variables(released, specs)
-    kept = {*(keep or ()), *(["DATABASE_URL"] if keep_database else [])}
-    environment, removed = launching.scrubbed(kept, specs.values())
-    environment["REGISTRY_ACCOUNT"] = account
-    if removed:
-        run.output.notice(f"Not passed on: {', '.join(removed)}.")
+    passed_on = wanted.pick(specs.values())
+    _tell_left_out(run, passed_on)
+    environment = {**passed_on.variables, "REGISTRY_ACCOUNT": account}
     arguments = list(command)
     if env_file:
         path = launching.memory_file(values)
@@ -106,3 +109,15 @@ def _tell_problems(run: Run, released: "Releases", *, strict: bool) -> None:
         if strict or not released.credentials:
             raise problem
         run.output.notice(f"Warning: no {exchange} credential: {problem.message}")
+
+
+def _tell_left_out(run: Run, passed_on: "PassedOn") -> None:
+    if passed_on.not_set:
+        run.output.notice(f"Warning: not in the environment: {', '.join(passed_on.not_set)}.")
+    if passed_on.left_out:
+        shown = passed_on.left_out[:_NAMES_SHOWN]
+        more = ", …" if len(passed_on.left_out) > len(shown) else ""
+        run.output.notice(
+            f"Not passed on: {counted(len(passed_on.left_out), 'variable')} "
+            f"({', '.join(shown)}{more}); --pass-env NAME, or 'PREFIX*', passes on what it needs."
+        )

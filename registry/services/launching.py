@@ -1,21 +1,18 @@
-"""Starts a program with released credentials: its environment, and nothing of others'."""
+"""Starts a program with released credentials, in its environment or in a file in memory."""
 
 import os
 import re
 import shutil
 import signal
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.specification import ExchangeSpec, can_carry_a_credential
 from registry.encryption.secret import Secret
 from registry.errors import CommandNotFound, InvalidInput
 from registry.services.releases import Releases
 
-_OURS: Final = re.compile(r"^(CREDENTIAL_ENCRYPTION_KEY|DATABASE_URL|REGISTRY_|PG[A-Z]+$)")
-_SECRET_WORD: Final = re.compile(r"KEY|SECRET|PASS|TOKEN|MNEMONIC|SEED|PRIVATE|CREDENTIAL")
 _PLAIN_VALUE: Final = re.compile(r"^[A-Za-z0-9_@%+:,./=-]+$")
 _PIPE_CAPACITY: Final = 65_536
 
@@ -67,39 +64,6 @@ def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str
 
 def _plain_name(exchange: str, field: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", f"{exchange}_{field}".upper())
-
-
-def scrubbed(
-    keep: Collection[str], specs: Iterable[ExchangeSpec] = ()
-) -> tuple[dict[str, str], list[str]]:
-    """This process's environment without what is not the program's, and what was taken out.
-
-    Taken out are the registry's own settings and keys, and every variable that could be
-    a credential of some account: by a name that the catalog knows, whatever is before or
-    behind it, or by an exchange's name together with a word such as KEY or SECRET.
-    """
-    environment = dict(os.environ)
-    known = [*built_in_exchanges().values(), *specs]
-    removed = sorted(
-        name for name in environment if name not in keep and _is_not_the_programs(name, known)
-    )
-    for name in removed:
-        del environment[name]
-    return environment, removed
-
-
-def _is_not_the_programs(name: str, specs: Iterable[ExchangeSpec]) -> bool:
-    upper = name.upper()
-    if _OURS.match(upper):
-        return True
-    if any(_holds(upper, field.env) for spec in specs for field in spec.fields.values()):
-        return True
-    words = (spec.name.upper() for spec in specs)
-    return bool(_SECRET_WORD.search(upper)) and any(_holds(upper, word) for word in words)
-
-
-def _holds(name: str, part: str) -> bool:
-    return f"_{part}_" in f"_{name}_"
 
 
 def memory_file(values: Mapping[str, Secret]) -> str:

@@ -17,7 +17,7 @@ from support.cli import CommandLine
 from support.running import borrowing_bot, run, show
 
 from registry.catalog.catalog import built_in_exchanges
-from registry.services.launching import scrubbed
+from registry.services.program_environment import Wanted
 
 ENVS = sorted({f.env for spec in built_in_exchanges().values() for f in spec.fields.values()})
 
@@ -29,31 +29,67 @@ def bot(cli: CommandLine) -> CommandLine:
 
 @given(
     st.sampled_from(ENVS),
-    st.sampled_from(["", "_MAIN_BOT", "_2", "_OLD"]),
-    st.sampled_from(["", "MAIN_BOT_", "X_"]),
+    st.sampled_from(["", "_MAIN_BOT", "_2", "_OLD", "_PROXY"]),
+    st.sampled_from(["", "MAIN_BOT_", "X_", "PYTHON_", "XDG_", "LC_"]),
 )
-def test_no_variable_of_any_account_is_left(env: str, suffix: str, prefix: str) -> None:
+def test_no_variable_of_any_account_passes_unless_it_is_named(
+    env: str, suffix: str, prefix: str
+) -> None:
     name = prefix + env + suffix
-    with patch.dict(os.environ, {name: "value", "KEPT": "yes"}, clear=True):
-        assert scrubbed(()) == ({"KEPT": "yes"}, [name])
-        assert scrubbed({name})[1] == []
+    with patch.dict(os.environ, {name: "value", "PATH": "/bin"}, clear=True):
+        for asked in ([], ["*"], [f"{name}*"], ["OTHER"]):
+            passed = Wanted.of(asked).pick()
+            assert (passed.variables, passed.left_out) == ({"PATH": "/bin"}, [name])
+        assert Wanted.of([name]).pick().variables == {"PATH": "/bin", name: "value"}
 
 
-def test_nothing_that_is_not_the_programs_is_passed_on(bot: CommandLine) -> None:
-    planted = {
-        "ASTER_API_KEY": "other",
-        "ASTER_SECRET_KEY_MAIN_BOT": "other",
-        "MAIN_BOT_ASTER_SECRET_KEY": "other",
-        "PARADEX_MNEMONIC": "other",
-        "API_KEY_PRIVATE_KEY_2": "other",
-        "PGPASSWORD": "other",
-        "CREDENTIAL_ENCRYPTION_KEY_FILE": "",
-        "REGISTRY_LOG_LEVEL": "error",
-    }
-    environment, _ = run(bot, *show(), MY_SETTING="kept", **planted)
-    assert environment.keys() & {*planted, "CREDENTIAL_ENCRYPTION_KEY", "DATABASE_URL"} == set()
-    assert environment["MY_SETTING"] == "kept"
+@given(st.text(st.characters(codec="ascii", categories=("L", "N"), include_characters="_")))
+def test_what_is_not_the_systems_passes_only_where_it_is_asked_for(rest: str) -> None:
+    name = f"MYBOT_{rest}"
+    with patch.dict(os.environ, {name: "value"}, clear=True):
+        assert Wanted.of([]).pick().left_out == [name]
+        assert Wanted.of(["MYBOT", "MYBOTS*"]).pick().left_out == [name]
+        assert Wanted.of([name]).pick().variables == {name: "value"}
+
+
+PLANTED = {
+    "ASTER_API_KEY": "other",
+    "ASTER_SECRET_KEY_MAIN_BOT": "other",
+    "MAIN_BOT_ASTER_SECRET_KEY": "other",
+    "PARADEX_MNEMONIC": "other",
+    "API_KEY_PRIVATE_KEY_2": "other",
+    "PGPASSWORD": "other",
+    "CREDENTIAL_ENCRYPTION_KEY_FILE": "",
+    "REGISTRY_LOG_LEVEL": "error",
+}
+NEVER = {*PLANTED, "CREDENTIAL_ENCRYPTION_KEY", "DATABASE_URL", "REGISTRY_CONFIG_DIR"}
+
+
+def test_the_program_gets_the_systems_variables_and_no_others(bot: CommandLine) -> None:
+    system = {"LC_ALL": "C", "PYTHONPATH": "/x", "https_proxy": "http://p", "TZ": "UTC"}
+    others = {"MY_SETTING": "1", "OLD_WALLET": "other"}
+    environment, _ = run(bot, *show(), **system, **others, **PLANTED)
+    assert environment.items() >= system.items()
+    assert {"PATH", "HOME"} <= environment.keys()
+    assert environment.keys() & {*others, *NEVER} == set()
     assert bot.master_key not in environment.values()
+
+
+def test_more_is_passed_on_where_it_is_asked_for_by_name_or_beginning(bot: CommandLine) -> None:
+    wanted = ("--pass-env", "DATABASE_URL", "--pass-env", "ASTER_API_KEY", "--pass-env", "MY_*")
+    given = {"MY_SETTING": "1", "MY_TOKEN": "2", "MY_ASTER_KEY": "other", "YOUR_SETTING": "3"}
+    environment, _ = run(bot, *wanted, *show(), **given, **PLANTED)
+    assert environment["DATABASE_URL"] == bot.environment["DATABASE_URL"]
+    assert (environment["ASTER_API_KEY"], environment["MY_SETTING"]) == ("other", "1")
+    assert environment["MY_TOKEN"] == "2"
+    left_out = {"MY_ASTER_KEY", "YOUR_SETTING", *NEVER} - {"DATABASE_URL", "ASTER_API_KEY"}
+    assert environment.keys() & left_out == set()
+
+
+def test_everything_that_is_asked_for_at_once_holds_nobodys_credentials(bot: CommandLine) -> None:
+    environment, _ = run(bot, "--pass-env", "*", *show(), MY_SETTING="1", **PLANTED)
+    assert environment["MY_SETTING"] == "1"
+    assert environment.keys() & NEVER == set()
 
 
 def test_what_the_user_set_for_the_program_itself_stays(bot: CommandLine) -> None:
@@ -147,8 +183,8 @@ def test_a_line_end_in_a_value_makes_no_other_variable(bot: CommandLine) -> None
     assert variables.keys() & {"LD_PRELOAD", "PATH"} == set()
 
 
-def test_what_remains_a_secret_in_a_variable_with_an_innocent_name_is_passed_on(
+def test_what_remains_a_secret_under_an_innocent_name_passes_where_its_beginning_is_asked_for(
     bot: CommandLine,
 ) -> None:
-    environment, _ = run(bot, *show(), MY_NOTES="aster-secret-of-another")
+    environment, _ = run(bot, "--pass-env", "MY_*", *show(), MY_NOTES="aster-secret-of-another")
     assert environment["MY_NOTES"] == "aster-secret-of-another"

@@ -29,12 +29,25 @@ def test_the_program_gets_the_variables_that_bots_expect(bot: CommandLine) -> No
     assert arguments == ["--flag", "$HOME", "a b"]
 
 
-def test_the_database_and_others_are_passed_on_when_asked(bot: CommandLine) -> None:
-    environment, _ = run(
-        bot, "--keep-database", "--keep", "ASTER_API_KEY", *show(), ASTER_API_KEY="wanted"
-    )
-    assert environment["DATABASE_URL"] == bot.environment["DATABASE_URL"]
-    assert environment["ASTER_API_KEY"] == "wanted"
+def test_what_is_left_out_is_said_in_one_line_with_the_way_to_pass_it(bot: CommandLine) -> None:
+    many = {f"MY_SETTING_{number}": "value" for number in range(20)}
+    result = bot.process("run", "--account", "bot", "--", "true", **many)
+    (line,) = [line for line in result.err.splitlines() if "passed on" in line]
+    assert line.startswith("Not passed on: 24 variables (CREDENTIAL_ENCRYPTION_KEY, DATABASE_URL")
+    assert "--pass-env NAME" in line
+    assert "value" not in line
+    result = bot.process("run", "--account", "bot", "--pass-env", "MY_SETING", "--", "true")
+    assert "Warning: not in the environment: MY_SETING." in result.err
+
+
+@pytest.mark.parametrize("asked", ["NAME=sec-value", "", "*_KEY", "A*B*"])
+def test_what_is_no_name_is_refused_before_anything_is_released(
+    bot: CommandLine, asked: str
+) -> None:
+    result = bot.process("run", "--account", "bot", "--pass-env", asked, "--", "true")
+    assert result.exit_status == 2
+    assert "sec-value" not in result.err
+    assert bot("history", "--type", "CredentialReleased", "--json").data == []
 
 
 def test_the_file_form_leaves_the_environment_clean_and_can_be_read_again(

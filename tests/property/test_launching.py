@@ -1,4 +1,4 @@
-"""The env file in memory, and what is taken out of an environment."""
+"""The env file in memory."""
 
 import os
 
