@@ -8,11 +8,16 @@ from registry.services.executor import Outcome
 
 def tell(run: Run, outcome: Outcome, done: str, **facts: Any) -> None:
     """Says what was done; `done` reads like "created account main_bot"."""
-    for note in outcome.notes:
-        run.output.notice(f"Note: {note}")
+    tell_notes(run, outcome)
     run.output.result(
         {**facts, **events_of(outcome)}, lambda: run.output.line(sentence(outcome, done))
     )
+
+
+def tell_notes(run: Run, outcome: Outcome) -> None:
+    """Says what the caller should know beside what was done."""
+    for note in outcome.notes:
+        run.output.notice(f"Note: {note}")
 
 
 def events_of(outcome: Outcome) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Verbs that change credentials. Secrets come by prompt, file or standard input only."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from registry.catalog.specification import ExchangeSpec
-    from registry.services.credentials import CredentialService, Mode, SlotName
+    from registry.services.credentials import CredentialInput, CredentialService, SlotName
 
 app = typer.Typer()
 
@@ -83,12 +84,14 @@ def add_credential(
     expires_at: ExpiresAt = None,
     ip: IpAllowList = None,
     exchange_account: ExchangeAccount = None,
+    cascade: Cascade = False,
 ) -> None:
     """Store a credential in an empty slot; asks for its fields on a terminal."""
-    from registry.services.credentials import Mode
+    from registry.services.credentials import CredentialInput, Mode
 
     details = _details(label, expires_at, ip, exchange_account)
-    _store(run, account, _slot(exchange, subaccount, permission), from_json, details, Mode.ADD)
+    given = CredentialInput(_slot(exchange, subaccount, permission), {}, details, Mode.ADD)
+    _store(run, account, given, from_json, cascade=cascade)
 
 
 @app.command("replace-credential")
@@ -104,41 +107,39 @@ def replace_credential(
     expires_at: ExpiresAt = None,
     ip: IpAllowList = None,
     exchange_account: ExchangeAccount = None,
+    cascade: Cascade = False,
 ) -> None:
     """Replace a credential's secrets, as its next version; asks for them on a terminal."""
-    from registry.services.credentials import Mode
+    from registry.services.credentials import CredentialInput, Mode
 
     details = _details(label, expires_at, ip, exchange_account)
-    _store(run, account, _slot(exchange, subaccount, permission), from_json, details, Mode.REPLACE)
+    given = CredentialInput(_slot(exchange, subaccount, permission), {}, details, Mode.REPLACE)
+    _store(run, account, given, from_json, cascade=cascade)
 
 
 def _store(
-    run: Run,
-    account: str,
-    slot: "SlotName",
-    from_json: str | None,
-    details: "Mapping[str, Any]",
-    mode: "Mode",
+    run: Run, account: str, given: "CredentialInput", from_json: str | None, *, cascade: bool
 ) -> None:
     from registry.commands._changes import tell
-    from registry.services.credentials import CredentialInput, CredentialService
+    from registry.services.credentials import CredentialService
     from registry.services.exchanges import exchange_specification
 
+    exchange = given.slot.exchange
     invocation = run.invocation()
     keyring = run.keyring()  # before anybody types a secret in vain
     if from_json is None:
-        fields: Mapping[str, Any] = _ask(exchange_specification(run.database, slot.exchange))
+        fields: Mapping[str, Any] = _ask(exchange_specification(run.database, exchange))
     else:
         fields = _read_fields(from_json)
     outcome = CredentialService(run.database, keyring).store(
         account,
-        [CredentialInput(slot, fields, details, mode)],
+        [replace(given, fields=fields)],
         invocation,
         verb=run.output.verb,
+        cascade=cascade,
     )
-    what = "added a credential" if mode.value == "add" else "replaced the credential"
-    where = f"{account} for {slot.exchange}"
-    tell(run, outcome, f"{what} of {where}", account=account, exchange=slot.exchange)
+    what = "added a credential" if given.mode.value == "add" else "replaced the credential"
+    tell(run, outcome, f"{what} of {account} for {exchange}", account=account, exchange=exchange)
 
 
 @app.command("update-credential")

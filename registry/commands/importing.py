@@ -8,7 +8,7 @@ import typer
 
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName, Yes
+from registry.commands.accounts import AccountName, Cascade, Yes
 
 if TYPE_CHECKING:
     from registry.services.executor import Outcome
@@ -41,20 +41,21 @@ def import_env(
         ),
     ] = None,
     create: Create = False,
+    cascade: Cascade = False,
     yes: Yes = False,
 ) -> None:
     """Import the credentials of an env file: all of it, or nothing."""
     from registry.errors import InvalidInput
 
     if folder is not None and account is None and env_file is None:
-        _import_folder(run, folder, create=create, yes=yes)
+        _import_folder(run, folder, create=create, cascade=cascade, yes=yes)
     elif account is not None and env_file is not None and folder is None:
-        _import_file(run, account, env_file, create=create)
+        _import_file(run, account, env_file, create=create, cascade=cascade)
     else:
         raise InvalidInput("give ACCOUNT and --env-file FILE, or --dir DIR alone")
 
 
-def _import_file(run: Run, account: str, env_file: Path, *, create: bool) -> None:
+def _import_file(run: Run, account: str, env_file: Path, *, create: bool, cascade: bool) -> None:
     from registry.services.credentials import CredentialService
     from registry.services.exchanges import known_specifications
     from registry.services.importing import find_credentials, held_exchanges, read_env_file
@@ -73,13 +74,15 @@ def _import_file(run: Run, account: str, env_file: Path, *, create: bool) -> Non
         invocation,
         verb="import-env",
         create=found.account(account) if create else None,
+        cascade=cascade,
     )
     _tell(run, account, env_file, found, outcome)
 
 
 def _tell(run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "Outcome") -> None:
-    from registry.commands._changes import events_of, sentence
+    from registry.commands._changes import events_of, sentence, tell_notes
 
+    tell_notes(run, outcome)
     data: dict[str, Any] = {
         "account": account,
         "found": {name: list(fields) for name, fields in found.credentials.items()},
@@ -110,7 +113,7 @@ def _tell(run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "
 # ---------------------------------------------------------------- a folder
 
 
-def _import_folder(run: Run, folder: Path, *, create: bool, yes: bool) -> None:
+def _import_folder(run: Run, folder: Path, *, create: bool, cascade: bool, yes: bool) -> None:
     import functools
 
     from registry.errors import AccountNotFound, InvalidInput
@@ -149,6 +152,7 @@ def _import_folder(run: Run, folder: Path, *, create: bool, yes: bool) -> None:
                 invocation,
                 verb="import-env",
                 create=one.found.account(one.account) if create else None,
+                cascade=cascade,
             )
     _tell_folder(run, files, outcomes)
 
@@ -168,8 +172,10 @@ def _preview(one: "EnvFile", existing: set[str]) -> str:
 
 
 def _tell_folder(run: Run, files: list["EnvFile"], outcomes: "dict[str, Outcome]") -> None:
-    from registry.commands._changes import events_of, sentence
+    from registry.commands._changes import events_of, sentence, tell_notes
 
+    for outcome in outcomes.values():
+        tell_notes(run, outcome)
     data = [
         {
             "file": one.path.name,
@@ -208,9 +214,10 @@ def import_config(
         ),
     ] = None,
     create: Create = False,
+    cascade: Cascade = False,
 ) -> None:
     """Import plain keys from the JSON of freqtrade, passivbot or hummingbot: all, or nothing."""
-    from registry.commands._changes import events_of, sentence
+    from registry.commands._changes import events_of, sentence, tell_notes
     from registry.decisions.account import CreateAccount
     from registry.services.credentials import CredentialService
     from registry.services.exchanges import exchange_specification
@@ -233,7 +240,9 @@ def import_config(
         invocation,
         verb="import-config",
         create=made if create else None,
+        cascade=cascade,
     )
+    tell_notes(run, outcome)
     data = {
         "account": account,
         "format": found.format,

@@ -1,7 +1,7 @@
 """Decisions about sharing: one hop only, and of what the lender has."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from projections.credentials import CredentialRow
@@ -208,19 +208,67 @@ def _serves(one: Share, row: CredentialRow) -> set[str]:
     return {"read_only"} if row["permission"] == "read_only" else {"full", "read_only"}
 
 
-def check_affected(what: str, affected: Sequence[Share], *, cascade: bool) -> None:
-    """Refuses what would take a credential from borrowers, unless told.
+def borrowing(state: AccountState, shares: Iterable[Share], row: CredentialRow) -> list[Share]:
+    """The shares by which others can get this credential."""
+    return [one for one in lent_by(state, shares) if row["id"] in _given(state, one)]
+
+
+def altered(before: AccountState, after: AccountState, shares: Iterable[Share]) -> list[str]:
+    """The shares of a lender that give something else after than before, and what, in words."""
+    return [
+        f"{one} and {effect}"
+        for one in lent_by(before, shares)
+        if (effect := _effect(_given(before, one), _given(after, one)))
+    ]
+
+
+def _effect(had: Mapping[str, CredentialRow], has: Mapping[str, CredentialRow]) -> str | None:
+    if not had:
+        return None
+    if len(_chosen(had)) == 1 and len(_chosen(has)) > 1:
+        return "must say which subaccount from then on"
+    if _chosen(had) != _chosen(has) or not _versions(had) <= _versions(has):
+        return "gets another key from then on"
+    return None
+
+
+def _given(state: AccountState, one: Share) -> dict[str, CredentialRow]:
+    """The credentials that a borrower can get by a share."""
+    return {
+        row["id"]: row
+        for row in state.credentials()
+        if row["exchange_id"] == one.exchange_id
+        and row["is_active"]
+        and (one.sharing_type == "full" or row["permission"] == "read_only")
+    }
+
+
+def _chosen(given: Mapping[str, CredentialRow]) -> set[str]:
+    """Those between which a borrower must choose who asks for nothing special."""
+    full = {key for key, row in given.items() if row["permission"] == "full"}
+    return full or set(given)
+
+
+def _versions(given: Mapping[str, CredentialRow]) -> set[tuple[str, int]]:
+    return {(key, row["version"]) for key, row in given.items()}
+
+
+def check_affected(
+    what: str,
+    affected: Sequence[Share | str],
+    *,
+    cascade: bool,
+    hint: str = "End these shares first, or add --cascade to do it all the same.",
+) -> None:
+    """Refuses what would change what borrowers get, unless told.
 
     Raises:
         AccountInUse: shares are affected; the message lists them.
     """
     if affected and not cascade:
-        raise AccountInUse(
-            f"{what}: {listing(affected)}",
-            hint="End these shares first, or add --cascade to do it all the same.",
-        )
+        raise AccountInUse(f"{what}: {listing(affected)}", hint=hint)
 
 
-def listing(shares: Iterable[Share]) -> str:
+def listing(shares: Iterable[Share | str]) -> str:
     """Shares in words."""
     return "; ".join(str(one) for one in shares)

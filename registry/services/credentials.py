@@ -1,9 +1,10 @@
 """Commands about credentials."""
 
+import copy
 import enum
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from projections.credentials import tokens_of
@@ -16,7 +17,13 @@ from registry.decisions import credential as decisions
 from registry.decisions.account import CreateAccount
 from registry.decisions.account import create as create_account
 from registry.decisions.credential import place_of
-from registry.decisions.sharing import check_affected, resting_on
+from registry.decisions.sharing import (
+    altered,
+    borrowing,
+    check_affected,
+    lent_by,
+    resting_on,
+)
 from registry.decisions.state import AccountState, Slot, SlotQuery
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey
@@ -107,8 +114,10 @@ class StoreCredentials(AccountTask):
         *,
         verb: str,
         create: CreateAccount | None = None,
+        cascade: bool = False,
     ) -> None:
         super().__init__(account_name, {"verb": verb}, lambda _: [])
+        self._cascade = cascade
         self._inputs = inputs
         self._keyring = keyring
         self._create = create
@@ -121,6 +130,7 @@ class StoreCredentials(AccountTask):
         self._data_keys = connection.execute(
             _QUERIES["data_keys_of_account"], {"account_name": self._name}
         )
+        self._shares = send_shares(connection, self._name)
         self._exchanges = {
             one.slot.exchange: send_exchange(connection, one.slot.exchange) for one in self._inputs
         }
@@ -136,9 +146,26 @@ class StoreCredentials(AccountTask):
         created, state = self._account()
         stored_keys = {row[0]: row for row in self._data_keys}
         events = [event for one in self._inputs for event in self._store(state, one, stored_keys)]
-        account_id = uuid.UUID(state.account["id"])
-        new = new_events(account_id, state, events)
-        return Decision([*created, *new], self._vault.writes)
+        new = new_events(uuid.UUID(state.account["id"]), state, events)
+        affected = self._affected(state, new)
+        return Decision([*created, *new], self._vault.writes, tuple(affected))
+
+    def _affected(self, state: AccountState, new: Sequence[NewEvent]) -> list[str]:
+        """The shares by which others get something else after these events."""
+        shares = shares_of(self._shares)
+        if not lent_by(state, shares):
+            return []
+        after = copy.deepcopy(state)
+        for event in new:
+            after.apply(event.stored(now()))
+        affected = altered(state, after, shares)
+        check_affected(
+            "others are affected",
+            affected,
+            cascade=self._cascade,
+            hint="Add --cascade if that is meant, or end these shares first.",
+        )
+        return affected
 
     def _account(self) -> tuple[list[NewEvent], AccountState]:
         """The account; where the command may make it, with the event that does."""
@@ -174,6 +201,8 @@ class StoreCredentials(AccountTask):
     ) -> list[EventModel]:
         exchange_id, spec = self._resolved[one.slot.exchange]
         wanted = one.slot.query(exchange_id)
+        if one.mode is Mode.MERGE:
+            wanted = _without_number(state, wanted)
         occupied = any(wanted.matches(row) for row in state.credentials())
         if one.mode is Mode.ADD or (one.mode is Mode.MERGE and not occupied):
             return decisions.add(
@@ -221,6 +250,7 @@ class CredentialService:
         *,
         verb: str,
         create: CreateAccount | None = None,
+        cascade: bool = False,
     ) -> Outcome:
         """Stores credentials, all of them or none; makes the account if `create` says how.
 
@@ -228,10 +258,13 @@ class CredentialService:
             InvalidCredential: fields are missing, unknown, placeholders or of the wrong type.
             CredentialExists, CredentialNotFound: the slot is not as the mode needs it.
             AccountNotFound, AccountInactive, CredentialInactive: see `registry.decisions`.
+            AccountInUse: borrowers would get something else, and `cascade` does not say so.
             MasterKeyWrong: the registry was set up with another master key.
         """
         assert self._keyring is not None  # noqa: S101 - secrets are stored with keys only
-        task = StoreCredentials(account_name, inputs, self._keyring, verb=verb, create=create)
+        task = StoreCredentials(
+            account_name, inputs, self._keyring, verb=verb, create=create, cascade=cascade
+        )
         return self._executor.execute(task, invocation)
 
     def update(
@@ -239,14 +272,13 @@ class CredentialService:
     ) -> Outcome:
         """Changes details beside the secrets; errors as `decisions.credential.update`."""
         content = {name: str(value) for name, value in details.items()}
-        return self._run(
-            "update-credential",
+        task = _UpdateTask(
             account_name,
             slot,
-            invocation,
+            {"verb": "update-credential", **content},
             lambda state, wanted: decisions.update(state, wanted, details),
-            content,
         )
+        return self._executor.execute(task, invocation)
 
     def deactivate(
         self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
@@ -257,14 +289,15 @@ class CredentialService:
             AccountInUse: it is lent, and `cascade` does not say that it may be stopped.
         """
         verb = {"verb": "deactivate-credential"}
-        task = _LentSlotTask(account_name, slot, verb, decisions.deactivate)
+        task = LentSlotTask(account_name, slot, verb, decisions.deactivate)
         task.cascade = cascade
         return self._executor.execute(task, invocation)
 
     def reactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
         """Lets it be used again; errors as `decisions.credential.reactivate`."""
-        return self._run(
-            "reactivate-credential", account_name, slot, invocation, decisions.reactivate
+        verb = {"verb": "reactivate-credential"}
+        return self._executor.execute(
+            SlotTask(account_name, slot, verb, decisions.reactivate), invocation
         )
 
     def remove(
@@ -275,24 +308,12 @@ class CredentialService:
         Raises:
             AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
         """
-        task = _LentSlotTask(account_name, slot, {"verb": "remove-credential"}, decisions.remove)
+        task = LentSlotTask(account_name, slot, {"verb": "remove-credential"}, decisions.remove)
         task.cascade, task.ends_shares = cascade, True
         return self._executor.execute(task, invocation)
 
-    def _run(
-        self,
-        verb: str,
-        account_name: str,
-        slot: SlotName,
-        invocation: Invocation,
-        decide: Callable[[AccountState, SlotQuery], Sequence[EventModel]],
-        content: Mapping[str, Any] | None = None,
-    ) -> Outcome:
-        task = _SlotTask(account_name, slot, {"verb": verb, **(content or {})}, decide)
-        return self._executor.execute(task, invocation)
 
-
-class _SlotTask(AccountTask):
+class SlotTask(AccountTask):
     """A command about a credential that exists."""
 
     def __init__(
@@ -311,6 +332,7 @@ class _SlotTask(AccountTask):
         self._decide_slot = decide
 
     def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
         super().send_reads(connection)
         self._exchange = send_exchange(connection, self._slot.exchange)
 
@@ -319,17 +341,19 @@ class _SlotTask(AccountTask):
         return self._slot.query(exchange_id)
 
 
-class _LentSlotTask(_SlotTask):
-    """A command that takes a credential from those who borrow it."""
+class LentSlotTask(SlotTask):
+    """A command about a credential that others may borrow; this one takes it from them."""
 
     cascade = False
     ends_shares = False
 
     def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
         super().send_reads(connection)
         self._shares = send_shares(connection, self._name)
 
     def decide(self) -> Decision:
+        """See `Task`."""
         state = self.read_state()
         wanted = self._wanted()
         slot, row = state.find_credential(wanted)
@@ -341,6 +365,27 @@ class _LentSlotTask(_SlotTask):
         ended = revocations(affected) if self.ends_shares else []
         effect = "ended with it" if self.ends_shares else "without a key from now on"
         return Decision([*new, *ended], notes=tuple(f"{effect}: {one}" for one in affected))
+
+
+class _UpdateTask(LentSlotTask):
+    """Changes what is beside the secrets: nothing is taken from borrowers, who are named."""
+
+    def decide(self) -> Decision:
+        state = self.read_state()
+        wanted = self._wanted()
+        new = new_events(uuid.UUID(state.account["id"]), state, self._decide_slot(state, wanted))
+        _, row = state.find_credential(wanted)
+        lent = borrowing(state, shares_of(self._shares), row) if new else []
+        return Decision(new, notes=tuple(f"it is lent: {one}" for one in lent))
+
+
+def _without_number(state: AccountState, wanted: SlotQuery) -> SlotQuery:
+    """The slot without a subaccount where that is the one in use, and not subaccount 0."""
+    zero = Slot(wanted.exchange_id, wanted.exchange, 0, wanted.permission or "full")
+    plain = replace(zero, subaccount_index=None)
+    if wanted.subaccount_index != 0 or state.credential_in(zero) or not state.credential_in(plain):
+        return wanted
+    return replace(wanted, subaccount_index=None)
 
 
 def _as_secret(value: Any) -> Secret:

@@ -119,9 +119,10 @@ WHERE (%(account_name)s::text IS NULL OR a.account_name = %(account_name)s)
 ORDER BY a.account_name, d.name, c.permission, c.subaccount_index NULLS FIRST
 
 -- name: held_exchanges
--- The exchanges for which an account has the credential that an env file would replace.
+-- The exchanges for which an account has the credential that an env file would replace:
+-- that of subaccount 0, or of none.
 SELECT d.name
 FROM public.account_exchange_credentials AS c
 JOIN public.accounts AS a ON a.id = c.account_id
 JOIN public.dexes AS d ON d.id = c.exchange_id
-WHERE a.account_name = %(account_name)s AND c.permission = 'full' AND c.subaccount_index = 0
+WHERE a.account_name = %(account_name)s AND c.permission = 'full' AND coalesce(c.subaccount_index, 0) = 0

@@ -61,6 +61,21 @@ def test_an_account_and_its_credentials_come_from_one_file(
     assert [c["subaccount_index"] for c in shown["credentials"]] == [0, 0, 0]
 
 
+def test_a_credential_that_was_stored_without_a_subaccount_is_the_one_that_a_file_replaces(
+    cli: CommandLine, database_url: str
+) -> None:
+    cli("create-account", "bot")
+    cli.store("bot", "backpack")
+    path = cli.file("bot.env", "BACKPACK_SECRET_KEY=another-secret\n")
+    done = cli("import-env", "bot", "--env-file", path, "--json")
+    assert [event["type"] for event in done.data["events"]] == ["CredentialReplaced"]
+    stored = opened(database_url, cli.master_key)
+    assert stored["bot", "backpack", "full"] == {
+        **FIELDS["backpack"],
+        "secret_key": "another-secret",
+    }
+
+
 def test_what_was_found_skipped_and_ignored_is_said(cli: CommandLine) -> None:
     """Pain 2: what was left out must be said."""
     text = (

@@ -220,6 +220,23 @@ def test_an_expiry_that_is_near_is_said(bot: CommandLine) -> None:
     assert "Warning: the lighter key of bot expires on" in result.err
 
 
+def test_each_way_to_store_a_key_that_is_lent_needs_cascade(bot: CommandLine) -> None:
+    env_file = bot.file("new.env", "BACKPACK_PUBLIC_KEY=pub-2\nBACKPACK_SECRET_KEY=sec-2\n")
+    from_json = ("lender", "backpack", "--from-json", "-")
+    for verb, effect in (
+        (("replace-credential", *from_json), "gets another key"),
+        (("add-credential", *from_json, "--subaccount", "1"), "must say which subaccount"),
+        (("import-env", "lender", "--env-file", env_file), "gets another key"),
+    ):
+        refused = bot(*verb, stdin='{"public_key": "pub-3", "secret_key": "sec-3"}')
+        assert refused.exit_status == 5
+        assert f"bot borrows backpack from lender (full) and {effect}" in refused.err
+        assert "--cascade" in refused.err
+    done = bot(*verb, "--cascade")
+    assert done.exit_status == 0
+    assert "Note: bot borrows backpack from lender (full) and gets another key" in done.err
+
+
 def test_cascade_says_who_is_affected(bot: CommandLine) -> None:
     refused = bot("deactivate-account", "lender", "--json")
     assert (refused.exit_status, refused.error["code"]) == (5, "account_in_use")

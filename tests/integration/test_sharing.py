@@ -9,8 +9,9 @@ from support.cli import CommandLine
 from support.world import BY, CALLER, World
 
 from registry import errors
+from registry.decisions.account import CreateAccount
 from registry.events.sharing import SharingType
-from registry.services.credentials import SlotName
+from registry.services.credentials import Mode, SlotName
 from registry.services.releases import ReleaseService
 from registry.services.resolution import Access, Wish, resolve
 from registry.services.sharing import list_shares
@@ -253,13 +254,63 @@ def test_stopping_a_lent_credential_says_who_is_affected(lending: World) -> None
 
 
 def test_removing_one_of_two_fitting_keys_affects_nobody(lending: World) -> None:
-    lending.credential("lender", "backpack", subaccount=1)
+    lending.credential("lender", "backpack", subaccount=1, cascade=True)
     done = lending.credentials.remove("lender", SlotName("backpack", 1), BY)
     assert done.notes == ()
     lending.credential("lender", "backpack", permission="read_only")
     with pytest.raises(errors.AccountInUse, match="two borrows backpack") as caught:
         lending.credentials.remove("lender", SlotName("backpack", None, "read_only"), BY)
     assert "one borrows" not in caught.value.message
+
+
+def test_replacing_a_lent_key_says_who_gets_the_new_one(lending: World) -> None:
+    new = {"public_key": "new-public", "secret_key": "new-secret"}
+    with pytest.raises(errors.AccountInUse, match=r"one borrows .* and gets another") as caught:
+        lending.credential("lender", "backpack", mode=Mode.REPLACE, **new)
+    assert "two borrows" not in caught.value.message  # a narrow share never had the full key
+    assert released(lending, "one", "backpack")["secret_key"] == "lender-backpack-secret"
+    lending.credential("lender", "backpack", mode=Mode.REPLACE, cascade=True, **new)
+    assert released(lending, "one", "backpack")["secret_key"] == "new-secret"
+
+
+def test_replacing_a_lent_key_by_itself_or_one_that_nobody_borrows_is_not_refused(
+    lending: World,
+) -> None:
+    lending.credential("lender", "backpack", mode=Mode.REPLACE)
+    lending.credential(
+        "two", "aster", mode=Mode.REPLACE, api_key="new-key", secret_key="new-secret"
+    )
+    lending.credentials.deactivate("lender", SlotName("aster"), BY, cascade=True)
+    lending.credential("lender", "lighter")
+
+
+def test_adding_a_key_that_changes_what_borrowers_get_is_refused(lending: World) -> None:
+    with pytest.raises(errors.AccountInUse, match="must say which subaccount"):
+        lending.credential("lender", "backpack", subaccount=1)
+    lending.credential("lender", "backpack", permission="read_only")
+    with pytest.raises(errors.AccountInUse, match=r"two borrows .* and gets another key"):
+        lending.credential(
+            *("lender", "backpack"),
+            permission="read_only",
+            mode=Mode.REPLACE,
+            public_key="new-public",
+            secret_key="new-secret",
+        )
+    lending.accounts.create(CreateAccount(account_name="reader"), BY)
+    lending.credential("reader", "aster", permission="read_only")
+    lending.account("three")
+    lending.share("three", "reader", "aster")
+    with pytest.raises(errors.AccountInUse, match=r"three borrows .* and gets another key"):
+        lending.credential("reader", "aster")
+
+
+def test_what_is_beside_a_lent_key_changes_at_once_and_its_borrowers_are_named(
+    lending: World,
+) -> None:
+    slot = SlotName("backpack")
+    done = lending.credentials.update("lender", slot, {"label": "main"}, BY)
+    assert done.notes == ("it is lent: one borrows backpack from lender (full)",)
+    assert lending.credentials.update("lender", slot, {"label": "main"}, BY).notes == ()
 
 
 def test_the_lenders_history_shows_what_borrowers_did(lending: World, cli: CommandLine) -> None:

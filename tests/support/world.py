@@ -54,6 +54,7 @@ class World:
         permission: Permission = "full",
         mode: Mode = Mode.ADD,
         details: Mapping[str, Any] | None = None,
+        cascade: bool = False,
         **fields: str,
     ) -> None:
         """A credential; its values begin with the account's name unless they are given."""
@@ -63,7 +64,7 @@ class World:
         one = CredentialInput(
             SlotName(exchange, subaccount, permission), values, details or {}, mode
         )
-        self.credentials.store(account, [one], BY, verb="test")
+        self.credentials.store(account, [one], BY, verb="test", cascade=cascade)
 
     def share(
         self, borrower: str, lender: str, exchange: str, sharing_type: SharingType = "full"
