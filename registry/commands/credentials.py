@@ -250,7 +250,7 @@ def remove_credential(
     if destroy:
         from registry.services.destruction import remove_and_destroy
 
-        outcome = remove_and_destroy(run.database, account, slot, run.invocation())
+        outcome = remove_and_destroy(run.database, account, slot, run.invocation(), cascade=cascade)
     else:
         outcome = _credentials(run).remove(account, slot, run.invocation(), cascade=cascade)
     done = f"removed the credential of {account} for {exchange}"

@@ -16,7 +16,7 @@ from registry.decisions.sharing import check_affected, lent_by
 from registry.decisions.state import AccountState
 from registry.errors import AccountExists
 from registry.events.base import EventModel
-from registry.events.stored import Stream
+from registry.events.stored import StoredEvent, Stream
 from registry.log.append import NewEvent
 from registry.log.ids import new_id
 from registry.log.reading import events_of, send_account_stream
@@ -52,6 +52,7 @@ class AccountTask:
         self._decide = decide
         self._connection: Connection | None = None
         self._stream: psycopg.Cursor[Any] | None = None
+        self._events: list[StoredEvent] = []
 
     def send_reads(self, connection: Connection) -> None:
         """See `Task`."""
@@ -70,7 +71,8 @@ class AccountTask:
         """
         assert self._stream is not None  # noqa: S101 - the executor reads before it decides
         assert self._connection is not None  # noqa: S101
-        state = AccountState.of(events_of(self._stream))
+        self._events = events_of(self._stream)
+        state = AccountState.of(self._events)
         if not state.exists:
             raise account_not_found(self._connection, self._name)
         return state

@@ -5,7 +5,7 @@ The events and their tokens stay, so that the history still verifies.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -14,13 +14,14 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.decisions import credential as credentials
 from registry.decisions import destruction
-from registry.decisions.state import AccountState
+from registry.decisions.state import AccountState, SlotQuery
 from registry.events.base import EventModel
 from registry.events.credential import CredentialSecretsDestroyed
 from registry.events.stored import StoredEvent, Stream
+from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
 from registry.services.accounts import new_events
-from registry.services.credentials import SlotName
+from registry.services.credentials import LentSlotTask, SlotName
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.services.lookup import account_id, exchange_of, send_exchange
 
@@ -46,15 +47,21 @@ def destroy_secrets(
 
 
 def remove_and_destroy(
-    database: Database, account: str, slot: SlotName, invocation: Invocation
+    database: Database,
+    account: str,
+    slot: SlotName,
+    invocation: Invocation,
+    *,
+    cascade: bool = False,
 ) -> Outcome:
     """Empties a slot and destroys every version that its credential ever had.
 
     Raises:
         AccountNotFound, CredentialNotFound: see `decisions.credential.remove`.
+        AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
     """
-    content = {"verb": "remove-credential", "destroy": True}
-    task = _RemoveAndDestroy(_find(database, account), slot, content, None)
+    task = _RemoveAndDestroy(account, slot)
+    task.cascade = cascade
     return CommandExecutor(database).execute(task, invocation)
 
 
@@ -96,19 +103,31 @@ class _Destroy:
     def decide(self) -> Decision:
         events = events_of(self._stream)
         new = new_events(self._account, AccountState.of(events), self._decide(events))
-        destroyed = [one for one in new if isinstance(one.event, CredentialSecretsDestroyed)]
-        return Decision(new, [_DestroyKeys(one.id) for one in destroyed])
+        return Decision(new, _deletions(new))
 
     def _decide(self, events: Sequence[StoredEvent]) -> list[EventModel]:
         exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
         return destruction.destroy(events, self._slot.query(exchange_id), self._versions)
 
 
-class _RemoveAndDestroy(_Destroy):
-    def _decide(self, events: Sequence[StoredEvent]) -> list[EventModel]:
-        exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
-        wanted = self._slot.query(exchange_id)
-        state = AccountState.of(events)
-        removed = credentials.remove(state, wanted)
+class _RemoveAndDestroy(LentSlotTask):
+    ends_shares = True
+
+    def __init__(self, account: str, slot: SlotName) -> None:
+        verb = {"verb": "remove-credential", "destroy": True}
+        super().__init__(account, slot, verb, self._remove)
+
+    def decide(self) -> Decision:
+        decision = super().decide()
+        return replace(decision, statements=_deletions(decision.events))
+
+    def _remove(self, state: AccountState, wanted: SlotQuery) -> list[EventModel]:
         _, row = state.find_credential(wanted)
-        return [*removed, *destruction.destroy_credential(events, row["id"])]
+        removed = credentials.remove(state, wanted)
+        return [*removed, *destruction.destroy_credential(self._events, row["id"])]
+
+
+def _deletions(events: Sequence[NewEvent]) -> list[_DestroyKeys]:
+    return [
+        _DestroyKeys(one.id) for one in events if isinstance(one.event, CredentialSecretsDestroyed)
+    ]

@@ -218,6 +218,6 @@ def test_the_second_key_of_the_ring_still_opens_and_the_first_wraps(
     bot.environment["CREDENTIAL_ENCRYPTION_KEY"] = both
     assert bot.store("bot", "backpack").exit_status == 0
     merged = bot("import-env", "bot", "--env-file", bot.file("a.env", "ASTER_API_KEY=new7\n"))
-    assert merged.exit_status == 2  # the credential there has no subaccount: this one is new
+    assert merged.exit_status == 0  # it keeps secret_key, which the older master key opens
     rows = connection.execute("SELECT count(DISTINCT master_key_id) FROM credential_data_keys")
     assert rows.fetchone() == (2,)

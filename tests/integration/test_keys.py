@@ -223,6 +223,33 @@ def test_a_removed_credential_can_be_destroyed_with_all_its_versions(
     assert cli("verify").exit_status == 0
 
 
+def test_destroying_a_lent_credential_ends_its_shares_only_where_told(
+    cli: CommandLine, connection: psycopg.Connection[Any]
+) -> None:
+    cli("create-account", "lender")
+    cli("create-account", "bot")
+    add(cli, "lender")
+    cli("share", "bot", "lender", "aster")
+    remove = ("remove-credential", "lender", "aster", "--destroy", "--yes", "--json")
+    refused = cli(*remove)
+    assert (refused.exit_status, refused.error["code"]) == (5, "account_in_use")
+    assert "bot borrows aster from lender" in refused.error["message"]
+    assert connection.execute("SELECT count(*) FROM credential_data_keys").fetchone() == (1,)
+    done = cli(*remove, "--cascade")
+    assert [e["type"] for e in done.data["events"]] == [
+        "CredentialRemoved",
+        "CredentialSecretsDestroyed",
+        "SharingRevoked",
+    ]
+    assert done.data["notes"] == ["ended with it: bot borrows aster from lender (full)"]
+    assert connection.execute(
+        "SELECT count(DISTINCT command_id), count(DISTINCT xmin::text) FROM audit_events "
+        "WHERE position >= 4"
+    ).fetchone() == (1, 1)
+    assert connection.execute("SELECT count(*) FROM credential_data_keys").fetchone() == (0,)
+    assert cli("list-shares", "--json").data == []
+
+
 def test_secrets_of_a_deleted_account_can_be_destroyed(
     cli: CommandLine, connection: psycopg.Connection[Any]
 ) -> None:
