@@ -41,9 +41,10 @@ def sentence(outcome: Outcome, done: str) -> str:
     if not outcome.changed:
         return "Nothing to change: it is so already."
     if outcome.dry_run:
-        return (
-            f"Would have {done} (dry run, nothing was changed): {', '.join(outcome.event_types)}."
-        )
+        events = ", ".join(outcome.event_types) or "no event"
+        return f"Would have {done} (dry run, nothing was changed): {events}."
+    if outcome.repaired:
+        return f"{done[0].upper()}{done[1:]} (no event: the log has it already)."
     where = ", ".join(str(position) for position in outcome.positions)
     events = "event" if len(outcome.positions) == 1 else "events"
     again = "; the command was applied before, this is its first result" if outcome.replayed else ""

@@ -64,7 +64,9 @@ class _GrantTask(AccountTask):
             )
         if row[1]:
             return decision
-        return Decision(decision.events, [_MakeBot(self._role)])
+        # An access that there is already is of no use to a role that is no bot.
+        note = f"{self._role} was no member of registry_bot any more"
+        return Decision(decision.events, [_MakeBot(self._role)], () if decision.events else (note,))
 
 
 @dataclass(frozen=True, slots=True)

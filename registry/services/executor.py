@@ -104,11 +104,13 @@ class Outcome:
     dry_run: bool = False
     notes: tuple[str, ...] = ()
     """See `Decision`."""
+    repaired: bool = False
+    """There was no event to append, but something beside the log was put right."""
 
     @property
     def changed(self) -> bool:
         """Whether the command had anything to change."""
-        return bool(self.event_types)
+        return bool(self.event_types) or self.repaired
 
 
 @dataclass(slots=True)
@@ -204,7 +206,7 @@ class CommandExecutor:
             types = tuple(new.event.event_type for new in decision.events)
             stream_id = decision.events[0].stream.id if decision.events else None
             positions: tuple[int, ...] = ()
-            if decision.events:
+            if decision.events or decision.statements:
                 positions = _write(connection, record, decision, dry_run=invocation.dry_run)
             elif not invocation.dry_run:
                 wait_until_durable(connection)
@@ -215,6 +217,7 @@ class CommandExecutor:
             stream_id=stream_id,
             dry_run=invocation.dry_run,
             notes=decision.notes,
+            repaired=bool(decision.statements) and not decision.events,
         )
 
 

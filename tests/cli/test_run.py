@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 from support.bots import login_role
 from support.cli import CommandLine
@@ -160,6 +161,25 @@ def test_a_bots_role_runs_with_its_account_only(bot: CommandLine, database_url: 
         assert bot("revoke-access", "bot", "--role", role.name).exit_status == 3
         assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status == 5
         assert bot("list-access").out == "No role was given access here.\n"
+
+
+def test_granting_access_again_repairs_a_role_that_is_no_bot_any_more(
+    bot: CommandLine, database_url: str, connection: psycopg.Connection[Any]
+) -> None:
+    with login_role(database_url) as role:
+        grant = ("grant-access", "bot", "--role", role.name)
+        bot(*grant)
+        connection.execute(f"REVOKE registry_bot FROM {role.name}")
+        as_bot = {"DATABASE_URL": role.address}
+        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status != 0
+        tried = bot(*grant, "--dry-run")
+        assert "Would have let the role" in tried.out
+        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status != 0
+        repaired = bot(*grant)
+        assert "(no event: the log has it already)" in repaired.out
+        assert f"Note: {role.name} was no member of registry_bot any more" in repaired.err
+        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status == 0
+        assert not bot(*grant, "--json").data["changed"]
 
 
 def test_access_needs_a_login_role(bot: CommandLine) -> None:
