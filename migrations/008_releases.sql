@@ -365,6 +365,49 @@ BEGIN
 END
 $$;
 
+-- The hosts (as they say themselves) that received this version for this account within the
+-- last day, and not to show it: two of them may be one bot that runs twice. Looks no further
+-- back than the account's last 200 releases.
+CREATE OR REPLACE FUNCTION public.recent_hosts(
+    p_account_id uuid, p_credential_id uuid, p_version integer
+) RETURNS text[]
+LANGUAGE sql STABLE
+RETURN ARRAY(
+    SELECT DISTINCT e.data ->> 'host'
+    FROM (
+        SELECT r.event_type, r.data, r.recorded_at
+        FROM public.audit_events AS r
+        WHERE r.stream_type = 'release' AND r.stream_id = p_account_id
+        ORDER BY r.stream_version DESC
+        LIMIT 200) AS e
+    WHERE e.event_type = 'CredentialReleased' AND e.recorded_at > now() - interval '1 day'
+        AND e.data ->> 'credential_id' = p_credential_id::text
+        AND e.data ->> 'credential_version' = p_version::text
+        AND e.data ->> 'purpose' NOT LIKE 'reveal %'
+    ORDER BY 1);
+
+-- Who else may be using a key now, for those who may look at the log: other accounts, and
+-- the hosts of this one.
+CREATE OR REPLACE FUNCTION public.key_users(
+    p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid,
+    p_version integer, OUT other_users integer, OUT hosts text[]
+)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT public.other_users(p_account_id, p_owner_id, p_exchange_id, p_credential_id, p_version),
+        public.recent_hosts(p_account_id, p_credential_id, p_version);
+END;
+
+-- The hosts for who made a release.
+CREATE OR REPLACE FUNCTION public.release_hosts(p_release_id uuid) RETURNS text[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN (
+    SELECT public.recent_hosts(
+        e.stream_id, (e.data ->> 'credential_id')::uuid, (e.data ->> 'credential_version')::integer)
+    FROM public.audit_events AS e
+    WHERE e.event_id = p_release_id AND e.event_type = 'CredentialReleased'
+        AND e.recorded_by = session_user);
+
 -- Waits until the log of the server (WAL) is on disk up to a place. A client with
 -- synchronous_commit = off can see its commit before that; then PostgreSQL 17 and newer
 -- flush here, and older ones wait for the WAL writer, which flushes what is committed
@@ -750,7 +793,8 @@ BEGIN
             'session_may_use', 'session_accounts', 'session_is_bot', 'pick_credential',
             'resolve_credential', 'exchanges_of', 'release_claim', 'session_account',
             'append_release',
-            'request_release', 'other_users', 'ensure_durable', 'collect_release',
+            'request_release', 'other_users', 'recent_hosts', 'key_users', 'release_hosts',
+            'ensure_durable', 'collect_release',
             'exchange_definition', 'record_fallback', 'sharing_check',
             'sharing_keeps_credential', 'position_limits', 'account_limit'])
     LOOP
@@ -763,11 +807,11 @@ $functions$;
 GRANT EXECUTE ON FUNCTION public.session_is_bot(), public.session_accounts() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
     public.request_release(text, text[], integer, text, text, text, text, text, text),
-    public.collect_release(uuid), public.exchange_definition(text), public.session_account(text),
+    public.collect_release(uuid), public.release_hosts(uuid), public.exchange_definition(text), public.session_account(text),
     public.record_fallback(text, text, text, text, text, text, text)
     TO registry_bot, registry_operator;
 GRANT EXECUTE ON FUNCTION
     public.resolve_credential(uuid, integer, integer, text, text),
     public.pick_credential(uuid, integer, integer, text),
-    public.exchanges_of(uuid)
+    public.exchanges_of(uuid), public.key_users(uuid, uuid, integer, uuid, integer)
     TO registry_operator, registry_auditor;

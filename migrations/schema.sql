@@ -465,6 +465,22 @@ $$;
 
 ALTER FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) OWNER TO registry_owner;
 
+CREATE FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uuid, p_version integer) RETURNS text[]
+    LANGUAGE sql STABLE
+    RETURN ARRAY(SELECT DISTINCT (e.data ->> 'host'::text) FROM (SELECT r.event_type, r.data, r.recorded_at FROM public.audit_events r WHERE ((r.stream_type = 'release'::text) AND (r.stream_id = recent_hosts.p_account_id)) ORDER BY r.stream_version DESC LIMIT 200) e WHERE ((e.event_type = 'CredentialReleased'::text) AND (e.recorded_at > (now() - '1 day'::interval)) AND ((e.data ->> 'credential_id'::text) = (recent_hosts.p_credential_id)::text) AND ((e.data ->> 'credential_version'::text) = (recent_hosts.p_version)::text) AND ((e.data ->> 'purpose'::text) !~~ 'reveal %'::text)) ORDER BY (e.data ->> 'host'::text));
+
+ALTER FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uuid, p_version integer) OWNER TO registry_owner;
+
+CREATE FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT public.other_users(p_account_id, p_owner_id, p_exchange_id, p_credential_id, p_version) AS other_users,
+     public.recent_hosts(p_account_id, p_credential_id, p_version) AS recent_hosts;
+END;
+
+ALTER FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) OWNER TO registry_owner;
+
 CREATE FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
@@ -824,6 +840,13 @@ CREATE FUNCTION public.release_claim(p_text text, p_length integer DEFAULT 255) 
     RETURN "left"(regexp_replace(COALESCE(NULLIF(btrim(p_text), ''::text), 'unknown'::text), '[\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]'::text, '?'::text, 'g'::text), p_length);
 
 ALTER FUNCTION public.release_claim(p_text text, p_length integer) OWNER TO registry_owner;
+
+CREATE FUNCTION public.release_hosts(p_release_id uuid) RETURNS text[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT public.recent_hosts(e.stream_id, ((e.data ->> 'credential_id'::text))::uuid, ((e.data ->> 'credential_version'::text))::integer) AS recent_hosts FROM public.audit_events e WHERE ((e.event_id = release_hosts.p_release_id) AND (e.event_type = 'CredentialReleased'::text) AND (e.recorded_by = SESSION_USER)));
+
+ALTER FUNCTION public.release_hosts(p_release_id uuid) OWNER TO registry_owner;
 
 CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1561,6 +1584,12 @@ GRANT ALL ON FUNCTION public.exchanges_of(p_account_id uuid) TO registry_auditor
 
 REVOKE ALL ON FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uuid, p_version integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) TO registry_operator;
+GRANT ALL ON FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) TO registry_auditor;
+
 REVOKE ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_operator;
 GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_auditor;
@@ -1576,6 +1605,10 @@ GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_
 GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.release_claim(p_text text, p_length integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.release_hosts(p_release_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.release_hosts(p_release_id uuid) TO registry_bot;
+GRANT ALL ON FUNCTION public.release_hosts(p_release_id uuid) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_bot;

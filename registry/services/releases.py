@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from psycopg.rows import dict_row
@@ -45,8 +45,6 @@ class ReleasedCredential:
     """Of the event that records it."""
     fields: Mapping[str, Secret]
     subaccount_index: int | None
-    other_users: int
-    """How many other active accounts received this version of the key."""
 
     def plain(self) -> dict[str, Any]:
         """The values in the shape that bots know: field -> text, and the subaccount's number."""
@@ -54,16 +52,7 @@ class ReleasedCredential:
 
     def warnings(self) -> list[str]:
         """What may go wrong with it."""
-        found = self.resolution.warnings()
-        spec = built_in_exchanges().get(self.resolution.exchange or "")
-        if spec and spec.nonce_per_key and self.other_users and self.resolution.access == "full":
-            count = self.other_users
-            who = "another account uses" if count == 1 else f"{count} other accounts use"
-            found.append(
-                f"{who} this {spec.name} key too, and {spec.display_name} counts orders per key: "
-                "two bots on one key break each other's orders; give each a key of its own"
-            )
-        return found
+        return self.resolution.warnings()
 
 
 def plain_fields(fields: Mapping[str, Secret], subaccount_index: int | None) -> dict[str, Any]:
@@ -188,13 +177,14 @@ class ReleaseService:
             sealed["subaccount_index"],
             sealed["permission"],
         )
+        if resolution.breaks_when_used_twice:
+            resolution = replace(resolution, hosts=_hosts(connection, row["release_id"]))
         return ReleasedCredential(
             resolution=resolution,
             release_id=row["release_id"],
             position=row["event_position"],
             fields=data_key.open(place, tokens_of(sealed)),
             subaccount_index=sealed["subaccount_index"],
-            other_users=row["other_users"],
         )
 
 
@@ -219,6 +209,13 @@ def _request(
     # In autocommit mode: the request is committed when its answer is here.
     with registry_errors(connection), connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_QUERIES["request"], parameters).fetchall()
+
+
+def _hosts(connection: Connection, release_id: uuid.UUID) -> tuple[str, ...]:
+    """Where the account received what it was given here, within the last day."""
+    with registry_errors(connection):
+        row = connection.execute(_QUERIES["hosts"], {"release_id": release_id}).fetchone()
+    return tuple(row[0] or ()) if row else ()
 
 
 def _sealed(connection: Connection, release_id: uuid.UUID) -> Any:

@@ -5,11 +5,13 @@
 SELECT d.name AS exchange,
     CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
     r.source, r.owner_name, r.credential_id, r.version, r.subaccount_index, r.permission,
-    r.access, r.sharing_type, r.expires_at, r.choices
+    r.access, r.sharing_type, r.expires_at, r.choices, u.other_users, u.hosts
 FROM public.accounts AS a
 JOIN public.dexes AS d ON d.name = %(exchange)s
 CROSS JOIN LATERAL public.resolve_credential(
     a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
+LEFT JOIN LATERAL public.key_users(
+    a.id, r.owner_id, d.id, r.credential_id, r.version) AS u ON r.outcome = 'ok'
 WHERE a.account_name = %(account_name)s
 
 -- name: resolve_all
@@ -17,12 +19,14 @@ WHERE a.account_name = %(account_name)s
 SELECT d.name AS exchange,
     CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
     r.source, r.owner_name, r.credential_id, r.version, r.subaccount_index, r.permission,
-    r.access, r.sharing_type, r.expires_at, r.choices
+    r.access, r.sharing_type, r.expires_at, r.choices, u.other_users, u.hosts
 FROM public.accounts AS a
 CROSS JOIN LATERAL public.exchanges_of(a.id) AS e (name)
 JOIN public.dexes AS d ON d.name = e.name
 CROSS JOIN LATERAL public.resolve_credential(
     a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
+LEFT JOIN LATERAL public.key_users(
+    a.id, r.owner_id, d.id, r.credential_id, r.version) AS u ON r.outcome = 'ok'
 WHERE a.account_name = %(account_name)s
 ORDER BY d.name
 
@@ -34,6 +38,9 @@ FROM public.request_release(
 
 -- name: collect
 SELECT * FROM public.collect_release(%(release_id)s)
+
+-- name: hosts
+SELECT public.release_hosts(%(release_id)s)
 
 -- name: definition
 SELECT public.exchange_definition(%(exchange)s)

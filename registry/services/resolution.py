@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from psycopg.rows import dict_row
 
 from registry import errors
+from registry.catalog.catalog import built_in_exchanges
 from registry.clock import now
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries
@@ -56,6 +57,10 @@ class Resolution:
     sharing_type: str | None = None
     expires_at: dt.datetime | None = None
     choices: tuple[str, ...] = ()
+    other_users: int = 0
+    """How many other active accounts received this version of the key."""
+    hosts: tuple[str, ...] = ()
+    """Where this account received it within the last day, as far as that matters."""
 
     @classmethod
     def of(cls, account: str, wish: Wish, row: Mapping[str, Any]) -> "Resolution":
@@ -75,6 +80,8 @@ class Resolution:
             sharing_type=row["sharing_type"],
             expires_at=row["expires_at"],
             choices=tuple(row["choices"] or ()),
+            other_users=row["other_users"] or 0,
+            hosts=tuple(row.get("hosts") or ()),
         )
 
     @property
@@ -100,8 +107,17 @@ class Resolution:
         less = "" if self.access == "full" else f"; to be used for {_USES[self.access or '']} only"
         return text + less
 
+    @property
+    def breaks_when_used_twice(self) -> bool:
+        """Whether two who trade on this key break each other's orders."""
+        spec = built_in_exchanges().get(self.exchange or "")
+        return self.access == "full" and spec is not None and spec.nonce_per_key
+
     def warnings(self) -> list[str]:
-        """What may soon go wrong with it."""
+        """What may go wrong with it, now or soon."""
+        return [*self._expiry_warnings(), *self._use_warnings()]
+
+    def _expiry_warnings(self) -> list[str]:
         if self.expires_at is None:
             return []
         left = self.expires_at.replace(tzinfo=dt.UTC) - now()
@@ -109,6 +125,24 @@ class Resolution:
         if left <= dt.timedelta(0):
             return [f"{which} expired on {self.expires_at:%Y-%m-%d}"]
         return [f"{which} expires on {self.expires_at:%Y-%m-%d}"] if left < _SOON else []
+
+    def _use_warnings(self) -> list[str]:
+        if not self.breaks_when_used_twice:
+            return []
+        name = built_in_exchanges()[self.exchange or ""].display_name
+        counts = f"and {name} counts orders per key: two bots on one key break each other's orders"
+        found = []
+        if self.other_users:
+            others = "another account uses"
+            if self.other_users > 1:
+                others = f"{self.other_users} other accounts use"
+            found.append(f"{others} this {self.exchange} key too, {counts}; give each its own")
+        if len(self.hosts) > 1:
+            found.append(
+                f"{self.account} received this {self.exchange} key on several hosts within a day "
+                f"({', '.join(self.hosts)}), {counts}; let only one of them run"
+            )
+        return found
 
     def error(self) -> errors.RegistryError:
         """The refusal as an error to raise."""
