@@ -4,7 +4,7 @@ They are named tuples: a rebuild makes one for each event of the log, and a froz
 dataclass takes three times as long to make.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 Row = dict[str, Any]
@@ -25,9 +25,14 @@ class Table:
     """The column that holds the account whose stream the row follows from."""
     unique: tuple[str, ...] = field(default=(), compare=False)
     """The columns that the table keeps unique beside its key."""
-    secret: frozenset[str] = field(default=frozenset(), compare=False)
+    secret: frozenset[str] = frozenset()
     """Columns whose values are never shown, encrypted though they are."""
     partial: bool = False
+
+    def without_secrets(self) -> "Table":
+        """The same table as those see it who may not read its secret columns."""
+        seen = {name: kind for name, kind in self.columns.items() if name not in self.secret}
+        return replace(self, columns=seen, secret=frozenset())
 
 
 class Insert(NamedTuple):

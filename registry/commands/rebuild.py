@@ -71,6 +71,7 @@ def report_data(report: "Report") -> dict[str, Any]:
         "tables": {name: counts.model_dump() for name, counts in report.by_table().items()},
         "differences": [asdict(row) for row in report.listed],
         "unknown_links": report.unknown_links,
+        "encrypted_fields_compared": report.tokens,
     }
 
 
@@ -105,6 +106,8 @@ def tell_report(output: Output, report: "Report") -> None:
             f"{_count(report.unknown_links, 'position')} with an owner that the log does not "
             "know yet (a rebuild records them)."
         )
+    if not report.tokens:
+        output.line("The encrypted fields were not compared: this database role may not read them.")
     if report.differing:
         output.line(f"{_count(report.differing, 'row')} not as the log says.")
     else:

@@ -17,6 +17,7 @@ from registry.database.queries import load_queries
 from registry.decisions.state import AccountState
 from registry.errors import AccountNotFound, InvalidInput
 from registry.events.stored import StoredEvent
+from registry.services.rebuild import may_read_tokens
 from registry.values import moment
 
 _QUERIES = load_queries("registry.services", "as_of.sql")
@@ -88,9 +89,10 @@ def list_accounts(database: Database, wanted: Moment) -> list[Record]:
         position = position_of(connection, wanted)
         versions = dict(connection.execute(_QUERIES["versions"], {"position": position}))
         slices = -(-(position + 1) // _EVENTS_PER_SLICE)
+        tokens = may_read_tokens(connection)
         found: list[Record] = []
         for number in range(slices):
-            rows = replay(connection, position + 1, Slice(number, slices))
+            rows = replay(connection, position + 1, Slice(number, slices), tokens=tokens)
             held: dict[str, int] = {}
             for row in rows.get(credentials.TABLE.name, {}).values():
                 held[row["account_id"]] = held.get(row["account_id"], 0) + 1

@@ -30,7 +30,7 @@ from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.decisions.position import parts
-from registry.errors import RebuildRunning
+from registry.errors import PermissionDenied, RebuildRunning
 from registry.events.base import EventModel
 from registry.events.position import PositionsLinked
 from registry.events.registry import ProjectionsRebuilt, TableRepair
@@ -79,6 +79,8 @@ class Report:
     """(table, kind) -> rows that differ."""
     listed: list[RowDrift] = field(default_factory=list)
     """The first of them."""
+    tokens: bool = True
+    """Whether the encrypted fields were compared too: not every role may read them."""
     unknown_links: int = 0
     """Positions with an owner of which the log has never heard (the bot may set it)."""
 
@@ -232,12 +234,14 @@ class RebuildService:
             RebuildRunning: another rebuild of this database is at work.
             LogContradictsItself: the log cannot be replayed.
             AdoptionPending: there are rows from before the registry.
+            PermissionDenied: the role may compare only.
             RegistryError: whatever `watch.approve` raises; nothing was changed then.
         """
         watch = watch or Watch()
         with (
             self._database.connection() as connection,
             alone(connection),
+            _able_to_repair(connection),
             compared(connection, watch, self._options) as comparison,
         ):
             refuse_while_pending(connection)
@@ -269,6 +273,24 @@ def alone(connection: Connection) -> Iterator[None]:
                 connection.execute(_QUERIES["unlock"])
 
 
+def may_read_tokens(connection: Connection) -> bool:
+    """Whether the role that is logged in may read the encrypted fields, as an auditor may not."""
+    (may,) = connection.execute(_QUERIES["may_read_tokens"]).fetchone() or (False,)
+    return bool(may)
+
+
+@contextlib.contextmanager
+def _able_to_repair(connection: Connection) -> Iterator[None]:
+    with registry_errors(connection):
+        able = may_read_tokens(connection)
+    if not able:
+        raise PermissionDenied(
+            "this database role may compare the tables with the log, and not repair them",
+            hint="Use rebuild --check, or a login that is a member of registry_operator.",
+        )
+    yield
+
+
 @contextlib.contextmanager
 def compared(
     connection: Connection, watch: Watch, options: Options, *, exists: bool = True
@@ -282,6 +304,7 @@ def compared(
         with registry_errors(connection):
             connection.execute(_QUERIES["begin_snapshot"])
             size, snapshot = connection.execute(_QUERIES["snapshot"]).fetchone() or (0, "")
+            comparison.report.tokens = may_read_tokens(connection)
             _examine(connection, snapshot, comparison, size, options, exists=exists)
             _compare_links(connection, comparison, exists=exists)
             connection.execute("COMMIT")
@@ -303,7 +326,13 @@ def _examine(
     slices = workers * rounds
     comparison.expect(size, slices)
     tasks = [
-        SliceTask(size, list(range(first, slices, workers)), slices, exists)
+        SliceTask(
+            size,
+            list(range(first, slices, workers)),
+            slices,
+            exists,
+            tokens=comparison.report.tokens,
+        )
         for first in range(workers)
     ]
     if workers == 1:

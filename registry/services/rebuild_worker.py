@@ -34,6 +34,8 @@ class SliceTask:
     of: int
     exists: bool
     """Whether there are tables to compare with."""
+    tokens: bool = True
+    """Whether the role may read the encrypted fields."""
 
 
 def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
@@ -55,12 +57,19 @@ def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
     findings = Findings(drift, lambda table, lines: emit({"repair": table, "lines": lines}))
     for number in task.numbers:
         part = Slice(number, task.of)
-        rows = replay(connection, task.size, part, lambda passed: emit({"progress": passed}))
+        rows = replay(
+            connection,
+            task.size,
+            part,
+            lambda passed: emit({"progress": passed}),
+            tokens=task.tokens,
+        )
         links = rows.pop(POSITIONS.name, {})
         # An account that was deleted while the bot had cleared its links owns nothing.
         owners = rows.get(ACCOUNTS.name, {})
         emit({"links": {key: _owner(row["account_id"], owners) for key, row in links.items()}})
-        emit({"rows": compare(connection, rows, part, findings, exists=task.exists)})
+        counted = compare(connection, rows, part, findings, exists=task.exists, tokens=task.tokens)
+        emit({"rows": counted})
 
 
 def _owner(account_id: str | None, accounts: Mapping[str, Row]) -> str | None:

@@ -77,6 +77,11 @@ READING = [
     ("history", "first"),
     ("history", "--exchange", "paradex"),
     ("exchanges",),
+    ("resolve", "bot"),
+    ("show-account", "bot", "--as-of", "4"),
+    ("list-accounts", "--as-of", "4"),
+    ("rebuild", "--check"),
+    ("rebuild", "--check", "--workers", "2"),
 ]
 
 
@@ -154,6 +159,39 @@ def test_an_auditor_can_run_every_verb_that_reads(filled: CommandLine, login: Lo
         assert done.exit_status == 0, (step, done.err)
     assert filled("show-account", "first", DATABASE_URL=address).exit_status == 3
     assert filled("history", "nobody", DATABASE_URL=address).exit_status == 3
+
+
+def test_an_auditor_sees_the_past_as_an_operator_does(filled: CommandLine, login: Login) -> None:
+    address = login("registry_auditor")
+    for verb in (("show-account", "bot"), ("list-accounts",)):
+        past = (*verb, "--as-of", "5", "--json")
+        assert filled(*past, DATABASE_URL=address).data == filled(*past).data
+    shown = filled("show-account", "bot", "--as-of", "5", "--json", DATABASE_URL=address).data
+    assert [len(c["fields"]) for c in shown["credentials"]] == [2, 3, 3]
+
+
+def test_an_auditor_compares_all_but_the_tokens_and_repairs_nothing(
+    filled: CommandLine, login: Login, connection: Connection
+) -> None:
+    address = login("registry_auditor")
+    check = ("rebuild", "--check", "--json")
+    connection.execute("ALTER TABLE account_exchange_credentials DISABLE TRIGGER USER")
+    connection.execute("UPDATE account_exchange_credentials SET secret_key_encrypted = 'x'")
+    seen = filled(*check, DATABASE_URL=address)
+    assert (seen.exit_status, seen.data["encrypted_fields_compared"]) == (0, False)
+    assert filled(*check).exit_status == 6
+    assert "not compared" in filled("rebuild", "--check", DATABASE_URL=address).out
+    connection.execute(
+        "UPDATE account_exchange_credentials SET label = 'forged' "
+        "WHERE exchange_id = (SELECT id FROM dexes WHERE name = 'lighter')"
+    )
+    seen = filled(*check, DATABASE_URL=address)
+    assert seen.exit_status == 6
+    (row,) = seen.data["differences"]
+    assert row["columns"] == {"label": ["forged", None]}
+    refused = filled("rebuild", "--yes", DATABASE_URL=address)
+    assert refused.exit_status == 5
+    assert "rebuild --check" in refused.err
 
 
 def test_an_auditor_can_change_nothing(filled: CommandLine, login: Login) -> None:
