@@ -17,7 +17,7 @@ from registry.database.queries import load_queries
 from registry.decisions.state import AccountState
 from registry.errors import AccountNotFound, InvalidInput
 from registry.events.stored import StoredEvent
-from registry.services.rebuild import may_read_tokens
+from registry.services.privileges import may_read_tokens
 from registry.values import moment
 
 _QUERIES = load_queries("registry.services", "as_of.sql")

@@ -17,6 +17,8 @@ from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
 from registry.services.adoption_state import adoption_pending
+from registry.services.privileges import may_read_tokens
+from registry.services.unnamed_keys import HINT, unnamed_keys
 from registry.services.vault import FINGERPRINT_KEY_ID
 
 _QUERIES = load_queries("registry.services", "health.sql")
@@ -175,6 +177,8 @@ def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:
         yield _failed("data keys", error)
         return
     yield Finding("data keys", "ok", f"{sum(used.values())} open with the configured master key")
+    if may_read_tokens(connection) and (left := unnamed_keys(connection)).count:
+        yield Finding("data keys", "failed", left.summary, HINT)
     yield from _rotation(used, keyring)
 
 

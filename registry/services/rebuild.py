@@ -39,6 +39,7 @@ from registry.log.append import CommandRecord, NewEvent, send_append
 from registry.log.ids import REGISTRY_STREAM, new_id
 from registry.services.adoption_state import refuse_while_pending
 from registry.services.executor import Invocation
+from registry.services.privileges import may_read_tokens
 from registry.services.rebuild_worker import Message, SliceTask, examine_slices
 from registry.services.workers import run_processes
 
@@ -271,12 +272,6 @@ def alone(connection: Connection) -> Iterator[None]:
         if not connection.closed and not connection.broken:
             with registry_errors(connection):
                 connection.execute(_QUERIES["unlock"])
-
-
-def may_read_tokens(connection: Connection) -> bool:
-    """Whether the role that is logged in may read the encrypted fields, as an auditor may not."""
-    (may,) = connection.execute(_QUERIES["may_read_tokens"]).fetchone() or (False,)
-    return bool(may)
 
 
 @contextlib.contextmanager

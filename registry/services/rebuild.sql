@@ -14,10 +14,6 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
 -- How long the log is in this snapshot, and the snapshot's name for other connections.
 SELECT h.size, pg_export_snapshot() FROM public.audit_head AS h
 
--- name: may_read_tokens
--- An auditor reads the log without them.
-SELECT has_table_privilege('public.audit_events', 'SELECT')
-
 -- name: tail
 -- The events from a position on.
 SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,

@@ -25,6 +25,7 @@ from registry.log.tree import Head, read_head
 from registry.proofs.checkpoint import Checkpoint
 from registry.services.checkpoints import check_continues
 from registry.services.snapshot import one_moment
+from registry.services.unnamed_keys import unnamed_keys
 from registry.services.verify_worker import Stretch, check_here, check_stretch, start
 
 _QUERIES = load_queries("registry.services", "verification.sql")
@@ -93,6 +94,8 @@ def verify(
         verdict.failures += _verify_head(connection, head, joiner)
         verdict.failures += _verify_checkpoints(connection, extent.against, head)
         verdict.checkpoints = len(extent.against)
+        if extent.with_projections:
+            _verify_no_key_is_left(connection, verdict)
     if extent.with_projections:
         # Here, since it brings half of the program along.
         from registry.services.drift import drift
@@ -159,6 +162,12 @@ def _lost(version: SealedVersion) -> Failure:
         "is missing, and no event says that it was destroyed"
     )
     return Failure("data keys", message, version.position)
+
+
+def _verify_no_key_is_left(connection: Connection, verdict: Verdict) -> None:
+    left = unnamed_keys(connection)
+    verdict.failures += [Failure("data keys", text) for text in left.listed]
+    verdict.more_failures += left.count - len(left.listed)
 
 
 def _verify_head(connection: Connection, head: Head, joiner: Joiner) -> Iterator[Failure]:

@@ -217,6 +217,35 @@ def test_a_lost_data_key_is_named_without_any_master_key(
     assert failures(result) == [("data keys", 5)]
 
 
+def test_data_keys_that_no_event_names_are_reported(
+    filled: CommandLine, tamper: Tamper, connection: psycopg.Connection[Any]
+) -> None:
+    with rebuilt_tree(connection, tamper):
+        tamper("DELETE FROM audit_events WHERE position >= 5")
+    result = filled("verify", "--json")
+    named = [f["message"] for f in result.data["failures"] if f["check"] == "data keys"]
+    assert len(named) == 1
+    assert "no event names the data key" in named[0]
+    assert "version 2" in named[0]
+    told = filled("doctor")
+    assert told.exit_status == 1
+    assert "1 data key that no event names" in told.out
+    assert "verify --against" in told.out
+    tamper("DELETE FROM credential_data_keys WHERE credential_version = 2")
+    assert "that no event names" not in filled("doctor").out
+
+
+def test_many_data_keys_that_no_event_names_are_counted(
+    filled: CommandLine, tamper: Tamper
+) -> None:
+    tamper(
+        "INSERT INTO credential_data_keys SELECT gen_random_uuid(), gen_random_uuid(), 1, 'x', "
+        "'0123456789ab', now() FROM generate_series(1, 50)"
+    )
+    result = filled("verify", "--without-keys", "--json")
+    assert (len(result.data["failures"]), result.data["more_failures"]) == (20, 30)
+
+
 def test_a_deleted_end_with_the_head_set_back_is_found_by_a_checkpoint_only(
     filled: CommandLine, tamper: Tamper, connection: psycopg.Connection[Any]
 ) -> None:

@@ -105,7 +105,7 @@ def test_a_rotation_that_is_killed_goes_on_where_it_stopped(
     assert master_keys(connection) == {
         MasterKeyring.parse(type(generate_master_key())(both)).newest_id
     }
-    assert cli("verify", CREDENTIAL_ENCRYPTION_KEY=both).exit_status == 0
+    assert cli("verify", "--only-log", CREDENTIAL_ENCRYPTION_KEY=both).exit_status == 0
 
 
 def test_a_rotation_without_the_old_key_changes_nothing(
