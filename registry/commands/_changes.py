@@ -4,6 +4,7 @@ from typing import Any
 
 from registry.commands._run import Run
 from registry.services.executor import Outcome
+from registry.wording import plural
 
 
 def tell(run: Run, outcome: Outcome, done: str, **facts: Any) -> None:
@@ -46,6 +47,6 @@ def sentence(outcome: Outcome, done: str) -> str:
     if outcome.repaired:
         return f"{done[0].upper()}{done[1:]} (no event: the log has it already)."
     where = ", ".join(str(position) for position in outcome.positions)
-    events = "event" if len(outcome.positions) == 1 else "events"
+    events = plural(len(outcome.positions), "event")
     again = "; the command was applied before, this is its first result" if outcome.replayed else ""
     return f"{done[0].upper()}{done[1:]} ({events} {where}{again})."

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from registry.wording import counted, plural
+
 Data = dict[str, Any]
 
 
@@ -40,13 +42,12 @@ def _version(verb: str) -> Callable[[Data], str]:
 
 
 def _positions(data: Data) -> str:
-    count = len(data["positions"])
-    return f"{count} position{'' if count == 1 else 's'}"
+    return counted(len(data["positions"]), "position")
 
 
 def _rebuilt(data: Data) -> str:
     rows = sum(sum(counts.values()) for counts in data["tables"].values())
-    return f"rebuilt the tables: {rows} row{'' if rows == 1 else 's'} repaired"
+    return f"rebuilt the tables: {counted(rows, 'row')} repaired"
 
 
 _IDENTITY: Final = {"credential_id", "exchange", "exchange_id", "subaccount_index", "permission"}
@@ -73,18 +74,18 @@ def _secrets_destroyed(data: Data) -> str:
 
 
 def _versions(versions: list[int]) -> str:
-    return f"version{'' if len(versions) == 1 else 's'} {', '.join(map(str, versions))}"
+    return f"{plural(len(versions), 'version')} {', '.join(map(str, versions))}"
 
 
 def _master_key_rotated(data: Data) -> str:
     return (
-        f"put {data['keys']} keys under master key {data['master_key_id']}, "
+        f"put {counted(data['keys'], 'key')} under master key {data['master_key_id']}, "
         f"{data['remaining']} remain"
     )
 
 
 def _adopted(data: Data) -> str:
-    counts = ", ".join(f"{one['adopted']} {name}" for name, one in data["tables"].items())
+    counts = ", ".join(f"{one['adopted']:,} {name}" for name, one in data["tables"].items())
     return f"adopted the legacy tables: {counts}"
 
 

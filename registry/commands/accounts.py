@@ -7,6 +7,7 @@ import typer
 
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.services.accounts import AccountService
@@ -155,7 +156,7 @@ def delete_account(
     invocation = run.invocation()
     if invocation.command_id is None:
         held = len(show_account(run.database, account)["credentials"])
-        credentials = f" and its {held} credential{'' if held == 1 else 's'}" if held else ""
+        credentials = f" and its {counted(held, 'credential')}" if held else ""
         run.confirm(f"Delete account {account}{credentials}?", yes=yes)
     else:
         run.confirm(f"Delete account {account}?", yes=yes)

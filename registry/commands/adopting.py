@@ -10,6 +10,7 @@ import typer
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.decisions.adoption import Decision, Problem
@@ -75,7 +76,7 @@ def adopt(
     if judge.undecided:
         run.exit_status = ExitStatus.REFUSED
         run.output.notice(
-            f"Nothing was changed: {_count(len(judge.undecided), 'problem')} to decide about. "
+            f"Nothing was changed: {counted(len(judge.undecided), 'problem')} to decide about. "
             "Write the proposals to a file with --write-decisions FILE, edit it, and give it "
             "with --decisions FILE; or take them all with --accept-proposals."
         )
@@ -225,7 +226,3 @@ def _tell_counts(output: Output, result: "Adoption") -> None:
 def _more(output: Output, total: int) -> None:
     if total > _SHOWN:
         output.line(f"  … and {total - _SHOWN:,} more (all of them: --json)")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")

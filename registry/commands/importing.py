@@ -9,6 +9,7 @@ import typer
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.commands.accounts import AccountName, Cascade, Yes
+from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.services.executor import Outcome
@@ -93,9 +94,9 @@ def _tell(run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "
     }
 
     def text() -> None:
-        count = len(found.credentials)
         done = (
-            f"imported {count} credential{'' if count == 1 else 's'} into {account} from {env_file}"
+            f"imported {counted(len(found.credentials), 'credential')} into {account} "
+            f"from {env_file}"
         )
         run.output.line(sentence(outcome, done))
         for name, fields in found.credentials.items():
@@ -141,7 +142,7 @@ def _import_folder(run: Run, folder: Path, *, create: bool, cascade: bool, yes: 
             hint="Add --create to make what is missing.",
         )
     if sys.stdin.isatty():  # nothing is lost by it: only who has seen the preview is asked
-        run.confirm(f"Import {len(chosen)} files?", yes=yes)
+        run.confirm(f"Import {counted(len(chosen), 'file')}?", yes=yes)
     service = CredentialService(run.database, keyring)
     outcomes = {}
     for one in chosen:

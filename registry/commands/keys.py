@@ -10,6 +10,7 @@ from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.commands.accounts import AccountName, Yes
 from registry.commands.credentials import ExchangeName, PermissionOption, Subaccount
+from registry.wording import counted
 
 app = typer.Typer()
 
@@ -100,9 +101,13 @@ def rotate_master_key(run: Run) -> None:
 
     def text() -> None:
         if invocation.dry_run:
-            run.output.line(f"Would put {done.remaining} keys under {done.master_key_id}.")
+            run.output.line(
+                f"Would put {counted(done.remaining, 'key')} under {done.master_key_id}."
+            )
         elif done.keys:
-            run.output.line(f"Put {done.keys} keys under master key {done.master_key_id}.")
+            run.output.line(
+                f"Put {counted(done.keys, 'key')} under master key {done.master_key_id}."
+            )
             run.output.line("The older master keys are not needed any more; see: doctor")
         else:
             run.output.line(f"All keys are under master key {done.master_key_id} already.")

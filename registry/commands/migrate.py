@@ -9,6 +9,7 @@ import typer
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.commands.accounts import Yes
+from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.database.connection import Connection
@@ -104,9 +105,9 @@ def _tell_up(run: Run, result: "BroughtUp") -> None:
     if result.rebuilt is not None:
         report = result.rebuilt.report
         for table, counts in report.by_table().items():
-            run.output.line(f"Brought back {_count(counts.missing, 'row')} of {table}")
+            run.output.line(f"Brought back {counted(counts.missing, 'row')} of {table}")
         run.output.line(
-            f"from {report.size:,} events, in the same transaction (event "
+            f"from {counted(report.size, 'event')}, in the same transaction (event "
             f"{result.rebuilt.position}); appends waited {result.rebuilt.locked_seconds:.2f} s."
         )
     for name in result.references:
@@ -136,21 +137,21 @@ def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
         for name in done.migrations:
             run.output.line(f"Took down {name}")
         if done.recorded:
-            run.output.line(f"Recorded first: the owners of {_count(done.recorded, 'position')}.")
+            run.output.line(f"Recorded first: the owners of {counted(done.recorded, 'position')}.")
         run.output.line("Everything comes back with: account-registry migrate up")
 
     run.output.result(asdict(done), text)
 
 
 def _what_happens(there: "Contents") -> list[str]:
-    tables = ", ".join(f"{name} ({_count(rows, 'row')})" for name, rows in there.tables.items())
+    tables = ", ".join(f"{name} ({counted(rows, 'row')})" for name, rows in there.tables.items())
     drops = (
         f"Drops: {tables} and strategy_positions.account_id "
-        f"(owners of {_count(there.linked_positions, 'position')})."
+        f"(owners of {counted(there.linked_positions, 'position')})."
     )
     stays = (
-        f"Stays: the log ({_count(there.events, 'event')}) and "
-        f"{_count(there.data_keys, 'data key')}, from which "
+        f"Stays: the log ({counted(there.events, 'event')}) and "
+        f"{counted(there.data_keys, 'data key')}, from which "
         "migrate up brings all of it back; the positions themselves."
     )
     lines = [drops, stays]
@@ -172,7 +173,7 @@ def _rehearse(run: Run, connection: "Connection") -> None:
     def text() -> None:
         for name, rows in result.rows.items():
             verdict = "DIFFERENT" if name in result.differences else "the same"
-            run.output.line(f"{name}: {_count(rows, 'row')}, {verdict}")
+            run.output.line(f"{name}: {counted(rows, 'row')}, {verdict}")
         if "foreign keys" in result.differences:
             run.output.line("foreign keys: DIFFERENT")
         run.output.line(
@@ -209,7 +210,3 @@ def _purge(run: Run, connection: "Connection", confirm: str | None) -> None:
         run.output.line("The registry is gone.")
 
     run.output.result({"migrations": names}, text)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -9,6 +9,7 @@ from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.commands.accounts import Yes
+from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.services.rebuild import Rebuilt, Report
@@ -57,7 +58,7 @@ def approve(run: Run, report: "Report", *, yes: bool) -> None:
         return
     names = [f"{row.table} {row.name or row.key}" for row in report.listed if row.kind == "extra"]
     shown = ", ".join(names[:5]) + (" …" if report.extra > len(names[:5]) else "")
-    rows = _count(report.extra, "row")
+    rows = counted(report.extra, "row")
     run.confirm(f"Delete {rows} that the log does not know ({shown})?", yes=yes)
 
 
@@ -90,8 +91,8 @@ def tell_report(output: Output, report: "Report") -> None:
     """A report for people."""
     rate = report.size / max(report.seconds, 0.001)
     output.line(
-        f"Replayed {_count(report.size, 'event')} in {report.seconds:.1f} s ({rate:,.0f}/s) and "
-        f"compared them with {_count(report.rows, 'row')}."
+        f"Replayed {counted(report.size, 'event')} in {report.seconds:.1f} s ({rate:,.0f}/s) and "
+        f"compared them with {counted(report.rows, 'row')}."
     )
     for row in report.listed:
         name = f" ({row.name})" if row.name else ""
@@ -103,13 +104,13 @@ def tell_report(output: Output, report: "Report") -> None:
         output.line(f"  … and {report.differing - len(report.listed):,} more")
     if report.unknown_links:
         output.line(
-            f"{_count(report.unknown_links, 'position')} with an owner that the log does not "
+            f"{counted(report.unknown_links, 'position')} with an owner that the log does not "
             "know yet (a rebuild records them)."
         )
     if not report.tokens:
         output.line("The encrypted fields were not compared: this database role may not read them.")
     if report.differing:
-        output.line(f"{_count(report.differing, 'row')} not as the log says.")
+        output.line(f"{counted(report.differing, 'row')} not as the log says.")
     else:
         output.line("The tables are what the log says.")
 
@@ -121,8 +122,8 @@ def tell_rebuilt(output: Output, rebuilt: "Rebuilt") -> None:
         output.line("Nothing was changed.")
         return
     if rebuilt.links_recorded:
-        output.line(f"Recorded the owners of {_count(rebuilt.links_recorded, 'position')}.")
-    meanwhile = f", {_count(rebuilt.tail, 'event')} came meanwhile" if rebuilt.tail else ""
+        output.line(f"Recorded the owners of {counted(rebuilt.links_recorded, 'position')}.")
+    meanwhile = f", {counted(rebuilt.tail, 'event')} came meanwhile" if rebuilt.tail else ""
     output.line(
         f"Repaired (event {rebuilt.position}); appends waited {rebuilt.locked_seconds:.2f} s"
         f"{meanwhile}."
@@ -131,7 +132,3 @@ def tell_rebuilt(output: Output, rebuilt: "Rebuilt") -> None:
 
 def _cell(text: str | None) -> str:
     return "nothing" if text is None else repr(text)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")

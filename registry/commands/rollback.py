@@ -10,6 +10,7 @@ from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.commands.accounts import Yes
+from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.services.rollback import Preview
@@ -48,7 +49,7 @@ def rollback(
         _show(run.output, preview)
     if preview.event_types and not (preview.lost and not skip):
         count = len(preview.event_types)
-        run.confirm(f"Append {count} event{'' if count == 1 else 's'} to go back?", yes=yes)
+        run.confirm(f"Append {counted(count, 'event')} to go back?", yes=yes)
     seen = None if invocation.command_id else preview
     outcome = service.roll_back(wanted, invocation, seen=seen)
     data = {

@@ -10,6 +10,7 @@ from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.commands.credentials import PermissionOption, Subaccount
 from registry.errors import InvalidInput
+from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.services.verification import Verdict
@@ -90,15 +91,17 @@ def _text(run: Run, verdict: "Verdict") -> None:
         where = "" if failure.position is None else f"position {failure.position}: "
         run.output.line(f"FAILED   {failure.check}: {where}{failure.message}")
     if verdict.more_failures:
-        run.output.line(f"         … and {verdict.more_failures} more")
+        run.output.line(f"         … and {verdict.more_failures:,} more")
     if verdict.unopened_data_keys:
         run.output.notice(
-            f"{verdict.unopened_data_keys} data keys were not opened: no master key for them here."
+            f"{counted(verdict.unopened_data_keys, 'data key')} not opened: "
+            "no master key for them here."
         )
     outcome = "does NOT verify" if verdict.failures else "verifies"
     run.output.line(
-        f"The log of {verdict.events} events {outcome}; root {verdict.root.hex()}; "
-        f"{verdict.data_keys} data keys opened; {verdict.checkpoints} checkpoints compared."
+        f"The log of {counted(verdict.events, 'event')} {outcome}; root {verdict.root.hex()}; "
+        f"{counted(verdict.data_keys, 'data key')} opened; "
+        f"{counted(verdict.checkpoints, 'checkpoint')} compared."
     )
 
 
@@ -162,7 +165,9 @@ def checkpoint(
         if append is None:
             run.output.lines(note.removesuffix("\n"))
         else:
-            run.output.line(f"Signed the log of {signed.size} events; added to {append}.")
+            run.output.line(
+                f"Signed the log of {counted(signed.size, 'event')}; added to {append}."
+            )
 
     run.output.result(data, text)
 
@@ -217,7 +222,7 @@ def prove(
     if out is not None:
         _write(out, text + "\n")
         document = {"file": str(out), "events": len(document["events"]), "about": document["about"]}
-        text = f"Wrote the proof of {document['events']} events to {out}."
+        text = f"Wrote the proof of {counted(document['events'], 'event')} to {out}."
     run.output.result(document, lambda: run.output.lines(text))
 
 
@@ -264,8 +269,8 @@ def verify_proof(
             ],
         )
         run.output.line(
-            f"Proven: {len(proven.events)} events of the log {checkpoint.origin}, "
-            f"which had {checkpoint.size} events when it was signed."
+            f"Proven: {counted(len(proven.events), 'event')} of the log {checkpoint.origin}, "
+            f"which had {counted(checkpoint.size, 'event')} when it was signed."
         )
 
     run.output.result(data, text)

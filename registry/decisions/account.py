@@ -17,6 +17,7 @@ from registry.events.account import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
+from registry.wording import counted
 
 
 class _Unchanged(enum.Enum):
@@ -141,12 +142,12 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
     name = state.name
     if use.open_positions:
         raise AccountInUse(
-            f"account {name} has {_count(use.open_positions, 'open position')}",
+            f"account {name} has {counted(use.open_positions, 'open position')}",
             hint="Close them, or use deactivate-account to stop the account.",
         )
     if use.positions:
         raise AccountInUse(
-            f"account {name} owns {_count(use.positions, 'closed position')}, "
+            f"account {name} owns {counted(use.positions, 'closed position')}, "
             "which would lose its owner",
             hint="Use deactivate-account to stop the account and keep its books.",
         )
@@ -163,7 +164,3 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
 
 def _description(text: str) -> str:
     return values.short_text(text, "a description", limit=values.MAX_TEXT)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -36,6 +36,7 @@ from registry.events.credential import (
     CredentialUpdated,
 )
 from registry.events.position import PositionsLinked, PositionsUnlinked
+from registry.wording import counted
 
 Sign = Literal["+", "-", "~"]
 _ACCOUNT_DETAILS: Final = ("wallet_address", "description", "metadata")
@@ -170,7 +171,7 @@ class _Planner:
         wanted = _links(one.then) if one.then.exists else set()
         gone = sorted(_links(one.now) - wanted)
         for ids in parts([uuid.UUID(position) for position in gone]):
-            self._does(one, PositionsUnlinked(positions=ids), "-", _counted(ids))
+            self._does(one, PositionsUnlinked(positions=ids), "-", counted(len(ids), "position"))
         for position in gone:
             if self._owners.get(position) == one.account_id:
                 self._owners[position] = None
@@ -186,7 +187,9 @@ class _Planner:
         in_use = [p for p, owner in self._owners.items() if owner == one.account_id]
         borrowers = {b for b, lender in self._shares.values() if lender == one.account_id}
         if in_use:
-            self._lose(f"account {one.name} owns {_counted(in_use)}, and cannot be deleted")
+            self._lose(
+                f"account {one.name} owns {counted(len(in_use), 'position')}, and cannot be deleted"
+            )
         elif borrowers:
             names = ", ".join(sorted(self._world.names.get(b, b) for b in borrowers))
             self._lose(f"account {one.name} lends to {names}, and cannot be deleted")
@@ -320,7 +323,7 @@ class _Planner:
             else:
                 back.append(uuid.UUID(position))
         for ids in parts(back):
-            self._does(one, PositionsLinked(positions=ids), "+", _counted(ids))
+            self._does(one, PositionsLinked(positions=ids), "+", counted(len(ids), "position"))
 
     def _shares_come(self, one: Histories) -> None:
         present = _shares(one.now) if one.now.exists else {}
@@ -422,10 +425,6 @@ def _credential(state: AccountState, row: CredentialRow) -> str:
 
 def _activity(what: str, *, active: bool) -> str:
     return f"{what}: {'inactive → active' if active else 'active → inactive'}"
-
-
-def _counted(ids: list[Any]) -> str:
-    return f"{len(ids)} position" + ("" if len(ids) == 1 else "s")
 
 
 def _text(value: Any) -> str:

@@ -53,6 +53,7 @@ from registry.services.adoption_state import adoption_pending
 from registry.services.executor import Invocation
 from registry.services.rebuild import alone
 from registry.services.vault import Vault, send_registry_key
+from registry.wording import counted
 
 _QUERIES = load_queries("registry.services", "adoption.sql")
 _ACCOUNTS_AT_A_TIME: Final = 500
@@ -400,7 +401,7 @@ class _Run:
         if unused and self._writing:
             named = "; ".join(" ".join(key) for key in unused[:5])
             raise InvalidInput(
-                f"{len(unused)} decisions are about what is no problem: {named}",
+                f"{counted(len(unused), 'decision')} about what is no problem: {named}",
                 hint="Take them out of the file.",
             )
         if not self._writing:

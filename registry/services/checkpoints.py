@@ -14,6 +14,7 @@ from registry.proofs.note import Verifier, split_notes
 from registry.services.checkpoint_store import CheckpointStore, append_note
 from registry.services.snapshot import one_moment
 from registry.values import text_of_file
+from registry.wording import counted
 
 _MAX_NOTES: Final = 64 * 1024 * 1024
 
@@ -101,14 +102,14 @@ def check_continues(connection: Connection, old: Checkpoint, new: Checkpoint) ->
     """
     if old.size > new.size:
         raise LogRewritten(
-            f"a checkpoint was signed over {old.size} events, and the log has {new.size}: "
-            + missing_positions(new.size, old.size),
+            f"a checkpoint was signed over {counted(old.size, 'event')}, and the log has "
+            f"{new.size:,}: " + missing_positions(new.size, old.size),
             hint="Events were deleted, or the database is an older copy.",
         )
     path = read_consistency(connection, old.size, new.size)
     if not is_consistent(old.size, old.root, new.size, new.root, path):
         raise LogRewritten(
-            f"the first {old.size} events are not those that were signed",
+            f"the first {counted(old.size, 'event')} of the log are not what was signed",
             hint="Run: account-registry verify",
         )
 
@@ -117,7 +118,7 @@ def _current(connection: Connection, origin: str) -> Checkpoint:
     head = read_head(connection)
     if read_root(connection, head.size) != head.root:
         raise LogRewritten(
-            f"the head of the log does not follow from its {head.size} events",
+            f"the head of the log does not follow from its {counted(head.size, 'event')}",
             hint="Run: account-registry verify",
         )
     return Checkpoint(origin, head.size, head.root)

@@ -8,6 +8,7 @@ from registry.database.connection import Database
 from registry.errors import LogContradictsItself
 from registry.log.findings import Failure
 from registry.services.rebuild import Progress, RebuildService, Watch
+from registry.wording import counted
 
 _CHECK: Final = "projections"
 
@@ -26,7 +27,7 @@ def drift(database: Database, progress: Progress) -> Iterator[Failure]:
     yield from (Failure(_CHECK, _told(row)) for row in report.listed)
     unlisted = report.differing - len(report.listed)
     if unlisted > 0:
-        yield Failure(_CHECK, f"{unlisted} more rows differ from the log")
+        yield Failure(_CHECK, f"{counted(unlisted, 'more row')} not as the log says")
 
 
 def _told(row: RowDrift) -> str:

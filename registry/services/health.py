@@ -20,6 +20,7 @@ from registry.services.adoption_state import adoption_pending
 from registry.services.privileges import may_read_tokens
 from registry.services.unnamed_keys import HINT, unnamed_keys
 from registry.services.vault import FINGERPRINT_KEY_ID
+from registry.wording import counted
 
 _QUERIES = load_queries("registry.services", "health.sql")
 _CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)
@@ -140,7 +141,11 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
     yield from _holders(connection)
     events, size, accounts = connection.execute(_QUERIES["counts"]).fetchone() or (0, 0, 0)
     grade: Grade = "ok" if events == size else "failed"
-    yield Finding("log", grade, f"{events} events, the head says {size}; {accounts} accounts")
+    yield Finding(
+        "log",
+        grade,
+        f"{counted(events, 'event')}, the head says {size:,}; {counted(accounts, 'account')}",
+    )
 
 
 def _holders(connection: Connection) -> Iterator[Finding]:
@@ -159,7 +164,7 @@ def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:
     used = {row[0]: row[1] for row in connection.execute(_QUERIES["master_keys_in_use"])}
     unknown = {key: count for key, count in used.items() if key not in keyring.ids}
     if unknown:
-        listed = ", ".join(f"{key} ({count} keys)" for key, count in unknown.items())
+        listed = ", ".join(f"{key} ({counted(count, 'key')})" for key, count in unknown.items())
         yield Finding(
             "data keys",
             "failed",
@@ -176,7 +181,7 @@ def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:
     except RegistryError as error:
         yield _failed("data keys", error)
         return
-    yield Finding("data keys", "ok", f"{sum(used.values())} open with the configured master key")
+    yield Finding("data keys", "ok", f"{sum(used.values()):,} open with the configured master key")
     if may_read_tokens(connection) and (left := unnamed_keys(connection)).count:
         yield Finding("data keys", "failed", left.summary, HINT)
     yield from _rotation(used, keyring)
@@ -189,7 +194,7 @@ def _rotation(used: dict[str, int], keyring: MasterKeyring) -> Iterator[Finding]
         yield Finding(
             "rotation",
             "warning",
-            f"{waiting} keys are under an older master key than {newest}",
+            f"{counted(waiting, 'key')} under an older master key than {newest}",
             "Run: account-registry rotate-master-key",
         )
     elif older:

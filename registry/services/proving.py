@@ -13,6 +13,7 @@ from registry.proofs.note import Verifier
 from registry.services.credentials import SlotName
 from registry.services.lookup import account_id, exchange_of, send_exchange
 from registry.services.snapshot import one_moment
+from registry.wording import counted
 
 _QUERIES = load_queries("registry.services", "proving.sql")
 
@@ -81,7 +82,8 @@ def _prove(
     checkpoint = read_checkpoint(note, verifier)
     if not all(0 <= position < checkpoint.size for position in positions):
         raise NotFound(
-            f"the checkpoint's log has {checkpoint.size} events, so no position {positions[-1]}",
+            f"the checkpoint's log has {counted(checkpoint.size, 'event')}, "
+            f"so no position {positions[-1]}",
             hint="For a newer event sign a new checkpoint first: account-registry checkpoint",
         )
     paths = read_inclusion(connection, positions, checkpoint.size)

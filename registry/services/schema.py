@@ -39,6 +39,7 @@ from registry.services.rebuild import (
     compared,
     follow_tail,
 )
+from registry.wording import counted
 
 _QUERIES = load_queries("registry.services", "schema.sql")
 _TABLES: Final = [table.name for table in TABLES if not table.partial]
@@ -237,7 +238,7 @@ def _refuse_drift(comparison: Comparison) -> None:
     if count:
         named = ", ".join(f"{r.kind} {r.table} {r.name or r.key}" for r in rows[:_NAMED])
         raise TablesDiffer(
-            f"the tables hold what the log does not know ({count} rows: {named})",
+            f"the tables hold what the log does not know ({counted(count, 'row')}: {named})",
             hint="See rebuild --check; adopt what is to be kept, and rebuild. Then go down.",
         )
 

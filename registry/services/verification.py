@@ -27,6 +27,7 @@ from registry.services.checkpoints import check_continues
 from registry.services.snapshot import one_moment
 from registry.services.unnamed_keys import unnamed_keys
 from registry.services.verify_worker import Stretch, check_here, check_stretch, start
+from registry.wording import counted
 
 _QUERIES = load_queries("registry.services", "verification.sql")
 _PARALLEL_FROM = 2 * CHUNK
@@ -172,7 +173,7 @@ def _verify_no_key_is_left(connection: Connection, verdict: Verdict) -> None:
 
 def _verify_head(connection: Connection, head: Head, joiner: Joiner) -> Iterator[Failure]:
     if None not in joiner.nodes and joiner.nodes != head.peaks:
-        yield Failure("head", f"the head does not follow from the {head.size} events")
+        yield Failure("head", f"the head does not follow from the {counted(head.size, 'event')}")
     beyond = connection.execute(_QUERIES["beyond_head"], {"size": head.size}).fetchone()
     if beyond is not None:
         message = f"there are events beyond the head, which says that there are {head.size}"
