@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -72,11 +73,15 @@ def adopt(
         result = service.adopt(invocation, judge, functools.partial(bar, "Adopting"))
     if write_decisions is not None:
         _write_decisions(write_decisions, judge.undecided)
-    run.output.result(_data(result), lambda: _tell(run.output, result))
+    # Each problem is shown by the dry run, which comes first; here it would be the same again.
+    tell = _tell if dry_run or not judge.undecided else _tell_undecided
+    run.output.result(_data(result), lambda: tell(run.output, result))
     if judge.undecided:
         run.exit_status = ExitStatus.REFUSED
+        problems = counted(len(judge.undecided), "problem")
+        see = "" if dry_run else "See each, with a proposal: account-registry adopt --dry-run. "
         run.output.notice(
-            f"Nothing was changed: {counted(len(judge.undecided), 'problem')} to decide about. "
+            f"Nothing was changed: {problems} to decide about. {see}"
             "Write the proposals to a file with --write-decisions FILE, edit it, and give it "
             "with --decisions FILE; or take them all with --accept-proposals."
         )
@@ -200,6 +205,12 @@ def _tell(output: Output, result: "Adoption") -> None:
     if judge.undecided:
         return
     _tell_counts(output, result)
+
+
+def _tell_undecided(output: Output, result: "Adoption") -> None:
+    found = Counter((one.table, one.problem) for one in result.judge.undecided)
+    for (table, problem), count in sorted(found.items()):
+        output.line(f"undecided {table}: {count:,} of {problem}")
 
 
 def _tell_counts(output: Output, result: "Adoption") -> None:

@@ -73,6 +73,7 @@ def report_data(report: "Report") -> dict[str, Any]:
         "differences": [asdict(row) for row in report.listed],
         "unknown_links": report.unknown_links,
         "encrypted_fields_compared": report.tokens,
+        "adoption_pending": report.adoption_pending,
     }
 
 
@@ -111,6 +112,11 @@ def tell_report(output: Output, report: "Report") -> None:
         output.line("The encrypted fields were not compared: this database role may not read them.")
     if report.differing:
         output.line(f"{counted(report.differing, 'row')} not as the log says.")
+        if report.adoption_pending and report.extra:
+            output.line(
+                "Rows from before the registry are among them, which are no damage and not in "
+                "the log yet. Take them in: account-registry adopt --dry-run"
+            )
     else:
         output.line("The tables are what the log says.")
 

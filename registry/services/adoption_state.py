@@ -1,8 +1,12 @@
 """Whether there are rows from before the registry that wait to be adopted."""
 
+from typing import Final
+
 from registry.database.connection import Connection, registry_errors
 from registry.database.queries import load_queries
 from registry.errors import AdoptionPending
+
+PENDING: Final = "the tables hold rows from before the registry, which are not in the log yet"
 
 _QUERIES = load_queries("registry.services", "adoption.sql")
 
@@ -22,6 +26,6 @@ def refuse_while_pending(connection: Connection) -> None:
     """
     if adoption_pending(connection):
         raise AdoptionPending(
-            "the tables hold rows from before the registry, which are not in the log yet",
+            PENDING,
             hint="Take them in first: account-registry adopt --dry-run",
         )

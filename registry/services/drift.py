@@ -7,6 +7,7 @@ from projections.drift import RowDrift
 from registry.database.connection import Database
 from registry.errors import LogContradictsItself
 from registry.log.findings import Failure
+from registry.services.adoption_state import PENDING
 from registry.services.rebuild import Progress, RebuildService, Watch
 from registry.wording import counted
 
@@ -24,6 +25,8 @@ def drift(database: Database, progress: Progress) -> Iterator[Failure]:
     except LogContradictsItself as error:
         yield Failure(_CHECK, error.message)
         return
+    if report.adoption_pending:
+        yield Failure(_CHECK, f"{PENDING}: take them in with adopt")
     yield from (Failure(_CHECK, _told(row)) for row in report.listed)
     unlisted = report.differing - len(report.listed)
     if unlisted > 0:

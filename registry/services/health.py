@@ -16,7 +16,7 @@ from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
-from registry.services.adoption_state import adoption_pending
+from registry.services.adoption_state import PENDING, adoption_pending
 from registry.services.privileges import may_read_tokens
 from registry.services.unnamed_keys import HINT, unnamed_keys
 from registry.services.vault import FINGERPRINT_KEY_ID
@@ -133,7 +133,7 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
         yield Finding(
             "legacy rows",
             "warning",
-            "the tables hold rows from before the registry, which are not in the log yet",
+            PENDING,
             "Take them in: account-registry adopt --dry-run",
         )
     if keyring is not None:

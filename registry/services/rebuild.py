@@ -37,7 +37,7 @@ from registry.events.registry import ProjectionsRebuilt, TableRepair
 from registry.events.stored import StoredEvent, Stream
 from registry.log.append import CommandRecord, NewEvent, send_append
 from registry.log.ids import REGISTRY_STREAM, new_id
-from registry.services.adoption_state import refuse_while_pending
+from registry.services.adoption_state import adoption_pending, refuse_while_pending
 from registry.services.executor import Invocation
 from registry.services.privileges import may_read_tokens
 from registry.services.rebuild_worker import Message, SliceTask, examine_slices
@@ -82,6 +82,8 @@ class Report:
     """The first of them."""
     tokens: bool = True
     """Whether the encrypted fields were compared too: not every role may read them."""
+    adoption_pending: bool = False
+    """Whether there are rows from before the registry, which are no damage."""
     unknown_links: int = 0
     """Positions with an owner of which the log has never heard (the bot may set it)."""
 
@@ -226,6 +228,7 @@ class RebuildService:
             alone(connection),
             compared(connection, watch or Watch(), self._options) as comparison,
         ):
+            comparison.report.adoption_pending = adoption_pending(connection)
             return comparison.report
 
     def rebuild(self, invocation: Invocation, watch: Watch | None = None) -> Rebuilt:

@@ -61,12 +61,39 @@ def test_what_is_undecided_is_listed_with_a_proposal_and_nothing_happens(
 ) -> None:
     account = bot.account(" padded")
     cli("migrate", "up")
-    result = cli("adopt")
+    result = cli("adopt", "--dry-run")
     assert result.exit_status == 5
     assert f"accounts {account} (' padded')" in result.out
     assert "proposed: rename: padded" in result.out
     assert "Nothing was changed: 1 problem to decide about." in result.err
+    assert cli("adopt").exit_status == 5
     assert cli("adopt", "--json").data["undecided"][0]["proposal"]["value"] == "padded"
+
+
+def test_adopting_without_decisions_counts_what_the_dry_run_lists(
+    cli: CommandLine, bot: LegacyDatabase
+) -> None:
+    for name in (" one", " two"):
+        bot.account(name)
+    cli("migrate", "up")
+    result = cli("adopt")
+    assert (result.exit_status, result.out) == (5, "undecided accounts: 2 of name\n")
+    assert "See each, with a proposal: account-registry adopt --dry-run." in result.err
+    assert "--write-decisions" in result.err
+
+
+def test_a_comparison_before_adopting_says_that_the_rows_are_no_damage(
+    cli: CommandLine, bot: LegacyDatabase
+) -> None:
+    fill_well(bot)
+    cli("migrate", "up")
+    result = cli("rebuild", "--check")
+    assert result.exit_status == 6
+    assert "Take them in: account-registry adopt --dry-run" in result.out
+    assert cli("rebuild", "--check", "--json").data["adoption_pending"]
+    assert "take them in with adopt" in cli("verify", "--without-keys").out
+    cli("adopt")
+    assert "adopt" not in cli("rebuild", "--check").out
 
 
 def test_decisions_are_written_edited_and_given_back(
