@@ -14,6 +14,11 @@ t.position, t.stream_type, t.stream_id, t.stream_version, t.event_type, t.data, 
     AND (%(command_id)s::uuid IS NULL OR t.command_id = %(command_id)s)
     AND t.position >= %(from)s AND t.position < %(to)s
 
+-- name: about
+-- Of an account: its own events, its releases, and what others did with it.
+(%(account_id)s::uuid IS NULL OR t.stream_id = %(account_id)s
+        OR t.related_account_id = %(account_id)s)
+
 -- name: show
 -- The events at positions that another statement finds, oldest first.
 SELECT {columns}
@@ -26,19 +31,24 @@ ORDER BY t.position
 -- name: newest
 -- The newest events that fit, whoever they are about.
 SELECT t.position FROM public.audit_trail AS t
-WHERE {conditions}
+WHERE {about} AND {conditions}
 ORDER BY t.position DESC
 LIMIT %(limit)s
 
 -- name: newest_of_an_account
 -- The newest of an account's own events, of its releases, and of what others did with it.
+-- Releases can be many, and are looked at only where their types are wanted.
 SELECT own.position FROM (
     (SELECT t.position FROM public.audit_trail AS t
      WHERE t.stream_type = 'account' AND t.stream_id = %(account_id)s AND {conditions}
+         AND (%(event_type)s::text IS NULL
+             OR %(event_type)s NOT IN ('CredentialReleased', 'EnvironmentFallbackUsed'))
      ORDER BY t.stream_version DESC LIMIT %(limit)s)
     UNION
     (SELECT t.position FROM public.audit_trail AS t
      WHERE t.stream_type = 'release' AND t.stream_id = %(account_id)s AND {conditions}
+         AND (%(event_type)s::text IS NULL
+             OR %(event_type)s IN ('CredentialReleased', 'EnvironmentFallbackUsed'))
      ORDER BY t.stream_version DESC LIMIT %(limit)s)
     UNION
     (SELECT t.position FROM public.audit_trail AS t
@@ -51,9 +61,7 @@ LIMIT %(limit)s
 -- name: since_position
 -- What has come after a position, up to the end that was seen.
 SELECT t.position FROM public.audit_trail AS t
-WHERE (%(account_id)s::uuid IS NULL OR t.stream_id = %(account_id)s
-        OR t.related_account_id = %(account_id)s)
-    AND {conditions}
+WHERE {about} AND {conditions}
 
 -- name: size
 SELECT h.size FROM public.audit_head AS h

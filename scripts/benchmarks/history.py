@@ -16,7 +16,7 @@ from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.log.bulk import Append, append_in_bulk
 from registry.services.accounts import AccountService
 from registry.services.executor import Invocation
-from registry.services.reading import HistoryFilter, history
+from registry.services.history import HistoryFilter, history
 
 ACCOUNT: Final = "measured"
 CHANGES: Final = 50

@@ -109,6 +109,15 @@ def test_one_command_and_one_credential_can_be_asked_for(filled: CommandLine) ->
     assert filled("history", "--command", "x").exit_status == 2
 
 
+def test_a_command_is_shown_of_the_account_that_is_asked_for_only(filled: CommandLine) -> None:
+    filled("share", "two", "one", "aster")
+    command_id = filled("history", "--json").data[4]["command_id"]
+    assert positions(filled, "two", "--command", command_id) == [4]
+    assert positions(filled, "one", "--command", command_id) == [4]
+    filled("create-account", "three")
+    assert positions(filled, "three", "--command", command_id) == []
+
+
 def test_long_histories_come_line_by_line(filled: CommandLine, database: SingleConnection) -> None:
     lines = filled("history", "--ndjson").out.splitlines()
     assert [json.loads(line)["position"] for line in lines] == [0, 1, 2, 3]
@@ -127,6 +136,13 @@ def test_long_histories_come_line_by_line(filled: CommandLine, database: SingleC
         HistoryFilter(exchange="backpack"),
         HistoryFilter(event_type="AccountDeleted"),
         HistoryFilter(command_id=uuid.UUID(int=7)),
+        HistoryFilter(account="bot_0000123", exchange="backpack"),
+        HistoryFilter(account="many_releases", event_type="AccountUpdated"),
+        HistoryFilter(account="many_releases", exchange="backpack"),
+        HistoryFilter(actor="rare@desk", event_type="CredentialAdded"),
+        HistoryFilter(actor="rare@desk", exchange="lighter"),
+        HistoryFilter(command_id=uuid.UUID(int=7), event_type="CredentialAdded"),
+        HistoryFilter(command_id=uuid.UUID(int=7), account="bot_0000123"),
     ],
     ids=str,
 )
@@ -154,6 +170,20 @@ def long_log(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection
     import biglog
 
     biglog.fill(connection, 20_000)
+    with connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute("UPDATE audit_events SET actor = 'rare@desk' WHERE position % 5000 = 7")
+        # One account with very many releases, in place of what most accounts did.
+        connection.execute(
+            "WITH bot AS (UPDATE accounts SET account_name = 'many_releases' "
+            "WHERE account_name = 'bot_0000001' RETURNING id) "
+            "UPDATE audit_events AS e SET stream_type = 'release', stream_id = bot.id, "
+            "stream_version = e.position + 1, event_type = 'CredentialReleased', "
+            "data = json_build_object('exchange', 'lighter') FROM bot "
+            "WHERE e.event_type IN ('CredentialDeactivated', 'CredentialReactivated') "
+            "AND e.stream_id <> bot.id"
+        )
+    connection.execute("VACUUM ANALYZE audit_events")
     yield connection
     sys.path.pop(0)
 
