@@ -6,9 +6,7 @@ everybody else appends by `registry.log.append`.
 """
 
 import datetime as dt
-import hashlib
 import struct
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +16,8 @@ from registry.database.queries import load_queries
 from registry.errors import CommandApplied, CommandIdReused, StaleVersion
 from registry.events.stored import Stream
 from registry.log.append import CommandRecord, NewEvent
+from registry.log.leaf import Given, encode_given, encode_recorded, sized
+from registry.log.merkle import grow, leaf_hash
 
 _QUERIES = load_queries("registry.log", "bulk.sql")
 
@@ -25,15 +25,10 @@ _QUERIES = load_queries("registry.log", "bulk.sql")
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COLUMNS: Final = struct.pack(">h", 19)
 _END: Final = struct.pack(">h", -1)
-_NULL: Final = struct.pack(">i", -1)
 _BYTEA: Final = 17
 _BLOCK: Final = 256 * 1024
 _EPOCH: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
 
-_length = struct.Struct(">i").pack
-_int4 = struct.Struct(">ii").pack
-_int8 = struct.Struct(">iq").pack
 _array = struct.Struct(">iiiii").pack
 
 
@@ -65,14 +60,14 @@ def append_in_bulk(connection: Connection, appends: Sequence[Append]) -> range:
         _check_commands(connection, appends)
         now_and_user = cursor.execute(_QUERIES["now_and_user"], {"appended_at": appended_at})
         recorded_at, recorded_by = now_and_user.fetchone() or (_EPOCH, "")
-        tail = _int8(8, _microseconds(recorded_at)) + _sized(recorded_by.encode())
+        recorded = encode_recorded(recorded_at, recorded_by)
         with cursor.copy(_QUERIES["copy"]) as copy:
             block = bytearray(_HEADER)
             for position, append in enumerate(appends, start=size):
-                leaf = _leaf(position, append) + tail
-                digest = hashlib.sha256(b"\x00" + leaf).digest()
+                leaf = encode_given(_given(position, append)) + recorded
+                digest = leaf_hash(leaf)
                 roots = grow(peaks, position, digest)
-                block += b"".join((_COLUMNS, leaf, _sized(digest), _sized(_array_of(roots))))
+                block += b"".join((_COLUMNS, leaf, sized(digest), sized(_array_of(roots))))
                 if len(block) > _BLOCK:
                     copy.write(block)
                     block = bytearray()
@@ -82,23 +77,6 @@ def append_in_bulk(connection: Connection, appends: Sequence[Append]) -> range:
             _QUERIES["move_head"], {"size": end, "peaks": peaks, "recorded_at": recorded_at}
         )
     return range(size, end)
-
-
-def grow(peaks: list[bytes], size: int, leaf: bytes) -> list[bytes]:
-    """Adds a leaf to the tree of `size` leaves that these perfect subtrees cover.
-
-    Gives the roots of the subtrees that end with the leaf, and changes `peaks`: each
-    trailing one bit of the size is a subtree that the leaf completes together with its
-    neighbour (RFC 9162 section 2.1.1).
-    """
-    roots = []
-    node = leaf
-    while size & 1:
-        node = hashlib.sha256(b"\x01" + peaks.pop() + node).digest()
-        roots.append(node)
-        size >>= 1
-    peaks.append(node)
-    return roots
 
 
 def _check_versions(connection: Connection, appends: Sequence[Append]) -> None:
@@ -130,44 +108,29 @@ def _check_commands(connection: Connection, appends: Sequence[Append]) -> None:
         )
 
 
-def _leaf(position: int, append: Append) -> bytes:
-    """The leaf but for its end, which all events of a call share; see `audit_leaf` in SQL."""
+def _given(position: int, append: Append) -> Given:
     command, new = append.command, append.event
-    return b"".join(
-        (
-            _int8(8, position),
-            _uuid(new.id),
-            _sized(new.stream.type.encode()),
-            _uuid(new.stream.id),
-            _int4(4, new.version),
-            _sized(new.event.event_type.encode()),
-            _int4(4, new.event.schema_version),
-            _sized(new.event.to_json().encode()),
-            _sized(command.actor.encode()),
-            _NULL if command.reason is None else _sized(command.reason.encode()),
-            _uuid(command.command_id),
-            _int4(4, append.index),
-            _sized(command.digest),
-            _NULL if new.related_account_id is None else _uuid(new.related_account_id),
-            _int8(8, _microseconds(command.occurred_at)),
-        )
+    return (
+        position,
+        new.id,
+        new.stream.type,
+        new.stream.id,
+        new.version,
+        new.event.event_type,
+        new.event.schema_version,
+        new.event.to_json(),
+        command.actor,
+        command.reason,
+        command.command_id,
+        append.index,
+        command.digest,
+        new.related_account_id,
+        command.occurred_at,
     )
-
-
-def _sized(value: bytes) -> bytes:
-    return _length(len(value)) + value
-
-
-def _uuid(value: uuid.UUID) -> bytes:
-    return b"\x00\x00\x00\x10" + value.bytes
-
-
-def _microseconds(moment: dt.datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
 
 
 def _array_of(hashes: list[bytes]) -> bytes:
     # One dimension from index 1, no NULLs; an empty array has no dimension.
     if not hashes:
         return _array(0, 0, _BYTEA, 0, 0)[:12]
-    return _array(1, 0, _BYTEA, len(hashes), 1) + b"".join(map(_sized, hashes))
+    return _array(1, 0, _BYTEA, len(hashes), 1) + b"".join(map(sized, hashes))

@@ -35,7 +35,20 @@ COLUMNS: Final = (
 """In the order in which they are hashed."""
 
 _EPOCH: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
 _LENGTH: Final = struct.Struct(">i")
+_NULL: Final = _LENGTH.pack(-1)
+
+_length = _LENGTH.pack
+_int4 = struct.Struct(">ii").pack
+_int8 = struct.Struct(">iq").pack
+
+
+Given = tuple[
+    int, uuid.UUID, str, uuid.UUID, int, str, int, str, str, str | None, uuid.UUID, int, bytes,
+    uuid.UUID | None, dt.datetime,
+]  # fmt: skip
+"""The fields of a leaf but for the last two, in their order."""
 
 
 class Leaf(NamedTuple):
@@ -70,8 +83,57 @@ class Leaf(NamedTuple):
 
 def encode(leaf: Leaf) -> bytes:
     """The bytes that are hashed."""
-    first, *others = leaf
-    return _sized(struct.pack(">q", first)) + b"".join(map(_field, others))
+    return encode_given(leaf[:15]) + encode_recorded(leaf.recorded_at, leaf.recorded_by)
+
+
+def encode_given(given: Given) -> bytes:
+    """The bytes up to what the database adds; a bulk append does this for each event."""
+    (
+        position,
+        event_id,
+        stream_type,
+        stream_id,
+        stream_version,
+        event_type,
+        schema_version,
+        data,
+        actor,
+        reason,
+        command_id,
+        command_index,
+        command_digest,
+        related_account_id,
+        occurred_at,
+    ) = given
+    return b"".join(
+        (
+            _int8(8, position),
+            _uuid_field(event_id),
+            sized(stream_type.encode()),
+            _uuid_field(stream_id),
+            _int4(4, stream_version),
+            sized(event_type.encode()),
+            _int4(4, schema_version),
+            sized(data.encode()),
+            sized(actor.encode()),
+            _NULL if reason is None else sized(reason.encode()),
+            _uuid_field(command_id),
+            _int4(4, command_index),
+            sized(command_digest),
+            _NULL if related_account_id is None else _uuid_field(related_account_id),
+            _int8(8, _microseconds(occurred_at)),
+        )
+    )
+
+
+def encode_recorded(recorded_at: dt.datetime, recorded_by: str) -> bytes:
+    """The end of the bytes: what the database adds to an event."""
+    return _int8(8, _microseconds(recorded_at)) + sized(recorded_by.encode())
+
+
+def sized(value: bytes) -> bytes:
+    """A value in PostgreSQL's binary form, with its length before it."""
+    return _length(len(value)) + value
 
 
 def decode(raw: bytes) -> Leaf:
@@ -109,25 +171,12 @@ def _split(raw: bytes) -> Iterator[bytes | None]:
         at += length
 
 
-def _field(value: Any) -> bytes:
-    match value:
-        case None:
-            return _LENGTH.pack(-1)
-        case uuid.UUID():
-            return _sized(value.bytes)
-        case str():
-            return _sized(value.encode())
-        case int():
-            return _sized(struct.pack(">i", value))
-        case dt.datetime():
-            return _sized(struct.pack(">q", (value - _EPOCH) // dt.timedelta(microseconds=1)))
-        case bytes():
-            return _sized(value)
-    raise TypeError(f"a leaf holds no {type(value).__name__}")
+def _uuid_field(value: uuid.UUID) -> bytes:
+    return b"\x00\x00\x00\x10" + value.bytes
 
 
-def _sized(raw: bytes) -> bytes:
-    return _LENGTH.pack(len(raw)) + raw
+def _microseconds(moment: dt.datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def _integer(raw: bytes) -> int:
