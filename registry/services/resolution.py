@@ -6,9 +6,9 @@ becomes a sentence, or the error that stands for a refusal.
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from psycopg.rows import dict_row
 
@@ -94,6 +94,11 @@ class Resolution:
         """The account that the credential belongs to."""
         return self.owner or self.account
 
+    @property
+    def listed(self) -> str:
+        """The subaccounts that there are to choose from."""
+        return ", ".join(self.choices)
+
     def reason(self) -> str:
         """Why this credential, or why none."""
         if not self.granted:
@@ -146,133 +151,121 @@ class Resolution:
 
     def error(self) -> errors.RegistryError:
         """The refusal as an error to raise."""
-        return _REFUSALS[self.outcome](self)
+        kind, message, hint = _REFUSALS[self._case()]
+        return kind(message.format(r=self), hint=hint.format(r=self))
+
+    def _case(self) -> str:
+        if self.outcome == "no_credential" and self.source == "shared":
+            return "no_credential of the lender"
+        if self.outcome != "needs_other_permission":
+            return self.outcome
+        if self.wish.access == "full":
+            return "needs_other_permission for full access"
+        narrow = self.sharing_type not in (None, "full")
+        return f"needs_other_permission for {'a narrow share' if narrow else 'less'}"
 
 
 _USES: Final = {"read_only": "reading", "positions_only": "reading positions"}
 
-Refusal = Callable[[Resolution], errors.RegistryError]
+
+class _Refusal(NamedTuple):
+    """An error whose texts are filled in from the resolution, r."""
+
+    kind: type[errors.RegistryError]
+    message: str
+    hint: str
 
 
-def _account_not_found(r: Resolution) -> errors.RegistryError:
-    return errors.AccountNotFound(
-        f"there is no account {r.account}", hint="See: account-registry list-accounts"
-    )
+_ADD_READ_ONLY: Final = (
+    "Make a read-only key at the exchange and add it with: account-registry "
+    "add-credential {r.holder} {r.exchange} --permission read_only"
+)
 
-
-def _not_permitted(r: Resolution) -> errors.RegistryError:
-    return errors.NotPermitted(
-        f"the database role that is logged in may not use account {r.account}",
-        hint=f"An operator permits it with: account-registry grant-access {r.account} --role ROLE",
-    )
-
-
-def _account_inactive(r: Resolution) -> errors.RegistryError:
-    return errors.AccountInactive(
-        f"account {r.account} is inactive",
-        hint=f"Reactivate it first: account-registry reactivate-account {r.account}",
-    )
-
-
-def _exchange_not_found(r: Resolution) -> errors.RegistryError:
-    return errors.ExchangeNotFound(
-        f"there is no exchange {r.exchange}", hint="See: account-registry exchanges"
-    )
-
-
-def _no_credential(r: Resolution) -> errors.RegistryError:
-    who = r.account if r.source != "shared" else f"the lender {r.owner}"
-    others = ", own or shared" if r.source != "shared" else ""
-    return errors.CredentialNotFound(
-        f"{who} has no credential for {r.exchange}{others}",
-        hint=f"Add one with: account-registry add-credential {r.holder} {r.exchange}",
-    )
-
-
-def _no_such_subaccount(r: Resolution) -> errors.RegistryError:
-    return errors.CredentialNotFound(
-        f"{r.holder} has no credential for {r.exchange} subaccount {r.wish.subaccount}",
-        hint=f"See: account-registry list-credentials {r.holder}",
-    )
-
-
-def _credential_inactive(r: Resolution) -> errors.RegistryError:
-    return errors.CredentialInactive(
-        f"the credential of {r.holder} for {r.exchange} is inactive",
-        hint=f"Reactivate it: account-registry reactivate-credential {r.holder} {r.exchange}",
-    )
-
-
-def _needs_other_permission(r: Resolution) -> errors.RegistryError:
-    if r.wish.access == "full":
-        return errors.ReleaseRefused(
-            f"{r.holder} has only a read-only key for {r.exchange}, and a full one was asked for",
-            hint=f"Add one with: account-registry add-credential {r.holder} {r.exchange}",
-        )
-    why = (
-        f"asked for as {r.wish.access}"
-        if r.sharing_type in (None, "full")
-        else f"shared as {r.sharing_type}"
-    )
-    return errors.ReleaseRefused(
-        f"{r.holder} has only a full key for {r.exchange}, which is not released where it is {why}",
-        hint="Make a read-only key at the exchange and add it with: account-registry "
-        f"add-credential {r.holder} {r.exchange} --permission read_only",
-    )
-
-
-def _secrets_destroyed(r: Resolution) -> errors.RegistryError:
-    return errors.ReleaseRefused(
-        f"the secrets of {r.holder} for {r.exchange} were destroyed",
-        hint=f"Store new ones: account-registry replace-credential {r.holder} {r.exchange}",
-    )
-
-
-def _several_credentials(r: Resolution) -> errors.RegistryError:
-    return errors.InvalidInput(
-        f"{r.holder} has several credentials for {r.exchange}, "
-        f"of the subaccounts {', '.join(r.choices)}",
-        hint="Say which one.",
-    )
-
-
-def _not_shared(r: Resolution) -> errors.RegistryError:
-    return errors.ShareNotFound(
-        f"{r.wish.lender} shares no {r.exchange} credential with {r.account}",
-        hint=f"See: account-registry list-shares {r.account}",
-    )
-
-
-def _lender_inactive(r: Resolution) -> errors.RegistryError:
-    return errors.AccountInactive(
-        f"the lender {r.owner} is inactive, from whom {r.account} borrows for {r.exchange}",
-        hint=f"Reactivate it first: account-registry reactivate-account {r.owner}",
-    )
-
-
-def _share_is_narrower(r: Resolution) -> errors.RegistryError:
-    return errors.ReleaseRefused(
-        f"{r.owner} shares {r.exchange} with {r.account} as {r.sharing_type} only",
-        hint="Change it with: account-registry share "
-        f"{r.account} {r.owner} {r.exchange} --type full",
-    )
-
-
-_REFUSALS: Final[dict[str, Refusal]] = {
-    "account_not_found": _account_not_found,
-    "not_permitted": _not_permitted,
-    "account_inactive": _account_inactive,
-    "exchange_not_found": _exchange_not_found,
-    "no_credential": _no_credential,
-    "no_such_subaccount": _no_such_subaccount,
-    "credential_inactive": _credential_inactive,
-    "needs_other_permission": _needs_other_permission,
-    "secrets_destroyed": _secrets_destroyed,
-    "several_credentials": _several_credentials,
-    "not_shared": _not_shared,
-    "lender_inactive": _lender_inactive,
-    "share_is_narrower": _share_is_narrower,
+_REFUSALS: Final = {
+    "account_not_found": _Refusal(
+        errors.AccountNotFound,
+        "there is no account {r.account}",
+        "See: account-registry list-accounts",
+    ),
+    "not_permitted": _Refusal(
+        errors.NotPermitted,
+        "the database role that is logged in may not use account {r.account}",
+        "An operator permits it with: account-registry grant-access {r.account} --role ROLE",
+    ),
+    "account_inactive": _Refusal(
+        errors.AccountInactive,
+        "account {r.account} is inactive",
+        "Reactivate it first: account-registry reactivate-account {r.account}",
+    ),
+    "exchange_not_found": _Refusal(
+        errors.ExchangeNotFound,
+        "there is no exchange {r.exchange}",
+        "See: account-registry exchanges",
+    ),
+    "no_credential": _Refusal(
+        errors.CredentialNotFound,
+        "{r.account} has no credential for {r.exchange}, own or shared",
+        "Add one with: account-registry add-credential {r.holder} {r.exchange}",
+    ),
+    "no_credential of the lender": _Refusal(
+        errors.CredentialNotFound,
+        "the lender {r.owner} has no credential for {r.exchange}",
+        "Add one with: account-registry add-credential {r.holder} {r.exchange}",
+    ),
+    "no_such_subaccount": _Refusal(
+        errors.CredentialNotFound,
+        "{r.holder} has no credential for {r.exchange} subaccount {r.wish.subaccount}",
+        "See: account-registry list-credentials {r.holder}",
+    ),
+    "credential_inactive": _Refusal(
+        errors.CredentialInactive,
+        "the credential of {r.holder} for {r.exchange} is inactive",
+        "Reactivate it: account-registry reactivate-credential {r.holder} {r.exchange}",
+    ),
+    "needs_other_permission for full access": _Refusal(
+        errors.ReleaseRefused,
+        "{r.holder} has only a read-only key for {r.exchange}, and a full one was asked for",
+        "Add one with: account-registry add-credential {r.holder} {r.exchange}",
+    ),
+    "needs_other_permission for less": _Refusal(
+        errors.ReleaseRefused,
+        "{r.holder} has only a full key for {r.exchange}, which is not released where it is "
+        "asked for as {r.wish.access}",
+        _ADD_READ_ONLY,
+    ),
+    "needs_other_permission for a narrow share": _Refusal(
+        errors.ReleaseRefused,
+        "{r.holder} has only a full key for {r.exchange}, which is not released where it is "
+        "shared as {r.sharing_type}",
+        _ADD_READ_ONLY,
+    ),
+    "secrets_destroyed": _Refusal(
+        errors.ReleaseRefused,
+        "the secrets of {r.holder} for {r.exchange} were destroyed",
+        "Store new ones: account-registry replace-credential {r.holder} {r.exchange}",
+    ),
+    "several_credentials": _Refusal(
+        errors.InvalidInput,
+        "{r.holder} has several credentials for {r.exchange}, of the subaccounts {r.listed}",
+        "Say which one.",
+    ),
+    "not_shared": _Refusal(
+        errors.ShareNotFound,
+        "{r.wish.lender} shares no {r.exchange} credential with {r.account}",
+        "See: account-registry list-shares {r.account}",
+    ),
+    "lender_inactive": _Refusal(
+        errors.AccountInactive,
+        "the lender {r.owner} is inactive, from whom {r.account} borrows for {r.exchange}",
+        "Reactivate it first: account-registry reactivate-account {r.owner}",
+    ),
+    "share_is_narrower": _Refusal(
+        errors.ReleaseRefused,
+        "{r.owner} shares {r.exchange} with {r.account} as {r.sharing_type} only",
+        "Change it with: account-registry share {r.account} {r.owner} {r.exchange} --type full",
+    ),
 }
+"""By the outcome that the database gives, and the case of it."""
 
 
 def resolve(database: Database, account: str, exchange: str | None, wish: Wish) -> list[Resolution]:
