@@ -35,12 +35,21 @@ def text_of_file(path: Path, *, limit: int) -> str:
             raw = file.read(limit + 1)
     except OSError as error:
         raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
+    return text_of(raw, str(path), limit=limit)
+
+
+def text_of(raw: bytes, where: str, *, limit: int) -> str:
+    """The text that up to one byte more than the limit were read of.
+
+    Raises:
+        InvalidInput: it is larger, or is not UTF-8.
+    """
     if len(raw) > limit:
-        raise InvalidInput(f"{path} is larger than such a file can be ({limit} bytes)")
+        raise InvalidInput(f"{where} is larger than such a file can be ({limit} bytes)")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InvalidInput(f"{path} is not UTF-8 text") from None
+        raise InvalidInput(f"{where} is not UTF-8 text") from None
 
 
 def account_name(name: str) -> str:

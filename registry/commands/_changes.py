@@ -1,8 +1,10 @@
 """How the outcome of a change is told."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry.commands._run import Run
+from registry.errors import InvalidInput
 from registry.services.executor import Outcome
 from registry.wording import plural
 
@@ -35,6 +37,33 @@ def events_of(outcome: Outcome) -> dict[str, Any]:
             for event_type, position in zip(outcome.event_types, positions, strict=True)
         ],
     }
+
+
+def with_cleared(
+    what: str,
+    changes: Mapping[str, Any],
+    clear: Sequence[str] | None,
+    empty: Mapping[str, tuple[str, Any]],
+) -> dict[str, Any]:
+    """The changes, and the details that are to be emptied too.
+
+    `empty` says by each detail's name for people which column it is, and its empty value.
+
+    Raises:
+        InvalidInput: there is no such detail, or it is set at the same time.
+    """
+    cleared = {}
+    for detail in clear or []:
+        if detail not in empty:
+            raise InvalidInput(
+                f"{what} has no detail {detail!r} to clear",
+                hint=f"It is one of: {', '.join(empty)}.",
+            )
+        column, value = empty[detail]
+        if column in changes:
+            raise InvalidInput(f"{detail} cannot be set and cleared at once")
+        cleared[column] = value
+    return {**changes, **cleared}
 
 
 def sentence(outcome: Outcome, done: str) -> str:

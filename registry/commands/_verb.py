@@ -1,5 +1,6 @@
 """What every verb has in common: its options, its errors and its exit code."""
 
+import dataclasses
 import inspect
 import os
 import sys
@@ -59,12 +60,13 @@ def verb(name: str, *, changes: bool = False) -> Callable[[Verb], Verb]:
     """Makes a function a verb: it takes a `Run` first, and then its own options.
 
     The options that all verbs have, and those of all verbs that change something, are
-    added to its own; errors become one or two lines and the documented exit code.
+    added to its own; a parameter that is a dataclass stands for its fields. Errors become
+    one or two lines and the documented exit code.
     """
     options = {**(_CHANGING if changes else {}), **_COMMON}
 
     def decorate(function: Verb) -> Verb:
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        own, groups = _own_parameters(function)
         added = [
             inspect.Parameter(
                 option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
@@ -75,7 +77,7 @@ def verb(name: str, *, changes: bool = False) -> Callable[[Verb], Verb]:
 
         def call(**given: Any) -> None:
             common = {option: given.pop(option) for option in options}
-            raise typer.Exit(_guarded(name, function, common, given))
+            raise typer.Exit(_guarded(name, _grouping(function, groups), common, given))
 
         call.__name__ = function.__name__
         call.__doc__ = function.__doc__
@@ -84,6 +86,32 @@ def verb(name: str, *, changes: bool = False) -> Callable[[Verb], Verb]:
         return call
 
     return decorate
+
+
+def _own_parameters(
+    function: Verb,
+) -> tuple[list[inspect.Parameter], dict[str, tuple[Any, list[str]]]]:
+    """The parameters behind the `Run`, and which of them make up which dataclass."""
+    own: list[inspect.Parameter] = []
+    groups: dict[str, tuple[Any, list[str]]] = {}
+    for parameter in list(inspect.signature(function, eval_str=True).parameters.values())[1:]:
+        group = parameter.annotation
+        if isinstance(group, type) and dataclasses.is_dataclass(group):
+            fields = list(inspect.signature(group).parameters.values())
+            groups[parameter.name] = (group, [field.name for field in fields])
+            own += fields
+        else:
+            own.append(parameter)
+    return own, groups
+
+
+def _grouping(function: Verb, groups: dict[str, tuple[Any, list[str]]]) -> Verb:
+    def call(run: Run, **given: Any) -> None:
+        for name, (group, fields) in groups.items():
+            given[name] = group(**{field: given.pop(field) for field in fields})
+        function(run, **given)
+
+    return call
 
 
 def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str, Any]) -> int:

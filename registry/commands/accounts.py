@@ -32,6 +32,11 @@ Cascade = Annotated[
     bool,
     typer.Option("--cascade", help="Do it although others borrow; says who is affected."),
 ]
+_EMPTY: dict[str, tuple[str, Any]] = {
+    "wallet-address": ("wallet_address", None),
+    "description": ("description", None),
+    "metadata": ("metadata", {}),
+}
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -82,30 +87,16 @@ def update_account(
     ] = None,
 ) -> None:
     """Change an account's details; what is not named stays. --metadata replaces all of it."""
-    from registry.commands._changes import tell
+    from registry.commands._changes import tell, with_cleared
     from registry.decisions.account import UpdateAccount
-    from registry.errors import InvalidInput
 
-    empty: dict[str, Any] = {"wallet_address": None, "description": None, "metadata": {}}
-    changes: dict[str, Any] = {}
-    for detail in clear or []:
-        name = detail.replace("-", "_")
-        if name not in empty:
-            raise InvalidInput(
-                f"an account has no detail {detail!r} to clear",
-                hint="It is wallet-address, description or metadata.",
-            )
-        changes[name] = empty[name]
     given = {
         "wallet_address": wallet_address,
         "description": description,
         "metadata": None if metadata is None else _metadata(metadata),
     }
-    for name, value in given.items():
-        if value is not None:
-            if name in changes:
-                raise InvalidInput(f"{name.replace('_', '-')} cannot be set and cleared at once")
-            changes[name] = value
+    said = {name: value for name, value in given.items() if value is not None}
+    changes = with_cleared("an account", said, clear, _EMPTY)
     outcome = _accounts(run).update(account, UpdateAccount(**changes), run.invocation())
     tell(run, outcome, f"updated account {account}", account=account)
 

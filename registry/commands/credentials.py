@@ -1,7 +1,7 @@
 """Verbs that change credentials. Secrets come by prompt, file or standard input only."""
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from registry.catalog.specification import ExchangeSpec
-    from registry.services.credentials import CredentialInput, CredentialService, SlotName
+    from registry.services.credentials import CredentialService, SlotName
 
 app = typer.Typer()
 
@@ -51,109 +51,121 @@ ExchangeAccount = Annotated[
 ]
 
 _MAX_INPUT = 1024 * 1024
+_EMPTY = {
+    "label": ("label", None),
+    "expires-at": ("expires_at", None),
+    "ip": ("ip_allow_list", None),
+    "exchange-account": ("exchange_account_id", None),
+}
 
 
-def _details(
-    label: str | None, expires_at: str | None, ip: list[str] | None, exchange_account: str | None
-) -> dict[str, Any]:
-    given = {
-        "label": label,
-        "expires_at": expires_at,
-        "ip_allow_list": ip or None,
-        "exchange_account_id": exchange_account,
-    }
-    return {name: value for name, value in given.items() if value is not None}
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Which credential is meant; what is not said is found out where it is unique."""
+
+    account: AccountName
+    exchange: ExchangeName
+    subaccount: Subaccount = None
+    permission: PermissionOption = None
+
+    def __str__(self) -> str:
+        return f"{self.account} for {self.exchange}"
+
+    @property
+    def name(self) -> "SlotName":
+        """As services name it."""
+        from registry.services.credentials import SlotName
+
+        return SlotName(self.exchange, self.subaccount, self.permission)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the JSON of every change says of it."""
+        return {"account": self.account, "exchange": self.exchange}
 
 
-def _slot(exchange: str, subaccount: int | None, permission: Any) -> "SlotName":
-    from registry.services.credentials import SlotName
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is beside the secrets."""
 
-    return SlotName(exchange, subaccount, permission)
+    label: Label = None
+    expires_at: ExpiresAt = None
+    ip: IpAllowList = None
+    exchange_account: ExchangeAccount = None
+
+    def given(self) -> dict[str, Any]:
+        """Those that were said, by column."""
+        columns = {
+            "label": self.label,
+            "expires_at": self.expires_at,
+            "ip_allow_list": self.ip or None,
+            "exchange_account_id": self.exchange_account,
+        }
+        return {name: value for name, value in columns.items() if value is not None}
 
 
 @app.command("add-credential")
 @verb("add-credential", changes=True)
 def add_credential(
     run: Run,
-    account: AccountName,
-    exchange: ExchangeName,
-    subaccount: Subaccount = None,
-    permission: PermissionOption = None,
+    slot: Slot,
+    details: Details,
     from_json: FromJson = None,
-    label: Label = None,
-    expires_at: ExpiresAt = None,
-    ip: IpAllowList = None,
-    exchange_account: ExchangeAccount = None,
     cascade: Cascade = False,
 ) -> None:
     """Store a credential in an empty slot; asks for its fields on a terminal."""
-    from registry.services.credentials import CredentialInput, Mode
-
-    details = _details(label, expires_at, ip, exchange_account)
-    given = CredentialInput(_slot(exchange, subaccount, permission), {}, details, Mode.ADD)
-    _store(run, account, given, from_json, cascade=cascade)
+    _store(run, slot, details, from_json, "add", cascade=cascade)
 
 
 @app.command("replace-credential")
 @verb("replace-credential", changes=True)
 def replace_credential(
     run: Run,
-    account: AccountName,
-    exchange: ExchangeName,
-    subaccount: Subaccount = None,
-    permission: PermissionOption = None,
+    slot: Slot,
+    details: Details,
     from_json: FromJson = None,
-    label: Label = None,
-    expires_at: ExpiresAt = None,
-    ip: IpAllowList = None,
-    exchange_account: ExchangeAccount = None,
     cascade: Cascade = False,
 ) -> None:
     """Replace a credential's secrets, as its next version; asks for them on a terminal."""
-    from registry.services.credentials import CredentialInput, Mode
-
-    details = _details(label, expires_at, ip, exchange_account)
-    given = CredentialInput(_slot(exchange, subaccount, permission), {}, details, Mode.REPLACE)
-    _store(run, account, given, from_json, cascade=cascade)
+    _store(run, slot, details, from_json, "replace", cascade=cascade)
 
 
 def _store(
-    run: Run, account: str, given: "CredentialInput", from_json: str | None, *, cascade: bool
+    run: Run,
+    slot: Slot,
+    details: Details,
+    from_json: str | None,
+    mode: Literal["add", "replace"],
+    *,
+    cascade: bool,
 ) -> None:
     from registry.commands._changes import tell
-    from registry.services.credentials import CredentialService
+    from registry.services.credentials import CredentialInput, CredentialService, Mode
     from registry.services.exchanges import exchange_specification
 
-    exchange = given.slot.exchange
     invocation = run.invocation()
     keyring = run.keyring()  # before anybody types a secret in vain
     if from_json is None:
-        fields: Mapping[str, Any] = _ask(exchange_specification(run.database, exchange))
+        fields: Mapping[str, Any] = _ask(exchange_specification(run.database, slot.exchange))
     else:
         fields = _read_fields(from_json)
     outcome = CredentialService(run.database, keyring).store(
-        account,
-        [replace(given, fields=fields)],
+        slot.account,
+        [CredentialInput(slot.name, fields, details.given(), Mode(mode))],
         invocation,
         verb=run.output.verb,
         cascade=cascade,
     )
-    what = "added a credential" if given.mode.value == "add" else "replaced the credential"
-    tell(run, outcome, f"{what} of {account} for {exchange}", account=account, exchange=exchange)
+    what = "added a credential" if mode == "add" else "replaced the credential"
+    tell(run, outcome, f"{what} of {slot}", **slot.facts)
 
 
 @app.command("update-credential")
 @verb("update-credential", changes=True)
 def update_credential(
     run: Run,
-    account: AccountName,
-    exchange: ExchangeName,
-    subaccount: Subaccount = None,
-    permission: PermissionOption = None,
-    label: Label = None,
-    expires_at: ExpiresAt = None,
-    ip: IpAllowList = None,
-    exchange_account: ExchangeAccount = None,
+    slot: Slot,
+    details: Details,
     clear: Annotated[
         list[str] | None,
         typer.Option(
@@ -164,76 +176,47 @@ def update_credential(
     ] = None,
 ) -> None:
     """Change what is beside the secrets: label, expiry, bound addresses, account id."""
-    from registry.commands._changes import tell
-    from registry.errors import InvalidInput
+    from registry.commands._changes import tell, with_cleared
 
-    details = _details(label, expires_at, ip, exchange_account)
-    columns = {
-        "label": "label",
-        "expires-at": "expires_at",
-        "ip": "ip_allow_list",
-        "exchange-account": "exchange_account_id",
-    }
-    for detail in clear or []:
-        if detail not in columns:
-            raise InvalidInput(
-                f"a credential has no detail {detail!r} to clear",
-                hint=f"It is one of: {', '.join(columns)}.",
-            )
-        if columns[detail] in details:
-            raise InvalidInput(f"{detail} cannot be set and cleared at once")
-        details[columns[detail]] = None
-    slot = _slot(exchange, subaccount, permission)
-    outcome = _credentials(run).update(account, slot, details, run.invocation())
-    done = f"updated the credential of {account} for {exchange}"
-    tell(run, outcome, done, account=account, exchange=exchange)
+    changes = with_cleared("a credential", details.given(), clear, _EMPTY)
+    outcome = _credentials(run).update(slot.account, slot.name, changes, run.invocation())
+    tell(run, outcome, f"updated the credential of {slot}", **slot.facts)
 
 
 @app.command("deactivate-credential")
 @verb("deactivate-credential", changes=True)
 def deactivate_credential(
     run: Run,
-    account: AccountName,
-    exchange: ExchangeName,
-    subaccount: Subaccount = None,
-    permission: PermissionOption = None,
+    slot: Slot,
     cascade: Cascade = False,
 ) -> None:
     """Stop a credential: it cannot be used until it is reactivated."""
     from registry.commands._changes import tell
 
-    slot = _slot(exchange, subaccount, permission)
-    outcome = _credentials(run).deactivate(account, slot, run.invocation(), cascade=cascade)
-    done = f"deactivated the credential of {account} for {exchange}"
-    tell(run, outcome, done, account=account, exchange=exchange)
+    outcome = _credentials(run).deactivate(
+        slot.account, slot.name, run.invocation(), cascade=cascade
+    )
+    tell(run, outcome, f"deactivated the credential of {slot}", **slot.facts)
 
 
 @app.command("reactivate-credential")
 @verb("reactivate-credential", changes=True)
 def reactivate_credential(
     run: Run,
-    account: AccountName,
-    exchange: ExchangeName,
-    subaccount: Subaccount = None,
-    permission: PermissionOption = None,
+    slot: Slot,
 ) -> None:
     """Let a deactivated credential be used again."""
     from registry.commands._changes import tell
 
-    slot = _slot(exchange, subaccount, permission)
-    outcome = _credentials(run).reactivate(account, slot, run.invocation())
-    done = f"reactivated the credential of {account} for {exchange}"
-    tell(run, outcome, done, account=account, exchange=exchange)
+    outcome = _credentials(run).reactivate(slot.account, slot.name, run.invocation())
+    tell(run, outcome, f"reactivated the credential of {slot}", **slot.facts)
 
 
 @app.command("remove-credential")
 @verb("remove-credential", changes=True)
 def remove_credential(
     run: Run,
-    account: AccountName,
-    exchange: ExchangeName,
-    subaccount: Subaccount = None,
-    permission: PermissionOption = None,
+    slot: Slot,
     cascade: Cascade = False,
     destroy: Annotated[
         bool,
@@ -245,16 +228,18 @@ def remove_credential(
     from registry.commands._changes import tell
 
     for_ever = " and destroy its secrets for ever" if destroy else ""
-    run.confirm(f"Remove the credential of {account} for {exchange}{for_ever}?", yes=yes)
-    slot = _slot(exchange, subaccount, permission)
+    run.confirm(f"Remove the credential of {slot}{for_ever}?", yes=yes)
     if destroy:
         from registry.services.destruction import remove_and_destroy
 
-        outcome = remove_and_destroy(run.database, account, slot, run.invocation(), cascade=cascade)
+        outcome = remove_and_destroy(
+            run.database, slot.account, slot.name, run.invocation(), cascade=cascade
+        )
     else:
-        outcome = _credentials(run).remove(account, slot, run.invocation(), cascade=cascade)
-    done = f"removed the credential of {account} for {exchange}"
-    tell(run, outcome, done, account=account, exchange=exchange)
+        outcome = _credentials(run).remove(
+            slot.account, slot.name, run.invocation(), cascade=cascade
+        )
+    tell(run, outcome, f"removed the credential of {slot}", **slot.facts)
 
 
 def _credentials(run: Run) -> "CredentialService":
@@ -299,23 +284,14 @@ def _ask_openly(prompt: str) -> str:
 
 def _read_fields(source: str) -> dict[str, Any]:
     from registry.errors import InvalidInput
-    from registry.values import parse_json
+    from registry.values import parse_json, text_of, text_of_file
 
     where = "standard input" if source == "-" else source
-    try:
-        if source == "-":
-            raw = sys.stdin.buffer.read(_MAX_INPUT + 1)
-        else:
-            with Path(source).open("rb") as file:
-                raw = file.read(_MAX_INPUT + 1)
-    except OSError as error:
-        raise InvalidInput(f"cannot read {where}: {error.strerror}") from None
-    if len(raw) > _MAX_INPUT:
-        raise InvalidInput(f"{where} is larger than a credential can be ({_MAX_INPUT} bytes)")
-    try:
-        fields = parse_json(raw.decode("utf-8-sig"), where)
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{where} is not UTF-8 text") from None
+    if source == "-":
+        text = text_of(sys.stdin.buffer.read(_MAX_INPUT + 1), where, limit=_MAX_INPUT)
+    else:
+        text = text_of_file(Path(source), limit=_MAX_INPUT)
+    fields = parse_json(text, where)
     if not isinstance(fields, dict):
         raise InvalidInput(
             f"{where} does not hold a JSON object",

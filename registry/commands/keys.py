@@ -8,8 +8,8 @@ import typer
 
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName, Yes
-from registry.commands.credentials import ExchangeName, PermissionOption, Subaccount
+from registry.commands.accounts import Yes
+from registry.commands.credentials import Slot
 from registry.wording import counted
 
 app = typer.Typer()
@@ -119,10 +119,7 @@ def rotate_master_key(run: Run) -> None:
 @verb("destroy-secrets", changes=True)
 def destroy_secrets(
     run: Run,
-    account: AccountName,
-    exchange: ExchangeName,
-    subaccount: Subaccount = None,
-    permission: PermissionOption = None,
+    slot: Slot,
     version: Annotated[
         list[int] | None,
         typer.Option("--version", metavar="N", min=1, help="This version; may be repeated."),
@@ -138,14 +135,11 @@ def destroy_secrets(
     """
     from registry.commands._changes import tell
     from registry.errors import InvalidInput
-    from registry.services.credentials import SlotName
     from registry.services.destruction import destroy_secrets as destroy
 
     if bool(version) == old:
         raise InvalidInput("say which: --version N, or --old")
     what = "all old versions" if old else f"version {', '.join(map(str, version or []))}"
-    run.confirm(f"Destroy {what} of {account} for {exchange}, for ever?", yes=yes)
-    slot = SlotName(exchange, subaccount, permission)
-    outcome = destroy(run.database, account, slot, version or None, run.invocation())
-    done = f"destroyed {what} of {account} for {exchange}"
-    tell(run, outcome, done, account=account, exchange=exchange)
+    run.confirm(f"Destroy {what} of {slot}, for ever?", yes=yes)
+    outcome = destroy(run.database, slot.account, slot.name, version or None, run.invocation())
+    tell(run, outcome, f"destroyed {what} of {slot}", **slot.facts)
