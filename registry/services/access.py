@@ -15,7 +15,7 @@ from registry.errors import RoleNotFound
 from registry.log.ids import new_id
 from registry.services.accounts import AccountTask
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
-from registry.services.lookup import account_id
+from registry.services.lookup import check_names
 
 _QUERIES = load_queries("registry.services", "sharing.sql")
 
@@ -89,8 +89,7 @@ def list_access(database: Database, account: str | None = None) -> list[Mapping[
         AccountNotFound: no account has this name.
     """
     with database.connection() as connection, registry_errors(connection):
-        if account is not None:
-            account_id(connection, account)
+        check_names(connection, account)
         with connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(_QUERIES["access"], {"account_name": account})
             return list(cursor.fetchall())

@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.errors import CredentialNotFound, DatabaseUnavailable
-from registry.services.lookup import account_id, exchange_of, send_exchange
+from registry.services.lookup import account_id, check_names
 from registry.services.moments import events_before
 
 _QUERIES = load_queries("registry.services", "history.sql")
@@ -157,8 +157,7 @@ def _text(name: str) -> Any:
 
 
 def _parameters(connection: Connection, wanted: HistoryFilter) -> Record:
-    if wanted.exchange is not None:
-        exchange_of(send_exchange(connection, wanted.exchange), wanted.exchange)
+    check_names(connection, None, wanted.exchange)
     credential_id = None if wanted.credential_id is None else str(wanted.credential_id)
     return {
         "account_id": _account(connection, wanted),

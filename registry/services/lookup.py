@@ -64,6 +64,19 @@ def account_id(connection: Connection, name: str, *, also_former: bool = False) 
     return found
 
 
+def check_names(connection: Connection, account: str | None, exchange: str | None = None) -> None:
+    """Makes sure that what a list is narrowed to exists.
+
+    Raises:
+        AccountNotFound: no account has this name.
+        ExchangeNotFound: no exchange has this name.
+    """
+    if account is not None:
+        account_id(connection, account)
+    if exchange is not None:
+        exchange_of(send_exchange(connection, exchange), exchange)
+
+
 def send_exchange(connection: Connection, name: str) -> psycopg.Cursor[Any]:
     """Asks for an exchange; `exchange_of` reads the answer."""
     parameters = {"exchange": name, "stream_id": exchange_stream_id(name)}

@@ -17,7 +17,7 @@ from registry.events.stored import Stream
 from registry.log.append import NewEvent
 from registry.services.accounts import AccountTask, new_events
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
-from registry.services.lookup import account_id
+from registry.services.lookup import check_names
 
 _QUERIES = load_queries("registry.services", "positions.sql")
 
@@ -131,8 +131,7 @@ def list_positions(
         AccountNotFound: no account has this name.
     """
     with database.connection() as connection, registry_errors(connection):
-        if account is not None:
-            account_id(connection, account)
+        check_names(connection, account)
         with connection.cursor(row_factory=dict_row) as cursor:
             parameters = {"account_name": account, "unowned": unowned, "all": all_}
             return cursor.execute(_QUERIES["list"], parameters).fetchall()

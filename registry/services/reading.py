@@ -7,7 +7,10 @@ from psycopg.rows import dict_row
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
-from registry.services.lookup import account_id, account_not_found, exchange_of, send_exchange
+from registry.services.lookup import (
+    account_not_found,
+    check_names,
+)
 
 _QUERIES = load_queries("registry.services")
 
@@ -51,10 +54,7 @@ def list_credentials(
         ExchangeNotFound: no exchange has this name.
     """
     with database.connection() as connection, registry_errors(connection):
-        if account is not None:
-            account_id(connection, account)
-        if exchange is not None:
-            exchange_of(send_exchange(connection, exchange), exchange)
+        check_names(connection, account, exchange)
         found = _records(connection, "credentials", {"account_name": account, "exchange": exchange})
     if due_until is None:
         return found

@@ -17,7 +17,7 @@ from registry.catalog.catalog import built_in_exchanges
 from registry.clock import now
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries
-from registry.services.lookup import account_id, exchange_of, send_exchange
+from registry.services.lookup import check_names
 
 _QUERIES = load_queries("registry.services", "releases.sql")
 _SOON: Final = dt.timedelta(days=7)
@@ -247,7 +247,7 @@ _REFUSALS: Final = {
     "several_credentials": _Refusal(
         errors.InvalidInput,
         "{r.holder} has several credentials for {r.exchange}, of the subaccounts {r.listed}",
-        "Say which one.",
+        "Say which, with --subaccount N.",
     ),
     "not_shared": _Refusal(
         errors.ShareNotFound,
@@ -287,7 +287,5 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
             query = _QUERIES["resolve_all" if exchange is None else "resolve_one"]
             rows = cursor.execute(query, parameters).fetchall()
         if not rows:
-            account_id(connection, account)
-            if exchange is not None:
-                exchange_of(send_exchange(connection, exchange), exchange)
+            check_names(connection, account, exchange)
     return [Resolution.of(account, wish, row) for row in rows]

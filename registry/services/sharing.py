@@ -19,7 +19,12 @@ from registry.log.ids import new_id
 from registry.services.accounts import AccountTask, new_events
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.services.lending import send_shares, shares_of
-from registry.services.lookup import account_id, account_not_found, exchange_of, send_exchange
+from registry.services.lookup import (
+    account_not_found,
+    check_names,
+    exchange_of,
+    send_exchange,
+)
 
 _QUERIES = load_queries("registry.services", "sharing.sql")
 
@@ -144,10 +149,7 @@ def list_shares(
         ExchangeNotFound: no exchange has this name.
     """
     with database.connection() as connection, registry_errors(connection):
-        if account is not None:
-            account_id(connection, account)
-        if exchange is not None:
-            exchange_of(send_exchange(connection, exchange), exchange)
+        check_names(connection, account, exchange)
         with connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(_QUERIES["shares"], {"account_name": account, "exchange": exchange})
             return list(cursor.fetchall())
