@@ -6,6 +6,7 @@ import typer
 
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.commands.credentials import Subaccount
 from registry.commands.sharing import AccessOption
 from registry.wording import counted
 
@@ -41,6 +42,7 @@ def run_command(
             help="Only this one's credential, and it must be there; may be repeated.",
         ),
     ] = None,
+    subaccount: Subaccount = None,
     access: AccessOption = None,
     env_file: Annotated[
         bool,
@@ -84,7 +86,9 @@ def run_command(
         purpose=f"run {launching.short_name(program)}",
         reason=run.reason,
     )
-    released = service.release(account, exchange, Wish(access=access), caller)
+    released = service.release(
+        account, exchange, Wish(subaccount=subaccount, access=access), caller
+    )
     _tell_problems(run, released, strict=bool(exchange))
     specs = {name: service.specification(name) for name in released.credentials}
     values = launching.variables(released, specs)

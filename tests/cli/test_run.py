@@ -140,6 +140,18 @@ def test_a_bad_credential_is_said_and_the_others_are_passed(bot: CommandLine) ->
     assert "no backpack credential: the credential of lender for backpack is inactive" in result.err
 
 
+def test_one_of_several_subaccounts_can_be_chosen(bot: CommandLine) -> None:
+    for number in ("1", "2"):
+        fields = f'{{"api_key": "key-{number}", "secret_key": "s"}}'
+        add = ("add-credential", "bot", "aster", "--subaccount", number, "--from-json", "-")
+        assert bot(*add, stdin=fields).exit_status == 0
+    command = ("--exchange", "aster", "--", "sh", "-c", "echo $ASTER_API_KEY")
+    refused = bot.process("run", "--account", "bot", *command)
+    assert refused.exit_status == 2
+    assert "Say which, with --subaccount N." in refused.err
+    assert bot.process("run", "--account", "bot", "--subaccount", "2", *command).out == "key-2\n"
+
+
 def test_each_start_is_in_the_history_with_its_program(bot: CommandLine) -> None:
     bot.process("run", "--account", "bot", "--reason", "nightly", "--", "true", "sec-argument")
     (lender, own) = bot("history", "--type", "CredentialReleased", "--json").data
