@@ -22,7 +22,7 @@ _NAMES_SHOWN = 6
 
 @app.command(
     "run",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False},
 )
 @verb("run")
 def run_command(

@@ -126,6 +126,8 @@ def resolve(
             return
         for one in found:
             run.output.line(f"{one.exchange}: {one.reason()}")
+            if not one.granted and (hint := one.error().hint):
+                run.output.line(f"  {hint}")
             for warning in one.warnings():
                 run.output.notice(f"Warning: {warning}")
 

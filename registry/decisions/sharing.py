@@ -92,8 +92,8 @@ def share(
     if lender.id == borrower_id:
         raise InvalidInput(f"account {lender.name} cannot borrow from itself")
     own = [one for one in shares if one.exchange_id == wanted.exchange_id]
-    _check_lender(lender, wanted)
     _check_one_hop(state.name, borrower_id, own, lender, wanted)
+    _check_lender(lender, wanted)
     held = next((one for one in own if one.borrower_id == borrower_id), None)
     if held is not None and held.lender_id != lender.id:
         raise ShareExists(
@@ -147,7 +147,9 @@ def _check_one_hop(
             raise SharingRefused(
                 f"{lender.name} borrows {wanted.exchange} from {one.lender}, "
                 "and what is borrowed cannot be lent on",
-                hint=f"Let {borrower} borrow from {one.lender} itself.",
+                hint=f"{borrower} has the credential itself, and needs no share."
+                if one.lender_id == borrower_id
+                else f"Let {borrower} borrow from {one.lender} itself.",
             )
     lends_to = sorted(one.borrower for one in own if one.lender_id == borrower_id)
     if lends_to:

@@ -93,7 +93,7 @@ def _reach(
         own = streams.get(str(lender), [])
         versions = [v for v in held_versions(own, exchange) if overlaps(v.held, (first, last))]
         if not versions:
-            raise CredentialNotFound(f"account {account} had no credential for {exchange} then")
+            raise _no_credential(account, exchange, own)
         if start is None and not one_instant:
             first = min(version.held[0] for version in versions)
         found = who_could_use(
@@ -106,6 +106,21 @@ def _reach(
             _received(connection, lender, versions, last),
             [row[0] for row in connection.execute(_QUERIES["operators"])],
         )
+
+
+def _no_credential(account: str, exchange: str, own: Sequence[Record]) -> CredentialNotFound:
+    lenders = {
+        str(event["data"]["lender"])
+        for event in own
+        if event["event_type"].startswith("Sharing") and event["data"]["exchange"] == exchange
+    }
+    ask = "; ".join(f"account-registry who-could-use {one} {exchange}" for one in sorted(lenders))
+    return CredentialNotFound(
+        f"account {account} had no credential of its own for {exchange} at that time",
+        hint=f"It borrowed one, so ask about the lender's: {ask}"
+        if lenders
+        else f"See: account-registry history {account} --exchange {exchange}",
+    )
 
 
 def _position_at(connection: Connection, moment: dt.datetime | None) -> int:

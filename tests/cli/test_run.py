@@ -195,6 +195,19 @@ def test_granting_access_again_repairs_a_role_that_is_no_bot_any_more(
         assert not bot(*grant, "--json").data["changed"]
 
 
+def test_a_mistyped_option_is_not_taken_for_the_program(bot: CommandLine) -> None:
+    result = bot.process("run", "--account", "bot", "--pass-evn", "X", "--", "true")
+    assert result.exit_status == 2
+    assert "No such option: --pass-evn" in result.err
+    assert run(bot, *show("--pass-evn", "-x"))[1] == ["--pass-evn", "-x"]
+
+
+def test_what_cannot_be_used_is_shown_with_what_to_do(bot: CommandLine) -> None:
+    bot("share", "bot", "lender", "backpack", "--type", "read_only")
+    shown = bot("resolve", "bot").out
+    assert "\n  Make a read-only key at the exchange and add it with:" in shown
+
+
 def test_access_needs_a_login_role(bot: CommandLine) -> None:
     for role in ("no_such_role", "registry_auditor"):
         result = bot("grant-access", "bot", "--role", role, "--json")

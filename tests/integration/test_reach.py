@@ -186,3 +186,16 @@ def test_a_lenders_history_shows_what_borrowers_did_and_a_borrowers_its_own(worl
     assert types("friend") == ["AccountCreated", "SharingGranted", "CredentialReleased"]
     of_credential = world.cli("history", "--credential", world.credential_id, "--json").data
     assert [e["event_type"] for e in of_credential] == ["CredentialAdded", "CredentialReleased"]
+
+
+def test_who_asks_about_a_borrower_is_led_to_the_lender(cli: CommandLine) -> None:
+    for account in ("lender", "bot"):
+        cli("create-account", account)
+    cli.store("lender", "aster")
+    cli("share", "bot", "lender", "aster")
+    for verb in ("who-could-use", "blast-radius"):
+        refused = cli(verb, "bot", "aster", "--json")
+        assert refused.exit_status == 3
+        assert "account-registry who-could-use lender aster" in refused.error["hint"]
+    other = cli("who-could-use", "bot", "lighter", "--json").error["hint"]
+    assert other == "See: account-registry history bot --exchange lighter"

@@ -185,6 +185,21 @@ def test_who_lends_cannot_borrow_for_the_same_exchange(world: World) -> None:
     assert len(shares(world)) == 2
 
 
+def test_a_borrower_that_is_to_lend_is_told_of_the_chain_and_not_of_a_key_to_add(
+    world: World,
+) -> None:
+    world.account("a", "backpack")
+    world.account("b")
+    world.account("c")
+    world.share("b", "a", "backpack")
+    with pytest.raises(errors.SharingRefused) as caught:
+        world.share("c", "b", "backpack")
+    assert caught.value.hint == "Let c borrow from a itself."
+    with pytest.raises(errors.SharingRefused) as caught:
+        world.share("a", "b", "backpack")
+    assert caught.value.hint == "a has the credential itself, and needs no share."
+
+
 def test_a_share_can_be_changed_but_not_moved_to_another_lender(world: World) -> None:
     world.account("a", "backpack")
     world.account("b", "backpack")
