@@ -109,8 +109,8 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
     if state == "42501":
         return errors.PermissionDenied(
             f"the database refuses this: {message}",
-            hint="Commands need a login that is a member of registry_operator; "
-            "migrations one that is a member of registry_owner.",
+            hint="Commands need a login that is a member of registry_operator, verbs that only "
+            "read one of registry_auditor, migrations one of registry_owner.",
         )
     if state[:2] in ("22", "23") or isinstance(error, psycopg.DataError):
         return errors.InvalidInput(f"the database refuses a value: {message}", hint=hint)
