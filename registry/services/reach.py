@@ -119,7 +119,8 @@ def _no_credential(account: str, exchange: str, own: Sequence[Record]) -> Creden
         f"account {account} had no credential of its own for {exchange} at that time",
         hint=f"It borrowed one, so ask about the lender's: {ask}"
         if lenders
-        else f"See: account-registry history {account} --exchange {exchange}",
+        else "If it was removed, name a time when it was held (--at or --since); "
+        f"see: account-registry history {account} --exchange {exchange}",
     )
 
 
