@@ -68,31 +68,30 @@ def restored(event: StoredEvent) -> RowChange:
 
 def updated(event: StoredEvent) -> RowChange:
     """AccountUpdated: the fields that the event has, and no others."""
-    return _patch(event, event.data)
+    return Patch(TABLE, event.stream_id, {**event.data, "updated_at": event.occurred_at})
 
 
 def renamed(event: StoredEvent) -> RowChange:
     """AccountRenamed."""
-    return _patch(event, {"account_name": event.data["account_name"]})
+    values = {"account_name": event.data["account_name"], "updated_at": event.occurred_at}
+    return Patch(TABLE, event.stream_id, values)
 
 
 def deactivated(event: StoredEvent) -> RowChange:
     """AccountDeactivated."""
-    return _patch(event, {"is_active": False})
+    values = {"is_active": False, "updated_at": event.occurred_at}
+    return Patch(TABLE, event.stream_id, values)
 
 
 def reactivated(event: StoredEvent) -> RowChange:
     """AccountReactivated."""
-    return _patch(event, {"is_active": True})
+    values = {"is_active": True, "updated_at": event.occurred_at}
+    return Patch(TABLE, event.stream_id, values)
 
 
 def deleted(event: StoredEvent) -> RowChange:
     """AccountDeleted: what belonged to the account was removed by events before it."""
     return Delete(TABLE, event.stream_id)
-
-
-def _patch(event: StoredEvent, values: dict[str, Any]) -> RowChange:
-    return Patch(TABLE, event.stream_id, {**values, "updated_at": event.occurred_at})
 
 
 HANDLERS: Final = {

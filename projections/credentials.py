@@ -1,8 +1,8 @@
 """The table `account_exchange_credentials`."""
 
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast
 
-from projections.rows import Delete, Insert, Patch, RowChange, Table
+from projections.rows import Delete, Insert, Patch, Row, RowChange, Table
 from registry.events.stored import StoredEvent, database_time, told_time
 
 TABLE: Final = Table(
@@ -73,13 +73,14 @@ def tokens_of(row: CredentialRow) -> dict[str, str]:
 def added(event: StoredEvent) -> RowChange:
     """CredentialAdded."""
     data = event.data
+    tokens = data["tokens"]
     row: CredentialRow = {
         "id": data["credential_id"],
         "account_id": event.stream_id,
         "exchange_id": data["exchange_id"],
-        "api_key_encrypted": None,
-        "secret_key_encrypted": None,
-        "additional_credentials_encrypted": None,
+        "api_key_encrypted": tokens.get("api_key"),
+        "secret_key_encrypted": tokens.get("secret_key"),
+        "additional_credentials_encrypted": _additional(tokens),
         "exchange_account_id": data.get("exchange_account_id"),
         "subaccount_index": data["subaccount_index"],
         "is_active": data.get("is_active", True),
@@ -94,33 +95,37 @@ def added(event: StoredEvent) -> RowChange:
         "expires_at": _utc(data.get("expires_at")),
         "ip_allow_list": data.get("ip_allow_list"),
     }
-    return Insert(TABLE, data["credential_id"], {**row, **_token_columns(data["tokens"])})
+    return Insert(TABLE, data["credential_id"], cast("Row", row))
 
 
 def replaced(event: StoredEvent) -> RowChange:
     """CredentialReplaced: another version of the secrets in the same slot."""
     data = event.data
-    secrets = {
-        "version": data["version"],
-        "data_key_id": data["data_key_id"],
-        **_token_columns(data["tokens"]),
-    }
-    return _patch(event, secrets | _details(data))
+    tokens = data["tokens"]
+    values = _details(event)
+    values["version"] = data["version"]
+    values["data_key_id"] = data["data_key_id"]
+    values["api_key_encrypted"] = tokens.get("api_key")
+    values["secret_key_encrypted"] = tokens.get("secret_key")
+    values["additional_credentials_encrypted"] = _additional(tokens)
+    return Patch(TABLE, data["credential_id"], values)
 
 
 def updated(event: StoredEvent) -> RowChange:
     """CredentialUpdated: the details that the event has, and no others."""
-    return _patch(event, _details(event.data))
+    return Patch(TABLE, event.data["credential_id"], _details(event))
 
 
 def deactivated(event: StoredEvent) -> RowChange:
     """CredentialDeactivated."""
-    return _patch(event, {"is_active": False})
+    values = {"is_active": False, "updated_at": event.occurred_at}
+    return Patch(TABLE, event.data["credential_id"], values)
 
 
 def reactivated(event: StoredEvent) -> RowChange:
     """CredentialReactivated."""
-    return _patch(event, {"is_active": True})
+    values = {"is_active": True, "updated_at": event.occurred_at}
+    return Patch(TABLE, event.data["credential_id"], values)
 
 
 def removed(event: StoredEvent) -> RowChange:
@@ -133,24 +138,20 @@ def released(event: StoredEvent) -> RowChange:
     return Patch(TABLE, event.data["credential_id"], {"last_used": event.occurred_at})
 
 
-def _patch(event: StoredEvent, values: dict[str, Any]) -> RowChange:
-    changed = {**values, "updated_at": event.occurred_at}
-    return Patch(TABLE, event.data["credential_id"], changed)
+def _additional(tokens: dict[str, str]) -> dict[str, str] | None:
+    if tokens.keys() <= OWN_COLUMNS.keys():
+        return None
+    return {field: token for field, token in tokens.items() if field not in OWN_COLUMNS}
 
 
-def _token_columns(tokens: dict[str, str]) -> dict[str, Any]:
-    additional = {field: token for field, token in tokens.items() if field not in OWN_COLUMNS}
-    return {
-        **{column: tokens.get(field) for field, column in OWN_COLUMNS.items()},
-        "additional_credentials_encrypted": additional or None,
-    }
-
-
-def _details(data: dict[str, Any]) -> dict[str, Any]:
-    present: dict[str, Any] = {name: data[name] for name in DETAILS if name in data}
-    if "expires_at" in present:
-        present["expires_at"] = _utc(present["expires_at"])
-    return present
+def _details(event: StoredEvent) -> dict[str, Any]:
+    """When it was changed, and those of the details that the event has."""
+    data = event.data
+    values: dict[str, Any] = {"updated_at": event.occurred_at}
+    for name in DETAILS:
+        if name in data:
+            values[name] = _utc(data[name]) if name == "expires_at" else data[name]
+    return values
 
 
 def _utc(moment: str | None) -> str | None:

@@ -6,7 +6,8 @@ in the same one, so slices can be replayed at the same time or one after the oth
 
 import contextlib
 import gc
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,10 +16,11 @@ import psycopg
 
 from projections.copy_out import copy_lines
 from projections.memory_sink import Rows, apply_to_memory
-from projections.projector import HANDLERS, project
+from projections.projector import HANDLERS
 from projections.text_rows import unescape
 from registry.errors import LogContradictsItself
 from registry.events.stored import StoredEvent
+from registry.events.upcasting import upcast
 
 _STEP: Final = 20_000
 
@@ -30,7 +32,7 @@ _ACCOUNT: Final = (
 _READ: Final = """
 COPY (
     SELECT e.position, e.stream_id, e.stream_version, e.event_type, e.schema_version,
-        e.occurred_at AT TIME ZONE 'UTC', {data}
+        e.occurred_at::timestamp, {data}
     FROM {log} AS e
     WHERE e.position < {size:d} AND {slice}
     ORDER BY e.position
@@ -78,47 +80,51 @@ def replay(
     """  # noqa: D205
     rows: Rows = {}
     passed = 0
-    with _no_garbage_collection():
-        for line in _lines(connection, size, part, tokens=tokens):
-            position, stream_id, version, event_type, schema, occurred_at, data = line.split("\t")
-            if event_type in HANDLERS:
-                # JSON may end with the line's end.
-                values = orjson.loads(unescape(data))
-                event = StoredEvent(
-                    stream_id, int(version), event_type, int(schema), occurred_at, values
-                )
-                _apply(rows, position, event)
-            if (number := int(position)) >= passed + _STEP:
-                progress(number - passed)
-                passed = number
+    opened = contextlib.closing(_lines(connection, size, part, tokens=tokens))
+    with _no_garbage_collection(), opened as lines:
+        while (reached := _replay(rows, itertools.islice(lines, _STEP))) is not None:
+            progress(reached - passed)
+            passed = reached
     progress(size - passed)
     return rows
 
 
-def _apply(rows: Rows, position: str, event: StoredEvent) -> None:
-    try:
-        change = project(event)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        # Whoever may append can append what no decision of ours would.
-        raise LogContradictsItself(
-            f"event {position} ({event.event_type} of {event.stream_id}) "
-            "does not hold what an event of its type holds",
-            hint="Somebody appended it by hand: see account-registry history --json.",
-        ) from None
-    if change is not None:
+def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
+    """Replays the lines, and says at which position that ended, if there was one."""
+    position = None
+    # What is done for each event stands here and not in functions of its own: there are
+    # a million events, and a call takes a tenth of the time that there is for one.
+    for line in lines:
+        position, stream_id, version, event_type, schema, occurred_at, data = line.split("\t")
+        handler = HANDLERS.get(event_type)
+        if handler is None:
+            continue
+        # JSON may end with the line's end.
+        values = orjson.loads(data if "\\" not in data else unescape(data))
+        event = StoredEvent(stream_id, int(version), event_type, int(schema), occurred_at, values)
+        try:
+            change = handler(upcast(event))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            # Whoever may append can append what no decision of ours would.
+            raise LogContradictsItself(
+                f"event {position} ({event_type} of {stream_id}) "
+                "does not hold what an event of its type holds",
+                hint="Somebody appended it by hand: see account-registry history --json.",
+            ) from None
         try:
             apply_to_memory(rows, change)
         except KeyError:
             raise LogContradictsItself(
-                f"event {position} ({event.event_type} of {event.stream_id}) "
+                f"event {position} ({event_type} of {stream_id}) "
                 "changes a row that no event has made",
                 hint="Run: account-registry verify. If the log is intact, report this as a defect.",
             ) from None
+    return None if position is None else int(position)
 
 
 def _lines(
     connection: psycopg.Connection[Any], size: int, part: Slice, *, tokens: bool
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     source = _WHOLE if tokens else _WITHOUT_TOKENS
     statement = _READ.format(size=size, slice=part.condition(_ACCOUNT), **source)
     with connection.transaction():
@@ -126,6 +132,10 @@ def _lines(
         # than read them in the order of the primary key, in which they nearly lie.
         connection.execute("SET LOCAL enable_sort = off")
         connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+        # Compiling the statement takes longer than it saves.
+        connection.execute("SET LOCAL jit = off")
+        # Makes the cast to timestamp, which is cheaper than AT TIME ZONE, give UTC.
+        connection.execute("SET LOCAL TIME ZONE 'UTC'")
         yield from copy_lines(connection, statement)
 
 
