@@ -1,6 +1,8 @@
 """Compares the rows of the tables with those that follow from the log."""
 
 import itertools
+import operator
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
@@ -10,6 +12,7 @@ import psycopg
 from projections.copy_out import copy_lines
 from projections.memory_sink import Rows
 from projections.projector import TABLES
+from projections.repairs import Repairs
 from projections.replay import Slice
 from projections.rows import Row, Table
 from projections.text_rows import as_in_copy, join_lines, line_of, split_line, values_of
@@ -18,6 +21,8 @@ _T = TypeVar("_T")
 Kind = Literal["missing", "extra", "changed"]
 
 HIDDEN: Final = "(encrypted)"
+LISTED: Final = 1_000
+"""How many rows are told one by one; all are counted."""
 _BATCH: Final = 500
 _NAMES: Final = ("account_name", "account_id", "primary_account_id")
 
@@ -39,9 +44,20 @@ class RowDrift:
 class Findings:
     """Where the comparison puts what it finds."""
 
-    drift: Callable[[RowDrift], None]
-    repair: Callable[[str, str], None]
-    """Takes a table's name and a block of lines: rows to insert, or to update to."""
+    tell: Callable[[RowDrift], None]
+    """Takes the first rows that differ, and all that the log does not know."""
+    repairs: Repairs
+    room: int = LISTED
+    """How many rows more are told."""
+    counts: Counter[tuple[str, Kind]] = field(default_factory=Counter)
+    """(table, kind) -> rows that differ."""
+
+    def found(self, row: RowDrift) -> None:
+        """Takes a row that differs."""
+        self.counts[row.table, row.kind] += 1
+        if self.room > 0 or row.kind == "extra":
+            self.tell(row)
+        self.room -= 1
 
 
 def compare(
@@ -67,11 +83,23 @@ def compare(
         wanted = rows.pop(table.name, {})
         if exists:
             counted += _compare_table(connection, table, wanted, part, findings)
-        for batch in _batches(iter(wanted.items())):
-            findings.repair(table.name, join_lines([line_of(table, row) for _, row in batch]))
-            for key, row in batch:
-                findings.drift(RowDrift(table.name, "missing", key, _name(row)))
+        if wanted:
+            _missing(table, wanted, findings)
     return counted
+
+
+def _missing(table: Table, wanted: dict[str, Row], findings: Findings) -> None:
+    told = min(len(wanted), max(findings.room, 0))
+    for key, row in itertools.islice(wanted.items(), told):
+        findings.tell(RowDrift(table.name, "missing", key, _name(row)))
+    findings.room -= told
+    findings.counts[table.name, "missing"] += len(wanted)
+    # Rows of one account lie together in the tables and in most of their indexes, and
+    # inserting them finds what it needs in the processor's cache.
+    ordered = sorted(wanted.values(), key=operator.itemgetter(table.owner))
+    for batch in _batches(iter(ordered)):
+        lines = join_lines([line_of(table, row) for row in batch])
+        findings.repairs.write(table.name, "missing", lines)
 
 
 def _compare_table(
@@ -95,7 +123,7 @@ def _compare_table(
         row = wanted.pop(key, None)
         if row is None:
             live = dict(zip(table.columns, split_line(line), strict=True))
-            findings.drift(RowDrift(table.name, "extra", key, _name(live)))
+            findings.found(RowDrift(table.name, "extra", key, _name(live)))
         elif line != line_of(table, row):
             suspects.append((line, row))
     for batch in _batches(iter(suspects)):
@@ -127,9 +155,9 @@ def _compare_exactly(
             if live != logged
         }
         if differences:
-            findings.repair(table.name, join_lines([line_of(table, row)]))
+            findings.repairs.write(table.name, "changed", join_lines([line_of(table, row)]))
             key = found[0] or ""
-            findings.drift(RowDrift(table.name, "changed", key, _name(row), differences))
+            findings.found(RowDrift(table.name, "changed", key, _name(row), differences))
 
 
 def _name(row: Row) -> str | None:

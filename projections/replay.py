@@ -81,7 +81,7 @@ def replay(
     rows: Rows = {}
     passed = 0
     opened = contextlib.closing(_lines(connection, size, part, tokens=tokens))
-    with _no_garbage_collection(), opened as lines:
+    with no_garbage_collection(), opened as lines:
         while (reached := _replay(rows, itertools.islice(lines, _STEP))) is not None:
             progress(reached - passed)
             passed = reached
@@ -140,8 +140,8 @@ def _lines(
 
 
 @contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    # A million small objects without a cycle: looking for cycles among them takes long.
+def no_garbage_collection() -> Iterator[None]:
+    """A million small objects without a cycle: looking for cycles among them takes long."""
     enabled = gc.isenabled()
     gc.disable()
     try:

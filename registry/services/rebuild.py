@@ -8,24 +8,25 @@ events that came since, and merges the differences.
 import contextlib
 import hashlib
 import os
-import tempfile
 import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import orjson
 
-from projections import project
+from projections import TABLES, project
 from projections.accounts import TABLE as ACCOUNTS
 from projections.copy_out import copy_lines
-from projections.drift import RowDrift
+from projections.drift import LISTED, RowDrift
 from projections.memory_sink import Rows, apply_to_memory
-from projections.merge import fill_shadow, follow, make_shadow, merge
+from projections.merge import SHADOW, copy_in, fill_shadow, follow, make_shadow, merge
 from projections.positions import TABLE as POSITIONS
-from projections.rows import Delete
+from projections.repairs import RepairKind, Repairs
+from projections.rows import Delete, PatchAll, RowChange
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
@@ -49,10 +50,6 @@ EVENTS_PER_SLICE: Final = 750_000
 """Bounds the memory: a worker never holds more rows than this many events make."""
 WORTH_A_PROCESS: Final = 50_000
 """Below so many events, starting processes takes longer than they save."""
-LISTED: Final = 1_000
-"""How many rows a report lists; it counts them all."""
-_MERGE_ATTEMPTS: Final = 3
-_BLOCK: Final = 1 << 20
 
 Step = Callable[[Connection], None]
 Progress = Callable[[int, int], None]
@@ -142,7 +139,10 @@ class Comparison:
         self.link_repairs: set[str] = set()
         self.unknown_links: set[str] = set()
         self.extra: list[tuple[str, str]] = []
-        self._repairs: dict[str, IO[bytes]] = {}
+        self.repairs: list[Repairs] = []
+        """What each worker has found; closed with the comparison."""
+        self.late: dict[str, set[bytes]] = defaultdict(set)
+        """By table, the keys of the rows that events since the comparison have changed."""
         self._watch = watch
         self._passed = 0
         self._slices = 1
@@ -158,9 +158,10 @@ class Comparison:
             self._passed += message["progress"]
             self._watch.progress(self._passed // self._slices, self.report.size)
         elif "drift" in message:
-            self._take_drift(message["drift"])
-        elif "repair" in message:
-            self._file(message["repair"]).write(message["lines"].encode())
+            self._list(RowDrift(**message["drift"]))
+        elif "counts" in message:
+            for table, kind, rows in message["counts"]:
+                self.report.counts[table, kind] += rows
         elif "links" in message:
             for position, owner in message["links"].items():
                 # A position that moved is in two slices: given up in one, owned in the other.
@@ -171,12 +172,22 @@ class Comparison:
     def found(self, row: RowDrift) -> None:
         """Counts a row that differs, and lists it if there is room."""
         self.report.counts[row.table, row.kind] += 1
-        if len(self.report.listed) < LISTED:
-            self.report.listed.append(row)
+        self._list(row)
 
-    def repairs(self) -> dict[str, Iterator[bytes]]:
-        """By table, the rows as they should be, as blocks of COPY text."""
-        return {table: _blocks(file) for table, file in self._repairs.items()}
+    def blocks(
+        self, kind: RepairKind, *, but: Mapping[str, AbstractSet[bytes]] | None = None
+    ) -> dict[str, Iterator[bytes]]:
+        """By table, rows as they should be, as blocks of COPY text; not those of some keys."""
+        left_out = but or {}
+        return {
+            table.name: self._blocks(table.name, kind, left_out.get(table.name, frozenset()))
+            for table in TABLES
+            if not table.partial
+        }
+
+    def _blocks(self, table: str, kind: RepairKind, but: AbstractSet[bytes]) -> Iterator[bytes]:
+        for repairs in self.repairs:
+            yield from repairs.blocks(table, kind, but=but)
 
     @property
     def anything_to_do(self) -> bool:
@@ -185,28 +196,14 @@ class Comparison:
 
     def close(self) -> None:
         """Deletes the temporary files."""
-        for file in self._repairs.values():
-            file.close()
+        for repairs in self.repairs:
+            repairs.close()
 
-    def _take_drift(self, drift: dict[str, Any]) -> None:
-        if "key" not in drift:
-            self.report.counts[drift["table"], drift["kind"]] += 1
-            return
-        row = RowDrift(**drift)
-        self.found(row)
+    def _list(self, row: RowDrift) -> None:
+        if len(self.report.listed) < LISTED:
+            self.report.listed.append(row)
         if row.kind == "extra":
             self.extra.append((row.table, row.key))
-
-    def _file(self, table: str) -> IO[bytes]:
-        if table not in self._repairs:
-            self._repairs[table] = tempfile.TemporaryFile()  # noqa: SIM115 - see close
-        return self._repairs[table]
-
-
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    file.seek(0)
-    while block := file.read(_BLOCK):
-        yield block
 
 
 class RebuildService:
@@ -333,10 +330,13 @@ def _examine(
         )
         for first in range(workers)
     ]
+    for _ in tasks:
+        comparison.repairs.append(Repairs.temporary())
     if workers == 1:
-        examine_slices(connection, tasks[0], comparison.take)
+        examine_slices(connection, tasks[0], comparison.repairs[0], comparison.take)
     else:
-        run_processes(connection, snapshot, tasks, comparison.take)
+        by_files = dict(zip(comparison.repairs, tasks, strict=True))
+        run_processes(connection, snapshot, by_files, comparison.take)
 
 
 def _compare_links(connection: Connection, comparison: Comparison, *, exists: bool) -> None:
@@ -388,7 +388,7 @@ def apply(
     with registry_errors(connection):
         connection.execute("BEGIN")
         make_shadow(connection)
-        fill_shadow(connection, comparison.repairs(), comparison.extra)
+        fill_shadow(connection, comparison.blocks("changed"), comparison.extra)
         before(connection)
         record = _record(comparison, invocation)
         started = time.monotonic()
@@ -399,7 +399,8 @@ def apply(
         owners = {
             key: {"id": key, "account_id": comparison.links[key]} for key in comparison.link_repairs
         }
-        merge(connection, {POSITIONS: owners})
+        missing = comparison.blocks("missing", but=comparison.late)
+        merge(connection, missing, {POSITIONS: owners})
         recorded = _record_links(connection, comparison, record)
         after(connection)
         connection.execute("COMMIT")
@@ -439,10 +440,11 @@ def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool 
         POSITIONS.name: {key: {"account_id": owner} for key, owner in comparison.links.items()}
     }
     tail = connection.execute(_QUERIES["tail"], {"size": comparison.report.size}).fetchall()
-    for row in tail:
-        change = project(StoredEvent(*row))
-        if change is None:
-            continue
+    projected = [project(StoredEvent(*row)) for row in tail]
+    changes = [change for change in projected if change is not None]
+    if shadow:
+        _hold_back(connection, comparison, changes)
+    for change in changes:
         if change.table.partial:
             apply_to_memory(links, change)
         elif shadow:
@@ -454,6 +456,25 @@ def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool 
     comparison.links = {key: row["account_id"] for key, row in links[POSITIONS.name].items()}
     # The last event is the rebuild's own.
     return len(tail) - 1
+
+
+def _hold_back(
+    connection: Connection, comparison: Comparison, changes: Iterable[RowChange]
+) -> None:
+    """Puts missing rows into the shadow that the tail changes, so that it changes them there."""
+    for change in changes:
+        if not change.table.partial:
+            keys = change.keys if isinstance(change, PatchAll) else (change.key,)
+            comparison.late[change.table.name].update(key.encode() for key in keys)
+    for table in TABLES:
+        if late := comparison.late.get(table.name):
+            for repairs in comparison.repairs:
+                copy_in(
+                    connection,
+                    table,
+                    repairs.lines_of(table.name, "missing", late),
+                    schema=SHADOW,
+                )
 
 
 def _record_links(connection: Connection, comparison: Comparison, record: CommandRecord) -> int:

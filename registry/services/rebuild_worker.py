@@ -7,22 +7,24 @@ process list, and writes messages to standard output, one JSON document a line.
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from projections.accounts import TABLE as ACCOUNTS
-from projections.drift import Findings, RowDrift, compare
+from projections.drift import Findings, compare
 from projections.positions import TABLE as POSITIONS
-from projections.replay import Slice, replay
+from projections.repairs import Repairs
+from projections.replay import Slice, no_garbage_collection, replay
 from projections.rows import Row
-from registry.database.connection import Connection
 from registry.errors import RegistryError
+
+if TYPE_CHECKING:
+    # A worker's start is a part of the time that a rebuild takes.
+    from registry.database.connection import Connection
 
 Message = dict[str, Any]
 Emit = Callable[[Message], None]
-
-_LISTED: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +40,33 @@ class SliceTask:
     """Whether the role may read the encrypted fields."""
 
 
-def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
+def examine_slices(connection: "Connection", task: SliceTask, repairs: Repairs, emit: Emit) -> None:
     """Replays the task's slices one after the other and tells what it finds.
 
-    Messages: `progress` (events passed), `drift` (a row that differs, in full for the first
-    thousand), `repair` (a table and COPY lines), `links` (position -> account), `rows`.
+    Messages: `progress` (events passed), `drift` (a row that differs; the first thousand,
+    and all that the log does not know), `counts` (table, kind, rows that differ), `links`
+    (position -> account), `rows`.
     """
-    listed = 0
-
-    def drift(row: RowDrift) -> None:
-        nonlocal listed
-        listed += 1
-        if listed <= _LISTED or row.kind == "extra":
-            emit({"drift": asdict(row)})
-        else:
-            emit({"drift": {"table": row.table, "kind": row.kind}})
-
-    findings = Findings(drift, lambda table, lines: emit({"repair": table, "lines": lines}))
+    findings = Findings(lambda row: emit({"drift": asdict(row)}), repairs)
     for number in task.numbers:
         part = Slice(number, task.of)
-        rows = replay(
-            connection,
-            task.size,
-            part,
-            lambda passed: emit({"progress": passed}),
-            tokens=task.tokens,
-        )
-        links = rows.pop(POSITIONS.name, {})
-        # An account that was deleted while the bot had cleared its links owns nothing.
-        owners = rows.get(ACCOUNTS.name, {})
-        emit({"links": {key: _owner(row["account_id"], owners) for key, row in links.items()}})
-        counted = compare(connection, rows, part, findings, exists=task.exists, tokens=task.tokens)
-        emit({"rows": counted})
+        with no_garbage_collection():
+            rows = replay(
+                connection,
+                task.size,
+                part,
+                lambda passed: emit({"progress": passed}),
+                tokens=task.tokens,
+            )
+            links = rows.pop(POSITIONS.name, {})
+            # An account that was deleted while the bot had cleared its links owns nothing.
+            owners = rows.get(ACCOUNTS.name, {})
+            emit({"links": {key: _owner(row["account_id"], owners) for key, row in links.items()}})
+            counted = compare(
+                connection, rows, part, findings, exists=task.exists, tokens=task.tokens
+            )
+            emit({"rows": counted})
+    emit({"counts": [[table, kind, rows] for (table, kind), rows in findings.counts.items()]})
 
 
 def _owner(account_id: str | None, accounts: Mapping[str, Row]) -> str | None:
@@ -92,8 +89,9 @@ def main() -> None:
             connection.execute("SET TIME ZONE 'UTC'")
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             connection.execute(f"SET TRANSACTION SNAPSHOT '{order['snapshot']}'".encode())
-            examine_slices(connection, SliceTask(**order["task"]), emit)
-            connection.execute("COMMIT")
+            repairs = Repairs.inherited(order["files"])
+            examine_slices(connection, SliceTask(**order["task"]), repairs, emit)
+            repairs.flush()
     except RegistryError as error:
         emit({"error": type(error).__name__, "message": error.message, "hint": error.hint})
     except psycopg.Error as error:

@@ -9,7 +9,7 @@ import os
 import selectors
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import IO, Final
 
@@ -17,6 +17,7 @@ import orjson
 from psycopg.conninfo import make_conninfo
 
 import registry.errors
+from projections.repairs import Repairs
 from registry.database.connection import Connection
 from registry.errors import RegistryError
 from registry.services.rebuild_worker import Emit, Message, SliceTask
@@ -25,18 +26,29 @@ _BLOCK: Final = 1 << 20
 
 
 def run_processes(
-    connection: Connection, snapshot: str, tasks: Sequence[SliceTask], emit: Emit
+    connection: Connection,
+    snapshot: str,
+    tasks: Mapping[Repairs, SliceTask],
+    emit: Emit,
 ) -> None:
     """Runs one process for each task and passes on what they tell, until all are done.
+
+    Each has files of its own for the repairs that it finds.
 
     Raises:
         RegistryError: a worker failed; the others are stopped.
     """
     with contextlib.ExitStack() as stack:
         waiting = stack.enter_context(selectors.DefaultSelector())
-        for task in tasks:
-            order = {"address": _address(connection), "snapshot": snapshot, "task": asdict(task)}
-            output = stack.enter_context(_process(orjson.dumps(order)))
+        for repairs, task in tasks.items():
+            order = {
+                "address": _address(connection),
+                "snapshot": snapshot,
+                "task": asdict(task),
+                "files": repairs.descriptors,
+            }
+            files = [number for _, _, number in repairs.descriptors]
+            output = stack.enter_context(_process(orjson.dumps(order), files))
             waiting.register(output, selectors.EVENT_READ, bytearray())
         while waiting.get_map():
             for ready, _ in waiting.select():
@@ -74,12 +86,13 @@ def _error(message: Message) -> RegistryError:
 
 
 @contextlib.contextmanager
-def _process(order: bytes) -> Iterator[IO[bytes]]:
+def _process(order: bytes, files: Sequence[int]) -> Iterator[IO[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "registry.services.rebuild_worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        pass_fds=files,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         # Ctrl-C is for us; we stop the workers.
         start_new_session=True,
