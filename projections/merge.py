@@ -108,6 +108,7 @@ def merge(
     # A table that was empty a moment ago looks to the planner as if it stayed so: it would
     # scan it once for each row that the same statement inserts.
     _run(connection, "SET LOCAL enable_nestloop = off")
+    _run(connection, "SET LOCAL jit = off")
     root, *others = _OWN
     for table in reversed(others):
         _run(connection, _DELETE_EXTRA.format(table=table.name, key=table.key))

@@ -99,3 +99,33 @@ def test_killed_while_it_merges(damaged: Connection, database_url: str, how: int
     again.communicate(timeout=60)
     assert again.returncode == 0
     assert contents(damaged) != before
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_killed_while_it_copies_rows_into_empty_tables(
+    damaged: Connection, database_url: str, how: int
+) -> None:
+    whole = contents(damaged)
+    with unguarded(damaged):
+        damaged.execute("TRUNCATE public.accounts CASCADE")
+    empty, left = contents(damaged), others(damaged)
+    with psycopg.connect(database_url) as blocker:
+        # The copy comes to the account that has this name by the log, and waits.
+        with unguarded(blocker):
+            blocker.execute(
+                "INSERT INTO public.accounts (id, account_name, created_at, updated_at)"
+                " VALUES (gen_random_uuid(), 'bot_2000', now(), now())"
+            )
+        process = start(database_url)
+        wait_for(lambda: others(damaged, "wait_event_type = 'Lock'") > 0)
+        assert contents(damaged) == empty
+        end(process, how)
+        blocker.rollback()
+    wait_for(lambda: others(damaged) <= left)
+    assert contents(damaged) == empty
+    again = start(database_url)
+    again.communicate(timeout=60)
+    assert again.returncode == 0
+    assert {table: len(rows) for table, rows in contents(damaged).items()} == {
+        table: len(rows) for table, rows in whole.items()
+    }

@@ -197,6 +197,64 @@ def test_events_that_come_during_a_rebuild_are_followed(
     assert {"renamed", "newcomer", "bot_3"} <= names
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_missing_rows_that_events_change_meanwhile_come_back_changed(
+    database: SingleConnection, rebuilt: Connection, invocation: Invocation, workers: int
+) -> None:
+    streams = dict(
+        rebuilt.execute("SELECT account_name, id FROM public.accounts LIMIT 9").fetchall()
+    )
+    changed, deleted, *_ = streams
+    with unguarded(rebuilt):
+        rebuilt.execute("TRUNCATE public.accounts CASCADE")
+
+    def append(event_type: str, name: str, version: int, data: str) -> None:
+        rebuilt.execute(
+            "SELECT public.append_event(gen_random_uuid(), 'account', %s, %s, %s, 1, %s, 'x', NULL,"
+            " gen_random_uuid(), 0, sha256(''), NULL, now())",
+            [streams[name], version - 1, event_type, data],
+        )
+
+    def meanwhile(_: Report) -> None:
+        removed = rebuilt.execute(
+            "SELECT data->>'credential_id' FROM public.audit_events"
+            " WHERE stream_id = %s AND event_type = 'CredentialAdded'",
+            [streams[deleted]],
+        ).fetchone()
+        assert removed is not None
+        append("AccountUpdated", changed, 9, '{"description": "changed meanwhile"}')
+        append("CredentialRemoved", deleted, 9, f'{{"credential_id": "{removed[0]}"}}')
+        append("AccountDeleted", deleted, 10, f'{{"account_name": "{deleted}"}}')
+
+    service = RebuildService(database, Options(workers=workers))
+    outcome = service.rebuild(invocation, Watch(approve=meanwhile))
+    assert outcome.tail == 3
+    assert check(database).differing == 0
+    found = dict(
+        rebuilt.execute("SELECT account_name, description FROM public.accounts").fetchall()
+    )
+    assert len(found) == ACCOUNTS - 1
+    assert deleted not in found
+    assert found[changed] == "changed meanwhile"
+
+
+def test_more_rows_than_a_report_lists_are_all_counted_and_repaired(
+    database: SingleConnection, connection: Connection, invocation: Invocation
+) -> None:
+    accounts = 1_300
+    load_events(connection, many_accounts(accounts))
+    report = check(database, workers=2)
+    assert (len(report.listed), report.differing) == (1_000, 2 * accounts)
+    RebuildService(database).rebuild(invocation)
+    with unguarded(connection):
+        connection.execute("UPDATE public.accounts SET description = 'x'")
+    report = check(database)
+    assert report.counts == {("accounts", "changed"): accounts}
+    assert len(report.listed) == 1_000
+    RebuildService(database).rebuild(invocation)
+    assert check(database).differing == 0
+
+
 def test_a_second_rebuild_says_that_one_is_at_work(
     database: SingleConnection, rebuilt: Connection
 ) -> None:
