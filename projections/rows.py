@@ -36,7 +36,7 @@ class Table:
 
 
 class Insert(NamedTuple):
-    """A new row; columns that are not named are NULL."""
+    """A new row, with a value for every column."""
 
     table: Table
     key: str
