@@ -99,7 +99,7 @@ def merge(
 
     `missing` has, by table, blocks of COPY text: rows of which nothing is there and that no
     event since the comparison has changed. They are not put into the shadow first, which
-    would take half as long again.
+    would take a third longer.
 
     `partial` has, for tables of another program, key -> columns to set; a row that is gone
     there is left alone. A row is never taken away and brought back while others may
