@@ -98,8 +98,8 @@ def merge(
     """Makes the tables' rows those of the shadow, and adds those that are missing.
 
     `missing` has, by table, blocks of COPY text: rows of which nothing is there and that no
-    event since the comparison has changed. They are not put into the shadow first, which
-    would take a third longer.
+    event since the comparison has changed. In the shadow they would only
+    be written twice.
 
     `partial` has, for tables of another program, key -> columns to set; a row that is gone
     there is left alone. A row is never taken away and brought back while others may
