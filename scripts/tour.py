@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from registry.database.embedded import program_folder
+from registry.database.programs import embedded_programs
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = PROJECT / "README.md"
@@ -41,7 +41,7 @@ _VARYING = (
 def environment(folder: Path) -> dict[str, str]:
     """What the examples run in."""
     binaries = Path(sys.executable).parent
-    postgres = program_folder()
+    postgres = max(embedded_programs().items())[1]
     return {
         "PATH": f"{binaries}:{postgres}:{os.environ['PATH']}",
         "PYTHONPATH": str(PROJECT),
