@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from registry.database.programs import embedded_programs
+from registry.database.embedded import program_folder
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = PROJECT / "README.md"
@@ -41,7 +41,7 @@ _VARYING = (
 def environment(folder: Path) -> dict[str, str]:
     """What the examples run in."""
     binaries = Path(sys.executable).parent
-    postgres = max(embedded_programs().items())[1]
+    postgres = program_folder()
     return {
         "PATH": f"{binaries}:{postgres}:{os.environ['PATH']}",
         "PYTHONPATH": str(PROJECT),
