@@ -82,7 +82,7 @@ class CheckpointStore:
             CheckpointKeyMissing: there is none.
             CheckpointKeyMalformed: it is not one.
         """
-        if given is not None and "+" in given and not Path(given).exists():
+        if given is not None and "+" in given and not is_there(Path(given)):
             return Verifier.parse(given)
         path = self.public_file if given is None else Path(given)
         try:
@@ -123,6 +123,14 @@ class CheckpointStore:
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; there is none of a name that no file can have."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def append_note(path: Path, note: str) -> None:

@@ -11,7 +11,7 @@ from registry.log.merkle import is_consistent
 from registry.log.tree import read_consistency, read_head, read_root
 from registry.proofs.checkpoint import Checkpoint, read_checkpoint
 from registry.proofs.note import Verifier, split_notes
-from registry.services.checkpoint_store import CheckpointStore, append_note
+from registry.services.checkpoint_store import CheckpointStore, append_note, is_there
 from registry.services.snapshot import one_moment
 from registry.values import text_of_file
 from registry.wording import counted
@@ -32,7 +32,7 @@ def sign_checkpoint(
     """
     with store.locked():
         signer = store.signer()
-        appended = [] if append is None or not append.exists() else _notes_of(append)
+        appended = [] if append is None or not is_there(append) else _notes_of(append)
         remembered = store.last()
         before = {note for note in (remembered, *appended[-1:]) if note is not None}
         with database.connection() as connection, registry_errors(connection):
