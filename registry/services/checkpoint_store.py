@@ -94,11 +94,18 @@ class CheckpointStore:
             ) from None
 
     def last(self) -> str | None:
-        """The note that was signed last."""
+        """The note that was signed last.
+
+        Raises:
+            InvalidInput: it cannot be read.
+        """
         try:
             return self.last_file.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise InvalidInput(f"cannot read {self.last_file}: {why}") from None
 
     def remember(self, note: str) -> None:
         """Keeps a note as the last one; it is on disk when this returns."""

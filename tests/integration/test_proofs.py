@@ -166,3 +166,11 @@ def test_a_name_that_no_file_can_have_is_a_clear_error(
     refused = signed(*words, "--json")
     assert refused.exit_status in (2, 7)
     assert refused.error["code"] in ("invalid_input", "checkpoint_key_malformed")
+
+
+def test_a_last_checkpoint_that_cannot_be_read_is_a_clear_error(signed: CommandLine) -> None:
+    for file in (signed.folder / ("x" * 300 + ".key"), signed.folder / "other.key"):
+        (signed.folder / "other.last").write_bytes(b"\xff")
+        refused = signed("verify", "--json", REGISTRY_CHECKPOINT_KEY_FILE=str(file))
+        assert (refused.exit_status, refused.error["code"]) == (2, "invalid_input")
+        assert "cannot read" in refused.error["message"]
