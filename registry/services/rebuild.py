@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+import psycopg
 
 from projections import TABLES, project
 from projections.accounts import TABLE as ACCOUNTS
@@ -29,6 +30,7 @@ from projections.repairs import RepairKind, Repairs
 from projections.rows import Delete, PatchAll, RowChange
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
+from registry.database.errors import STALE_VERSION
 from registry.database.queries import load_queries
 from registry.decisions.position import parts
 from registry.errors import PermissionDenied, RebuildRunning
@@ -425,10 +427,18 @@ def append(
 ) -> int:
     """Appends an event at the end of its stream, whatever is there, and gives its position."""
     parameters = {"stream_type": stream.type, "stream_id": stream.id}
-    (version,) = connection.execute(_QUERIES["stream_version"], parameters).fetchone() or (0,)
-    new = NewEvent(stream, version + 1, event)
-    (position,) = send_append(connection, record, index, new).fetchone() or (-1,)
-    return int(position)
+    while True:
+        (version,) = connection.execute(_QUERIES["stream_version"], parameters).fetchone() or (0,)
+        new = NewEvent(stream, version + 1, event)
+        try:
+            with connection.transaction():  # a savepoint: all that was done before stays
+                (position,) = send_append(connection, record, index, new).fetchone() or (-1,)
+                return int(position)
+        except psycopg.DatabaseError as error:
+            # Somebody else appended to the stream before the lock was ours: such as a
+            # rotation of the master key, whose events are in the registry's stream too.
+            if error.sqlstate != STALE_VERSION:
+                raise
 
 
 def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool = True) -> int:

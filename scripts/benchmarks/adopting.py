@@ -1,24 +1,23 @@
 """How fast a large bot's database is adopted, and where the time goes.
 
-    python scripts/benchmarks/adopting.py [ACCOUNTS]
+    scripts/benchmark adopting [--accounts 100000] [--rounds 1] [--json]
 
 Makes a legacy database with three credentials for each account (seven sealed fields) on an
-embedded server of its own, adopts it, and checks that the tables are what the log says.
+server of its own, adopts it, and checks that the tables are what the log says.
 """
 
 import gc
 import os
 import resource
 import sys
-import tempfile
-import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from cryptography.fernet import Fernet
+from harness import empty_server, options, report, take_turns
 
 from registry.database.connection import SingleConnection
-from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
@@ -33,25 +32,25 @@ from support.legacy import LegacyDatabase, fill_many
 
 
 def main() -> None:
-    """Runs the benchmark."""
+    """Measures and prints."""
     gc.set_threshold(100_000)  # as the command line does
-    accounts = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedServer(Path(folder))
-        address = server.ensure_running()
-        try:
-            _run(address, accounts)
-        finally:
-            server.stop()
+    chosen = options("Adopting a large bot's database.", accounts=100_000, rounds=1)
+    facts: dict[str, Any] = {"accounts": chosen.accounts}
+
+    def adopted() -> float:
+        # A database that was adopted cannot be adopted again: each round makes a new one.
+        with empty_server() as address:
+            return _run(address, chosen.accounts, facts)
+
+    measured = take_turns({"adopt": adopted}, chosen.rounds)
+    report("adopting", "s", measured, [], as_json=chosen.json, facts=facts)
 
 
-def _run(address: str, accounts: int) -> None:
+def _run(address: str, accounts: int, facts: dict[str, Any]) -> float:
     key = Fernet.generate_key().decode()
     with psycopg.connect(address, autocommit=True) as connection:
-        started = time.monotonic()
         fill_many(LegacyDatabase(connection, key).make(), accounts)
         Migrator(connection).up()
-        print(f"{accounts:,} accounts made in {time.monotonic() - started:.1f} s")
         connection.execute("VACUUM ANALYZE")
     database = SingleConnection(Target(address))
     service = AdoptionService(database, MasterKeyring([Secret(key)]))
@@ -59,21 +58,26 @@ def _run(address: str, accounts: int) -> None:
     server_before = _server_seconds(database)
     result = service.adopt(Invocation(actor="benchmark"))
     server = _server_seconds(database) - server_before
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     spent, credentials = result.spent, result.adopted["account_exchange_credentials"]
     own = spent.processor - spent.cryptography
-    print(f"adopted {dict(result.adopted)} in {spent.total:.1f} s by the clock, of which")
-    print(f"  appending {spent.appending:.1f} s, changing the tables {spent.tables:.1f} s")
-    print(
-        f"processor time: cryptography {spent.cryptography:.1f} s, rest of the program {own:.1f} s,"
-    )
-    print(f"  the server's process {server:.1f} s")
-    print(f"credentials per second: {credentials / spent.total:,.0f} by the clock;")
-    print(f"  of processor time without cryptography: {credentials / own:,.0f} in the program,")
-    print(f"  {credentials / (own + server):,.0f} in the program and the server together")
-    print(f"memory at most {after / 1024:,.0f} MB (before: {before / 1024:,.0f} MB)")
-    report = RebuildService(database).check()
-    print(f"rebuild --check: {report.size:,} events, {report.differing} rows differ")
+    check = RebuildService(database).check()
+    if check.differing:
+        raise SystemExit(f"{check.differing} rows are not what the log says")
+    facts |= {
+        "credentials": credentials,
+        "events": check.size,
+        "appending, s": round(spent.appending, 1),
+        "changing the tables, s": round(spent.tables, 1),
+        "processor: cryptography, s": round(spent.cryptography, 1),
+        "processor: rest of the program, s": round(own, 1),
+        "processor: the server, s": round(server, 1),
+        "credentials a second of processor, without cryptography": round(credentials / own),
+        "the same with the server": round(credentials / (own + server)),
+        "memory, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "memory before, MiB": before // 1024,
+    }
+    database.close()
+    return spent.total
 
 
 def _server_seconds(database: SingleConnection) -> float:

@@ -1,20 +1,19 @@
 """Makes a large log that is valid in every way: hashes, tree, data keys and tables.
 
-Locks, hashes and the tree are made here and the rows go in by binary COPY, some hundred
-times faster than command by command. Every account has the same eight events; the
+The rows go in by binary COPY (tests/support/large_log.py), some hundred times faster than
+command by command. Every account has the same eight events; the
 accounts are interleaved, as they are in a log that grew. It needs a superuser, since the
 tables' guards are off while they are filled. For benchmarks and tests only.
 """
 
 import base64
 import contextlib
-import datetime as dt
 import functools
-import hashlib
 import os
-import struct
+import sys
 import uuid
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -24,14 +23,14 @@ from projections import accounts, credentials, project, sharing
 from projections.memory_sink import Rows, apply_to_memory
 from registry.encryption.keyring import MasterKeyring
 from registry.events.stored import StoredEvent, utc_text
-from registry.log import merkle
 from registry.log.ids import new_id
-from registry.log.leaf import Leaf, encode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from support.large_log import Made, load_events, recorded_at
 
 EVENTS_PER_ACCOUNT: Final = 8
 _INTERLEAVED: Final = 500
-_START: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-_STEP: Final = dt.timedelta(milliseconds=20)
 _SECRET: Final = 66
 """Characters of a typical private key in hexadecimal."""
 _TABLES: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE)
@@ -45,13 +44,8 @@ def fill(
     rows: Rows = {table.name: {} for table in _TABLES}
     keys: list[tuple[uuid.UUID, uuid.UUID, int]] = []
     with connection.transaction():
-        connection.execute("LOCK TABLE public.audit_head")
         connection.execute("SET LOCAL session_replication_role = replica")
-        peaks = _copy_log(connection, _leaves(events, exchanges, keys), rows)
-        connection.execute(
-            "UPDATE public.audit_head SET size = %s, peaks = %s, appended_at = %s",
-            [events, peaks, _START + _STEP * events],
-        )
+        load_events(connection, _projected(_events(events, exchanges, keys), rows))
         _copy_keys(connection, keys, keyring)
         for table in _TABLES:
             _copy_table(connection, table.name, list(table.columns), rows[table.name].values())
@@ -59,47 +53,21 @@ def fill(
     connection.execute("VACUUM ANALYZE public.audit_events, public.credential_data_keys")
 
 
-def _copy_log(
-    connection: psycopg.Connection[Any], leaves: Iterable[Leaf], rows: Rows
-) -> list[bytes]:
-    peaks: list[bytes] = []
-    header = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
-    columns = struct.pack(">h", len(Leaf._fields) + 2)
-    copy_in = "COPY public.audit_events FROM STDIN (FORMAT binary)"
-    with connection.cursor().copy(copy_in) as copy:
-        copy.write(header)
-        for leaf in leaves:
-            raw = encode(leaf)
-            digest = merkle.leaf_hash(raw)
-            roots = merkle.grow(peaks, leaf.position, digest)
-            copy.write(columns + raw + _bytea(digest) + _bytea(_array(roots)))
-            change = project(_stored(leaf))
-            if change is not None:
-                apply_to_memory(rows, change)
-        copy.write(struct.pack(">h", -1))
-    return peaks
-
-
-def _array(items: list[bytes]) -> bytes:
-    # https://www.postgresql.org/docs/current/arrays.html; array_send in the server's source.
-    if not items:
-        return struct.pack(">iii", 0, 0, 17)
-    return struct.pack(">iiiii", 1, 0, 17, len(items), 1) + b"".join(map(_bytea, items))
-
-
-def _bytea(raw: bytes) -> bytes:
-    return struct.pack(">i", len(raw)) + raw
-
-
-def _stored(leaf: Leaf) -> StoredEvent:
-    return StoredEvent(
-        str(leaf.stream_id),
-        leaf.stream_version,
-        leaf.event_type,
-        leaf.schema_version,
-        utc_text(leaf.occurred_at),
-        orjson.loads(leaf.data),
-    )
+def _projected(events: Iterable[Made], rows: Rows) -> Iterator[Made]:
+    """The same events, after what they mean for the tables was added to the rows."""
+    for position, made in enumerate(events):
+        stored = StoredEvent(
+            str(uuid.UUID(bytes=made.stream_id)),
+            made.stream_version,
+            made.event_type,
+            1,
+            utc_text(recorded_at(position)),
+            orjson.loads(made.data),
+        )
+        change = project(stored)
+        if change is not None:
+            apply_to_memory(rows, change)
+        yield made
 
 
 def _copy_keys(
@@ -115,7 +83,7 @@ def _copy_keys(
         for key_id, credential_id, version in keys:
             wrapped = "-" if keyring is None else keyring.wrap(key_id, os.urandom(32))
             master = "none" if keyring is None else keyring.newest_id
-            copy.write_row((key_id, credential_id, version, wrapped, master, _START))
+            copy.write_row((key_id, credential_id, version, wrapped, master, recorded_at(0)))
 
 
 def _copy_table(
@@ -133,39 +101,9 @@ def _copy_table(
             )
 
 
-def _leaves(
-    events: int, exchanges: dict[str, int], keys: list[tuple[uuid.UUID, uuid.UUID, int]]
-) -> Iterator[Leaf]:
-    actor, recorded_by = "operator@trading-host-1", "registry"
-    digest = hashlib.sha256(b"benchmark").digest()
-    for position, (stream_id, version, event_type, data) in enumerate(
-        _events(events, exchanges, keys)
-    ):
-        moment = _START + _STEP * position
-        yield Leaf(
-            position,
-            new_id(),
-            "account",
-            stream_id,
-            version,
-            event_type,
-            1,
-            data,
-            actor,
-            None,
-            new_id(),
-            0,
-            digest,
-            None,
-            moment,
-            moment,
-            recorded_by,
-        )
-
-
 def _events(
     events: int, exchanges: dict[str, int], keys: list[tuple[uuid.UUID, uuid.UUID, int]]
-) -> Iterator[tuple[uuid.UUID, int, str, str]]:
+) -> Iterator[Made]:
     """The events of all accounts, some hundred accounts interleaved."""
     made = account = 0
     while made < events:
@@ -179,7 +117,7 @@ def _events(
                     return
                 made += 1
                 event_type, data = next(story)
-                yield stream_id, version, event_type, orjson.dumps(data).decode()
+                yield Made(stream_id.bytes, version, event_type, orjson.dumps(data))
 
 
 def _story(

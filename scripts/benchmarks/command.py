@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import cycle
 from typing import Final
 
+import plain
 import psycopg
 from harness import Client, Step, Target, options, own_server, rate, report, take_turns
 
@@ -31,21 +32,6 @@ TARGETS: Final = [
     Target("command, 16 clients", "SELECT, then UPDATE with audit trigger, 16 clients"),
 ]
 
-_PLAIN: Final = """
-CREATE TABLE plain_accounts (LIKE public.accounts INCLUDING ALL);
-CREATE TABLE plain_audit (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, account_id uuid NOT NULL,
-    changed_at timestamptz NOT NULL, changed_by text NOT NULL, old_row jsonb, new_row jsonb);
-CREATE INDEX ON plain_audit (account_id, id);
-CREATE FUNCTION plain_keep() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO plain_audit (account_id, changed_at, changed_by, old_row, new_row)
-    VALUES (new.id, clock_timestamp(), session_user, to_jsonb(old), to_jsonb(new));
-    RETURN NULL;
-END $$;
-CREATE TRIGGER plain_audited AFTER INSERT OR UPDATE OR DELETE ON plain_accounts
-    FOR EACH ROW EXECUTE FUNCTION plain_keep();
-"""
 _UPDATE: Final = (
     "UPDATE plain_accounts SET description = %s, updated_at = now() WHERE account_name = %s"
 )
@@ -80,9 +66,7 @@ def _fresh(address: str, client: Client, clients: int, seconds: float) -> Callab
 
 def _prepare(address: str, clients: int) -> None:
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS plain_accounts, plain_audit CASCADE")
-        connection.execute("DROP FUNCTION IF EXISTS plain_keep CASCADE")
-        connection.execute(_PLAIN)
+        connection.execute(plain.MAKE)
     database = SingleConnection(Database(address))
     service, by = AccountService(database), Invocation(actor="benchmark@host")
     run = uuid.uuid4().hex[:8]

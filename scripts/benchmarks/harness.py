@@ -8,12 +8,13 @@ import argparse
 import contextlib
 import json
 import multiprocessing
+import os
 import shutil
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,15 @@ class Target:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Something else that is promised: this much of it at most."""
+
+    name: str
+    value: float
+    most: float
+
+
 def options(description: str, **defaults: Any) -> argparse.Namespace:
     """The options of a benchmark: `--rounds`, `--json` and those that are given."""
     parser = argparse.ArgumentParser(description=description)
@@ -58,24 +68,42 @@ def options(description: str, **defaults: Any) -> argparse.Namespace:
 
 @contextlib.contextmanager
 def own_server() -> Iterator[str]:
-    """The address of a migrated database in a server of its own, with its usual durability."""
-    folder = Path(tempfile.mkdtemp(prefix="account-registry-benchmark-"))
-    server = EmbeddedServer(folder)
-    try:
-        address = server.ensure_running()
+    """The address of a migrated database in a server of its own, with its usual durability.
+
+    REGISTRY_BENCHMARK_DATABASE_URL names another one: a database to fill, of a superuser.
+    """
+    given = os.environ.get("REGISTRY_BENCHMARK_DATABASE_URL")
+    if given:
+        with psycopg.connect(given, autocommit=True) as connection:
+            Migrator(connection).up()
+        yield given
+        return
+    with empty_server() as address:
         with psycopg.connect(address, autocommit=True) as connection:
             Migrator(connection).up()
         yield address
+
+
+@contextlib.contextmanager
+def empty_server() -> Iterator[str]:
+    """The address of an empty database in a server of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="account-registry-benchmark-"))
+    server = EmbeddedServer(folder)
+    try:
+        yield server.ensure_running()
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def take_turns(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def take_turns(
+    ways: Mapping[str, Callable[[], float]], rounds: int, *, quiet: bool = False
+) -> dict[str, list[float]]:
     """What each way measured, in each round."""
     measured: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
-        print(f"round {number + 1} of {rounds}", file=sys.stderr)
+        if not quiet:
+            print(f"round {number + 1} of {rounds}", file=sys.stderr)
         for name, run in ways.items():
             measured[name].append(run())
     return measured
@@ -118,11 +146,17 @@ def report(
     subject: str,
     unit: str,
     measured: Mapping[str, list[float]],
-    targets: list[Target],
+    targets: Sequence[Target],
     *,
     as_json: bool,
+    limits: Sequence[Limit] = (),
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Prints medians, spread and ratios; exits with 1 if a target is not reached."""
+    """Prints medians, spread and ratios; exits with 1 if a target is not reached.
+
+    The JSON of every benchmark has this shape: `ways` (name -> median, lowest, highest),
+    `ratios` of medians, `limits` and whatever else is worth knowing in `facts`.
+    """
     rows = {
         name: {
             "median": statistics.median(values),
@@ -142,20 +176,46 @@ def report(
         for target in targets
         if target.way in rows and target.over in rows
     ]
+    bounds = [
+        {"name": one.name, "value": one.value, "most": one.most, "reached": one.value <= one.most}
+        for one in limits
+    ]
+    document = {
+        "subject": subject,
+        "unit": unit,
+        "ways": rows,
+        "ratios": ratios,
+        "limits": bounds,
+        "facts": dict(facts or {}),
+    }
     if as_json:
-        print(json.dumps({"subject": subject, "unit": unit, "ways": rows, "ratios": ratios}))
+        print(json.dumps(document))
     else:
-        _print(unit, rows, ratios)
-    sys.exit(0 if all(one["reached"] for one in ratios) else 1)
+        _print(document)
+    sys.exit(0 if all(one["reached"] for one in [*ratios, *bounds]) else 1)
 
 
-def _print(unit: str, rows: dict[str, dict[str, float]], ratios: list[dict[str, Any]]) -> None:
+def _print(document: dict[str, Any]) -> None:
+    rows: dict[str, dict[str, float]] = document["ways"]
     width = max(map(len, rows))
+    unit = document["unit"]
     print(f"{'':{width}}  {'median':>10}  {'lowest':>10}  {'highest':>10}  {unit}")
     for name, row in rows.items():
-        figures = "  ".join(f"{value:>10,.1f}" for value in row.values())
-        print(f"{name:{width}}  {figures}")
-    for one in ratios:
+        print(f"{name:{width}}  " + "  ".join(f"{_figure(value):>10}" for value in row.values()))
+    for one in document["ratios"]:
         target = "" if one["target"] is None else f" (target {one['target']:g}"
-        verdict = "" if one["target"] is None else f", {'reached' if one['reached'] else 'missed'})"
-        print(f"{one['ratio']:.2f}  {one['way']} / {one['over']}{target}{verdict}")
+        verdict = "" if one["target"] is None else f", {_verdict(one)})"
+        print(f"{_figure(one['ratio'])}  {one['way']} / {one['over']}{target}{verdict}")
+    for one in document["limits"]:
+        print(f"{one['name']}: {one['value']:g} ({one['most']:g} at most, {_verdict(one)})")
+    for name, value in document["facts"].items():
+        print(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
+
+
+def _verdict(one: Mapping[str, Any]) -> str:
+    return "reached" if one["reached"] else "missed"
+
+
+def _figure(value: float) -> str:
+    """With as many digits as mean something."""
+    return f"{value:,.1f}" if value >= 10 else f"{value:.3g}" if value < 1 else f"{value:.2f}"  # noqa: PLR2004

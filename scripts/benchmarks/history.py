@@ -1,14 +1,18 @@
 """Reading an account's history in a large log, against a keyed SELECT of the same rows.
 
-scripts/benchmark history [--events 200000] [--rounds 5] [--seconds 1] [--json]
+    scripts/benchmark history [--events 200000] [--rounds 5] [--seconds 1] [--peers] [--json]
+
+--peers adds plain tables with an audit trigger: the kept rows of an account of the same size.
 """
 
 import uuid
+from collections.abc import Callable
 from typing import Final
 
+import plain
 import psycopg
 from append import event
-from harness import Step, Target, options, own_server, rate, report, take_turns
+from harness import Client, Step, Target, options, own_server, rate, report, take_turns
 
 from registry.database.connection import SingleConnection
 from registry.database.target import Target as Database
@@ -21,23 +25,55 @@ from registry.services.history import HistoryFilter, history
 ACCOUNT: Final = "measured"
 CHANGES: Final = 50
 
-TARGETS: Final = [Target("history of an account", "SELECT of its rows")]
+PEER: Final = "SELECT of an audit trigger's rows"
+
+TARGETS: Final = [
+    Target("history of an account", "SELECT of its rows"),
+    Target("history of an account", PEER),
+]
 
 
 def main() -> None:
     """Measures and prints."""
-    chosen = options("History of one account.", events=200_000, rounds=5, seconds=1.0)
+    chosen = options("History of one account.", events=200_000, rounds=5, seconds=1.0, peers=False)
+    ways: dict[str, Client] = {
+        "SELECT of its rows": select,
+        "history of an account": of_account,
+        "history, newest of all": newest,
+    }
     with own_server() as address:
         _fill(address, chosen.events)
+        if chosen.peers:
+            _fill_plain(address, chosen.events)
+            ways[PEER] = of_plain
         measured = take_turns(
-            {
-                "SELECT of its rows": lambda: rate(address, select, 1, chosen.seconds),
-                "history of an account": lambda: rate(address, of_account, 1, chosen.seconds),
-                "history, newest of all": lambda: rate(address, newest, 1, chosen.seconds),
-            },
+            {name: _run(address, client, chosen.seconds) for name, client in ways.items()},
             chosen.rounds,
         )
     report("history", "reads/s", measured, TARGETS, as_json=chosen.json)
+
+
+def _run(address: str, client: Client, seconds: float) -> Callable[[], float]:
+    return lambda: rate(address, client, 1, seconds)
+
+
+def _fill_plain(address: str, events: int) -> None:
+    """As many kept rows in all, and as many of the account that is measured."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(plain.MAKE)
+        connection.execute(
+            "INSERT INTO plain_accounts SELECT * FROM public.accounts WHERE account_name = %s",
+            [ACCOUNT],
+        )
+        for number in range(CHANGES - 1):
+            connection.execute("UPDATE plain_accounts SET description = %s", [str(number)])
+        connection.execute(
+            "INSERT INTO plain_audit (account_id, changed_at, changed_by, old_row, new_row)"
+            " SELECT gen_random_uuid(), a.changed_at, a.changed_by, a.old_row, a.new_row"
+            " FROM plain_audit AS a, generate_series(1, %s)",
+            [events // CHANGES],
+        )
+        connection.execute("VACUUM (ANALYZE) plain_audit")
 
 
 def _fill(address: str, events: int) -> None:
@@ -67,6 +103,21 @@ def select(address: str, _: int) -> Step:
             "SELECT * FROM public.audit_events WHERE stream_type = 'account' AND stream_id = %s"
             " ORDER BY stream_version",
             row,
+        ).fetchall()
+
+    return step
+
+
+def of_plain(address: str, _: int) -> Step:
+    """The kept rows of the account."""
+    connection = psycopg.connect(address, autocommit=True)
+
+    def step() -> None:
+        row = connection.execute(
+            "SELECT id FROM plain_accounts WHERE account_name = %s", [ACCOUNT]
+        ).fetchone()
+        connection.execute(
+            "SELECT * FROM plain_audit WHERE account_id = %s ORDER BY id", row
         ).fetchall()
 
     return step

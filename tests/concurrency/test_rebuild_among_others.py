@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from support.appending import append
 from support.large_log import load_events, many_accounts
 from support.registry_tables import unguarded
 
 from registry.database.connection import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.events.keys import MasterKeyRotated
+from registry.log.ids import REGISTRY_STREAM
 from registry.services.accounts import AccountService
 from registry.services.executor import Invocation
 from registry.services.rebuild import RebuildService
@@ -128,7 +131,7 @@ def test_appends_go_on_while_the_log_is_replayed(
     load_events(connection, many_accounts(5))
     names: list[str] = []
 
-    def append(_: Report) -> None:
+    def create(_: Report) -> None:
         # Everything is read and nothing is written yet: whoever appends now does not wait.
         own = SingleConnection(Target(database_url))
         with own.connection() as session:
@@ -137,5 +140,28 @@ def test_appends_go_on_while_the_log_is_replayed(
         own.close()
         names.append("during")
 
-    outcome = RebuildService(database).rebuild(invocation, Watch(approve=append))
+    outcome = RebuildService(database).rebuild(invocation, Watch(approve=create))
     assert (names, outcome.tail) == (["during"], 1)
+
+
+def test_a_rebuild_takes_its_place_behind_a_rotation_that_committed_first(
+    database: SingleConnection, connection: Connection, database_url: str, invocation: Invocation
+) -> None:
+    load_events(connection, many_accounts(5))
+    rotated = MasterKeyRotated(master_key_id="a", previous_key_ids=["b"], keys=1, remaining=0)
+    rebuilt: list[int | None] = []
+
+    def rebuild() -> None:
+        rebuilt.append(RebuildService(database).rebuild(invocation).position)
+
+    rebuilding = threading.Thread(target=rebuild)
+    with psycopg.connect(database_url) as rotation:
+        append(rotation, stream=REGISTRY_STREAM, event=rotated)
+        # It has read where its stream ends, and waits for the head.
+        rebuilding.start()
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+        while rebuilding.is_alive() and not connection.execute(waiting).fetchone():
+            time.sleep(0.01)
+    rebuilding.join()
+    assert rebuilt == [41]
+    assert RebuildService(database).check().differing == 0

@@ -153,3 +153,24 @@ def test_a_leaf_decodes_to_the_row_and_encodes_to_the_same_bytes(
 def test_bytes_that_are_no_leaf_are_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match="leaf"):
         leaves.decode(raw)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("checkpoint", "--append", "x" * 300), ("verify-proof", "there-is-none", "--key", "+" * 300)],
+    ids=lambda words: words[0],
+)
+def test_a_name_that_no_file_can_have_is_a_clear_error(
+    signed: CommandLine, words: tuple[str, ...]
+) -> None:
+    refused = signed(*words, "--json")
+    assert refused.exit_status in (2, 7)
+    assert refused.error["code"] in ("invalid_input", "checkpoint_key_malformed")
+
+
+def test_a_last_checkpoint_that_cannot_be_read_is_a_clear_error(signed: CommandLine) -> None:
+    for file in (signed.folder / ("x" * 300 + ".key"), signed.folder / "other.key"):
+        (signed.folder / "other.last").write_bytes(b"\xff")
+        refused = signed("verify", "--json", REGISTRY_CHECKPOINT_KEY_FILE=str(file))
+        assert (refused.exit_status, refused.error["code"]) == (2, "invalid_input")
+        assert "cannot read" in refused.error["message"]

@@ -1,7 +1,6 @@
-"""Login roles on the run's server, with random names and passwords, dropped afterwards."""
+"""Login roles on a database's server, with random names and passwords, dropped afterwards."""
 
 import contextlib
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ def login_role(database_url: str, *memberships: str) -> Iterator[LoginRole]:
     """A new login role that is a member of these roles."""
     name = f"test_{secrets.token_hex(6)}"
     password = secrets.token_urlsafe(16)
-    with psycopg.connect(os.environ["REGISTRY_TEST_SERVER"], autocommit=True) as server:
+    with psycopg.connect(database_url, autocommit=True) as server:
         server.execute(
             sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
                 sql.Identifier(name), sql.Literal(password)

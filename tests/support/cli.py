@@ -39,6 +39,9 @@ class Result:
         return json.loads(self.err.splitlines()[-1])["error"]
 
 
+PROJECT = Path(__file__).resolve().parents[2]
+
+
 class CommandLine:
     """The command line in an environment of its own."""
 
@@ -88,14 +91,20 @@ class CommandLine:
         fields = json.dumps({**FIELDS[exchange], **changed})
         return self(verb, account, exchange, "--from-json", "-", *options, stdin=fields)
 
-    def process(self, *arguments: str, stdin: bytes = b"", **environment: str) -> Result:
+    def process(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        cwd: Path | None = None,
+        **environment: str,
+    ) -> Result:
         """Runs a verb in a process of its own."""
         done = subprocess.run(
             [sys.executable, "-m", "registry.commands", *arguments],
             input=stdin,
             capture_output=True,
             env={**self.environment, **environment},
-            cwd=Path(__file__).resolve().parents[2],
+            cwd=cwd or PROJECT,
             check=False,
         )
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -3,14 +3,18 @@
 One lock, hashing and the Merkle tree in Python, then one binary COPY. A leaf is the binary
 form of a row's first 17 columns (see migrations/003_append_event.sql), so each value is
 encoded once for both. Only the owner of the log can do this; the program never does.
+
+This fills the log only, for whoever rebuilds the tables from it. scripts/benchmarks/biglog.py
+also fills the tables and the data keys, with this.
 """
 
+import datetime as dt
 import hashlib
 import random
 import struct
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,7 +50,14 @@ def many_accounts(accounts: int, *, seed: int = 1) -> Iterator[Made]:
             yield from events
 
 
-def load_events(connection: psycopg.Connection[Any], events: Iterator[Made]) -> int:
+def recorded_at(position: int) -> dt.datetime:
+    """When the event at this position of a loaded log happened, and was recorded."""
+    return dt.datetime.fromtimestamp(_START / 1_000_000, dt.UTC) + dt.timedelta(
+        milliseconds=position
+    )
+
+
+def load_events(connection: psycopg.Connection[Any], events: Iterable[Made]) -> int:
     """Appends the events in one transaction, and says how many the log holds then."""
     with connection.transaction():
         size, peaks = connection.execute(

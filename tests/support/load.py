@@ -1,10 +1,11 @@
 """A client that sends random commands until it is told to stop, as a process of its own.
 
-    python load.py ADDRESS FOLDER NUMBER SEED
+    python load.py ADDRESS FOLDER NUMBER SEED [ACCOUNT…]
 
 It writes each command to FOLDER/NUMBER.sent before it sends it, and what came back to
 FOLDER/NUMBER.acknowledged before it goes on, so that another process can tell what it was
-promised. FOLDER/stop ends it.
+promised. FOLDER/stop ends it. The accounts that are named are changed too, but they stay, and
+stay active.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import random
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,10 +37,13 @@ from registry.services.executor import Invocation, Outcome
 SHARED: Final = tuple(f"shared-{number}" for number in range(4))
 """Accounts that all clients change."""
 
+_GENTLE: Final = 0.3
+"""How many of the commands are about accounts that must last, if there are any."""
+
 Command = dict[str, Any]
 
 
-def main(address: str, folder: str, number: str, seed: str) -> None:
+def main(address: str, folder: str, number: str, seed: str, *lasting: str) -> None:
     """Sends commands until FOLDER/stop exists."""
     executor._LONGEST_PAUSE = 0.2  # type: ignore[misc]  # the server is back soon
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -49,7 +53,7 @@ def main(address: str, folder: str, number: str, seed: str) -> None:
         (place / f"{number}.sent").open("a") as sent,
         (place / f"{number}.acknowledged").open("a") as acknowledged,
     ):
-        for command in random_commands(chance, own=f"own-{number}"):
+        for command in random_commands(chance, f"own-{number}", lasting):
             if (place / "stop").exists():
                 return
             print(json.dumps(command), file=sent, flush=True)
@@ -58,16 +62,22 @@ def main(address: str, folder: str, number: str, seed: str) -> None:
                 print(json.dumps(answer), file=acknowledged, flush=True)
 
 
-def random_commands(chance: random.Random, own: str) -> Iterator[Command]:
-    """Commands of every kind about shared accounts and the client's own ones."""
+def random_commands(
+    chance: random.Random, own: str, lasting: Sequence[str] = ()
+) -> Iterator[Command]:
+    """Commands of every kind about shared accounts and the client's own ones.
+
+    Of the accounts that must last, some details and secrets are changed.
+    """
     names = [*SHARED, *(f"{own}-{number}" for number in range(6))]
     kinds = ["create"] * 3 + ["update"] * 6 + ["rename", "deactivate", "reactivate", "delete"]
     kinds += ["add", "replace", "import", "label", "remove"]
     while True:
+        gentle = bool(lasting) and chance.random() < _GENTLE
         yield {
             "id": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
-            "kind": chance.choice(kinds),
-            "account": chance.choice(names),
+            "kind": chance.choice(["update", "replace", "label"] if gentle else kinds),
+            "account": chance.choice(lasting if gentle else names),
             "value": f"{chance.getrandbits(64):x}",
         }
 

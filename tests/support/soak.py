@@ -12,7 +12,6 @@ again while the clients go on asking. At the end:
 """
 
 import contextlib
-import json
 import os
 import random
 import shutil
@@ -33,6 +32,7 @@ from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
 from registry.encryption.keyring import generate_master_key
 from support.load import Client, Command
+from support.promises import applied_commands, broken_promises, lines, read
 from support.whole_log import check_whole_log
 
 _LOAD: Final = Path(__file__).with_name("load.py")
@@ -73,7 +73,7 @@ def soak(
     report = Report()
     started = time.monotonic()
     with (
-        _own_server() as server,
+        own_server() as server,
         load_clients(server, server.pgdata.parent, clients, seed, report) as folder,
     ):
         for number in range(rounds):
@@ -87,7 +87,7 @@ def soak(
                 report.stopped += 1
             server.ensure_running()
             report.rounds += 1
-            tell(f"round {number + 1} of {rounds}: {_lines(folder, 'acknowledged')} answers so far")
+            tell(f"round {number + 1} of {rounds}: {lines(folder, 'acknowledged')} answers so far")
         await_answers(folder, clients)
         _stop_clients(folder)
         check(server, folder, report)
@@ -121,7 +121,8 @@ def _postmaster(server: EmbeddedServer) -> int:
 
 
 @contextlib.contextmanager
-def _own_server() -> Iterator[EmbeddedServer]:
+def own_server() -> Iterator[EmbeddedServer]:
+    """A migrated server in a temporary folder, with fsync on."""
     folder = Path(tempfile.mkdtemp(prefix="account-registry-soak-"))
     server = EmbeddedServer(folder)
     try:
@@ -180,9 +181,9 @@ def load_clients(
 
 def await_answers(folder: Path, more: int) -> None:
     """Returns when the clients are at work: each crash hits a server that had answered."""
-    wanted = _lines(folder, "acknowledged") + more
+    wanted = lines(folder, "acknowledged") + more
     deadline = time.monotonic() + 60
-    while _lines(folder, "acknowledged") < wanted and time.monotonic() < deadline:
+    while lines(folder, "acknowledged") < wanted and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
@@ -191,53 +192,23 @@ def _stop_clients(folder: Path) -> None:
     time.sleep(0.2)
 
 
-def _lines(folder: Path, kind: str) -> int:
-    return sum(path.read_text().count("\n") for path in folder.glob(f"*.{kind}"))
-
-
-def _read(folder: Path, kind: str) -> list[dict[str, Any]]:
-    return [
-        json.loads(line)
-        for path in sorted(folder.glob(f"*.{kind}"))
-        for line in path.read_text().splitlines()
-    ]
-
-
 def check(server: Server, folder: Path, report: Report) -> None:
     """Compares the log with what the clients were told, and writes down what does not fit."""
-    sent: dict[str, Command] = {one["id"]: one for one in _read(folder, "sent")}
-    answers = {one["id"]: one for one in _read(folder, "acknowledged")}
+    sent: dict[str, Command] = {one["id"]: one for one in read(folder, "sent")}
+    answers = {one["id"]: one for one in read(folder, "acknowledged")}
     promised = {key: one["positions"] for key, one in answers.items() if "positions" in one}
     report.sent, report.acknowledged = len(sent), len(promised)
     report.refused = len(answers) - len(promised)
     report.unanswered = len(sent) - len(answers)
     with psycopg.connect(server.ensure_running(), autocommit=True) as connection:
-        applied = _applied(connection)
-        for command_id, positions in promised.items():
-            if applied.get(command_id, []) != positions:
-                report.problems.append(
-                    f"{sent[command_id]['kind']} {command_id} was acknowledged at {positions} "
-                    f"and is at {applied.get(command_id)}"
-                )
-        report.problems += [
-            f"{key} was refused and is in the log"
-            for key, one in answers.items()
-            if "refused" in one and key in applied
-        ]
+        applied = applied_commands(connection)
+        report.problems += broken_promises(sent, answers, applied)
         report.problems += [f"{key} was never sent" for key in applied.keys() - sent.keys()]
         _send_again(server, folder, sent, answers, applied, report)
         try:
             report.events = check_whole_log(connection)
         except AssertionError as problem:
             report.problems.append(str(problem))
-
-
-def _applied(connection: psycopg.Connection[Any]) -> dict[str, list[int]]:
-    rows = connection.execute(
-        "SELECT command_id::text, array_agg(position ORDER BY position)"
-        " FROM audit_events GROUP BY command_id"
-    )
-    return dict(rows.fetchall())
 
 
 def _send_again(

@@ -1,0 +1,90 @@
+"""The restore drill from the command line; see registry/services/drill.py for what it does.
+
+Exit codes: 0 the backup restores · 6 it does not, or not to the same · others as the verbs'.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+
+from registry.database.target import Target
+from registry.encryption.key_source import load_keyring
+from registry.errors import ExitStatus, RegistryError
+from registry.services.checkpoint_store import CheckpointStore
+from registry.services.checkpoints import known_checkpoints
+from registry.services.drill import Plan, Step, rehearse_restore
+
+_INTERRUPTED = 130
+
+
+def main() -> int:
+    """Runs the drill that the options ask for; gives the exit code."""
+    options = _options()
+    signal.signal(signal.SIGTERM, _stop)
+    steps: list[Step] = []
+
+    def tell(step: Step) -> None:
+        steps.append(step)
+        if not options.json:
+            _print(step)
+
+    try:
+        plan = Plan(
+            dump=options.dump,
+            into=options.into or os.environ.get("REGISTRY_DRILL_INTO"),
+            against=known_checkpoints(CheckpointStore(), options.against, options.key),
+            keyring=None if options.without_keys else load_keyring(),
+        )
+        well = rehearse_restore(Target.from_environment(), plan, tell)
+    except RegistryError as error:
+        hint = f"\n  {error.hint}" if error.hint else ""
+        print(f"Error: {error.message}{hint}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("Stopped; what was made is removed.", file=sys.stderr)
+        return _INTERRUPTED
+    if options.json:
+        print(json.dumps({"restores": well, "steps": [asdict(step) for step in steps]}, indent=2))
+    else:
+        print("The backup restores." if well else "The backup does NOT restore to what it is of.")
+    return ExitStatus.DONE if well else ExitStatus.VERIFICATION
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="restore-drill", description="Restores a backup elsewhere and examines it."
+    )
+    parser.add_argument("--dump", type=Path, metavar="FILE", help="this dump, not a new one")
+    parser.add_argument(
+        "--into",
+        metavar="ADDRESS",
+        help="an empty database, emptied again afterwards; with a password in the address, use "
+        "the variable REGISTRY_DRILL_INTO instead [default: a PostgreSQL of its own]",
+    )
+    parser.add_argument("--against", type=Path, metavar="FILE", help="a file of checkpoints")
+    parser.add_argument("--key", metavar="KEY|FILE", help="the public key of these checkpoints")
+    parser.add_argument(
+        "--without-keys", action="store_true", help="do not try the master key; needs none"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    return parser.parse_args()
+
+
+def _print(step: Step) -> None:
+    verdict = "FAILED" if step.failures else "ok"
+    print(f"{step.name:<16} {verdict:<7} {step.seconds:6.1f} s  {step.told}", flush=True)
+    for failure in step.failures:
+        print(f"{'':<16}   {failure}", flush=True)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

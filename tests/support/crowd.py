@@ -1,0 +1,473 @@
+"""Sixteen processes at once on one registry, and a look at everything when they are done.
+
+    python crowd.py PART ADDRESS FOLDER NUMBER
+
+Seven clients (see load.py) with commands that get in each other's way; three bots under login
+roles of their own that load credentials, and race for the same release; a process that damages
+tables and rebuilds them; one that rotates the master key to and fro; two that follow the
+history; two that open positions against a limit. Each writes down what it was promised.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, Final
+
+import psycopg
+
+from registry.database.connection import SingleConnection
+from registry.database.target import Target
+from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.encryption.secret import Secret
+from registry.errors import LimitReached, RegistryError
+from registry.loader import CredentialLoader
+from registry.positions import FundingArbPositionManager
+from registry.services.executor import Invocation
+from registry.services.rebuild import RebuildService
+from registry.services.resolution import Wish
+from registry.services.rotation import rotate
+from registry.services.verification import Extent, verify
+from support import load
+from support.bots import login_role
+from support.promises import applied_commands, broken_promises, read
+from support.registry_tables import unguarded
+from support.whole_log import check_whole_log
+from support.world import BY, World
+
+PROCESSES: Final = 16
+LIMIT: Final = 3
+"""How many positions the account may have open."""
+_PROJECT: Final = Path(__file__).resolve().parents[2]
+_LASTING: Final = ("lender", "borrower", "trader")
+_PATIENCE: Final = 120.0
+_REQUEST: Final = (
+    "SELECT release_id, event_position FROM request_release"
+    "(%s, ARRAY['aster'], NULL, NULL, NULL, 'racer@host', 'host', 'race')"
+)
+
+
+@dataclass(slots=True)
+class Report:
+    """What was done and seen."""
+
+    processes: int = 0
+    seconds: float = 0
+    sent: int = 0
+    acknowledged: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    releases: int = 0
+    raced: int = 0
+    """Releases that two connections wanted to collect at the same moment."""
+    releases_refused: dict[str, int] = field(default_factory=dict)
+    rebuilds: int = 0
+    rows_repaired: int = 0
+    rotations: int = 0
+    keys_rewrapped: int = 0
+    positions_opened: int = 0
+    positions_refused: int = 0
+    events: int = 0
+    followed: list[int] = field(default_factory=list)
+    """How many events each follower saw."""
+    problems: list[str] = field(default_factory=list)
+
+
+def crowd(
+    address: str, folder: Path, *, seconds: float, seed: int, tell: Callable[[str], object] = print
+) -> Report:
+    """Lets them work for so long on an empty registry, and checks what is left.
+
+    The address is a superuser's.
+    """
+    report = Report(processes=PROCESSES)
+    started = time.monotonic()
+    keys = f"{generate_master_key().reveal()},{generate_master_key().reveal()}"
+    database = SingleConnection(Target(address))
+    world = World(database, MasterKeyring.parse(Secret(keys)))
+    world.account("lender", "aster")
+    world.account("borrower")
+    world.account("trader", "aster", "backpack", max_positions=LIMIT)
+    world.share("borrower", "lender", "aster")
+    with (
+        login_role(address) as one,
+        login_role(address) as two,
+        login_role(address, "registry_auditor") as auditor,
+    ):
+        world.access.grant("borrower", one.name, BY)
+        world.access.grant("trader", two.name, BY)
+        team = _Team(folder, {"CREDENTIAL_ENCRYPTION_KEY": keys}, seed)
+        with team.at_work():
+            for number, who in enumerate((address, auditor.address)):
+                team.follow(number, who)
+            for number in range(7):
+                team.start(load.__file__, address, number, str(seed * 1000 + number), *_LASTING)
+            for number, who in enumerate((one.address, one.address, two.address)):
+                account = "trader" if who == two.address else "borrower"
+                team.start(__file__, who, number, account, part="release")
+            team.start(__file__, address, 0, part="rebuild")
+            team.start(__file__, address, 0, part="rotate")
+            for number in range(2):
+                team.start(__file__, two.address, number, "trader", part="trade")
+            team.await_everybody()
+            tell(f"{len(team.processes)} processes are at work")
+            team.watch(seconds)
+            report.problems += team.end_workers()
+            with database.connection() as connection:
+                size = connection.execute("SELECT size FROM audit_head").fetchone() or (0,)
+            report.problems += team.end_followers(size[0])
+        tell("they have ended; checking")
+        report.processes = len(team.processes)
+        with database.connection() as connection:
+            _check(connection, folder, report)
+        _check_as_the_program_does(database, address, keys, report)
+    database.close()
+    report.seconds = round(time.monotonic() - started, 1)
+    return report
+
+
+class _Team:
+    """The processes, and the folder in which they write."""
+
+    def __init__(self, folder: Path, variables: dict[str, str], seed: int) -> None:
+        self.folder = folder
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.followers: list[tuple[subprocess.Popen[bytes], Path]] = []
+        self._seed = seed
+        path = os.pathsep.join([str(_PROJECT), str(_PROJECT / "tests")])
+        self._environment = {**os.environ, **variables, "PYTHONPATH": path}
+
+    def start(
+        self, file: str, address: str, number: int, *arguments: str, part: str | None = None
+    ) -> None:
+        """Starts one; clients have a number as their name, the others also a part."""
+        words = [] if part is None else [part]
+        name = str(number) if part is None else f"{part}-{number}"
+        command = [sys.executable, file, *words, address, str(self.folder), name, *arguments]
+        self.processes.append(subprocess.Popen(command, env=self._environment))
+
+    def follow(self, number: int, address: str) -> None:
+        """Starts the program itself, following the history."""
+        path = self.folder / f"followed-{number}"
+        command = [sys.executable, "-m", "registry.commands", "history"]
+        command += ["--follow", "--json", "--limit", "1000"]
+        with path.open("wb") as out:
+            process = subprocess.Popen(
+                command,
+                env={**self._environment, "DATABASE_URL": address},
+                cwd=_PROJECT,
+                stdout=out,
+            )
+        self.processes.append(process)
+        self.followers.append((process, path))
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Nobody is left over, whatever happens."""
+        try:
+            yield
+        finally:
+            (self.folder / "stop").touch()
+            for process in self.processes:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+
+    def await_everybody(self) -> None:
+        """Returns when each has done something."""
+        workers = len(self.processes) - len(self.followers)
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            written = [path for path in self.folder.glob("*.acknowledged") if path.stat().st_size]
+            seen = [path for _, path in self.followers if path.stat().st_size]
+            if len(written) == workers and len(seen) == len(self.followers):
+                return
+            assert all(process.poll() is None for process in self.processes), "one has ended"
+            time.sleep(0.05)
+        raise AssertionError(f"only {len(written)} of {workers} are at work")
+
+    def watch(self, seconds: float) -> None:
+        """Waits so long, while everybody is at work."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert all(process.poll() is None for process in self.processes), "one has ended"
+            time.sleep(0.1)
+
+    def end_workers(self) -> list[str]:
+        """Lets them come to an end; gives what went wrong."""
+        (self.folder / "stop").touch()
+        following = [process for process, _ in self.followers]
+        workers = [process for process in self.processes if process not in following]
+        return [
+            f"a process ended with status {status}: {process.args!r}"
+            for process in workers
+            if (status := process.wait(_PATIENCE))
+        ]
+
+    def end_followers(self, size: int) -> list[str]:
+        """Waits until they have seen everything; gives what they saw amiss."""
+        problems = []
+        for process, path in self.followers:
+            deadline = time.monotonic() + _PATIENCE
+            while path.read_bytes().count(b"\n") < size and time.monotonic() < deadline:
+                time.sleep(0.05)
+            process.send_signal(2)
+            if status := process.wait(_PATIENCE):
+                problems.append(f"a follower ended with status {status}")
+            seen = [json.loads(line)["position"] for line in path.read_text().splitlines()]
+            if seen != list(range(size)):
+                problems.append(f"a follower did not see each of {size} events once and in order")
+        return problems
+
+
+def _check(connection: psycopg.Connection[Any], folder: Path, report: Report) -> None:
+    """Compares what everybody was promised with the log."""
+    sent = {one["id"]: one for one in read(folder, "sent")}
+    answers = {one["id"]: one for one in read(folder, "acknowledged") if "id" in one}
+    notes = [one for one in read(folder, "acknowledged") if "id" not in one]
+    promised = [p for one in answers.values() for p in one.get("positions", [])]
+    report.sent, report.acknowledged = len(sent), sum("positions" in a for a in answers.values())
+    report.refused = dict(Counter(one["refused"] for one in answers.values() if "refused" in one))
+    report.problems += broken_promises(sent, answers, applied_commands(connection))
+    _count(notes, report)
+    told = Counter(promised + [p for one in notes for p in one.get("at", [])])
+    report.problems += [f"position {p} was given out twice" for p, n in told.items() if n > 1]
+    rows = connection.execute("SELECT position, event_type, recorded_by, actor FROM audit_events")
+    for position, event_type, _, actor in rows:
+        # A release that was refused when it was collected is in the log all the same.
+        if position not in told and event_type != "CredentialReleased" and actor != BY.actor:
+            report.problems.append(f"nobody was told of {event_type} at {position}")
+    collected = Counter(release for one in notes for release in one.get("collected", []))
+    report.problems += [f"{one} was collected twice" for one, n in collected.items() if n > 1]
+    recorded = {
+        str(row[0])
+        for row in connection.execute(
+            "SELECT event_id FROM audit_events WHERE event_type = 'CredentialReleased'"
+        )
+    }
+    report.problems += [f"{one} is not in the log" for one in collected.keys() - recorded]
+    report.followed = [path.read_bytes().count(b"\n") for path in sorted(folder.glob("followed-*"))]
+    try:
+        report.events = check_whole_log(connection)
+    except AssertionError as problem:
+        report.problems.append(str(problem))
+
+
+def _count(notes: list[dict[str, Any]], report: Report) -> None:
+    for one in notes:
+        match one["what"]:
+            case "released":
+                report.releases += len(one["collected"])
+            case "raced":
+                report.raced += 1
+                report.releases += len(one["collected"])
+            case "release refused":
+                refused = report.releases_refused
+                refused[one["code"]] = refused.get(one["code"], 0) + 1
+            case "rebuilt":
+                report.rebuilds += 1
+                report.rows_repaired += one["rows"]
+            case "rotated":
+                report.rotations += 1
+                report.keys_rewrapped += one["keys"]
+            case "opened":
+                report.positions_opened += 1
+            case "limit reached":
+                report.positions_refused += 1
+            case "problem":
+                report.problems.append(one["text"])
+
+
+def _check_as_the_program_does(
+    database: SingleConnection, address: str, keys: str, report: Report
+) -> None:
+    os.environ["CREDENTIAL_ENCRYPTION_KEY"], before = (
+        keys,
+        os.environ.get("CREDENTIAL_ENCRYPTION_KEY"),
+    )
+    try:
+        verdict = verify(database, Target(address), Extent(processes=1))
+    finally:
+        if before is None:
+            del os.environ["CREDENTIAL_ENCRYPTION_KEY"]
+        else:
+            os.environ["CREDENTIAL_ENCRYPTION_KEY"] = before
+    report.problems += [f"verify: {failure.message}" for failure in verdict.failures]
+    if verdict.unopened_data_keys:
+        report.problems.append(f"{verdict.unopened_data_keys} data keys do not open")
+    differing = RebuildService(database).check().differing
+    if differing:
+        report.problems.append(f"rebuild --check: {differing} rows differ")
+
+
+# ------------------------------------------------------- what each of the processes does
+
+
+class _Worker:
+    """Notes what happens, until it is told to stop."""
+
+    def __init__(self, folder: str, name: str, notes: IO[str]) -> None:
+        self._stop = Path(folder) / "stop"
+        self._notes = notes
+        self.by = Invocation(actor=f"{name}@crowd")
+
+    def rounds(self) -> Iterator[int]:
+        """Counts, until the end."""
+        return itertools.takewhile(lambda _: not self._stop.exists(), itertools.count())
+
+    def note(self, what: str, **facts: Any) -> None:
+        """Writes down what happened."""
+        print(json.dumps({"what": what, **facts}, default=str), file=self._notes, flush=True)
+
+
+def release(worker: _Worker, address: str, account: str) -> None:
+    """Loads the account's credentials as a bot does; every third time, two race for them."""
+    with CredentialLoader(address) as loader:
+        for number in worker.rounds():
+            if number % 3 == 2:
+                _race(worker, address, account)
+                continue
+            try:
+                released = loader.release(account, None, Wish())
+            except RegistryError as error:
+                worker.note("release refused", code=error.code)
+                continue
+            for problem in released.problems.values():
+                worker.note("release refused", code=problem.code)
+            for one in released.credentials.values():
+                plain = {name: str(value) for name, value in one.plain().items()}
+                ends = {value.rpartition("-")[2] for value in plain.values()} - {"key", "public"}
+                if len(ends - {"secret"}) > 1:
+                    worker.note("problem", text=f"fields of two versions at {one.position}")
+                worker.note("released", collected=[one.release_id], at=[one.position])
+                _collect_again(worker, address, one.release_id)
+
+
+def _collect_again(worker: _Worker, address: str, release_id: Any) -> None:
+    if _collect(address, release_id):
+        worker.note("problem", text=f"{release_id} was collected again")
+
+
+def _race(worker: _Worker, address: str, account: str) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        row = connection.execute(_REQUEST, [account]).fetchone()
+    if row is None or row[0] is None:
+        worker.note("release refused", code="request")
+        return
+    release_id, position = row
+    together, got = threading.Barrier(2), []
+
+    def collect() -> None:
+        got.append(_collect(address, release_id, together))
+
+    threads = [threading.Thread(target=collect) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    worker.note("raced", collected=[release_id] * sum(got), at=[position])
+
+
+def _collect(address: str, release_id: Any, together: threading.Barrier | None = None) -> bool:
+    """Whether the sealed fields were handed out."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        if together is not None:
+            together.wait()
+        try:
+            return bool(
+                connection.execute("SELECT * FROM collect_release(%s)", [release_id]).fetchall()
+            )
+        except psycopg.DatabaseError as error:
+            if error.sqlstate not in ("RG021", "RG026"):
+                raise
+            return False
+
+
+def rebuild(worker: _Worker, address: str) -> None:
+    """Damages some rows as only a superuser can, and has them repaired."""
+    service = RebuildService(SingleConnection(Target(address)))
+    with psycopg.connect(address, autocommit=True) as connection:
+        for _ in worker.rounds():
+            with unguarded(connection):
+                connection.execute(
+                    "UPDATE accounts SET wallet_address = 'damaged' WHERE id IN"
+                    " (SELECT id FROM accounts ORDER BY random() LIMIT 3)"
+                )
+            done = service.rebuild(worker.by)
+            at = [] if done.position is None else [done.position]
+            # Owners of positions that bots opened get into the log by the same command.
+            at += _events_of_command(connection, done.position)
+            worker.note("rebuilt", rows=done.report.differing, at=sorted(set(at)))
+
+
+def _events_of_command(connection: psycopg.Connection[Any], position: int | None) -> list[int]:
+    rows = connection.execute(
+        "SELECT e.position FROM audit_events AS e WHERE e.command_id ="
+        " (SELECT o.command_id FROM audit_events AS o WHERE o.position = %s)",
+        [position],
+    )
+    return [at for (at,) in rows]
+
+
+def rotate_keys(worker: _Worker, address: str) -> None:
+    """Puts all keys under the one master key, and then under the other."""
+    keys = os.environ["CREDENTIAL_ENCRYPTION_KEY"].split(",")
+    database = SingleConnection(Target(address))
+    for number in worker.rounds():
+        order = keys if number % 2 else reversed(keys)
+        ring = MasterKeyring([Secret(key) for key in order])
+        done = rotate(database, ring, worker.by, batch=50)
+        worker.note("rotated", keys=done.keys, at=list(done.positions))
+
+
+def trade(worker: _Worker, address: str, account: str) -> None:
+    """Opens positions until the limit says no, and closes one then."""
+    manager = FundingArbPositionManager(account, SingleConnection(Target(address)))
+    own = []
+    for _ in worker.rounds():
+        try:
+            own.append(
+                manager.create(
+                    symbol="BTC",
+                    long_dex="lighter",
+                    short_dex="backpack",
+                    size_usd=Decimal(10),
+                    entry_long_rate=Decimal("0.01"),
+                    entry_short_rate=Decimal("0.03"),
+                )
+            )
+        except LimitReached:
+            worker.note("limit reached")
+        else:
+            worker.note("opened")
+            continue
+        if len(manager.list_open()) > LIMIT:
+            worker.note("problem", text="there are more positions than the limit")
+        if own:
+            manager.close(own.pop(0), "DONE")
+
+
+PARTS: Final = {"release": release, "rebuild": rebuild, "rotate": rotate_keys, "trade": trade}
+
+
+def main(part: str, address: str, folder: str, name: str, *arguments: str) -> None:
+    """Plays a part until FOLDER/stop exists."""
+    import logging
+
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    with (Path(folder) / f"{name}.acknowledged").open("a") as notes:
+        PARTS[part](_Worker(folder, name, notes), address, *arguments)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
