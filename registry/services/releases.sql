@@ -31,13 +31,19 @@ WHERE a.account_name = %(account_name)s
 ORDER BY d.name
 
 -- name: request
-SELECT *
+-- What was resolved, in the order of the queries above, and the release.
+SELECT r.exchange, r.outcome, r.source, r.owner_name, r.credential_id, r.version,
+    r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at, r.choices,
+    r.other_users, r.release_id, r.event_position
 FROM public.request_release(
     %(account)s, %(exchanges)s::text[], %(subaccount)s, %(access)s, %(lender)s,
-    %(actor)s, %(host)s, %(purpose)s, %(reason)s)
+    %(actor)s, %(host)s, %(purpose)s, %(reason)s) AS r
 
 -- name: collect
-SELECT * FROM public.collect_release(%(release_id)s)
+-- Collecting commits only what a crash may forget, so its commit need not wait for the disk;
+-- that the release itself is on disk is the function's business.
+SELECT r.*, set_config('synchronous_commit', 'off', true)
+FROM public.collect_release(%(release_id)s) AS r
 
 -- name: hosts
 SELECT public.release_hosts(%(release_id)s)

@@ -6,11 +6,9 @@ becomes a sentence, or the error that stands for a refusal.
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
-
-from psycopg.rows import dict_row
 
 from registry import errors
 from registry.catalog.catalog import built_in_exchanges
@@ -63,25 +61,29 @@ class Resolution:
     """Where this account received it within the last day, as far as that matters."""
 
     @classmethod
-    def of(cls, account: str, wish: Wish, row: Mapping[str, Any]) -> "Resolution":
-        """The answer of a row of `resolve_credential` or `request_release`."""
+    def of(
+        cls, account: str, wish: Wish, row: Sequence[Any], hosts: Sequence[str] | None = None
+    ) -> "Resolution":
+        """The answer of a row of `resolve_one`, `resolve_all` or `request`, which begin alike."""
+        exchange, outcome, source, owner, credential_id, version, subaccount_index, *others = row
+        permission, access, sharing_type, expires_at, choices, other_users = others
         return cls(
             account=account,
-            exchange=row["exchange"],
-            outcome=row["outcome"],
+            exchange=exchange,
+            outcome=outcome,
             wish=wish,
-            source=row["source"],
-            owner=row["owner_name"],
-            credential_id=row["credential_id"],
-            version=row["version"],
-            subaccount_index=row["subaccount_index"],
-            permission=row["permission"],
-            access=row["access"],
-            sharing_type=row["sharing_type"],
-            expires_at=row["expires_at"],
-            choices=tuple(row["choices"] or ()),
-            other_users=row["other_users"] or 0,
-            hosts=tuple(row.get("hosts") or ()),
+            source=source,
+            owner=owner,
+            credential_id=credential_id,
+            version=version,
+            subaccount_index=subaccount_index,
+            permission=permission,
+            access=access,
+            sharing_type=sharing_type,
+            expires_at=expires_at,
+            choices=tuple(choices or ()),
+            other_users=other_users or 0,
+            hosts=tuple(hosts or ()),
         )
 
     @property
@@ -283,9 +285,8 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
         "lender": wish.lender,
     }
     with database.connection() as connection, registry_errors(connection):
-        with connection.cursor(row_factory=dict_row) as cursor:
-            query = _QUERIES["resolve_all" if exchange is None else "resolve_one"]
-            rows = cursor.execute(query, parameters).fetchall()
+        query = _QUERIES["resolve_all" if exchange is None else "resolve_one"]
+        rows = connection.execute(query, parameters).fetchall()
         if not rows:
             check_names(connection, account, exchange)
-    return [Resolution.of(account, wish, row) for row in rows]
+    return [Resolution.of(account, wish, row, hosts) for *row, hosts in rows]
