@@ -399,6 +399,7 @@ CREATE OR REPLACE FUNCTION public.key_users(
     p_version integer, OUT other_users integer, OUT hosts text[]
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 BEGIN ATOMIC
     SELECT public.other_users(p_account_id, p_owner_id, p_exchange_id, p_credential_id, p_version),
         public.recent_hosts(p_account_id, p_credential_id, p_version);

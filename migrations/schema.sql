@@ -501,6 +501,7 @@ ALTER FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uuid, p_ve
 CREATE FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) RETURNS record
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     BEGIN ATOMIC
  SELECT public.other_users(p_account_id, p_owner_id, p_exchange_id, p_credential_id, p_version) AS other_users,
      public.recent_hosts(p_account_id, p_credential_id, p_version) AS recent_hosts;

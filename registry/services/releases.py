@@ -149,14 +149,15 @@ class ReleaseService:
             )
         releases = Releases()
         for row in rows:
-            resolution = Resolution.of(account, wish, row[:-2])
+            *resolved, other_users, release_id, position = row
+            resolution = Resolution.of(account, wish, resolved, other_users)
             if resolution.exchange is None:
                 raise resolution.error()
             try:
                 if not resolution.granted:
                     raise resolution.error()
                 releases.credentials[resolution.exchange] = self._collect(
-                    connection, resolution, row[-2:]
+                    connection, resolution, release_id, position
                 )
             except DatabaseUnavailable:
                 raise
@@ -165,9 +166,12 @@ class ReleaseService:
         return releases
 
     def _collect(
-        self, connection: Connection, resolution: Resolution, release: Sequence[Any]
+        self,
+        connection: Connection,
+        resolution: Resolution,
+        release_id: uuid.UUID,
+        position: int,
     ) -> ReleasedCredential:
-        release_id, position = release
         sealed = _sealed(connection, release_id)
         data_key = DataKey.unwrap(
             self._keyring, sealed["data_key_id"], sealed["wrapped_key"], sealed["master_key_id"]

@@ -5,13 +5,11 @@
 SELECT d.name AS exchange,
     CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
     r.source, r.owner_name, r.credential_id, r.version, r.subaccount_index, r.permission,
-    r.access, r.sharing_type, r.expires_at, r.choices, u.other_users, u.hosts
+    r.access, r.sharing_type, r.expires_at, r.choices
 FROM public.accounts AS a
 JOIN public.dexes AS d ON d.name = %(exchange)s
 CROSS JOIN LATERAL public.resolve_credential(
     a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
-LEFT JOIN LATERAL public.key_users(
-    a.id, r.owner_id, d.id, r.credential_id, r.version) AS u ON r.outcome = 'ok'
 WHERE a.account_name = %(account_name)s
 
 -- name: resolve_all
@@ -19,16 +17,23 @@ WHERE a.account_name = %(account_name)s
 SELECT d.name AS exchange,
     CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
     r.source, r.owner_name, r.credential_id, r.version, r.subaccount_index, r.permission,
-    r.access, r.sharing_type, r.expires_at, r.choices, u.other_users, u.hosts
+    r.access, r.sharing_type, r.expires_at, r.choices
 FROM public.accounts AS a
 CROSS JOIN LATERAL public.exchanges_of(a.id) AS e (name)
 JOIN public.dexes AS d ON d.name = e.name
 CROSS JOIN LATERAL public.resolve_credential(
     a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
-LEFT JOIN LATERAL public.key_users(
-    a.id, r.owner_id, d.id, r.credential_id, r.version) AS u ON r.outcome = 'ok'
 WHERE a.account_name = %(account_name)s
 ORDER BY d.name
+
+-- name: key_users
+-- Who else may be using the key that an account would use.
+SELECT u.other_users, u.hosts
+FROM public.accounts AS a
+JOIN public.account_exchange_credentials AS c ON c.id = %(credential_id)s
+CROSS JOIN LATERAL public.key_users(
+    a.id, c.account_id, c.exchange_id, c.id, %(version)s) AS u
+WHERE a.account_name = %(account_name)s
 
 -- name: request
 -- What was resolved, in the order of the queries above, and the release.

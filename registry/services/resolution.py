@@ -7,13 +7,13 @@ becomes a sentence, or the error that stands for a refusal.
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
 
 from registry import errors
 from registry.catalog.catalog import built_in_exchanges
 from registry.clock import now
-from registry.database.connection import Database, registry_errors
+from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.services.lookup import check_names
 
@@ -62,11 +62,11 @@ class Resolution:
 
     @classmethod
     def of(
-        cls, account: str, wish: Wish, row: Sequence[Any], hosts: Sequence[str] | None = None
+        cls, account: str, wish: Wish, row: Sequence[Any], other_users: int | None = None
     ) -> "Resolution":
         """The answer of a row of `resolve_one`, `resolve_all` or `request`, which begin alike."""
         exchange, outcome, source, owner, credential_id, version, subaccount_index, *others = row
-        permission, access, sharing_type, expires_at, choices, other_users = others
+        permission, access, sharing_type, expires_at, choices = others
         return cls(
             account=account,
             exchange=exchange,
@@ -83,7 +83,6 @@ class Resolution:
             expires_at=expires_at,
             choices=tuple(choices or ()),
             other_users=other_users or 0,
-            hosts=tuple(hosts or ()),
         )
 
     @property
@@ -289,4 +288,18 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
         rows = connection.execute(query, parameters).fetchall()
         if not rows:
             check_names(connection, account, exchange)
-    return [Resolution.of(account, wish, row, hosts) for *row, hosts in rows]
+        found = [Resolution.of(account, wish, row) for row in rows]
+        return [
+            _with_users(connection, one) if one.breaks_when_used_twice else one for one in found
+        ]
+
+
+def _with_users(connection: Connection, resolution: Resolution) -> Resolution:
+    """The same with who else may be using the key; it looks at many releases."""
+    parameters = {
+        "account_name": resolution.account,
+        "credential_id": resolution.credential_id,
+        "version": resolution.version,
+    }
+    other_users, hosts = connection.execute(_QUERIES["key_users"], parameters).fetchone() or (0, ())
+    return replace(resolution, other_users=other_users, hosts=tuple(hosts))
