@@ -32,6 +32,54 @@ RETURN '\x00000008'::bytea || int8send(p_position)
         || '\x00000008'::bytea || timestamptz_send(p_recorded_at)
         || int4send(octet_length(p_recorded_by)) || convert_to(p_recorded_by, 'UTF8');
 
+-- Writes one event at the end of the log and gives the head as it is then. The caller has
+-- locked the head, and has made sure that the version is the stream's next and that the data
+-- can be read. For the functions of the registry only, with their search_path.
+CREATE OR REPLACE FUNCTION public.audit_write(
+    INOUT head public.audit_head,
+    p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer,
+    p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text,
+    p_command_id uuid, p_command_index integer, p_command_digest bytea,
+    p_related_account_id uuid, p_occurred_at timestamptz
+)
+LANGUAGE plpgsql AS $$
+DECLARE
+    subtrees bytea[] := head.peaks;
+    remaining bigint := head.size;
+    -- The database's clock, never behind the event before it.
+    recorded constant timestamptz := greatest(clock_timestamp(), head.appended_at);
+    -- Not '\x00', which means something else with standard_conforming_strings = off.
+    leaf_prefix constant bytea := decode('00', 'hex');
+    node_prefix constant bytea := decode('01', 'hex');
+    leaf constant bytea := sha256(leaf_prefix || public.audit_leaf(
+        head.size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
+        p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
+        p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text));
+    node bytea := leaf;
+    roots bytea[] := '{}';
+BEGIN
+    -- RFC 9162 section 2.1.1: each trailing one bit of the old size is a perfect
+    -- subtree that this leaf completes together with its neighbour.
+    WHILE remaining & 1 = 1 LOOP
+        node := sha256(node_prefix || subtrees[cardinality(subtrees)] || node);
+        subtrees := trim_array(subtrees, 1);
+        roots := roots || node;
+        remaining := remaining >> 1;
+    END LOOP;
+
+    INSERT INTO public.audit_events VALUES (
+        head.size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
+        p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
+        p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text,
+        leaf, roots);
+
+    UPDATE public.audit_head AS h
+    SET size = head.size + 1, peaks = subtrees || node,
+        appended_by = pg_current_xact_id(), appended_at = recorded
+    RETURNING h.* INTO STRICT head;
+END
+$$;
+
 -- Appends one event and returns its position. A command of several events calls it
 -- once for each in one transaction (a client sends the calls in one round trip).
 --
@@ -45,19 +93,9 @@ CREATE OR REPLACE FUNCTION public.append_event(
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    head_size bigint;
-    head_peaks bytea[];
+    head public.audit_head;
     known_digest bytea;
     actual_version integer;
-    -- The database's clock, never behind the event before it.
-    recorded timestamptz;
-    leaf bytea;
-    node bytea;
-    remaining bigint;
-    roots bytea[] := '{}';
-    -- Not '\x00', which means something else with standard_conforming_strings = off.
-    leaf_prefix constant bytea := decode('00', 'hex');
-    node_prefix constant bytea := decode('01', 'hex');
     -- Fails on what jsonb cannot hold, and the views of the log could not show.
     readable constant jsonb := p_data::jsonb;
 BEGIN
@@ -69,10 +107,7 @@ BEGIN
     END IF;
     -- The lock is held to the end of the transaction: positions follow the order of
     -- commits, so a reader that has seen position n has seen everything before it.
-    SELECT h.size, h.peaks, h.appended_at
-    INTO STRICT head_size, head_peaks, recorded
-    FROM public.audit_head AS h
-    FOR UPDATE;
+    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
 
     -- After the lock: a statement of its own, so that it sees what was waited for.
     SELECT
@@ -99,33 +134,10 @@ BEGIN
             HINT = 'Read the stream again and decide again.';
     END IF;
 
-    recorded := greatest(clock_timestamp(), recorded);
-    leaf := sha256(leaf_prefix || public.audit_leaf(
-        head_size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
+    head := public.audit_write(
+        head, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
-        p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text));
-
-    -- RFC 9162 section 2.1.1: each trailing one bit of the old size is a perfect
-    -- subtree that this leaf completes together with its neighbour.
-    node := leaf;
-    remaining := head_size;
-    WHILE remaining & 1 = 1 LOOP
-        node := sha256(node_prefix || head_peaks[cardinality(head_peaks)] || node);
-        head_peaks := trim_array(head_peaks, 1);
-        roots := roots || node;
-        remaining := remaining >> 1;
-    END LOOP;
-
-    INSERT INTO public.audit_events VALUES (
-        head_size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
-        p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
-        p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text,
-        leaf, roots);
-
-    UPDATE public.audit_head AS h
-    SET size = head_size + 1, peaks = head_peaks || node,
-        appended_by = pg_current_xact_id(), appended_at = recorded;
-
-    RETURN head_size;
+        p_command_digest, p_related_account_id, p_occurred_at);
+    RETURN head.size - 1;
 END
 $$;

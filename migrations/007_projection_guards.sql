@@ -1,7 +1,7 @@
 -- The three tables change only together with an event, whoever asks.
 
 -- A statement may write to a projection if its own transaction has appended to the
--- log. That cannot be forged by a setting: only append_event writes audit_head.
+-- log. That cannot be forged by a setting: only audit_write writes audit_head.
 CREATE OR REPLACE FUNCTION public.projection_refuse_direct_write() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

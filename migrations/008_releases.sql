@@ -29,14 +29,17 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON public.account_access TO registry_operat
 GRANT SELECT ON public.account_access TO registry_auditor;
 
 -- Always about the role that logged in (session_user): SET ROLE does not change it.
--- Called inside the functions below only, with their owner's rights; like the others
--- without a search_path of its own, it is bound to its objects when it is created.
+-- Called inside the functions below only, with their owner's rights and search_path. (In
+-- PL/pgSQL, which keeps the plan; a query in an SQL function is planned again and again.)
 CREATE OR REPLACE FUNCTION public.session_may_use(p_account_id uuid) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN EXISTS (
-        SELECT FROM public.account_access AS a
-        WHERE a.account_id = p_account_id AND a.role_name = session_user)
-    OR pg_has_role(session_user, 'registry_operator', 'MEMBER');
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (
+            SELECT FROM public.account_access AS a
+            WHERE a.account_id = p_account_id AND a.role_name = session_user)
+        OR pg_has_role(session_user, 'registry_operator', 'MEMBER');
+END
+$$;
 
 -- The accounts of the role that logged in; for the policy on positions.
 CREATE OR REPLACE FUNCTION public.session_accounts() RETURNS SETOF uuid
@@ -121,14 +124,14 @@ DECLARE
     wanted_permission constant text :=
         CASE WHEN p_access = 'full' THEN 'full' WHEN p_access IS NOT NULL THEN 'read_only' END;
     lender_is_active boolean;
+    picked record;
 BEGIN
     source := 'own';
     owner_id := p_account_id;
     outcome := 'no_credential';
     IF p_lender IS NULL THEN
-        SELECT p.outcome, p.credential_id, p.version, p.subaccount_index, p.permission, p.expires_at, p.choices
-        INTO outcome, credential_id, version, subaccount_index, permission, expires_at, choices
-        FROM public.pick_credential(p_account_id, p_exchange_id, p_subaccount, wanted_permission) AS p;
+        picked := public.pick_credential(p_account_id, p_exchange_id, p_subaccount, wanted_permission);
+        outcome := picked.outcome;
     END IF;
     IF outcome = 'no_credential' THEN
         SELECT 'shared', l.id, l.account_name, l.is_active, s.id, s.sharing_type
@@ -144,11 +147,18 @@ BEGIN
         ELSIF sharing_type <> 'full' AND p_access = 'full' THEN
             outcome := 'share_is_narrower';
         ELSE
-            SELECT p.outcome, p.credential_id, p.version, p.subaccount_index, p.permission, p.expires_at, p.choices
-            INTO outcome, credential_id, version, subaccount_index, permission, expires_at, choices
-            FROM public.pick_credential(owner_id, p_exchange_id, p_subaccount,
-                CASE WHEN sharing_type = 'full' THEN wanted_permission ELSE 'read_only' END) AS p;
+            picked := public.pick_credential(owner_id, p_exchange_id, p_subaccount,
+                CASE WHEN sharing_type = 'full' THEN wanted_permission ELSE 'read_only' END);
+            outcome := picked.outcome;
         END IF;
+    END IF;
+    IF outcome IN ('ok', 'several_credentials') THEN
+        credential_id := picked.credential_id;
+        version := picked.version;
+        subaccount_index := picked.subaccount_index;
+        permission := picked.permission;
+        expires_at := picked.expires_at;
+        choices := picked.choices;
     END IF;
     IF outcome = 'ok' THEN
         access := CASE
@@ -174,10 +184,12 @@ END;
 
 -- ---------------------------------------------------------------- releases
 
--- Finds who received a version of a credential.
+-- Finds who received a version of a credential: only CredentialReleased has such a version.
+-- (The condition is one that no other index has. With the event's type in it, the planner
+-- takes the index of the types while it has not seen how many releases there are.)
 CREATE INDEX IF NOT EXISTS audit_events_released_credential
     ON public.audit_events ((data ->> 'credential_id'), (data ->> 'credential_version'), stream_id)
-    WHERE event_type = 'CredentialReleased';
+    WHERE data ->> 'credential_version' IS NOT NULL;
 
 -- Which releases were collected, for as long as they could be collected again. Not
 -- logged, so that collecting costs no flush: a crash ends the time limit anyway.
@@ -185,7 +197,6 @@ CREATE UNLOGGED TABLE IF NOT EXISTS public.release_collections (
     release_id UUID PRIMARY KEY,
     collected_at TIMESTAMPTZ NOT NULL
 );
-CREATE INDEX IF NOT EXISTS release_collections_age ON public.release_collections (collected_at);
 ALTER TABLE public.release_collections OWNER TO registry_owner;
 REVOKE ALL ON public.release_collections FROM PUBLIC;
 
@@ -202,17 +213,18 @@ CREATE OR REPLACE FUNCTION public.session_account(
     p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    active boolean;
 BEGIN
-    SELECT a.id, a.is_active, a.metadata INTO account_id, active, metadata
-    FROM public.accounts AS a WHERE a.account_name = p_account;
-    outcome := CASE
-        WHEN NOT public.session_may_use(account_id) THEN 'not_permitted'
-        WHEN account_id IS NULL THEN 'account_not_found'
-        WHEN NOT active THEN 'account_inactive'
-        ELSE 'ok'
-    END;
+    SELECT a.id, a.metadata,
+        CASE
+            WHEN NOT public.session_may_use(a.id) THEN 'not_permitted'
+            WHEN a.id IS NULL THEN 'account_not_found'
+            WHEN NOT a.is_active THEN 'account_inactive'
+            ELSE 'ok'
+        END
+    INTO account_id, metadata, outcome
+    -- One row in any case: who may use every account is told that there is none.
+    FROM (VALUES (p_account)) AS n (name)
+    LEFT JOIN public.accounts AS a ON a.account_name = n.name;
     IF outcome <> 'ok' THEN
         account_id := NULL;
         metadata := NULL;
@@ -220,25 +232,27 @@ BEGIN
 END
 $$;
 
--- Appends one event to the releases of an account, by the database's clock.
+-- Appends one event to the releases of an account, and gives the head as it is then. The
+-- caller has locked the head.
 CREATE OR REPLACE FUNCTION public.append_release(
-    p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text,
-    p_command_id uuid, p_command_index integer, p_related_account_id uuid,
-    OUT release_id uuid, OUT event_position bigint, OUT released_at timestamptz
+    INOUT head public.audit_head,
+    p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text,
+    p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid,
+    p_released_at timestamptz
 )
 LANGUAGE plpgsql AS $$
 DECLARE
     version integer;
 BEGIN
-    release_id := gen_random_uuid();
-    released_at := clock_timestamp();
-    SELECT coalesce(max(e.stream_version), 0) INTO version
+    SELECT e.stream_version INTO version
     FROM public.audit_events AS e
-    WHERE e.stream_type = 'release' AND e.stream_id = p_account_id;
-    event_position := public.append_event(
-        release_id, 'release', p_account_id, version, p_event_type, 1, p_data,
+    WHERE e.stream_type = 'release' AND e.stream_id = p_account_id
+    ORDER BY e.stream_version DESC
+    LIMIT 1;
+    head := public.audit_write(
+        head, p_release_id, 'release', p_account_id, coalesce(version, 0) + 1, p_event_type, 1, p_data,
         public.release_claim(p_actor), p_reason, p_command_id, p_command_index,
-        sha256(convert_to(p_data::text, 'UTF8')), p_related_account_id, released_at);
+        sha256(convert_to(p_data::text, 'UTF8')), p_related_account_id, p_released_at);
 END
 $$;
 
@@ -260,9 +274,13 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
+    head public.audit_head;
     account record;
-    found record;
-    released record;
+    exchange_id integer;
+    owner_id uuid;
+    share_id uuid;
+    lender_id uuid;
+    released_at timestamptz;
     command_id constant uuid := gen_random_uuid();
     command_index integer := 0;
 BEGIN
@@ -272,65 +290,54 @@ BEGIN
             HINT = 'It is full, read_only or positions_only.';
     END IF;
     -- From here on nothing changes until this transaction ends.
-    PERFORM FROM public.audit_head FOR UPDATE;
-    SELECT * INTO account FROM public.session_account(p_account);
+    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
+    account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         outcome := account.outcome;
         RETURN NEXT;
         RETURN;
     END IF;
-    DELETE FROM public.release_collections AS c
-    WHERE c.collected_at < clock_timestamp() - interval '1 minute';
     IF p_exchanges IS NULL THEN
         p_exchanges := ARRAY(SELECT * FROM public.exchanges_of(account.account_id));
     END IF;
-    FOR found IN
-        SELECT n.name AS exchange, d.id AS exchange_id, r.*
-        FROM unnest(p_exchanges) WITH ORDINALITY AS n (name, place)
-        LEFT JOIN public.dexes AS d ON d.name = n.name
-        LEFT JOIN LATERAL public.resolve_credential(
-            account.account_id, d.id, p_subaccount, p_access, p_lender) AS r ON d.id IS NOT NULL
-        ORDER BY n.place
-    LOOP
-        exchange := found.exchange;
-        outcome := coalesce(found.outcome, 'exchange_not_found');
-        source := found.source;
-        owner_name := found.owner_name;
-        credential_id := found.credential_id;
-        version := found.version;
-        subaccount_index := found.subaccount_index;
-        permission := found.permission;
-        access := found.access;
-        sharing_type := found.sharing_type;
-        expires_at := found.expires_at;
-        choices := found.choices;
+    FOREACH exchange IN ARRAY p_exchanges LOOP
+        SELECT d.id, r.outcome, r.source, r.owner_id, r.owner_name, r.credential_id, r.version,
+            r.subaccount_index, r.permission, r.access, r.share_id, r.sharing_type, r.expires_at, r.choices
+        INTO exchange_id, outcome, source, owner_id, owner_name, credential_id, version,
+            subaccount_index, permission, access, share_id, sharing_type, expires_at, choices
+        FROM public.dexes AS d
+        CROSS JOIN LATERAL public.resolve_credential(
+            account.account_id, d.id, p_subaccount, p_access, p_lender) AS r
+        WHERE d.name = exchange;
+        IF NOT FOUND THEN
+            outcome := 'exchange_not_found';
+        END IF;
         release_id := NULL;
         event_position := NULL;
         other_users := NULL;
-        IF found.outcome = 'ok' THEN
-            SELECT * INTO released FROM public.append_release(
-                'CredentialReleased', account.account_id,
+        IF outcome = 'ok' THEN
+            release_id := gen_random_uuid();
+            released_at := clock_timestamp();
+            lender_id := CASE WHEN source = 'shared' THEN owner_id END;
+            head := public.append_release(
+                head, release_id, 'CredentialReleased', account.account_id,
                 json_build_object(
-                    'account', p_account, 'exchange', found.exchange, 'exchange_id', found.exchange_id,
-                    'credential_id', found.credential_id, 'credential_version', found.version,
-                    'subaccount_index', found.subaccount_index, 'permission', found.permission,
-                    'source', found.source, 'access', found.access,
-                    'lender_id', CASE WHEN found.source = 'shared' THEN found.owner_id END,
-                    'lender', found.owner_name, 'share_id', found.share_id,
-                    'sharing_type', found.sharing_type,
+                    'account', p_account, 'exchange', exchange, 'exchange_id', exchange_id,
+                    'credential_id', credential_id, 'credential_version', version,
+                    'subaccount_index', subaccount_index, 'permission', permission,
+                    'source', source, 'access', access, 'lender_id', lender_id,
+                    'lender', owner_name, 'share_id', share_id, 'sharing_type', sharing_type,
                     'purpose', public.release_claim(p_purpose), 'host', public.release_claim(p_host),
                     'client_address', host(inet_client_addr())),
                 p_actor, CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END,
-                command_id, command_index,
-                CASE WHEN found.source = 'shared' THEN found.owner_id END);
+                command_id, command_index, lender_id, released_at);
+            event_position := head.size - 1;
             command_index := command_index + 1;
             UPDATE public.account_exchange_credentials AS c
-            SET last_used = released.released_at AT TIME ZONE 'UTC'
-            WHERE c.id = found.credential_id;
-            release_id := released.release_id;
-            event_position := released.event_position;
+            SET last_used = released_at AT TIME ZONE 'UTC'
+            WHERE c.id = credential_id;
             other_users := public.other_users(
-                account.account_id, found.owner_id, found.exchange_id, found.credential_id, found.version);
+                account.account_id, owner_id, exchange_id, credential_id, version);
         END IF;
         RETURN NEXT;
     END LOOP;
@@ -342,23 +349,22 @@ CREATE OR REPLACE FUNCTION public.other_users(
     p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer
 ) RETURNS integer
 LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    users uuid[] := ARRAY(
+        SELECT s.primary_account_id FROM public.account_exchange_sharing AS s
+        WHERE s.shared_account_id = p_owner_id AND s.exchange_id = p_exchange_id);
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM public.account_exchange_sharing AS s
-        WHERE s.shared_account_id = p_owner_id AND s.exchange_id = p_exchange_id) THEN
+    users := array_remove(users || p_owner_id, p_account_id);
+    IF users = '{}' THEN
         RETURN 0;
     END IF;
     RETURN (
         SELECT count(*)
         FROM public.accounts AS a
-        WHERE a.is_active AND a.id <> p_account_id
-            AND (a.id = p_owner_id OR a.id IN (
-                SELECT s.primary_account_id FROM public.account_exchange_sharing AS s
-                WHERE s.shared_account_id = p_owner_id AND s.exchange_id = p_exchange_id))
+        WHERE a.id = ANY (users) AND a.is_active
             AND EXISTS (
                 SELECT FROM public.audit_events AS e
-                WHERE e.event_type = 'CredentialReleased'
-                    AND e.data ->> 'credential_id' = p_credential_id::text
+                WHERE e.data ->> 'credential_id' = p_credential_id::text
                     AND e.data ->> 'credential_version' = p_version::text AND e.stream_id = a.id
                 -- One look into the index for each account, not a join with all releases.
                 OFFSET 0));
@@ -393,6 +399,7 @@ CREATE OR REPLACE FUNCTION public.key_users(
     p_version integer, OUT other_users integer, OUT hosts text[]
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 BEGIN ATOMIC
     SELECT public.other_users(p_account_id, p_owner_id, p_exchange_id, p_credential_id, p_version),
         public.recent_hosts(p_account_id, p_credential_id, p_version);
@@ -453,17 +460,23 @@ CREATE OR REPLACE FUNCTION public.collect_release(p_release_id uuid) RETURNS TAB
 )
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan AS $$
+SET plan_cache_mode = force_generic_plan
+-- All is looked up by key. A plan is kept: one that was made while the tables were small
+-- would still walk them when they have grown.
+SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     released record;
     found_one boolean;
     place pg_lsn;
 BEGIN
-    SELECT e.event_type, e.recorded_by, e.stream_id, e.recorded_at,
+    SELECT e.position, e.event_type, e.recorded_by, e.stream_id, e.recorded_at,
         (e.data ->> 'credential_id')::uuid AS credential_id,
         (e.data ->> 'credential_version')::integer AS version,
-        (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type
+        (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type,
+        -- A transaction that has appended holds the head's lock: it is the last that did.
+        EXISTS (SELECT FROM public.audit_head AS h
+                WHERE h.appended_by = pg_current_xact_id_if_assigned()) AS is_of_this_transaction
     INTO released
     FROM public.audit_events AS e
     WHERE e.event_id = p_release_id;
@@ -476,8 +489,7 @@ BEGIN
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         PERFORM FROM public.audit_head FOR SHARE;
     END IF;
-    -- A transaction that has appended holds the head's lock: it is the last that did.
-    IF EXISTS (SELECT FROM public.audit_head AS h WHERE h.appended_by = pg_current_xact_id_if_assigned()) THEN
+    IF released.is_of_this_transaction THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = 'a release is collected after the transaction that requested it is committed',
             HINT = 'Commit first: no commit, no secret.';
@@ -498,7 +510,14 @@ BEGIN
             MESSAGE = format('the release %s was collected already', p_release_id),
             HINT = 'Request it again.';
     END IF;
-    PERFORM public.ensure_durable(place);
+    IF released.position % 64 = 0 THEN
+        -- Now and then, those go that are too old to be collected again.
+        DELETE FROM public.release_collections AS c
+        WHERE c.collected_at < clock_timestamp() - interval '1 minute';
+    END IF;
+    IF pg_current_wal_flush_lsn() < place THEN
+        PERFORM public.ensure_durable(place);
+    END IF;
     RETURN QUERY
         SELECT c.exchange_id, c.account_id, c.subaccount_index, c.permission::text, c.version,
             c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
@@ -537,13 +556,14 @@ CREATE OR REPLACE FUNCTION public.record_fallback(
 ) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    head public.audit_head;
     account record;
     wanted_id integer;
     own_suffix constant text :=
         upper(regexp_replace(p_account, '[^A-Za-z0-9]', '_', 'g') COLLATE "C");
 BEGIN
-    PERFORM FROM public.audit_head FOR UPDATE;
-    SELECT * INTO account FROM public.session_account(p_account);
+    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
+    account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         RETURN account.outcome;
     ELSIF p_suffix <> own_suffix THEN
@@ -568,13 +588,13 @@ BEGIN
     ) THEN
         RETURN 'ambiguous_name';
     END IF;
-    PERFORM public.append_release(
-        'EnvironmentFallbackUsed', account.account_id,
+    head := public.append_release(
+        head, gen_random_uuid(), 'EnvironmentFallbackUsed', account.account_id,
         json_build_object(
             'account', p_account, 'exchange', p_exchange, 'exchange_id', wanted_id,
             'origin', public.release_claim(p_origin), 'purpose', public.release_claim(p_purpose),
             'host', public.release_claim(p_host), 'client_address', host(inet_client_addr())),
-        p_actor, NULL, gen_random_uuid(), 0, NULL);
+        p_actor, NULL, gen_random_uuid(), 0, NULL, clock_timestamp());
     RETURN 'ok';
 END
 $$;

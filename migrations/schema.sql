@@ -22,19 +22,9 @@ CREATE FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_strea
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    head_size bigint;
-    head_peaks bytea[];
+    head public.audit_head;
     known_digest bytea;
     actual_version integer;
-    -- The database's clock, never behind the event before it.
-    recorded timestamptz;
-    leaf bytea;
-    node bytea;
-    remaining bigint;
-    roots bytea[] := '{}';
-    -- Not '\x00', which means something else with standard_conforming_strings = off.
-    leaf_prefix constant bytea := decode('00', 'hex');
-    node_prefix constant bytea := decode('01', 'hex');
     -- Fails on what jsonb cannot hold, and the views of the log could not show.
     readable constant jsonb := p_data::jsonb;
 BEGIN
@@ -46,10 +36,7 @@ BEGIN
     END IF;
     -- The lock is held to the end of the transaction: positions follow the order of
     -- commits, so a reader that has seen position n has seen everything before it.
-    SELECT h.size, h.peaks, h.appended_at
-    INTO STRICT head_size, head_peaks, recorded
-    FROM public.audit_head AS h
-    FOR UPDATE;
+    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
 
     -- After the lock: a statement of its own, so that it sees what was waited for.
     SELECT
@@ -76,58 +63,47 @@ BEGIN
             HINT = 'Read the stream again and decide again.';
     END IF;
 
-    recorded := greatest(clock_timestamp(), recorded);
-    leaf := sha256(leaf_prefix || public.audit_leaf(
-        head_size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
+    head := public.audit_write(
+        head, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
-        p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text));
-
-    -- RFC 9162 section 2.1.1: each trailing one bit of the old size is a perfect
-    -- subtree that this leaf completes together with its neighbour.
-    node := leaf;
-    remaining := head_size;
-    WHILE remaining & 1 = 1 LOOP
-        node := sha256(node_prefix || head_peaks[cardinality(head_peaks)] || node);
-        head_peaks := trim_array(head_peaks, 1);
-        roots := roots || node;
-        remaining := remaining >> 1;
-    END LOOP;
-
-    INSERT INTO public.audit_events VALUES (
-        head_size, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
-        p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
-        p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text,
-        leaf, roots);
-
-    UPDATE public.audit_head AS h
-    SET size = head_size + 1, peaks = head_peaks || node,
-        appended_by = pg_current_xact_id(), appended_at = recorded;
-
-    RETURN head_size;
+        p_command_digest, p_related_account_id, p_occurred_at);
+    RETURN head.size - 1;
 END
 $_$;
 
 ALTER FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) OWNER TO registry_owner;
 
-CREATE FUNCTION public.append_release(p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, OUT release_id uuid, OUT event_position bigint, OUT released_at timestamp with time zone) RETURNS record
+CREATE TABLE public.audit_head (
+    only_row boolean DEFAULT true NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    peaks bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+    appended_by xid8,
+    appended_at timestamp with time zone,
+    CONSTRAINT audit_head_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
+
+ALTER TABLE public.audit_head OWNER TO registry_owner;
+
+CREATE FUNCTION public.append_release(INOUT head public.audit_head, p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) RETURNS public.audit_head
     LANGUAGE plpgsql
     AS $$
 DECLARE
     version integer;
 BEGIN
-    release_id := gen_random_uuid();
-    released_at := clock_timestamp();
-    SELECT coalesce(max(e.stream_version), 0) INTO version
+    SELECT e.stream_version INTO version
     FROM public.audit_events AS e
-    WHERE e.stream_type = 'release' AND e.stream_id = p_account_id;
-    event_position := public.append_event(
-        release_id, 'release', p_account_id, version, p_event_type, 1, p_data,
+    WHERE e.stream_type = 'release' AND e.stream_id = p_account_id
+    ORDER BY e.stream_version DESC
+    LIMIT 1;
+    head := public.audit_write(
+        head, p_release_id, 'release', p_account_id, coalesce(version, 0) + 1, p_event_type, 1, p_data,
         public.release_claim(p_actor), p_reason, p_command_id, p_command_index,
-        sha256(convert_to(p_data::text, 'UTF8')), p_related_account_id, released_at);
+        sha256(convert_to(p_data::text, 'UTF8')), p_related_account_id, p_released_at);
 END
 $$;
 
-ALTER FUNCTION public.append_release(p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, OUT release_id uuid, OUT event_position bigint, OUT released_at timestamp with time zone) OWNER TO registry_owner;
+ALTER FUNCTION public.append_release(INOUT head public.audit_head, p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) OWNER TO registry_owner;
 
 CREATE FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -187,10 +163,53 @@ $$;
 
 ALTER FUNCTION public.audit_wake_followers() OWNER TO registry_owner;
 
+CREATE FUNCTION public.audit_write(INOUT head public.audit_head, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) RETURNS public.audit_head
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    subtrees bytea[] := head.peaks;
+    remaining bigint := head.size;
+    -- The database's clock, never behind the event before it.
+    recorded constant timestamptz := greatest(clock_timestamp(), head.appended_at);
+    -- Not '\x00', which means something else with standard_conforming_strings = off.
+    leaf_prefix constant bytea := decode('00', 'hex');
+    node_prefix constant bytea := decode('01', 'hex');
+    leaf constant bytea := sha256(leaf_prefix || public.audit_leaf(
+        head.size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
+        p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
+        p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text));
+    node bytea := leaf;
+    roots bytea[] := '{}';
+BEGIN
+    -- RFC 9162 section 2.1.1: each trailing one bit of the old size is a perfect
+    -- subtree that this leaf completes together with its neighbour.
+    WHILE remaining & 1 = 1 LOOP
+        node := sha256(node_prefix || subtrees[cardinality(subtrees)] || node);
+        subtrees := trim_array(subtrees, 1);
+        roots := roots || node;
+        remaining := remaining >> 1;
+    END LOOP;
+
+    INSERT INTO public.audit_events VALUES (
+        head.size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
+        p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
+        p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text,
+        leaf, roots);
+
+    UPDATE public.audit_head AS h
+    SET size = head.size + 1, peaks = subtrees || node,
+        appended_by = pg_current_xact_id(), appended_at = recorded
+    RETURNING h.* INTO STRICT head;
+END
+$$;
+
+ALTER FUNCTION public.audit_write(INOUT head public.audit_head, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) OWNER TO registry_owner;
+
 CREATE FUNCTION public.collect_release(p_release_id uuid) RETURNS TABLE(exchange_id integer, owner_id uuid, subaccount_index integer, permission text, version integer, api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb, data_key_id uuid, wrapped_key text, master_key_id text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -198,10 +217,13 @@ DECLARE
     found_one boolean;
     place pg_lsn;
 BEGIN
-    SELECT e.event_type, e.recorded_by, e.stream_id, e.recorded_at,
+    SELECT e.position, e.event_type, e.recorded_by, e.stream_id, e.recorded_at,
         (e.data ->> 'credential_id')::uuid AS credential_id,
         (e.data ->> 'credential_version')::integer AS version,
-        (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type
+        (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type,
+        -- A transaction that has appended holds the head's lock: it is the last that did.
+        EXISTS (SELECT FROM public.audit_head AS h
+                WHERE h.appended_by = pg_current_xact_id_if_assigned()) AS is_of_this_transaction
     INTO released
     FROM public.audit_events AS e
     WHERE e.event_id = p_release_id;
@@ -214,8 +236,7 @@ BEGIN
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         PERFORM FROM public.audit_head FOR SHARE;
     END IF;
-    -- A transaction that has appended holds the head's lock: it is the last that did.
-    IF EXISTS (SELECT FROM public.audit_head AS h WHERE h.appended_by = pg_current_xact_id_if_assigned()) THEN
+    IF released.is_of_this_transaction THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = 'a release is collected after the transaction that requested it is committed',
             HINT = 'Commit first: no commit, no secret.';
@@ -236,7 +257,14 @@ BEGIN
             MESSAGE = format('the release %s was collected already', p_release_id),
             HINT = 'Request it again.';
     END IF;
-    PERFORM public.ensure_durable(place);
+    IF released.position % 64 = 0 THEN
+        -- Now and then, those go that are too old to be collected again.
+        DELETE FROM public.release_collections AS c
+        WHERE c.collected_at < clock_timestamp() - interval '1 minute';
+    END IF;
+    IF pg_current_wal_flush_lsn() < place THEN
+        PERFORM public.ensure_durable(place);
+    END IF;
     RETURN QUERY
         SELECT c.exchange_id, c.account_id, c.subaccount_index, c.permission::text, c.version,
             c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
@@ -440,23 +468,22 @@ ALTER FUNCTION public.exchanges_of(p_account_id uuid) OWNER TO registry_owner;
 CREATE FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) RETURNS integer
     LANGUAGE plpgsql STABLE
     AS $$
+DECLARE
+    users uuid[] := ARRAY(
+        SELECT s.primary_account_id FROM public.account_exchange_sharing AS s
+        WHERE s.shared_account_id = p_owner_id AND s.exchange_id = p_exchange_id);
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM public.account_exchange_sharing AS s
-        WHERE s.shared_account_id = p_owner_id AND s.exchange_id = p_exchange_id) THEN
+    users := array_remove(users || p_owner_id, p_account_id);
+    IF users = '{}' THEN
         RETURN 0;
     END IF;
     RETURN (
         SELECT count(*)
         FROM public.accounts AS a
-        WHERE a.is_active AND a.id <> p_account_id
-            AND (a.id = p_owner_id OR a.id IN (
-                SELECT s.primary_account_id FROM public.account_exchange_sharing AS s
-                WHERE s.shared_account_id = p_owner_id AND s.exchange_id = p_exchange_id))
+        WHERE a.id = ANY (users) AND a.is_active
             AND EXISTS (
                 SELECT FROM public.audit_events AS e
-                WHERE e.event_type = 'CredentialReleased'
-                    AND e.data ->> 'credential_id' = p_credential_id::text
+                WHERE e.data ->> 'credential_id' = p_credential_id::text
                     AND e.data ->> 'credential_version' = p_version::text AND e.stream_id = a.id
                 -- One look into the index for each account, not a join with all releases.
                 OFFSET 0));
@@ -474,6 +501,7 @@ ALTER FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uuid, p_ve
 CREATE FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) RETURNS record
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     BEGIN ATOMIC
  SELECT public.other_users(p_account_id, p_owner_id, p_exchange_id, p_credential_id, p_version) AS other_users,
      public.recent_hosts(p_account_id, p_credential_id, p_version) AS recent_hosts;
@@ -791,13 +819,14 @@ CREATE FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+    head public.audit_head;
     account record;
     wanted_id integer;
     own_suffix constant text :=
         upper(regexp_replace(p_account, '[^A-Za-z0-9]', '_', 'g') COLLATE "C");
 BEGIN
-    PERFORM FROM public.audit_head FOR UPDATE;
-    SELECT * INTO account FROM public.session_account(p_account);
+    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
+    account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         RETURN account.outcome;
     ELSIF p_suffix <> own_suffix THEN
@@ -822,13 +851,13 @@ BEGIN
     ) THEN
         RETURN 'ambiguous_name';
     END IF;
-    PERFORM public.append_release(
-        'EnvironmentFallbackUsed', account.account_id,
+    head := public.append_release(
+        head, gen_random_uuid(), 'EnvironmentFallbackUsed', account.account_id,
         json_build_object(
             'account', p_account, 'exchange', p_exchange, 'exchange_id', wanted_id,
             'origin', public.release_claim(p_origin), 'purpose', public.release_claim(p_purpose),
             'host', public.release_claim(p_host), 'client_address', host(inet_client_addr())),
-        p_actor, NULL, gen_random_uuid(), 0, NULL);
+        p_actor, NULL, gen_random_uuid(), 0, NULL, clock_timestamp());
     RETURN 'ok';
 END
 $$;
@@ -855,9 +884,13 @@ CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_sub
     AS $$
 #variable_conflict use_column
 DECLARE
+    head public.audit_head;
     account record;
-    found record;
-    released record;
+    exchange_id integer;
+    owner_id uuid;
+    share_id uuid;
+    lender_id uuid;
+    released_at timestamptz;
     command_id constant uuid := gen_random_uuid();
     command_index integer := 0;
 BEGIN
@@ -867,65 +900,54 @@ BEGIN
             HINT = 'It is full, read_only or positions_only.';
     END IF;
     -- From here on nothing changes until this transaction ends.
-    PERFORM FROM public.audit_head FOR UPDATE;
-    SELECT * INTO account FROM public.session_account(p_account);
+    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
+    account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         outcome := account.outcome;
         RETURN NEXT;
         RETURN;
     END IF;
-    DELETE FROM public.release_collections AS c
-    WHERE c.collected_at < clock_timestamp() - interval '1 minute';
     IF p_exchanges IS NULL THEN
         p_exchanges := ARRAY(SELECT * FROM public.exchanges_of(account.account_id));
     END IF;
-    FOR found IN
-        SELECT n.name AS exchange, d.id AS exchange_id, r.*
-        FROM unnest(p_exchanges) WITH ORDINALITY AS n (name, place)
-        LEFT JOIN public.dexes AS d ON d.name = n.name
-        LEFT JOIN LATERAL public.resolve_credential(
-            account.account_id, d.id, p_subaccount, p_access, p_lender) AS r ON d.id IS NOT NULL
-        ORDER BY n.place
-    LOOP
-        exchange := found.exchange;
-        outcome := coalesce(found.outcome, 'exchange_not_found');
-        source := found.source;
-        owner_name := found.owner_name;
-        credential_id := found.credential_id;
-        version := found.version;
-        subaccount_index := found.subaccount_index;
-        permission := found.permission;
-        access := found.access;
-        sharing_type := found.sharing_type;
-        expires_at := found.expires_at;
-        choices := found.choices;
+    FOREACH exchange IN ARRAY p_exchanges LOOP
+        SELECT d.id, r.outcome, r.source, r.owner_id, r.owner_name, r.credential_id, r.version,
+            r.subaccount_index, r.permission, r.access, r.share_id, r.sharing_type, r.expires_at, r.choices
+        INTO exchange_id, outcome, source, owner_id, owner_name, credential_id, version,
+            subaccount_index, permission, access, share_id, sharing_type, expires_at, choices
+        FROM public.dexes AS d
+        CROSS JOIN LATERAL public.resolve_credential(
+            account.account_id, d.id, p_subaccount, p_access, p_lender) AS r
+        WHERE d.name = exchange;
+        IF NOT FOUND THEN
+            outcome := 'exchange_not_found';
+        END IF;
         release_id := NULL;
         event_position := NULL;
         other_users := NULL;
-        IF found.outcome = 'ok' THEN
-            SELECT * INTO released FROM public.append_release(
-                'CredentialReleased', account.account_id,
+        IF outcome = 'ok' THEN
+            release_id := gen_random_uuid();
+            released_at := clock_timestamp();
+            lender_id := CASE WHEN source = 'shared' THEN owner_id END;
+            head := public.append_release(
+                head, release_id, 'CredentialReleased', account.account_id,
                 json_build_object(
-                    'account', p_account, 'exchange', found.exchange, 'exchange_id', found.exchange_id,
-                    'credential_id', found.credential_id, 'credential_version', found.version,
-                    'subaccount_index', found.subaccount_index, 'permission', found.permission,
-                    'source', found.source, 'access', found.access,
-                    'lender_id', CASE WHEN found.source = 'shared' THEN found.owner_id END,
-                    'lender', found.owner_name, 'share_id', found.share_id,
-                    'sharing_type', found.sharing_type,
+                    'account', p_account, 'exchange', exchange, 'exchange_id', exchange_id,
+                    'credential_id', credential_id, 'credential_version', version,
+                    'subaccount_index', subaccount_index, 'permission', permission,
+                    'source', source, 'access', access, 'lender_id', lender_id,
+                    'lender', owner_name, 'share_id', share_id, 'sharing_type', sharing_type,
                     'purpose', public.release_claim(p_purpose), 'host', public.release_claim(p_host),
                     'client_address', host(inet_client_addr())),
                 p_actor, CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END,
-                command_id, command_index,
-                CASE WHEN found.source = 'shared' THEN found.owner_id END);
+                command_id, command_index, lender_id, released_at);
+            event_position := head.size - 1;
             command_index := command_index + 1;
             UPDATE public.account_exchange_credentials AS c
-            SET last_used = released.released_at AT TIME ZONE 'UTC'
-            WHERE c.id = found.credential_id;
-            release_id := released.release_id;
-            event_position := released.event_position;
+            SET last_used = released_at AT TIME ZONE 'UTC'
+            WHERE c.id = credential_id;
             other_users := public.other_users(
-                account.account_id, found.owner_id, found.exchange_id, found.credential_id, found.version);
+                account.account_id, owner_id, exchange_id, credential_id, version);
         END IF;
         RETURN NEXT;
     END LOOP;
@@ -941,14 +963,14 @@ DECLARE
     wanted_permission constant text :=
         CASE WHEN p_access = 'full' THEN 'full' WHEN p_access IS NOT NULL THEN 'read_only' END;
     lender_is_active boolean;
+    picked record;
 BEGIN
     source := 'own';
     owner_id := p_account_id;
     outcome := 'no_credential';
     IF p_lender IS NULL THEN
-        SELECT p.outcome, p.credential_id, p.version, p.subaccount_index, p.permission, p.expires_at, p.choices
-        INTO outcome, credential_id, version, subaccount_index, permission, expires_at, choices
-        FROM public.pick_credential(p_account_id, p_exchange_id, p_subaccount, wanted_permission) AS p;
+        picked := public.pick_credential(p_account_id, p_exchange_id, p_subaccount, wanted_permission);
+        outcome := picked.outcome;
     END IF;
     IF outcome = 'no_credential' THEN
         SELECT 'shared', l.id, l.account_name, l.is_active, s.id, s.sharing_type
@@ -964,11 +986,18 @@ BEGIN
         ELSIF sharing_type <> 'full' AND p_access = 'full' THEN
             outcome := 'share_is_narrower';
         ELSE
-            SELECT p.outcome, p.credential_id, p.version, p.subaccount_index, p.permission, p.expires_at, p.choices
-            INTO outcome, credential_id, version, subaccount_index, permission, expires_at, choices
-            FROM public.pick_credential(owner_id, p_exchange_id, p_subaccount,
-                CASE WHEN sharing_type = 'full' THEN wanted_permission ELSE 'read_only' END) AS p;
+            picked := public.pick_credential(owner_id, p_exchange_id, p_subaccount,
+                CASE WHEN sharing_type = 'full' THEN wanted_permission ELSE 'read_only' END);
+            outcome := picked.outcome;
         END IF;
+    END IF;
+    IF outcome IN ('ok', 'several_credentials') THEN
+        credential_id := picked.credential_id;
+        version := picked.version;
+        subaccount_index := picked.subaccount_index;
+        permission := picked.permission;
+        expires_at := picked.expires_at;
+        choices := picked.choices;
     END IF;
     IF outcome = 'ok' THEN
         access := CASE
@@ -1023,17 +1052,18 @@ CREATE FUNCTION public.session_account(p_account text, OUT outcome text, OUT acc
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-DECLARE
-    active boolean;
 BEGIN
-    SELECT a.id, a.is_active, a.metadata INTO account_id, active, metadata
-    FROM public.accounts AS a WHERE a.account_name = p_account;
-    outcome := CASE
-        WHEN NOT public.session_may_use(account_id) THEN 'not_permitted'
-        WHEN account_id IS NULL THEN 'account_not_found'
-        WHEN NOT active THEN 'account_inactive'
-        ELSE 'ok'
-    END;
+    SELECT a.id, a.metadata,
+        CASE
+            WHEN NOT public.session_may_use(a.id) THEN 'not_permitted'
+            WHEN a.id IS NULL THEN 'account_not_found'
+            WHEN NOT a.is_active THEN 'account_inactive'
+            ELSE 'ok'
+        END
+    INTO account_id, metadata, outcome
+    -- One row in any case: who may use every account is told that there is none.
+    FROM (VALUES (p_account)) AS n (name)
+    LEFT JOIN public.accounts AS a ON a.account_name = n.name;
     IF outcome <> 'ok' THEN
         account_id := NULL;
         metadata := NULL;
@@ -1074,8 +1104,15 @@ CREATE FUNCTION public.session_is_bot() RETURNS boolean
 ALTER FUNCTION public.session_is_bot() OWNER TO registry_owner;
 
 CREATE FUNCTION public.session_may_use(p_account_id uuid) RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN ((EXISTS (SELECT FROM public.account_access a WHERE ((a.account_id = session_may_use.p_account_id) AND ((a.role_name)::text = SESSION_USER)))) OR pg_has_role(SESSION_USER, 'registry_operator'::name, 'MEMBER'::text));
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    RETURN EXISTS (
+            SELECT FROM public.account_access AS a
+            WHERE a.account_id = p_account_id AND a.role_name = session_user)
+        OR pg_has_role(session_user, 'registry_operator', 'MEMBER');
+END
+$$;
 
 ALTER FUNCTION public.session_may_use(p_account_id uuid) OWNER TO registry_owner;
 
@@ -1165,18 +1202,6 @@ CREATE TABLE public.accounts (
 ALTER TABLE public.accounts OWNER TO registry_owner;
 
 COMMENT ON TABLE public.accounts IS 'Trading accounts or bots. A projection of audit_events: change it by command, not by SQL.';
-
-CREATE TABLE public.audit_head (
-    only_row boolean DEFAULT true NOT NULL,
-    size bigint DEFAULT 0 NOT NULL,
-    peaks bytea[] DEFAULT '{}'::bytea[] NOT NULL,
-    appended_by xid8,
-    appended_at timestamp with time zone,
-    CONSTRAINT audit_head_only_row_check CHECK (only_row)
-)
-WITH (fillfactor='10');
-
-ALTER TABLE public.audit_head OWNER TO registry_owner;
 
 CREATE VIEW public.audit_trail AS
  SELECT "position",
@@ -1421,7 +1446,7 @@ CREATE INDEX audit_events_former_name ON public.audit_events USING btree (COALES
 
 CREATE INDEX audit_events_related_account ON public.audit_events USING btree (related_account_id, "position") WHERE (related_account_id IS NOT NULL);
 
-CREATE INDEX audit_events_released_credential ON public.audit_events USING btree (((data ->> 'credential_id'::text)), ((data ->> 'credential_version'::text)), stream_id) WHERE (event_type = 'CredentialReleased'::text);
+CREATE INDEX audit_events_released_credential ON public.audit_events USING btree (((data ->> 'credential_id'::text)), ((data ->> 'credential_version'::text)), stream_id) WHERE ((data ->> 'credential_version'::text) IS NOT NULL);
 
 CREATE INDEX credential_data_keys_master_key ON public.credential_data_keys USING btree (master_key_id);
 
@@ -1448,8 +1473,6 @@ CREATE INDEX idx_accounts_name ON public.accounts USING btree (account_name);
 CREATE INDEX idx_positions_account ON public.strategy_positions USING btree (account_id);
 
 CREATE INDEX idx_positions_account_status ON public.strategy_positions USING btree (account_id, status);
-
-CREATE INDEX release_collections_age ON public.release_collections USING btree (collected_at);
 
 CREATE TRIGGER account_access_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.account_access FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('grant-access or revoke-access');
 
@@ -1519,9 +1542,14 @@ REVOKE ALL ON FUNCTION public.account_limit(p_metadata jsonb, p_name text) FROM 
 REVOKE ALL ON FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) TO registry_operator;
 
-REVOKE ALL ON FUNCTION public.append_release(p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, OUT release_id uuid, OUT event_position bigint, OUT released_at timestamp with time zone) FROM PUBLIC;
+GRANT SELECT ON TABLE public.audit_head TO registry_operator;
+GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.append_release(INOUT head public.audit_head, p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.audit_write(INOUT head public.audit_head, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.collect_release(p_release_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.collect_release(p_release_id uuid) TO registry_bot;
@@ -1639,9 +1667,6 @@ REVOKE ALL ON FUNCTION public.sharing_keeps_credential() FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.accounts TO registry_operator;
 GRANT SELECT ON TABLE public.accounts TO registry_auditor;
-
-GRANT SELECT ON TABLE public.audit_head TO registry_operator;
-GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
 
 GRANT SELECT ON TABLE public.audit_trail TO registry_operator;
 GRANT SELECT ON TABLE public.audit_trail TO registry_auditor;

@@ -10,7 +10,7 @@ SELECT public.append_event(
 -- name: stream
 -- All events of a stream, oldest first.
 SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
-    (e.occurred_at AT TIME ZONE 'UTC')::text, e.data
+    (e.occurred_at AT TIME ZONE 'UTC')::text, e.data::text
 FROM public.audit_events AS e
 WHERE e.stream_type = %(stream_type)s AND e.stream_id = %(stream_id)s
 ORDER BY e.stream_version
@@ -18,7 +18,7 @@ ORDER BY e.stream_version
 -- name: account_stream_by_name
 -- All events of the account that has this name now.
 SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
-    (e.occurred_at AT TIME ZONE 'UTC')::text, e.data
+    (e.occurred_at AT TIME ZONE 'UTC')::text, e.data::text
 FROM public.audit_events AS e
 WHERE e.stream_type = 'account'
     AND e.stream_id = (SELECT a.id FROM public.accounts AS a WHERE a.account_name = %(account_name)s)

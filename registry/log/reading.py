@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import psycopg
 
 from registry.database.connection import Connection
@@ -37,7 +38,11 @@ def send_account_stream(connection: Connection, account_name: str) -> psycopg.Cu
 
 def events_of(cursor: psycopg.Cursor[Any]) -> list[StoredEvent]:
     """The events that a stream's cursor gives."""
-    return [StoredEvent(*row) for row in cursor.fetchall()]
+    # By orjson, as the replay of a rebuild does; psycopg would take three times as long.
+    return [
+        StoredEvent(stream_id, version, event_type, schema_version, occurred_at, orjson.loads(data))
+        for stream_id, version, event_type, schema_version, occurred_at, data in cursor.fetchall()
+    ]
 
 
 def send_command(connection: Connection, command_id: uuid.UUID) -> psycopg.Cursor[Any]:

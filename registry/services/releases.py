@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
 from projections.credentials import tokens_of
 from registry.catalog.catalog import built_in_exchanges, specification
@@ -149,14 +149,15 @@ class ReleaseService:
             )
         releases = Releases()
         for row in rows:
-            resolution = Resolution.of(account, wish, row)
+            *resolved, other_users, release_id, position = row
+            resolution = Resolution.of(account, wish, resolved, other_users)
             if resolution.exchange is None:
                 raise resolution.error()
             try:
                 if not resolution.granted:
                     raise resolution.error()
                 releases.credentials[resolution.exchange] = self._collect(
-                    connection, resolution, row
+                    connection, resolution, release_id, position
                 )
             except DatabaseUnavailable:
                 raise
@@ -165,9 +166,13 @@ class ReleaseService:
         return releases
 
     def _collect(
-        self, connection: Connection, resolution: Resolution, row: Mapping[str, Any]
+        self,
+        connection: Connection,
+        resolution: Resolution,
+        release_id: uuid.UUID,
+        position: int,
     ) -> ReleasedCredential:
-        sealed = _sealed(connection, row["release_id"])
+        sealed = _sealed(connection, release_id)
         data_key = DataKey.unwrap(
             self._keyring, sealed["data_key_id"], sealed["wrapped_key"], sealed["master_key_id"]
         )
@@ -178,11 +183,11 @@ class ReleaseService:
             sealed["permission"],
         )
         if resolution.breaks_when_used_twice:
-            resolution = replace(resolution, hosts=_hosts(connection, row["release_id"]))
+            resolution = replace(resolution, hosts=_hosts(connection, release_id))
         return ReleasedCredential(
             resolution=resolution,
-            release_id=row["release_id"],
-            position=row["event_position"],
+            release_id=release_id,
+            position=position,
             fields=data_key.open(place, tokens_of(sealed)),
             subaccount_index=sealed["subaccount_index"],
         )
@@ -194,7 +199,7 @@ def _request(
     exchanges: Sequence[str] | None,
     wish: Wish,
     caller: Caller,
-) -> list[dict[str, Any]]:
+) -> list[tuple[Any, ...]]:
     parameters = {
         "account": account,
         "exchanges": None if exchanges is None else list(exchanges),
@@ -206,8 +211,9 @@ def _request(
         "purpose": caller.purpose,
         "reason": caller.reason,
     }
-    # In autocommit mode: the request is committed when its answer is here.
-    with registry_errors(connection), connection.cursor(row_factory=dict_row) as cursor:
+    # In autocommit mode: the request is committed when its answer is here. (The rows are said,
+    # since a bot may hand over connections that make something else of them.)
+    with registry_errors(connection), connection.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(_QUERIES["request"], parameters).fetchall()
 
 

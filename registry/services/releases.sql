@@ -5,13 +5,11 @@
 SELECT d.name AS exchange,
     CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
     r.source, r.owner_name, r.credential_id, r.version, r.subaccount_index, r.permission,
-    r.access, r.sharing_type, r.expires_at, r.choices, u.other_users, u.hosts
+    r.access, r.sharing_type, r.expires_at, r.choices
 FROM public.accounts AS a
 JOIN public.dexes AS d ON d.name = %(exchange)s
 CROSS JOIN LATERAL public.resolve_credential(
     a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
-LEFT JOIN LATERAL public.key_users(
-    a.id, r.owner_id, d.id, r.credential_id, r.version) AS u ON r.outcome = 'ok'
 WHERE a.account_name = %(account_name)s
 
 -- name: resolve_all
@@ -19,25 +17,38 @@ WHERE a.account_name = %(account_name)s
 SELECT d.name AS exchange,
     CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
     r.source, r.owner_name, r.credential_id, r.version, r.subaccount_index, r.permission,
-    r.access, r.sharing_type, r.expires_at, r.choices, u.other_users, u.hosts
+    r.access, r.sharing_type, r.expires_at, r.choices
 FROM public.accounts AS a
 CROSS JOIN LATERAL public.exchanges_of(a.id) AS e (name)
 JOIN public.dexes AS d ON d.name = e.name
 CROSS JOIN LATERAL public.resolve_credential(
     a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
-LEFT JOIN LATERAL public.key_users(
-    a.id, r.owner_id, d.id, r.credential_id, r.version) AS u ON r.outcome = 'ok'
 WHERE a.account_name = %(account_name)s
 ORDER BY d.name
 
+-- name: key_users
+-- Who else may be using the key that an account would use.
+SELECT u.other_users, u.hosts
+FROM public.accounts AS a
+JOIN public.account_exchange_credentials AS c ON c.id = %(credential_id)s
+CROSS JOIN LATERAL public.key_users(
+    a.id, c.account_id, c.exchange_id, c.id, %(version)s) AS u
+WHERE a.account_name = %(account_name)s
+
 -- name: request
-SELECT *
+-- What was resolved, in the order of the queries above, and the release.
+SELECT r.exchange, r.outcome, r.source, r.owner_name, r.credential_id, r.version,
+    r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at, r.choices,
+    r.other_users, r.release_id, r.event_position
 FROM public.request_release(
     %(account)s, %(exchanges)s::text[], %(subaccount)s, %(access)s, %(lender)s,
-    %(actor)s, %(host)s, %(purpose)s, %(reason)s)
+    %(actor)s, %(host)s, %(purpose)s, %(reason)s) AS r
 
 -- name: collect
-SELECT * FROM public.collect_release(%(release_id)s)
+-- Collecting commits only what a crash may forget, so its commit need not wait for the disk;
+-- that the release itself is on disk is the function's business.
+SELECT r.*, set_config('synchronous_commit', 'off', true)
+FROM public.collect_release(%(release_id)s) AS r
 
 -- name: hosts
 SELECT public.release_hosts(%(release_id)s)

@@ -6,16 +6,14 @@ becomes a sentence, or the error that stands for a refusal.
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
-
-from psycopg.rows import dict_row
 
 from registry import errors
 from registry.catalog.catalog import built_in_exchanges
 from registry.clock import now
-from registry.database.connection import Database, registry_errors
+from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.services.lookup import check_names
 
@@ -63,25 +61,28 @@ class Resolution:
     """Where this account received it within the last day, as far as that matters."""
 
     @classmethod
-    def of(cls, account: str, wish: Wish, row: Mapping[str, Any]) -> "Resolution":
-        """The answer of a row of `resolve_credential` or `request_release`."""
+    def of(
+        cls, account: str, wish: Wish, row: Sequence[Any], other_users: int | None = None
+    ) -> "Resolution":
+        """The answer of a row of `resolve_one`, `resolve_all` or `request`, which begin alike."""
+        exchange, outcome, source, owner, credential_id, version, subaccount_index, *others = row
+        permission, access, sharing_type, expires_at, choices = others
         return cls(
             account=account,
-            exchange=row["exchange"],
-            outcome=row["outcome"],
+            exchange=exchange,
+            outcome=outcome,
             wish=wish,
-            source=row["source"],
-            owner=row["owner_name"],
-            credential_id=row["credential_id"],
-            version=row["version"],
-            subaccount_index=row["subaccount_index"],
-            permission=row["permission"],
-            access=row["access"],
-            sharing_type=row["sharing_type"],
-            expires_at=row["expires_at"],
-            choices=tuple(row["choices"] or ()),
-            other_users=row["other_users"] or 0,
-            hosts=tuple(row.get("hosts") or ()),
+            source=source,
+            owner=owner,
+            credential_id=credential_id,
+            version=version,
+            subaccount_index=subaccount_index,
+            permission=permission,
+            access=access,
+            sharing_type=sharing_type,
+            expires_at=expires_at,
+            choices=tuple(choices or ()),
+            other_users=other_users or 0,
         )
 
     @property
@@ -283,9 +284,22 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
         "lender": wish.lender,
     }
     with database.connection() as connection, registry_errors(connection):
-        with connection.cursor(row_factory=dict_row) as cursor:
-            query = _QUERIES["resolve_all" if exchange is None else "resolve_one"]
-            rows = cursor.execute(query, parameters).fetchall()
+        query = _QUERIES["resolve_all" if exchange is None else "resolve_one"]
+        rows = connection.execute(query, parameters).fetchall()
         if not rows:
             check_names(connection, account, exchange)
-    return [Resolution.of(account, wish, row) for row in rows]
+        found = [Resolution.of(account, wish, row) for row in rows]
+        return [
+            _with_users(connection, one) if one.breaks_when_used_twice else one for one in found
+        ]
+
+
+def _with_users(connection: Connection, resolution: Resolution) -> Resolution:
+    """The same with who else may be using the key; it looks at many releases."""
+    parameters = {
+        "account_name": resolution.account,
+        "credential_id": resolution.credential_id,
+        "version": resolution.version,
+    }
+    other_users, hosts = connection.execute(_QUERIES["key_users"], parameters).fetchone() or (0, ())
+    return replace(resolution, other_users=other_users, hosts=tuple(hosts))

@@ -25,8 +25,11 @@ REQUEST = """SELECT exchange, outcome, release_id
     FROM public.request_release(%s, %s, NULL, NULL, NULL, 'a', 'h', 'p')"""
 APPEND = """SELECT append_event(gen_random_uuid(), 'release', gen_random_uuid(), 0, 'X', 1, '{}',
     'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())"""
-APPEND_RELEASE = """SELECT append_release(
-    'X', gen_random_uuid(), '{}', 'a', NULL, gen_random_uuid(), 0, NULL)"""
+HEAD = "ROW(TRUE, 0, '{}', NULL, NULL)::audit_head"
+WRITE = f"""SELECT audit_write({HEAD}, gen_random_uuid(), 'release', gen_random_uuid(), 1, 'X', 1,
+    '{{}}', 'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())"""
+APPEND_RELEASE = f"""SELECT append_release({HEAD}, gen_random_uuid(), 'X', gen_random_uuid(),
+    '{{}}', 'a', NULL, gen_random_uuid(), 0, NULL, now())"""
 
 
 def request(connection: Connection, account: str, exchange: str = "backpack") -> uuid.UUID:
@@ -133,6 +136,7 @@ def test_claims_cannot_carry_control_characters_or_essays(
         "SELECT recent_hosts(gen_random_uuid(), gen_random_uuid(), 1)",
         APPEND_RELEASE,
         APPEND,
+        WRITE,
         "SELECT ensure_durable('0/0')",
     ],
 )

@@ -17,7 +17,8 @@ from registry.services.releases import ReleaseService
 from registry.services.resolution import Wish
 
 EVENTS = """SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
-    (e.occurred_at AT TIME ZONE 'UTC')::text, e.data FROM audit_events AS e ORDER BY e.position"""
+    (e.occurred_at AT TIME ZONE 'UTC')::text, e.data::text
+    FROM audit_events AS e ORDER BY e.position"""
 
 
 def replayed(world: World) -> Rows:

@@ -491,3 +491,32 @@ def test_a_bot_learns_of_hosts_only_by_its_own_release(world: World, database_ur
         world.access.grant("bot", role.name, BY)
         hosts = connection.execute("SELECT release_hosts(%s)", [theirs]).fetchone()
     assert hosts == (None,)
+
+
+def test_finding_who_else_has_the_key_reads_no_more_after_many_releases(
+    lending: World, connection: Connection
+) -> None:
+    request = """SELECT other_users FROM request_release(
+        'lender', '{backpack}', NULL, NULL, NULL, 'a', 'h', 'p')"""
+    connection.execute("SET enable_seqscan = off")  # the log is tiny here
+
+    def rows_read() -> int:
+        row = connection.execute(
+            "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables "
+            "WHERE relname = 'audit_events'"
+        ).fetchone()
+        assert row is not None
+        count: int = row[0]
+        return count
+
+    def rows_read_by_a_request() -> int:
+        with connection.transaction():  # the statistics are not written away in between
+            before = rows_read()
+            assert connection.execute(request).fetchone() == (0,)
+            return rows_read() - before
+
+    connection.execute(request)
+    few = rows_read_by_a_request()
+    for _ in range(30):
+        connection.execute(request)
+    assert rows_read_by_a_request() == few
