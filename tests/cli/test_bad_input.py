@@ -160,7 +160,7 @@ def test_an_unknown_exchange(bot: CommandLine) -> None:
         ('{"api_key": "a", "api_key": "b"}', "invalid_input", "stands twice"),
         ('{"api_key": "\\ud800", "secret_key": "s7"}', "invalid_input", "half a character"),
         (b"\xff\xfe{}", "invalid_input", "standard input is not UTF-8 text"),
-        ('{"a": "' + "x" * 1024 * 1024 + '"}', "invalid_input", "larger than a credential"),
+        ('{"a": "' + "x" * 1024 * 1024 + '"}', "invalid_input", "larger than such a file"),
     ],
 )
 def test_fields_that_are_no_credential(
