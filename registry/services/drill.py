@@ -40,6 +40,7 @@ from registry.services.snapshot import one_moment
 from registry.services.table_comparison import compare_tables
 from registry.services.vault import FINGERPRINT_KEY_ID
 from registry.services.verification import Extent, verify
+from registry.wording import counted
 
 _QUERIES = load_queries("registry.services", "drill.sql")
 _LISTED: Final = 20
@@ -212,7 +213,7 @@ def _dump(original: Original, programs: Programs, dump: Path) -> Found:
     programs.run("pg_dump", *options, address=original.address)
     size = dump.stat().st_size
     return Found(
-        f"{size:,} bytes, of the registry as it was at {original.checkpoint.size:,} events"
+        f"{size:,} bytes, of the registry as it was at {counted(original.checkpoint.size, 'event')}"
     )
 
 
@@ -229,7 +230,7 @@ def _restore(programs: Programs, dump: Path, place: str, made: contextlib.ExitSt
     programs.run("pg_restore", *options, str(dump), address=place)
     with connect(Target(place)) as connection:
         version = connection.info.parameter_status("server_version") or "?"
-    return Found(f"into PostgreSQL {version.split()[0]}; {len(new)} roles made there")
+    return Found(f"into PostgreSQL {version.split()[0]}; {counted(len(new), 'role')} made there")
 
 
 def _unquoted(name: str) -> str:
@@ -248,8 +249,8 @@ def _verify(copy: Copy, plan: Plan) -> Found:
         for one in verdict.failures
     ]
     told = (
-        f"{verdict.events:,} events, root {verdict.root.hex()}; "
-        f"{verdict.checkpoints} checkpoints compared"
+        f"{counted(verdict.events, 'event')}, root {verdict.root.hex()}; "
+        f"{counted(verdict.checkpoints, 'checkpoint')} compared"
     )
     return Found(told, failures)
 
@@ -258,13 +259,13 @@ def _check_tables(copy: Copy) -> Found:
     with _database(copy.address) as database:
         report = RebuildService(database).check()
     failures = [f"{row.table}: the row {row.key} is {row.kind}" for row in report.listed]
-    return Found(f"{report.rows:,} rows follow from the log", failures)
+    return Found(f"{counted(report.rows, 'row')} checked against the log", failures)
 
 
 def _compare_rows(address: str, original: Original) -> Found:
     with connect(Target(address)) as connection, registry_errors(connection):
         result = compare_tables(original.connection, connection)
-    told = f"{result.rows:,} rows of {result.tables} tables compared with the source"
+    told = f"{counted(result.rows, 'row')} of {result.tables} tables compared with the source"
     return Found(told, result.differences)
 
 
@@ -309,7 +310,8 @@ def _try_keys(copy: Copy, keyring: MasterKeyring) -> Found:
                 credentials += 1
                 problems = _problems(functools.partial(_open, row, keyring))
                 failures += [f"credential {row['id']}: {problem}" for problem in problems]
-    return Found(f"{keys:,} keys and {credentials:,} credentials open", failures)
+    told = f"{counted(keys, 'key')} and {counted(credentials, 'credential')} opened"
+    return Found(told, failures)
 
 
 def _open(row: dict[str, Any], keyring: MasterKeyring) -> None:

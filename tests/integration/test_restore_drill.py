@@ -95,7 +95,7 @@ def test_a_backup_restores_into_a_server_of_its_own(filled: CommandLine, databas
     assert list(steps) == ALL
     assert failures(steps) == {}
     assert "5 events" in steps["verify"].told
-    assert steps["keys"].told == "3 keys and 1 credentials open"
+    assert steps["keys"].told == "3 keys and 1 credential opened"
 
 
 def test_a_busy_registry_compares_equal(
