@@ -157,6 +157,7 @@ def test_an_account_that_is_not_the_bots_looks_like_one_that_does_not_exist(
 
 
 def test_a_request_that_is_rolled_back_gives_nothing(world: World, mallory: Connection) -> None:
+    """Pain 23: where no audit is written, no secret leaves."""
     with mallory.transaction(force_rollback=True):
         release = request(mallory, "mallory")
     assert refusal(mallory, "SELECT * FROM collect_release(%s)", release).sqlstate == "RG021"
@@ -356,6 +357,7 @@ def test_an_operator_works_without_being_the_owner(
 def test_the_last_use_comes_from_the_release_and_equals_its_time(
     mallory: Connection, connection: Connection
 ) -> None:
+    """Pain 12: `last_used` must be written."""
     release = request(mallory, "mallory")
     row = connection.execute(
         "SELECT c.last_used = e.occurred_at AT TIME ZONE 'UTC' FROM audit_events AS e "
