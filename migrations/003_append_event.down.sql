@@ -1,8 +1,8 @@
 DROP FUNCTION IF EXISTS public.append_event(
     uuid, text, uuid, integer, text, integer, json, text, text, uuid, integer, bytea, uuid, timestamptz);
 DROP FUNCTION IF EXISTS public.audit_write(
-    public.audit_head, uuid, text, uuid, integer, text, integer, json, text, text, uuid, integer, bytea,
-    uuid, timestamptz);
+    bigint, bytea[], timestamptz, uuid, text, uuid, integer, text, integer, json, text, text, uuid,
+    integer, bytea, uuid, timestamptz);
 DROP FUNCTION IF EXISTS public.audit_leaf(
     bigint, uuid, text, uuid, integer, text, integer, json, text, text, uuid, integer, bytea, uuid,
     timestamptz, timestamptz, text);

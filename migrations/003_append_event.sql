@@ -32,27 +32,27 @@ RETURN '\x00000008'::bytea || int8send(p_position)
         || '\x00000008'::bytea || timestamptz_send(p_recorded_at)
         || int4send(octet_length(p_recorded_by)) || convert_to(p_recorded_by, 'UTF8');
 
--- Writes one event at the end of the log and gives the head as it is then. The caller has
--- locked the head, and has made sure that the version is the stream's next and that the data
--- can be read. For the functions of the registry only, with their search_path.
+-- Writes one event at the end of the log and returns its position. The caller has locked the
+-- head and says what it holds, and has made sure that the version is the stream's next and
+-- that the data can be read. For the functions of the registry only, with their search_path.
 CREATE OR REPLACE FUNCTION public.audit_write(
-    INOUT head public.audit_head,
+    p_size bigint, p_peaks bytea[], p_appended_at timestamptz,
     p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer,
     p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text,
     p_command_id uuid, p_command_index integer, p_command_digest bytea,
     p_related_account_id uuid, p_occurred_at timestamptz
-)
+) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    subtrees bytea[] := head.peaks;
-    remaining bigint := head.size;
+    subtrees bytea[] := p_peaks;
+    remaining bigint := p_size;
     -- The database's clock, never behind the event before it.
-    recorded constant timestamptz := greatest(clock_timestamp(), head.appended_at);
+    recorded constant timestamptz := greatest(clock_timestamp(), p_appended_at);
     -- Not '\x00', which means something else with standard_conforming_strings = off.
     leaf_prefix constant bytea := decode('00', 'hex');
     node_prefix constant bytea := decode('01', 'hex');
     leaf constant bytea := sha256(leaf_prefix || public.audit_leaf(
-        head.size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
+        p_size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text));
     node bytea := leaf;
@@ -68,15 +68,15 @@ BEGIN
     END LOOP;
 
     INSERT INTO public.audit_events VALUES (
-        head.size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
+        p_size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text,
         leaf, roots);
 
     UPDATE public.audit_head AS h
-    SET size = head.size + 1, peaks = subtrees || node,
-        appended_by = pg_current_xact_id(), appended_at = recorded
-    RETURNING h.* INTO STRICT head;
+    SET size = p_size + 1, peaks = subtrees || node,
+        appended_by = pg_current_xact_id(), appended_at = recorded;
+    RETURN p_size;
 END
 $$;
 
@@ -93,7 +93,9 @@ CREATE OR REPLACE FUNCTION public.append_event(
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    head public.audit_head;
+    size bigint;
+    peaks bytea[];
+    appended_at timestamptz;
     known_digest bytea;
     actual_version integer;
     -- Fails on what jsonb cannot hold, and the views of the log could not show.
@@ -107,7 +109,9 @@ BEGIN
     END IF;
     -- The lock is held to the end of the transaction: positions follow the order of
     -- commits, so a reader that has seen position n has seen everything before it.
-    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
+    SELECT h.size, h.peaks, h.appended_at INTO STRICT size, peaks, appended_at
+    FROM public.audit_head AS h
+    FOR UPDATE;
 
     -- After the lock: a statement of its own, so that it sees what was waited for.
     SELECT
@@ -134,10 +138,9 @@ BEGIN
             HINT = 'Read the stream again and decide again.';
     END IF;
 
-    head := public.audit_write(
-        head, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
+    RETURN public.audit_write(
+        size, peaks, appended_at, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at);
-    RETURN head.size - 1;
 END
 $$;

@@ -64,8 +64,8 @@ ALTER FUNCTION public.audit_leaf(
     bigint, uuid, text, uuid, integer, text, integer, json, text, text, uuid, integer, bytea, uuid,
     timestamptz, timestamptz, text) OWNER TO registry_owner;
 ALTER FUNCTION public.audit_write(
-    public.audit_head, uuid, text, uuid, integer, text, integer, json, text, text, uuid, integer, bytea,
-    uuid, timestamptz) OWNER TO registry_owner;
+    bigint, bytea[], timestamptz, uuid, text, uuid, integer, text, integer, json, text, text, uuid,
+    integer, bytea, uuid, timestamptz) OWNER TO registry_owner;
 ALTER FUNCTION public.append_event(
     uuid, text, uuid, integer, text, integer, json, text, text, uuid, integer, bytea, uuid, timestamptz)
     OWNER TO registry_owner;
@@ -73,8 +73,8 @@ ALTER FUNCTION public.append_event(
 REVOKE ALL ON public.audit_events, public.audit_head, public.credential_data_keys,
     public.registry_keys FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.audit_write(
-    public.audit_head, uuid, text, uuid, integer, text, integer, json, text, text, uuid, integer, bytea,
-    uuid, timestamptz), public.append_event(
+    bigint, bytea[], timestamptz, uuid, text, uuid, integer, text, integer, json, text, text, uuid,
+    integer, bytea, uuid, timestamptz), public.append_event(
     uuid, text, uuid, integer, text, integer, json, text, text, uuid, integer, bytea, uuid, timestamptz)
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION public.append_event(

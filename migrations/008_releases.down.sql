@@ -34,7 +34,7 @@ DROP FUNCTION IF EXISTS public.key_users(uuid, uuid, integer, uuid, integer);
 DROP FUNCTION IF EXISTS public.recent_hosts(uuid, uuid, integer);
 DROP FUNCTION IF EXISTS public.other_users(uuid, uuid, integer, uuid, integer);
 DROP FUNCTION IF EXISTS public.append_release(
-    public.audit_head, uuid, text, uuid, json, text, text, uuid, integer, uuid, timestamptz);
+    uuid, text, uuid, json, text, text, uuid, integer, uuid, timestamptz);
 DROP FUNCTION IF EXISTS public.session_account(text);
 DROP FUNCTION IF EXISTS public.release_claim(text, integer);
 DROP TABLE IF EXISTS public.release_collections;

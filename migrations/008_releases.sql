@@ -232,26 +232,30 @@ BEGIN
 END
 $$;
 
--- Appends one event to the releases of an account, and gives the head as it is then. The
--- caller has locked the head.
+-- Appends one event to the releases of an account and returns its position. The caller has
+-- locked the head, so the version needs no check.
 CREATE OR REPLACE FUNCTION public.append_release(
-    INOUT head public.audit_head,
     p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text,
     p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid,
     p_released_at timestamptz
-)
+) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
+    size bigint;
+    peaks bytea[];
+    appended_at timestamptz;
     version integer;
 BEGIN
-    SELECT e.stream_version INTO version
-    FROM public.audit_events AS e
-    WHERE e.stream_type = 'release' AND e.stream_id = p_account_id
-    ORDER BY e.stream_version DESC
-    LIMIT 1;
-    head := public.audit_write(
-        head, p_release_id, 'release', p_account_id, coalesce(version, 0) + 1, p_event_type, 1, p_data,
-        public.release_claim(p_actor), p_reason, p_command_id, p_command_index,
+    SELECT h.size, h.peaks, h.appended_at,
+        coalesce(
+            (SELECT max(e.stream_version)
+             FROM public.audit_events AS e
+             WHERE e.stream_type = 'release' AND e.stream_id = p_account_id), 0)
+    INTO STRICT size, peaks, appended_at, version
+    FROM public.audit_head AS h;
+    RETURN public.audit_write(
+        size, peaks, appended_at, p_release_id, 'release', p_account_id, version + 1, p_event_type, 1,
+        p_data, public.release_claim(p_actor), p_reason, p_command_id, p_command_index,
         sha256(convert_to(p_data::text, 'UTF8')), p_related_account_id, p_released_at);
 END
 $$;
@@ -274,7 +278,6 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    head public.audit_head;
     account record;
     exchange_id integer;
     owner_id uuid;
@@ -290,7 +293,7 @@ BEGIN
             HINT = 'It is full, read_only or positions_only.';
     END IF;
     -- From here on nothing changes until this transaction ends.
-    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
+    PERFORM FROM public.audit_head FOR UPDATE;
     account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         outcome := account.outcome;
@@ -319,8 +322,8 @@ BEGIN
             release_id := gen_random_uuid();
             released_at := clock_timestamp();
             lender_id := CASE WHEN source = 'shared' THEN owner_id END;
-            head := public.append_release(
-                head, release_id, 'CredentialReleased', account.account_id,
+            event_position := public.append_release(
+                release_id, 'CredentialReleased', account.account_id,
                 json_build_object(
                     'account', p_account, 'exchange', exchange, 'exchange_id', exchange_id,
                     'credential_id', credential_id, 'credential_version', version,
@@ -331,7 +334,6 @@ BEGIN
                     'client_address', host(inet_client_addr())),
                 p_actor, CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END,
                 command_id, command_index, lender_id, released_at);
-            event_position := head.size - 1;
             command_index := command_index + 1;
             UPDATE public.account_exchange_credentials AS c
             SET last_used = released_at AT TIME ZONE 'UTC'
@@ -556,13 +558,12 @@ CREATE OR REPLACE FUNCTION public.record_fallback(
 ) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    head public.audit_head;
     account record;
     wanted_id integer;
     own_suffix constant text :=
         upper(regexp_replace(p_account, '[^A-Za-z0-9]', '_', 'g') COLLATE "C");
 BEGIN
-    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
+    PERFORM FROM public.audit_head FOR UPDATE;
     account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         RETURN account.outcome;
@@ -588,8 +589,8 @@ BEGIN
     ) THEN
         RETURN 'ambiguous_name';
     END IF;
-    head := public.append_release(
-        head, gen_random_uuid(), 'EnvironmentFallbackUsed', account.account_id,
+    PERFORM public.append_release(
+        gen_random_uuid(), 'EnvironmentFallbackUsed', account.account_id,
         json_build_object(
             'account', p_account, 'exchange', p_exchange, 'exchange_id', wanted_id,
             'origin', public.release_claim(p_origin), 'purpose', public.release_claim(p_purpose),

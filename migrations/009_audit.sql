@@ -9,10 +9,11 @@ CREATE INDEX IF NOT EXISTS audit_events_exchange
 -- wakes reads on from the last position it has seen, and a lost message loses nothing.
 -- A message costs a commit about as much as the append itself, so it is sent only while
 -- somebody follows: followers share an advisory lock, which keeps an append from taking it.
+-- (It runs with each append and names all it calls, so it sets no search_path of its own.)
 CREATE OR REPLACE FUNCTION public.audit_wake_followers() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7234117009) THEN
+    IF NOT pg_catalog.pg_try_advisory_xact_lock(7234117009) THEN
         NOTIFY account_registry_events;
     END IF;
     RETURN NULL;

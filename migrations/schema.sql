@@ -22,7 +22,9 @@ CREATE FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_strea
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    head public.audit_head;
+    size bigint;
+    peaks bytea[];
+    appended_at timestamptz;
     known_digest bytea;
     actual_version integer;
     -- Fails on what jsonb cannot hold, and the views of the log could not show.
@@ -36,7 +38,9 @@ BEGIN
     END IF;
     -- The lock is held to the end of the transaction: positions follow the order of
     -- commits, so a reader that has seen position n has seen everything before it.
-    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
+    SELECT h.size, h.peaks, h.appended_at INTO STRICT size, peaks, appended_at
+    FROM public.audit_head AS h
+    FOR UPDATE;
 
     -- After the lock: a statement of its own, so that it sees what was waited for.
     SELECT
@@ -63,47 +67,39 @@ BEGIN
             HINT = 'Read the stream again and decide again.';
     END IF;
 
-    head := public.audit_write(
-        head, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
+    RETURN public.audit_write(
+        size, peaks, appended_at, p_event_id, p_stream_type, p_stream_id, actual_version + 1, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at);
-    RETURN head.size - 1;
 END
 $_$;
 
 ALTER FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) OWNER TO registry_owner;
 
-CREATE TABLE public.audit_head (
-    only_row boolean DEFAULT true NOT NULL,
-    size bigint DEFAULT 0 NOT NULL,
-    peaks bytea[] DEFAULT '{}'::bytea[] NOT NULL,
-    appended_by xid8,
-    appended_at timestamp with time zone,
-    CONSTRAINT audit_head_only_row_check CHECK (only_row)
-)
-WITH (fillfactor='10');
-
-ALTER TABLE public.audit_head OWNER TO registry_owner;
-
-CREATE FUNCTION public.append_release(INOUT head public.audit_head, p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) RETURNS public.audit_head
+CREATE FUNCTION public.append_release(p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
+    size bigint;
+    peaks bytea[];
+    appended_at timestamptz;
     version integer;
 BEGIN
-    SELECT e.stream_version INTO version
-    FROM public.audit_events AS e
-    WHERE e.stream_type = 'release' AND e.stream_id = p_account_id
-    ORDER BY e.stream_version DESC
-    LIMIT 1;
-    head := public.audit_write(
-        head, p_release_id, 'release', p_account_id, coalesce(version, 0) + 1, p_event_type, 1, p_data,
-        public.release_claim(p_actor), p_reason, p_command_id, p_command_index,
+    SELECT h.size, h.peaks, h.appended_at,
+        coalesce(
+            (SELECT max(e.stream_version)
+             FROM public.audit_events AS e
+             WHERE e.stream_type = 'release' AND e.stream_id = p_account_id), 0)
+    INTO STRICT size, peaks, appended_at, version
+    FROM public.audit_head AS h;
+    RETURN public.audit_write(
+        size, peaks, appended_at, p_release_id, 'release', p_account_id, version + 1, p_event_type, 1,
+        p_data, public.release_claim(p_actor), p_reason, p_command_id, p_command_index,
         sha256(convert_to(p_data::text, 'UTF8')), p_related_account_id, p_released_at);
 END
 $$;
 
-ALTER FUNCTION public.append_release(INOUT head public.audit_head, p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) OWNER TO registry_owner;
+ALTER FUNCTION public.append_release(p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) OWNER TO registry_owner;
 
 CREATE FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -151,10 +147,9 @@ ALTER FUNCTION public.audit_refuse_change() OWNER TO registry_owner;
 
 CREATE FUNCTION public.audit_wake_followers() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7234117009) THEN
+    IF NOT pg_catalog.pg_try_advisory_xact_lock(7234117009) THEN
         NOTIFY account_registry_events;
     END IF;
     RETURN NULL;
@@ -163,19 +158,19 @@ $$;
 
 ALTER FUNCTION public.audit_wake_followers() OWNER TO registry_owner;
 
-CREATE FUNCTION public.audit_write(INOUT head public.audit_head, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) RETURNS public.audit_head
+CREATE FUNCTION public.audit_write(p_size bigint, p_peaks bytea[], p_appended_at timestamp with time zone, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 DECLARE
-    subtrees bytea[] := head.peaks;
-    remaining bigint := head.size;
+    subtrees bytea[] := p_peaks;
+    remaining bigint := p_size;
     -- The database's clock, never behind the event before it.
-    recorded constant timestamptz := greatest(clock_timestamp(), head.appended_at);
+    recorded constant timestamptz := greatest(clock_timestamp(), p_appended_at);
     -- Not '\x00', which means something else with standard_conforming_strings = off.
     leaf_prefix constant bytea := decode('00', 'hex');
     node_prefix constant bytea := decode('01', 'hex');
     leaf constant bytea := sha256(leaf_prefix || public.audit_leaf(
-        head.size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
+        p_size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text));
     node bytea := leaf;
@@ -191,19 +186,19 @@ BEGIN
     END LOOP;
 
     INSERT INTO public.audit_events VALUES (
-        head.size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
+        p_size, p_event_id, p_stream_type, p_stream_id, p_stream_version, p_event_type,
         p_schema_version, p_data, p_actor, p_reason, p_command_id, p_command_index,
         p_command_digest, p_related_account_id, p_occurred_at, recorded, session_user::text,
         leaf, roots);
 
     UPDATE public.audit_head AS h
-    SET size = head.size + 1, peaks = subtrees || node,
-        appended_by = pg_current_xact_id(), appended_at = recorded
-    RETURNING h.* INTO STRICT head;
+    SET size = p_size + 1, peaks = subtrees || node,
+        appended_by = pg_current_xact_id(), appended_at = recorded;
+    RETURN p_size;
 END
 $$;
 
-ALTER FUNCTION public.audit_write(INOUT head public.audit_head, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) OWNER TO registry_owner;
+ALTER FUNCTION public.audit_write(p_size bigint, p_peaks bytea[], p_appended_at timestamp with time zone, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) OWNER TO registry_owner;
 
 CREATE FUNCTION public.collect_release(p_release_id uuid) RETURNS TABLE(exchange_id integer, owner_id uuid, subaccount_index integer, permission text, version integer, api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb, data_key_id uuid, wrapped_key text, master_key_id text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -819,13 +814,12 @@ CREATE FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    head public.audit_head;
     account record;
     wanted_id integer;
     own_suffix constant text :=
         upper(regexp_replace(p_account, '[^A-Za-z0-9]', '_', 'g') COLLATE "C");
 BEGIN
-    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
+    PERFORM FROM public.audit_head FOR UPDATE;
     account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         RETURN account.outcome;
@@ -851,8 +845,8 @@ BEGIN
     ) THEN
         RETURN 'ambiguous_name';
     END IF;
-    head := public.append_release(
-        head, gen_random_uuid(), 'EnvironmentFallbackUsed', account.account_id,
+    PERFORM public.append_release(
+        gen_random_uuid(), 'EnvironmentFallbackUsed', account.account_id,
         json_build_object(
             'account', p_account, 'exchange', p_exchange, 'exchange_id', wanted_id,
             'origin', public.release_claim(p_origin), 'purpose', public.release_claim(p_purpose),
@@ -884,7 +878,6 @@ CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_sub
     AS $$
 #variable_conflict use_column
 DECLARE
-    head public.audit_head;
     account record;
     exchange_id integer;
     owner_id uuid;
@@ -900,7 +893,7 @@ BEGIN
             HINT = 'It is full, read_only or positions_only.';
     END IF;
     -- From here on nothing changes until this transaction ends.
-    SELECT h.* INTO STRICT head FROM public.audit_head AS h FOR UPDATE;
+    PERFORM FROM public.audit_head FOR UPDATE;
     account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         outcome := account.outcome;
@@ -929,8 +922,8 @@ BEGIN
             release_id := gen_random_uuid();
             released_at := clock_timestamp();
             lender_id := CASE WHEN source = 'shared' THEN owner_id END;
-            head := public.append_release(
-                head, release_id, 'CredentialReleased', account.account_id,
+            event_position := public.append_release(
+                release_id, 'CredentialReleased', account.account_id,
                 json_build_object(
                     'account', p_account, 'exchange', exchange, 'exchange_id', exchange_id,
                     'credential_id', credential_id, 'credential_version', version,
@@ -941,7 +934,6 @@ BEGIN
                     'client_address', host(inet_client_addr())),
                 p_actor, CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END,
                 command_id, command_index, lender_id, released_at);
-            event_position := head.size - 1;
             command_index := command_index + 1;
             UPDATE public.account_exchange_credentials AS c
             SET last_used = released_at AT TIME ZONE 'UTC'
@@ -1202,6 +1194,18 @@ CREATE TABLE public.accounts (
 ALTER TABLE public.accounts OWNER TO registry_owner;
 
 COMMENT ON TABLE public.accounts IS 'Trading accounts or bots. A projection of audit_events: change it by command, not by SQL.';
+
+CREATE TABLE public.audit_head (
+    only_row boolean DEFAULT true NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    peaks bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+    appended_by xid8,
+    appended_at timestamp with time zone,
+    CONSTRAINT audit_head_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
+
+ALTER TABLE public.audit_head OWNER TO registry_owner;
 
 CREATE VIEW public.audit_trail AS
  SELECT "position",
@@ -1542,14 +1546,11 @@ REVOKE ALL ON FUNCTION public.account_limit(p_metadata jsonb, p_name text) FROM 
 REVOKE ALL ON FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) TO registry_operator;
 
-GRANT SELECT ON TABLE public.audit_head TO registry_operator;
-GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
-
-REVOKE ALL ON FUNCTION public.append_release(INOUT head public.audit_head, p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.append_release(p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION public.audit_write(INOUT head public.audit_head, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.audit_write(p_size bigint, p_peaks bytea[], p_appended_at timestamp with time zone, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.collect_release(p_release_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.collect_release(p_release_id uuid) TO registry_bot;
@@ -1667,6 +1668,9 @@ REVOKE ALL ON FUNCTION public.sharing_keeps_credential() FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.accounts TO registry_operator;
 GRANT SELECT ON TABLE public.accounts TO registry_auditor;
+
+GRANT SELECT ON TABLE public.audit_head TO registry_operator;
+GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
 
 GRANT SELECT ON TABLE public.audit_trail TO registry_operator;
 GRANT SELECT ON TABLE public.audit_trail TO registry_auditor;

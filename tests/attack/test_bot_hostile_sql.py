@@ -25,11 +25,10 @@ REQUEST = """SELECT exchange, outcome, release_id
     FROM public.request_release(%s, %s, NULL, NULL, NULL, 'a', 'h', 'p')"""
 APPEND = """SELECT append_event(gen_random_uuid(), 'release', gen_random_uuid(), 0, 'X', 1, '{}',
     'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())"""
-HEAD = "ROW(TRUE, 0, '{}', NULL, NULL)::audit_head"
-WRITE = f"""SELECT audit_write({HEAD}, gen_random_uuid(), 'release', gen_random_uuid(), 1, 'X', 1,
-    '{{}}', 'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())"""
-APPEND_RELEASE = f"""SELECT append_release({HEAD}, gen_random_uuid(), 'X', gen_random_uuid(),
-    '{{}}', 'a', NULL, gen_random_uuid(), 0, NULL, now())"""
+WRITE = """SELECT audit_write(0, '{}', NULL, gen_random_uuid(), 'release', gen_random_uuid(), 1,
+    'X', 1, '{}', 'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())"""
+APPEND_RELEASE = """SELECT append_release(gen_random_uuid(), 'X', gen_random_uuid(), '{}', 'a',
+    NULL, gen_random_uuid(), 0, NULL, now())"""
 
 
 def request(connection: Connection, account: str, exchange: str = "backpack") -> uuid.UUID:

@@ -141,8 +141,8 @@ def test_an_operator_appends_through_the_function_and_no_other_way(
             "DELETE FROM audit_events",
             "TRUNCATE audit_events",
             "UPDATE audit_head SET size = 0",
-            "SELECT audit_write(h, gen_random_uuid(), 'account', gen_random_uuid(), 1, 'X', 1, "
-            "'{}', 'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now()) FROM audit_head AS h",
+            "SELECT audit_write(0, '{}', NULL, gen_random_uuid(), 'account', gen_random_uuid(), 1, "
+            "'X', 1, '{}', 'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())",
             "DELETE FROM credential_data_keys",
             "UPDATE credential_data_keys SET wrapped_key = 'x'",
             "DELETE FROM registry_keys",
