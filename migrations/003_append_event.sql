@@ -119,9 +119,12 @@ BEGIN
          FROM public.audit_events AS e
          WHERE e.command_id = p_command_id AND e.command_index = p_command_index),
         coalesce(
-            (SELECT max(e.stream_version)
+            -- Not max(), for which the planner may read the whole of a stream.
+            (SELECT e.stream_version
              FROM public.audit_events AS e
-             WHERE e.stream_type = p_stream_type AND e.stream_id = p_stream_id), 0)
+             WHERE e.stream_type = p_stream_type AND e.stream_id = p_stream_id
+             ORDER BY e.stream_version DESC
+             LIMIT 1), 0)
     INTO known_digest, actual_version;
 
     IF known_digest = p_command_digest THEN

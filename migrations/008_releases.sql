@@ -248,9 +248,11 @@ DECLARE
 BEGIN
     SELECT h.size, h.peaks, h.appended_at,
         coalesce(
-            (SELECT max(e.stream_version)
+            (SELECT e.stream_version
              FROM public.audit_events AS e
-             WHERE e.stream_type = 'release' AND e.stream_id = p_account_id), 0)
+             WHERE e.stream_type = 'release' AND e.stream_id = p_account_id
+             ORDER BY e.stream_version DESC
+             LIMIT 1), 0)
     INTO STRICT size, peaks, appended_at, version
     FROM public.audit_head AS h;
     RETURN public.audit_write(
@@ -470,12 +472,15 @@ SET enable_seqscan = off AS $$
 DECLARE
     released record;
     found_one boolean;
-    place pg_lsn;
 BEGIN
     SELECT e.position, e.event_type, e.recorded_by, e.stream_id, e.recorded_at,
         (e.data ->> 'credential_id')::uuid AS credential_id,
         (e.data ->> 'credential_version')::integer AS version,
         (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type,
+        -- The commit of what is seen here lies before this place. It is taken at once: what is
+        -- read later, below this line too, may write to the WAL itself (it prunes a page),
+        -- which nobody hurries to flush.
+        pg_current_wal_insert_lsn() AS place,
         -- A transaction that has appended holds the head's lock: it is the last that did.
         EXISTS (SELECT FROM public.audit_head AS h
                 WHERE h.appended_by = pg_current_xact_id_if_assigned()) AS is_of_this_transaction
@@ -483,9 +488,6 @@ BEGIN
     FROM public.audit_events AS e
     WHERE e.event_id = p_release_id;
     found_one := FOUND;
-    -- The commit of what was just seen lies before this place. It is taken at once: what
-    -- is read later may write to the WAL itself, which nobody hurries to flush.
-    place := pg_current_wal_insert_lsn();
     -- An older snapshot would not see what has been revoked since: it is refused (40001) if
     -- anything was appended since it was taken.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
@@ -517,8 +519,8 @@ BEGIN
         DELETE FROM public.release_collections AS c
         WHERE c.collected_at < clock_timestamp() - interval '1 minute';
     END IF;
-    IF pg_current_wal_flush_lsn() < place THEN
-        PERFORM public.ensure_durable(place);
+    IF pg_current_wal_flush_lsn() < released.place THEN
+        PERFORM public.ensure_durable(released.place);
     END IF;
     RETURN QUERY
         SELECT c.exchange_id, c.account_id, c.subaccount_index, c.permission::text, c.version,
