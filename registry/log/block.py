@@ -30,6 +30,11 @@ _KEY: Final = b',"data_key_id":"'
 _NOTED_LENGTHS: Final = frozenset(map(len, NOTED))
 
 
+_Usual = tuple[int, int, bytes, int, int]
+"""What `row_form.USUAL` reads: position, length of the stream's type, stream, version, and
+length of the event's type."""
+
+
 def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
     """Whether the rows are the events from `first` on, in full; if so the report goes on.
 
@@ -83,16 +88,13 @@ def _note(
     report: ChunkReport,
     rows: Sequence[bytes],
     starts: Sequence[int],
-    places: Sequence[tuple[int, int, bytes, int, int]],
+    places: Sequence[_Usual],
 ) -> None:
+    if {one[1] for one in places} != {row_form.USUAL_LENGTH}:
+        places = list(map(_as_usual, rows, starts, places))
     first_versions, last_versions = report.first_versions, report.last_versions
-    known, sealed = last_versions.get, report.sealed.append
-    for row, start, usual in zip(rows, starts, places, strict=True):
-        position, type_length, stream, version, length = usual
-        type_start = start + row_form.USUAL.size
-        if type_length != row_form.USUAL_LENGTH:
-            _, stream, version, type_start, type_end = row_form.place(row, start)
-            length = type_end - type_start
+    known = last_versions.get
+    for position, _, stream, version, _ in places:
         last = known(stream)
         if last is not None and version == last + 1:
             last_versions[stream] = version
@@ -101,14 +103,33 @@ def _note(
             last_versions[stream] = version
         else:
             report.note_version(stream, version, position)
-        if length in _NOTED_LENGTHS:
-            event_type = row[type_start : type_start + length]
-            if event_type in NOTED:
-                line = _usual_key(row, type_start + length)
-                if line:
-                    sealed((position, line))
-                else:
-                    report.note_data_keys(position, event_type, row, type_start + length)
+    for number in [n for n, one in enumerate(places) if one[4] in _NOTED_LENGTHS]:
+        position, _, stream, _, length = places[number]
+        # The stream's type and id are all that can differ in length before the event's type.
+        type_start = starts[number] + row_form.USUAL.size + len(stream) - row_form.USUAL_STREAM
+        _note_keys(report, position, rows[number], type_start, type_start + length)
+
+
+def _as_usual(row: bytes, start: int, usual: _Usual) -> _Usual:
+    """What stands in a row whose stream's type may have another length."""
+    if usual[1] == row_form.USUAL_LENGTH:
+        return usual
+    place = row_form.place(row, start)
+    stream, length = place.stream, place.type_end - place.type_start
+    return place.position, len(stream), stream, place.version, length
+
+
+def _note_keys(
+    report: ChunkReport, position: int, row: bytes, type_start: int, type_end: int
+) -> None:
+    event_type = row[type_start:type_end]
+    if event_type not in NOTED:
+        return
+    line = _usual_key(row, type_end)
+    if line:
+        report.sealed.append((position, line))
+    else:
+        report.note_data_keys(position, event_type, row, type_end)
 
 
 def _usual_key(row: bytes, type_end: int) -> str | None:

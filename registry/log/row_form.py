@@ -33,9 +33,10 @@ ROOT: Final = len(ROOT_START) + 32
 _PLACE: Final = struct.Struct(">4xq20xi")
 _VERSION: Final = struct.Struct(">4xii")
 _STREAM_ID: Final = 20
-# The same at once, where the stream's type has seven letters: "account", or "release".
-USUAL: Final = struct.Struct(f">4xq20xi{7 + _STREAM_ID}s4xii")
 USUAL_LENGTH: Final = 7
+USUAL_STREAM: Final = USUAL_LENGTH + _STREAM_ID
+# The same at once, where the stream's type has seven letters: "account", or "release".
+USUAL: Final = struct.Struct(f">4xq20xi{USUAL_STREAM}s4xii")
 _DATA_LENGTH: Final = struct.Struct(">iii")
 
 

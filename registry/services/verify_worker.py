@@ -47,7 +47,8 @@ def check_stretch(
         unknown = [one for one in sealed if one[1] not in known]
         stretch.unopened = len(sealed) - len(unknown)
         sealed = unknown
-    versions = [SealedVersion.of(*one) for one in sealed]
+    named = [SealedVersion.of(*one) for one in sealed]
+    versions = [version for version in named if _has_id(report, version)]
     stored = _stored_keys(connection, [version.data_key_id for version in versions])
     for version in versions:
         row = stored.get(version.data_key_id)
@@ -58,6 +59,15 @@ def check_stretch(
     return stretch
 
 
+def _has_id(report: ChunkReport, version: SealedVersion) -> bool:
+    try:
+        UUID(version.data_key_id)
+    except ValueError:
+        report.fail("data keys", "the event does not name its data key", version.position)
+        return False
+    return True
+
+
 def _known_versions(connection: Connection, sealed: list[tuple[int, str]]) -> set[str]:
     """The versions whose data key is there, as far as these stand where they are looked for.
 
@@ -66,7 +76,10 @@ def _known_versions(connection: Connection, sealed: list[tuple[int, str]]) -> se
     if not sealed:
         return set()
     lines = [line for _, line in sealed]
-    first, last = (UUID(line.partition("\t")[0]) for line in (min(lines), max(lines)))
+    try:
+        first, last = (UUID(line.partition("\t")[0]) for line in (min(lines), max(lines)))
+    except ValueError:
+        return set()
     statement = sql.SQL(_QUERIES["copy_data_keys_between"].decode()).format(
         first=first, last=last, limit=2 * len(lines)
     )

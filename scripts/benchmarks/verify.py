@@ -27,6 +27,7 @@ from harness import Target, options, own_server, report, take_turns
 
 from registry.encryption.key_source import VARIABLE
 from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.encryption.secret import Secret
 from registry.log.rows import copy_leaves
 
 _BATCH = 50_000
@@ -54,8 +55,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(_server(chosen.database))
         address = stack.enter_context(biglog.scratch_database(server))
-        with psycopg.connect(address, autocommit=True) as connection:
-            biglog.fill(connection, chosen.events, MasterKeyring([key]))
+        _apart(_fill, address, chosen.events, key.reveal())
         os.environ["DATABASE_URL"] = address
         hashing = stack.enter_context(_hashing(address, chosen.events))
         peaks: dict[str, int] = {}
@@ -89,12 +89,22 @@ def _server(given: str) -> Iterator[str]:
         yield address
 
 
+def _apart(work: Callable[..., None], *arguments: object) -> None:
+    """In a process of its own: the memory of this one would count as that of its children."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == 0  # noqa: S101 - or there is nothing to measure
+
+
+def _fill(address: str, events: int, key: str) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        biglog.fill(connection, events, MasterKeyring([Secret(key)]))
+
+
 @contextlib.contextmanager
 def _hashing(address: str, events: int) -> Iterator[Callable[[], float]]:
-    """Hashes when it is called; in a process of its own, which holds all the leaves.
-
-    In this one they would count as the memory of whatever is started from it.
-    """
+    """Hashes when it is called; in a process of its own, which holds all the leaves."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_hash_when_asked, args=(address, events, theirs), daemon=True)

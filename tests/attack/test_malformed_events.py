@@ -75,6 +75,7 @@ def test_data_that_would_break_the_readers_of_the_log_is_refused(
         ("AccountCreated", "{}"),
         ("AccountRenamed", '{"account_name": "x"}'),
         ("CredentialAdded", '{"tokens": 5}'),
+        ("CredentialAdded", '{"credential_id":"x","version":1,"data_key_id":"y","tokens":{}}'),
         ("CredentialReleased", '{"tokens": {}}'),
         ("SharingGranted", '{"share_id": []}'),
         ("PositionsLinked", '{"positions": 7}'),
