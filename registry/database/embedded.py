@@ -33,6 +33,9 @@ _SOCKET_LINE, _STATUS_LINE = 4, 7
 # Beyond the largest process id that Linux gives.
 _NO_PROCESS: Final = str(2**22 + 1)
 
+# A socket's path has 103 characters at most, and behind this folder come three names of its own.
+_LONGEST_TEMPORARY: Final = 50
+
 _CONFIGURATION: Final = """
 # Set by account-registry.
 listen_addresses = ''
@@ -199,8 +202,22 @@ def program_folder() -> Path:
 
 
 def _runtime_folder() -> Path:
-    # For the socket where the data folder's path is too long for one.
-    return Path(tempfile.gettempdir()) / f"account-registry-{os.getuid()}"
+    """Where the socket is if the data folder's path is too long for one.
+
+    Raises:
+        DatabaseUnavailable: another user has taken that place.
+    """
+    temporary = tempfile.gettempdir()
+    if len(temporary) > _LONGEST_TEMPORARY:
+        temporary = "/tmp"  # noqa: S108 - the folder in it is ours, or refused
+    folder = Path(temporary) / f"account-registry-{os.getuid()}"
+    with contextlib.suppress(FileNotFoundError):
+        if folder.lstat().st_uid != os.getuid():
+            raise DatabaseUnavailable(
+                f"{folder}, where sockets would be, belongs to another user",
+                hint="Set REGISTRY_DATA_DIR to a folder with a shorter path, or DATABASE_URL.",
+            )
+    return folder
 
 
 def _allow_passing_through(path: Path) -> None:
