@@ -29,7 +29,6 @@ _VERSION: Final = b'"version":'
 _KEY: Final = b',"data_key_id":"'
 _NOTED_LENGTHS: Final = frozenset(map(len, NOTED))
 
-
 _Usual = tuple[int, int, bytes, int, int]
 """What `row_form.USUAL` reads: position, length of the stream's type, stream, version, and
 length of the event's type."""
@@ -48,6 +47,8 @@ def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
         return False
     try:
         places = [row_form.USUAL.unpack_from(row, at) for row, at in zip(rows, starts, strict=True)]
+        if {one[1] for one in places} != {row_form.USUAL_LENGTH}:
+            places = list(map(_as_usual, rows, starts, places))
     except struct.error:
         return False
     if [one[0] for one in places] != list(range(first, first + len(rows))):
@@ -90,8 +91,6 @@ def _note(
     starts: Sequence[int],
     places: Sequence[_Usual],
 ) -> None:
-    if {one[1] for one in places} != {row_form.USUAL_LENGTH}:
-        places = list(map(_as_usual, rows, starts, places))
     first_versions, last_versions = report.first_versions, report.last_versions
     known = last_versions.get
     for position, _, stream, version, _ in places:
@@ -138,7 +137,10 @@ def _usual_key(row: bytes, type_end: int) -> str | None:
     In doubt is whatever is not written as we write it, or where a name could be escaped,
     or stand twice, or within another value.
     """
-    start, end = row_form.data_place(row, type_end)
+    try:
+        start, end = row_form.data_place(row, type_end)
+    except struct.error:
+        return None
     key = row.find(_KEY, start, end)
     number = row.rfind(_VERSION, start, key) + len(_VERSION)
     version = row[number:key]

@@ -37,7 +37,11 @@ class SealedVersion(NamedTuple):
 
     @classmethod
     def of(cls, position: int, line: str) -> Self:
-        """From what a report says."""
+        """From what a report says.
+
+        Raises:
+            ValueError: the event's data held something else there.
+        """
         data_key_id, credential_id, version = line.split("\t")
         return cls(position, data_key_id, credential_id, int(version))
 
@@ -89,7 +93,11 @@ class ChunkReport:
                 names = data["data_key_id"], data["credential_id"], data["version"]
                 self.sealed.append((position, "\t".join(map(str, names)) + "\n"))
         except (ValueError, KeyError, TypeError, struct.error):
-            self.fail("data keys", "the event does not name its data key", position)
+            self.fail_data_key(position)
+
+    def fail_data_key(self, position: int) -> None:
+        """The event there should name a data key, and does not."""
+        self.fail("data keys", "the event does not name its data key", position)
 
 
 def malformed_row(expected: int) -> str:

@@ -47,8 +47,7 @@ def check_stretch(
         unknown = [one for one in sealed if one[1] not in known]
         stretch.unopened = len(sealed) - len(unknown)
         sealed = unknown
-    named = [SealedVersion.of(*one) for one in sealed]
-    versions = [version for version in named if _has_id(report, version)]
+    versions = [version for one in sealed if (version := _named(report, *one))]
     stored = _stored_keys(connection, [version.data_key_id for version in versions])
     for version in versions:
         row = stored.get(version.data_key_id)
@@ -59,13 +58,14 @@ def check_stretch(
     return stretch
 
 
-def _has_id(report: ChunkReport, version: SealedVersion) -> bool:
+def _named(report: ChunkReport, position: int, line: str) -> SealedVersion | None:
     try:
+        version = SealedVersion.of(position, line)
         UUID(version.data_key_id)
     except ValueError:
-        report.fail("data keys", "the event does not name its data key", version.position)
-        return False
-    return True
+        report.fail_data_key(position)
+        return None
+    return version
 
 
 def _known_versions(connection: Connection, sealed: list[tuple[int, str]]) -> set[str]:
