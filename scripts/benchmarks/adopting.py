@@ -15,10 +15,11 @@ from typing import Any
 
 import psycopg
 from cryptography.fernet import Fernet
-from harness import empty_server, options, report, take_turns
+from harness import options, report, take_turns
 
 from registry.database.connection import SingleConnection
 from registry.database.migrator import Migrator
+from registry.database.scratch import fresh_server
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
@@ -39,7 +40,7 @@ def main() -> None:
 
     def adopted() -> float:
         # A database that was adopted cannot be adopted again: each round makes a new one.
-        with empty_server() as address:
+        with fresh_server() as address:
             return _run(address, chosen.accounts, facts)
 
     measured = take_turns({"adopt": adopted}, chosen.rounds)

@@ -9,20 +9,17 @@ import contextlib
 import json
 import multiprocessing
 import os
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
+from registry.database.scratch import fresh_server
 
 Step = Callable[[], object]
 Client = Callable[[str, int], Step]
@@ -78,22 +75,10 @@ def own_server() -> Iterator[str]:
             Migrator(connection).up()
         yield given
         return
-    with empty_server() as address:
+    with fresh_server() as address:
         with psycopg.connect(address, autocommit=True) as connection:
             Migrator(connection).up()
         yield address
-
-
-@contextlib.contextmanager
-def empty_server() -> Iterator[str]:
-    """The address of an empty database in a server of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="account-registry-benchmark-"))
-    server = EmbeddedServer(folder)
-    try:
-        yield server.ensure_running()
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def take_turns(
