@@ -5,6 +5,7 @@ asks a service and shows the answer, and decides nothing itself. Data goes to st
 output, everything else to standard error.
 """
 
+import atexit
 import gc
 import sys
 
@@ -16,6 +17,8 @@ def main() -> None:
     # Starting makes many objects that stay: looking through them again and again for
     # garbage would be a tenth of the time of a short verb.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    # Nor need all of them be looked at one last time when the process ends anyway.
+    atexit.register(gc.freeze)
 
     from registry.commands._app import build
 

@@ -4,6 +4,7 @@ This is the innermost loop of a verification. It only tells whether all is as it
 be; where it is not, `registry.log.chunk` looks row by row for what is wrong.
 """
 
+import re
 import struct
 from collections.abc import Sequence
 from hashlib import sha256
@@ -24,9 +25,11 @@ _LEAF_STARTS: Final = tuple(
 )
 """Where the leaf starts in a row, by the row's place in the block."""
 
-_CREDENTIAL: Final = b'{"credential_id":"'
-_VERSION: Final = b'"version":'
-_KEY: Final = b',"data_key_id":"'
+_USUAL_DATA: Final = re.compile(
+    rb'\{"credential_id":"([0-9a-f-]{36})","exchange":"[^"\\]*","exchange_id":\d+,'
+    rb'"subaccount_index":\w+,"permission":"\w+","version":(\d+),"data_key_id":"([0-9a-f-]{36})"'
+)
+"""How the data of an event that names a data key starts, as the program writes it."""
 _NOTED_LENGTHS: Final = frozenset(map(len, NOTED))
 
 _Usual = tuple[int, int, bytes, int, int]
@@ -124,36 +127,9 @@ def _note_keys(
     event_type = row[type_start:type_end]
     if event_type not in NOTED:
         return
-    line = _usual_key(row, type_end)
-    if line:
-        report.sealed.append((position, line))
+    usual = _USUAL_DATA.match(row, type_end + row_form.BEFORE_DATA)
+    # Further on no name must be able to stand again, nor one that is escaped.
+    if usual and row.find(b'"data_key_id"', usual.end()) < 0 and row.find(b"\\", usual.end()) < 0:
+        report.sealed.append((position, b"\t".join(usual.group(3, 1, 2))))
     else:
         report.note_data_keys(position, event_type, row, type_end)
-
-
-def _usual_key(row: bytes, type_end: int) -> str | None:
-    """The version that an event's data names, read without parsing it; None where in doubt.
-
-    In doubt is whatever is not written as we write it, or where a name could be escaped,
-    or stand twice, or within another value.
-    """
-    try:
-        start, end = row_form.data_place(row, type_end)
-    except struct.error:
-        return None
-    key = row.find(_KEY, start, end)
-    number = row.rfind(_VERSION, start, key) + len(_VERSION)
-    version = row[number:key]
-    if (
-        key < 0
-        or not row.startswith(_CREDENTIAL, start)
-        or not version.isdigit()
-        or row.find(b"{", start + 1, key) >= 0
-        or row.find(b"\\", start, end) >= 0
-        or row.find(_KEY, key + 1, end) >= 0
-    ):
-        return None
-    credential = start + len(_CREDENTIAL)
-    key += len(_KEY)
-    names = row[key : key + 36], row[credential : credential + 36], version
-    return (b"%b\t%b\t%b\n" % names).decode(errors="replace")

@@ -5,9 +5,8 @@ it is, and not again at every node above it.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from itertools import islice
 from typing import Final
 
 from registry.log import block, row_form
@@ -23,23 +22,25 @@ from registry.log.merkle import completed_subtrees, node_hash
 CHUNK_LEVEL: Final = 14
 CHUNK: Final = 1 << CHUNK_LEVEL
 """Events in a stretch; a power of two, so that a whole one is a perfect subtree."""
+GROUP: Final = block.ROWS + 1
+"""Rows that are looked at together: a block, and the row that is left out of it."""
 
 
-def check_rows(rows: Iterable[bytes], first: int, end: int) -> ChunkReport:
+def check_rows(groups: Iterable[Sequence[bytes]], first: int, end: int) -> ChunkReport:
     """Checks the rows that should be the events from `first` up to before `end`.
 
-    `first` is a multiple of `CHUNK`, and there are `CHUNK` events at most.
+    `first` is a multiple of `CHUNK`, and there are `CHUNK` events at most. The rows come in
+    groups of `GROUP`, of which only the last may be shorter.
     """
     report = ChunkReport(first, end)
-    unread = iter(rows)
     careful = _RowByRow(report)
-    while not careful.fault and (some := list(islice(unread, block.ROWS))):
-        if not block.check_block(report, careful.expected, some):
-            careful.check(some)
-            break
-        careful.expected += len(some)
-        careful.check(islice(unread, 1))
-    careful.check(unread)
+    for rows in groups:
+        some = rows[: block.ROWS]
+        if not careful.fault and block.check_block(report, careful.expected, some):
+            careful.expected += len(some)
+            careful.check(rows[block.ROWS :])
+        else:
+            careful.check(rows)
     if careful.expected < end:
         careful.skip(end)
     return report

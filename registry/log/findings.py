@@ -36,13 +36,13 @@ class SealedVersion(NamedTuple):
     version: int
 
     @classmethod
-    def of(cls, position: int, line: str) -> Self:
+    def of(cls, position: int, line: bytes) -> Self:
         """From what a report says.
 
         Raises:
             ValueError: the event's data held something else there.
         """
-        data_key_id, credential_id, version = line.split("\t")
+        data_key_id, credential_id, version = line.decode().split("\t")
         return cls(position, data_key_id, credential_id, int(version))
 
 
@@ -61,8 +61,8 @@ class ChunkReport:
     first_versions: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Stream (its type and id as in the leaf) -> the first version here and its position."""
     last_versions: dict[bytes, int] = field(default_factory=dict)
-    sealed: list[tuple[int, str]] = field(default_factory=list)
-    """Position, and data key, credential and version as COPY would write such a row."""
+    sealed: list[tuple[int, bytes]] = field(default_factory=list)
+    """Position, and data key, credential and version as COPY would write them in a line."""
     destroyed: set[str] = field(default_factory=set)
     """Data keys that were destroyed on purpose."""
 
@@ -91,7 +91,7 @@ class ChunkReport:
                 self.destroyed.update(data["data_key_ids"])
             else:
                 names = data["data_key_id"], data["credential_id"], data["version"]
-                self.sealed.append((position, "\t".join(map(str, names)) + "\n"))
+                self.sealed.append((position, "\t".join(map(str, names)).encode()))
         except (ValueError, KeyError, TypeError, struct.error):
             self.fail_data_key(position)
 

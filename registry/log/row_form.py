@@ -38,6 +38,8 @@ USUAL_STREAM: Final = USUAL_LENGTH + _STREAM_ID
 # The same at once, where the stream's type has seven letters: "account", or "release".
 USUAL: Final = struct.Struct(f">4xq20xi{USUAL_STREAM}s4xii")
 _DATA_LENGTH: Final = struct.Struct(">iii")
+BEFORE_DATA: Final = _DATA_LENGTH.size
+"""Bytes between the end of the event's type and its data: the schema's version is there."""
 
 
 class Place(NamedTuple):
@@ -84,7 +86,7 @@ def data_place(row: bytes, type_end: int) -> tuple[int, int]:
         struct.error: the row is too short or otherwise malformed.
     """
     _, _, length = _DATA_LENGTH.unpack_from(row, type_end)
-    start = type_end + _DATA_LENGTH.size
+    start = type_end + BEFORE_DATA
     return start, start + length
 
 

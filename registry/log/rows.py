@@ -19,40 +19,51 @@ _TRAILER: Final = 2
 _COLUMN_COUNT: Final = 2
 
 
-def copy_rows(connection: Connection, first: int, end: int) -> Iterator[bytes]:
-    """The rows at positions `first` up to before `end`, in the form of `registry.log.row_form`."""
-    yield from _copied(
-        connection,
-        SELECTED,
-        sql.SQL("e.position >= {} AND e.position < {}").format(first, end),
-    )
+def copy_rows(connection: Connection, first: int, end: int, at_once: int) -> Iterator[list[bytes]]:
+    """The rows at positions `first` up to before `end`, in the form of `registry.log.row_form`.
+
+    They come in lists of `at_once` rows, the last of which is shorter, and may be empty.
+    """
+    there = sql.SQL("e.position >= {} AND e.position < {}").format(first, end)
+    return _copied(connection, SELECTED, there, at_once)
 
 
 def copy_leaves(connection: Connection, positions: list[int]) -> list[bytes]:
     """The leaves at these positions, in the order of the log."""
     there = sql.SQL("e.position = ANY({}::bigint[])").format(positions)
-    return [row[_COLUMN_COUNT:] for row in _copied(connection, COLUMNS, there)]
+    copied = _copied(connection, COLUMNS, there, len(positions) + 1)
+    return [row[_COLUMN_COUNT:] for rows in copied for row in rows]
 
 
 def _copied(
-    connection: Connection, columns: tuple[str, ...], condition: sql.Composable
-) -> Iterator[bytes]:
+    connection: Connection, columns: tuple[str, ...], condition: sql.Composable, at_once: int
+) -> Iterator[list[bytes]]:
     statement = sql.SQL(
         "COPY (SELECT {} FROM public.audit_events AS e WHERE {} ORDER BY e.position) "
         "TO STDOUT (FORMAT binary)"
     ).format(sql.SQL(", ").join(sql.Identifier("e", column) for column in columns), condition)
-    # A server sends one message for each row, the first with the header before it. They
-    # are taken from libpq itself: the driver's loop costs as much as hashing does.
     pgconn = connection.pgconn
     result = pgconn.exec_(statement.as_bytes(connection))
     if result.status != ExecStatus.COPY_OUT:
         raise error_from_result(result)
-    size, message = pgconn.get_copy_data(0)
-    message = message[_HEADER:]
+    # A server sends one message for each row, the first with the header before it. They
+    # are taken from libpq itself, many in one loop: the driver's costs as much as hashing.
+    read = pgconn.get_copy_data
+    size, message = read(0)
+    message, size = message[_HEADER:], size - _HEADER
+    while size > _TRAILER:
+        rows = [bytes(message)]
+        append = rows.append
+        for _ in range(at_once - 1):
+            size, message = read(0)
+            if size <= _TRAILER:
+                break
+            append(bytes(message))
+        else:
+            size, message = read(0)
+        yield rows
     while size > 0:
-        if len(message) > _TRAILER:
-            yield bytes(message)
-        size, message = pgconn.get_copy_data(0)
+        size, _ = read(0)
     while (last := pgconn.get_result()) is not None:
         if last.status == ExecStatus.FATAL_ERROR:
             raise error_from_result(last)

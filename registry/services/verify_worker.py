@@ -14,7 +14,7 @@ from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CannotDecrypt, MasterKeyWrong
-from registry.log.chunk import check_rows
+from registry.log.chunk import GROUP, check_rows
 from registry.log.findings import ChunkReport, SealedVersion
 from registry.log.rows import copy_rows
 from registry.services.snapshot import begin_reading
@@ -39,7 +39,7 @@ def check_stretch(
     connection: Connection, keyring: MasterKeyring | None, first: int, end: int
 ) -> Stretch:
     """Checks the events from `first` up to before `end`, and the data keys that they name."""
-    report = check_rows(copy_rows(connection, first, end), first, end)
+    report = check_rows(copy_rows(connection, first, end, GROUP), first, end)
     stretch = Stretch(report)
     sealed, report.sealed = report.sealed, []
     if keyring is None:
@@ -58,7 +58,7 @@ def check_stretch(
     return stretch
 
 
-def _named(report: ChunkReport, position: int, line: str) -> SealedVersion | None:
+def _named(report: ChunkReport, position: int, line: bytes) -> SealedVersion | None:
     try:
         version = SealedVersion.of(position, line)
         UUID(version.data_key_id)
@@ -68,7 +68,7 @@ def _named(report: ChunkReport, position: int, line: str) -> SealedVersion | Non
     return version
 
 
-def _known_versions(connection: Connection, sealed: list[tuple[int, str]]) -> set[str]:
+def _known_versions(connection: Connection, sealed: list[tuple[int, bytes]]) -> set[bytes]:
     """The versions whose data key is there, as far as these stand where they are looked for.
 
     Ids are ordered by time, as the log is, so nearly all of them stand side by side.
@@ -77,13 +77,14 @@ def _known_versions(connection: Connection, sealed: list[tuple[int, str]]) -> se
         return set()
     lines = [line for _, line in sealed]
     try:
-        first, last = (UUID(line.partition("\t")[0]) for line in (min(lines), max(lines)))
+        first, last = (UUID(line[:36].decode()) for line in (min(lines), max(lines)))
     except ValueError:
         return set()
     statement = sql.SQL(_QUERIES["copy_data_keys_between"].decode()).format(
         first=first, last=last, limit=2 * len(lines)
     )
-    return set(copy_lines(connection, statement.as_string(connection)))
+    copied = "".join(copy_lines(connection, statement.as_string(connection)))
+    return set(copied.encode().splitlines())
 
 
 def _stored_keys(connection: Connection, ids: list[str]) -> dict[str, TupleRow]:

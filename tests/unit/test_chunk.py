@@ -65,6 +65,12 @@ class Log:
             self.rows.append(row(raw, digest, merkle.grow(self.peaks, position, digest)))
 
 
+def check(rows: list[bytes], first: int, end: int) -> findings.ChunkReport:
+    """What is found in rows that come in groups, as they do from the server."""
+    groups = [rows[at : at + chunk.GROUP] for at in range(0, len(rows), chunk.GROUP)]
+    return chunk.check_rows(groups, first, end)
+
+
 def found(report: findings.ChunkReport) -> list[tuple[str, int | None]]:
     return [(failure.check, failure.position) for failure in report.failures]
 
@@ -73,7 +79,7 @@ def found(report: findings.ChunkReport) -> list[tuple[str, int | None]]:
 @given(st.integers(1, 200))
 def test_an_honest_stretch_gives_its_nodes_and_no_failure(size: int) -> None:
     log = Log(size)
-    report = chunk.check_rows(log.rows, 0, size)
+    report = check(log.rows, 0, size)
     assert (found(report), report.nodes) == ([], log.peaks)
     joined = joiner.Joiner()
     joined.add(report)
@@ -89,7 +95,7 @@ def test_whatever_bit_is_changed_something_is_found(
     original = log.rows[position]
     at = data.draw(st.integers(0, len(original) - 1))
     log.rows[position] = original[:at] + bytes([original[at] ^ 1 << bit]) + original[at + 1 :]
-    report = chunk.check_rows(log.rows, 0, 100)
+    report = check(log.rows, 0, 100)
     joined = joiner.Joiner()
     joined.add(report)
     assert report.failures or joined.failures or joined.nodes != log.peaks
@@ -100,7 +106,7 @@ def test_whatever_bit_is_changed_something_is_found(
 def test_all_missing_positions_are_named_and_nothing_else(missing: set[int]) -> None:
     log = Log(100)
     rows = [one for position, one in enumerate(log.rows) if position not in missing]
-    report = chunk.check_rows(rows, 0, 100)
+    report = check(rows, 0, 100)
     named = [failure for failure in report.failures if failure.check == "positions"]
     starts = {position for position in missing if position - 1 not in missing}
     assert {failure.position for failure in named} == starts
@@ -110,13 +116,13 @@ def test_all_missing_positions_are_named_and_nothing_else(missing: set[int]) -> 
 def test_a_row_that_stands_twice_is_named() -> None:
     log = Log(8)
     rows = [*log.rows[:4], log.rows[3], *log.rows[4:]]
-    assert found(chunk.check_rows(rows, 0, 8)) == [("positions", 3)]
+    assert found(check(rows, 0, 8)) == [("positions", 3)]
 
 
 def test_failures_beyond_the_limit_are_counted() -> None:
     log = Log(300)
     rows = [one[:-1] + b"X" for one in log.rows]
-    report = chunk.check_rows(rows, 0, 300)
+    report = check(rows, 0, 300)
     assert len(report.failures) == findings.MAX_FAILURES
     assert report.more_failures == 300 - findings.MAX_FAILURES
 
@@ -133,7 +139,7 @@ def stretches(rows: Sequence[bytes], size: int) -> tuple[joiner.Joiner, list[fin
     joined, failures = joiner.Joiner(), []
     for first in range(0, len(rows), size):
         part = rows[first : first + size]
-        report = chunk.check_rows(part, first, first + len(part))
+        report = check(part, first, first + len(part))
         failures += report.failures
         joined.add(report)
     return joined, failures + joined.failures
@@ -175,7 +181,7 @@ def test_a_stream_that_skips_a_version_between_stretches_is_named(small_stretche
 def test_a_row_that_ends_too_soon_is_named() -> None:
     log = Log(8)
     log.rows[5] = log.rows[5][:60]
-    assert ("rows", 5) in found(chunk.check_rows(log.rows, 0, 8))
+    assert ("rows", 5) in found(check(log.rows, 0, 8))
 
 
 SIZE = 3 * (block.ROWS + 1) + 40
@@ -188,7 +194,7 @@ SIZE = 3 * (block.ROWS + 1) + 40
 def test_a_fault_in_any_place_of_a_block_is_named_where_it_is(position: int) -> None:
     log = Log(SIZE)
     log.rows[position] = log.rows[position][:-1] + b"X"
-    report = chunk.check_rows(log.rows, 0, SIZE)
+    report = check(log.rows, 0, SIZE)
     assert found(report) == [("leaf hashes", position)]
     assert report.nodes == log.peaks
 
@@ -202,22 +208,25 @@ def test_blocks_in_a_row_give_the_whole_tree_without_a_look_at_each_row(
         chunk._RowByRow, "_check", lambda self, row: (looked_at.append(row), check_one(self, row))
     )
     log = Log(SIZE)
-    report = chunk.check_rows(log.rows, 0, SIZE)
+    report = check(log.rows, 0, SIZE)
     assert (found(report), report.nodes) == ([], log.peaks)
     # The last row of each whole block, which has roots of larger subtrees too.
     assert looked_at == log.rows[block.ROWS : SIZE : block.ROWS + 1]
 
 
-def sealed(data: bytes) -> list[tuple[int, str]]:
+def sealed(data: bytes) -> list[tuple[int, bytes]] | list[tuple[int, str]]:
     """What is noted about an event with this data, by way of a block."""
     one = leaf(0, {}, STREAMS[0])._replace(event_type="CredentialAdded", data=data.decode())
     raw = encode(one)
-    report = chunk.check_rows([row(raw, merkle.leaf_hash(raw), [])], 0, 1)
+    report = check([row(raw, merkle.leaf_hash(raw), [])], 0, 1)
     return report.sealed or [(failure.position or 0, failure.check) for failure in report.failures]
 
 
 KEY, CREDENTIAL = str(uuid.UUID(int=7)), str(uuid.UUID(int=8))
-USUAL = f'{{"credential_id":"{CREDENTIAL}","version":3,"data_key_id":"{KEY}","tokens":{{}}}}'
+USUAL = (
+    f'{{"credential_id":"{CREDENTIAL}","exchange":"aster","exchange_id":2,'
+    f'"subaccount_index":null,"permission":"full","version":3,"data_key_id":"{KEY}","tokens":{{}}}}'
+)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +234,7 @@ USUAL = f'{{"credential_id":"{CREDENTIAL}","version":3,"data_key_id":"{KEY}","to
     [
         USUAL,
         USUAL.replace(":", ": "),
+        f'{USUAL[:-1]},"label":"a \\"quoted\\" word"}}',
         USUAL.replace("data_key_id", "data\\u005fkey_id"),
         f'{{"x":{{"version":9,"data_key_id":"no"}},{USUAL[1:]}',
         f'{USUAL[:-1]},"data_key_id":"{KEY}"}}',
@@ -232,13 +242,13 @@ USUAL = f'{{"credential_id":"{CREDENTIAL}","version":3,"data_key_id":"{KEY}","to
     ],
 )
 def test_however_the_data_is_written_its_data_key_is_the_one_that_a_parser_finds(data: str) -> None:
-    assert sealed(data.encode()) == [(0, f"{KEY}\t{CREDENTIAL}\t3\n")]
+    assert sealed(data.encode()) == [(0, f"{KEY}\t{CREDENTIAL}\t3".encode())]
 
 
 def test_of_a_name_that_stands_twice_the_last_counts_as_for_the_program() -> None:
     other = str(uuid.UUID(int=9))
     data = f'{USUAL[:-1]},"data_key_id":"{other}"}}'
-    assert sealed(data.encode()) == [(0, f"{other}\t{CREDENTIAL}\t3\n")]
+    assert sealed(data.encode()) == [(0, f"{other}\t{CREDENTIAL}\t3".encode())]
 
 
 @pytest.mark.parametrize("data", ["{}", "[1]", f'{{"x":{USUAL}}}', USUAL.replace("data_", "")])
