@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from registry.commands._options import ExchangeOption, OptionalAccount
 from registry.commands._output import show, to_json
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.reading import ExchangeOption, OptionalAccount
 
 app = typer.Typer()
 

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
+from registry.commands._options import Slot, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import Yes
-from registry.commands.credentials import Slot
 from registry.wording import counted
 
 app = typer.Typer()

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.commands._options import AccountName, ExchangeName
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName
-from registry.commands.credentials import ExchangeName
 
 if TYPE_CHECKING:
     from registry.services.reach import Reach

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.commands._options import AccessOption, Subaccount
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.credentials import Subaccount
-from registry.commands.sharing import AccessOption
 from registry.wording import counted
 
 if TYPE_CHECKING:

@@ -4,11 +4,16 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from registry.commands._options import (
+    AccessOption,
+    AccountName,
+    ExchangeName,
+    ExchangeOption,
+    OptionalAccount,
+    Subaccount,
+)
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName
-from registry.commands.credentials import ExchangeName, Subaccount
-from registry.commands.reading import ExchangeOption, OptionalAccount
 
 app = typer.Typer()
 
@@ -17,10 +22,6 @@ LenderName = Annotated[str, typer.Argument(metavar="LENDER", help="The account w
 Type = Annotated[
     Literal["full", "read_only", "positions_only"],
     typer.Option("--type", help="What the borrower may do with it."),
-]
-AccessOption = Annotated[
-    Literal["full", "read_only", "positions_only"] | None,
-    typer.Option("--access", help="Ask for less than there is."),
 ]
 LenderOption = Annotated[
     str | None,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._options import PermissionOption, Subaccount
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.credentials import PermissionOption, Subaccount
 from registry.errors import InvalidInput
 from registry.wording import counted
 
