@@ -76,7 +76,7 @@ def _status(run: Run, connection: "Connection") -> None:
 
 def _up(run: Run, connection: "Connection") -> None:
     from registry.commands._progress import stage_progress
-    from registry.services.rebuild import Watch
+    from registry.services.rebuild_comparison import Watch
     from registry.services.schema import bring_up
 
     with stage_progress(run.output, "Replaying") as progress:
@@ -118,7 +118,7 @@ def _tell_up(run: Run, result: "BroughtUp") -> None:
 
 def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
     from registry.commands._progress import stage_progress
-    from registry.services.rebuild import Watch
+    from registry.services.rebuild_comparison import Watch
     from registry.services.schema import contents, take_down
 
     there = contents(connection)
@@ -164,7 +164,7 @@ def _what_happens(there: "Contents") -> list[str]:
 def _rehearse(run: Run, connection: "Connection") -> None:
     from registry.commands._progress import stage_progress
     from registry.errors import ExitStatus
-    from registry.services.rebuild import Watch
+    from registry.services.rebuild_comparison import Watch
     from registry.services.rehearsal import rehearse
 
     with stage_progress(run.output, "Replaying a copy") as progress:

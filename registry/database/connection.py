@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from registry.database.errors import translate
 from registry.database.migration_files import LAST_KEPT, known_numbers
@@ -191,6 +192,19 @@ def connection_options(url: str) -> dict[str, Any]:
     if "connect_timeout" not in url and not os.environ.get("PGCONNECT_TIMEOUT"):
         options["connect_timeout"] = 10
     return options
+
+
+def address_of_same_server(connection: Connection, database: str | None = None) -> str:
+    """The address of the server that the connection has reached, although its own may name several.
+
+    `database` is the database there, by default the connection's. The address holds the
+    password, so it must not be shown.
+    """
+    info = connection.info
+    reached = {"host": info.host, "port": str(info.port), "dbname": database or info.dbname}
+    if info.password:
+        reached["password"] = info.password
+    return make_conninfo(**{**info.get_parameters(), **reached})
 
 
 def _first_line(error: Exception) -> str:

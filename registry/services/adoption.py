@@ -51,7 +51,7 @@ from registry.log.ids import REGISTRY_STREAM
 from registry.services.adoption_log import AdoptionLog
 from registry.services.adoption_state import adoption_pending
 from registry.services.executor import Invocation
-from registry.services.rebuild import alone
+from registry.services.rebuild_lock import rebuild_lock
 from registry.services.vault import Vault, send_registry_key
 from registry.wording import counted
 
@@ -170,7 +170,7 @@ class AdoptionService:
             RebuildRunning: a rebuild or another adoption is at work.
         """
         result = Adoption(judge=judge or Judge())
-        with self._database.connection() as connection, alone(connection):
+        with self._database.connection() as connection, rebuild_lock(connection):
             if not adoption_pending(connection):
                 return result
             result.found = True
