@@ -121,13 +121,13 @@ def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
     from registry.services.rebuild_comparison import Watch
     from registry.services.schema import contents, take_down
 
-    there = contents(connection)
-    if there.down:
+    found = contents(connection)
+    if found.down:
         run.output.result(
             {"migrations": []}, lambda: run.output.line("The tables are down already.")
         )
         return
-    for line in _what_happens(there):
+    for line in _what_happens(found):
         run.output.notice(line)
     run.confirm("Take the tables down?", yes=yes)
     with stage_progress(run.output, "Replaying") as progress:
@@ -143,20 +143,20 @@ def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
     run.output.result(asdict(done), text)
 
 
-def _what_happens(there: "Contents") -> list[str]:
-    tables = ", ".join(f"{name} ({counted(rows, 'row')})" for name, rows in there.tables.items())
+def _what_happens(found: "Contents") -> list[str]:
+    tables = ", ".join(f"{name} ({counted(rows, 'row')})" for name, rows in found.tables.items())
     drops = (
         f"Drops: {tables} and strategy_positions.account_id "
-        f"(owners of {counted(there.linked_positions, 'position')})."
+        f"(owners of {counted(found.linked_positions, 'position')})."
     )
     stays = (
-        f"Stays: the log ({counted(there.events, 'event')}) and "
-        f"{counted(there.data_keys, 'data key')}, from which "
+        f"Stays: the log ({counted(found.events, 'event')}) and "
+        f"{counted(found.data_keys, 'data key')}, from which "
         "migrate up brings all of it back; the positions themselves."
     )
     lines = [drops, stays]
-    if there.references:
-        names = ", ".join(f"{one.table}.{one.constraint}" for one in there.references)
+    if found.references:
+        names = ", ".join(f"{one.table}.{one.constraint}" for one in found.references)
         lines.append(f"Foreign keys that go and come back: {names}.")
     return lines
 

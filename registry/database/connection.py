@@ -19,6 +19,8 @@ from registry.database.target import APPLICATION, Target
 from registry.errors import DatabaseUnavailable, InvalidInput, NotMigrated, SchemaTooNew
 
 Connection: TypeAlias = psycopg.Connection[Any]
+Notice: TypeAlias = Callable[[str], None]
+"""Told what happens beside the answer, such as that the embedded server is set up."""
 
 _QUERIES = load_queries(__package__ or "registry.database")
 
@@ -39,7 +41,7 @@ class Database(Protocol):
 class SingleConnection:
     """One connection, opened when it is first needed and again after it was lost."""
 
-    def __init__(self, target: Target, notice: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, target: Target, notice: Notice = lambda _: None) -> None:
         self._target = target
         self._notice = notice
         self._connection: Connection | None = None
@@ -57,7 +59,7 @@ class SingleConnection:
             self._connection.close()
 
 
-def open_registry(target: Target, notice: Callable[[str], None] = lambda _: None) -> Connection:
+def open_registry(target: Target, notice: Notice = lambda _: None) -> Connection:
     """A connection to a database whose schema fits; a new embedded one is migrated first.
 
     Raises:
@@ -84,7 +86,7 @@ def open_registry(target: Target, notice: Callable[[str], None] = lambda _: None
     return connection
 
 
-def address_of(target: Target, notice: Callable[[str], None] = lambda _: None) -> str:
+def address_of(target: Target, notice: Notice = lambda _: None) -> str:
     """The address to connect to; starts the embedded server if it is the one.
 
     Raises:
@@ -97,7 +99,7 @@ def address_of(target: Target, notice: Callable[[str], None] = lambda _: None) -
     return EmbeddedServer(notice=notice).ensure_running()
 
 
-def connect(target: Target, notice: Callable[[str], None] = lambda _: None) -> Connection:
+def connect(target: Target, notice: Notice = lambda _: None) -> Connection:
     """A connection in autocommit mode, without a look at the schema.
 
     Raises:

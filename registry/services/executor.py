@@ -40,7 +40,9 @@ from registry.values import MAX_REASON, short_text
 log = structlog.get_logger(__name__)
 
 _DECISIONS: Final = 20
+"""How often a command is decided while others keep changing what it is decided on."""
 _RECONNECTIONS: Final = 13
+"""How often the server is tried after a lost connection: for about 40 seconds."""
 _LONGEST_PAUSE: Final = 5.0
 
 
@@ -155,9 +157,9 @@ class CommandExecutor:
         with structlog.contextvars.bound_contextvars(
             actor=invocation.actor, command_id=str(command_id)
         ):
-            return self._persist(task, invocation, command_id)
+            return self._retry(task, invocation, command_id)
 
-    def _persist(self, task: Task, invocation: Invocation, command_id: uuid.UUID) -> Outcome:
+    def _retry(self, task: Task, invocation: Invocation, command_id: uuid.UUID) -> Outcome:
         patience = _Patience()
         maybe_applied = invocation.command_id is not None
         lost_once = False

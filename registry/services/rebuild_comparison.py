@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a rebuild goes about it."""
+    """How a rebuild is carried out."""
 
     workers: int | None = None
     """Processes; None: as many as there are cores, two at most, and one for a short log."""
@@ -110,12 +110,12 @@ class Comparison:
         self._slices = 1
 
     def expect(self, size: int, slices: int) -> None:
-        """Says how much will be told."""
+        """Says how many events are replayed, in how many slices."""
         self.report.size = size
         self._slices = slices
 
     def take(self, message: Message) -> None:
-        """Takes what a worker tells; see `examine_slices`."""
+        """Takes a message of a worker; see `examine_slices`."""
         if "progress" in message:
             self._passed += message["progress"]
             self._watch.progress(self._passed // self._slices, self.report.size)
@@ -139,7 +139,7 @@ class Comparison:
     def blocks(
         self, kind: RepairKind, *, but: Mapping[str, AbstractSet[bytes]] | None = None
     ) -> dict[str, Iterator[bytes]]:
-        """By table, rows as they should be, as blocks of COPY text; not those of some keys."""
+        """Table -> rows as they should be, in blocks of COPY text; `but` says by key which not."""
         left_out = but or {}
         return {
             table.name: self._blocks(table.name, kind, left_out.get(table.name, frozenset()))

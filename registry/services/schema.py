@@ -127,21 +127,21 @@ def take_down(
         compared(connection, watch or Watch(), options or Options()) as comparison,
     ):
         _refuse_drift(comparison)
-        there = contents(connection)
-        if there.views:
+        found = contents(connection)
+        if found.views:
             raise InUseByOthers(
-                f"views depend on the tables: {', '.join(there.views)}",
+                f"views depend on the tables: {', '.join(found.views)}",
                 hint="Drop them, and create them again after: account-registry migrate up",
             )
         record = command_record(invocation, {"verb": "migrate down"}, invocation.command_id)
         with registry_errors(connection):
             connection.execute("BEGIN")
-            event = SchemaTakenDown(references=there.references)
+            event = SchemaTakenDown(references=found.references)
             position = append_at_end(connection, record, 0, REGISTRY_STREAM, event)
             connection.execute(_QUERIES["lock_positions"])
             follow_tail(connection, comparison, shadow=False)
             recorded = _record_owners(connection, comparison, record)
-            for reference in there.references:
+            for reference in found.references:
                 _drop(connection, reference)
             undone = Migrator(connection).down()
             connection.execute("COMMIT")
@@ -205,9 +205,9 @@ def purge(connection: Connection, typed_name: str) -> list[Migration]:
             f"{typed_name!r} is not the name of the database; nothing was changed",
             hint=f"The database is {name}.",
         )
-    there = contents(connection)
-    if there.references or there.views:
-        others = [*there.views, *(reference.table for reference in there.references)]
+    found = contents(connection)
+    if found.references or found.views:
+        others = [*found.views, *(reference.table for reference in found.references)]
         raise InUseByOthers(
             f"other tables and views depend on the registry: {', '.join(others)}",
             hint="Drop these dependencies first.",
