@@ -262,7 +262,7 @@ class CheckpointKeyMissing(Unavailable):
 
 
 class CheckpointKeyMalformed(Unavailable):
-    """The configured key for checkpoints is not one."""
+    """The configured key for checkpoints is not a key that signs or verifies them."""
 
 
 # ---------------------------------------------------------------- keys

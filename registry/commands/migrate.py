@@ -156,7 +156,7 @@ def _what_happens(found: "Contents") -> list[str]:
     )
     lines = [drops, stays]
     if found.references:
-        names = ", ".join(f"{one.table}.{one.constraint}" for one in found.references)
+        names = ", ".join(f"{key.table}.{key.constraint}" for key in found.references)
         lines.append(f"Foreign keys that go and come back: {names}.")
     return lines
 

@@ -87,7 +87,7 @@ def open_registry(target: Target, notice: Notice = lambda _: None) -> Connection
 
 
 def address_of(target: Target, notice: Notice = lambda _: None) -> str:
-    """The address to connect to; starts the embedded server if it is the one.
+    """The address to connect to; starts the embedded server if that is the target.
 
     Raises:
         DatabaseUnavailable: the embedded server cannot be started.

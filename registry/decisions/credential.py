@@ -45,7 +45,7 @@ class Sealer(Protocol):
 
 
 def details(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The details beside the secrets that were given, checked; None clears one.
+    """The details beside the secrets that were given, checked; None clears a detail.
 
     Raises:
         InvalidInput: a value is not acceptable.

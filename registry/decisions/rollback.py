@@ -94,7 +94,7 @@ class Histories:
 
     @property
     def name(self) -> str:
-        """The account's name, the one of today if it has one."""
+        """The account's name: of today, or of then if it does not exist today."""
         return self.now.name if self.now.exists else self.then.name
 
 

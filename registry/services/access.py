@@ -31,7 +31,7 @@ class AccessService:
 
         Raises:
             RoleNotFound: the server has no such role, or it cannot log in.
-            PermissionDenied: the role is no bot yet, and the caller may not make it one.
+            PermissionDenied: the role is no bot yet, and the caller may not make it a bot.
             AccountNotFound, AccountInactive: see `AccountState.active_account`.
         """
         return self._executor.execute(_GrantTask(account, role), invocation)

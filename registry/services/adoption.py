@@ -310,7 +310,7 @@ class _Run:
 
     def _shares(self) -> None:
         rows = self._stream("shares", LegacyShare)
-        for borrower_id, shares in itertools.groupby(rows, lambda one: one.borrower_id):
+        for borrower_id, shares in itertools.groupby(rows, lambda row: row.borrower_id):
             self._borrower(uuid.UUID(borrower_id), list(shares))
         self._flush()
         if self._writing:
@@ -318,8 +318,8 @@ class _Run:
                 self._change_tables(SHARING)
 
     def _borrower(self, borrower_id: uuid.UUID, shares: Sequence[LegacyShare]) -> None:
-        granted = [adopt_share(one, self._judge) for one in shares]
-        events: list[EventModel] = [one for one in granted if one is not None]
+        granted = [adopt_share(row, self._judge) for row in shares]
+        events: list[EventModel] = [event for event in granted if event is not None]
         if self._writing and events:
             self._result.adopted[SHARING.name] += len(events)
             self._record(borrower_id, shares[0].borrower_version, events)

@@ -23,7 +23,7 @@ _QUERIES = load_queries("registry.services", "positions.sql")
 
 
 class _PositionsTask(AccountTask):
-    """Reads the account, and positions with their owners; None stands for all without one."""
+    """Reads the account, and positions with their owners; None: all positions without an owner."""
 
     def __init__(self, verb: str, account: str, positions: Sequence[uuid.UUID] | None) -> None:
         named = None if positions is None else [str(position) for position in positions]
