@@ -70,14 +70,15 @@ def replay(
     *,
     tokens: bool = True,
 ) -> Rows:
-    """The rows that follow from the first `size` events of the log, as far as they are of
-    the slice. `progress` is told how many of the log's events more have been passed.
-    Without `tokens`, the log is read as an auditor may: something else stands for them.
+    """The rows of a slice that follow from the first `size` events of the log.
+
+    `progress` is told how many more of the log's events have been passed. Without `tokens`,
+    the log is read as an auditor may read it: fingerprints stand in the place of tokens.
 
     Raises:
         LogContradictsItself: an event changes a row that no event has made, or is malformed.
         SchemaTooNew: an event was written by a newer version of this program.
-    """  # noqa: D205
+    """
     rows: Rows = {}
     passed = 0
     opened = contextlib.closing(_lines(connection, size, part, tokens=tokens))
@@ -90,12 +91,11 @@ def replay(
 
 
 def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
-    """Replays the lines, and says at which position that ended, if there was one."""
+    """Replays the lines and gives the last position; None if there were no lines."""
     position = None
     new = tuple.__new__
-    # What is done for each event stands here and not in functions of its own: there are
-    # a million events, and a call takes a few hundredths of the time of one
-    # (which is why the event is made without its own __new__, too).
+    # All of it stands in one function, and the event is made without its own __new__: there
+    # are a million events, and a call takes a few hundredths of the time of one event.
     for line in lines:
         position, stream_id, version, event_type, schema, occurred_at, data = line.split("\t")
         handler = HANDLERS.get(event_type)
@@ -118,7 +118,7 @@ def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
 
 
 def _malformed(position: str, event: StoredEvent) -> LogContradictsItself:
-    # Whoever may append can append what no decision of ours would.
+    # Whoever may append by SQL can append what no decision of ours would give.
     return LogContradictsItself(
         f"event {position} ({event.event_type} of {event.stream_id}) "
         "does not hold what an event of its type holds",
@@ -153,7 +153,11 @@ def _lines(
 
 @contextlib.contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """A million small objects without a cycle: looking for cycles among them takes long."""
+    """Turns the garbage collector off for a while.
+
+    A replay makes a million small objects that are in no cycle: looking for cycles among
+    them takes long and finds nothing.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:

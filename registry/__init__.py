@@ -1,16 +1,21 @@
 """Event-sourced registry of trading accounts, exchange credentials and sharing.
 
 Every change is an event in one append-only table; the tables that bots read follow
-from it. The folders, from the outside in:
+from it (the package `projections` says how). A bot imports `loader`, `positions` and
+`clients`. The folders, from the outside in:
 
 - `commands`    the command line; the only part that knows a terminal
 - `services`    what can be asked of the registry; all I/O comes together here
+- `proofs`      checkpoints and proofs, which an auditor checks without the database
 - `decisions`   pure rules: (state, command) -> events
-- `log`         reading and appending events
-- `encryption`  master keys, data keys, sealed fields
+- `log`         reading and appending events, and the Merkle tree over them
 - `catalog`     which fields each exchange's credential has
+- `encryption`  master keys, data keys, sealed fields
 - `database`    connections, migrations, the embedded server
 - `events`      what can happen; everything else depends on it
+
+Modules that all of them use: `errors`, `values` (what is accepted from outside),
+`settings`, `clock`, `wording`.
 """
 
 __version__ = "0.1.0"

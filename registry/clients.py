@@ -144,7 +144,7 @@ def _class_of(ccxt: Any, spec: ExchangeSpec) -> Any:
     if spec.ccxt_id is None or spec.ccxt_id not in ccxt.exchanges:
         raise InvalidInput(
             f"there is no ccxt client for {spec.name}",
-            hint="For an exchange of your own: account-registry add-exchange --ccxt-id ID",
+            hint="An exchange of your own names it: account-registry add-exchange --ccxt ID",
         )
     return getattr(ccxt, spec.ccxt_id)
 

@@ -39,18 +39,13 @@ class RegistryError(Exception):
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
 
 
+# ---------------------------------------------------------------- the kinds of errors, by exit code
+
+
 class InvalidInput(RegistryError):
     """A value that can never be accepted, whatever the registry holds."""
 
     exit_status = ExitStatus.USAGE
-
-
-class InvalidCredential(InvalidInput):
-    """Fields that are missing, unknown, placeholders or of the wrong type."""
-
-
-class NothingToImport(InvalidInput):
-    """A file without a complete credential."""
 
 
 class NotFound(RegistryError):
@@ -59,34 +54,154 @@ class NotFound(RegistryError):
     exit_status = ExitStatus.NOT_FOUND
 
 
-class AccountNotFound(NotFound):
-    """No account has this name (any more)."""
-
-
-class ExchangeNotFound(NotFound):
-    """No exchange has this name, or its credential fields are not known."""
-
-
-class CredentialNotFound(NotFound):
-    """The slot holds no credential."""
-
-
 class Conflict(RegistryError):
     """What is asked does not fit what is there already."""
 
     exit_status = ExitStatus.CONFLICT
 
 
+class Refused(RegistryError):
+    """Possible in another state or with another permission, but not now."""
+
+    exit_status = ExitStatus.REFUSED
+
+
+class VerificationFailed(RegistryError):
+    """Something is not as the log says, or the log is not as it was."""
+
+    exit_status = ExitStatus.VERIFICATION
+
+
+class Unavailable(RegistryError):
+    """The database or the key is not there, or not usable."""
+
+    exit_status = ExitStatus.UNAVAILABLE
+
+
+# ---------------------------------------------------------------- accounts
+
+
+class AccountNotFound(NotFound):
+    """No account has this name (any more)."""
+
+
 class AccountExists(Conflict):
     """The name belongs to another account."""
+
+
+class AccountInactive(Refused):
+    """The account is deactivated."""
+
+
+class AccountInUse(Refused):
+    """Positions or borrowers depend on the account."""
+
+
+# ---------------------------------------------------------------- credentials and exchanges
+
+
+class InvalidCredential(InvalidInput):
+    """Fields that are missing, unknown, placeholders or of the wrong type."""
+
+
+class CredentialNotFound(NotFound):
+    """The slot holds no credential."""
 
 
 class CredentialExists(Conflict):
     """The slot holds a credential already."""
 
 
+class CredentialInactive(Refused):
+    """The credential is deactivated."""
+
+
+class SecretsDestroyed(Refused):
+    """The secrets of this version were destroyed on purpose."""
+
+
+class ExchangeNotFound(NotFound):
+    """No exchange has this name, or its credential fields are not known."""
+
+
 class ExchangeExists(Conflict):
     """The exchange is defined already."""
+
+
+class NothingToImport(InvalidInput):
+    """A file without a complete credential."""
+
+
+# ---------------------------------------------------------------- sharing and access
+
+
+class ShareNotFound(NotFound):
+    """The account borrows nothing for this exchange, or not from this lender."""
+
+
+class ShareExists(Conflict):
+    """The account borrows for this exchange already, from another lender."""
+
+
+class SharingRefused(Refused):
+    """The share would break a rule: one hop only, and of what the lender has."""
+
+
+class AccessNotFound(NotFound):
+    """The role has no access to the account."""
+
+
+class RoleNotFound(NotFound):
+    """The database has no login role of this name."""
+
+
+# ---------------------------------------------------------------- releases and their use
+
+
+class NotPermitted(Refused):
+    """The login role may not use the account."""
+
+
+class NoCredentials(NotFound):
+    """The account has no credential at all, own or shared."""
+
+
+class ReleaseRefused(Refused):
+    """No credential fits what was asked, or the release cannot be collected (any more)."""
+
+
+class ReleaseNotDurable(Refused):
+    """The record of the release is not on disk yet."""
+
+
+class FallbackRefused(Refused):
+    """The environment may not stand in for the registry here."""
+
+
+class OperationRefused(Refused):
+    """The credential may not be used for this operation."""
+
+
+class CommandNotFound(NotFound):
+    """There is no such program to run."""
+
+
+# ---------------------------------------------------------------- positions
+
+
+class PositionNotFound(NotFound):
+    """There is no position of this id, or it is not the account's."""
+
+
+class PositionsOwned(Conflict):
+    """Positions belong to another account."""
+
+
+class LimitReached(Refused):
+    """The position would be beyond the limits of its account."""
+
+
+# ---------------------------------------------------------------- commands and the log
 
 
 class StaleVersion(Conflict):
@@ -97,38 +212,16 @@ class CommandIdReused(Conflict):
     """The command id belongs to a command with other content."""
 
 
-class MigrationChanged(Conflict):
-    """A migration file differs from the one that was applied."""
+class CommandApplied(Exception):
+    """The database knows this command id with the same content (not an error)."""
 
 
-class Refused(RegistryError):
-    """Possible in another state or with another permission, but not now."""
-
-    exit_status = ExitStatus.REFUSED
+class ConfirmationNeeded(Refused):
+    """A destructive command without a terminal needs --yes."""
 
 
-class AccountInactive(Refused):
-    """The account is deactivated."""
-
-
-class CredentialInactive(Refused):
-    """The credential is deactivated."""
-
-
-class AccountInUse(Refused):
-    """Positions or borrowers depend on the account."""
-
-
-class RebuildRunning(Conflict):
-    """Another rebuild of the same database is at work."""
-
-
-class PositionsOwned(Conflict):
-    """Positions belong to another account."""
-
-
-class PositionNotFound(NotFound):
-    """There is no position of this id, or it is not the account's."""
+class PermissionDenied(Refused):
+    """The database role may not do this."""
 
 
 class ChangedMeanwhile(Conflict):
@@ -139,14 +232,6 @@ class CannotRollBack(Refused):
     """Something of the former state cannot come back."""
 
 
-class TablesDiffer(Refused):
-    """The tables hold something that the log does not know."""
-
-
-class InUseByOthers(Refused):
-    """Objects of another program depend on the tables."""
-
-
 class LogIsAppendOnly(Refused):
     """Somebody tried to update, delete or truncate the log."""
 
@@ -155,24 +240,51 @@ class DirectWriteRefused(Refused):
     """Somebody tried to write to a projection without an event."""
 
 
-class PermissionDenied(Refused):
-    """The database role may not do this."""
-
-
-class ConfirmationNeeded(Refused):
-    """A destructive command without a terminal needs --yes."""
-
-
 class LogContradictsItself(RegistryError):
     """An event does not fit the events before it."""
 
     exit_status = ExitStatus.VERIFICATION
 
 
-class Unavailable(RegistryError):
-    """The database or the key is not there, or not usable."""
+# ---------------------------------------------------------------- proofs
 
-    exit_status = ExitStatus.UNAVAILABLE
+
+class InvalidProof(VerificationFailed):
+    """A checkpoint or a proof that proves nothing: malformed, forged or of another log."""
+
+
+class LogRewritten(VerificationFailed):
+    """The log is not a continuation of what was signed before."""
+
+
+class CheckpointKeyMissing(Unavailable):
+    """No key for checkpoints is configured."""
+
+
+class CheckpointKeyMalformed(Unavailable):
+    """The configured key for checkpoints is not a key that signs or verifies them."""
+
+
+# ---------------------------------------------------------------- keys
+
+
+class MasterKeyMissing(Unavailable):
+    """No master key is configured."""
+
+
+class MasterKeyMalformed(Unavailable):
+    """The configured master key is not a Fernet key."""
+
+
+class MasterKeyWrong(Unavailable):
+    """The master key is not the one that the registry's data was sealed with."""
+
+
+class CannotDecrypt(Unavailable):
+    """A sealed field does not open in this place: damaged, moved or of another key."""
+
+
+# ---------------------------------------------------------------- the database and its schema
 
 
 class DatabaseUnavailable(Unavailable):
@@ -195,106 +307,20 @@ class SchemaTooNew(Unavailable):
     """The database was migrated by a newer version of this program."""
 
 
-class MasterKeyMissing(Unavailable):
-    """No master key is configured."""
+class MigrationChanged(Conflict):
+    """A migration file differs from the one that was applied."""
 
 
-class MasterKeyMalformed(Unavailable):
-    """The configured master key is not a Fernet key."""
+class TablesDiffer(Refused):
+    """The tables hold something that the log does not know."""
 
 
-class MasterKeyWrong(Unavailable):
-    """The master key is not the one that the registry's data was sealed with."""
+class InUseByOthers(Refused):
+    """Objects of another program depend on the tables."""
 
 
-class CannotDecrypt(Unavailable):
-    """A sealed field does not open in this place: damaged, moved or of another key."""
-
-
-class CommandApplied(Exception):
-    """The database knows this command id with the same content (not an error)."""
-
-
-class NoCredentials(NotFound):
-    """The account has no credential at all, own or shared."""
-
-
-class ShareNotFound(NotFound):
-    """The account borrows nothing for this exchange, or not from this lender."""
-
-
-class AccessNotFound(NotFound):
-    """The role has no access to the account."""
-
-
-class RoleNotFound(NotFound):
-    """The database has no login role of this name."""
-
-
-class CommandNotFound(NotFound):
-    """There is no such program to run."""
-
-
-class ShareExists(Conflict):
-    """The account borrows for this exchange already, from another lender."""
-
-
-class SharingRefused(Refused):
-    """The share would break a rule: one hop only, and of what the lender has."""
-
-
-class NotPermitted(Refused):
-    """The login role may not use the account."""
-
-
-class ReleaseNotDurable(Refused):
-    """The record of the release is not on disk yet."""
-
-
-class ReleaseRefused(Refused):
-    """No credential fits what was asked, or the release cannot be collected (any more)."""
-
-
-class FallbackRefused(Refused):
-    """The environment may not stand in for the registry here."""
-
-
-class LimitReached(Refused):
-    """The position would be beyond the limits of its account."""
-
-
-class OperationRefused(Refused):
-    """The credential may not be used for this operation."""
-
-
-class MissingExtra(RegistryError):
-    """An optional package is not installed."""
-
-
-class VerificationFailed(RegistryError):
-    """Something is not as the log says, or the log is not as it was."""
-
-    exit_status = ExitStatus.VERIFICATION
-
-
-class InvalidProof(VerificationFailed):
-    """A checkpoint or a proof that proves nothing: malformed, forged or of another log."""
-
-
-class LogRewritten(VerificationFailed):
-    """The log is not a continuation of what was signed before."""
-
-
-class SecretsDestroyed(Refused):
-    """The secrets of this version were destroyed on purpose."""
-
-
-class CheckpointKeyMissing(Unavailable):
-    """No key for checkpoints is configured."""
-
-
-class CheckpointKeyMalformed(Unavailable):
-    """The configured key for checkpoints is not one."""
+class RebuildRunning(Conflict):
+    """Another rebuild of the same database is at work."""
 
 
 class LegacyInTheWay(Refused):
@@ -305,13 +331,20 @@ class AdoptionPending(Refused):
     """Rows of a database from before the registry are not in the log yet."""
 
 
+class DatabaseNotEmpty(Refused):
+    """A database that is to be filled holds something already."""
+
+
+# ---------------------------------------------------------------- what is not installed, or fails
+
+
+class MissingExtra(RegistryError):
+    """An optional package is not installed."""
+
+
 class MissingProgram(RegistryError):
     """A program of PostgreSQL that is needed is not on this machine."""
 
 
 class ProgramFailed(RegistryError):
     """A program of PostgreSQL ended with an error."""
-
-
-class DatabaseNotEmpty(Refused):
-    """A database that is to be filled holds something already."""

@@ -26,6 +26,7 @@ from registry.database.connection import SingleConnection, open_registry
 from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
 from registry.database.target import Target
+from registry.encryption.key_source import FILE_VARIABLE, VARIABLE
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.services.executor import Invocation
 
@@ -155,6 +156,14 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 def keyring() -> MasterKeyring:
     """A ring of one new master key."""
     return MasterKeyring([generate_master_key()])
+
+
+@pytest.fixture
+def no_key_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names no master key, and the configuration folder is an empty one."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(FILE_VARIABLE, raising=False)
+    monkeypatch.setenv("REGISTRY_CONFIG_DIR", str(tmp_path / "config"))
 
 
 @pytest.fixture

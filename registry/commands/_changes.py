@@ -69,7 +69,7 @@ def with_cleared(
 def sentence(outcome: Outcome, done: str) -> str:
     """What the text of every change says."""
     if not outcome.changed:
-        return "Nothing to change: it is so already."
+        return "Nothing to change: it is already like this."
     if outcome.dry_run:
         events = ", ".join(outcome.event_types) or "no event"
         return f"Would have {done} (dry run, nothing was changed): {events}."

@@ -9,7 +9,7 @@ Data = dict[str, Any]
 
 
 def describe(event: dict[str, Any]) -> str:
-    """An event as a short sentence; one of a type that is not known stands by its name."""
+    """An event as a short sentence; an event of an unknown type is shown by its type's name."""
     words = _WORDS.get(event["event_type"])
     if words is None:
         return str(event["event_type"])
@@ -32,7 +32,7 @@ def _account_updated(data: Data) -> str:
     return f"changed {', '.join(data)}"
 
 
-def _version(verb: str) -> Callable[[Data], str]:
+def _version_words(verb: str) -> Callable[[Data], str]:
     def words(data: Data) -> str:
         values = ", ".join(f"{name}#{digest[:8]}" for name, digest in data["fingerprints"].items())
         done = "adopted" if data.get("origin") == "legacy" else verb
@@ -85,7 +85,7 @@ def _master_key_rotated(data: Data) -> str:
 
 
 def _adopted(data: Data) -> str:
-    counts = ", ".join(f"{one['adopted']:,} {name}" for name, one in data["tables"].items())
+    counts = ", ".join(f"{rows['adopted']:,} {table}" for table, rows in data["tables"].items())
     return f"adopted the legacy tables: {counts}"
 
 
@@ -99,13 +99,13 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "AccountDeactivated": lambda _: "deactivated the account",
     "AccountReactivated": lambda _: "reactivated the account",
     "AccountDeleted": lambda data: f"deleted account {data['account_name']}",
-    "CredentialAdded": _version("added"),
-    "CredentialReplaced": _version("replaced"),
+    "AccountRestored": lambda data: f"restored account {data['account_name']}",
+    "CredentialAdded": _version_words("added"),
+    "CredentialReplaced": _version_words("replaced"),
     "CredentialUpdated": _credential_updated,
     "CredentialDeactivated": lambda data: f"deactivated {_slot(data)}",
     "CredentialReactivated": lambda data: f"reactivated {_slot(data)}",
     "CredentialRemoved": lambda data: f"removed {_slot(data)}",
-    "AccountRestored": lambda data: f"restored account {data['account_name']}",
     "PositionsLinked": lambda data: f"linked {_positions(data)}",
     "PositionsUnlinked": lambda data: f"unlinked {_positions(data)}",
     "ProjectionsRebuilt": _rebuilt,

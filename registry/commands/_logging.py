@@ -18,8 +18,8 @@ def set_up_logging(level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _refuse_secrets,
-            _obey_nothing,
+            _mark_secrets,
+            _show_control_characters,
             structlog.dev.ConsoleRenderer()
             if terminal
             else structlog.processors.JSONRenderer(default=str),
@@ -32,13 +32,13 @@ def set_up_logging(level: str) -> None:
     )
 
 
-def _refuse_secrets(_logger: Any, _method: str, event: Any) -> Any:
+def _mark_secrets(_logger: Any, _method: str, event: Any) -> Any:
     # A Secret prints as ***; whoever logs one has made a mistake that tests must see.
     if any(isinstance(value, Secret) for value in event.values()):
         event["defect"] = "a secret was given to the log"
     return event
 
 
-def _obey_nothing(_logger: Any, _method: str, event: Any) -> Any:
+def _show_control_characters(_logger: Any, _method: str, event: Any) -> Any:
     # One event is one line, and no text in it steers the terminal that shows it.
     return {name: visible(v) if isinstance(v, str) else v for name, v in event.items()}

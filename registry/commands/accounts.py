@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._options import AccountName, Cascade, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.wording import counted
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-AccountName = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's name.")]
 Wallet = Annotated[
     str | None,
     typer.Option("--wallet-address", metavar="ADDRESS", help="The wallet that it trades from."),
@@ -28,16 +28,11 @@ Metadata = Annotated[
         help="A JSON object of limits and settings, such as max_positions; @FILE reads it.",
     ),
 ]
-Cascade = Annotated[
-    bool,
-    typer.Option("--cascade", help="Do it although others borrow; says who is affected."),
-]
 _EMPTY: dict[str, tuple[str, Any]] = {
     "wallet-address": ("wallet_address", None),
     "description": ("description", None),
     "metadata": ("metadata", {}),
 }
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def _accounts(run: Run) -> "AccountService":

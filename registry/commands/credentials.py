@@ -7,27 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from registry.commands._options import Cascade, Slot, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName, Cascade, Yes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from registry.catalog.specification import ExchangeSpec
-    from registry.services.credentials import CredentialService, SlotName
+    from registry.services.credentials import CredentialService
 
 app = typer.Typer()
 
-ExchangeName = Annotated[str, typer.Argument(metavar="EXCHANGE", help="See: exchanges.")]
-Subaccount = Annotated[
-    int | None,
-    typer.Option("--subaccount", metavar="N", help="The subaccount at the exchange, from 0."),
-]
-PermissionOption = Annotated[
-    Literal["full", "read_only"] | None,
-    typer.Option("--permission", help="What the key can do at the exchange. [default: full]"),
-]
 FromJson = Annotated[
     str | None,
     typer.Option(
@@ -60,33 +51,8 @@ _EMPTY = {
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """Which credential is meant; what is not said is found out where it is unique."""
-
-    account: AccountName
-    exchange: ExchangeName
-    subaccount: Subaccount = None
-    permission: PermissionOption = None
-
-    def __str__(self) -> str:
-        return f"{self.account} for {self.exchange}"
-
-    @property
-    def name(self) -> "SlotName":
-        """As services name it."""
-        from registry.services.credentials import SlotName
-
-        return SlotName(self.exchange, self.subaccount, self.permission)
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """What the JSON of every change says of it."""
-        return {"account": self.account, "exchange": self.exchange}
-
-
-@dataclass(frozen=True, slots=True)
 class Details:
-    """What is beside the secrets."""
+    """What a credential has beside its secrets."""
 
     label: Label = None
     expires_at: ExpiresAt = None
@@ -94,7 +60,7 @@ class Details:
     exchange_account: ExchangeAccount = None
 
     def given(self) -> dict[str, Any]:
-        """Those that were said, by column."""
+        """Column -> value, of the details that were given."""
         columns = {
             "label": self.label,
             "expires_at": self.expires_at,
@@ -104,57 +70,45 @@ class Details:
         return {name: value for name, value in columns.items() if value is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class NewCredential(Details):
+    """What `add-credential` and `replace-credential` take beside the slot."""
+
+    from_json: FromJson = None
+    cascade: Cascade = False
+
+
 @app.command("add-credential")
 @verb("add-credential", changes=True)
-def add_credential(
-    run: Run,
-    slot: Slot,
-    details: Details,
-    from_json: FromJson = None,
-    cascade: Cascade = False,
-) -> None:
+def add_credential(run: Run, slot: Slot, new: NewCredential) -> None:
     """Store a credential in an empty slot; asks for its fields on a terminal."""
-    _store(run, slot, details, from_json, "add", cascade=cascade)
+    _store(run, slot, new, "add")
 
 
 @app.command("replace-credential")
 @verb("replace-credential", changes=True)
-def replace_credential(
-    run: Run,
-    slot: Slot,
-    details: Details,
-    from_json: FromJson = None,
-    cascade: Cascade = False,
-) -> None:
+def replace_credential(run: Run, slot: Slot, new: NewCredential) -> None:
     """Replace a credential's secrets, as its next version; asks for them on a terminal."""
-    _store(run, slot, details, from_json, "replace", cascade=cascade)
+    _store(run, slot, new, "replace")
 
 
-def _store(
-    run: Run,
-    slot: Slot,
-    details: Details,
-    from_json: str | None,
-    mode: Literal["add", "replace"],
-    *,
-    cascade: bool,
-) -> None:
+def _store(run: Run, slot: Slot, new: NewCredential, mode: Literal["add", "replace"]) -> None:
     from registry.commands._changes import tell
     from registry.services.credentials import CredentialInput, CredentialService, Mode
     from registry.services.exchanges import exchange_specification
 
     invocation = run.invocation()
     keyring = run.keyring()  # before anybody types a secret in vain
-    if from_json is None:
+    if new.from_json is None:
         fields: Mapping[str, Any] = _ask(exchange_specification(run.database, slot.exchange))
     else:
-        fields = _read_fields(from_json)
+        fields = _read_fields(new.from_json)
     outcome = CredentialService(run.database, keyring).store(
         slot.account,
-        [CredentialInput(slot.name, fields, details.given(), Mode(mode))],
+        [CredentialInput(slot.name, fields, new.given(), Mode(mode))],
         invocation,
         verb=run.output.verb,
-        cascade=cascade,
+        cascade=new.cascade,
     )
     what = "added a credential" if mode == "add" else "replaced the credential"
     tell(run, outcome, f"{what} of {slot}", **slot.facts)
@@ -185,11 +139,7 @@ def update_credential(
 
 @app.command("deactivate-credential")
 @verb("deactivate-credential", changes=True)
-def deactivate_credential(
-    run: Run,
-    slot: Slot,
-    cascade: Cascade = False,
-) -> None:
+def deactivate_credential(run: Run, slot: Slot, cascade: Cascade = False) -> None:
     """Stop a credential: it cannot be used until it is reactivated."""
     from registry.commands._changes import tell
 
@@ -201,10 +151,7 @@ def deactivate_credential(
 
 @app.command("reactivate-credential")
 @verb("reactivate-credential", changes=True)
-def reactivate_credential(
-    run: Run,
-    slot: Slot,
-) -> None:
+def reactivate_credential(run: Run, slot: Slot) -> None:
     """Let a deactivated credential be used again."""
     from registry.commands._changes import tell
 

@@ -1,11 +1,16 @@
 """Verbs about exchanges."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
+
+if TYPE_CHECKING:
+    from registry.catalog.specification import FieldSpec
+    from registry.services.exchanges import KnownExchange
 
 app = typer.Typer()
 
@@ -16,49 +21,25 @@ def exchanges(run: Run) -> None:
     """List the exchanges and the fields of their credentials."""
     from registry.services.exchanges import list_exchanges
 
-    known = list_exchanges(run.database)
-    data: list[dict[str, Any]] = [
-        {
-            "exchange": one.name,
-            "id": one.id,
-            "credentials": one.credentials,
-            "built_in": one.spec is not None and one.spec.built_in,
-            "ccxt_id": None if one.spec is None else one.spec.ccxt_id,
-            "fields": []
-            if one.spec is None
-            else [
-                {
-                    "name": field.name,
-                    "env": field.env,
-                    "secret": field.secret,
-                    "required": field.required,
-                    "type": field.type,
-                    "default": field.default,
-                }
-                for field in one.spec.fields.values()
-            ],
-        }
-        for one in known
-    ]
+    data = [_data(exchange) for exchange in list_exchanges(run.database)]
+    run.output.result(data, lambda: _table(run.output, data))
 
-    def text() -> None:
-        run.output.table(
-            ["exchange", "field", "variable", "secret", "required", "default"],
-            [
-                [
-                    entry["exchange"] if number == 0 else "",
-                    field["name"],
-                    field["env"],
-                    field["secret"],
-                    field["required"],
-                    field["default"],
-                ]
-                for entry in data
-                for number, field in enumerate(entry["fields"] or [_UNKNOWN])
-            ],
-        )
 
-    run.output.result(data, text)
+def _data(exchange: "KnownExchange") -> dict[str, Any]:
+    spec = exchange.spec
+    return {
+        "exchange": exchange.name,
+        "id": exchange.id,
+        "credentials": exchange.credentials,
+        "built_in": spec is not None and spec.built_in,
+        "ccxt_id": None if spec is None else spec.ccxt_id,
+        "fields": [] if spec is None else [_field_data(field) for field in spec.fields.values()],
+    }
+
+
+def _field_data(field: "FieldSpec") -> dict[str, Any]:
+    names = ("name", "env", "secret", "required", "type", "default")
+    return {name: getattr(field, name) for name in names}
 
 
 _UNKNOWN: dict[str, Any] = {
@@ -68,6 +49,24 @@ _UNKNOWN: dict[str, Any] = {
     "required": None,
     "default": None,
 }
+
+
+def _table(output: Output, exchanges: list[dict[str, Any]]) -> None:
+    output.table(
+        ["exchange", "field", "variable", "secret", "required", "default"],
+        [
+            [
+                exchange["exchange"] if number == 0 else "",
+                field["name"],
+                field["env"],
+                field["secret"],
+                field["required"],
+                field["default"],
+            ]
+            for exchange in exchanges
+            for number, field in enumerate(exchange["fields"] or [_UNKNOWN])
+        ],
+    )
 
 
 @app.command("add-exchange")

@@ -1,45 +1,80 @@
 """The verb `history`."""
 
 import sys
-from typing import Annotated, Any
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._options import ExchangeOption, OptionalAccount
 from registry.commands._output import show, to_json
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.reading import ExchangeOption, OptionalAccount
+
+if TYPE_CHECKING:
+    from registry.services.history import HistoryFilter
 
 app = typer.Typer()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events to show."""
+
+    account: OptionalAccount = None
+    exchange: ExchangeOption = None
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="From this moment on, ISO 8601.")
+    ] = None
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Before this moment, ISO 8601.")
+    ] = None
+    event_type: Annotated[
+        str | None, typer.Option("--type", metavar="EVENT", help="Such as CredentialReplaced.")
+    ] = None
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Only what this actor did.")
+    ] = None
+    credential: Annotated[
+        str | None, typer.Option("--credential", metavar="ID", help="Only this credential's.")
+    ] = None
+    command: Annotated[
+        str | None, typer.Option("--command", metavar="ID", help="Only what this command did.")
+    ] = None
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=100_000_000, help="The newest N.")
+    ] = 100
+
+    def checked(self) -> "HistoryFilter":
+        """The same in the form that the service takes.
+
+        Raises:
+            InvalidInput: a value is not a moment, an id or the name of an event.
+        """
+        from registry.services.history import HistoryFilter
+        from registry.values import moment
+
+        if self.event_type is not None:
+            _check_type(self.event_type)
+        return HistoryFilter(
+            account=self.account,
+            exchange=self.exchange,
+            credential_id=_id(self.credential, "--credential"),
+            event_type=self.event_type,
+            actor=self.by,
+            command_id=_id(self.command, "--command"),
+            since=None if self.since is None else moment(self.since, "--since"),
+            until=None if self.until is None else moment(self.until, "--until"),
+            limit=self.limit,
+        )
 
 
 @app.command("history")
 @verb("history")
 def history(
     run: Run,
-    account: OptionalAccount = None,
-    exchange: ExchangeOption = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="From this moment on, ISO 8601.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Before this moment, ISO 8601.")
-    ] = None,
-    event_type: Annotated[
-        str | None, typer.Option("--type", metavar="EVENT", help="Such as CredentialReplaced.")
-    ] = None,
-    by: Annotated[
-        str | None, typer.Option("--by", metavar="NAME", help="Only what this actor did.")
-    ] = None,
-    credential: Annotated[
-        str | None, typer.Option("--credential", metavar="ID", help="Only this credential's.")
-    ] = None,
-    command: Annotated[
-        str | None, typer.Option("--command", metavar="ID", help="Only what this command did.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=100_000_000, help="The newest N.")
-    ] = 100,
+    only: Filter,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new events as they come.")
     ] = False,
@@ -52,21 +87,8 @@ def history(
     A value is shown as name#fingerprint: equal fingerprints of a field mean equal values.
     """
     from registry.services import history as service
-    from registry.values import moment
 
-    if event_type is not None:
-        _check_type(event_type)
-    wanted = service.HistoryFilter(
-        account=account,
-        exchange=exchange,
-        credential_id=_id(credential, "--credential"),
-        event_type=event_type,
-        actor=by,
-        command_id=_id(command, "--command"),
-        since=None if since is None else moment(since, "--since"),
-        until=None if until is None else moment(until, "--until"),
-        limit=limit,
-    )
+    wanted = only.checked()
     if follow:
         _follow(run, wanted, as_lines=ndjson or run.output.as_json)
     elif ndjson:
@@ -77,7 +99,7 @@ def history(
         run.output.result(events, lambda: _table(run, events))
 
 
-def _follow(run: Run, wanted: Any, *, as_lines: bool) -> None:
+def _follow(run: Run, wanted: "HistoryFilter", *, as_lines: bool) -> None:
     from registry.services import history as service
 
     def lost(why: str) -> None:
@@ -117,9 +139,7 @@ def _cells(event: dict[str, Any]) -> list[Any]:
     ]
 
 
-def _id(text: str | None, option: str) -> Any:
-    import uuid
-
+def _id(text: str | None, option: str) -> uuid.UUID | None:
     from registry.errors import InvalidInput
 
     if text is None:

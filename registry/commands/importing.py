@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._options import AccountName, Cascade, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName, Cascade, Yes
 from registry.wording import counted
 
 if TYPE_CHECKING:

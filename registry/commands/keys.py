@@ -2,15 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.commands._options import Slot, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import Yes
-from registry.commands.credentials import Slot
 from registry.wording import counted
+
+if TYPE_CHECKING:
+    from registry.encryption.secret import Secret
+    from registry.services.rotation import Rotation
 
 app = typer.Typer()
 
@@ -30,10 +33,9 @@ def generate_key(
 
     Keep a copy in another place: without it no credential can be read again.
     """
-    from registry.encryption.key_file import write_key_file
     from registry.encryption.key_source import FILE_VARIABLE, default_key_file
     from registry.encryption.keyring import MasterKeyring, generate_master_key
-    from registry.errors import Conflict, InvalidInput
+    from registry.errors import InvalidInput
 
     if save and file is not None:
         raise InvalidInput("--save and --file exclude each other")
@@ -41,12 +43,33 @@ def generate_key(
     key_id = MasterKeyring([key]).newest_id
     path = default_key_file() if save else file
     if path is None:
-        if run.output.as_json:
-            raise InvalidInput("a key is not printed as JSON", hint="Use --save or --file FILE.")
-        if sys.stdout.isatty():
-            run.output.notice("This is a secret. Keep it where your other secrets are:")
-        run.output.line(key.reveal())
+        _print_key(run, key)
         return
+    _write_key(path, key)
+
+    def text() -> None:
+        run.output.line(f"Wrote master key {key_id} to {path} (mode 0600).")
+        run.output.line("Keep a copy in another place: without it no credential can be read again.")
+        if not save:
+            run.output.line(f"Use it with: export {FILE_VARIABLE}={path}")
+
+    run.output.result({"key_id": key_id, "file": str(path)}, text)
+
+
+def _print_key(run: Run, key: "Secret") -> None:
+    from registry.errors import InvalidInput
+
+    if run.output.as_json:
+        raise InvalidInput("a key is not printed as JSON", hint="Use --save or --file FILE.")
+    if sys.stdout.isatty():
+        run.output.notice("This is a secret. Keep it where your other secrets are:")
+    run.output.line(key.reveal())
+
+
+def _write_key(path: Path, key: "Secret") -> None:
+    from registry.encryption.key_file import write_key_file
+    from registry.errors import Conflict, InvalidInput
+
     try:
         write_key_file(path, key)
     except FileExistsError:
@@ -56,14 +79,6 @@ def generate_key(
         ) from None
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
-
-    def text() -> None:
-        run.output.line(f"Wrote master key {key_id} to {path} (mode 0600).")
-        run.output.line("Keep a copy in another place: without it no credential can be read again.")
-        if not save:
-            run.output.line(f"Use it with: export {FILE_VARIABLE}={path}")
-
-    run.output.result({"key_id": key_id, "file": str(path)}, text)
 
 
 @app.command("rotate-master-key")
@@ -98,21 +113,17 @@ def rotate_master_key(run: Run) -> None:
         "dry_run": invocation.dry_run,
         "remaining": done.remaining,
     }
+    run.output.result(data, lambda: _tell_rotation(run, done, dry_run=invocation.dry_run))
 
-    def text() -> None:
-        if invocation.dry_run:
-            run.output.line(
-                f"Would put {counted(done.remaining, 'key')} under {done.master_key_id}."
-            )
-        elif done.keys:
-            run.output.line(
-                f"Put {counted(done.keys, 'key')} under master key {done.master_key_id}."
-            )
-            run.output.line("The older master keys are not needed any more; see: doctor")
-        else:
-            run.output.line(f"All keys are under master key {done.master_key_id} already.")
 
-    run.output.result(data, text)
+def _tell_rotation(run: Run, done: "Rotation", *, dry_run: bool) -> None:
+    if dry_run:
+        run.output.line(f"Would put {counted(done.remaining, 'key')} under {done.master_key_id}.")
+    elif done.keys:
+        run.output.line(f"Put {counted(done.keys, 'key')} under master key {done.master_key_id}.")
+        run.output.line("The older master keys are not needed any more; see: doctor")
+    else:
+        run.output.line(f"All keys are under master key {done.master_key_id} already.")
 
 
 @app.command("destroy-secrets")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from registry.commands._options import Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import Yes
 from registry.wording import counted
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _status(run: Run, connection: "Connection") -> None:
 
 def _up(run: Run, connection: "Connection") -> None:
     from registry.commands._progress import stage_progress
-    from registry.services.rebuild import Watch
+    from registry.services.rebuild_comparison import Watch
     from registry.services.schema import bring_up
 
     with stage_progress(run.output, "Replaying") as progress:
@@ -118,16 +118,16 @@ def _tell_up(run: Run, result: "BroughtUp") -> None:
 
 def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
     from registry.commands._progress import stage_progress
-    from registry.services.rebuild import Watch
+    from registry.services.rebuild_comparison import Watch
     from registry.services.schema import contents, take_down
 
-    there = contents(connection)
-    if there.down:
+    found = contents(connection)
+    if found.down:
         run.output.result(
             {"migrations": []}, lambda: run.output.line("The tables are down already.")
         )
         return
-    for line in _what_happens(there):
+    for line in _what_happens(found):
         run.output.notice(line)
     run.confirm("Take the tables down?", yes=yes)
     with stage_progress(run.output, "Replaying") as progress:
@@ -143,20 +143,20 @@ def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
     run.output.result(asdict(done), text)
 
 
-def _what_happens(there: "Contents") -> list[str]:
-    tables = ", ".join(f"{name} ({counted(rows, 'row')})" for name, rows in there.tables.items())
+def _what_happens(found: "Contents") -> list[str]:
+    tables = ", ".join(f"{name} ({counted(rows, 'row')})" for name, rows in found.tables.items())
     drops = (
         f"Drops: {tables} and strategy_positions.account_id "
-        f"(owners of {counted(there.linked_positions, 'position')})."
+        f"(owners of {counted(found.linked_positions, 'position')})."
     )
     stays = (
-        f"Stays: the log ({counted(there.events, 'event')}) and "
-        f"{counted(there.data_keys, 'data key')}, from which "
+        f"Stays: the log ({counted(found.events, 'event')}) and "
+        f"{counted(found.data_keys, 'data key')}, from which "
         "migrate up brings all of it back; the positions themselves."
     )
     lines = [drops, stays]
-    if there.references:
-        names = ", ".join(f"{one.table}.{one.constraint}" for one in there.references)
+    if found.references:
+        names = ", ".join(f"{key.table}.{key.constraint}" for key in found.references)
         lines.append(f"Foreign keys that go and come back: {names}.")
     return lines
 
@@ -164,7 +164,7 @@ def _what_happens(there: "Contents") -> list[str]:
 def _rehearse(run: Run, connection: "Connection") -> None:
     from registry.commands._progress import stage_progress
     from registry.errors import ExitStatus
-    from registry.services.rebuild import Watch
+    from registry.services.rebuild_comparison import Watch
     from registry.services.rehearsal import rehearse
 
     with stage_progress(run.output, "Replaying a copy") as progress:

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from registry.commands._options import AccountName
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName
 
 app = typer.Typer()
 

@@ -1,14 +1,13 @@
-"""The verbs that one needs when a key leaks: who-could-use and blast-radius."""
+"""Verbs for when a key has leaked: who-could-use and blast-radius."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from registry.commands._options import AccountName, ExchangeName
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName
-from registry.commands.credentials import ExchangeName
 
 if TYPE_CHECKING:
     from registry.services.reach import Reach
@@ -57,44 +56,32 @@ def blast_radius(
     _tell(run, reach_of(run.database, account, exchange, moment_since))
 
 
+_COULD_USE: Final = {
+    "account": "account",
+    "as": "as",
+    "sharing": "sharing_type",
+    "subaccount": "subaccount_index",
+    "permission": "permission",
+    "version": "version",
+    "roles": "roles",
+    "from": "from",
+    "until": "until",
+}
+"""Column of the table -> name in the record."""
+_RECEIVED: Final = ("account", "version", "role", "host", "purpose", "times", "first", "last")
+
+
 def _tell(run: Run, reach: "Reach") -> None:
     def text() -> None:
-        columns = ["account", "as", "sharing", "subaccount", "permission", "version", "roles"]
         run.output.line("Could use it:")
         run.output.table(
-            [*columns, "from", "until"],
-            [
-                [
-                    one["account"],
-                    one["as"],
-                    one["sharing_type"],
-                    one["subaccount_index"],
-                    one["permission"],
-                    one["version"],
-                    one["roles"],
-                    one["from"],
-                    one["until"],
-                ]
-                for one in reach.could_use
-            ],
+            list(_COULD_USE),
+            [[record[name] for name in _COULD_USE.values()] for record in reach.could_use],
         )
         run.output.line("Received it:" if reach.received else "Nobody received it.")
         if reach.received:
             run.output.table(
-                ["account", "version", "role", "host", "purpose", "times", "first", "last"],
-                [
-                    [
-                        one["account"],
-                        one["version"],
-                        one["role"],
-                        one["host"],
-                        one["purpose"],
-                        one["times"],
-                        one["first"],
-                        one["last"],
-                    ]
-                    for one in reach.received
-                ],
+                _RECEIVED, [[record[name] for name in _RECEIVED] for record in reach.received]
             )
         run.output.line(f"Roles that run commands today: {', '.join(reach.operators) or 'none'}")
 

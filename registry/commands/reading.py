@@ -4,18 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
+from registry.commands._options import AccountName, ExchangeOption, OptionalAccount
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName
 
 app = typer.Typer()
 
-OptionalAccount = Annotated[
-    str | None, typer.Argument(metavar="[ACCOUNT]", help="Only this account's.")
-]
-ExchangeOption = Annotated[
-    str | None, typer.Option("--exchange", metavar="EXCHANGE", help="Only this exchange's.")
-]
 
 AsOf = Annotated[
     str | None,

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._options import Yes
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import Yes
 from registry.wording import counted
 
 if TYPE_CHECKING:
-    from registry.services.rebuild import Rebuilt, Report
+    from registry.services.rebuild_comparison import Report
+    from registry.services.rebuild_repair import Rebuilt
 
 app = typer.Typer()
 
@@ -37,7 +38,8 @@ def rebuild(
     """Compare the tables with the log and repair the rows that differ; --check only compares."""
     from registry.commands._progress import stage_progress
     from registry.errors import ExitStatus
-    from registry.services.rebuild import Options, RebuildService, Watch
+    from registry.services.rebuild import RebuildService
+    from registry.services.rebuild_comparison import Options, Watch
 
     service = RebuildService(run.database, Options(workers=workers))
     with stage_progress(run.output, "Replaying") as progress:

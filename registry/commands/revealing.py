@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
+from registry.commands._options import AccessOption, AccountName, ExchangeName, Subaccount, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName, Yes
-from registry.commands.credentials import ExchangeName, Subaccount
-from registry.commands.sharing import AccessOption
 
 app = typer.Typer()
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.commands._options import Yes
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import Yes
 from registry.wording import counted
 
 if TYPE_CHECKING:

@@ -1,16 +1,17 @@
 """The verb `run`: starts a program with an account's credentials, and becomes it."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.commands._options import AccessOption, Subaccount
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.credentials import Subaccount
-from registry.commands.sharing import AccessOption
 from registry.wording import counted
 
 if TYPE_CHECKING:
+    from registry.catalog.specification import ExchangeSpec
     from registry.services.program_environment import PassedOn
     from registry.services.releases import Releases
 
@@ -18,6 +19,25 @@ app = typer.Typer()
 
 _ENV_FILE_PLACE = "{env-file}"
 _NAMES_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Whose credentials the program gets, and which of them."""
+
+    account: Annotated[
+        str, typer.Option("--account", metavar="NAME", help="Whose credentials it gets.")
+    ]
+    exchange: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exchange",
+            metavar="EXCHANGE",
+            help="Only this one's credential, and it must be there; may be repeated.",
+        ),
+    ] = None
+    subaccount: Subaccount = None
+    access: AccessOption = None
 
 
 @app.command(
@@ -31,19 +51,7 @@ def run_command(
         list[str],
         typer.Argument(metavar="-- COMMAND [ARGUMENT]…", help="The program and its arguments."),
     ],
-    account: Annotated[
-        str, typer.Option("--account", metavar="NAME", help="Whose credentials it gets.")
-    ],
-    exchange: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--exchange",
-            metavar="EXCHANGE",
-            help="Only this one's credential, and it must be there; may be repeated.",
-        ),
-    ] = None,
-    subaccount: Subaccount = None,
-    access: AccessOption = None,
+    credentials: Credentials,
     env_file: Annotated[
         bool,
         typer.Option(
@@ -70,40 +78,41 @@ def run_command(
     --pass-env names.
     """
     from registry.services import launching
-    from registry.services.identity import host
     from registry.services.program_environment import Wanted
-    from registry.services.releases import Caller, ReleaseService
-    from registry.services.resolution import Wish
 
     program = launching.find_program(command[0])
     wanted = Wanted.of(pass_env or ())
-    actor = run.actor()
-    keyring = run.keyring()
-    service = ReleaseService(run.database, keyring)
-    caller = Caller(
-        actor=actor,
-        host=host(),
-        purpose=f"run {launching.short_name(program)}",
-        reason=run.reason,
-    )
-    released = service.release(
-        account, exchange, Wish(subaccount=subaccount, access=access), caller
-    )
-    _tell_problems(run, released, strict=bool(exchange))
-    specs = {name: service.specification(name) for name in released.credentials}
+    released, specs = _release(run, credentials, launching.short_name(program))
     values = launching.variables(released, specs)
     passed_on = wanted.pick(specs.values())
     _tell_left_out(run, passed_on)
-    environment = {**passed_on.variables, "REGISTRY_ACCOUNT": account}
+    environment = {**passed_on.variables, "REGISTRY_ACCOUNT": credentials.account}
     arguments = list(command)
     if env_file:
         path = launching.memory_file(values)
         environment["REGISTRY_ENV_FILE"] = path
-        arguments = [one.replace(_ENV_FILE_PLACE, path) for one in arguments]
+        arguments = [argument.replace(_ENV_FILE_PLACE, path) for argument in arguments]
     else:
         environment |= {name: value.reveal() for name, value in values.items()}
     run.close()
     launching.become(program, arguments, environment)
+
+
+def _release(
+    run: Run, wanted: Credentials, program: str
+) -> "tuple[Releases, dict[str, ExchangeSpec]]":
+    """The credentials, and the specification of each one's exchange."""
+    from registry.services.identity import host
+    from registry.services.releases import Caller, ReleaseService
+    from registry.services.resolution import Wish
+
+    actor = run.actor()
+    service = ReleaseService(run.database, run.keyring())
+    caller = Caller(actor=actor, host=host(), purpose=f"run {program}", reason=run.reason)
+    wish = Wish(subaccount=wanted.subaccount, access=wanted.access)
+    released = service.release(wanted.account, wanted.exchange, wish, caller)
+    _tell_problems(run, released, strict=bool(wanted.exchange))
+    return released, {name: service.specification(name) for name in released.credentials}
 
 
 def _tell_problems(run: Run, released: "Releases", *, strict: bool) -> None:

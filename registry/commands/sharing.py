@@ -1,26 +1,32 @@
 """Verbs about who may use which credential: shares and access."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from registry.commands._options import (
+    AccessOption,
+    AccountName,
+    ExchangeName,
+    ExchangeOption,
+    OptionalAccount,
+    Subaccount,
+)
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.accounts import AccountName
-from registry.commands.credentials import ExchangeName, Subaccount
-from registry.commands.reading import ExchangeOption, OptionalAccount
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from registry.services.resolution import Resolution
 
 app = typer.Typer()
 
 Borrower = Annotated[str, typer.Argument(metavar="BORROWER", help="The account that may use it.")]
 LenderName = Annotated[str, typer.Argument(metavar="LENDER", help="The account whose it is.")]
-Type = Annotated[
+SharingTypeOption = Annotated[
     Literal["full", "read_only", "positions_only"],
     typer.Option("--type", help="What the borrower may do with it."),
-]
-AccessOption = Annotated[
-    Literal["full", "read_only", "positions_only"] | None,
-    typer.Option("--access", help="Ask for less than there is."),
 ]
 LenderOption = Annotated[
     str | None,
@@ -36,7 +42,7 @@ def share(
     borrower: Borrower,
     lender: LenderName,
     exchange: ExchangeName,
-    sharing_type: Type = "full",
+    sharing_type: SharingTypeOption = "full",
 ) -> None:
     """Let an account use another's credential; again with another --type changes it."""
     from registry.commands._changes import tell
@@ -77,21 +83,21 @@ def list_shares(run: Run, account: OptionalAccount = None, exchange: ExchangeOpt
             ["borrower", "exchange", "lender", "type", "usable", "since"],
             [
                 [
-                    one["borrower"],
-                    one["exchange"],
-                    one["lender"],
-                    one["sharing_type"],
-                    _usable(one),
-                    one["created_at"],
+                    share["borrower"],
+                    share["exchange"],
+                    share["lender"],
+                    share["sharing_type"],
+                    _usable(share),
+                    share["created_at"],
                 ]
-                for one in found
+                for share in found
             ],
         )
 
     run.output.result(found, text)
 
 
-def _usable(share: Any) -> str:
+def _usable(share: "Mapping[str, Any]") -> str:
     if not share["borrower_is_active"]:
         return "no: the borrower is inactive"
     if not share["lender_is_active"]:
@@ -124,32 +130,32 @@ def resolve(
         if not found:
             run.output.line(f"Account {account} has no credentials, own or shared.")
             return
-        for one in found:
-            run.output.line(f"{one.exchange}: {one.reason()}")
-            if not one.granted and (hint := one.error().hint):
+        for resolution in found:
+            run.output.line(f"{resolution.exchange}: {resolution.reason()}")
+            if not resolution.granted and (hint := resolution.error().hint):
                 run.output.line(f"  {hint}")
-            for warning in one.warnings():
+            for warning in resolution.warnings():
                 run.output.notice(f"Warning: {warning}")
 
-    run.output.result([_resolution(one) for one in found], text)
+    run.output.result([_resolution(resolution) for resolution in found], text)
 
 
-def _resolution(one: Any) -> dict[str, Any]:
+def _resolution(found: "Resolution") -> dict[str, Any]:
     return {
-        "account": one.account,
-        "exchange": one.exchange,
-        "outcome": one.outcome,
-        "reason": one.reason(),
-        "source": one.source if one.granted else None,
-        "holder": one.holder if one.granted else None,
-        "credential_id": one.credential_id,
-        "version": one.version,
-        "subaccount_index": one.subaccount_index,
-        "permission": one.permission,
-        "access": one.access,
-        "sharing_type": one.sharing_type,
-        "expires_at": one.expires_at,
-        "warnings": one.warnings(),
+        "account": found.account,
+        "exchange": found.exchange,
+        "outcome": found.outcome,
+        "reason": found.reason(),
+        "source": found.source if found.granted else None,
+        "holder": found.holder if found.granted else None,
+        "credential_id": found.credential_id,
+        "version": found.version,
+        "subaccount_index": found.subaccount_index,
+        "permission": found.permission,
+        "access": found.access,
+        "sharing_type": found.sharing_type,
+        "expires_at": found.expires_at,
+        "warnings": found.warnings(),
     }
 
 
@@ -188,7 +194,7 @@ def list_access(run: Run, account: OptionalAccount = None) -> None:
         if not found:
             run.output.line("No role was given access here.")
             return
-        rows = [[one["account"], one["role"], one["granted_at"]] for one in found]
+        rows = [[row["account"], row["role"], row["granted_at"]] for row in found]
         run.output.table(["account", "role", "since"], rows)
 
     run.output.result(found, text)

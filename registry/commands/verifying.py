@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._options import PermissionOption, Subaccount
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.commands.credentials import PermissionOption, Subaccount
 from registry.errors import InvalidInput
 from registry.wording import counted
 
 if TYPE_CHECKING:
+    from registry.proofs.bundle import ProvenEvents
     from registry.services.verification import Verdict
 
 app = typer.Typer()
@@ -250,30 +251,32 @@ def verify_proof(
         "events": [leaf.record() for leaf in proven.events],
     }
 
-    def text() -> None:
-        from registry.commands._describe import describe
+    run.output.result(data, lambda: _tell_proven(run, proven))
 
-        run.output.table(
-            ["event", "when", "who", "role", "version", "what", "why"],
+
+def _tell_proven(run: Run, proven: "ProvenEvents") -> None:
+    from registry.commands._describe import describe
+
+    run.output.table(
+        ["event", "when", "who", "role", "version", "what", "why"],
+        [
             [
-                [
-                    leaf.position,
-                    leaf.occurred_at,
-                    leaf.actor,
-                    leaf.recorded_by,
-                    leaf.stream_version,
-                    describe(leaf.record()),
-                    leaf.reason,
-                ]
-                for leaf in proven.events
-            ],
-        )
-        run.output.line(
-            f"Proven: {counted(len(proven.events), 'event')} of the log {checkpoint.origin}, "
-            f"which had {counted(checkpoint.size, 'event')} when it was signed."
-        )
-
-    run.output.result(data, text)
+                leaf.position,
+                leaf.occurred_at,
+                leaf.actor,
+                leaf.recorded_by,
+                leaf.stream_version,
+                describe(leaf.record()),
+                leaf.reason,
+            ]
+            for leaf in proven.events
+        ],
+    )
+    checkpoint = proven.checkpoint
+    run.output.line(
+        f"Proven: {counted(len(proven.events), 'event')} of the log {checkpoint.origin}, "
+        f"which had {counted(checkpoint.size, 'event')} when it was signed."
+    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from registry.database.errors import translate
 from registry.database.migration_files import LAST_KEPT, known_numbers
@@ -18,6 +19,8 @@ from registry.database.target import APPLICATION, Target
 from registry.errors import DatabaseUnavailable, InvalidInput, NotMigrated, SchemaTooNew
 
 Connection: TypeAlias = psycopg.Connection[Any]
+Notice: TypeAlias = Callable[[str], None]
+"""Told what happens beside the answer, such as that the embedded server is set up."""
 
 _QUERIES = load_queries(__package__ or "registry.database")
 
@@ -38,7 +41,7 @@ class Database(Protocol):
 class SingleConnection:
     """One connection, opened when it is first needed and again after it was lost."""
 
-    def __init__(self, target: Target, notice: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, target: Target, notice: Notice = lambda _: None) -> None:
         self._target = target
         self._notice = notice
         self._connection: Connection | None = None
@@ -56,7 +59,7 @@ class SingleConnection:
             self._connection.close()
 
 
-def open_registry(target: Target, notice: Callable[[str], None] = lambda _: None) -> Connection:
+def open_registry(target: Target, notice: Notice = lambda _: None) -> Connection:
     """A connection to a database whose schema fits; a new embedded one is migrated first.
 
     Raises:
@@ -83,8 +86,8 @@ def open_registry(target: Target, notice: Callable[[str], None] = lambda _: None
     return connection
 
 
-def address_of(target: Target, notice: Callable[[str], None] = lambda _: None) -> str:
-    """The address to connect to; starts the embedded server if it is the one.
+def address_of(target: Target, notice: Notice = lambda _: None) -> str:
+    """The address to connect to; starts the embedded server if that is the target.
 
     Raises:
         DatabaseUnavailable: the embedded server cannot be started.
@@ -96,7 +99,7 @@ def address_of(target: Target, notice: Callable[[str], None] = lambda _: None) -
     return EmbeddedServer(notice=notice).ensure_running()
 
 
-def connect(target: Target, notice: Callable[[str], None] = lambda _: None) -> Connection:
+def connect(target: Target, notice: Notice = lambda _: None) -> Connection:
     """A connection in autocommit mode, without a look at the schema.
 
     Raises:
@@ -191,6 +194,19 @@ def connection_options(url: str) -> dict[str, Any]:
     if "connect_timeout" not in url and not os.environ.get("PGCONNECT_TIMEOUT"):
         options["connect_timeout"] = 10
     return options
+
+
+def address_of_same_server(connection: Connection, database: str | None = None) -> str:
+    """The address of the server that the connection has reached, although its own may name several.
+
+    `database` is the database there, by default the connection's. The address holds the
+    password, so it must not be shown.
+    """
+    info = connection.info
+    reached = {"host": info.host, "port": str(info.port), "dbname": database or info.dbname}
+    if info.password:
+        reached["password"] = info.password
+    return make_conninfo(**{**info.get_parameters(), **reached})
 
 
 def _first_line(error: Exception) -> str:

@@ -104,7 +104,7 @@ class Migrator:
         if keep < LAST_KEPT and not destroy_log:
             raise InvalidInput(
                 f"going down below {LAST_KEPT:03} would destroy the log and the keys",
-                hint=f"The lowest is --to {LAST_KEPT}.",
+                hint="To destroy them on purpose: account-registry migrate down --purge",
             )
         with self._locked():
             applied = self._applied()

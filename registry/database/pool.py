@@ -39,7 +39,8 @@ class PooledDatabase:
             connection = pool.getconn()
         except PoolTimeout:
             raise DatabaseUnavailable(
-                "the database gives no connection", hint="Check DATABASE_URL and the server."
+                f"no connection to the database was free within {_WAIT_SECONDS:.0f} seconds",
+                hint="Check DATABASE_URL and the server.",
             ) from None
         try:
             yield connection

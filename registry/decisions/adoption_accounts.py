@@ -16,7 +16,7 @@ class LegacyAccount(NamedTuple):
     id: str
     name: str
     nth: int
-    """Counts the accounts of this name."""
+    """Which of the accounts of this name it is, from 1."""
     wallet_address: str | None
     description: str | None
     is_active: bool | None
@@ -66,17 +66,8 @@ def _account_name(row: LegacyAccount, judge: Judge, is_free: Callable[[str], boo
         text = f"{row.nth - 1} other account(s) have this name, and names are unique"
     except InvalidInput as problem:
         text = problem.message
-    decision = judge.decide(
-        Problem(
-            table=ACCOUNTS,
-            id=row.id,
-            of=repr(row.name),
-            problem="name",
-            text=text,
-            choices=("rename",),
-            proposal=Decision("rename", _free_name(row, is_free)),
-        )
-    )
+    proposal = Decision("rename", _free_name(row, is_free))
+    decision = judge.decide(_of_account(row, "name", text, ("rename",), proposal))
     return None if decision is None else values.account_name(str(decision.value or ""))
 
 
@@ -101,24 +92,28 @@ def _metadata(row: LegacyAccount, judge: Judge) -> dict[str, Any] | None:
         return values.parse_metadata(row.metadata)
     except InvalidInput as problem:
         text = problem.message
-    decision = judge.decide(
-        Problem(
-            table=ACCOUNTS,
-            id=row.id,
-            of=repr(row.name),
-            problem="metadata",
-            text=text,
-            choices=("wrap", "set"),
-            proposal=Decision("wrap"),
-        )
-    )
+    decision = judge.decide(_of_account(row, "metadata", text, ("wrap", "set"), Decision("wrap")))
     if decision is None:
         return None
     return values.metadata(decision.value if decision.decision == "set" else _wrapped(row.metadata))
 
 
+def _of_account(
+    row: LegacyAccount, kind: str, text: str, choices: tuple[str, ...], proposal: Decision
+) -> Problem:
+    return Problem(
+        table=ACCOUNTS,
+        id=row.id,
+        of=repr(row.name),
+        problem=kind,
+        text=text,
+        choices=choices,
+        proposal=proposal,
+    )
+
+
 def _wrapped(text: str) -> dict[str, Any]:
-    """The former value inside an object; as text if JSON's readers would change it."""
+    """The former value inside an object; as a text where a reader of JSON could change it."""
     try:
         return values.metadata({"legacy": values.parse_json(text, "metadata")})
     except InvalidInput:

@@ -45,7 +45,7 @@ class Sealer(Protocol):
 
 
 def details(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The details beside the secrets that were given, checked; None clears one.
+    """The details beside the secrets that were given, checked; None clears a detail.
 
     Raises:
         InvalidInput: a value is not acceptable.
@@ -88,8 +88,8 @@ def add(
 ) -> list[EventModel]:
     """A credential for an empty slot.
 
-    `beside_others` says that the caller named the subaccount. Where it did not, and
-    another subaccount has a credential, it more likely forgot than wants a second one.
+    `beside_others` says that other subaccounts may have credentials too, since the caller
+    named this one. A caller that named none more likely forgot than wants a second credential.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
@@ -163,7 +163,7 @@ def deactivate(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
         CredentialNotFound: there is none.
         CredentialInactive: it is deactivated already.
     """
-    _exists(state)
+    _check_account_exists(state)
     _, row = _active(state, wanted)
     return [CredentialDeactivated(**identity(state, row))]
 
@@ -190,7 +190,7 @@ def remove(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
         AccountNotFound: the account was never created, or was deleted.
         CredentialNotFound: there is none.
     """
-    _exists(state)
+    _check_account_exists(state)
     _, row = state.find_credential(wanted)
     return [removal(state, row)]
 
@@ -200,8 +200,8 @@ def removal(state: AccountState, row: CredentialRow) -> EventModel:
     return CredentialRemoved(**identity(state, row))
 
 
-def _exists(state: AccountState) -> None:
-    _ = state.account
+def _check_account_exists(state: AccountState) -> None:
+    _ = state.account  # raises if there is none
 
 
 def _active(state: AccountState, wanted: SlotQuery) -> tuple[Slot, CredentialRow]:

@@ -94,14 +94,14 @@ class Histories:
 
     @property
     def name(self) -> str:
-        """The account's name, the one of today if it has one."""
+        """The account's name: of today, or of then if it does not exist today."""
         return self.now.name if self.now.exists else self.then.name
 
 
 def plan(accounts: Iterable[Histories], world: World) -> Plan:
     """The plan that brings these accounts back, in an order that the tables accept."""
-    planner = _Planner([one for one in accounts if one.now.exists or one.then.exists], world)
-    return planner.plan()
+    existing = [account for account in accounts if account.now.exists or account.then.exists]
+    return _Planner(existing, world).plan()
 
 
 class _Planner:
@@ -117,23 +117,27 @@ class _Planner:
         self._shares = dict(world.shares)
 
     def plan(self) -> Plan:
-        kept = [one for one in self._accounts if one.now.exists]
+        kept = [account for account in self._accounts if account.now.exists]
         for clear in (
             self._access_ends,
             self._shares_end,
             self._positions_go,
             self._credentials_go,
         ):
-            for one in kept:
-                clear(one)
-        for one in kept:
-            if not one.then.exists:
-                self._delete(one)
-        self._rename([one for one in kept if one.then.exists])
-        for one in self._accounts:
-            if not one.now.exists:
-                self._restore(one)
-        back = [one for one in self._accounts if one.then.exists and one.account_id in self._names]
+            for account in kept:
+                clear(account)
+        for account in kept:
+            if not account.then.exists:
+                self._delete(account)
+        self._rename([account for account in kept if account.then.exists])
+        for account in self._accounts:
+            if not account.now.exists:
+                self._restore(account)
+        back = [
+            account
+            for account in self._accounts
+            if account.then.exists and account.account_id in self._names
+        ]
         for bring in (
             self._details,
             self._credentials_come,
@@ -141,113 +145,121 @@ class _Planner:
             self._shares_come,
             self._access_comes,
         ):
-            for one in back:
-                bring(one)
+            for account in back:
+                bring(account)
         return self._plan
 
-    def _does(
-        self, one: Histories, event: EventModel, sign: Sign, text: str, lender: str | None = None
+    def _append(
+        self,
+        account: Histories,
+        event: EventModel,
+        sign: Sign,
+        text: str,
+        lender: str | None = None,
     ) -> None:
         related = None if lender is None else uuid.UUID(lender)
-        self._plan.steps.append(Step(uuid.UUID(one.account_id), event, related))
+        self._plan.steps.append(Step(uuid.UUID(account.account_id), event, related))
         if text:
-            self._plan.lines.append(Line(one.name, sign, text))
+            self._plan.lines.append(Line(account.name, sign, text))
 
     # What is in the way
 
-    def _access_ends(self, one: Histories) -> None:
-        for key in _accesses(one.now).keys() - _accesses(one.then).keys():
-            self._access(one, "AccessRevoked", _accesses(one.now)[key], "-")
+    def _access_ends(self, account: Histories) -> None:
+        for key in _accesses(account.now).keys() - _accesses(account.then).keys():
+            self._access(account, "AccessRevoked", _accesses(account.now)[key], "-")
 
-    def _shares_end(self, one: Histories) -> None:
-        then = _shares(one.then)
-        for key, row in _shares(one.now).items():
+    def _shares_end(self, account: Histories) -> None:
+        then = _shares(account.then)
+        for key, row in _shares(account.now).items():
             if key not in then or _lender(row) != _lender(then[key]):
                 lender = self._world.names.get(_lender(row), _lender(row))
-                self._share(one, one.now, "SharingRevoked", row, "-", f"share of {lender}")
+                self._share(account, account.now, "SharingRevoked", row, "-", f"share of {lender}")
                 self._shares.pop(key, None)
 
-    def _positions_go(self, one: Histories) -> None:
-        wanted = _links(one.then) if one.then.exists else set()
-        gone = sorted(_links(one.now) - wanted)
+    def _positions_go(self, account: Histories) -> None:
+        wanted = _links(account.then) if account.then.exists else set()
+        gone = sorted(_links(account.now) - wanted)
         for ids in parts([uuid.UUID(position) for position in gone]):
-            self._does(one, PositionsUnlinked(positions=ids), "-", counted(len(ids), "position"))
+            self._append(
+                account, PositionsUnlinked(positions=ids), "-", counted(len(ids), "position")
+            )
         for position in gone:
-            if self._owners.get(position) == one.account_id:
+            if self._owners.get(position) == account.account_id:
                 self._owners[position] = None
 
-    def _credentials_go(self, one: Histories) -> None:
-        wanted = _credentials(one.then)
-        for key, row in _credentials(one.now).items():
+    def _credentials_go(self, account: Histories) -> None:
+        wanted = _credentials(account.then)
+        for key, row in _credentials(account.now).items():
             if key not in wanted:
-                event = CredentialRemoved(**identity(one.now, row))
-                self._does(one, event, "-", _credential(one.now, row))
+                event = CredentialRemoved(**identity(account.now, row))
+                self._append(account, event, "-", _credential(account.now, row))
 
-    def _delete(self, one: Histories) -> None:
-        in_use = [p for p, owner in self._owners.items() if owner == one.account_id]
-        borrowers = {b for b, lender in self._shares.values() if lender == one.account_id}
+    def _delete(self, account: Histories) -> None:
+        in_use = [p for p, owner in self._owners.items() if owner == account.account_id]
+        borrowers = {b for b, lender in self._shares.values() if lender == account.account_id}
         if in_use:
             self._lose(
-                f"account {one.name} owns {counted(len(in_use), 'position')}, and cannot be deleted"
+                f"account {account.name} owns {counted(len(in_use), 'position')}, "
+                "and cannot be deleted"
             )
         elif borrowers:
             names = ", ".join(sorted(self._world.names.get(b, b) for b in borrowers))
-            self._lose(f"account {one.name} lends to {names}, and cannot be deleted")
+            self._lose(f"account {account.name} lends to {names}, and cannot be deleted")
         else:
-            self._does(one, AccountDeleted(account_name=one.name), "-", "account")
-            self._names.pop(one.account_id, None)
+            self._append(account, AccountDeleted(account_name=account.name), "-", "account")
+            self._names.pop(account.account_id, None)
 
     # Accounts
 
     def _rename(self, accounts: list[Histories]) -> None:
-        waiting = [one for one in accounts if one.then.name != one.now.name]
+        waiting = [account for account in accounts if account.then.name != account.now.name]
         while waiting:
-            free = [one for one in waiting if self._holder(one.then.name) is None]
+            free = [account for account in waiting if self._holder(account.then.name) is None]
             if free:
-                self._call(free[0], free[0].then.name)
+                self._rename_to(free[0], free[0].then.name)
                 waiting.remove(free[0])
                 continue
-            holders = {one.account_id: one for one in waiting}
-            inside = [one for one in waiting if self._holder(one.then.name) in holders]
+            holders = {account.account_id: account for account in waiting}
+            inside = [account for account in waiting if self._holder(account.then.name) in holders]
             if inside:
                 # They exchanged names: one of them steps aside under its id.
-                self._call(inside[0], inside[0].account_id, quietly=True)
+                self._rename_to(inside[0], inside[0].account_id, quietly=True)
                 continue
-            for one in waiting:
-                self._lose_name(one)
+            for account in waiting:
+                self._lose_name(account)
             return
 
-    def _call(self, one: Histories, name: str, *, quietly: bool = False) -> None:
-        previous = self._names[one.account_id]
-        text = "" if quietly else f"name: {one.now.name!r} → {name!r}"
-        self._does(one, AccountRenamed(account_name=name, previous_name=previous), "~", text)
-        self._names[one.account_id] = name
+    def _rename_to(self, account: Histories, name: str, *, quietly: bool = False) -> None:
+        previous = self._names[account.account_id]
+        text = "" if quietly else f"name: {account.now.name!r} → {name!r}"
+        self._append(account, AccountRenamed(account_name=name, previous_name=previous), "~", text)
+        self._names[account.account_id] = name
 
     def _holder(self, name: str) -> str | None:
         return next((key for key, held in self._names.items() if held == name), None)
 
-    def _restore(self, one: Histories) -> None:
-        if self._holder(one.then.name) is not None:
-            self._lose_name(one)
+    def _restore(self, account: Histories) -> None:
+        if self._holder(account.then.name) is not None:
+            self._lose_name(account)
             return
-        account = one.then.account
-        given = {name: value for name in _ACCOUNT_DETAILS if (value := _detail(account, name))}
+        then = account.then.account
+        given = {name: value for name in _ACCOUNT_DETAILS if (value := _detail(then, name))}
         event = AccountRestored(
-            account_name=account["account_name"],
-            is_active=account["is_active"],
-            created_at=_moment(account["created_at"]),
+            account_name=then["account_name"],
+            is_active=then["is_active"],
+            created_at=_moment(then["created_at"]),
             **given,
         )
-        self._does(one, event, "+", "account")
-        self._names[one.account_id] = account["account_name"]
+        self._append(account, event, "+", "account")
+        self._names[account.account_id] = then["account_name"]
 
-    def _lose_name(self, one: Histories) -> None:
-        self._lose(f"the name {one.then.name} belongs to another account now")
+    def _lose_name(self, account: Histories) -> None:
+        self._lose(f"the name {account.then.name} belongs to another account now")
 
-    def _details(self, one: Histories) -> None:
-        if not one.now.exists:
+    def _details(self, account: Histories) -> None:
+        if not account.now.exists:
             return
-        then, now = one.then.account, one.now.account
+        then, now = account.then.account, account.now.account
         changed = {
             name: _detail(then, name)
             for name in _ACCOUNT_DETAILS
@@ -257,91 +269,96 @@ class _Planner:
             shown = ", ".join(
                 f"{name}: {_text(_detail(now, name))} → {_text(changed[name])}" for name in changed
             )
-            self._does(one, AccountUpdated(**changed), "~", shown)
+            self._append(account, AccountUpdated(**changed), "~", shown)
         if then["is_active"] != now["is_active"]:
             event = AccountReactivated() if then["is_active"] else AccountDeactivated()
-            self._does(one, event, "~", _activity("account", active=then["is_active"]))
+            self._append(account, event, "~", _activity("account", active=then["is_active"]))
 
     # Credentials
 
-    def _credentials_come(self, one: Histories) -> None:
-        present = _credentials(one.now) if one.now.exists else {}
-        for key, then in _credentials(one.then).items():
+    def _credentials_come(self, account: Histories) -> None:
+        present = _credentials(account.now) if account.now.exists else {}
+        for key, then in _credentials(account.then).items():
             if key not in present:
-                self._credential_back(one, then)
+                self._credential_back(account, then)
             else:
-                self._credential_changes(one, then, present[key])
+                self._credential_changes(account, then, present[key])
 
-    def _credential_back(self, one: Histories, then: CredentialRow) -> None:
-        if not self._readable(one, then):
+    def _credential_back(self, account: Histories, then: CredentialRow) -> None:
+        if not self._readable(account, then):
             return
         given = {name: value for name, value in _details(then).items() if value is not None}
         if then["last_used"] is not None:
             given["last_used"] = _moment(then["last_used"])
         created = _moment(then["created_at"])
-        event = CredentialAdded(**_sealed(one.then, then), created_at=created, **given)
-        self._does(one, event, "+", _credential(one.then, then))
+        event = CredentialAdded(**_sealed(account.then, then), created_at=created, **given)
+        self._append(account, event, "+", _credential(account.then, then))
         if not then["is_active"]:
-            self._does(one, CredentialDeactivated(**identity(one.then, then)), "~", "")
+            self._append(account, CredentialDeactivated(**identity(account.then, then)), "~", "")
 
-    def _credential_changes(self, one: Histories, then: CredentialRow, now: CredentialRow) -> None:
-        name = str(one.then.slot_of(then))
+    def _credential_changes(
+        self, account: Histories, then: CredentialRow, now: CredentialRow
+    ) -> None:
+        name = str(account.then.slot_of(then))
         current = _details(now)
         changed = {key: value for key, value in _details(then).items() if value != current[key]}
-        if then["data_key_id"] != now["data_key_id"] and self._readable(one, then):
+        if then["data_key_id"] != now["data_key_id"] and self._readable(account, then):
             text = f"{name}: secrets of version {now['version']} → {then['version']}"
-            event = CredentialReplaced(**_sealed(one.then, then), **changed)
-            self._does(one, event, "~", text)
+            event = CredentialReplaced(**_sealed(account.then, then), **changed)
+            self._append(account, event, "~", text)
         elif changed:
             shown = ", ".join(f"{k}: {_text(current[k])} → {_text(changed[k])}" for k in changed)
-            updated = CredentialUpdated(**identity(one.then, then), **changed)
-            self._does(one, updated, "~", f"{name}: {shown}")
+            updated = CredentialUpdated(**identity(account.then, then), **changed)
+            self._append(account, updated, "~", f"{name}: {shown}")
         if then["is_active"] != now["is_active"]:
             kind = CredentialReactivated if then["is_active"] else CredentialDeactivated
             text = _activity(name, active=then["is_active"])
-            self._does(one, kind(**identity(one.then, then)), "~", text)
+            self._append(account, kind(**identity(account.then, then)), "~", text)
 
-    def _readable(self, one: Histories, row: CredentialRow) -> bool:
+    def _readable(self, account: Histories, row: CredentialRow) -> bool:
         if row["data_key_id"] in self._world.data_keys:
             return True
-        slot = one.then.slot_of(row)
-        self._lose(f"the secrets of {one.name} for {slot} version {row['version']} were destroyed")
+        slot = account.then.slot_of(row)
+        version = row["version"]
+        self._lose(f"the secrets of {account.name} for {slot} version {version} were destroyed")
         return False
 
     # Positions and shares
 
-    def _positions_come(self, one: Histories) -> None:
-        wanted = _links(one.then) - (_links(one.now) if one.now.exists else set())
+    def _positions_come(self, account: Histories) -> None:
+        wanted = _links(account.then) - (_links(account.now) if account.now.exists else set())
         back = []
         for position in sorted(wanted):
             owner = self._owners.get(position)
             if position not in self._owners:
-                self._lose(f"position {position} of {one.name} is gone")
-            elif owner not in (None, one.account_id):
+                self._lose(f"position {position} of {account.name} is gone")
+            elif owner not in (None, account.account_id):
                 holder = self._names.get(owner, owner)
-                self._lose(f"position {position} of {one.name} belongs to {holder} now")
+                self._lose(f"position {position} of {account.name} belongs to {holder} now")
             else:
                 back.append(uuid.UUID(position))
         for ids in parts(back):
-            self._does(one, PositionsLinked(positions=ids), "+", counted(len(ids), "position"))
+            self._append(
+                account, PositionsLinked(positions=ids), "+", counted(len(ids), "position")
+            )
 
-    def _shares_come(self, one: Histories) -> None:
-        present = _shares(one.now) if one.now.exists else {}
-        for key, then in _shares(one.then).items():
+    def _shares_come(self, account: Histories) -> None:
+        present = _shares(account.now) if account.now.exists else {}
+        for key, then in _shares(account.then).items():
             lender = _lender(then)
             now = present.get(key)
             if now is not None and _lender(now) == lender:
                 if now["sharing_type"] != then["sharing_type"]:
                     text = f"share: {now['sharing_type']} → {then['sharing_type']}"
-                    self._share(one, one.then, "SharingChanged", then, "~", text)
+                    self._share(account, account.then, "SharingChanged", then, "~", text)
             elif lender not in self._names:
-                self._lose(f"a share of {one.name} cannot come back: its lender is gone")
+                self._lose(f"a share of {account.name} cannot come back: its lender is gone")
             else:
                 text = f"share of {self._names[lender]}"
-                self._share(one, one.then, "SharingGranted", then, "+", text)
+                self._share(account, account.then, "SharingGranted", then, "+", text)
 
     def _share(
-        self, one: Histories, state: AccountState, kind: str, row: Row, sign: Sign, text: str
+        self, account: Histories, state: AccountState, kind: str, row: Row, sign: Sign, text: str
     ) -> None:
         lender = _lender(row)
         given = {
@@ -354,17 +371,17 @@ class _Planner:
         }
         model = EVENT_TYPES[kind]
         event = model(**{name: given[name] for name in model.model_fields if name in given})
-        self._does(one, event, sign, text, lender=lender)
+        self._append(account, event, sign, text, lender=lender)
 
-    def _access_comes(self, one: Histories) -> None:
-        present = _accesses(one.now) if one.now.exists else {}
-        for key in _accesses(one.then).keys() - present.keys():
-            self._access(one, "AccessGranted", _accesses(one.then)[key], "+")
+    def _access_comes(self, account: Histories) -> None:
+        present = _accesses(account.now) if account.now.exists else {}
+        for key in _accesses(account.then).keys() - present.keys():
+            self._access(account, "AccessGranted", _accesses(account.then)[key], "+")
 
-    def _access(self, one: Histories, kind: str, row: Row, sign: Sign) -> None:
+    def _access(self, account: Histories, kind: str, row: Row, sign: Sign) -> None:
         given = {"access_id": row["id"], "role": row["role_name"]}
         event = EVENT_TYPES[kind](**given)
-        self._does(one, event, sign, f"access of role {row['role_name']}")
+        self._append(account, event, sign, f"access of role {row['role_name']}")
 
     def _lose(self, what: str) -> None:
         self._plan.lost.append(what)

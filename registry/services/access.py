@@ -13,7 +13,7 @@ from registry.database.queries import load_queries
 from registry.decisions import access as decisions
 from registry.errors import RoleNotFound
 from registry.log.ids import new_id
-from registry.services.accounts import AccountTask
+from registry.services.account_tasks import RuleTask
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.services.lookup import check_names
 
@@ -31,7 +31,7 @@ class AccessService:
 
         Raises:
             RoleNotFound: the server has no such role, or it cannot log in.
-            PermissionDenied: the role is no bot yet, and the caller may not make it one.
+            PermissionDenied: the role is no bot yet, and the caller may not make it a bot.
             AccountNotFound, AccountInactive: see `AccountState.active_account`.
         """
         return self._executor.execute(_GrantTask(account, role), invocation)
@@ -39,11 +39,11 @@ class AccessService:
     def revoke(self, account: str, role: str, invocation: Invocation) -> Outcome:
         """Takes the account from the role; errors as `decisions.access.revoke`."""
         content = {"verb": "revoke-access", "role": role}
-        task = AccountTask(account, content, lambda state: decisions.revoke(state, role))
+        task = RuleTask(account, content, lambda state: decisions.revoke(state, role))
         return self._executor.execute(task, invocation)
 
 
-class _GrantTask(AccountTask):
+class _GrantTask(RuleTask):
     def __init__(self, account: str, role: str) -> None:
         content = {"verb": "grant-access", "role": role}
         super().__init__(account, content, lambda state: decisions.grant(state, role, new_id()))
@@ -64,7 +64,7 @@ class _GrantTask(AccountTask):
             )
         if row[1]:
             return decision
-        # An access that there is already is of no use to a role that is no bot.
+        # Access that was granted before is of no use to a role that is not a bot any more.
         note = f"{self._role} was no member of registry_bot any more"
         return Decision(decision.events, [_MakeBot(self._role)], () if decision.events else (note,))
 

@@ -5,8 +5,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import psycopg
-
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
 from registry.decisions import account as decisions
@@ -16,72 +14,12 @@ from registry.decisions.sharing import check_affected, lent_by
 from registry.decisions.state import AccountState
 from registry.errors import AccountExists
 from registry.events.base import EventModel
-from registry.events.stored import StoredEvent, Stream
-from registry.log.append import NewEvent
 from registry.log.ids import new_id
-from registry.log.reading import events_of, send_account_stream
+from registry.services.account_tasks import AccountTask, RuleTask, new_events, next_events
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.services.lending import revocations, send_shares, shares_of
-from registry.services.lookup import account_not_found
 
 _QUERIES = load_queries("registry.services")
-
-
-def new_events(
-    account_id: uuid.UUID, state: AccountState, events: Sequence[EventModel]
-) -> list[NewEvent]:
-    """The events as the next ones of the account's stream."""
-    stream = Stream("account", account_id)
-    return [
-        NewEvent(stream, state.version + number, event, event.related_account_id)
-        for number, event in enumerate(events, start=1)
-    ]
-
-
-class AccountTask:
-    """A command about one account that exists: reads its stream, then decides."""
-
-    def __init__(
-        self,
-        name: str,
-        content: Mapping[str, Any],
-        decide: Callable[[AccountState], Sequence[EventModel]],
-    ) -> None:
-        self._name = name
-        self._content = content
-        self._decide = decide
-        self._connection: Connection | None = None
-        self._stream: psycopg.Cursor[Any] | None = None
-        self._events: list[StoredEvent] = []
-
-    def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
-        self._connection = connection
-        self._stream = send_account_stream(connection, self._name)
-
-    def content(self) -> Mapping[str, Any]:
-        """See `Task`."""
-        return {**self._content, "account": self._name}
-
-    def read_state(self) -> AccountState:
-        """The account as it is.
-
-        Raises:
-            AccountNotFound: no account has this name.
-        """
-        assert self._stream is not None  # noqa: S101 - the executor reads before it decides
-        assert self._connection is not None  # noqa: S101
-        self._events = events_of(self._stream)
-        state = AccountState.of(self._events)
-        if not state.exists:
-            raise account_not_found(self._connection, self._name)
-        return state
-
-    def decide(self) -> Decision:
-        """See `Task`."""
-        state = self.read_state()
-        events = self._decide(state)
-        return Decision(new_events(uuid.UUID(state.account["id"]), state, events))
 
 
 class _CreateTask:
@@ -110,7 +48,7 @@ class _DeactivateTask(AccountTask):
     """Stops an account. Its shares stay, and are refused by name until it is active again."""
 
     def __init__(self, name: str, *, cascade: bool) -> None:
-        super().__init__(name, {"verb": "deactivate-account"}, decisions.deactivate)
+        super().__init__(name, {"verb": "deactivate-account"})
         self._cascade = cascade
 
     def send_reads(self, connection: Connection) -> None:
@@ -122,15 +60,15 @@ class _DeactivateTask(AccountTask):
         events = decisions.deactivate(state)
         affected = lent_by(state, shares_of(self._shares))
         check_affected(f"account {state.name} lends", affected, cascade=self._cascade)
-        new = new_events(uuid.UUID(state.account["id"]), state, events)
-        return Decision(new, notes=tuple(f"without a key from now on: {one}" for one in affected))
+        notes = tuple(f"without a key from now on: {share}" for share in affected)
+        return Decision(next_events(state, events), notes=notes)
 
 
 class _DeleteTask(AccountTask):
     """Deletes an account, and with `cascade` the shares that it is part of."""
 
     def __init__(self, name: str, *, cascade: bool) -> None:
-        super().__init__(name, {"verb": "delete-account"}, lambda _: [])
+        super().__init__(name, {"verb": "delete-account"})
         self._cascade = cascade
 
     def send_reads(self, connection: Connection) -> None:
@@ -149,15 +87,15 @@ class _DeleteTask(AccountTask):
         )
         *before, deleted = decisions.delete(state, use)
         shares = shares_of(self._shares)
-        borrowed = [one for one in shares if one.borrower_id == account_id]
+        borrowed = [share for share in shares if share.borrower_id == account_id]
         check_affected(f"account {state.name} borrows", borrowed, cascade=self._cascade)
-        own = [*before, *(one.revoked() for one in borrowed), *access_revocations(state), deleted]
-        *first, last = new_events(account_id, state, own)
+        ended = [share.revoked() for share in borrowed]
+        own = [*before, *ended, *access_revocations(state), deleted]
+        *first, last = next_events(state, own)
         # The account's row goes last: rows of others refer to it.
         others = revocations(lent_by(state, shares))
-        return Decision(
-            [*first, *others, last], notes=tuple(f"ended with it: {one}" for one in shares)
-        )
+        notes = tuple(f"ended with it: {share}" for share in shares)
+        return Decision([*first, *others, last], notes=notes)
 
 
 @contextlib.contextmanager
@@ -239,6 +177,6 @@ class AccountService:
         name: str,
         content: Mapping[str, Any],
         invocation: Invocation,
-        decide: Callable[[AccountState], Sequence[EventModel]],
+        rule: Callable[[AccountState], Sequence[EventModel]],
     ) -> Outcome:
-        return self._executor.execute(AccountTask(name, content, decide), invocation)
+        return self._executor.execute(RuleTask(name, content, rule), invocation)

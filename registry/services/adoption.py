@@ -1,8 +1,8 @@
 """Takes the rows of the tables from before the registry into the log.
 
-One transaction: the rows are read in the order of the accounts, some at a time, become
-events and sealed fields, and at the end the tables become what follows from the events.
-A dry run does all of it and rolls back.
+All of it is one transaction: the rows are read in batches, in the order of the accounts, and
+become events and sealed fields; at the end the tables become what follows from the events.
+A dry run does the same and rolls back.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ from registry.log.ids import REGISTRY_STREAM
 from registry.services.adoption_log import AdoptionLog
 from registry.services.adoption_state import adoption_pending
 from registry.services.executor import Invocation
-from registry.services.rebuild import alone
+from registry.services.rebuild_lock import rebuild_lock
 from registry.services.vault import Vault, send_registry_key
 from registry.wording import counted
 
@@ -90,7 +90,7 @@ class _Groups:
         self._next = next(rows, None)
 
     def before(self, account_id: str) -> list[LegacyCredential]:
-        """Those of accounts that come before this one: there are no such accounts."""
+        """Those of accounts before this one that have not been taken: no such account exists."""
         return self._take(lambda row: row.account_id < account_id)
 
     def of(self, account_id: str) -> list[LegacyCredential]:
@@ -170,14 +170,14 @@ class AdoptionService:
             RebuildRunning: a rebuild or another adoption is at work.
         """
         result = Adoption(judge=judge or Judge())
-        with self._database.connection() as connection, alone(connection):
+        with self._database.connection() as connection, rebuild_lock(connection):
             if not adoption_pending(connection):
                 return result
             result.found = True
             started = time.monotonic(), time.process_time()
             with registry_errors(connection), connection.transaction():
                 run = _Run(connection, self._keyring, self._opening, invocation, result)
-                run.everything(progress)
+                run.adopt_all(progress)
                 result.done = not result.judge.undecided and not invocation.dry_run
                 result.spent = run.spent(*started)
                 if not result.done:
@@ -209,7 +209,7 @@ class _Run:
         self._cryptography = _Stopwatch()
         self._tables = 0.0
 
-    def everything(self, progress: Progress) -> None:
+    def adopt_all(self, progress: Progress) -> None:
         with contextlib.ExitStack() as stack:
             for table in (ACCOUNTS, CREDENTIALS, SHARING):
                 self._spools[table.name] = stack.enter_context(tempfile.TemporaryFile())
@@ -264,29 +264,29 @@ class _Run:
         self._result.adopted[ACCOUNTS.name] += 1
         self._result.adopted[CREDENTIALS.name] += len(adopted)
         account_id = uuid.UUID(row.id)
-        events: list[EventModel] = [created, *(self._sealed(account_id, one) for one in adopted)]
-        self._record(account_id, 0, events)
+        added = [self._sealed(account_id, credential) for credential in adopted]
+        self._record(account_id, 0, [created, *added])
 
     def _orphans(self, rows: Iterable[LegacyCredential]) -> None:
         adopt_credentials(rows, self._judge, self._open)
 
-    def _sealed(self, account_id: uuid.UUID, one: AdoptedCredential) -> CredentialAdded:
-        row = one.row
-        place = Place(account_id, row.exchange_id, one.subaccount_index, one.permission)
-        sealed = self._cryptography(self._vault.seal, uuid.UUID(row.id), 1, place, one.fields)
+    def _sealed(self, account_id: uuid.UUID, adopted: AdoptedCredential) -> CredentialAdded:
+        row = adopted.row
+        place = Place(account_id, row.exchange_id, adopted.subaccount_index, adopted.permission)
+        sealed = self._cryptography(self._vault.seal, uuid.UUID(row.id), 1, place, adopted.fields)
         given: dict[str, Any] = {
             "credential_id": row.id,
             "exchange": row.exchange,
             "exchange_id": row.exchange_id,
-            "subaccount_index": one.subaccount_index,
-            "permission": one.permission,
+            "subaccount_index": adopted.subaccount_index,
+            "permission": adopted.permission,
             "version": 1,
             "data_key_id": sealed.data_key_id,
             "tokens": dict(sealed.tokens),
             "fingerprints": dict(sealed.fingerprints),
             "exchange_account_id": row.exchange_account_id,
-            **one.moments,
-            "is_active": one.is_active,
+            **adopted.moments,
+            "is_active": adopted.is_active,
             "origin": "legacy",
         }
         if row.exchange_account_id is None:
@@ -310,7 +310,7 @@ class _Run:
 
     def _shares(self) -> None:
         rows = self._stream("shares", LegacyShare)
-        for borrower_id, shares in itertools.groupby(rows, lambda one: one.borrower_id):
+        for borrower_id, shares in itertools.groupby(rows, lambda row: row.borrower_id):
             self._borrower(uuid.UUID(borrower_id), list(shares))
         self._flush()
         if self._writing:
@@ -318,8 +318,8 @@ class _Run:
                 self._change_tables(SHARING)
 
     def _borrower(self, borrower_id: uuid.UUID, shares: Sequence[LegacyShare]) -> None:
-        granted = [adopt_share(one, self._judge) for one in shares]
-        events: list[EventModel] = [one for one in granted if one is not None]
+        granted = [adopt_share(row, self._judge) for row in shares]
+        events: list[EventModel] = [event for event in granted if event is not None]
         if self._writing and events:
             self._result.adopted[SHARING.name] += len(events)
             self._record(borrower_id, shares[0].borrower_version, events)
@@ -432,7 +432,7 @@ class _Run:
     # ------------------------------------------------------------ reading
 
     def _stream(self, query: str, kind: Any) -> Iterator[Any]:
-        """The rows of a query, some at a time."""
+        """The rows of a query, read in batches."""
         with self._connection.cursor(name=f"adopt_{query}") as cursor:
             cursor.itersize = 2_000
             cursor.execute(_QUERIES[query])

@@ -3,20 +3,16 @@
 Each account is a command of its own in the log, so that its history reads as any other's.
 """
 
-import hashlib
 import time
 import uuid
 from collections.abc import Sequence
-
-import orjson
 
 from registry.clock import now
 from registry.database.connection import Connection
 from registry.events.stored import StoredEvent
 from registry.log.append import CommandRecord, NewEvent
 from registry.log.bulk import Append, append_in_bulk
-from registry.log.ids import new_id
-from registry.services.executor import Invocation
+from registry.services.executor import Invocation, command_record
 
 
 class AdoptionLog:
@@ -32,7 +28,7 @@ class AdoptionLog:
 
     def add(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Takes the events of one account; gives them as the log will hold them."""
-        record = self._record(str(events[0].stream), new_id())
+        record = self._record(str(events[0].stream))
         self._waiting += [Append(record, index, event) for index, event in enumerate(events)]
         return [event.stored(self._time) for event in events]
 
@@ -50,11 +46,10 @@ class AdoptionLog:
 
     def summary(self, event: NewEvent) -> int:
         """Appends the event that stands for the whole; gives its position."""
-        record = self._record("all", self._invocation.command_id or new_id())
+        record = self._record("all", self._invocation.command_id)
         self._waiting.append(Append(record, 0, event))
         return self.flush() - 1
 
-    def _record(self, what: str, command_id: uuid.UUID) -> CommandRecord:
-        digest = hashlib.sha256(orjson.dumps({"verb": "adopt", "what": what})).digest()
-        invocation = self._invocation
-        return CommandRecord(command_id, digest, invocation.actor, invocation.reason, self._time)
+    def _record(self, what: str, command_id: uuid.UUID | None = None) -> CommandRecord:
+        content = {"verb": "adopt", "what": what}
+        return command_record(self._invocation, content, command_id, self._time)

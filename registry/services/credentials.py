@@ -34,7 +34,7 @@ from registry.events.credential import Permission
 from registry.log.append import NewEvent
 from registry.log.ids import new_id
 from registry.log.reading import events_of
-from registry.services.accounts import AccountTask, new_events
+from registry.services.account_tasks import AccountTask, new_events, next_events
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.services.lending import revocations, send_shares, shares_of
 from registry.services.lookup import account_not_found, exchange_of, send_exchange
@@ -116,7 +116,7 @@ class StoreCredentials(AccountTask):
         create: CreateAccount | None = None,
         cascade: bool = False,
     ) -> None:
-        super().__init__(account_name, {"verb": verb}, lambda _: [])
+        super().__init__(account_name, {"verb": verb})
         self._cascade = cascade
         self._inputs = inputs
         self._keyring = keyring
@@ -132,21 +132,25 @@ class StoreCredentials(AccountTask):
         )
         self._shares = send_shares(connection, self._name)
         self._exchanges = {
-            one.slot.exchange: send_exchange(connection, one.slot.exchange) for one in self._inputs
+            given.slot.exchange: send_exchange(connection, given.slot.exchange)
+            for given in self._inputs
         }
 
     def content(self) -> Mapping[str, Any]:
         """See `Task`. Secrets stand in it as keyed fingerprints."""
         self._resolved = {name: self._resolve(name) for name in self._exchanges}
         self._vault = Vault(self._keyring, self._registry_key)
-        return {**super().content(), "credentials": [self._content_of(one) for one in self._inputs]}
+        credentials = [self._content_of(given) for given in self._inputs]
+        return {**super().content(), "credentials": credentials}
 
     def decide(self) -> Decision:
         """See `Task`."""
         created, state = self._account()
         stored_keys = {row[0]: row for row in self._data_keys}
-        events = [event for one in self._inputs for event in self._store(state, one, stored_keys)]
-        new = new_events(uuid.UUID(state.account["id"]), state, events)
+        events = [
+            event for given in self._inputs for event in self._store(state, given, stored_keys)
+        ]
+        new = next_events(state, events)
         affected = self._affected(state, new)
         return Decision([*created, *new], self._vault.writes, tuple(affected))
 
@@ -169,12 +173,10 @@ class StoreCredentials(AccountTask):
 
     def _account(self) -> tuple[list[NewEvent], AccountState]:
         """The account; where the command may make it, with the event that does."""
-        assert self._stream is not None  # noqa: S101 - the executor reads before it decides
         state = AccountState.of(events_of(self._stream))
         if state.exists:
             return [], state
         if self._create is None:
-            assert self._connection is not None  # noqa: S101
             error = account_not_found(self._connection, self._name)
             if self._verb.startswith("import-"):
                 raise AccountNotFound(error.message, hint=f"{error.hint} Or add --create.")
@@ -186,39 +188,41 @@ class StoreCredentials(AccountTask):
         exchange_id, definition = exchange_of(self._exchanges[exchange], exchange)
         return exchange_id, specification(exchange, definition)
 
-    def _content_of(self, one: CredentialInput) -> dict[str, Any]:
-        exchange_id, _ = self._resolved[one.slot.exchange]
-        given = {name: _as_secret(value) for name, value in one.fields.items()}
+    def _content_of(self, given: CredentialInput) -> dict[str, Any]:
+        exchange_id, _ = self._resolved[given.slot.exchange]
+        secrets = {name: _as_secret(value) for name, value in given.fields.items()}
         return {
-            **one.slot.content(),
-            "mode": one.mode.value,
-            "fields": self._vault.fingerprints(exchange_id, given),
-            "details": {name: str(value) for name, value in one.details.items()},
+            **given.slot.content(),
+            "mode": given.mode.value,
+            "fields": self._vault.fingerprints(exchange_id, secrets),
+            "details": {name: str(value) for name, value in given.details.items()},
         }
 
     def _store(
-        self, state: AccountState, one: CredentialInput, stored_keys: Mapping[uuid.UUID, Any]
+        self, state: AccountState, given: CredentialInput, stored_keys: Mapping[uuid.UUID, Any]
     ) -> list[EventModel]:
-        exchange_id, spec = self._resolved[one.slot.exchange]
-        wanted = one.slot.query(exchange_id)
-        if one.mode is Mode.MERGE:
+        exchange_id, spec = self._resolved[given.slot.exchange]
+        wanted = given.slot.query(exchange_id)
+        if given.mode is Mode.MERGE:
             wanted = _without_number(state, wanted)
         occupied = any(wanted.matches(row) for row in state.credentials())
-        if one.mode is Mode.ADD or (one.mode is Mode.MERGE and not occupied):
+        if given.mode is Mode.ADD or (given.mode is Mode.MERGE and not occupied):
             return decisions.add(
                 state,
-                one.slot.slot(exchange_id),
-                spec.check(one.fields),
-                one.details,
+                given.slot.slot(exchange_id),
+                spec.check(given.fields),
+                given.details,
                 sealer=self._vault,
                 new_id=new_id(),
-                beside_others=one.slot.subaccount_index is not None,
+                beside_others=given.slot.subaccount_index is not None,
             )
-        fields = dict(one.fields)
-        if one.mode is Mode.MERGE:
+        fields = dict(given.fields)
+        if given.mode is Mode.MERGE:
             state.active_account()
             fields = self._current_fields(state, wanted, stored_keys) | fields
-        return decisions.replace(state, wanted, spec.check(fields), one.details, sealer=self._vault)
+        return decisions.replace(
+            state, wanted, spec.check(fields), given.details, sealer=self._vault
+        )
 
     def _current_fields(
         self, state: AccountState, wanted: SlotQuery, stored_keys: Mapping[uuid.UUID, Any]
@@ -288,17 +292,15 @@ class CredentialService:
         Raises:
             AccountInUse: it is lent, and `cascade` does not say that it may be stopped.
         """
-        verb = {"verb": "deactivate-credential"}
-        task = LentSlotTask(account_name, slot, verb, decisions.deactivate)
-        task.cascade = cascade
+        content = {"verb": "deactivate-credential"}
+        task = LentSlotTask(account_name, slot, content, decisions.deactivate, cascade=cascade)
         return self._executor.execute(task, invocation)
 
     def reactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
         """Lets it be used again; errors as `decisions.credential.reactivate`."""
-        verb = {"verb": "reactivate-credential"}
-        return self._executor.execute(
-            SlotTask(account_name, slot, verb, decisions.reactivate), invocation
-        )
+        content = {"verb": "reactivate-credential"}
+        task = SlotTask(account_name, slot, content, decisions.reactivate)
+        return self._executor.execute(task, invocation)
 
     def remove(
         self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
@@ -308,33 +310,37 @@ class CredentialService:
         Raises:
             AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
         """
-        task = LentSlotTask(account_name, slot, {"verb": "remove-credential"}, decisions.remove)
-        task.cascade, task.ends_shares = cascade, True
+        content = {"verb": "remove-credential"}
+        task = LentSlotTask(
+            account_name, slot, content, decisions.remove, cascade=cascade, ends_shares=True
+        )
         return self._executor.execute(task, invocation)
+
+
+SlotRule = Callable[[AccountState, SlotQuery], Sequence[EventModel]]
+"""A function of `registry.decisions.credential`."""
 
 
 class SlotTask(AccountTask):
     """A command about a credential that exists."""
 
     def __init__(
-        self,
-        account_name: str,
-        slot: SlotName,
-        content: Mapping[str, Any],
-        decide: Callable[[AccountState, SlotQuery], Sequence[EventModel]],
+        self, account_name: str, slot: SlotName, content: Mapping[str, Any], rule: SlotRule
     ) -> None:
-        super().__init__(
-            account_name,
-            {**content, "slot": slot.content()},
-            lambda state: decide(state, self._wanted()),
-        )
+        """Takes the slot and the rule that gives the events."""
+        super().__init__(account_name, {**content, "slot": slot.content()})
         self._slot = slot
-        self._decide_slot = decide
+        self._rule = rule
 
     def send_reads(self, connection: Connection) -> None:
         """See `Task`."""
         super().send_reads(connection)
         self._exchange = send_exchange(connection, self._slot.exchange)
+
+    def decide(self) -> Decision:
+        """See `Task`."""
+        state = self.read_state()
+        return Decision(next_events(state, self._rule(state, self._wanted())))
 
     def _wanted(self) -> SlotQuery:
         exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
@@ -342,10 +348,26 @@ class SlotTask(AccountTask):
 
 
 class LentSlotTask(SlotTask):
-    """A command about a credential that others may borrow; this one takes it from them."""
+    """A command that takes a credential from the accounts that borrow it.
 
-    cascade = False
-    ends_shares = False
+    It is refused where there are such accounts, unless `cascade` says to do it all the same;
+    `ends_shares` says that their shares end with it.
+    """
+
+    def __init__(
+        self,
+        account_name: str,
+        slot: SlotName,
+        content: Mapping[str, Any],
+        rule: SlotRule,
+        *,
+        cascade: bool,
+        ends_shares: bool = False,
+    ) -> None:
+        """As `SlotTask`."""
+        super().__init__(account_name, slot, content, rule)
+        self._cascade = cascade
+        self._ends_shares = ends_shares
 
     def send_reads(self, connection: Connection) -> None:
         """See `Task`."""
@@ -357,26 +379,30 @@ class LentSlotTask(SlotTask):
         state = self.read_state()
         wanted = self._wanted()
         slot, row = state.find_credential(wanted)
-        events = self._decide_slot(state, wanted)
+        events = self._rule(state, wanted)
         affected = resting_on(state, shares_of(self._shares), row)
         what = f"the credential of {state.name} for {slot} is lent"
-        check_affected(what, affected, cascade=self.cascade)
-        new = new_events(uuid.UUID(state.account["id"]), state, events)
-        ended = revocations(affected) if self.ends_shares else []
-        effect = "ended with it" if self.ends_shares else "without a key from now on"
-        return Decision([*new, *ended], notes=tuple(f"{effect}: {one}" for one in affected))
+        check_affected(what, affected, cascade=self._cascade)
+        ended = revocations(affected) if self._ends_shares else []
+        effect = "ended with it" if self._ends_shares else "without a key from now on"
+        notes = tuple(f"{effect}: {share}" for share in affected)
+        return Decision([*next_events(state, events), *ended], notes=notes)
 
 
-class _UpdateTask(LentSlotTask):
+class _UpdateTask(SlotTask):
     """Changes what is beside the secrets: nothing is taken from borrowers, who are named."""
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._shares = send_shares(connection, self._name)
 
     def decide(self) -> Decision:
         state = self.read_state()
         wanted = self._wanted()
-        new = new_events(uuid.UUID(state.account["id"]), state, self._decide_slot(state, wanted))
+        new = next_events(state, self._rule(state, wanted))
         _, row = state.find_credential(wanted)
         lent = borrowing(state, shares_of(self._shares), row) if new else []
-        return Decision(new, notes=tuple(f"it is lent: {one}" for one in lent))
+        return Decision(new, notes=tuple(f"it is lent: {share}" for share in lent))
 
 
 def _without_number(state: AccountState, wanted: SlotQuery) -> SlotQuery:

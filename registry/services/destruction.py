@@ -20,7 +20,7 @@ from registry.events.credential import CredentialSecretsDestroyed
 from registry.events.stored import StoredEvent, Stream
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
-from registry.services.accounts import new_events
+from registry.services.account_tasks import new_events
 from registry.services.credentials import LentSlotTask, SlotName
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.services.lookup import account_id, exchange_of, send_exchange
@@ -60,8 +60,7 @@ def remove_and_destroy(
         AccountNotFound, CredentialNotFound: see `decisions.credential.remove`.
         AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
     """
-    task = _RemoveAndDestroy(account, slot)
-    task.cascade = cascade
+    task = _RemoveAndDestroy(account, slot, cascade=cascade)
     return CommandExecutor(database).execute(task, invocation)
 
 
@@ -111,11 +110,9 @@ class _Destroy:
 
 
 class _RemoveAndDestroy(LentSlotTask):
-    ends_shares = True
-
-    def __init__(self, account: str, slot: SlotName) -> None:
-        verb = {"verb": "remove-credential", "destroy": True}
-        super().__init__(account, slot, verb, self._remove)
+    def __init__(self, account: str, slot: SlotName, *, cascade: bool) -> None:
+        content = {"verb": "remove-credential", "destroy": True}
+        super().__init__(account, slot, content, self._remove, cascade=cascade, ends_shares=True)
 
     def decide(self) -> Decision:
         decision = super().decide()
@@ -129,5 +126,5 @@ class _RemoveAndDestroy(LentSlotTask):
 
 def _deletions(events: Sequence[NewEvent]) -> list[_DestroyKeys]:
     return [
-        _DestroyKeys(one.id) for one in events if isinstance(one.event, CredentialSecretsDestroyed)
+        _DestroyKeys(new.id) for new in events if isinstance(new.event, CredentialSecretsDestroyed)
     ]

@@ -8,7 +8,8 @@ from registry.database.connection import Database
 from registry.errors import LogContradictsItself
 from registry.log.findings import Failure
 from registry.services.adoption_state import PENDING
-from registry.services.rebuild import Progress, RebuildService, Watch
+from registry.services.rebuild import RebuildService
+from registry.services.rebuild_comparison import Progress, Watch
 from registry.wording import counted
 
 _CHECK: Final = "projections"

@@ -2,11 +2,12 @@
 
 Two round trips: the reads go out together, and so do BEGIN, the appends, the changes of
 the tables, COMMIT and the wait for the disk. A decision made on a state that has changed
-since is made again. Nothing is told before it is on disk, nor what others did, and this
-command only found.
+since is made again. Nothing is told before it is on disk, not even what another command
+wrote and this one only found there.
 """
 
 import contextlib
+import datetime as dt
 import hashlib
 import random
 import time
@@ -39,7 +40,9 @@ from registry.values import MAX_REASON, short_text
 log = structlog.get_logger(__name__)
 
 _DECISIONS: Final = 20
+"""How often a command is decided while others keep changing what it is decided on."""
 _RECONNECTIONS: Final = 13
+"""How often the server is tried after a lost connection: for about 40 seconds."""
 _LONGEST_PAUSE: Final = 5.0
 
 
@@ -154,9 +157,9 @@ class CommandExecutor:
         with structlog.contextvars.bound_contextvars(
             actor=invocation.actor, command_id=str(command_id)
         ):
-            return self._persist(task, invocation, command_id)
+            return self._retry(task, invocation, command_id)
 
-    def _persist(self, task: Task, invocation: Invocation, command_id: uuid.UUID) -> Outcome:
+    def _retry(self, task: Task, invocation: Invocation, command_id: uuid.UUID) -> Outcome:
         patience = _Patience()
         maybe_applied = invocation.command_id is not None
         lost_once = False
@@ -193,9 +196,7 @@ class CommandExecutor:
             with connection.pipeline():
                 known = send_command(connection, command_id) if look_first else None
                 task.send_reads(connection)
-            record = CommandRecord(
-                command_id, _digest(task.content()), invocation.actor, invocation.reason, now()
-            )
+            record = command_record(invocation, task.content(), command_id)
             applied = None if known is None else applied_command(known)
             if applied is not None:
                 first_result = _first_result(applied, record)
@@ -280,12 +281,28 @@ def _check_expected(decision: Decision, invocation: Invocation) -> None:
         )
 
 
-def _digest(content: Mapping[str, Any]) -> bytes:
+def command_record(
+    invocation: Invocation,
+    content: Mapping[str, Any],
+    command_id: uuid.UUID | None = None,
+    occurred_at: dt.datetime | None = None,
+) -> CommandRecord:
+    """What the log keeps of a command that says this; by default it gets a new id, and happens now.
+
+    Raises:
+        InvalidInput: JSON cannot carry the content.
+    """
     try:
         text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:
-        raise InvalidInput("a value of the command is nothing that JSON can carry") from None
-    return hashlib.sha256(text).digest()
+        raise InvalidInput("the command holds a value that JSON cannot carry") from None
+    return CommandRecord(
+        command_id or new_id(),
+        hashlib.sha256(text).digest(),
+        invocation.actor,
+        invocation.reason,
+        occurred_at or now(),
+    )
 
 
 class _ConnectionLost(Exception):

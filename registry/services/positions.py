@@ -15,7 +15,7 @@ from registry.errors import PositionNotFound
 from registry.events.position import PositionsUnlinked
 from registry.events.stored import Stream
 from registry.log.append import NewEvent
-from registry.services.accounts import AccountTask, new_events
+from registry.services.account_tasks import AccountTask, next_events
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.services.lookup import check_names
 
@@ -23,11 +23,11 @@ _QUERIES = load_queries("registry.services", "positions.sql")
 
 
 class _PositionsTask(AccountTask):
-    """Reads the account, and positions with their owners; None stands for all without one."""
+    """Reads the account, and positions with their owners; None: all positions without an owner."""
 
     def __init__(self, verb: str, account: str, positions: Sequence[uuid.UUID] | None) -> None:
-        named = None if positions is None else [str(one) for one in positions]
-        super().__init__(account, {"verb": verb, "positions": named}, lambda _: [])
+        named = None if positions is None else [str(position) for position in positions]
+        super().__init__(account, {"verb": verb, "positions": named})
         self._positions = positions
 
     def send_reads(self, connection: Connection) -> None:
@@ -45,7 +45,7 @@ class _PositionsTask(AccountTask):
         """
         found = [Owned(*row) for row in self._rows]
         for wanted in self._positions or ():
-            if wanted not in {one.id for one in found}:
+            if wanted not in {position.id for position in found}:
                 raise PositionNotFound(
                     f"there is no position {wanted}",
                     hint="See: account-registry list-positions --all",
@@ -64,7 +64,7 @@ class _Link(_PositionsTask):
     def decide(self) -> Decision:
         state = self.read_state()
         linking = decisions.link(state, self.positions(), move=self._move)
-        linked = new_events(uuid.UUID(state.account["id"]), state, linking.linked)
+        linked = next_events(state, linking.linked)
         return Decision([*self._given_up(linking.unlinked), *linked])
 
     def _given_up(
@@ -72,7 +72,6 @@ class _Link(_PositionsTask):
     ) -> list[NewEvent]:
         if not unlinked:
             return []
-        assert self._connection is not None  # noqa: S101 - the executor reads before it decides
         parameters = {"accounts": list(unlinked)}
         versions = dict(self._connection.execute(_QUERIES["stream_versions"], parameters))
         return [
@@ -88,8 +87,7 @@ class _Unlink(_PositionsTask):
 
     def decide(self) -> Decision:
         state = self.read_state()
-        events = decisions.unlink(state, self.positions())
-        return Decision(new_events(uuid.UUID(state.account["id"]), state, events))
+        return Decision(next_events(state, decisions.unlink(state, self.positions())))
 
 
 class PositionService:

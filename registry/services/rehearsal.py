@@ -15,15 +15,14 @@ from typing import Final
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from projections import TABLES
-from registry.database.connection import Connection, registry_errors
+from registry.database.connection import Connection, address_of_same_server, registry_errors
 from registry.database.migrator import Migrator
 from registry.database.queries import load_queries
 from registry.events.registry import ForeignReference
 from registry.services.executor import Invocation
-from registry.services.rebuild import Options, Watch
+from registry.services.rebuild_comparison import Options, Watch
 from registry.services.schema import bring_up, contents, take_down
 
 _QUERIES = load_queries("registry.services", "rehearsal.sql")
@@ -100,15 +99,11 @@ def _same(
 @contextlib.contextmanager
 def _scratch_database(connection: Connection) -> Iterator[Connection]:
     name = f"registry_rehearsal_{uuid.uuid4().hex[:12]}"
-    info = connection.info
-    reached = {"host": info.host, "port": str(info.port), "dbname": name}
-    if info.password:
-        reached["password"] = info.password
     with registry_errors(connection):
         create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'"
         connection.execute(sql.SQL(create).format(sql.Identifier(name)))
     try:
-        address = make_conninfo(**{**info.get_parameters(), **reached})
+        address = address_of_same_server(connection, name)
         with psycopg.connect(address, autocommit=True) as scratch:
             yield scratch
     finally:

@@ -4,18 +4,15 @@ Down: what the log does not know is recorded first, in the transaction that drop
 tables are made and filled in one transaction, so that nobody ever sees them empty.
 """
 
-import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import orjson
 import psycopg
 from psycopg import sql
 
 from projections import TABLES
-from registry.clock import now
 from registry.database.connection import Connection, registry_errors
 from registry.database.migration_files import Migration
 from registry.database.migrator import Migrator
@@ -26,19 +23,11 @@ from registry.events.position import PositionsLinked, PositionsUnlinked
 from registry.events.registry import ForeignReference, SchemaTakenDown
 from registry.events.stored import Stream
 from registry.log.append import CommandRecord
-from registry.log.ids import REGISTRY_STREAM, new_id
-from registry.services.executor import Invocation
-from registry.services.rebuild import (
-    Comparison,
-    Options,
-    Rebuilt,
-    Watch,
-    alone,
-    append,
-    apply,
-    compared,
-    follow_tail,
-)
+from registry.log.ids import REGISTRY_STREAM
+from registry.services.executor import Invocation, command_record
+from registry.services.rebuild_comparison import Comparison, Options, Watch, compared
+from registry.services.rebuild_lock import rebuild_lock
+from registry.services.rebuild_repair import Rebuilt, append_at_end, follow_tail, repair
 from registry.wording import counted
 
 _QUERIES = load_queries("registry.services", "schema.sql")
@@ -134,25 +123,25 @@ def take_down(
         RebuildRunning: a rebuild is at work.
     """
     with (
-        alone(connection),
+        rebuild_lock(connection),
         compared(connection, watch or Watch(), options or Options()) as comparison,
     ):
         _refuse_drift(comparison)
-        there = contents(connection)
-        if there.views:
+        found = contents(connection)
+        if found.views:
             raise InUseByOthers(
-                f"views depend on the tables: {', '.join(there.views)}",
+                f"views depend on the tables: {', '.join(found.views)}",
                 hint="Drop them, and create them again after: account-registry migrate up",
             )
-        record = _record("migrate down", invocation)
+        record = command_record(invocation, {"verb": "migrate down"}, invocation.command_id)
         with registry_errors(connection):
             connection.execute("BEGIN")
-            event = SchemaTakenDown(references=there.references)
-            position = append(connection, record, 0, REGISTRY_STREAM, event)
+            event = SchemaTakenDown(references=found.references)
+            position = append_at_end(connection, record, 0, REGISTRY_STREAM, event)
             connection.execute(_QUERIES["lock_positions"])
             follow_tail(connection, comparison, shadow=False)
             recorded = _record_owners(connection, comparison, record)
-            for reference in there.references:
+            for reference in found.references:
                 _drop(connection, reference)
             undone = Migrator(connection).down()
             connection.execute("COMMIT")
@@ -190,10 +179,10 @@ def bring_up(
         migrate(connection)
         return result
     with (
-        alone(connection),
+        rebuild_lock(connection),
         compared(connection, watch or Watch(), options or Options(), exists=False) as comparison,
     ):
-        result.rebuilt = apply(
+        result.rebuilt = repair(
             connection,
             comparison,
             invocation(),
@@ -216,9 +205,9 @@ def purge(connection: Connection, typed_name: str) -> list[Migration]:
             f"{typed_name!r} is not the name of the database; nothing was changed",
             hint=f"The database is {name}.",
         )
-    there = contents(connection)
-    if there.references or there.views:
-        others = [*there.views, *(reference.table for reference in there.references)]
+    found = contents(connection)
+    if found.references or found.views:
+        others = [*found.views, *(reference.table for reference in found.references)]
         raise InUseByOthers(
             f"other tables and views depend on the registry: {', '.join(others)}",
             hint="Drop these dependencies first.",
@@ -260,7 +249,7 @@ def _record_owners(connection: Connection, comparison: Comparison, record: Comma
         for account_id, positions in by_account.items():
             for part in parts(positions):
                 stream = Stream("account", uuid.UUID(account_id))
-                append(connection, record, index, stream, kind(positions=part))
+                append_at_end(connection, record, index, stream, kind(positions=part))
                 index += 1
     return sum(map(len, given.values())) + sum(map(len, taken.values()))
 
@@ -310,9 +299,3 @@ def _add(connection: Connection, reference: ForeignReference, *, valid: bool = T
 def _as_is(text: str) -> sql.SQL:
     # What PostgreSQL's own catalog functions have written and the log has kept.
     return sql.SQL(text)
-
-
-def _record(verb: str, invocation: Invocation) -> CommandRecord:
-    digest = hashlib.sha256(orjson.dumps({"verb": verb})).digest()
-    command_id = invocation.command_id or new_id()
-    return CommandRecord(command_id, digest, invocation.actor, invocation.reason, now())

@@ -1,6 +1,5 @@
 """Commands about sharing: who may use whose credential."""
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ from registry.decisions.state import AccountState
 from registry.events.base import EventModel
 from registry.events.sharing import SharingType
 from registry.log.ids import new_id
-from registry.services.accounts import AccountTask, new_events
+from registry.services.account_tasks import AccountTask, RuleTask, next_events
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.services.lending import send_shares, shares_of
 from registry.services.lookup import (
@@ -67,7 +66,7 @@ class _ShareTask(AccountTask):
             "exchange": exchange,
             "sharing_type": sharing_type,
         }
-        super().__init__(borrower, content, lambda _: [])
+        super().__init__(borrower, content)
         self._lender, self._exchange, self._type = lender, exchange, sharing_type
 
     def send_reads(self, connection: Connection) -> None:
@@ -85,13 +84,11 @@ class _ShareTask(AccountTask):
         lender = self._read_lender()
         wanted = ShareRequest(exchange_id, self._exchange, self._type, new_id())
         events = decisions.share(state, lender, shares_of(self._shares), wanted)
-        new = new_events(uuid.UUID(state.account["id"]), state, events)
-        return Decision(new, notes=tuple(self._notes(lender)))
+        return Decision(next_events(state, events), notes=tuple(self._notes(lender)))
 
     def _read_lender(self) -> Lender:
         row = self._lender_row.fetchone()
         if row is None:
-            assert self._connection is not None  # noqa: S101 - the executor has read
             raise account_not_found(self._connection, self._lender)
         return Lender(
             id=row[0],
@@ -112,11 +109,11 @@ class _ShareTask(AccountTask):
             )
         spec = built_in_exchanges().get(self._exchange)
         if self._type == "full" and spec is not None and spec.nonce_per_key:
-            others = {one.borrower for one in lender.shares if one.exchange == self._exchange} - {
-                self._name,
-                lender.name,
+            borrowers = {
+                share.borrower for share in lender.shares if share.exchange == self._exchange
             }
-            users = ", ".join([lender.name, *sorted(others), self._name])
+            others = sorted(borrowers - {self._name, lender.name})
+            users = ", ".join([lender.name, *others, self._name])
             notes.append(
                 f"{spec.display_name} counts orders per key: two bots that trade on one key "
                 f"break each other's orders ({users}); better give {self._name} a key of its own"
@@ -124,7 +121,7 @@ class _ShareTask(AccountTask):
         return notes
 
 
-class _UnshareTask(AccountTask):
+class _UnshareTask(RuleTask):
     def __init__(self, borrower: str, exchange: str) -> None:
         super().__init__(borrower, {"verb": "unshare", "exchange": exchange}, self._unshare)
         self._exchange = exchange

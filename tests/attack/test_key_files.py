@@ -13,7 +13,6 @@ from registry.encryption import key_file
 from registry.encryption.key_file import write_key_file
 from registry.encryption.key_source import (
     FILE_VARIABLE,
-    VARIABLE,
     load_keyring,
 )
 from registry.encryption.keyring import MasterKeyring, generate_master_key
@@ -22,13 +21,7 @@ from registry.errors import MasterKeyMalformed, MasterKeyMissing
 
 KEY = generate_master_key()
 KEY_ID = MasterKeyring([KEY]).newest_id
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.delenv(FILE_VARIABLE, raising=False)
-    monkeypatch.setenv("REGISTRY_CONFIG_DIR", str(tmp_path / "config"))
+pytestmark = pytest.mark.usefixtures("no_key_configured")
 
 
 def read_key_file(path: Path) -> Secret:

@@ -44,7 +44,7 @@ def test_an_answer_for_people_is_one_plain_line(cli: CommandLine) -> None:
     assert cli("create-account", "a").out == "Created account a (event 0).\n"
     assert cli("update-account", "a", "--description", "x").out == "Updated account a (event 1).\n"
     assert cli("update-account", "a", "--description", "x").out == (
-        "Nothing to change: it is so already.\n"
+        "Nothing to change: it is already like this.\n"
     )
     assert cli("rename-account", "a", "b").out == "Renamed account a to b (event 2).\n"
     assert cli("deactivate-account", "b").out == "Deactivated account b (event 3).\n"

@@ -87,7 +87,7 @@ def test_answers_for_people(bot: CommandLine) -> None:
     replaced = bot.store("bot", "aster", verb="replace-credential", api_key="other7")
     assert replaced.out == "Replaced the credential of bot for aster (event 2).\n"
     same = bot.store("bot", "aster", verb="replace-credential", api_key="other7")
-    assert same.out == "Nothing to change: it is so already.\n"
+    assert same.out == "Nothing to change: it is already like this.\n"
     updated = bot("update-credential", "bot", "aster", "--label", "x")
     assert updated.out == "Updated the credential of bot for aster (event 3).\n"
     for verb, number in (("deactivate", 4), ("reactivate", 5)):

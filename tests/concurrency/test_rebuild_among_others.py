@@ -126,7 +126,7 @@ def test_a_check_among_writers_finds_nothing(
 def test_appends_go_on_while_the_log_is_replayed(
     database: SingleConnection, connection: Connection, database_url: str, invocation: Invocation
 ) -> None:
-    from registry.services.rebuild import Report, Watch
+    from registry.services.rebuild_comparison import Report, Watch
 
     load_events(connection, many_accounts(5))
     names: list[str] = []

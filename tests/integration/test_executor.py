@@ -25,13 +25,14 @@ from registry.errors import (
     StaleVersion,
 )
 from registry.log.ids import new_id
-from registry.services.accounts import AccountService, AccountTask
+from registry.services.account_tasks import RuleTask
+from registry.services.accounts import AccountService
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 
 ME = Invocation(actor="tester@host")
 
 
-class Disturbed(AccountTask):
+class Disturbed(RuleTask):
     """Deactivates an account; something happens between its reading and its writing."""
 
     def __init__(self, disturb: Callable[[int, Connection], None]) -> None:
@@ -41,7 +42,6 @@ class Disturbed(AccountTask):
 
     def decide(self) -> Decision:
         self.decisions += 1
-        assert self._connection is not None
         decision = super().decide()
         self._disturb(self.decisions, self._connection)
         return decision
@@ -306,8 +306,8 @@ def test_the_connection_is_usable_after_every_kind_of_error(
         raise ZeroDivisionError(state.name)
 
     for task, kind in (
-        (AccountTask("bot", {}, fails), ZeroDivisionError),
-        (AccountTask("nobody", {}, fails), AccountNotFound),
+        (RuleTask("bot", {}, fails), ZeroDivisionError),
+        (RuleTask("nobody", {}, fails), AccountNotFound),
     ):
         with pytest.raises(kind):
             CommandExecutor(database).execute(task, ME)

@@ -11,7 +11,8 @@ from support.registry_tables import add_positions, contents, unguarded
 from registry.database.connection import SingleConnection
 from registry.errors import LogContradictsItself, RebuildRunning
 from registry.services.executor import Invocation
-from registry.services.rebuild import Options, RebuildService, Report, Watch
+from registry.services.rebuild import RebuildService
+from registry.services.rebuild_comparison import Options, Report, Watch
 
 Connection = psycopg.Connection[Any]
 ACCOUNTS = 30

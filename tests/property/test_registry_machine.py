@@ -29,7 +29,8 @@ from registry.services.accounts import AccountService
 from registry.services.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.executor import Invocation
 from registry.services.positions import PositionService
-from registry.services.rebuild import Options, RebuildService
+from registry.services.rebuild import RebuildService
+from registry.services.rebuild_comparison import Options
 from registry.services.rollback import Rollback, RollbackService
 from registry.services.schema import bring_up, take_down
 

@@ -16,13 +16,7 @@ from registry.errors import MasterKeyMissing
 
 KEY = generate_master_key()
 KEY_ID = MasterKeyring([KEY]).newest_id
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.delenv(FILE_VARIABLE, raising=False)
-    monkeypatch.setenv("REGISTRY_CONFIG_DIR", str(tmp_path / "config"))
+pytestmark = pytest.mark.usefixtures("no_key_configured")
 
 
 def test_without_any_key_the_error_says_how_to_get_one_and_none_is_made() -> None:

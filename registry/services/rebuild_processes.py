@@ -1,4 +1,4 @@
-"""Runs workers of a rebuild: in this process, or in processes of their own.
+"""Runs the workers of a comparison in processes of their own.
 
 A separate interpreter and not a fork: a fork would share the parent's connection, and the
 other ways of `multiprocessing` run the caller's main module again.
@@ -14,11 +14,10 @@ from dataclasses import asdict
 from typing import IO, Final
 
 import orjson
-from psycopg.conninfo import make_conninfo
 
 import registry.errors
 from projections.repairs import Repairs
-from registry.database.connection import Connection
+from registry.database.connection import Connection, address_of_same_server
 from registry.errors import RegistryError
 from registry.services.rebuild_worker import Emit, Message, SliceTask
 
@@ -42,7 +41,7 @@ def run_processes(
         waiting = stack.enter_context(selectors.DefaultSelector())
         for repairs, task in tasks.items():
             order = {
-                "address": _address(connection),
+                "address": address_of_same_server(connection),
                 "snapshot": snapshot,
                 "task": asdict(task),
                 "files": repairs.descriptors,
@@ -107,12 +106,3 @@ def _process(order: bytes, files: Sequence[int]) -> Iterator[IO[bytes]]:
             yield process.stdout
         finally:
             process.kill()
-
-
-def _address(connection: Connection) -> str:
-    # The very server that exported the snapshot, where the address names several.
-    info = connection.info
-    reached = {"host": info.host, "port": str(info.port)}
-    if info.password:
-        reached["password"] = info.password
-    return make_conninfo(**{**info.get_parameters(), **reached})
