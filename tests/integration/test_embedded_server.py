@@ -30,7 +30,8 @@ def server() -> Iterator[EmbeddedServer]:
     of pytest on the machine closes that folder to others.
     """
     with tempfile.TemporaryDirectory(prefix="account-registry-embedded-") as folder:
-        server = EmbeddedServer(Path(folder) / "data")
+        # Too long for a socket's path: the socket is in a folder that users share.
+        server = EmbeddedServer(Path(folder) / "-".join(["long"] * 25) / "data")
         yield server
         server.stop()
 
@@ -64,6 +65,7 @@ def test_the_first_verb_sets_everything_up_and_says_so_on_standard_error(
     assert (quiet.exit_status, quiet.err) == (0, "")
 
     check_that_only_its_user_reaches_it(server)
+    check_that_it_holds_no_variable_of_who_started_it(server)
     check_that_tables_taken_down_are_not_brought_back_by_themselves(alone)
     check_that_it_comes_back_after_a_crash(alone, server)
     check_that_it_stops_and_starts_by_command(alone)
@@ -76,11 +78,26 @@ def check_that_only_its_user_reaches_it(server: EmbeddedServer) -> None:
     mode = (Path(folder) / ".s.PGSQL.5432").stat().st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o700
+    # As root, the folder itself is open to all; the one above it is closed.
+    assert not Path(folder).parent.stat().st_mode & 0o007
     with psycopg.connect(address) as connection:
         row = connection.execute("SELECT current_setting('listen_addresses')").fetchone()
         assert row == ("",)
         row = connection.execute("SELECT current_setting('fsync')").fetchone()
         assert row == ("on",)
+
+
+def check_that_it_holds_no_variable_of_who_started_it(server: EmbeddedServer) -> None:
+    """A superuser of the database sees the server's environment; no master key is to be in it."""
+    address = server.running_address()
+    assert address is not None
+    with psycopg.connect(address) as connection:
+        connection.execute("CREATE TEMPORARY TABLE seen (line text)")
+        connection.execute("COPY seen FROM PROGRAM 'env'")
+        seen = {line.partition("=")[0] for (line,) in connection.execute("SELECT line FROM seen")}
+    assert "PATH" in seen
+    ours = {"CREDENTIAL_ENCRYPTION_KEY", "REGISTRY_DATA_DIR", "REGISTRY_CONFIG_DIR", "COLUMNS"}
+    assert not seen & ours
 
 
 def check_that_tables_taken_down_are_not_brought_back_by_themselves(alone: CommandLine) -> None:
