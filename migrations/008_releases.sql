@@ -473,7 +473,9 @@ DECLARE
     released record;
     found_one boolean;
 BEGIN
-    SELECT e.position, e.event_type, e.recorded_by, e.stream_id, e.recorded_at,
+    -- Not recorded_at, which never goes back: after a clock that was ahead it would stay young.
+    SELECT e.position, e.event_type, e.recorded_by, e.stream_id,
+        abs(extract(epoch FROM clock_timestamp() - e.occurred_at)) AS age,
         (e.data ->> 'credential_id')::uuid AS credential_id,
         (e.data ->> 'credential_version')::integer AS version,
         (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type,
@@ -502,7 +504,7 @@ BEGIN
         OR released.recorded_by <> session_user::text THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = format('no release %s was recorded for %s', p_release_id, session_user);
-    ELSIF released.recorded_at < clock_timestamp() - interval '10 seconds' THEN
+    ELSIF released.age > 10 THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = format('the release %s was not collected in time', p_release_id),
             HINT = 'Request it again.';
@@ -635,7 +637,10 @@ BEGIN
             WHERE e.stream_type = 'account' AND e.stream_id = s.primary_account_id
                 AND e.event_type IN ('SharingGranted', 'SharingChanged')
                 AND e.data ->> 'share_id' = s.id::text
-                AND e.recorded_at >= transaction_timestamp())
+                -- Of this transaction, by its id too: after a clock that was ahead every
+                -- event would be one of just now.
+                AND e.recorded_at >= transaction_timestamp()
+                AND age(e.xmin) <= age(pg_current_xact_id()::xid))
             THEN format('%s is not active, or its credential is not', l.account_name)
     END INTO problem
     FROM public.account_exchange_sharing AS s
@@ -704,7 +709,9 @@ BEGIN
         RETURN NEW;
     ELSIF NEW.account_id IS NULL OR NEW.status = 'closed' THEN
         RETURN NEW;
-    ELSIF TG_OP = 'UPDATE' AND OLD.status <> 'closed' AND NEW.size_usd <= OLD.size_usd THEN
+    -- A size below zero is as much exposure as one above, and makes no room for another.
+    ELSIF TG_OP = 'UPDATE' AND OLD.status IS DISTINCT FROM 'closed'
+        AND abs(NEW.size_usd) <= abs(OLD.size_usd) THEN
         RETURN NEW;
     ELSIF current_setting('transaction_isolation') = 'repeatable read' THEN
         RAISE EXCEPTION USING ERRCODE = 'RG022',
@@ -730,18 +737,18 @@ BEGIN
     END IF;
     most_positions := public.account_limit(account.metadata, 'max_positions');
     most_exposure := public.account_limit(account.metadata, 'max_exposure_usd');
-    SELECT count(*) AS number, coalesce(sum(p.size_usd), 0) AS exposure INTO others
+    SELECT count(*) AS number, coalesce(sum(abs(p.size_usd)), 0) AS exposure INTO others
     FROM public.strategy_positions AS p
-    WHERE p.account_id = NEW.account_id AND p.status <> 'closed' AND p.id <> NEW.id;
+    WHERE p.account_id = NEW.account_id AND p.status IS DISTINCT FROM 'closed' AND p.id <> NEW.id;
     IF others.number + 1 > most_positions THEN
         RAISE EXCEPTION USING ERRCODE = 'RG022',
             MESSAGE = format('account %s has %s open positions, and max_positions is %s',
                 account.account_name, others.number, most_positions),
             HINT = 'Close one, or change the limit with: account-registry update-account --metadata';
-    ELSIF others.exposure + NEW.size_usd > most_exposure THEN
+    ELSIF others.exposure + abs(NEW.size_usd) > most_exposure THEN
         RAISE EXCEPTION USING ERRCODE = 'RG022',
             MESSAGE = format('account %s would have %s USD in open positions, and max_exposure_usd is %s',
-                account.account_name, trim_scale(others.exposure + NEW.size_usd), most_exposure),
+                account.account_name, trim_scale(others.exposure + abs(NEW.size_usd)), most_exposure),
             HINT = 'Close one, or change the limit with: account-registry update-account --metadata';
     END IF;
     RETURN NEW;

@@ -234,7 +234,7 @@ def test_a_release_is_not_collected_late(mallory: Connection, connection: Connec
     release = request(mallory, "mallory")
     connection.execute("ALTER TABLE audit_events DISABLE TRIGGER audit_events_append_only")
     connection.execute(
-        "UPDATE audit_events SET recorded_at = recorded_at - interval '11 seconds' "
+        "UPDATE audit_events SET occurred_at = occurred_at - interval '11 seconds' "
         "WHERE event_id = %s",
         [release],
     )

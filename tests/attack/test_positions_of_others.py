@@ -15,6 +15,8 @@ from support.bots import LoginRole, login_role
 from support.registry_tables import add_positions
 from support.world import BY, World
 
+from registry.decisions.account import UpdateAccount
+
 Connection = psycopg.Connection[Any]
 
 THEIRS = "00000000-0000-4000-8000-000000000001"
@@ -149,3 +151,41 @@ def test_what_remains_the_id_of_a_position_tells_that_it_is_taken(mallory: Conne
     with pytest.raises(psycopg.errors.UniqueViolation):
         mallory.execute(plain, [THEIRS])
     mallory.execute(plain, [str(uuid.uuid4())])
+
+
+OPEN = """INSERT INTO public.strategy_positions (id, strategy_name, symbol_id, long_dex_id,
+    short_dex_id, size_usd, entry_long_rate, entry_short_rate, entry_divergence, opened_at,
+    status, account_id)
+    SELECT gen_random_uuid(), 'probe', s.id, 1, 2, %s, 0, 0, 0, '2026-01-01', %s,
+        (SELECT account_id FROM public.session_account('mallory'))
+    FROM public.symbols AS s LIMIT 1"""
+
+
+@pytest.fixture
+def limited(mallory: Connection, world: World) -> Connection:
+    """The bot, its open position of 100 USD, and a limit of 1,000."""
+    limits = UpdateAccount(metadata={"max_exposure_usd": 1000, "max_positions": 3})
+    world.accounts.update("mallory", limits, BY)
+    return mallory
+
+
+def test_a_size_below_zero_makes_no_room_for_a_larger_one(limited: Connection) -> None:
+    with pytest.raises(psycopg.Error, match="max_exposure_usd is 1000"):
+        limited.execute(OPEN, [-50_000, "open"])
+    limited.execute(OPEN, [-500, "open"])
+    with pytest.raises(psycopg.Error, match="would have 1001 USD"):
+        limited.execute(OPEN, [401, "open"])
+    with pytest.raises(psycopg.Error, match="max_exposure_usd is 1000"):
+        limited.execute("UPDATE strategy_positions SET size_usd = -90000 WHERE size_usd > 0")
+
+
+def test_a_position_without_a_status_counts_as_open(
+    limited: Connection, connection: Connection
+) -> None:
+    """Where the bot's own table allows it."""
+    connection.execute("ALTER TABLE strategy_positions ALTER COLUMN status DROP NOT NULL")
+    limited.execute(OPEN, [900, None])
+    with pytest.raises(psycopg.Error, match="max_exposure_usd is 1000"):
+        limited.execute(OPEN, [1, "open"])
+    with pytest.raises(psycopg.Error, match="max_exposure_usd is 1000"):
+        limited.execute("UPDATE strategy_positions SET size_usd = 901 WHERE status IS NULL")
