@@ -108,8 +108,8 @@ def connect(target: Target, notice: Notice = lambda _: None) -> Connection:
     url = address_of(target, notice)
     try:
         return psycopg.connect(url, **connection_options(url))
-    except psycopg.ProgrammingError as error:  # an address that libpq cannot read
-        raise DatabaseUnavailable("DATABASE_URL is not a valid connection string") from error
+    except (psycopg.ProgrammingError, UnicodeError):  # libpq cannot read it, and quotes it
+        raise DatabaseUnavailable("DATABASE_URL is not a valid connection string") from None
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(
             f"cannot reach the database: {_first_line(error)}",

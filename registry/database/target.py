@@ -62,4 +62,28 @@ class Target:
                 hint="It looks like postgresql://user@host:5432/database. "
                 "Unset it to use the embedded database.",
             )
+        _check_special_characters(url)
         return cls(url)
+
+
+def _check_special_characters(url: str) -> None:
+    """Refuses what libpq would take apart in another place than who wrote it.
+
+    It would look for half of a password as a host or a port, and say so in its error.
+    """
+    _, is_url, text = url.partition("://")
+    authority = re.split("[/?]", text, maxsplit=1)[0]
+    path = text[len(authority) :].partition("?")[0]
+    user, at, hosts = authority.rpartition("@")
+    ports = [re.sub(r"^\[[^\]]*\]|^[^:]*", "", host) for host in hosts.split(",")]
+    if is_url and (
+        "@" in user
+        or ("@" in path and not at)
+        or re.search("%(?![0-9A-Fa-f]{2})", user)
+        or not all(re.fullmatch("(:[0-9]*)?", port) for port in ports)
+    ):
+        raise InvalidInput(
+            "DATABASE_URL cannot be taken apart into user, password, host and port",
+            hint="Special characters in a password are written as %40 for @, %2F for /, "
+            "%3A for :, %3F for ?, %25 for %.",
+        )

@@ -8,6 +8,7 @@ import contextlib
 import json
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import pytest
 from support.cli import CommandLine
 from support.terminal import type_into_a_terminal
 
-from registry.encryption.keyring import generate_master_key
+from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.errors import RegistryError
+from registry.loader import CredentialLoader
 
 CANARIES = {
     way: {
@@ -216,6 +219,17 @@ def test_no_verb_takes_a_secret_as_an_argument(cli: CommandLine) -> None:
             assert word not in text
 
 
+MISREAD = [
+    "postgresql://bot:p%canaryZq8x9@localhost:1/none",
+    "postgresql://bot:p@canaryZq8x9@localhost:1/none",
+    "postgresql://bot:canaryZq8x9/p@localhost:1/none",
+    "postgresql://bot:1/canaryZq8x9@localhost:1/none",
+    "postgresql://bot:canaryZq8x9?p@localhost:1/none",
+    "postgresql://bot:canaryZq8x9@[::1/none",
+]
+"""Passwords whose special characters are not escaped, so that libpq takes them for something else."""
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -225,6 +239,7 @@ def test_no_verb_takes_a_secret_as_an_argument(cli: CommandLine) -> None:
         "host=localhost port=1 password=canaryZq8x9",
         "host=localhost port=1 password='canaryZq8x9",
         "canaryZq8x9",
+        *MISREAD,
     ],
 )
 @pytest.mark.parametrize("verb", ["list-accounts", "doctor", "migrate"])
@@ -234,3 +249,13 @@ def test_the_databases_password_is_in_no_error(cli: CommandLine, verb: str, addr
         shown = cli(*arguments, form, DATABASE_URL=address)
         assert shown.exit_status != 0
         assert "canary" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("address", MISREAD)
+def test_a_programs_traceback_does_not_quote_the_databases_password(
+    address: str, keyring: MasterKeyring
+) -> None:
+    """A bot logs exceptions whole, with what led to them."""
+    with pytest.raises(RegistryError) as refused, CredentialLoader(address, keyring=keyring) as bot:
+        bot.load("bot", "aster")
+    assert "canary" not in "".join(traceback.format_exception(refused.value))
