@@ -20,7 +20,7 @@ def read_key_file(
         malformed: others than its owner can read or change it.
     """
     try:
-        with open(path, encoding="utf-8", errors="replace", opener=_without_waiting) as file:
+        with open(path, encoding="utf-8", errors="replace", opener=without_waiting) as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise malformed(f"the key file {path} is not a regular file", hint=hint)
@@ -34,8 +34,8 @@ def read_key_file(
         raise missing(f"the key file {path} cannot be read: {error.strerror}", hint=hint) from None
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    # Opening a pipe would wait until somebody writes to it.
+def without_waiting(path: str, flags: int) -> int:
+    """An opener that does not wait until somebody writes, if the file is a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 

@@ -179,7 +179,10 @@ def split_notes(text: str) -> list[str]:
     if signed:
         notes.append("".join(lines))
     elif "".join(lines).strip():
-        raise InvalidProof("the file does not end with a signed note")
+        raise InvalidProof(
+            "the file does not end with a signed note",
+            hint="If it was cut off, take away what follows its last signature.",
+        )
     return notes
 
 

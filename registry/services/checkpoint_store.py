@@ -6,13 +6,16 @@ must not be able to rewrite them too.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 from registry.database.target import config_folder
-from registry.encryption.key_file import read_key_file, write_key_file
+from registry.encryption.key_file import read_key_file, without_waiting, write_key_file
 from registry.errors import (
     CheckpointKeyMalformed,
     CheckpointKeyMissing,
@@ -20,8 +23,10 @@ from registry.errors import (
     InvalidInput,
 )
 from registry.proofs.note import Signer, Verifier
+from registry.values import text_of, text_of_file
 
 VARIABLE = "REGISTRY_CHECKPOINT_KEY_FILE"
+_MAX_BYTES = 65536
 _MAKE_ONE = "Make one with: account-registry generate-checkpoint-key"
 
 
@@ -49,11 +54,13 @@ class CheckpointStore:
         """
         signer = Signer.generate(origin)
         try:
+            for file in (self.key_file, self.public_file):
+                _refuse_existing(file)
             write_key_file(self.key_file, signer.to_text())
-            _write(self.public_file, f"{signer.verifier}\n")
-        except FileExistsError:
+            _write_new(self.public_file, f"{signer.verifier}\n")
+        except FileExistsError as error:
             raise Conflict(
-                f"{self.key_file} exists already, and a key file is never overwritten",
+                f"{error.filename} exists already, and a key file is never overwritten",
                 hint="Checkpoints of the past are verified with the key in it.",
             ) from None
         except OSError as error:
@@ -86,8 +93,10 @@ class CheckpointStore:
             return Verifier.parse(given)
         path = self.public_file if given is None else Path(given)
         try:
-            return Verifier.parse(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError):
+            if given is None:
+                return Verifier.parse(_text_of_own(path))
+            return Verifier.parse(text_of_file(path, limit=_MAX_BYTES))
+        except (OSError, InvalidInput):
             raise CheckpointKeyMissing(
                 f"there is no public key in {path}",
                 hint="Give it with --key; generate-checkpoint-key made it.",
@@ -100,18 +109,26 @@ class CheckpointStore:
             InvalidInput: it cannot be read.
         """
         try:
-            return self.last_file.read_text(encoding="utf-8")
+            return _text_of_own(self.last_file)
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InvalidInput(f"cannot read {self.last_file}: {why}") from None
+        except OSError as error:
+            raise InvalidInput(f"cannot read {self.last_file}: {error.strerror}") from None
 
     def remember(self, note: str) -> None:
-        """Keeps a note as the last one; it is on disk when this returns."""
+        """Keeps a note as the last one; it is on disk when this returns.
+
+        Raises:
+            InvalidInput: it cannot be written.
+        """
         fresh = self.last_file.with_suffix(".new")
-        _write(fresh, note)
-        fresh.replace(self.last_file)
+        try:
+            # Left behind by one that was killed, or put there to be written through.
+            fresh.unlink(missing_ok=True)
+            _write_new(fresh, note)
+            fresh.replace(self.last_file)
+        except OSError as error:
+            raise InvalidInput(f"cannot write {fresh}: {error.strerror}") from None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -121,7 +138,7 @@ class CheckpointStore:
             CheckpointKeyMissing: there is no key.
         """
         try:
-            file = self.key_file.open("rb")
+            file = open(self.key_file, "rb", opener=without_waiting)  # noqa: SIM115 - see below
         except OSError as error:
             raise CheckpointKeyMissing(
                 f"there is no key for checkpoints in {self.key_file}: {error.strerror}",
@@ -141,22 +158,47 @@ def is_there(path: Path) -> bool:
 
 
 def append_note(path: Path, note: str) -> None:
-    """Adds a note to a file of notes, on disk when this returns.
+    """Adds a note to a file of notes, on disk when this returns: all of it or nothing.
 
     Raises:
         InvalidInput: the file cannot be written.
     """
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(("\n" if file.tell() else "") + note)
-            file.flush()
-            os.fsync(file.fileno())
+        with path.open("ab", buffering=0) as file:
+            before = file.tell()
+            text = (("\n" if before else "") + note).encode()
+            try:
+                _write_all(file, text)
+            except OSError:
+                # Behind half a note, no other could be read or added.
+                file.truncate(before)
+                raise
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
 
 
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
+def _text_of_own(path: Path) -> str:
+    """The text of a file that nobody has named: it is looked for where we write it."""
+    with open(path, "rb", opener=without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InvalidInput(f"{path} is not a regular file")
+        return text_of(file.read(_MAX_BYTES + 1), str(path), limit=_MAX_BYTES)
+
+
+def _refuse_existing(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _write_all(file: FileIO, text: bytes) -> None:
+    if file.write(text) < len(text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(file.fileno())
+
+
+def _write_new(path: Path, text: str) -> None:
+    # Not through a link, and over nothing that is there.
+    with path.open("x", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -6,6 +6,8 @@ a link, a folder, too much, or another account's.
 
 import json
 import os
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,76 @@ def test_a_json_file_of_other_things_is_refused_without_quoting_it(
     shown = signing("add-credential", "bot", "aster", "--from-json", str(path))
     assert shown.exit_status == 2
     assert "canary-Zq8" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless"])
+@pytest.mark.parametrize("name", ["checkpoint.key", "checkpoint.pub", "checkpoint.last"])
+def test_nothing_else_in_place_of_a_file_of_the_programs_own_is_waited_for(
+    signing: CommandLine, name: str, kind: str
+) -> None:
+    notes = signing.folder / "checkpoints.txt"
+    assert signing("checkpoint", "--append", str(notes)).exit_status == 0
+    planted = signing.folder / "config" / name
+    planted.unlink()
+    if kind == "pipe":
+        os.mkfifo(planted, 0o600)
+    else:
+        planted.symlink_to("/dev/zero")
+    verb = ("checkpoint",) if name != "checkpoint.pub" else ("verify", "--against", str(notes))
+    assert refused(signing, *verb)
+
+
+def test_an_endless_public_key_is_read_up_to_a_limit(signing: CommandLine) -> None:
+    notes = signing.folder / "checkpoints.txt"
+    assert signing("checkpoint", "--append", str(notes)).exit_status == 0
+    code = refused(signing, "verify", "--against", str(notes), "--key", "/dev/zero")
+    assert code == "checkpoint_key_missing"
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "file"])
+def test_what_lies_in_the_way_of_the_last_checkpoint_is_not_written_through(
+    signing: CommandLine, kind: str
+) -> None:
+    precious = signing.folder / "precious"
+    precious.write_text("precious")
+    fresh = signing.folder / "config" / "checkpoint.new"
+    match kind:
+        case "link":
+            fresh.symlink_to(precious)
+        case "pipe":
+            os.mkfifo(fresh)
+        case _:
+            fresh.write_text("left behind by one that was killed")
+    assert signing("checkpoint").exit_status == 0
+    assert precious.read_text() == "precious"
+    assert "test.example/log" in (signing.folder / "config" / "checkpoint.last").read_text()
+
+
+def test_a_public_key_of_the_same_name_is_not_overwritten(cli: CommandLine) -> None:
+    (cli.folder / "id.pub").write_text("ssh-ed25519 of somebody")
+    named = {"REGISTRY_CHECKPOINT_KEY_FILE": str(cli.folder / "id.key")}
+    done = cli("generate-checkpoint-key", "--origin", "test.example/log", **named)
+    assert (done.exit_status, "id.pub exists already" in done.err) == (4, True)
+    assert (cli.folder / "id.pub").read_text() == "ssh-ed25519 of somebody"
+    assert not (cli.folder / "id.key").exists()
+
+
+def test_a_full_disk_leaves_no_half_a_note(signing: CommandLine) -> None:
+    notes = signing.folder / "checkpoints.txt"
+    assert signing("checkpoint", "--append", str(notes)).exit_status == 0
+    signing("create-account", "another")
+    before = notes.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    # The kernel writes up to the limit and no further, as on a disk that becomes full.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 50, limits[1]))
+    try:
+        full = signing("checkpoint", "--append", str(notes))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert full.exit_status == 2
+    assert "cannot write" in full.err
+    assert notes.read_bytes() == before
+    assert signing("checkpoint", "--append", str(notes)).exit_status == 0
+    assert signing("verify", "--against", str(notes)).exit_status == 0

@@ -227,7 +227,7 @@ MISREAD = [
     "postgresql://bot:canaryZq8x9?p@localhost:1/none",
     "postgresql://bot:canaryZq8x9@[::1/none",
 ]
-"""Passwords whose special characters are not escaped, so that libpq takes them for something else."""
+"""Passwords with characters that are not escaped, so that libpq takes them for something else."""
 
 
 @pytest.mark.parametrize(
