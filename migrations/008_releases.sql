@@ -205,7 +205,7 @@ REVOKE ALL ON public.release_collections FROM PUBLIC;
 CREATE OR REPLACE FUNCTION public.release_claim(p_text text, p_length integer DEFAULT 255) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN left(regexp_replace(coalesce(nullif(btrim(p_text), ''), 'unknown'),
-    '[\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]', '?', 'g'), p_length);
+    '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]', '?', 'g'), p_length);
 
 -- The account of this name if the session may use it. A bot cannot find out by the
 -- answer whether an account exists that it may not use.

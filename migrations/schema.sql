@@ -869,7 +869,7 @@ ALTER FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix 
 
 CREATE FUNCTION public.release_claim(p_text text, p_length integer DEFAULT 255) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN "left"(regexp_replace(COALESCE(NULLIF(btrim(p_text), ''::text), 'unknown'::text), '[\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]'::text, '?'::text, 'g'::text), p_length);
+    RETURN "left"(regexp_replace(COALESCE(NULLIF(btrim(p_text), ''::text), 'unknown'::text), '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]'::text, '?'::text, 'g'::text), p_length);
 
 ALTER FUNCTION public.release_claim(p_text text, p_length integer) OWNER TO registry_owner;
 

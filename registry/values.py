@@ -3,6 +3,7 @@
 import datetime as dt
 import ipaddress
 import math
+import re
 import unicodedata
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -22,6 +23,11 @@ MAX_METADATA_DEPTH: Final = 32
 MAX_EXACT_INTEGER: Final = 2**53 - 1
 
 INVISIBLE: Final = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
+# Letters, marks and a symbol that show nothing, or only change what stands before them: the
+# Default_Ignorable_Code_Point of Unicode that are in other categories, and the blank of Braille.
+_SHOWS_NOTHING: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def text_of_file(path: Path, *, limit: int) -> str:
@@ -81,11 +87,16 @@ def _name(name: str, what: str) -> str:
     if len(name) > MAX_NAME:
         raise InvalidInput(f"{what} has {MAX_NAME} characters at most, not {len(name)}")
     for character in name:
-        if unicodedata.category(character) in INVISIBLE:
+        category = unicodedata.category(character)
+        if category in INVISIBLE or _SHOWS_NOTHING.match(character):
             raise InvalidInput(f"{what} cannot hold the invisible character U+{ord(character):04X}")
+        if category == "Zs" and character != " ":
+            raise InvalidInput(
+                f"{what} cannot hold the space U+{ord(character):04X}", hint="Use a plain space."
+            )
     if name != unicodedata.normalize("NFC", name):
         raise InvalidInput(
-            f"{what} must be in Unicode's composed form (NFC), so that equal looks are equal names"
+            f"{what} must be in Unicode's composed form (NFC), so that it has one spelling"
         )
     return name
 

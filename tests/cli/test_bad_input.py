@@ -416,7 +416,7 @@ def test_the_database_is_not_migrated(
         ("mysql://x", 2, "invalid_input"),
         ("not a url", 2, "invalid_input"),
         ("postgresql://[bad", 7, "database_unavailable"),
-        ("postgresql://h:notaport/x", 7, "database_unavailable"),
+        ("postgresql://h:notaport/x", 2, "invalid_input"),
     ],
 )
 def test_a_database_url_that_is_none(cli: CommandLine, url: str, status: int, code: str) -> None:

@@ -37,6 +37,13 @@ def test_a_visible_name_is_accepted_as_it_is(name: str) -> None:
         ("a\ud800b", r"U\+D800"),
         ("a\ue000b", r"U\+E000"),
         ("cafe\u0301", "NFC"),
+        ("main\u00a0bot", r"the space U\+00A0"),
+        ("main\u2003bot", r"the space U\+2003"),
+        ("bot\ufe0f", r"U\+FE0F"),
+        ("bot\U000e0100", r"U\+E0100"),
+        ("b\u034fot", r"U\+034F"),
+        ("\u3164", r"U\+3164"),
+        ("\u2800", r"U\+2800"),
     ],
 )
 def test_a_name_that_could_not_be_found_again_is_refused(name: str, why: str) -> None:
