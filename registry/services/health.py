@@ -17,6 +17,7 @@ from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
 from registry.services.adoption_state import PENDING, adoption_pending
+from registry.services.guards import missing_guards
 from registry.services.privileges import may_read_tokens
 from registry.services.unnamed_keys import HINT, unnamed_keys
 from registry.services.vault import FINGERPRINT_KEY_ID
@@ -112,13 +113,13 @@ def _migrations(connection: Connection) -> Finding:
 
 
 def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator[Finding]:
-    missing = [row[0] for row in connection.execute(_QUERIES["missing_guards"])]
+    missing = list(missing_guards(connection))
     if missing:
         yield Finding(
             "guards",
             "failed",
-            f"triggers are missing or disabled: {', '.join(missing)}",
-            "Somebody with the owner's rights did this. Enable them, then run: rebuild --check",
+            "; ".join(missing),
+            "Somebody with the owner's rights did this. Run: account-registry verify",
         )
     else:
         yield Finding("guards", "ok", "the log and the tables refuse direct writes")

@@ -9,20 +9,6 @@ SELECT current_setting('server_version'),
          WHEN current_setting('synchronous_commit') = 'off' THEN 'synchronous_commit off'
          ELSE 'on' END
 
--- name: missing_guards
--- Guards that should fire and do not.
-SELECT wanted.guard
-FROM unnest(ARRAY[
-    'audit_events_append_only', 'audit_head_stays', 'accounts_only_by_event',
-    'account_exchange_credentials_only_by_event', 'account_exchange_sharing_only_by_event',
-    'account_access_only_by_event', 'account_exchange_sharing_rules',
-    'account_exchange_credentials_lent', 'strategy_positions_insert_limits',
-    'strategy_positions_update_limits'
-]) AS wanted (guard)
-WHERE NOT EXISTS (
-    SELECT FROM pg_catalog.pg_trigger AS t
-    WHERE t.tgname = wanted.guard AND t.tgenabled IN ('O', 'A'))
-
 -- name: bots_can_create
 -- Whether a bot can put objects beside the registry's, as everybody could by default in
 -- databases that were made before PostgreSQL 15.

@@ -24,6 +24,7 @@ from registry.log.joiner import Joiner
 from registry.log.tree import Head, read_head
 from registry.proofs.checkpoint import Checkpoint
 from registry.services.checkpoints import check_continues
+from registry.services.guards import changed_views, renamed_exchanges
 from registry.services.snapshot import one_moment
 from registry.services.unnamed_keys import unnamed_keys
 from registry.services.verify_worker import Stretch, check_here, check_stretch, start
@@ -95,8 +96,10 @@ def verify(
         verdict.failures += _verify_head(connection, head, joiner)
         verdict.failures += _verify_checkpoints(connection, extent.against, head)
         verdict.checkpoints = len(extent.against)
+        verdict.failures += [Failure("views", text) for text in changed_views(connection)]
         if extent.with_projections:
             _verify_no_key_is_left(connection, verdict)
+            verdict.failures += _verify_exchanges(connection)
     if extent.with_projections:
         # Here, since it brings half of the program along.
         from registry.services.drift import drift
@@ -169,6 +172,11 @@ def _verify_no_key_is_left(connection: Connection, verdict: Verdict) -> None:
     left = unnamed_keys(connection)
     verdict.failures += [Failure("data keys", text) for text in left.listed]
     verdict.more_failures += left.count - len(left.listed)
+
+
+def _verify_exchanges(connection: Connection) -> Iterator[Failure]:
+    for position, text in renamed_exchanges(connection):
+        yield Failure("exchanges", text, position)
 
 
 def _verify_head(connection: Connection, head: Head, joiner: Joiner) -> Iterator[Failure]:

@@ -174,3 +174,35 @@ def test_what_remains_an_older_version_of_the_same_slot_opens_and_is_named_by_ve
     verdict = cli("verify", "--without-keys", "--json")
     assert verdict.exit_status == 6
     assert "secret_key_encrypted" in verdict.out
+
+
+NAMES_SWAPPED = (
+    "UPDATE accounts SET account_name = 'x' WHERE account_name = 'victim'",
+    "UPDATE accounts SET account_name = 'victim' WHERE account_name = 'mallory'",
+    "UPDATE accounts SET account_name = 'mallory' WHERE account_name = 'x'",
+)
+
+
+def test_what_remains_a_name_leads_to_the_account_that_a_superuser_gives_it_to(
+    world: World, swap: Swap, cli: CommandLine
+) -> None:
+    """Keys are bound to ids; what is called how stands in the tables."""
+    for statement in NAMES_SWAPPED:
+        swap(statement)
+    assert released(world).plain()["secret_key"] == "mallory-aster-secret"
+    verdict = cli("verify", "--without-keys", "--json")
+    assert verdict.exit_status == 6
+    assert "account_name" in verdict.out
+
+
+@pytest.mark.parametrize("other", ["grvt", "new"])
+def test_what_remains_so_does_an_exchanges_name_and_its_table_is_the_bots_own(
+    world: World, swap: Swap, cli: CommandLine, connection: Connection, other: str
+) -> None:
+    for old, new in ((other, "x"), ("aster", other), ("x", "aster")):
+        connection.execute("UPDATE dexes SET name = %s WHERE name = %s", [new, old])
+    assert released(world, exchange=other).plain()["secret_key"] == "victim-aster-secret"
+    verdict = cli("verify", "--without-keys", "--json")
+    assert verdict.exit_status == 6
+    told = [one["message"] for one in verdict.data["failures"] if one["check"] == "exchanges"]
+    assert told == [f"the exchange {other} of the table dexes was aster when this was stored"]

@@ -5,6 +5,7 @@ tamperer is a superuser who disables the triggers, so no guard of the database h
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -244,6 +245,30 @@ def test_many_data_keys_that_no_event_names_are_counted(
     )
     result = filled("verify", "--without-keys", "--json")
     assert (len(result.data["failures"]), result.data["more_failures"]) == (20, 30)
+
+
+@pytest.mark.parametrize(
+    ("view", "change"),
+    [
+        ("audit_trail", (r"(e\.)?\bactor\b", "'somebody@else'::text AS actor")),
+        ("audit_trail", ("FROM audit_events e", "FROM audit_events e WHERE e.position <> 3")),
+        ("former_names", (r"(e\.)?\bactor\b", "'somebody@else'::text AS actor")),
+        ("credential_overview", (r"(c\.)?\bis_active\b", "true AS is_active")),
+    ],
+)
+def test_a_view_that_shows_another_history_than_the_log_is_named(
+    filled: CommandLine, connection: psycopg.Connection[Any], view: str, change: tuple[str, str]
+) -> None:
+    """The log itself is as it was, and `history` shows what the view does."""
+    row = connection.execute("SELECT pg_get_viewdef(%s::text::regclass)", [view]).fetchone()
+    assert row is not None
+    told = re.sub(*change, row[0], count=1)
+    assert told != row[0]
+    connection.execute(f"CREATE OR REPLACE VIEW {view} AS {told}".encode())
+    result = filled("verify", "--json")
+    assert failures(result) == [("views", None)]
+    assert f"the view {view} is not" in result.out
+    assert filled("doctor").exit_status == 1
 
 
 def test_a_deleted_end_with_the_head_set_back_is_found_by_a_checkpoint_only(

@@ -184,11 +184,27 @@ def test_doctor_finds_nothing_wrong_with_a_sound_registry(busy: CommandLine) -> 
     assert busy("doctor").exit_status == busy("doctor", "--json").exit_status
 
 
+ELSEWHERE = (
+    "CREATE TRIGGER audit_events_append_only BEFORE UPDATE ON dexes "
+    "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change()"
+)
+"""A trigger of the same name where it guards nothing."""
+
+
 @pytest.mark.parametrize(
     ("damage", "check"),
     [
         ("ALTER TABLE accounts DISABLE TRIGGER accounts_only_by_event", "guards"),
         ("DROP TRIGGER audit_events_append_only ON audit_events", "guards"),
+        (f"DROP TRIGGER audit_events_append_only ON audit_events; {ELSEWHERE}", "guards"),
+        (
+            "CREATE OR REPLACE FUNCTION audit_refuse_change() RETURNS trigger "
+            "LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+            "guards",
+        ),
+        ("DROP FUNCTION release_hosts(uuid)", "guards"),
+        ("ALTER TABLE strategy_positions DISABLE ROW LEVEL SECURITY", "guards"),
+        ("DROP POLICY registry_bots_own ON strategy_positions", "guards"),
         ("UPDATE audit_head SET size = 99", "log"),
         ("UPDATE registry_keys SET wrapped_key = 'damaged'", "data keys"),
         ("UPDATE registry_migrations SET checksum = 'x' WHERE number = 3", "schema"),
