@@ -17,7 +17,9 @@ from registry.errors import (
     AccountNotFound,
     CredentialNotFound,
     InvalidInput,
+    LogContradictsItself,
 )
+from registry.events.codec import parse
 from registry.events.stored import StoredEvent
 
 
@@ -58,11 +60,26 @@ class AccountState:
         return state
 
     def apply(self, event: StoredEvent) -> None:
-        """Moves on by one event."""
-        change = project(event)
-        if change is not None:
-            apply_to_memory(self.rows, change)
+        """Moves on by one event.
+
+        Raises:
+            LogContradictsItself: it does not fit the events before it.
+        """
+        try:
+            self._take(event)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            if _is_well_formed(event):
+                raise LogContradictsItself(
+                    f"version {event.stream_version} of account {event.stream_id} "
+                    f"({event.event_type}) does not fit the events before it",
+                    hint="Run: account-registry verify",
+                ) from None
+            # Appended by hand. It changed no row either, and `verify` names it; the account
+            # must not be out of reach of who wants to stop it.
         self.version = event.stream_version
+
+    def _take(self, event: StoredEvent) -> None:
+        change = project(event)
         data = event.data
         if "exchange_id" in data:
             self.exchange_names[data["exchange_id"]] = data["exchange"]
@@ -71,6 +88,8 @@ class AccountState:
             # A rollback may bring an older version back; the next one still gets a new number.
             self.last_versions[slot] = max(data["version"], self.last_versions.get(slot, 0))
             self.fingerprints[data["credential_id"]] = data["fingerprints"]
+        if change is not None:
+            apply_to_memory(self.rows, change)
 
     @property
     def exists(self) -> bool:
@@ -187,3 +206,11 @@ class SlotQuery:
 
 def _slot_key(row: CredentialRow) -> tuple[int, int | None, str]:
     return row["exchange_id"], row["subaccount_index"], row["permission"]
+
+
+def _is_well_formed(event: StoredEvent) -> bool:
+    try:
+        parse(event)
+    except ValueError:  # pydantic's error is one
+        return False
+    return True

@@ -69,7 +69,7 @@ def test_data_that_would_break_the_readers_of_the_log_is_refused(
     assert cli("history", "--json").exit_status == 0
 
 
-@pytest.mark.parametrize(
+MALFORMED = pytest.mark.parametrize(
     ("event_type", "data"),
     [
         ("AccountCreated", "{}"),
@@ -86,6 +86,9 @@ def test_data_that_would_break_the_readers_of_the_log_is_refused(
         ("SomethingNew", '{"anything": true}'),
     ],
 )
+
+
+@MALFORMED
 def test_a_malformed_event_hides_no_other_and_a_verification_does_not_stumble(
     session: Connection, cli: CommandLine, event_type: str, data: str
 ) -> None:
@@ -101,6 +104,40 @@ def test_a_malformed_event_hides_no_other_and_a_verification_does_not_stumble(
     assert checked.exit_status in (0, 6), checked.err
     if verdict.exit_status == 6:
         assert str(position) in verdict.out
+
+
+@MALFORMED
+def test_a_malformed_event_of_an_account_does_not_keep_it_from_being_stopped(
+    session: Connection, operator: LoginRole, cli: CommandLine, event_type: str, data: str
+) -> None:
+    assert cli("grant-access", "bot", "--role", operator.name).exit_status == 0
+    session.execute(
+        "SELECT append_event(gen_random_uuid(), 'account', a.id, 3, %s, 1, %s, 'mallory', NULL, "
+        "gen_random_uuid(), 0, sha256(''), NULL, now()) FROM accounts AS a",
+        [event_type, data],
+    )
+    for verb in (
+        ("deactivate-credential", "bot", "aster"),
+        ("revoke-access", "bot", "--role", operator.name),
+        ("deactivate-account", "bot"),
+    ):
+        done = cli(*verb)
+        assert done.exit_status == 0, done.err
+
+
+def test_an_event_that_is_well_formed_and_fits_nothing_is_a_clear_error(
+    session: Connection, cli: CommandLine
+) -> None:
+    data = """{"credential_id": "00000000-0000-4000-8000-00000000000f", "exchange": "aster",
+        "exchange_id": 2, "subaccount_index": null, "permission": "full"}"""
+    session.execute(
+        "SELECT append_event(gen_random_uuid(), 'account', a.id, 2, 'CredentialDeactivated', 1, "
+        "%s, 'mallory', NULL, gen_random_uuid(), 0, sha256(''), NULL, now()) FROM accounts AS a",
+        [data],
+    )
+    refused = cli("deactivate-account", "bot")
+    assert refused.exit_status == 6
+    assert "version 3 of account" in refused.err
 
 
 def test_a_row_that_is_changed_beside_an_unrelated_event_is_named(
