@@ -54,6 +54,8 @@ class World:
     """Account id -> name, of all accounts that exist."""
     shares: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Share id -> (borrower, lender), of all shares that exist."""
+    lenders: frozenset[tuple[str, int]] = frozenset()
+    """Account and exchange id of each active credential of an active account that matters here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,15 +349,37 @@ class _Planner:
         for key, then in _shares(account.then).items():
             lender = _lender(then)
             now = present.get(key)
-            if now is not None and _lender(now) == lender:
-                if now["sharing_type"] != then["sharing_type"]:
-                    text = f"share: {now['sharing_type']} → {then['sharing_type']}"
-                    self._share(account, account.then, "SharingChanged", then, "~", text)
+            if now is not None and (_lender(now), now["sharing_type"]) == (
+                lender,
+                then["sharing_type"],
+            ):
+                continue
+            if lender in self._names and not self._can_lend(lender, then["exchange_id"]):
+                name = self._names[lender]
+                self._lose(f"a share of {account.name} cannot come back: {name} has nothing to lend")
+            elif now is not None and _lender(now) == lender:
+                text = f"share: {now['sharing_type']} → {then['sharing_type']}"
+                self._share(account, account.then, "SharingChanged", then, "~", text)
             elif lender not in self._names:
                 self._lose(f"a share of {account.name} cannot come back: its lender is gone")
             else:
                 text = f"share of {self._names[lender]}"
                 self._share(account, account.then, "SharingGranted", then, "+", text)
+
+    def _can_lend(self, lender: str, exchange_id: int) -> bool:
+        """Whether the lender will have an active credential, as a share of just now needs."""
+        rolled = next((a for a in self._accounts if a.account_id == lender), None)
+        if rolled is None:
+            return (lender, exchange_id) in self._world.lenders
+        return (
+            rolled.then.exists
+            and rolled.then.account["is_active"]
+            and any(
+                row["exchange_id"] == exchange_id and row["is_active"]
+                for row in rolled.then.credentials()
+                if row["data_key_id"] in self._world.data_keys
+            )
+        )
 
     def _share(
         self, account: Histories, state: AccountState, kind: str, row: Row, sign: Sign, text: str

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psycopg
 
-from projections import positions
+from projections import positions, sharing
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.decisions import rollback as decisions
@@ -163,12 +163,19 @@ class _RollbackTask:
         ids = [row["data_key_id"] for one in accounts for row in one.then.credentials()]
         named = [key for one in accounts for key in one.then.rows.get(positions.TABLE.name, {})]
         of_accounts = {"positions": named, "accounts": [one.account_id for one in accounts]}
+        lenders = [
+            row["shared_account_id"]
+            for one in accounts
+            for row in one.then.rows.get(sharing.TABLE.name, {}).values()
+        ]
+        lending = self._connection.execute(_QUERIES["lenders"], {"ids": lenders})
         keys = self._connection.execute(_QUERIES["data_keys"], {"ids": ids})
         owners = self._connection.execute(_QUERIES["owners"], of_accounts)
         return World(
             data_keys=frozenset(row[0] for row in keys),
             owners=dict(owners.fetchall()),
             names=dict(self._names.fetchall()),
+            lenders=frozenset(lending.fetchall()),
             shares={key: (borrower, lender) for key, borrower, lender in self._shares},
         )
 

@@ -28,3 +28,10 @@ SELECT k.id::text FROM public.credential_data_keys AS k WHERE k.id = ANY(%(ids)s
 SELECT p.id::text, p.account_id::text
 FROM public.strategy_positions AS p
 WHERE p.id = ANY(%(positions)s::uuid[]) OR p.account_id = ANY(%(accounts)s::uuid[])
+
+-- name: lenders
+-- For which exchanges these accounts have an active credential to lend.
+SELECT DISTINCT c.account_id::text, c.exchange_id
+FROM public.account_exchange_credentials AS c
+JOIN public.accounts AS a ON a.id = c.account_id AND a.is_active
+WHERE c.is_active AND c.account_id = ANY(%(ids)s::uuid[])

@@ -210,6 +210,36 @@ def test_an_account_that_owns_positions_of_the_bot_is_not_deleted(
     assert (refused.exit_status, "account delta owns 1 position" in refused.err) == (5, True)
 
 
+@pytest.mark.parametrize("lack", ["removed", "stopped", "account"])
+def test_a_share_of_a_lender_without_a_credential_is_refused_by_name_and_can_be_skipped(
+    busy: CommandLine, connection: Connection, lack: str
+) -> None:
+    busy("remove-credential", "beta", "aster", "--yes")
+    assert busy("share", "beta", "alpha", "aster").exit_status == 0
+    before = last(connection)
+    assert busy("unshare", "beta", "aster").exit_status == 0
+    match lack:
+        case "removed":
+            done = busy("remove-credential", "alpha", "aster", "--yes")
+        case "stopped":
+            done = busy("deactivate-credential", "alpha", "aster")
+        case _:
+            done = busy("deactivate-account", "alpha")
+    assert done.exit_status == 0, done.err
+    assert busy("update-account", "beta", "--description", "new").exit_status == 0
+    for option in ("--dry-run", "--json"):
+        refused = roll_back(busy, before, "--account", "beta", option)
+        assert "alpha has nothing to lend" in refused.out + refused.err
+    assert refused.exit_status == 5
+    skipped = roll_back(busy, before, "--account", "beta", "--skip")
+    assert skipped.exit_status == 0, skipped.err
+    assert busy("show-account", "beta", "--json").data["description"] is None
+    # Together with the lender it does come back.
+    whole = roll_back(busy, before)
+    assert whole.exit_status == 0, whole.err
+    assert [one["borrower"] for one in busy("list-shares", "--json").data] == ["beta"]
+
+
 def test_a_plan_that_was_not_confirmed_is_not_carried_out(
     busy: CommandLine, connection: Connection
 ) -> None:
