@@ -34,9 +34,14 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self.__text.encode(), other.__text.encode())
+        # Half a character is compared like any other: the error would hold the whole text.
+        mine, others = (one.reveal().encode(errors="surrogatepass") for one in (self, other))
+        return hmac.compare_digest(mine, others)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled")

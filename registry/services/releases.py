@@ -2,9 +2,9 @@
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from psycopg.rows import dict_row, tuple_row
 
@@ -17,7 +17,13 @@ from registry.database.queries import load_queries
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
 from registry.encryption.secret import Secret
-from registry.errors import DatabaseUnavailable, NoCredentials, RegistryError, ReleaseNotDurable
+from registry.errors import (
+    DatabaseUnavailable,
+    NoCredentials,
+    RegistryError,
+    ReleaseNotDurable,
+    ReleaseRefused,
+)
 from registry.services.resolution import Resolution, Wish
 
 _QUERIES = load_queries("registry.services", "releases.sql")
@@ -73,6 +79,20 @@ class Releases:
     def warnings(self) -> list[str]:
         """What may go wrong with the credentials."""
         return [text for one in self.credentials.values() for text in one.warnings()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a request says of one exchange."""
+
+    resolution: Resolution
+    release_id: uuid.UUID
+    position: int
+
+    @classmethod
+    def of(cls, account: str, wish: Wish, row: Sequence[Any]) -> Self:
+        *resolved, other_users, release_id, position = row
+        return cls(Resolution.of(account, wish, resolved, other_users), release_id, position)
 
 
 class ReleaseService:
@@ -141,37 +161,46 @@ class ReleaseService:
         wish: Wish,
         caller: Caller,
     ) -> Releases:
-        rows = _request(connection, account, exchanges, wish, caller)
-        if not rows:
+        def ask(exchanges: Sequence[str] | None) -> list[_Answer]:
+            rows = _request(connection, account, exchanges, wish, caller)
+            return [_Answer.of(account, wish, row) for row in rows]
+
+        answers = ask(exchanges)
+        if not answers:
             raise NoCredentials(
                 f"account {account} has no credentials, own or shared",
                 hint=f"Add one with: account-registry add-credential {account} EXCHANGE",
             )
         releases = Releases()
-        for row in rows:
-            *resolved, other_users, release_id, position = row
-            resolution = Resolution.of(account, wish, resolved, other_users)
-            if resolution.exchange is None:
-                raise resolution.error()
+        for answer in answers:
+            exchange = answer.resolution.exchange
+            if exchange is None:
+                raise answer.resolution.error()
             try:
-                if not resolution.granted:
-                    raise resolution.error()
-                releases.credentials[resolution.exchange] = self._collect(
-                    connection, resolution, release_id, position
-                )
+                releases.credentials[exchange] = self._released(connection, answer, ask)
             except DatabaseUnavailable:
                 raise
             except RegistryError as problem:
-                releases.problems[resolution.exchange] = problem
+                releases.problems[exchange] = problem
         return releases
 
-    def _collect(
-        self,
-        connection: Connection,
-        resolution: Resolution,
-        release_id: uuid.UUID,
-        position: int,
+    def _released(
+        self, connection: Connection, answer: "_Answer", ask: Callable[[list[str]], list["_Answer"]]
     ) -> ReleasedCredential:
+        """What was granted; asks again if it has changed since, as when its key is replaced."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            if not answer.resolution.granted:
+                raise answer.resolution.error()
+            try:
+                return self._collect(connection, answer)
+            except ReleaseRefused:
+                if attempt == _ATTEMPTS or answer.resolution.exchange is None:
+                    raise
+                (answer,) = ask([answer.resolution.exchange])
+        raise AssertionError("unreachable")
+
+    def _collect(self, connection: Connection, answer: "_Answer") -> ReleasedCredential:
+        resolution, release_id = answer.resolution, answer.release_id
         sealed = _sealed(connection, release_id)
         data_key = DataKey.unwrap(
             self._keyring, sealed["data_key_id"], sealed["wrapped_key"], sealed["master_key_id"]
@@ -187,7 +216,7 @@ class ReleaseService:
         return ReleasedCredential(
             resolution=resolution,
             release_id=release_id,
-            position=position,
+            position=answer.position,
             fields=data_key.open(place, tokens_of(sealed)),
             subaccount_index=sealed["subaccount_index"],
         )

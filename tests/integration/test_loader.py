@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 from support.bots import LoginRole
 from support.world import BY, World
 
+import registry.services.releases
 from registry import errors
+from registry.database.connection import Connection
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.loader import (
     AsyncCredentialLoader,
@@ -91,6 +94,33 @@ def test_a_replaced_key_is_loaded_without_a_restart(world: World, loader: Creden
         "main_bot", "aster", mode=Mode.REPLACE, api_key="new-key", secret_key="new-sec"
     )
     assert loader.load("main_bot", "aster") == {"api_key": "new-key", "secret_key": "new-sec"}
+
+
+@pytest.mark.parametrize("change", ["replace", "deactivate"])
+def test_a_change_between_request_and_collection_gives_what_holds_then(
+    world: World, loader: CredentialLoader, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    world.account("main_bot", "aster", "backpack")
+    collect = registry.services.releases._sealed
+    changes = [change]
+
+    def after_a_change(connection: Connection, release_id: uuid.UUID) -> Any:
+        match changes and changes.pop():
+            case "replace":
+                world.credential(
+                    "main_bot", "aster", mode=Mode.REPLACE, api_key="new-k", secret_key="new-s"
+                )
+            case "deactivate":
+                world.credentials.deactivate("main_bot", SlotName("aster"), BY)
+        return collect(connection, release_id)
+
+    monkeypatch.setattr(registry.services.releases, "_sealed", after_a_change)
+    loaded = loader.load_account_credentials("main_bot")
+    assert loaded["backpack"]["secret_key"] == "main_bot-backpack-secret"
+    if change == "replace":
+        assert loaded["aster"] == {"api_key": "new-k", "secret_key": "new-s"}
+    else:
+        assert isinstance(loaded.problems["aster"], errors.CredentialInactive)
 
 
 def test_one_bad_credential_hides_no_other(

@@ -93,3 +93,13 @@ def test_equal_texts_are_equal_secrets_and_nothing_else_is() -> None:
 def test_only_reveal_gives_the_text() -> None:
     assert Secret(CANARY).reveal() == CANARY
     assert not hasattr(Secret(CANARY), "__dict__")
+
+
+def test_what_other_serialisers_ask_for_does_not_show_it() -> None:
+    with pytest.raises(TypeError, match="not pickled"):
+        Secret(CANARY).__getstate__()
+
+
+def test_half_a_character_is_compared_and_raises_nothing_that_shows_it() -> None:
+    assert Secret(f"{CANARY}\ud800") == Secret(f"{CANARY}\ud800")
+    assert Secret(f"{CANARY}\ud800") != Secret(CANARY)
