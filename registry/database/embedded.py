@@ -198,7 +198,7 @@ class EmbeddedServer:
     def _locked(self) -> Iterator[None]:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = (self._folder / ".lock").open("w")
+            lock = (self._folder / ".lock").open("a")
         except OSError as error:
             raise DatabaseUnavailable(
                 f"cannot write to the data folder {self._folder}: {error.strerror}",

@@ -13,7 +13,7 @@ from registry.encryption.secret import Secret
 from registry.errors import CommandNotFound, InvalidInput
 from registry.services.releases import Releases
 
-_PLAIN_VALUE: Final = re.compile(r"^[A-Za-z0-9_@%+:,./=-]+$")
+_PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_@%+:,./=-]+")
 _PIPE_CAPACITY: Final = 65_536
 
 
@@ -70,7 +70,8 @@ def memory_file(values: Mapping[str, Secret]) -> str:
     """The variables as an env file that exists only in memory; gives its path.
 
     On Linux it can be read again and again (memfd_create(2)); elsewhere it is a pipe, to
-    be read once. Only this process, and the program that takes its place, have it open.
+    be read once. This process, the program that
+    takes its place, and what that starts have it open.
 
     Raises:
         InvalidInput: it is larger than a pipe can hold.
@@ -92,7 +93,7 @@ def memory_file(values: Mapping[str, Secret]) -> str:
 
 
 def _quoted(value: str) -> str:
-    if _PLAIN_VALUE.match(value):
+    if _PLAIN_VALUE.fullmatch(value):
         return value
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

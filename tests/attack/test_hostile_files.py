@@ -4,10 +4,12 @@ Where the program reads or writes a file, somebody has put something else: a pip
 a link, a folder, too much, or another account's.
 """
 
+import contextlib
 import json
 import os
 import resource
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -196,22 +198,36 @@ def test_a_public_key_of_the_same_name_is_not_overwritten(cli: CommandLine) -> N
     assert not (cli.folder / "id.key").exists()
 
 
+@contextlib.contextmanager
+def disk_that_is_full_after(size: int) -> Iterator[None]:
+    """No file grows beyond a size: the kernel writes up to there and no further."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+
+
 def test_a_full_disk_leaves_no_half_a_note(signing: CommandLine) -> None:
     notes = signing.folder / "checkpoints.txt"
     assert signing("checkpoint", "--append", str(notes)).exit_status == 0
     signing("create-account", "another")
     before = notes.read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    # The kernel writes up to the limit and no further, as on a disk that becomes full.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 50, limits[1]))
-    try:
+    with disk_that_is_full_after(len(before) + 50):
         full = signing("checkpoint", "--append", str(notes))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, ignored)
     assert full.exit_status == 2
     assert "cannot write" in full.err
     assert notes.read_bytes() == before
     assert signing("checkpoint", "--append", str(notes)).exit_status == 0
     assert signing("verify", "--against", str(notes)).exit_status == 0
+
+
+def test_a_full_disk_leaves_no_half_a_key(cli: CommandLine) -> None:
+    with disk_that_is_full_after(20):
+        full = cli("generate-key", "--save")
+    assert (full.exit_status, "cannot write" in full.err) == (2, True)
+    assert not (cli.folder / "config" / "master.key").exists()
+    assert cli("generate-key", "--save").exit_status == 0

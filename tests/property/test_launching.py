@@ -25,3 +25,12 @@ def test_a_file_in_memory_reads_back_as_it_was_given(values: dict[str, str]) -> 
         assert dotenv_values(path, interpolate=False) == values
     finally:
         os.close(int(path.rsplit("/", 1)[1]))
+
+
+def test_a_line_end_behind_a_value_belongs_to_it() -> None:
+    path = memory_file({"ASTER_API_KEY": Secret("key\n"), "ASTER_SECRET_KEY": Secret("secret")})
+    try:
+        read = dotenv_values(path, interpolate=False)
+        assert read == {"ASTER_API_KEY": "key\n", "ASTER_SECRET_KEY": "secret"}
+    finally:
+        os.close(int(path.rsplit("/", 1)[1]))
