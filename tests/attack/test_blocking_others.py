@@ -4,7 +4,10 @@ A login holds locks, keeps transactions open or floods a channel, so that others
 of it remains; these tests say how much, and that nothing but time is lost.
 """
 
+import contextlib
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,8 +17,10 @@ from support.bots import LoginRole, login_role
 from support.world import BY, World
 
 from registry.database.connection import SingleConnection
+from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
 from registry.database.target import Target
+from registry.encryption.keyring import MasterKeyring
 from registry.errors import RebuildRunning, RegistryError
 from registry.services.rebuild import RebuildService
 
@@ -116,6 +121,46 @@ def test_the_lock_of_followers_delays_no_append_and_loses_no_event(
         connection.execute("LISTEN account_registry_events")
         append(world, "again")
         assert len(list(connection.notifies(timeout=5, stop_after=1))) == 1
+
+
+@pytest.mark.slow
+def test_a_full_queue_of_messages_fails_no_command(keyring: MasterKeyring) -> None:
+    """Who listens and keeps a transaction open lets nothing out of it."""
+    with (
+        small_queue() as address,
+        contextlib.closing(SingleConnection(Target(address))) as database,
+        login_role(address, "registry_bot") as role,
+        role.connect() as listener,
+        role.connect() as flood,
+    ):
+        world = World(database, keyring)
+        world.account("before")
+        listener.execute("LISTEN account_registry_events")
+        listener.execute("SELECT pg_advisory_lock_shared(7234117009)")
+        listener.execute("BEGIN")
+        listener.execute("SELECT 1")
+        with pytest.raises(psycopg.Error, match="too many notifications"):
+            while True:
+                flood.execute(
+                    "SELECT pg_notify('x', repeat('x', 7000) || gen_random_uuid()) "
+                    "FROM generate_series(1, 5)"
+                )
+        world.account("meanwhile")
+
+
+@contextlib.contextmanager
+def small_queue() -> Iterator[str]:
+    """The address of a registry in a server whose queue of messages is soon full."""
+    with tempfile.TemporaryDirectory(prefix="account-registry-queue-") as folder:
+        server = EmbeddedServer(Path(folder))
+        try:
+            with psycopg.connect(server.ensure_running(), autocommit=True) as connection:
+                Migrator(connection).up()
+                connection.execute("ALTER SYSTEM SET max_notify_queue_pages = 64")
+            server.stop()
+            yield server.ensure_running()
+        finally:
+            server.stop()
 
 
 def test_a_forged_message_wakes_a_follower_and_tells_it_nothing(
