@@ -247,6 +247,14 @@ def test_many_data_keys_that_no_event_names_are_counted(
     assert (len(result.data["failures"]), result.data["more_failures"]) == (20, 30)
 
 
+def test_a_server_that_counts_statements_makes_no_view_another(
+    filled: CommandLine, connection: psycopg.Connection[Any]
+) -> None:
+    name = connection.info.dbname
+    connection.execute(f'ALTER DATABASE "{name}" SET compute_query_id = on'.encode())
+    assert filled("verify").exit_status == 0
+
+
 @pytest.mark.parametrize(
     ("view", "change"),
     [
