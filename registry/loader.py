@@ -15,7 +15,7 @@ import asyncio
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from registry.catalog.catalog import built_in_exchanges
@@ -34,6 +34,7 @@ __all__ = [
     "Access",
     "AccountCredentials",
     "AsyncCredentialLoader",
+    "Credential",
     "CredentialLoader",
     "DatabaseCredentialLoader",
     "EnvironmentFallback",
@@ -47,6 +48,17 @@ log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 _FALLBACK_VARIABLE: Final = "REGISTRY_ENV_FALLBACK"
+
+
+class Credential(dict[str, Any]):
+    """The fields of one credential: name -> value. Printed by accident, it shows the names only."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self)})"
+
+    def __rich_repr__(self) -> Iterator[str]:
+        # Rich, which many bots show their errors with, would look inside.
+        yield from self
 
 
 class AccountCredentials(dict[str, dict[str, Any]]):
@@ -65,6 +77,9 @@ class AccountCredentials(dict[str, dict[str, Any]]):
         # Printed by accident, it shows which fields there are and no value.
         shown = {exchange: sorted(fields) for exchange, fields in self.items()}
         return f"AccountCredentials({shown})"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, list[str]]]:
+        yield from ((exchange, sorted(fields)) for exchange, fields in self.items())
 
 
 class CredentialLoader:
@@ -123,7 +138,7 @@ class CredentialLoader:
         """
         released = self.release(account_name, exchanges, Wish(access=access))
         result = AccountCredentials(released.problems)
-        result.update({name: one.plain() for name, one in released.credentials.items()})
+        result.update({n: Credential(one.plain()) for n, one in released.credentials.items()})
         if self._fallback is not None:
             self._fill_in(account_name, result, exchanges or built_in_exchanges())
         for exchange, problem in result.problems.items():
@@ -156,7 +171,7 @@ class CredentialLoader:
         """
         wish = Wish(subaccount=subaccount, access=access, lender=lender)
         try:
-            return self.release_one(account_name, exchange, wish).plain()
+            return Credential(self.release_one(account_name, exchange, wish).plain())
         except CredentialNotFound:
             found = self._from_environment(account_name, exchange) if wish == Wish() else None
             if found is None:
@@ -233,7 +248,7 @@ class CredentialLoader:
             account,
             found.origin,
         )
-        return found.plain()
+        return Credential(found.plain())
 
     @staticmethod
     def _warn(texts: Sequence[str]) -> None:

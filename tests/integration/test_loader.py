@@ -1,6 +1,8 @@
 """The loader as bots use it."""
 
 import asyncio
+import json
+import pprint
 import threading
 import uuid
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from rich.pretty import pretty_repr
 from support.bots import LoginRole
 from support.world import BY, World
 
@@ -55,7 +58,14 @@ def test_an_account_is_loaded_in_the_shape_that_bots_know(
 
 def test_printing_what_was_loaded_shows_no_value(world: World, loader: CredentialLoader) -> None:
     world.account("main_bot", "aster")
-    assert "main_bot-aster" not in repr(loader.load_account_credentials("main_bot"))
+    loaded = loader.load_account_credentials("main_bot")
+    one = loader.load("main_bot", "aster")
+    for what in (loaded, loaded["aster"], one, [one], {"a": loaded}):
+        for show in (repr, str, pprint.pformat, pretty_repr, "{0} {0!r}".format):
+            text = show(what)
+            assert "main_bot-aster" not in text
+            assert "secret_key" in text
+    assert json.loads(json.dumps(one)) == one
 
 
 def test_a_bot_that_changed_one_import_still_works(world: World, database_url: str) -> None:
