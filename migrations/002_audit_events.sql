@@ -31,8 +31,10 @@ CREATE TABLE IF NOT EXISTS public.audit_events (
     command_digest BYTEA NOT NULL CHECK (length(command_digest) = 32),
     -- The other account that the event is about, if any (the lender of a share).
     related_account_id UUID,
-    -- The application's clock, the database's clock, and the role that was logged in.
-    occurred_at TIMESTAMPTZ NOT NULL,
+    -- The application's clock, the database's clock, and the role that was logged in. (Most
+    -- readers cannot hold a time beyond these years, and would show nothing of the log.)
+    occurred_at TIMESTAMPTZ NOT NULL
+        CHECK (occurred_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00'),
     recorded_at TIMESTAMPTZ NOT NULL,
     recorded_by TEXT NOT NULL,
     -- RFC 9162 Merkle tree: the hash of this leaf, and the roots of the perfect

@@ -372,6 +372,7 @@ CREATE TABLE public.audit_events (
     CONSTRAINT audit_events_data_check CHECK ((json_typeof(data) = 'object'::text)),
     CONSTRAINT audit_events_event_type_check CHECK ((event_type ~ '^[A-Z][A-Za-z]{1,60}$'::text)),
     CONSTRAINT audit_events_leaf_hash_check CHECK ((length(leaf_hash) = 32)),
+    CONSTRAINT audit_events_occurred_at_check CHECK (((occurred_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (occurred_at <= '9999-12-30 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT audit_events_position_check CHECK (("position" >= 0)),
     CONSTRAINT audit_events_reason_check CHECK ((length(reason) <= 1000)),
     CONSTRAINT audit_events_schema_version_check CHECK ((schema_version > 0)),

@@ -69,6 +69,18 @@ def test_data_that_would_break_the_readers_of_the_log_is_refused(
     assert cli("history", "--json").exit_status == 0
 
 
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "10000-01-01", "4700-01-01 BC"])
+def test_a_time_that_would_break_the_readers_of_the_log_is_refused(
+    session: Connection, cli: CommandLine, moment: str
+) -> None:
+    with pytest.raises(psycopg.Error) as refused:
+        session.execute(
+            APPEND.replace("now()", f"'{moment}'").encode(), ["SomethingNew", "{}", "mallory", None]
+        )
+    assert refused.value.sqlstate == "23514"
+    assert cli("history", "--json").exit_status == 0
+
+
 MALFORMED = pytest.mark.parametrize(
     ("event_type", "data"),
     [
@@ -123,6 +135,22 @@ def test_a_malformed_event_of_an_account_does_not_keep_it_from_being_stopped(
     ):
         done = cli(*verb)
         assert done.exit_status == 0, done.err
+
+
+def test_what_remains_an_event_that_claims_to_be_of_a_newer_program_stops_its_account(
+    session: Connection, cli: CommandLine
+) -> None:
+    cli("create-account", "other")
+    session.execute(
+        "SELECT append_event(gen_random_uuid(), 'account', a.id, 2, 'AccountUpdated', 999, '{}', "
+        "'mallory', NULL, gen_random_uuid(), 0, sha256(''), NULL, now()) FROM accounts AS a "
+        "WHERE a.account_name = 'bot'"
+    )
+    refused = cli("deactivate-account", "bot", "--json")
+    assert (refused.exit_status, refused.error["code"]) == (7, "schema_too_new")
+    assert "version 999" in cli("verify").err
+    assert cli("history", "bot").exit_status == 0
+    assert cli("deactivate-account", "other").exit_status == 0
 
 
 def test_an_event_that_is_well_formed_and_fits_nothing_is_a_clear_error(
