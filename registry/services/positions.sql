@@ -23,10 +23,12 @@ WHERE e.stream_type = 'account' AND e.stream_id = ANY(%(accounts)s::uuid[])
 GROUP BY e.stream_id
 
 -- name: list
--- Positions with the names of what they refer to.
+-- Positions with the names of what they refer to. (A bot may have written a time that no reader
+-- can hold: it must not hide the others.)
 SELECT p.id, a.account_name, s.symbol, long_side.name AS long_exchange,
     short_side.name AS short_exchange, p.size_usd, p.entry_divergence, p.cumulative_funding_usd,
-    p.status, p.opened_at
+    p.status,
+    CASE WHEN p.opened_at BETWEEN '0001-01-01' AND '9999-12-31' THEN p.opened_at END AS opened_at
 FROM public.strategy_positions AS p
 LEFT JOIN public.accounts AS a ON a.id = p.account_id
 JOIN public.symbols AS s ON s.id = p.symbol_id

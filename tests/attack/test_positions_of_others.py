@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from support.bots import LoginRole, login_role
+from support.cli import CommandLine
 from support.registry_tables import add_positions
 from support.world import BY, World
 
@@ -159,6 +160,18 @@ OPEN = """INSERT INTO public.strategy_positions (id, strategy_name, symbol_id, l
     SELECT gen_random_uuid(), 'probe', s.id, 1, 2, %s, 0, 0, 0, '2026-01-01', %s,
         (SELECT account_id FROM public.session_account('mallory'))
     FROM public.symbols AS s LIMIT 1"""
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "200000-01-01"])
+def test_a_time_that_no_reader_can_hold_hides_no_other_position(
+    mallory: Connection, cli: CommandLine, moment: str
+) -> None:
+    mallory.execute("UPDATE strategy_positions SET opened_at = %s", [moment])
+    for output in ((), ("--json",)):
+        shown = cli("list-positions", *output)
+        assert shown.exit_status == 0, shown.err
+        assert THEIRS in shown.out
+        assert OWN in shown.out
 
 
 @pytest.fixture
