@@ -356,7 +356,9 @@ class _Planner:
                 continue
             if lender in self._names and not self._can_lend(lender, then["exchange_id"]):
                 name = self._names[lender]
-                self._lose(f"a share of {account.name} cannot come back: {name} has nothing to lend")
+                self._lose(
+                    f"a share of {account.name} cannot come back: {name} has nothing to lend"
+                )
             elif now is not None and _lender(now) == lender:
                 text = f"share: {now['sharing_type']} → {then['sharing_type']}"
                 self._share(account, account.then, "SharingChanged", then, "~", text)
