@@ -59,7 +59,7 @@ class Desk:
         programs = (self.folder / "bin", Path(sys.executable).parent, program_folder())
         return {
             "PATH": ":".join([*map(str, programs), "/usr/local/bin", "/usr/bin", "/bin"]),
-            "PYTHONPATH": f"{PROJECT}:{PROJECT / 'tests'}",
+            "PYTHONPATH": ":".join(str(PROJECT / place) for place in ("", "tests", "scripts/examples")),
             "HOME": str(home),
             "REGISTRY_DATA_DIR": str(self.folder / "data"),
             "REGISTRY_CONFIG_DIR": str(home / "config"),
