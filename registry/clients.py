@@ -136,7 +136,7 @@ def _import(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError:
         raise MissingExtra(
-            "the package ccxt is not installed", hint="pip install 'account-registry[ccxt]'"
+            "the package ccxt is not installed", hint="Run: pip install ccxt"
         ) from None
 
 

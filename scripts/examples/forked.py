@@ -41,8 +41,8 @@ def forked_program(path: Path, variables: dict[str, str]) -> Iterator[None]:
         [sys.executable, __file__, str(address)], env=variables, stdout=subprocess.PIPE
     )
     try:
-        assert process.stdout is not None
-        process.stdout.readline()  # it listens
+        if process.stdout is None or not process.stdout.readline():
+            raise SystemExit("the program to fork from did not start")
         yield
     finally:
         process.terminate()
@@ -80,7 +80,8 @@ def _answer(caller: socket.socket) -> None:
     child = os.fork()
     if child == 0:
         caller.close()
-        _become(*call, streams)
+        arguments, variables, folder = call
+        _become(arguments, variables, folder, streams)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     caller.sendall(bytes([status if status >= 0 else 128 - status]))
     os._exit(0)

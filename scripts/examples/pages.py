@@ -1,10 +1,11 @@
 """Runs the worked examples of the documentation, and puts what they print into its pages.
 
 Each line `$ command` of a `console` block (with the lines `> …` that continue it) is run by bash,
-in the order of the page, in a folder and a database of the page's own. What an example needs beforehand and a reader does not want to
-see stands in a comment of the page, `<!-- setup …shell… -->`. `python scripts/examples/pages.py`
-writes the pages again; the test compares them, with what differs from run to run (ids, times,
-digests, sizes) made equal.
+in the order of the page, in a folder and a database of the page's own. What an example needs and
+a reader does not want to see stands in a comment of the page, `<!-- setup …shell… -->`.
+
+`python scripts/examples/pages.py` writes the pages again; the test compares them, with what
+differs from run to run (ids, times, digests, sizes) made equal.
 """
 
 import re
@@ -59,7 +60,9 @@ class Desk:
         programs = (self.folder / "bin", Path(sys.executable).parent, program_folder())
         return {
             "PATH": ":".join([*map(str, programs), "/usr/local/bin", "/usr/bin", "/bin"]),
-            "PYTHONPATH": ":".join(str(PROJECT / place) for place in ("", "tests", "scripts/examples")),
+            "PYTHONPATH": ":".join(
+                str(PROJECT / place) for place in ("", "tests", "scripts/examples")
+            ),
             "HOME": str(home),
             "REGISTRY_DATA_DIR": str(self.folder / "data"),
             "REGISTRY_CONFIG_DIR": str(home / "config"),
