@@ -4,6 +4,7 @@ The examples of the documentation run the program more than a hundred times. A f
 the arguments, environment, folder and streams of its caller, like any other.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -51,18 +52,23 @@ def forked_program(path: Path, variables: dict[str, str]) -> Iterator[None]:
 
 def _serve(address: str) -> None:
     _import_everything()
+    gc.freeze()  # a forked process that looked through all of it would copy all of it
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
+    callers: dict[int, socket.socket] = {}
+    signal.signal(signal.SIGCHLD, lambda *_: _tell_ended(callers))
     print("ready", flush=True)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         caller, _ = listener.accept()
-        if os.fork() == 0:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        child = os.fork()
+        if child == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            listener.close()
-            _answer(caller)
-        caller.close()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+            os._exit(_run(caller))
+        callers[child] = caller
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
 
 
 def _import_everything() -> None:
@@ -73,33 +79,34 @@ def _import_everything() -> None:
             importlib.import_module(module.name)
 
 
-def _answer(caller: socket.socket) -> None:
-    """Runs the program in a child, since it may become another one, and tells how it ended."""
+def _tell_ended(callers: dict[int, socket.socket]) -> None:
+    while callers:
+        child, ended = os.waitpid(-1, os.WNOHANG)
+        if child == 0:
+            return
+        status = os.waitstatus_to_exitcode(ended)
+        with callers.pop(child) as caller:
+            caller.sendall(bytes([status if status >= 0 else 128 - status]))
+
+
+def _run(caller: socket.socket) -> int:
+    """Does in this process what the caller asks for; gives the exit code."""
     length, streams, _, _ = socket.recv_fds(caller, _LENGTH, 3)
     call = json.loads(caller.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL))
-    child = os.fork()
-    if child == 0:
-        caller.close()
-        arguments, variables, folder = call
-        _become(arguments, variables, folder, streams)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    caller.sendall(bytes([status if status >= 0 else 128 - status]))
-    os._exit(0)
-
-
-def _become(
-    arguments: list[str], variables: dict[str, str], folder: str, streams: list[int]
-) -> None:
+    sys.argv[1:], variables, folder = call
+    os.environ.clear()
+    os.environ.update(variables)
+    os.chdir(folder)
     for wanted, given in enumerate(streams):
         os.dup2(given, wanted)
         os.close(given)
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(variables)
-    sys.argv[1:] = arguments
-    from registry.commands import main
-
-    main()
+    try:
+        importlib.import_module("registry.commands").main()
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return end.code if isinstance(end.code, int) else 0
+    return 0
 
 
 if __name__ == "__main__":
