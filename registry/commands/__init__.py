@@ -7,6 +7,7 @@ output, everything else to standard error.
 
 import atexit
 import gc
+import os
 import sys
 
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
@@ -22,5 +23,13 @@ def main() -> None:
 
     from registry.commands._app import build
 
+    _open_what_is_closed()
     app = build()
     sys.exit(app(prog_name="account-registry"))
+
+
+def _open_what_is_closed() -> None:
+    """Gives streams that the caller has closed a place, which no database connection may take."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123

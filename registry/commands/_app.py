@@ -1,7 +1,9 @@
 """All verbs by name, and where each is defined. A verb's module is imported when it is used."""
 
 import importlib
+import sys
 from collections.abc import Iterator, MutableMapping
+from itertools import takewhile
 from typing import Any, Final
 
 import typer
@@ -95,6 +97,16 @@ class _Verbs(TyperGroup):
         super().__init__(**attributes)
         self.commands = _LazyCommands()
 
+    def main(self, args: Any = None, *rest: Any, **extra: Any) -> Any:
+        """Runs a command line; with `--json`, what is wrong with it is told as JSON too."""
+        words = sys.argv[1:] if args is None else list(args)
+        if "--json" not in takewhile(lambda word: word != "--", words):
+            return super().main(words, *rest, **extra)
+        try:
+            sys.exit(super().main(words, *rest, **{**extra, "standalone_mode": False}))
+        except typer.exceptions.TyperException as error:
+            sys.exit(_tell_as_json(words, error))
+
 
 def build() -> Any:
     """The command line as something to call."""
@@ -112,6 +124,17 @@ def build() -> Any:
     )
     app.callback()(_root)
     return typer.main.get_command(app)
+
+
+def _tell_as_json(words: list[str], error: typer.exceptions.TyperException) -> int:
+    from registry.commands._output import Output
+    from registry.errors import InvalidInput
+
+    verb = next((word for word in words if word in VERBS), "")
+    message = getattr(error, "format_message", lambda: "aborted")()
+    wrong = InvalidInput(message, hint=f"Try: {' '.join(f'account-registry {verb}'.split())} -h")
+    Output(verb, as_json=True).error(wrong)
+    return wrong.exit_status
 
 
 def _version(show: bool) -> None:

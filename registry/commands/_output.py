@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _PIPE_WIDTH = 200
+_WIDEST = 1_000_000
 
 # What steers a terminal (C0 and C1 controls, the end of a line among them), turns the
 # direction of what follows, or ends a line: https://www.unicode.org/reports/tr9/
@@ -73,9 +74,11 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """A table on standard output."""
+        from rich.measure import Measurement
         from rich.table import Table
         from rich.text import Text
 
+        rows = list(rows)
         table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
         for column in columns:
             # Identifiers are copied out of tables: they must not be cut.
@@ -83,11 +86,21 @@ class Output:
         for row in rows:
             table.add_row(*(Text(show(value)) for value in row))
         console = self._console()
+        unbroken = console.options.update(max_width=_WIDEST)
+        if Measurement.get(console, unbroken, table).minimum > console.width:
+            self._records(columns, rows)
+            return
         with console.capture() as capture:
             console.print(table)
         # The last column's padding is of no use to anybody who copies a line.
         for line in capture.get().split("\n")[:-1]:
             _write(sys.stdout, line.rstrip())
+
+    def _records(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Each row as lines of its own: as a table it would break words."""
+        for row in rows:
+            self.facts(zip(columns, row, strict=True))
+            self.line("")
 
     def facts(self, facts: Iterable[tuple[str, Any]]) -> None:
         """Names and values, one a line."""

@@ -1,6 +1,7 @@
 """What every verb has in common: its options, its errors and its exit code."""
 
 import dataclasses
+import errno
 import inspect
 import os
 import sys
@@ -52,6 +53,8 @@ _CHANGING = {
     "expected_version": (_ExpectedVersion, None),
     "dry_run": (_DryRun, False),
 }
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Verb = Callable[..., None]
 
@@ -128,11 +131,15 @@ def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str,
         return error.exit_status
     except BrokenPipeError:
         # The reader of our output has gone; nothing is left to say to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return ExitStatus.FAILED
     except (typer.Exit, typer.Abort, KeyboardInterrupt):
         raise
     except Exception as error:  # noqa: BLE001 - the last resort of the command line
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _drop_output()
+            output.error(_no_room(error))
+            return ExitStatus.FAILED
         # The text of an unforeseen error may hold anything, so only its type is shown.
         output.error(
             RegistryError(
@@ -146,6 +153,18 @@ def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str,
     finally:
         run.close()
     return run.exit_status
+
+
+def _drop_output() -> None:
+    """Lets nothing of what could not be written be tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _no_room(error: OSError) -> RegistryError:
+    return RegistryError(
+        f"the output cannot be written: {error.strerror}",
+        hint="What the command changes may be changed all the same: see account-registry history.",
+    )
 
 
 def _show_traceback() -> None:

@@ -1,5 +1,6 @@
 """Help, versions, colours and tracebacks: what every verb has in common."""
 
+import json
 import re
 import subprocess
 import sys
@@ -137,6 +138,79 @@ def test_a_reader_that_has_gone_is_no_error(cli: CommandLine) -> None:
     process.stdout.close()
     _, err = process.communicate(timeout=30)
     assert err == b""
+
+
+def test_a_full_disk_is_said_and_is_no_defect(cli: CommandLine) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "registry.commands", "exchanges"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=cli.environment,
+            cwd=PROJECT,
+            check=False,
+        )
+    assert process.returncode == 1
+    assert process.stderr.decode().splitlines() == [
+        "Error: the output cannot be written: No space left on device",
+        "  What the command changes may be changed all the same: see account-registry history.",
+    ]
+
+
+def test_closed_streams_are_no_defect(cli: CommandLine) -> None:
+    call = f"{sys.executable} -m registry.commands show-account nobody 0<&- 1>&-"
+    shown = subprocess.run(
+        ["sh", "-c", call],
+        stderr=subprocess.PIPE,
+        env=cli.environment,
+        cwd=PROJECT,
+        check=False,
+    )
+    assert shown.returncode == 3
+    assert shown.stderr.startswith(b"Error: there is no account nobody\n")
+    assert (
+        subprocess.run(
+            ["sh", "-c", f"{call} 2>&-"], env=cli.environment, cwd=PROJECT, check=False
+        ).returncode
+        == 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "message"),
+    [
+        ("create-account", ["create-account"], "Missing argument 'NAME'."),
+        ("history", ["history", "--limit", "0"], "Invalid value for '--limit'"),
+        ("", ["no-such-verb"], "No such command 'no-such-verb'."),
+    ],
+)
+def test_a_wrong_command_line_is_told_as_json_where_json_is_wanted(
+    cli: CommandLine, verb: str, words: list[str], message: str
+) -> None:
+    shown = cli(*words, "--json")
+    assert (shown.exit_status, shown.out) == (2, "")
+    assert shown.error["message"].startswith(message)
+    assert shown.error["exit_status"] == 2
+    assert json.loads(shown.err)["verb"] == verb
+    assert "Usage:" in cli(*words).err
+
+
+def test_with_json_too_help_is_help_and_a_program_keeps_its_words(cli: CommandLine) -> None:
+    shown = cli("list-accounts", "--json", "--help")
+    assert (shown.exit_status, shown.err) == (0, "")
+    assert shown.out == cli("list-accounts", "--help").out
+    assert "Usage:" in cli("no-such-verb", "--", "--json").err
+
+
+def test_where_a_table_would_break_words_each_row_is_a_record(cli: CommandLine) -> None:
+    cli("create-account", "bot", "--description", "made for narrow terminals")
+    assert cli("list-accounts", COLUMNS="100").out.splitlines()[0].split()[:2] == [
+        "account",
+        "active",
+    ]
+    shown = cli("list-accounts", COLUMNS="40").out.splitlines()
+    assert shown[:2] == ["account      bot", "active       yes"]
+    assert shown[4] == "description  made for narrow terminals"
 
 
 def test_only_what_a_verb_needs_is_imported() -> None:
