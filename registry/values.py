@@ -204,6 +204,8 @@ def parse_json(text: str, what: str) -> Any:
     """
     import json
 
+    if not text.strip():
+        raise InvalidInput(f"{what} is not JSON: it is empty")
     try:
         parsed = json.loads(
             text,

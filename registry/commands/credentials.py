@@ -100,7 +100,8 @@ def _store(run: Run, slot: Slot, new: NewCredential, mode: Literal["add", "repla
     invocation = run.invocation()
     keyring = run.keyring()  # before anybody types a secret in vain
     if new.from_json is None:
-        fields: Mapping[str, Any] = _ask(exchange_specification(run.database, slot.exchange))
+        spec = exchange_specification(run.database, slot.exchange, slot.account)
+        fields: Mapping[str, Any] = _ask(spec)
     else:
         fields = _read_fields(new.from_json)
     outcome = CredentialService(run.database, keyring).store(

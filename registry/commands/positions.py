@@ -96,4 +96,6 @@ def _ids(texts: list[str]) -> list[uuid.UUID]:
     try:
         return list(dict.fromkeys(uuid.UUID(text) for text in texts))
     except ValueError:
-        raise InvalidInput("a position's id is a UUID", hint="See: list-positions") from None
+        raise InvalidInput(
+            "a position's id is a UUID", hint="See: account-registry list-positions"
+        ) from None

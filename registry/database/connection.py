@@ -109,7 +109,11 @@ def connect(target: Target, notice: Notice = lambda _: None) -> Connection:
     try:
         return psycopg.connect(url, **connection_options(url))
     except (psycopg.ProgrammingError, UnicodeError):  # libpq cannot read it, and quotes it
-        raise DatabaseUnavailable("DATABASE_URL is not a valid connection string") from None
+        raise DatabaseUnavailable(
+            "DATABASE_URL is not a valid connection string",
+            hint="A name in it is unknown to libpq, or a password holds one of @ : / ? # % "
+            "as it is: write %40, %3A, %2F, %3F, %23, %25.",
+        ) from None
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(
             f"cannot reach the database: {_first_line(error)}",

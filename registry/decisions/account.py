@@ -91,7 +91,10 @@ def update(state: AccountState, command: UpdateAccount) -> list[EventModel]:
     if command.metadata is not UNCHANGED:
         asked["metadata"] = values.metadata(command.metadata)
     if not asked:
-        raise InvalidInput("nothing to change was named")
+        raise InvalidInput(
+            "nothing to change was named",
+            hint="Name it: --wallet-address, --description, --metadata, or --clear.",
+        )
     current = dict(account)
     changed = {name: value for name, value in asked.items() if value != current[name]}
     return [AccountUpdated(**changed)] if changed else []

@@ -151,7 +151,10 @@ def update(state: AccountState, wanted: SlotQuery, given: Mapping[str, Any]) -> 
     _, row = state.find_credential(wanted)
     checked = details(given)
     if not checked:
-        raise InvalidInput("nothing to change was named")
+        raise InvalidInput(
+            "nothing to change was named",
+            hint="Name it: --label, --expires-at, --ip, --exchange-account, or --clear.",
+        )
     return _update(state, row, checked)
 
 

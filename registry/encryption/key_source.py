@@ -42,4 +42,10 @@ def load_keyring() -> MasterKeyring:
         malformed=MasterKeyMalformed,
         hint=f"Check {FILE_VARIABLE}.",
     )
+    if not text_of_file.reveal():
+        raise MasterKeyMalformed(
+            f"the key file {path} is empty",
+            hint="Put the key back from where you keep its copy. With another key, nothing that "
+            "was stored before can be read.",
+        )
     return MasterKeyring.parse(text_of_file)

@@ -61,7 +61,7 @@ class Verifier:
         Raises:
             CheckpointKeyMalformed: it is not one.
         """
-        name, key = _parse(text.strip(), CheckpointKeyMalformed("this is not a public key"))
+        name, key = _parse(text.strip(), _no_public_key())
         verifier = cls(name, key)
         if text.strip() != str(verifier):
             raise CheckpointKeyMalformed("the public key does not fit its own name and id")
@@ -181,7 +181,8 @@ def split_notes(text: str) -> list[str]:
     elif "".join(lines).strip():
         raise InvalidProof(
             "the file does not end with a signed note",
-            hint="If it was cut off, take away what follows its last signature.",
+            hint="If it is a file of checkpoints that was cut off, take away what follows its last "
+            "signature; checkpoint --append never adds to another file.",
         )
     return notes
 
@@ -205,6 +206,14 @@ def _signatures(lines: list[str]) -> Iterator[Signature]:
         if not line.startswith(_DASH) or raw is None or len(raw) <= _ID_BYTES:
             raise InvalidProof("this is not a signed note: a signature line is malformed")
         yield Signature(name, raw[:_ID_BYTES], raw[_ID_BYTES:])
+
+
+def _no_public_key() -> CheckpointKeyMalformed:
+    return CheckpointKeyMalformed(
+        "this is not a public key",
+        hint="It looks like NAME+ID+BASE64; generate-checkpoint-key printed it, and put it into "
+        "checkpoint.pub.",
+    )
 
 
 def _parse(text: str, error: RegistryError) -> tuple[str, bytes]:

@@ -33,7 +33,14 @@ def parse_moment(text: str, what: str) -> Moment:
     Raises:
         InvalidInput: it is neither.
     """
-    return int(text) if text.isascii() and text.isdigit() else moment(text, what)
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return moment(text, what)
+    except InvalidInput as error:
+        raise InvalidInput(
+            error.message, hint=f"{error.hint} An event's number, from 0 on, will do too."
+        ) from None
 
 
 def position_of(connection: Connection, wanted: Moment) -> int:

@@ -16,7 +16,7 @@ from registry.events.stored import Stream
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
-from registry.services.lookup import exchange_of, exchange_stream_id, send_exchange
+from registry.services.lookup import check_names, exchange_of, exchange_stream_id, send_exchange
 from registry.services.vault import Write
 from registry.values import exchange_name, short_text
 
@@ -46,13 +46,17 @@ def known_specifications(database: Database) -> list[ExchangeSpec]:
     return [one.spec for one in list_exchanges(database) if one.spec is not None]
 
 
-def exchange_specification(database: Database, name: str) -> ExchangeSpec:
-    """The fields of one exchange.
+def exchange_specification(
+    database: Database, name: str, account: str | None = None
+) -> ExchangeSpec:
+    """The fields of one exchange, for an account that must be there (if given).
 
     Raises:
+        AccountNotFound: no account has this name.
         ExchangeNotFound: it does not exist, or its fields are not known.
     """
     with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account)
         _, definition = exchange_of(send_exchange(connection, name), name)
     return specification(name, definition)
 

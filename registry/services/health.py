@@ -182,7 +182,13 @@ def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:
     except RegistryError as error:
         yield _failed("data keys", error)
         return
-    yield Finding("data keys", "ok", f"{sum(used.values()):,} open with the configured master key")
+    of_credentials = sum(used.values()) - 1
+    yield Finding(
+        "data keys",
+        "ok",
+        f"{of_credentials:,} of credentials, and the registry's own, are under the configured "
+        "master key",
+    )
     if may_read_tokens(connection) and (left := unnamed_keys(connection)).count:
         yield Finding("data keys", "failed", left.summary, HINT)
     yield from _rotation(used, keyring)

@@ -21,6 +21,13 @@ def test_leaving_at_a_prompt_changes_nothing_and_is_no_defect(
     assert row == (1,)
 
 
+def test_nobody_types_a_secret_for_an_account_that_is_not_there(cli: CommandLine) -> None:
+    status, shown = type_into_a_terminal(cli, ["add-credential", "bto", "aster"], [])
+    assert status == 3
+    assert "there is no account bto" in shown
+    assert "api_key" not in shown
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "events"),
     [("y\n", 0, 2), ("YES\n", 0, 2), ("n\n", 5, 1), ("\n", 5, 1), ("\x04", 5, 1)],

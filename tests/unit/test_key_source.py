@@ -12,7 +12,7 @@ from registry.encryption.key_source import (
     load_keyring,
 )
 from registry.encryption.keyring import MasterKeyring, generate_master_key
-from registry.errors import MasterKeyMissing
+from registry.errors import MasterKeyMalformed, MasterKeyMissing
 
 KEY = generate_master_key()
 KEY_ID = MasterKeyring([KEY]).newest_id
@@ -55,3 +55,12 @@ def test_a_blank_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(VARIABLE, "  ")
     monkeypatch.setenv(FILE_VARIABLE, "")
     assert load_keyring().ids == (KEY_ID,)
+
+
+def test_an_empty_key_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "master.key"
+    path.write_text("\n")
+    path.chmod(0o600)
+    monkeypatch.setenv(FILE_VARIABLE, str(path))
+    with pytest.raises(MasterKeyMalformed, match=f"the key file {path} is empty"):
+        load_keyring()
