@@ -480,3 +480,19 @@ def test_an_exchange_that_cannot_be_defined(
     cli: CommandLine, arguments: tuple[str, ...], status: int, code: str, message: str
 ) -> None:
     refused(cli, status, code, message, "add-exchange", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "hint"),
+    [
+        (("rollback", "--to", "-1"), {}, "An event's number, from 0 on, will do too."),
+        (("list-accounts",), {"DATABASE_URL": "postgresql://u:a%zz@h/d"}, "write %40"),
+        (("update-account", "bot"), {}, "--clear"),
+        (("verify-proof", "p.json", "--key", "a+b"), {}, "NAME+ID+BASE64"),
+        (("link-positions", "bot", "--position", "x"), {}, "account-registry list-positions"),
+    ],
+)
+def test_an_error_says_what_to_do(
+    bot: CommandLine, words: tuple[str, ...], environment: dict[str, str], hint: str
+) -> None:
+    assert hint in bot(*words, "--json", **environment).error["hint"]
