@@ -34,6 +34,8 @@ _PART = re.compile(
 )
 _COMMAND = re.compile(r"^\$ (.*(?:\n> .*)*)", re.MULTILINE)
 _BETWEEN = "\x1e"
+# A slow machine is told how far a verb is, every five seconds.
+_PROGRESS = re.compile(r"^\w+: [\d,]+ of [\d,]+ \w+, [\d,]+ \w+/s\n", re.MULTILINE)
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"), "2026-11-24 12:00:00Z"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "00000000-0000-…"),
@@ -163,7 +165,7 @@ def _run(commands: list[str], variables: dict[str, str], home: Path) -> list[str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    answers = done.stdout.split(_BETWEEN)[1:]
+    answers = _PROGRESS.sub("", done.stdout).split(_BETWEEN)[1:]
     if len(answers) != len(commands):
         raise SystemExit(f"the shell stopped after {len(answers)} commands:\n{done.stdout[-2000:]}")
     return [answer + "\n" * (answer != "" and answer[-1] != "\n") for answer in answers]
