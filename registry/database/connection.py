@@ -111,8 +111,8 @@ def connect(target: Target, notice: Notice = lambda _: None) -> Connection:
     except (psycopg.ProgrammingError, UnicodeError):  # libpq cannot read it, and quotes it
         raise DatabaseUnavailable(
             "DATABASE_URL is not a valid connection string",
-            hint="A name in it is unknown to libpq, or a password holds one of @ : / ? # % "
-            "as it is: write %40, %3A, %2F, %3F, %23, %25.",
+            hint="It may name an option behind the ? that libpq does not know: see its list of "
+            "connection parameters.",
         ) from None
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(

@@ -486,7 +486,7 @@ def test_an_exchange_that_cannot_be_defined(
     ("words", "environment", "hint"),
     [
         (("rollback", "--to", "-1"), {}, "An event's number, from 0 on, will do too."),
-        (("list-accounts",), {"DATABASE_URL": "postgresql://u:a%zz@h/d"}, "write %40"),
+        (("list-accounts",), {"DATABASE_URL": "postgresql://u@h/d?a=b"}, "an option behind the ?"),
         (("update-account", "bot"), {}, "--clear"),
         (("verify-proof", "p.json", "--key", "a+b"), {}, "NAME+ID+BASE64"),
         (("link-positions", "bot", "--position", "x"), {}, "account-registry list-positions"),
