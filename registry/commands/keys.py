@@ -78,7 +78,10 @@ def _write_key(path: Path, key: "Secret") -> None:
             hint="The key in it may be the one that opens your credentials.",
         ) from None
     except OSError as error:
-        raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
+        raise InvalidInput(
+            f"cannot write {path}: {error.strerror}",
+            hint="Name a file in a folder that you can write to with --file FILE.",
+        ) from None
 
 
 @app.command("rotate-master-key")
