@@ -1,27 +1,21 @@
 """Waiting until what was committed is on disk.
 
 Appends hold one lock to the end of their transaction. Were it held during the flush too,
-all clients together would get one event per flush. So such a transaction commits without
-waiting (`FLUSH_LATER`), and whoever tells somebody about it waits first: the write-ahead
-log is flushed in order, so a flush of anything later has flushed it too.
+all clients together would get one event per flush. So where others append at the same time,
+a transaction commits without waiting (`FLUSH_LATER_IF_OTHERS_WAIT`), and whoever tells
+somebody about it waits first: the write-ahead log is flushed in order, so a flush of anything
+later has flushed it too.
 """
 
-from typing import Any, Final
-
-import psycopg
+from typing import Final
 
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 
 _QUERIES = load_queries("registry.database", "durability.sql")
 
-FLUSH_LATER: Final = _QUERIES["flush_later"]
-"""An expression for a statement of a transaction whose commit shall not wait."""
-
-
-def send_flush(connection: Connection) -> psycopg.Cursor[Any]:
-    """Sends a flush, outside a transaction; in pipeline mode it is done when the pipeline ends."""
-    return connection.execute(_QUERIES["flush"])
+FLUSH_LATER_IF_OTHERS_WAIT: Final = _QUERIES["flush_later_if_others_wait"]
+"""The end of a statement that appends; its last column says whether a flush is still due."""
 
 
 def wait_until_durable(connection: Connection) -> None:
@@ -34,4 +28,4 @@ def wait_until_durable(connection: Connection) -> None:
     Raises:
         psycopg.Error: the connection was lost; whether it is on disk is unknown.
     """
-    send_flush(connection).fetchone()
+    connection.execute(_QUERIES["flush"]).fetchone()

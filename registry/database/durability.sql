@@ -1,7 +1,16 @@
 -- Committing now and flushing later.
 
--- name: flush_later
-set_config('synchronous_commit', 'off', true)
+-- name: flush_later_if_others_wait
+-- What follows the columns of a statement that appends: one more, which is true where the commit
+-- does not wait for the disk. Who is in an append shares an advisory lock, and whoever could take
+-- it alone keeps nobody waiting. (Those who come meanwhile cannot share it, and know from that
+-- that they are not alone.) Guesses both ways, and harmless ones: the answer says what was done.
+, CASE
+    WHEN mine.is_shared AND current_setting('synchronous_commit') <> 'off'
+        AND pg_try_advisory_xact_lock(7234117010) THEN false
+    ELSE set_config('synchronous_commit', 'off', true) = 'off'
+END
+FROM (SELECT pg_try_advisory_xact_lock_shared(7234117010) AS is_shared) AS mine
 
 -- name: flush
 -- A transaction with one tiny record of the write-ahead log: its commit flushes that log up

@@ -9,7 +9,7 @@ import orjson
 import psycopg
 
 from registry.database.connection import Connection
-from registry.database.durability import FLUSH_LATER
+from registry.database.durability import FLUSH_LATER_IF_OTHERS_WAIT
 from registry.database.queries import load_queries
 from registry.events.base import EventModel
 from registry.events.stored import StoredEvent, Stream, utc_text
@@ -17,7 +17,7 @@ from registry.log.ids import new_id
 
 _QUERIES = load_queries("registry.log")
 # In the same statement: one of its own would cost a client as much as a third of the append.
-_APPEND_FLUSHING_LATER: Final = _QUERIES["append"] + b", " + FLUSH_LATER
+_APPEND_SHARING_THE_LOG: Final = _QUERIES["append"] + b"\n" + FLUSH_LATER_IF_OTHERS_WAIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,16 @@ def send_append(
     index: int,
     event: NewEvent,
     *,
-    flush_later: bool = False,
+    flush_later_if_others_wait: bool = False,
 ) -> psycopg.Cursor[Any]:
     """Sends one append; in pipeline mode the cursor has the position when it has ended.
 
-    With `flush_later` the transaction's commit frees the log's lock without waiting for the
-    disk; the caller must await that by `registry.database.durability` before it tells anybody.
+    With `flush_later_if_others_wait` there is a second value. If it is true, the transaction's
+    commit frees the log's lock without waiting for the disk, and the caller must await that by
+    `registry.database.durability` before it tells anybody.
     """
     return connection.execute(
-        _APPEND_FLUSHING_LATER if flush_later else _QUERIES["append"],
+        _APPEND_SHARING_THE_LOG if flush_later_if_others_wait else _QUERIES["append"],
         {
             "event_id": event.id,
             "stream_type": event.stream.type,

@@ -1,9 +1,9 @@
 """Carries a command out: read, decide, and append with the projections, in one transaction.
 
 Two round trips: the reads go out together, and so do BEGIN, the appends, the changes of
-the tables, COMMIT and the wait for the disk. A decision made on a state that has changed
-since is made again. Nothing is told before it is on disk, not even what another command
-wrote and this one only found there.
+the tables and COMMIT. Where others append at the same time, a third one waits for the disk.
+A decision made on a state that has changed since is made again. Nothing is told before it is
+on disk, not even what another command wrote and this one only found there.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from projections import project
 from projections.sql_sink import apply_to_tables
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.durability import send_flush, wait_until_durable
+from registry.database.durability import wait_until_durable
 from registry.errors import (
     CommandApplied,
     CommandIdReused,
@@ -226,10 +226,12 @@ def _write(
     connection: Connection, record: CommandRecord, decision: Decision, *, dry_run: bool
 ) -> tuple[int, ...]:
     """Writes all of the decision; a dry run too, up to the end, so that it meets every guard."""
+    # BEGIN, although what a pipeline sends is one transaction anyway: one that is left half-way,
+    # by an error of ours or an interrupt, would be committed.
     with connection.pipeline():
         connection.execute("BEGIN")
         appends = [
-            send_append(connection, record, index, event, flush_later=True)
+            send_append(connection, record, index, event, flush_later_if_others_wait=True)
             for index, event in enumerate(decision.events)
         ]
         for statement in decision.statements:
@@ -240,13 +242,14 @@ def _write(
             if (change := project(event.stored(record.occurred_at))) is not None
         ]
         connection.execute("ROLLBACK" if dry_run else "COMMIT")
-        if not dry_run:
-            send_flush(connection)
     if dry_run:
         return ()
+    appended = [row for cursor in appends if (row := cursor.fetchone())]
+    if not appended or any(flush_is_due for _, flush_is_due in appended):
+        wait_until_durable(connection)
     if any(change.rowcount == 0 for change in changes):
         log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
-    positions = tuple(row[0] for cursor in appends if (row := cursor.fetchone()))
+    positions = tuple(position for position, _ in appended)
     types = tuple(new.event.event_type for new in decision.events)
     log.info("command applied", events=types, positions=positions)
     return positions

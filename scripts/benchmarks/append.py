@@ -19,7 +19,7 @@ import psycopg
 from harness import Client, Step, Target, options, own_server, rate, report, take_turns
 from psycopg.conninfo import conninfo_to_dict
 
-from registry.database.durability import send_flush
+from registry.database.durability import wait_until_durable
 from registry.events.account import AccountCreated
 from registry.events.stored import Stream
 from registry.log.append import CommandRecord, NewEvent, send_append
@@ -123,16 +123,15 @@ def insert(address: str, _: int) -> Step:
 
 
 def append(address: str, _: int) -> Step:
-    """As a command does it: commit, then flush, in one round trip."""
+    """One statement as INSERT is; where others wait, it commits first, and then flushes."""
     connection = psycopg.connect(address, autocommit=True)
 
     def step() -> None:
         record, new = event()
-        with connection.pipeline():
-            connection.execute("BEGIN")
-            send_append(connection, record, 0, new, flush_later=True)
-            connection.execute("COMMIT")
-            send_flush(connection)
+        cursor = send_append(connection, record, 0, new, flush_later_if_others_wait=True)
+        _, flush_is_due = cursor.fetchone() or (None, True)
+        if flush_is_due:
+            wait_until_durable(connection)
 
     return step
 

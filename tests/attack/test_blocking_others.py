@@ -29,6 +29,7 @@ Connection = psycopg.Connection[Any]
 REQUEST = """SELECT release_id FROM public.request_release(
     'mallory', NULL, NULL, NULL, NULL, 'a', 'h', 'p')"""
 MIGRATING, REBUILDING, FOLLOWING = 7234117001, 7234117002, 7234117009
+APPENDING = 7234117010
 
 
 @pytest.fixture
@@ -161,6 +162,15 @@ def small_queue() -> Iterator[str]:
             yield server.ensure_running()
         finally:
             server.stop()
+
+
+@pytest.mark.parametrize("function", ["pg_advisory_lock", "pg_advisory_lock_shared"])
+def test_the_lock_of_those_who_append_delays_no_append(
+    mallory: Connection, impatient: SingleConnection, world: World, function: str
+) -> None:
+    """It only tells them that they are not alone, so that they flush after the commit."""
+    mallory.execute(f"SELECT {function}(%s)".encode(), [APPENDING])
+    append(World(impatient, world.keyring), "on time")
 
 
 def test_a_forged_message_wakes_a_follower_and_tells_it_nothing(

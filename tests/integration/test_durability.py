@@ -1,12 +1,13 @@
 """Waiting until what was committed is on disk."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
 from registry.database.connection import SingleConnection
-from registry.database.durability import FLUSH_LATER, wait_until_durable
+from registry.database.durability import FLUSH_LATER_IF_OTHERS_WAIT, wait_until_durable
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.log.ids import new_id
 from registry.services import executor
@@ -16,6 +17,13 @@ from registry.services.executor import Invocation
 Connection = psycopg.Connection[Any]
 
 
+@pytest.fixture
+def another_connection(database_url: str) -> Iterator[Connection]:
+    """A second session."""
+    with psycopg.connect(database_url, autocommit=True) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("setting", ["off", "on", "local"])
 def test_it_flushes_what_was_committed_without_waiting(
     connection: Connection, setting: str
@@ -23,13 +31,55 @@ def test_it_flushes_what_was_committed_without_waiting(
     connection.execute(f"SET synchronous_commit = {setting}")
     for _ in range(20):
         with connection.transaction():
-            connection.execute(b"SELECT " + FLUSH_LATER)
+            connection.execute("SET LOCAL synchronous_commit = off")
             connection.execute("SELECT pg_logical_emit_message(true, 'test', 'later')")
         written = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
         wait_until_durable(connection)
         flushed = connection.execute("SELECT pg_current_wal_flush_lsn() >= %s", written).fetchone()
         assert flushed == (True,)
     assert connection.execute("SHOW synchronous_commit").fetchone() == (setting,)
+
+
+def commit_mode(connection: Connection) -> tuple[str, bool]:
+    """How a transaction that appends now would commit, and whether a flush is said to be due."""
+    with connection.transaction():
+        row = connection.execute(b"SELECT 0 " + FLUSH_LATER_IF_OTHERS_WAIT).fetchone()
+        mode = connection.execute("SHOW synchronous_commit").fetchone()
+    assert row is not None
+    assert mode is not None
+    return mode[0], row[1]
+
+
+def test_who_appends_alone_commits_durably_and_who_does_not_is_told_to_flush(
+    connection: Connection, another_connection: Connection
+) -> None:
+    assert commit_mode(connection) == ("on", False)
+    with another_connection.transaction():
+        another_connection.execute(b"SELECT 0 " + FLUSH_LATER_IF_OTHERS_WAIT)
+        assert commit_mode(connection) == ("off", True)
+    assert commit_mode(connection) == ("on", False)
+    connection.execute("SET synchronous_commit = off")
+    assert commit_mode(connection) == ("off", True)
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_what_a_command_tells_is_on_disk(
+    database: SingleConnection, another_connection: Connection, *, others: bool
+) -> None:
+    service = AccountService(database)
+    if others:
+        another_connection.execute("BEGIN")
+        another_connection.execute(b"SELECT 0 " + FLUSH_LATER_IF_OTHERS_WAIT)
+    on_disk = 0
+    for number in range(20):
+        service.create(CreateAccount(account_name=f"bot-{number}"), Invocation(actor="t@host"))
+        with database.connection() as connection:
+            row = connection.execute(
+                "SELECT pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()"
+            ).fetchone()
+        on_disk += row == (True,)
+    # Now and then the server itself has written something since. Without a flush none is.
+    assert on_disk > 15
 
 
 def test_an_operator_may_wait(connection: Connection) -> None:
@@ -51,7 +101,7 @@ def test_nothing_is_told_that_was_not_awaited(
     service = AccountService(database)
     again = Invocation(actor="tester@host", command_id=new_id())
     service.create(CreateAccount(account_name="bot"), again)
-    assert waits == [], "the commit's own pipeline waits"
+    assert waits == [], "nobody else appended: the commit itself waits"
     assert service.create(CreateAccount(account_name="bot"), again).replayed
     assert len(waits) == 1
     same = UpdateAccount(description=None)
