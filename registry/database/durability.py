@@ -7,7 +7,9 @@ somebody about it waits first: the write-ahead log is flushed in order, so a flu
 later has flushed it too.
 """
 
-from typing import Final
+from typing import Any, Final
+
+import psycopg
 
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
@@ -16,6 +18,11 @@ _QUERIES = load_queries("registry.database", "durability.sql")
 
 FLUSH_LATER_IF_OTHERS_WAIT: Final = _QUERIES["flush_later_if_others_wait"]
 """The end of a statement that appends; its last column says whether a flush is still due."""
+
+
+def send_flush(connection: Connection) -> psycopg.Cursor[Any]:
+    """Sends a flush, outside a transaction; in pipeline mode it is done when the pipeline ends."""
+    return connection.execute(_QUERIES["flush"])
 
 
 def wait_until_durable(connection: Connection) -> None:
@@ -28,4 +35,4 @@ def wait_until_durable(connection: Connection) -> None:
     Raises:
         psycopg.Error: the connection was lost; whether it is on disk is unknown.
     """
-    connection.execute(_QUERIES["flush"]).fetchone()
+    send_flush(connection).fetchone()

@@ -4,7 +4,8 @@
 -- What follows the columns of a statement that appends: one more, which is true where the commit
 -- does not wait for the disk. Who is in an append shares an advisory lock, and whoever could take
 -- it alone keeps nobody waiting. (Those who come meanwhile cannot share it, and know from that
--- that they are not alone.) Guesses both ways, and harmless ones: the answer says what was done.
+-- that they are not alone.) Who flushes shares it too: he may append again in a moment. All of
+-- it is a guess, and the answer says what was done.
 , CASE
     WHEN mine.is_shared AND current_setting('synchronous_commit') <> 'off'
         AND pg_try_advisory_xact_lock(7234117010) THEN false
@@ -20,4 +21,5 @@ FROM (SELECT pg_try_advisory_xact_lock_shared(7234117010) AS is_shared) AS mine
 SELECT pg_logical_emit_message(true, 'account-registry', ''),
     CASE current_setting('synchronous_commit')
         WHEN 'off' THEN set_config('synchronous_commit', 'on', true)
-    END
+    END,
+    pg_try_advisory_xact_lock_shared(7234117010)

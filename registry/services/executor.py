@@ -1,7 +1,8 @@
 """Carries a command out: read, decide, and append with the projections, in one transaction.
 
 Two round trips: the reads go out together, and so do BEGIN, the appends, the changes of
-the tables and COMMIT. Where others append at the same time, a third one waits for the disk.
+the tables and COMMIT. Where others append at the same time, the wait for the disk comes
+after it: in a round trip of its own the first time, and in the same one from then on.
 A decision made on a state that has changed since is made again. Nothing is told before it is
 on disk, not even what another command wrote and this one only found there.
 """
@@ -24,7 +25,7 @@ from projections import project
 from projections.sql_sink import apply_to_tables
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.durability import wait_until_durable
+from registry.database.durability import send_flush, wait_until_durable
 from registry.errors import (
     CommandApplied,
     CommandIdReused,
@@ -143,6 +144,8 @@ class CommandExecutor:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._others_append = False
+        """What the last command met; a guess at what the next one will meet."""
 
     def execute(self, task: Task, invocation: Invocation) -> Outcome:
         """The outcome of the command; all of it happened, or nothing.
@@ -208,7 +211,7 @@ class CommandExecutor:
             stream_id = decision.events[0].stream.id if decision.events else None
             positions: tuple[int, ...] = ()
             if decision.events or decision.statements:
-                positions = _write(connection, record, decision, dry_run=invocation.dry_run)
+                positions = self._write(connection, record, decision, dry_run=invocation.dry_run)
             elif not invocation.dry_run:
                 wait_until_durable(connection)
         return Outcome(
@@ -221,38 +224,41 @@ class CommandExecutor:
             repaired=bool(decision.statements) and not decision.events,
         )
 
-
-def _write(
-    connection: Connection, record: CommandRecord, decision: Decision, *, dry_run: bool
-) -> tuple[int, ...]:
-    """Writes all of the decision; a dry run too, up to the end, so that it meets every guard."""
-    # BEGIN, although what a pipeline sends is one transaction anyway: one that is left half-way,
-    # by an error of ours or an interrupt, would be committed.
-    with connection.pipeline():
-        connection.execute("BEGIN")
-        appends = [
-            send_append(connection, record, index, event, flush_later_if_others_wait=True)
-            for index, event in enumerate(decision.events)
-        ]
-        for statement in decision.statements:
-            statement.send(connection)
-        changes = [
-            apply_to_tables(connection, change)
-            for event in decision.events
-            if (change := project(event.stored(record.occurred_at))) is not None
-        ]
-        connection.execute("ROLLBACK" if dry_run else "COMMIT")
-    if dry_run:
-        return ()
-    appended = [row for cursor in appends if (row := cursor.fetchone())]
-    if not appended or any(flush_is_due for _, flush_is_due in appended):
-        wait_until_durable(connection)
-    if any(change.rowcount == 0 for change in changes):
-        log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
-    positions = tuple(position for position, _ in appended)
-    types = tuple(new.event.event_type for new in decision.events)
-    log.info("command applied", events=types, positions=positions)
-    return positions
+    def _write(
+        self, connection: Connection, record: CommandRecord, decision: Decision, *, dry_run: bool
+    ) -> tuple[int, ...]:
+        """Writes all of the decision; a dry run too, up to the end, so it meets every guard."""
+        flush_along = self._others_append and not dry_run
+        # BEGIN, although what a pipeline sends is one transaction anyway: one that is left
+        # half-way, by an error of ours or an interrupt, would be committed.
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            appends = [
+                send_append(connection, record, index, event, flush_later_if_others_wait=True)
+                for index, event in enumerate(decision.events)
+            ]
+            for statement in decision.statements:
+                statement.send(connection)
+            changes = [
+                apply_to_tables(connection, change)
+                for event in decision.events
+                if (change := project(event.stored(record.occurred_at))) is not None
+            ]
+            connection.execute("ROLLBACK" if dry_run else "COMMIT")
+            if flush_along:
+                send_flush(connection)
+        if dry_run:
+            return ()
+        appended = [row for cursor in appends if (row := cursor.fetchone())]
+        self._others_append = any(flush_is_due for _, flush_is_due in appended)
+        if not flush_along and (self._others_append or not appended):
+            wait_until_durable(connection)
+        if any(change.rowcount == 0 for change in changes):
+            log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
+        positions = tuple(position for position, _ in appended)
+        types = tuple(new.event.event_type for new in decision.events)
+        log.info("command applied", events=types, positions=positions)
+        return positions
 
 
 def _first_result(applied: AppliedCommand, record: CommandRecord) -> Outcome:
