@@ -56,6 +56,9 @@ CREATE INDEX IF NOT EXISTS audit_events_former_name
 
 -- One row: how many events there are and the roots of the perfect subtrees that
 -- cover them, largest first. Locking it is what puts appends in one order.
+-- Whoever waits for the lock keeps old versions of the row from being removed, so that under
+-- load the table has hundreds of pages. The functions that append therefore go by the index
+-- (WHERE only_row, and SET enable_seqscan = off, since the planner sees a table of one row).
 CREATE TABLE IF NOT EXISTS public.audit_head (
     only_row BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (only_row),
     size BIGINT NOT NULL DEFAULT 0,

@@ -75,7 +75,8 @@ BEGIN
 
     UPDATE public.audit_head AS h
     SET size = p_size + 1, peaks = subtrees || node,
-        appended_by = pg_current_xact_id(), appended_at = recorded;
+        appended_by = pg_current_xact_id(), appended_at = recorded
+    WHERE h.only_row;
     RETURN p_size;
 END
 $$;
@@ -91,7 +92,9 @@ CREATE OR REPLACE FUNCTION public.append_event(
     p_command_id uuid, p_command_index integer, p_command_digest bytea,
     p_related_account_id uuid, p_occurred_at timestamptz
 ) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off AS $$
 DECLARE
     size bigint;
     peaks bytea[];
@@ -111,6 +114,7 @@ BEGIN
     -- commits, so a reader that has seen position n has seen everything before it.
     SELECT h.size, h.peaks, h.appended_at INTO STRICT size, peaks, appended_at
     FROM public.audit_head AS h
+    WHERE h.only_row
     FOR UPDATE;
 
     -- After the lock: a statement of its own, so that it sees what was waited for.

@@ -3,12 +3,15 @@
 -- A statement may write to a projection if its own transaction has appended to the
 -- log. That cannot be forged by a setting: only audit_write writes audit_head.
 CREATE OR REPLACE FUNCTION public.projection_refuse_direct_write() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off AS $$
 BEGIN
     IF TG_OP <> 'TRUNCATE' AND EXISTS (
         SELECT FROM public.audit_head AS h
         -- The time too: a restored dump may hold a transaction id of another server.
-        WHERE h.appended_by = pg_current_xact_id_if_assigned()
+        WHERE h.only_row
+          AND h.appended_by = pg_current_xact_id_if_assigned()
           AND h.appended_at >= transaction_timestamp()
     ) THEN
         RETURN NULL;

@@ -254,7 +254,8 @@ BEGIN
              ORDER BY e.stream_version DESC
              LIMIT 1), 0)
     INTO STRICT size, peaks, appended_at, version
-    FROM public.audit_head AS h;
+    FROM public.audit_head AS h
+    WHERE h.only_row;
     RETURN public.audit_write(
         size, peaks, appended_at, p_release_id, 'release', p_account_id, version + 1, p_event_type, 1,
         p_data, public.release_claim(p_actor), p_reason, p_command_id, p_command_index,
@@ -277,7 +278,9 @@ CREATE OR REPLACE FUNCTION public.request_release(
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- Planning with the values known would take longer than it saves.
-SET plan_cache_mode = force_generic_plan AS $$
+SET plan_cache_mode = force_generic_plan
+-- All is looked up by key (see collect_release).
+SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     account record;
@@ -295,7 +298,7 @@ BEGIN
             HINT = 'It is full, read_only or positions_only.';
     END IF;
     -- From here on nothing changes until this transaction ends.
-    PERFORM FROM public.audit_head FOR UPDATE;
+    PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
     account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         outcome := account.outcome;
@@ -485,7 +488,8 @@ BEGIN
         pg_current_wal_insert_lsn() AS place,
         -- A transaction that has appended holds the head's lock: it is the last that did.
         EXISTS (SELECT FROM public.audit_head AS h
-                WHERE h.appended_by = pg_current_xact_id_if_assigned()) AS is_of_this_transaction
+                WHERE h.only_row
+                    AND h.appended_by = pg_current_xact_id_if_assigned()) AS is_of_this_transaction
     INTO released
     FROM public.audit_events AS e
     WHERE e.event_id = p_release_id;
@@ -493,7 +497,7 @@ BEGIN
     -- An older snapshot would not see what has been revoked since: it is refused (40001) if
     -- anything was appended since it was taken.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        PERFORM FROM public.audit_head FOR SHARE;
+        PERFORM FROM public.audit_head AS h WHERE h.only_row FOR SHARE;
     END IF;
     IF released.is_of_this_transaction THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
@@ -567,7 +571,7 @@ DECLARE
     own_suffix constant text :=
         upper(regexp_replace(p_account, '[^A-Za-z0-9]', '_', 'g') COLLATE "C");
 BEGIN
-    PERFORM FROM public.audit_head FOR UPDATE;
+    PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
     account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         RETURN account.outcome;

@@ -9,14 +9,13 @@ CREATE INDEX IF NOT EXISTS audit_events_exchange
 -- wakes reads on from the last position it has seen, and a lost message loses nothing.
 -- A message costs a commit about as much as the append itself, so it is sent only while
 -- somebody follows: followers share an advisory lock, which keeps an append from taking it.
--- (It runs with each append and names all it calls, so it sets no search_path of its own.)
+-- (The trigger asks, not the function: it would be called with each append.)
 CREATE OR REPLACE FUNCTION public.audit_wake_followers() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT pg_catalog.pg_try_advisory_xact_lock(7234117009)
-        -- Any login can fill the queue, and keep it full; then the commit would fail. Followers
-        -- look for themselves now and then.
-        AND pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) 0.5 THEN
+    -- Any login can fill the queue, and keep it full; then the commit would fail. Followers
+    -- look for themselves now and then.
+    IF pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) 0.5 THEN
         NOTIFY account_registry_events;
     END IF;
     RETURN NULL;
@@ -26,7 +25,8 @@ ALTER FUNCTION public.audit_wake_followers() OWNER TO registry_owner;
 
 CREATE OR REPLACE TRIGGER audit_events_wake_followers
     AFTER INSERT ON public.audit_events
-    FOR EACH STATEMENT EXECUTE FUNCTION public.audit_wake_followers();
+    FOR EACH STATEMENT WHEN (NOT pg_catalog.pg_try_advisory_xact_lock(7234117009))
+    EXECUTE FUNCTION public.audit_wake_followers();
 
 -- The data of an event that this very transaction appended. The functions below work only
 -- together with such an event, so that no key is changed or destroyed without a trace.

@@ -20,6 +20,7 @@ ALTER FUNCTION public.account_limit(p_metadata jsonb, p_name text) OWNER TO regi
 CREATE FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $_$
 DECLARE
     size bigint;
@@ -40,6 +41,7 @@ BEGIN
     -- commits, so a reader that has seen position n has seen everything before it.
     SELECT h.size, h.peaks, h.appended_at INTO STRICT size, peaks, appended_at
     FROM public.audit_head AS h
+    WHERE h.only_row
     FOR UPDATE;
 
     -- After the lock: a statement of its own, so that it sees what was waited for.
@@ -96,7 +98,8 @@ BEGIN
              ORDER BY e.stream_version DESC
              LIMIT 1), 0)
     INTO STRICT size, peaks, appended_at, version
-    FROM public.audit_head AS h;
+    FROM public.audit_head AS h
+    WHERE h.only_row;
     RETURN public.audit_write(
         size, peaks, appended_at, p_release_id, 'release', p_account_id, version + 1, p_event_type, 1,
         p_data, public.release_claim(p_actor), p_reason, p_command_id, p_command_index,
@@ -154,10 +157,9 @@ CREATE FUNCTION public.audit_wake_followers() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    IF NOT pg_catalog.pg_try_advisory_xact_lock(7234117009)
-        -- Any login can fill the queue, and keep it full; then the commit would fail. Followers
-        -- look for themselves now and then.
-        AND pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) 0.5 THEN
+    -- Any login can fill the queue, and keep it full; then the commit would fail. Followers
+    -- look for themselves now and then.
+    IF pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) 0.5 THEN
         NOTIFY account_registry_events;
     END IF;
     RETURN NULL;
@@ -201,7 +203,8 @@ BEGIN
 
     UPDATE public.audit_head AS h
     SET size = p_size + 1, peaks = subtrees || node,
-        appended_by = pg_current_xact_id(), appended_at = recorded;
+        appended_by = pg_current_xact_id(), appended_at = recorded
+    WHERE h.only_row;
     RETURN p_size;
 END
 $$;
@@ -231,7 +234,8 @@ BEGIN
         pg_current_wal_insert_lsn() AS place,
         -- A transaction that has appended holds the head's lock: it is the last that did.
         EXISTS (SELECT FROM public.audit_head AS h
-                WHERE h.appended_by = pg_current_xact_id_if_assigned()) AS is_of_this_transaction
+                WHERE h.only_row
+                    AND h.appended_by = pg_current_xact_id_if_assigned()) AS is_of_this_transaction
     INTO released
     FROM public.audit_events AS e
     WHERE e.event_id = p_release_id;
@@ -239,7 +243,7 @@ BEGIN
     -- An older snapshot would not see what has been revoked since: it is refused (40001) if
     -- anything was appended since it was taken.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        PERFORM FROM public.audit_head FOR SHARE;
+        PERFORM FROM public.audit_head AS h WHERE h.only_row FOR SHARE;
     END IF;
     IF released.is_of_this_transaction THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
@@ -631,12 +635,14 @@ ALTER FUNCTION public.position_limits() OWNER TO registry_owner;
 CREATE FUNCTION public.projection_refuse_direct_write() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
 BEGIN
     IF TG_OP <> 'TRUNCATE' AND EXISTS (
         SELECT FROM public.audit_head AS h
         -- The time too: a restored dump may hold a transaction id of another server.
-        WHERE h.appended_by = pg_current_xact_id_if_assigned()
+        WHERE h.only_row
+          AND h.appended_by = pg_current_xact_id_if_assigned()
           AND h.appended_at >= transaction_timestamp()
     ) THEN
         RETURN NULL;
@@ -832,7 +838,7 @@ DECLARE
     own_suffix constant text :=
         upper(regexp_replace(p_account, '[^A-Za-z0-9]', '_', 'g') COLLATE "C");
 BEGIN
-    PERFORM FROM public.audit_head FOR UPDATE;
+    PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
     account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         RETURN account.outcome;
@@ -888,6 +894,7 @@ CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_sub
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -906,7 +913,7 @@ BEGIN
             HINT = 'It is full, read_only or positions_only.';
     END IF;
     -- From here on nothing changes until this transaction ends.
-    PERFORM FROM public.audit_head FOR UPDATE;
+    PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
     account := public.session_account(p_account);
     IF account.outcome <> 'ok' THEN
         outcome := account.outcome;
@@ -1508,7 +1515,7 @@ CREATE TRIGGER accounts_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNC
 
 CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
 
-CREATE TRIGGER audit_events_wake_followers AFTER INSERT ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.audit_wake_followers();
+CREATE TRIGGER audit_events_wake_followers AFTER INSERT ON public.audit_events FOR EACH STATEMENT WHEN ((NOT pg_try_advisory_xact_lock('7234117009'::bigint))) EXECUTE FUNCTION public.audit_wake_followers();
 
 CREATE TRIGGER audit_head_stays BEFORE DELETE OR TRUNCATE ON public.audit_head FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
 
