@@ -181,6 +181,25 @@ def test_the_database_s_clock_never_goes_back_in_the_log(connection: Connection)
     assert times == sorted(times)
 
 
+def test_an_append_does_not_walk_the_old_versions_of_the_head(
+    connection: Connection, database_url: str
+) -> None:
+    """Under load there are hundreds of pages of them, until the table is vacuumed."""
+    with psycopg.connect(database_url) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT count(*) FROM audit_events")  # keeps them from being removed
+        for _ in range(100):
+            append(connection)
+    connection.execute("ANALYZE audit_head")
+    with psycopg.connect(database_url, autocommit=True) as fresh, fresh.transaction():
+        append(fresh)
+        scans = fresh.execute(
+            "SELECT seq_scan, idx_scan > 0 FROM pg_stat_xact_user_tables "
+            "WHERE relname = 'audit_head'"
+        ).fetchone()
+    assert scans == (0, True)
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [
