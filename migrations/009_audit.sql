@@ -9,7 +9,8 @@ CREATE INDEX IF NOT EXISTS audit_events_exchange
 -- wakes reads on from the last position it has seen, and a lost message loses nothing.
 -- A message costs a commit about as much as the append itself, so it is sent only while
 -- somebody follows: followers share an advisory lock, which keeps an append from taking it.
--- (The trigger asks, not the function: it would be called with each append.)
+-- (The trigger asks, not the function, which would be called with each append. It names all it
+-- calls, so it sets no search_path of its own.)
 CREATE OR REPLACE FUNCTION public.audit_wake_followers() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
