@@ -7,7 +7,10 @@ holds a secret value.
 
 import enum
 import re
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+_HINTS: Final = 5
 
 
 class ExitStatus(enum.IntEnum):
@@ -37,6 +40,15 @@ class RegistryError(Exception):
     def code(self) -> str:
         """The stable name of this error in JSON output, e.g. `account_not_found`."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
+
+
+def together(problems: Sequence[RegistryError], what: str = "") -> RegistryError:
+    """One error that says everything that several say; its kind is that of the first."""
+    messages = "; ".join(dict.fromkeys(one.message for one in problems))
+    hints = list(dict.fromkeys(one.hint for one in problems if one.hint))[:_HINTS]
+    *others, last = hints or [""]
+    hint = "; ".join([*(one.rstrip(".") for one in others), last])
+    return type(problems[0])(f"{what}{messages}", hint=hint or None)
 
 
 # ---------------------------------------------------------------- the kinds of errors, by exit code

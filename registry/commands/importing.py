@@ -117,12 +117,12 @@ def _tell(run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "
 def _import_folder(run: Run, folder: Path, *, create: bool, cascade: bool, yes: bool) -> None:
     import functools
 
-    from registry.errors import AccountNotFound, InvalidInput
-    from registry.services.credentials import CredentialService
+    from registry.errors import InvalidInput
     from registry.services.exchanges import known_specifications
     from registry.services.importing import held_exchanges
-    from registry.services.importing_many import refuse_incomplete, survey
+    from registry.services.importing_many import check_all, chosen, survey, with_problems
     from registry.services.reading import list_accounts
+    from registry.services.storing_several import SeveralAccounts
 
     invocation = run.invocation()
     if invocation.command_id is not None or invocation.expected_version is not None:
@@ -131,43 +131,27 @@ def _import_folder(run: Run, folder: Path, *, create: bool, cascade: bool, yes: 
     existing = {row["account_name"] for row in list_accounts(run.database)}
     held = functools.partial(held_exchanges, run.database)
     files = survey(folder, known_specifications(run.database), held, existing)
+    inputs = chosen(files, create=create)
+    several = SeveralAccounts(run.database, keyring, inputs, verb="import-env", cascade=cascade)
+    files = with_problems(files, several.problems())
     for one in files:
         run.output.notice(_preview(one, existing))
-    refuse_incomplete(files)
-    chosen = [one for one in files if one.found and one.account]
-    missing = sorted(one.account or "" for one in chosen if one.account not in existing)
-    if missing and not create:
-        raise AccountNotFound(
-            f"there is no account {', '.join(missing)}",
-            hint="Add --create to make what is missing.",
-        )
+    check_all(files)
     if sys.stdin.isatty():  # nothing is lost by it: only who has seen the preview is asked
-        run.confirm(f"Import {counted(len(chosen), 'file')}?", yes=yes)
-    service = CredentialService(run.database, keyring)
-    outcomes = {}
-    for one in chosen:
-        if one.account is not None and one.found is not None:
-            outcomes[one.account] = service.store(
-                one.account,
-                one.found.inputs(),
-                invocation,
-                verb="import-env",
-                create=one.found.account(one.account) if create else None,
-                cascade=cascade,
-            )
-    _tell_folder(run, files, outcomes)
+        run.confirm(f"Import {counted(len(inputs), 'file')}?", yes=yes)
+    _tell_folder(run, files, several.store(invocation))
 
 
 def _preview(one: "EnvFile", existing: set[str]) -> str:
+    if one.refused is not None:
+        return f"  {'refused':<8}  {one.name}: {one.refused.message}"
     if one.found is None:
-        return f"  {'refused' if one.refused else 'left out':<8}  {one.path.name}: " + (
-            one.refused or one.left_out or ""
-        )
+        return f"  left out  {one.name}: {one.left_out}"
     new = "" if one.account in existing else " (new)"
     kept = [name for names in one.found.absent.values() for name in names]
     absent = f"; not in the file, kept or by default: {', '.join(kept)}" if kept else ""
     return (
-        f"  {'found':<8}  {one.path.name}: {one.account}{new}, "
+        f"  {'found':<8}  {one.name}: {one.account}{new}, "
         f"{', '.join(one.found.credentials)}{absent}"
     )
 
@@ -179,7 +163,7 @@ def _tell_folder(run: Run, files: list["EnvFile"], outcomes: "dict[str, Outcome]
         tell_notes(run, outcome)
     data = [
         {
-            "file": one.path.name,
+            "file": one.name,
             "account": one.account,
             "found": {}
             if one.found is None
@@ -221,14 +205,14 @@ def import_config(
     from registry.commands._changes import events_of, sentence, tell_notes
     from registry.decisions.account import CreateAccount
     from registry.services.credentials import CredentialService
-    from registry.services.exchanges import exchange_specification
+    from registry.services.exchanges import exchange_specifications
     from registry.services.importing_config import choose, match_fields, read_config
 
     invocation = run.invocation()
     keyring = run.keyring()
     format_name, entries = read_config(file)
     entries = choose(entries, entry)
-    specs = {one.exchange: exchange_specification(run.database, one.exchange) for one in entries}
+    specs = exchange_specifications(run.database, (one.exchange for one in entries))
     found = match_fields(format_name, entries, specs)
     made = CreateAccount(
         account_name=account,

@@ -28,7 +28,13 @@ from registry.decisions.state import AccountState, Slot, SlotQuery
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey
 from registry.encryption.secret import Secret
-from registry.errors import AccountNotFound, CannotDecrypt
+from registry.errors import (
+    AccountInUse,
+    AccountNotFound,
+    CannotDecrypt,
+    RegistryError,
+    together,
+)
 from registry.events.base import EventModel
 from registry.events.credential import Permission
 from registry.log.append import NewEvent
@@ -125,8 +131,12 @@ class StoreCredentials(AccountTask):
 
     def send_reads(self, connection: Connection) -> None:
         """See `Task`."""
-        super().send_reads(connection)
         self._registry_key = send_registry_key(connection)
+        self.send_reads_of_account(connection)
+
+    def send_reads_of_account(self, connection: Connection) -> None:
+        """Sends the reads that are about this account."""
+        super().send_reads(connection)
         self._data_keys = connection.execute(
             _QUERIES["data_keys_of_account"], {"account_name": self._name}
         )
@@ -138,20 +148,34 @@ class StoreCredentials(AccountTask):
 
     def content(self) -> Mapping[str, Any]:
         """See `Task`. Secrets stand in it as keyed fingerprints."""
+        return self.content_with(Vault(self._keyring, self._registry_key))
+
+    def content_with(self, vault: Vault) -> Mapping[str, Any]:
+        """The content, for a decision that seals with this vault."""
+        self._vault = vault
         self._resolved = {name: self._resolve(name) for name in self._exchanges}
-        self._vault = Vault(self._keyring, self._registry_key)
         credentials = [self._content_of(given) for given in self._inputs]
         return {**super().content(), "credentials": credentials}
 
     def decide(self) -> Decision:
-        """See `Task`."""
+        """See `Task`. What is wrong with each credential is said, not only with the first."""
         created, state = self._account()
         stored_keys = {row[0]: row for row in self._data_keys}
-        events = [
-            event for given in self._inputs for event in self._store(state, given, stored_keys)
-        ]
+        events: list[EventModel] = []
+        affected: list[str] = []
+        problems: list[RegistryError] = []
+        for given in self._inputs:
+            try:
+                events += self._store(state, given, stored_keys)
+            except RegistryError as problem:
+                problems.append(problem)
         new = next_events(state, events)
-        affected = self._affected(state, new)
+        try:
+            affected = self._affected(state, new)
+        except AccountInUse as problem:
+            problems.append(problem)
+        if problems:
+            raise together(problems)
         return Decision([*created, *new], self._vault.writes, tuple(affected))
 
     def _affected(self, state: AccountState, new: Sequence[NewEvent]) -> list[str]:

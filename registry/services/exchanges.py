@@ -1,7 +1,7 @@
 """Commands about exchanges: which there are, and what their credentials consist of."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,13 @@ from registry.catalog.catalog import built_in_exchanges, from_definition, specif
 from registry.catalog.specification import ExchangeSpec, can_carry_a_credential
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
-from registry.errors import ExchangeExists, InvalidInput
+from registry.errors import (
+    ExchangeExists,
+    ExchangeNotFound,
+    InvalidInput,
+    RegistryError,
+    together,
+)
 from registry.events.stored import Stream
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
@@ -59,6 +65,24 @@ def exchange_specification(
         check_names(connection, account)
         _, definition = exchange_of(send_exchange(connection, name), name)
     return specification(name, definition)
+
+
+def exchange_specifications(database: Database, names: Iterable[str]) -> dict[str, ExchangeSpec]:
+    """The fields of several exchanges, by name.
+
+    Raises:
+        ExchangeNotFound: as `exchange_specification`, for each of them that is not known.
+    """
+    specs: dict[str, ExchangeSpec] = {}
+    problems: list[RegistryError] = []
+    for name in dict.fromkeys(names):
+        try:
+            specs[name] = exchange_specification(database, name)
+        except ExchangeNotFound as problem:
+            problems.append(problem)
+    if problems:
+        raise together(problems)
+    return specs
 
 
 def _spec(name: str, definition: Mapping[str, Any] | None) -> ExchangeSpec | None:

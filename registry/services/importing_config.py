@@ -12,7 +12,13 @@ from typing import Any, Final
 
 from registry.catalog.specification import ExchangeSpec, FieldSpec
 from registry.encryption.secret import Secret
-from registry.errors import InvalidCredential, InvalidInput, NothingToImport
+from registry.errors import (
+    InvalidCredential,
+    InvalidInput,
+    NothingToImport,
+    RegistryError,
+    together,
+)
 from registry.services.credentials import CredentialInput, Mode, SlotName
 from registry.services.importing import MAX_FILE
 from registry.values import parse_json, text_of_file
@@ -147,23 +153,30 @@ def match_fields(
     """
     credentials: dict[str, dict[str, Secret]] = {}
     ignored: list[str] = []
+    problems: list[RegistryError] = []
     for entry in entries:
         fields: dict[str, Secret] = {}
         for name, value in entry.values.items():
             field = _field(specs[entry.exchange], name)
             if field is None:
                 ignored.append(f"{entry.label}.{name}")
-                continue
-            if _KEYSTORE.match(value):
-                raise InvalidCredential(
-                    f"{entry.label}.{name} is encrypted by another program",
-                    hint="Export it in plain there, or type it in with add-credential.",
+            elif _KEYSTORE.match(value):
+                problems.append(
+                    InvalidCredential(
+                        f"{entry.label}.{name} is encrypted by another program",
+                        hint="Export it in plain there, or type it in with add-credential.",
+                    )
                 )
-            if field.name in fields:
-                raise InvalidCredential(f"{entry.label} has the field {field.name} twice")
-            fields[field.name] = Secret(value)
+            elif field.name in fields:
+                problems.append(
+                    InvalidCredential(f"{entry.label} has the field {field.name} twice")
+                )
+            else:
+                fields[field.name] = Secret(value)
         if fields:
             credentials[entry.exchange] = fields
+    if problems:
+        raise together(problems)
     if not credentials:
         raise NothingToImport("the file holds no field of an exchange that is known")
     return ConfigImport(format_name, credentials, tuple(ignored))

@@ -6,15 +6,16 @@ has the secrets of another file. A name alone (`backup`, `example`) leaves no fi
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from registry import values
 from registry.catalog.specification import ExchangeSpec
 from registry.encryption.secret import Secret
-from registry.errors import InvalidCredential, InvalidInput, NothingToImport, RegistryError
+from registry.errors import InvalidInput, NothingToImport, RegistryError
 from registry.services.importing import EnvImport, find_credentials, read_env_file
+from registry.services.storing_several import AccountInput, refuse
 
 _NAMES: Final = (re.compile(r"\.env[._-](?P<account>.+)"), re.compile(r"(?P<account>[^.].*)\.env"))
 _ANY_ENV: Final = re.compile(r"\.env|.*\.env|\.env[._-].*|.*\.env\..*")
@@ -36,8 +37,13 @@ class EnvFile:
     found: EnvImport | None = None
     left_out: str | None = None
     """Why it is left out."""
-    refused: str | None = None
+    refused: RegistryError | None = None
     """Why nothing can be imported as long as it is like this."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: its name in the folder."""
+        return self.path.name
 
 
 def survey(
@@ -62,20 +68,35 @@ def survey(
     return _without_copies(files, specs, existing)
 
 
-def refuse_incomplete(files: Iterable[EnvFile]) -> None:
+def chosen(files: Iterable[EnvFile], *, create: bool) -> list[AccountInput]:
+    """What the files that can be read hold; `create` says that accounts may be made."""
+    return [
+        AccountInput(
+            one.name,
+            one.account,
+            one.found.inputs(),
+            one.found.account(one.account) if create else None,
+        )
+        for one in files
+        if one.account is not None and one.found is not None and one.refused is None
+    ]
+
+
+def with_problems(files: Iterable[EnvFile], problems: Mapping[str, RegistryError]) -> list[EnvFile]:
+    """The files, those refused of which the registry cannot take what they hold."""
+    return [
+        replace(one, refused=problems[one.name]) if one.name in problems else one for one in files
+    ]
+
+
+def check_all(files: Collection[EnvFile]) -> None:
     """Makes one error of all that stands in the way.
 
     Raises:
-        InvalidCredential: a file is incomplete; nothing is imported then.
+        RegistryError: a file is refused; nothing is imported then.
         NothingToImport: no file is left.
     """
-    files = list(files)
-    refused = [f"{one.path.name}: {one.refused}" for one in files if one.refused]
-    if refused:
-        raise InvalidCredential(
-            f"nothing was imported: {'; '.join(refused)}",
-            hint="Correct these files, or move them out of the folder.",
-        )
+    refuse({one.name: one.refused for one in files if one.refused})
     if not any(one.found for one in files):
         raise NothingToImport("no env file of the folder holds a complete credential")
 
@@ -104,7 +125,8 @@ def _examine(
     except RegistryError as problem:
         if _is_template(variables, specs):
             return EnvFile(path, account, left_out="a template: no real secret in it")
-        return EnvFile(path, account, refused=problem.message)
+        hint = "Correct the file, or move it out of the folder."
+        return EnvFile(path, account, refused=type(problem)(problem.message, hint=hint))
 
 
 def _is_template(variables: Mapping[str, Secret], specs: Iterable[ExchangeSpec]) -> bool:
@@ -124,9 +146,9 @@ def _without_copies(
         (one for one in files if one.found),
         key=lambda one: (
             one.account not in existing,
-            bool(_SPARE.search(one.path.name)),
-            len(one.path.name),
-            one.path.name,
+            bool(_SPARE.search(one.name)),
+            len(one.name),
+            one.name,
         ),
     )
     reasons: dict[Path, str] = {}
@@ -135,17 +157,31 @@ def _without_copies(
         mine = secrets[one.path]
         for other in kept:
             theirs = secrets[other.path]
-            spare = bool(_SPARE.search(one.path.name)) and bool(mine & theirs)
+            spare = bool(_SPARE.search(one.name)) and bool(mine & theirs)
             if mine <= theirs or spare:
                 what = "a copy" if mine <= theirs else "an older or newer copy"
-                reasons[one.path] = f"{what} of {other.path.name}: the same secrets"
+                reasons[one.path] = f"{what} of {other.name}: the same secrets"
                 break
         else:
             kept.append(one)
     return [
-        EnvFile(one.path, one.account, left_out=reasons[one.path]) if one.path in reasons else one
+        EnvFile(one.path, one.account, left_out=reasons[one.path])
+        if one.path in reasons
+        else _alone(one, kept)
         for one in files
     ]
+
+
+def _alone(one: EnvFile, kept: Iterable[EnvFile]) -> EnvFile:
+    """The file, refused if another one that is no copy of it is the same account's."""
+    others = [other.name for other in kept if other.account == one.account and other != one]
+    if one.found is None or not others:
+        return one
+    problem = InvalidInput(
+        f"{others[0]} is {one.account}'s too, and they differ",
+        hint="Move the file that does not count out of the folder.",
+    )
+    return replace(one, refused=problem)
 
 
 def _secrets(found: EnvImport, specs: Iterable[ExchangeSpec]) -> Pairs:

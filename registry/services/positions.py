@@ -41,15 +41,16 @@ class _PositionsTask(AccountTask):
         """The positions as they are.
 
         Raises:
-            PositionNotFound: one of those that are named does not exist.
+            PositionNotFound: some of those that are named do not exist.
         """
         found = [Owned(*row) for row in self._rows]
-        for wanted in self._positions or ():
-            if wanted not in {position.id for position in found}:
-                raise PositionNotFound(
-                    f"there is no position {wanted}",
-                    hint="See: account-registry list-positions --all",
-                )
+        known = {position.id for position in found}
+        missing = [str(wanted) for wanted in self._positions or () if wanted not in known]
+        if missing:
+            raise PositionNotFound(
+                f"there is no position {', '.join(missing)}",
+                hint="See: account-registry list-positions --all",
+            )
         return found
 
 

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from support.cli import CommandLine
+from support.tables import nothing_written
 
 ACC1 = (
     "ASTER_API_KEY=ak-1\nASTER_SECRET_KEY=canary-1\n"
@@ -105,6 +108,102 @@ def test_importing_the_folder_again_changes_nothing(cli: CommandLine, folder: Pa
     again = cli("import-env", "--dir", str(folder), "--create", "--json")
     assert again.exit_status == 0
     assert again.data[0]["events"] == []
+
+
+@pytest.fixture
+def lending(cli: CommandLine, folder: Path) -> CommandLine:
+    """Accounts a, b and c, of which c lends its key, and files with other keys for all."""
+    for name in "abc":
+        (folder / f".env.{name}").write_text(ACC2.replace("-2", f"-{name}"))
+    assert cli("import-env", "--dir", str(folder), "--create").exit_status == 0
+    assert cli("share", "b", "c", "aster").exit_status == 0
+    for name in "abc":
+        (folder / f".env.{name}").write_text(ACC2.replace("-2", f"-{name}-new"))
+    return cli
+
+
+def test_one_file_that_cannot_be_imported_keeps_all_others_out(
+    lending: CommandLine, folder: Path, database_url: str
+) -> None:
+    with nothing_written(database_url):
+        refused = lending("import-env", "--dir", str(folder))
+    assert refused.exit_status == 5
+    assert "found     .env.a: a, aster" in refused.err
+    assert "refused   .env.c: others are affected: b borrows aster from c" in refused.err
+    assert "Error: nothing was imported: .env.c: others are affected" in refused.err
+    done = lending("import-env", "--dir", str(folder), "--cascade", "--json")
+    assert done.exit_status == 0
+    assert {one["account"]: len(one["events"]) for one in done.data} == {"a": 1, "b": 1, "c": 1}
+
+
+def test_the_problems_of_all_files_are_told_at_once(
+    lending: CommandLine, folder: Path, database_url: str
+) -> None:
+    lending("deactivate-account", "a")
+    (folder / ".env.b").write_text("ASTER_API_KEY=your_key_here\nASTER_SECRET_KEY=real\n")
+    (folder / ".env.d").write_text(ACC2)
+    with nothing_written(database_url):
+        refused = lending("import-env", "--dir", str(folder), "--json")
+    assert refused.error["code"] == "account_inactive"
+    for problem in (
+        ".env.a: account a is inactive",
+        ".env.b: incomplete credentials",
+        ".env.c: others are affected",
+        ".env.d: there is no account d",
+    ):
+        assert problem in refused.error["message"]
+    assert "Or add --create" in refused.error["hint"]
+
+
+def test_the_problems_of_all_exchanges_of_one_file_are_told_at_once(cli: CommandLine) -> None:
+    path = cli.file("one.env", ACC1)
+    assert cli("import-env", "a", "--env-file", path, "--create").exit_status == 0
+    assert cli("deactivate-credential", "a", "aster").exit_status == 0
+    assert cli("deactivate-credential", "a", "backpack").exit_status == 0
+    refused = cli("import-env", "a", "--env-file", path, "--json")
+    assert refused.error["code"] == "credential_inactive"
+    assert (
+        "aster subaccount 0 is inactive; the credential of a for backpack"
+        in refused.error["message"]
+    )
+
+
+def test_two_different_files_of_one_account_are_refused(
+    cli: CommandLine, folder: Path, database_url: str
+) -> None:
+    (folder / ".env.a").write_text(ACC1)
+    (folder / "a.env").write_text(ACC2)
+    with nothing_written(database_url):
+        refused = cli("import-env", "--dir", str(folder), "--create")
+    assert refused.exit_status == 2
+    assert "refused   .env.a: a.env is a's too, and they differ" in refused.err
+
+
+def test_a_folder_is_one_command_of_the_log(
+    cli: CommandLine, folder: Path, connection: psycopg.Connection[Any]
+) -> None:
+    (folder / ".env.a").write_text(ACC1)
+    (folder / ".env.b").write_text(ACC2)
+    done = cli("import-env", "--dir", str(folder), "--create", "--json")
+    assert len({one["command_id"] for one in done.data}) == 1
+    rows = connection.execute("SELECT position, event_type FROM audit_events ORDER BY position")
+    told = [(event["position"], event["type"]) for one in done.data for event in one["events"]]
+    assert told == rows.fetchall()
+    assert [len(one["events"]) for one in done.data] == [3, 2]
+
+
+def test_what_the_tables_refuse_at_the_end_undoes_the_files_before_it(
+    cli: CommandLine, folder: Path, connection: psycopg.Connection[Any], database_url: str
+) -> None:
+    """As a crash would: it is one transaction, and the same command again completes it."""
+    (folder / ".env.a").write_text(ACC1)
+    (folder / ".env.b").write_text(ACC2)
+    connection.execute("ALTER TABLE accounts ADD CONSTRAINT no_b CHECK (account_name <> 'b')")
+    with nothing_written(database_url):
+        assert cli("import-env", "--dir", str(folder), "--create").exit_status != 0
+    connection.execute("ALTER TABLE accounts DROP CONSTRAINT no_b")
+    assert cli("import-env", "--dir", str(folder), "--create").exit_status == 0
+    assert accounts(cli) == {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -214,6 +313,11 @@ def test_one_entry_of_several_is_chosen(cli: CommandLine) -> None:
         ('{"connector": "aster", "aster_api_key": "7b22' + "ab" * 40 + '"}', "encrypted"),
         ('{"connector": "aster", "aster_api_key": "a", "key": "b"}', "twice"),
         ('{"connector": "aster", "nonsense": "b"}', "no field"),
+        (
+            '{"one": {"exchange": "aster", "key": "7b22' + "ab" * 40 + '"},'
+            ' "two": {"exchange": "lighter", "private_key": "7b22' + "ab" * 40 + '"}}',
+            "one.key is encrypted by another program; two.private_key is encrypted",
+        ),
         ('{"exchange": {"name": "aster", "key": "only"}}', "lacks secret_key"),
         ('{"exchange": {"name": "aster", "key": "", "secret": ""}}', "no field"),
         ('{"exchange": {"name": "aster", "key": "your_key_here", "secret": "x"}}', "placeholder"),
@@ -231,6 +335,14 @@ def test_what_is_no_plain_configuration_is_refused(
 def test_an_exchange_that_is_not_known_is_told(cli: CommandLine) -> None:
     path = cli.file("c.json", '{"exchange": {"name": "binance", "key": "k", "secret": "s"}}')
     assert cli("import-config", "a", "--file", path, "--create").exit_status == 3
+
+
+def test_all_exchanges_that_are_not_known_are_told_at_once(cli: CommandLine) -> None:
+    config = {name: {"exchange": name, "key": "k"} for name in ("binance", "kraken", "aster")}
+    path = cli.file("c.json", json.dumps(config))
+    refused = cli("import-config", "a", "--file", path, "--create", "--json")
+    assert refused.exit_status == 3
+    assert "no exchange binance; there is no exchange kraken" in refused.error["message"]
 
 
 def test_a_file_that_is_not_there_is_told(cli: CommandLine) -> None:

@@ -53,6 +53,15 @@ def test_an_unlinked_position_lets_its_account_be_deleted(bots: CommandLine) -> 
     assert bots("delete-account", "alpha", "--yes").exit_status == 0
 
 
+def test_all_positions_that_do_not_exist_are_named_at_once(bots: CommandLine) -> None:
+    missing = [str(uuid.uuid4()) for _ in range(2)]
+    options = [option for one in [IDS[0], *missing] for option in ("--position", one)]
+    refused = bots("link-positions", "alpha", *options, "--json")
+    assert refused.exit_status == 3
+    assert refused.error["message"] == f"there is no position {', '.join(missing)}"
+    assert bots("list-positions", "--account", "alpha", "--json").data == []
+
+
 def test_the_list_joins_account_symbol_and_exchanges(bots: CommandLine) -> None:
     bots("link-positions", "alpha", "--unowned")
     listed = bots("list-positions", "--account", "alpha", "--json").data
