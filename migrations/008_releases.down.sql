@@ -35,6 +35,7 @@ DROP FUNCTION IF EXISTS public.recent_hosts(uuid, uuid, integer);
 DROP FUNCTION IF EXISTS public.other_users(uuid, uuid, integer, uuid, integer);
 DROP FUNCTION IF EXISTS public.append_release(
     uuid, text, uuid, json, text, text, uuid, integer, uuid, timestamptz);
+DROP FUNCTION IF EXISTS public.session_account_locked(text);
 DROP FUNCTION IF EXISTS public.session_account(text);
 DROP FUNCTION IF EXISTS public.release_claim(text, integer);
 DROP TABLE IF EXISTS public.release_collections;

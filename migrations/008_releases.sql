@@ -232,6 +232,22 @@ BEGIN
 END
 $$;
 
+-- The same, and if the session may use the account, nothing changes from here on until its
+-- transaction ends. Who may not is told so without the lock, so that he delays nobody; under
+-- the lock it is looked at again, as it may have changed while it was waited for.
+CREATE OR REPLACE FUNCTION public.session_account_locked(p_account text) RETURNS record
+LANGUAGE plpgsql AS $$
+DECLARE
+    account record := public.session_account(p_account);
+BEGIN
+    IF account.outcome = 'ok' THEN
+        PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
+        account := public.session_account(p_account);
+    END IF;
+    RETURN account;
+END
+$$;
+
 -- Appends one event to the releases of an account and returns its position. The caller has
 -- locked the head, so the version needs no check.
 CREATE OR REPLACE FUNCTION public.append_release(
@@ -297,9 +313,7 @@ BEGIN
             MESSAGE = format('%L is not an access', p_access),
             HINT = 'It is full, read_only or positions_only.';
     END IF;
-    -- From here on nothing changes until this transaction ends.
-    PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
-    account := public.session_account(p_account);
+    account := public.session_account_locked(p_account);
     IF account.outcome <> 'ok' THEN
         outcome := account.outcome;
         RETURN NEXT;
@@ -571,8 +585,7 @@ DECLARE
     own_suffix constant text :=
         upper(regexp_replace(p_account, '[^A-Za-z0-9]', '_', 'g') COLLATE "C");
 BEGIN
-    PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
-    account := public.session_account(p_account);
+    account := public.session_account_locked(p_account);
     IF account.outcome <> 'ok' THEN
         RETURN account.outcome;
     ELSIF p_suffix <> own_suffix THEN
@@ -826,6 +839,7 @@ BEGIN
         WHERE p.pronamespace = 'public'::regnamespace AND p.proname = ANY (ARRAY[
             'session_may_use', 'session_accounts', 'session_is_bot', 'pick_credential',
             'resolve_credential', 'exchanges_of', 'release_claim', 'session_account',
+            'session_account_locked',
             'append_release',
             'request_release', 'other_users', 'recent_hosts', 'key_users', 'release_hosts',
             'ensure_durable', 'collect_release',

@@ -838,8 +838,7 @@ DECLARE
     own_suffix constant text :=
         upper(regexp_replace(p_account, '[^A-Za-z0-9]', '_', 'g') COLLATE "C");
 BEGIN
-    PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
-    account := public.session_account(p_account);
+    account := public.session_account_locked(p_account);
     IF account.outcome <> 'ok' THEN
         RETURN account.outcome;
     ELSIF p_suffix <> own_suffix THEN
@@ -912,9 +911,7 @@ BEGIN
             MESSAGE = format('%L is not an access', p_access),
             HINT = 'It is full, read_only or positions_only.';
     END IF;
-    -- From here on nothing changes until this transaction ends.
-    PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
-    account := public.session_account(p_account);
+    account := public.session_account_locked(p_account);
     IF account.outcome <> 'ok' THEN
         outcome := account.outcome;
         RETURN NEXT;
@@ -1084,6 +1081,22 @@ END
 $$;
 
 ALTER FUNCTION public.session_account(p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb) OWNER TO registry_owner;
+
+CREATE FUNCTION public.session_account_locked(p_account text) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    account record := public.session_account(p_account);
+BEGIN
+    IF account.outcome = 'ok' THEN
+        PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
+        account := public.session_account(p_account);
+    END IF;
+    RETURN account;
+END
+$$;
+
+ALTER FUNCTION public.session_account_locked(p_account text) OWNER TO registry_owner;
 
 CREATE TABLE public.account_access (
     id uuid NOT NULL,
@@ -1679,6 +1692,8 @@ GRANT ALL ON FUNCTION public.rewrap_registry_key(p_event_id uuid, p_purpose text
 REVOKE ALL ON FUNCTION public.session_account(p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.session_account(p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb) TO registry_bot;
 GRANT ALL ON FUNCTION public.session_account(p_account text, OUT outcome text, OUT account_id uuid, OUT metadata jsonb) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.session_account_locked(p_account text) FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_access TO registry_operator;
 GRANT SELECT ON TABLE public.account_access TO registry_auditor;

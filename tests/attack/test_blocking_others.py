@@ -7,6 +7,7 @@ of it remains; these tests say how much, and that nothing but time is lost.
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -221,12 +222,59 @@ def test_a_bot_cannot_end_the_sessions_of_others(
             mallory.execute(f"SELECT {call}(%s)", [connection.info.backend_pid])
 
 
-def test_what_remains_also_a_bot_without_an_account_can_make_commands_wait(
-    database_url: str, impatient: SingleConnection, world: World
+FALLBACK = "SELECT public.record_fallback('mallory', 'backpack', 'MALLORY', 'x', 'a', 'h', 'p')"
+
+
+@pytest.mark.parametrize("statement", [REQUEST, FALLBACK], ids=["release", "fallback"])
+def test_a_login_that_may_not_use_the_account_is_refused_without_the_lock(
+    mallory: Connection,
+    database_url: str,
+    impatient: SingleConnection,
+    world: World,
+    statement: str,
 ) -> None:
-    """Its request is refused, on what the log says: the lock is taken before."""
     with login_role(database_url, "registry_bot") as stranger, stranger.connect() as session:
         session.execute("BEGIN")
-        session.execute(REQUEST)
-        with pytest.raises(RegistryError):
-            append(World(impatient, world.keyring), "late")
+        session.execute(statement.encode())
+        append(World(impatient, world.keyring), "on time")
+
+
+def test_a_login_that_may_not_use_the_account_does_not_wait_for_the_lock(
+    mallory: Connection, database_url: str
+) -> None:
+    with login_role(database_url, "registry_bot") as stranger, stranger.connect() as session:
+        mallory.execute("BEGIN")
+        mallory.execute(REQUEST)
+        session.execute("SET lock_timeout = '200ms'")
+        row = session.execute(REQUEST.replace("release_id", "outcome").encode()).fetchone()
+    assert row == ("not_permitted",)
+
+
+def test_what_is_taken_away_while_a_request_waits_for_the_lock_is_refused(
+    mallory: Connection, bot: LoginRole, database_url: str, world: World
+) -> None:
+    """The look before the lock is not the decision."""
+    with (
+        psycopg.connect(database_url) as holder,
+        ThreadPoolExecutor() as pool,
+        psycopg.connect(database_url, autocommit=True) as watcher,
+    ):
+        holder.execute("SELECT FROM audit_head FOR UPDATE")
+        request = REQUEST.replace("release_id", "outcome").encode()
+        asked = pool.submit(lambda: mallory.execute(request).fetchall())
+        while not is_waiting(watcher, mallory):
+            assert not asked.done()
+        take_away(holder, bot.name)
+        holder.commit()
+        assert asked.result() == [("not_permitted",)]
+
+
+def is_waiting(watcher: Connection, session: Connection) -> bool:
+    query = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+    return watcher.execute(query, [session.info.backend_pid]).fetchone() == (True,)
+
+
+def take_away(connection: Connection, role: str) -> None:
+    """As revoke-access does, in the transaction that holds the lock."""
+    connection.execute("ALTER TABLE account_access DISABLE TRIGGER account_access_only_by_event")
+    connection.execute("DELETE FROM account_access WHERE role_name = %s", [role])
