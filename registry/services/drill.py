@@ -28,7 +28,12 @@ from registry.database.connection import (
 from registry.database.migrator import Migrator
 from registry.database.programs import Programs, programs_for
 from registry.database.queries import load_queries
-from registry.database.scratch import fresh_server, lent_database, roles_made
+from registry.database.scratch import (
+    another_database,
+    fresh_server,
+    lent_database,
+    roles_made,
+)
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
@@ -36,6 +41,11 @@ from registry.errors import DatabaseUnavailable, InvalidInput, ProgramFailed, Re
 from registry.proofs.checkpoint import Checkpoint
 from registry.services.checkpoints import current_checkpoint
 from registry.services.rebuild import RebuildService
+from registry.services.schema_comparison import (
+    compare_schemas,
+    made_by_migrations,
+    read_schema,
+)
 from registry.services.snapshot import one_moment
 from registry.services.table_comparison import compare_tables
 from registry.services.vault import FINGERPRINT_KEY_ID
@@ -44,8 +54,6 @@ from registry.wording import counted
 
 _QUERIES = load_queries("registry.services", "drill.sql")
 _LISTED: Final = 20
-_MIGRATED: Final = ("trigger ", "function ", "owner ", "right ")
-"""What is the same wherever the migrations ran; tables may have been there before them."""
 _ROLE: Final = re.compile(
     r'^(?:ALTER [^;]* OWNER TO|GRANT [^;]* TO|REVOKE [^;]* FROM) ("(?:[^"]|"")+"|[\w$]+)'
     r"(?: WITH GRANT OPTION)?;$",
@@ -135,7 +143,7 @@ def rehearse_restore(source: Target, plan: Plan, tell: Callable[[Step], None]) -
             steps.run("dump", functools.partial(_dump, original, programs, dump))
         restore = functools.partial(_restore, programs, dump, place, made)
         if steps.run("restore", restore, ProgramFailed):
-            examine(Copy(place, original), plan, steps)
+            examine(Copy(place, original, on_own_server=plan.into is None), plan, steps)
     return steps.well
 
 
@@ -172,14 +180,19 @@ class Copy:
 
     address: str
     original: Original | None
+    on_own_server: bool = False
+    """Whether the whole server is the drill's own."""
 
 
 def examine(copy: Copy, plan: Plan, steps: Steps) -> None:
-    """Looks at a restored database from all sides; writes nothing but what `verify` reads by."""
+    """Looks at a restored database from all sides.
+
+    Nothing stays of what is written there, but what `verify` reads by.
+    """
     checks: list[tuple[str, Callable[[], Found]]] = [
         ("verify", functools.partial(_verify, copy, plan)),
         ("rebuild --check", functools.partial(_check_tables, copy)),
-        ("guards", functools.partial(_compare_guards, copy)),
+        ("schema", functools.partial(_compare_schema, copy)),
     ]
     if copy.original is not None:
         checks.append(("rows", functools.partial(_compare_rows, copy.address, copy.original)))
@@ -269,31 +282,19 @@ def _compare_rows(address: str, original: Original) -> Found:
     return Found(told, result.differences)
 
 
-def _compare_guards(copy: Copy) -> Found:
-    with connect(Target(copy.address)) as connection, registry_errors(connection):
-        theirs = _guards(connection)
-    if copy.original is not None:
-        ours = _guards(copy.original.connection)
-        extra = theirs - ours
-    else:
+def _compare_schema(copy: Copy) -> Found:
+    if copy.original is None:
         # Without the source: what the migrations make must be there, whatever else is.
-        ours = {fact for fact in _guards_of_migrations() if fact.startswith(_MIGRATED)}
-        extra = set()
-    failures = [f"missing: {fact}" for fact in sorted(ours - theirs)]
-    failures += [f"extra: {fact}" for fact in sorted(extra)]
-    told = f"{len(ours):,} triggers, functions, rights and the like compared"
-    return Found(told, failures)
-
-
-def _guards_of_migrations() -> set[str]:
-    with fresh_server() as address, connect(Target(address)) as connection:
-        Migrator(connection).up()
-        return _guards(connection)
-
-
-def _guards(connection: Connection) -> set[str]:
-    connection.execute(_QUERIES["plain_names"])
-    return {fact for (fact,) in connection.execute(_QUERIES["guards"])}
+        new = another_database(copy.address) if copy.on_own_server else fresh_server()
+        with new as address, connect(Target(address)) as connection:
+            Migrator(connection).up()
+            wanted = made_by_migrations(read_schema(connection))
+    else:
+        wanted = read_schema(copy.original.connection)
+    with connect(Target(copy.address)) as connection, registry_errors(connection):
+        result = compare_schemas(wanted, connection, all_of_it=copy.original is not None)
+    told = f"{result.things:,} columns, constraints, views, functions, rights and the like compared"
+    return Found(told, result.differences)
 
 
 def _try_keys(copy: Copy, keyring: MasterKeyring) -> Found:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ from registry.errors import DatabaseNotEmpty, MissingProgram, PermissionDenied, 
 from registry.services.accounts import AccountService
 from registry.services.drill import Copy, Plan, Step, Steps, examine, opened, rehearse_restore
 from registry.services.executor import Invocation
+from registry.services.schema_comparison import read_schema
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "restore_drill.py"
-ALL = ["dump", "restore", "verify", "rebuild --check", "guards", "rows", "keys"]
+ALL = ["dump", "restore", "verify", "rebuild --check", "schema", "rows", "keys"]
 
 
 @pytest.fixture
@@ -141,25 +142,36 @@ def test_a_database_that_holds_something_is_refused_by_name_and_left_alone(
         assert connection.execute("SELECT one FROM precious").fetchone() == (1,)
 
 
+def test_a_dump_that_was_made_before_is_examined(
+    filled: CommandLine, database_url: str, tmp_path: Path
+) -> None:
+    steps = drill(filled, dump=dumped(database_url, tmp_path))
+    assert failures(steps) == {}
+    assert list(steps) == [name for name in ALL if name not in ("dump", "rows")]
+
+
 @pytest.mark.parametrize("part", [0.0, 0.5, 0.98])
 def test_a_damaged_dump_is_found(
-    filled: CommandLine, database_url: str, tmp_path: Path, part: float
+    filled: CommandLine,
+    database_url: str,
+    another_empty_database: str,
+    tmp_path: Path,
+    part: float,
 ) -> None:
     dump = dumped(database_url, tmp_path)
-    assert failures(drill(filled, dump=dump)) == {}
     raw = bytearray(dump.read_bytes())
     start = int(len(raw) * part)
     raw[start : start + 200] = bytes(byte ^ 0x5A for byte in raw[start : start + 200])
     dump.write_bytes(raw)
-    assert failures(drill(filled, dump=dump))
+    assert failures(drill(filled, dump=dump, into=another_empty_database))
 
 
 def test_a_dump_that_was_cut_off_is_found(
-    filled: CommandLine, database_url: str, tmp_path: Path
+    filled: CommandLine, database_url: str, another_empty_database: str, tmp_path: Path
 ) -> None:
     dump = dumped(database_url, tmp_path)
     dump.write_bytes(dump.read_bytes()[:-500])
-    assert list(failures(drill(filled, dump=dump))) == ["restore"]
+    assert list(failures(drill(filled, dump=dump, into=another_empty_database))) == ["restore"]
 
 
 @pytest.mark.parametrize(
@@ -176,10 +188,10 @@ def test_a_dump_that_was_cut_off_is_found(
          {"rows", "keys"}),
         ("UPDATE account_exchange_credentials SET api_key_encrypted = secret_key_encrypted",
          {"rebuild --check", "rows", "keys"}),
-        ("DROP TRIGGER audit_events_append_only ON audit_events", {"guards"}),
-        ("ALTER TABLE accounts DISABLE TRIGGER ALL", {"guards"}),
-        ("GRANT SELECT ON credential_data_keys TO registry_bot", {"guards"}),
-        ("ALTER FUNCTION append_event OWNER TO CURRENT_USER", {"guards"}),
+        ("DROP TRIGGER audit_events_append_only ON audit_events", {"schema"}),
+        ("ALTER TABLE accounts DISABLE TRIGGER ALL", {"schema"}),
+        ("GRANT SELECT ON credential_data_keys TO registry_bot", {"schema"}),
+        ("ALTER FUNCTION append_event OWNER TO CURRENT_USER", {"schema"}),
     ],
     ids=lambda value: value[:44] if isinstance(value, str) else "",
 )  # fmt: skip
@@ -199,6 +211,108 @@ def test_a_copy_that_was_tampered_with_is_found(
     assert set(failures(steps)) == found
     for secret in ("k2", *FIELDS["aster"].values()):
         assert secret not in str([step.failures for step in steps.values()])
+
+
+# What is done to a schema, and the line that says so.
+TAMPERED = {
+    "CREATE OR REPLACE VIEW former_names AS SELECT NULL::text AS former_name, e.position, "
+    "e.event_type, e.stream_id, e.actor, e.occurred_at FROM audit_events AS e WHERE FALSE":
+        "changed: view public.former_names",
+    "CREATE OR REPLACE FUNCTION session_may_use(p_account_id uuid) RETURNS boolean "
+    "LANGUAGE plpgsql STABLE AS 'BEGIN RETURN TRUE; END'":
+        "changed: function public.session_may_use(p_account_id uuid)",
+    "ALTER TABLE account_access DROP CONSTRAINT account_access_role_name_check, "
+    "ADD CONSTRAINT account_access_role_name_check CHECK (TRUE)":
+        "changed: constraint account_access_role_name_check on public.account_access: "
+        "CHECK (true), and not CHECK (((role_name)::text <> ''::text))",
+    "ALTER TABLE audit_events DISABLE TRIGGER audit_events_append_only":
+        "changed: mode of the trigger audit_events_append_only on public.audit_events: "
+        "disabled, and not enabled",
+    "CREATE OR REPLACE TRIGGER account_access_only_by_event BEFORE TRUNCATE "
+    "ON account_access FOR EACH STATEMENT EXECUTE FUNCTION projection_refuse_direct_write('x')":
+        "changed: trigger account_access_only_by_event on public.account_access",
+    "ALTER POLICY registry_bots_own ON strategy_positions USING (TRUE)":
+        "changed: policy registry_bots_own on public.strategy_positions",
+    "ALTER TABLE release_collections SET LOGGED":
+        "changed: relation public.release_collections: table, row security off, "
+        "and not table, unlogged, row security off",
+    "ALTER TABLE account_access ALTER granted_at SET DEFAULT now()":
+        "changed: column public.account_access.granted_at: "
+        "timestamp without time zone NOT NULL DEFAULT now(), "
+        "and not timestamp without time zone NOT NULL",
+    "DROP INDEX audit_events_actor": "missing: index public.audit_events_actor",
+    "ALTER VIEW audit_trail SET (security_invoker = true)":
+        "changed: relation public.audit_trail: view with security_invoker=true, and not view",
+    "REVOKE SELECT ON audit_trail FROM registry_auditor":
+        "missing: right SELECT on public.audit_trail to registry_auditor",
+    "GRANT SELECT ON account_access TO registry_auditor WITH GRANT OPTION":
+        "changed: right SELECT on public.account_access to registry_auditor: "
+        "and may be passed on, and not for itself",
+}  # fmt: skip
+BESIDE = {
+    "ALTER TABLE strategy_positions DISABLE ROW LEVEL SECURITY":
+        "changed: relation public.strategy_positions: table, row security off, "
+        "and not table, row security on",
+    "GRANT SELECT (wrapped_key) ON credential_data_keys TO PUBLIC":
+        "extra: right SELECT on public.credential_data_keys (wrapped_key) to everybody",
+    "CREATE POLICY mine ON accounts USING (TRUE)": "extra: policy mine on public.accounts",
+    "CREATE RULE quiet AS ON INSERT TO dexes DO INSTEAD NOTHING":
+        "extra: rule quiet on public.dexes",
+    "CREATE SEQUENCE beside": "extra: relation public.beside",
+    "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC":
+        "extra: default right SELECT on what postgres makes (r) to everybody",
+}  # fmt: skip
+
+
+def run(address: str, statements: Iterable[str]) -> None:
+    with psycopg.connect(address, autocommit=True) as connection, unguarded(connection):
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def test_whatever_differs_in_the_schema_is_named(
+    filled: CommandLine, database_url: str, another_empty_database: str, tmp_path: Path
+) -> None:
+    copy = restored_copy(database_url, another_empty_database, tmp_path)
+    run(copy, [*TAMPERED, *BESIDE])
+    told = set(examined(filled, copy)["schema"].failures)
+    told.remove("extra: sequence public.beside")
+    assert told == {*TAMPERED.values(), *BESIDE.values()}
+
+
+def test_without_the_source_a_dump_is_compared_with_what_the_migrations_make(
+    filled: CommandLine, database_url: str, tmp_path: Path
+) -> None:
+    run(database_url, [*TAMPERED, *BESIDE])
+    found = failures(drill(filled, dump=dumped(database_url, tmp_path)))
+    assert set(found["schema"]) == set(TAMPERED.values())
+
+
+def test_the_same_in_other_words_is_no_difference(
+    filled: CommandLine, database_url: str, another_empty_database: str, tmp_path: Path
+) -> None:
+    """PostgreSQL prints what it has parsed, and from a dump it parses other words."""
+    wanted = "kind IN ('a', 'b')"
+    run(
+        database_url,
+        [
+            f'CREATE TABLE "Mine" (kind varchar(9) CONSTRAINT "Few" CHECK ({wanted}))',
+            f'CREATE INDEX mine_kind ON "Mine" (kind) WHERE {wanted}',
+            f'CREATE VIEW mine_few AS SELECT kind FROM "Mine" WHERE {wanted}',
+            f'CREATE MATERIALIZED VIEW mine_kept AS SELECT kind FROM "Mine" WHERE {wanted}',
+            f'CREATE POLICY mine_few ON "Mine" USING ({wanted})',
+            'CREATE TRIGGER mine_few BEFORE INSERT ON "Mine" FOR EACH ROW '
+            f"WHEN (NEW.{wanted}) EXECUTE FUNCTION projection_refuse_direct_write('x')",
+            f"CREATE FUNCTION mine(kind varchar) RETURNS boolean RETURN {wanted}",
+        ],
+    )
+    copy = restored_copy(database_url, another_empty_database, tmp_path)
+    differing = set()
+    with psycopg.connect(database_url) as one, psycopg.connect(copy) as other:
+        there = read_schema(other)
+        differing = {key.kind for key, thing in read_schema(one).items() if there[key] != thing}
+    assert differing >= {"constraint", "index", "view", "materialized view", "policy", "trigger"}
+    assert failures(examined(filled, copy)) == {}
 
 
 def test_a_row_is_named_by_its_key(
