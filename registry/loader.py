@@ -25,6 +25,7 @@ from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
+from registry.services import one_process
 from registry.services.fallback import EnvironmentFallback, record_fallback
 from registry.services.identity import host, user_at_host
 from registry.services.releases import Caller, ReleasedCredential, Releases, ReleaseService
@@ -187,12 +188,14 @@ class CredentialLoader:
                 raise
             return Releases()
         self._warn(released.warnings())
+        self._warn(one_process.warnings(released.credentials.values()))
         return released
 
     def release_one(self, account_name: str, exchange: str, wish: Wish) -> ReleasedCredential:
         """One credential with all that is known of it; errors as `load`."""
         released = self._service().release_one(account_name, exchange, wish, self._caller)
         self._warn(released.warnings())
+        self._warn(one_process.warnings([released]))
         return released
 
     def specification(self, exchange: str) -> ExchangeSpec:

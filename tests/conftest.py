@@ -46,6 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Starts the server, in the process that the workers come from."""
     if hasattr(config, "workerinput"):
         return
+    # Not the user's own: files of a test that names no folder go there.
+    data = tempfile.mkdtemp(prefix="account-registry-tests-data-")
+    os.environ["REGISTRY_DATA_DIR"] = data
+    config.add_cleanup(lambda: shutil.rmtree(data, ignore_errors=True))
     external = os.environ.get("REGISTRY_TEST_DATABASE_URL")
     if external:
         os.environ[SERVER] = external

@@ -102,6 +102,7 @@ def _release(
     run: Run, wanted: Credentials, program: str
 ) -> "tuple[Releases, dict[str, ExchangeSpec]]":
     """The credentials, and the specification of each one's exchange."""
+    from registry.services import one_process
     from registry.services.identity import host
     from registry.services.releases import Caller, ReleaseService
     from registry.services.resolution import Wish
@@ -112,6 +113,8 @@ def _release(
     wish = Wish(subaccount=wanted.subaccount, access=wanted.access)
     released = service.release(wanted.account, wanted.exchange, wish, caller)
     _tell_problems(run, released, strict=bool(wanted.exchange))
+    for warning in one_process.warnings(released.credentials.values(), across_exec=True):
+        run.output.notice(f"Warning: {warning}")
     return released, {name: service.specification(name) for name in released.credentials}
 
 

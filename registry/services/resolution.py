@@ -135,8 +135,7 @@ class Resolution:
     def _use_warnings(self) -> list[str]:
         if not self.breaks_when_used_twice:
             return []
-        name = built_in_exchanges()[self.exchange or ""].display_name
-        counts = f"and {name} counts orders per key: two bots on one key break each other's orders"
+        counts = self._counts()
         found = []
         if self.other_users:
             others = "another account uses"
@@ -149,6 +148,17 @@ class Resolution:
                 f"({', '.join(self.hosts)}), {counts}; let only one of them run"
             )
         return found
+
+    def used_by_another_process(self, file: str) -> str:
+        """The warning that a process which holds this file lives with the same key."""
+        return (
+            f"another process here has this {self.exchange} key of {self.holder} in use, "
+            f"{self._counts()}; let only one of them run (see which: fuser {file})"
+        )
+
+    def _counts(self) -> str:
+        name = built_in_exchanges()[self.exchange or ""].display_name
+        return f"and {name} counts orders per key: two bots on one key break each other's orders"
 
     def error(self) -> errors.RegistryError:
         """The refusal as an error to raise."""

@@ -1,18 +1,20 @@
 """The verbs about sharing and access, and `run`: a program with an account's credentials."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from support.bots import login_role
-from support.cli import CommandLine
+from support.cli import PROJECT, CommandLine
 from support.running import SHOW, borrowing_bot, run, show
 
 
@@ -40,6 +42,66 @@ def test_what_is_left_out_is_said_in_one_line_with_the_way_to_pass_it(bot: Comma
     assert "value" not in line
     result = bot.process("run", "--account", "bot", "--pass-env", "MY_SETING", "--", "true")
     assert "Warning: not in the environment: MY_SETING." in result.err
+
+
+@contextlib.contextmanager
+def running(bot: CommandLine) -> Iterator[subprocess.Popen[str]]:
+    """A program that was started by `run`, and lives until the end of the block."""
+    program = "import time; print('up', flush=True); time.sleep(100)"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "registry.commands", "run", "--account", "bot", "--"),
+            *(sys.executable, "-c", program),
+        ],
+        env=bot.environment,
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "up\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+IN_USE = "another process here has this lighter key of bot in use"
+
+
+def test_a_second_process_with_a_key_that_only_one_may_use_is_warned(bot: CommandLine) -> None:
+    with running(bot):
+        second = bot.process("run", "--account", "bot", "--", "true")
+        assert f"Warning: {IN_USE}" in second.err
+        assert "backpack key of" not in second.err
+        assert IN_USE not in bot.process("run", "--account", "lender", "--", "true").err
+        assert IN_USE not in bot("reveal-credential", "bot", "lighter").err
+        elsewhere = {"REGISTRY_DATA_DIR": str(bot.folder / "another user's")}
+        assert IN_USE not in bot.process("run", "--account", "bot", "--", "true", **elsewhere).err
+        bot.store("bot", "lighter", verb="replace-credential")
+        assert IN_USE not in bot.process("run", "--account", "bot", "--", "true").err
+
+
+def test_who_is_started_again_is_not_warned_of_himself(bot: CommandLine) -> None:
+    for _ in range(2):
+        with running(bot):
+            pass
+        assert IN_USE not in bot.process("run", "--account", "bot", "--", "true").err
+
+
+def test_a_third_process_is_warned_of_the_second_when_the_first_has_gone(bot: CommandLine) -> None:
+    with running(bot) as first, running(bot):
+        first.kill()
+        first.wait()
+        assert IN_USE in bot.process("run", "--account", "bot", "--", "true").err
+
+
+def test_a_folder_that_cannot_be_written_keeps_no_program_from_its_start(bot: CommandLine) -> None:
+    place = {"REGISTRY_DATA_DIR": bot.file("no-folder", "")}
+    result = bot.process("run", "--account", "bot", "--", "true", **place)
+    assert (result.exit_status, IN_USE in result.err) == (0, False)
 
 
 @pytest.mark.parametrize("asked", ["NAME=sec-value", "", "*_KEY", "A*B*"])

@@ -1,7 +1,9 @@
 """The loader as bots use it."""
 
 import asyncio
+import fcntl
 import json
+import os
 import pprint
 import threading
 import uuid
@@ -25,6 +27,7 @@ from registry.loader import (
     DatabaseCredentialLoader,
     EnvironmentFallback,
 )
+from registry.services import one_process
 from registry.services.credentials import Mode, SlotName
 
 
@@ -54,6 +57,40 @@ def test_an_account_is_loaded_in_the_shape_that_bots_know(
     assert list(loaded["backpack"]) == ["secret_key", "subaccount_index", "public_key"]
     assert type(loaded["backpack"]["secret_key"]) is str
     assert type(loaded["backpack"]["subaccount_index"]) is int
+
+
+def test_a_loader_warns_of_another_process_and_not_of_itself(
+    world: World,
+    loader: CredentialLoader,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("REGISTRY_DATA_DIR", str(tmp_path))
+    world.account("main_bot", "lighter")
+    world.account("other", "lighter")
+    loader.load("main_bot", "lighter")
+    loader.load_account_credentials("main_bot")
+    with CredentialLoader(database_url, keyring=world.keyring) as second:
+        second.load("main_bot", "lighter")
+    assert "in use" not in caplog.text
+    (file,) = (tmp_path / "in-use").iterdir()
+    end_this_process(file)
+    loader.load("main_bot", "lighter")
+    assert "in use" not in caplog.text
+    with file.open() as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        end_this_process(file)
+        loader.load("other", "lighter")
+        assert "in use" not in caplog.text
+        loader.load("main_bot", "lighter")
+    assert "another process here has this lighter key of main_bot in use" in caplog.text
+
+
+def end_this_process(file: Path) -> None:
+    """As far as locks are concerned: those of a process go when its files are closed."""
+    os.close(one_process._held.pop(file))
 
 
 def test_printing_what_was_loaded_shows_no_value(world: World, loader: CredentialLoader) -> None:
