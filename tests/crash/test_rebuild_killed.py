@@ -5,16 +5,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import conftest
 import psycopg
 import pytest
 from support.large_log import load_events, many_accounts
 from support.registry_tables import contents, unguarded
 
 from registry.database.connection import SingleConnection
+from registry.database.target import Target
 from registry.services.executor import Invocation
 from registry.services.rebuild import RebuildService
 
@@ -22,13 +25,29 @@ Connection = psycopg.Connection[Any]
 ACCOUNTS = 4_000
 
 
+@pytest.fixture(scope="module")
+def long_log() -> Iterator[str]:
+    """The name of a database with a long log, to be copied for each test."""
+    name = f"registry_long_{uuid.uuid4().hex[:12]}"
+    address = conftest.database_address(name)
+    conftest.create_database(name, os.environ[conftest.TEMPLATE])
+    with psycopg.connect(address, autocommit=True) as connection:
+        load_events(connection, many_accounts(ACCOUNTS))
+    database = SingleConnection(Target(address))
+    RebuildService(database).rebuild(Invocation(actor="tester@host"))
+    database.close()
+    yield name
+    conftest.drop_database(name)
+
+
 @pytest.fixture
-def damaged(
-    database: SingleConnection, connection: Connection, invocation: Invocation
-) -> Connection:
+def database_url(long_log: str) -> Iterator[str]:
+    yield from conftest._fresh_database(long_log)
+
+
+@pytest.fixture
+def damaged(connection: Connection) -> Connection:
     """A long log, and tables that differ from it in every row."""
-    load_events(connection, many_accounts(ACCOUNTS))
-    RebuildService(database).rebuild(invocation)
     with unguarded(connection):
         connection.execute("UPDATE public.accounts SET description = 'damaged'")
         connection.execute("UPDATE public.account_exchange_credentials SET label = 'damaged'")

@@ -1,5 +1,6 @@
 """Runs the command line as a function (fast) or as a process (as its users do)."""
 
+import functools
 import io
 import json
 import os
@@ -39,6 +40,9 @@ class Result:
         return json.loads(self.err.splitlines()[-1])["error"]
 
 
+# Made once, as in a process: making it takes as long as a small verb.
+_program = functools.cache(build)
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -73,7 +77,7 @@ class CommandLine:
                 patch.setenv(name, value)
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
             try:
-                build()(list(arguments), prog_name="account-registry")
+                _program()(list(arguments), prog_name="account-registry")
                 status = 0
             except SystemExit as end:
                 status = end.code if isinstance(end.code, int) else 1
