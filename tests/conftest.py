@@ -54,7 +54,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.no_cover)
     long = [item for item in items if item.get_closest_marker("slow")]
     short = [item for item in items if not item.get_closest_marker("slow")]
-    first, second = long[::2], long[1::2]
+    # By modules, which may share a long log between their tests.
+    modules = list(dict.fromkeys(item.path for item in long))
+    first = [item for item in long if modules.index(item.path) % 2 == 0]
+    second = [item for item in long if modules.index(item.path) % 2 == 1]
     half = max(0, len(items) // 2 - len(first))
     items[:] = [*first, *short[:half], *second, *short[half:]]
 

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from support.crowd import PROCESSES, crowd
+
+pytestmark = pytest.mark.slow
 
 SECONDS = 3.0
 

@@ -3,6 +3,7 @@
 import time
 
 import psycopg
+import pytest
 from support.load import carry_out
 from support.pair import pair
 from support.soak import Report, await_answers, check, load_clients
@@ -13,6 +14,8 @@ from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.loader import CredentialLoader
 from registry.services.executor import Invocation
 from registry.services.resolution import Wish
+
+pytestmark = pytest.mark.slow
 
 
 def test_clients_go_on_at_the_standby_and_nothing_acknowledged_is_lost() -> None:

@@ -5,6 +5,8 @@ import sys
 import pytest
 from support.soak import soak
 
+pytestmark = pytest.mark.slow
+
 
 def test_no_acknowledged_command_is_lost_or_applied_twice(
     capsys: pytest.CaptureFixture[str],

@@ -21,6 +21,8 @@ from registry.database.target import Target
 from registry.services.executor import Invocation
 from registry.services.rebuild import RebuildService
 
+pytestmark = pytest.mark.slow
+
 Connection = psycopg.Connection[Any]
 ACCOUNTS = 4_000
 

@@ -41,7 +41,7 @@ CANARY = "cAnArY-5ecret-0f-th1s-te5t"
 DOCUMENTED = {0, 1, 2, 3, 4, 5, 6, 7}
 SHOWS_SECRETS = {"reveal-credential"}
 """Verbs whose purpose it is, on standard output."""
-SEVERAL_COMMANDS = {"import-env", "import-config", "adopt", "rotate-master-key", "migrate"}
+SEVERAL_COMMANDS = {"adopt", "rotate-master-key", "migrate"}
 """Verbs that are more than one command: what went well before a failure stays."""
 RECORDED_FIRST = {"reveal-credential", "run"}
 """A release is in the log before it is known whether the rest goes well."""

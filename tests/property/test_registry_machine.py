@@ -13,6 +13,7 @@ from typing import Any
 
 import conftest
 import psycopg
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -33,6 +34,8 @@ from registry.services.rebuild import RebuildService
 from registry.services.rebuild_comparison import Options
 from registry.services.rollback import Rollback, RollbackService
 from registry.services.schema import bring_up, take_down
+
+pytestmark = pytest.mark.slow
 
 NAMES = ("a", "b", "c")
 SLOTS = ("full", "read_only")
