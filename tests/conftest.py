@@ -43,7 +43,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 # What random input, many processes and attackers happen to run says nothing about what the
-# tests look at; coverage is counted in the others, and these take half the time without it.
+# tests look at; coverage is counted in the others, and these take much less time without it.
 _NOT_COUNTED = {"attack", "concurrency", "crash", "property"}
 
 

@@ -10,11 +10,11 @@ of it):
 - accounts, credentials, sharing: `accounts`, `credentials`, `destruction`, `sharing`,
   `lending`, `access`, `exchanges`, `positions`
 - secrets that leave: `resolution` (which one, and why), `releases`, `fallback`,
-  `launching`, `program_environment`
-- what comes from elsewhere: `importing…`, `adoption…`
+  `launching`, `program_environment`, `one_process` (warns of a second one)
+- what comes from elsewhere: `importing…`, `storing_several`, `adoption…`
 - what is only read: `reading`, `as_of`, `history`, `moments`, `reach`, `health`
 - tables and schema: `rebuild…`, `rollback`, `schema`, `rehearsal`
 - proof: `verification`, `verify_worker`, `drift`, `unnamed_keys`, `checkpoints`,
   `checkpoint_store`, `proving`
-- keys and backups: `rotation`, `drill`, `table_comparison`
+- keys and backups: `rotation`, `drill`, `table_comparison`, `schema_comparison`
 """
