@@ -8,6 +8,7 @@ copy of it, which takes some milliseconds.
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -66,6 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Starts the server, in the process that the workers come from."""
     if hasattr(config, "workerinput"):
         return
+    # A shell lets what runs in its background ignore Ctrl-C; programs that tests interrupt would too.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Not the user's own: files of a test that names no folder go there.
     data = tempfile.mkdtemp(prefix="account-registry-tests-data-")
     os.environ["REGISTRY_DATA_DIR"] = data
