@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Starts the server, in the process that the workers come from."""
     if hasattr(config, "workerinput"):
         return
-    # A shell lets what runs in its background ignore Ctrl-C; programs that tests interrupt would too.
+    # What a shell runs in its background ignores Ctrl-C; programs that tests interrupt would too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Not the user's own: files of a test that names no folder go there.
