@@ -18,8 +18,8 @@ from typing import Any, Final, Self
 from registry.catalog.specification import ExchangeSpec
 from registry.errors import InvalidCredential, InvalidInput, MissingExtra, OperationRefused
 from registry.loader import AsyncCredentialLoader, CredentialLoader
-from registry.services.releases import ReleasedCredential
-from registry.services.resolution import Access, Wish
+from registry.services.releasing.releases import ReleasedCredential
+from registry.services.releasing.resolution import Access, Wish
 
 
 def _words(text: str) -> frozenset[str]:

@@ -25,11 +25,16 @@ from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
-from registry.services import one_process
-from registry.services.fallback import EnvironmentFallback, record_fallback
 from registry.services.identity import host, user_at_host
-from registry.services.releases import Caller, ReleasedCredential, Releases, ReleaseService
-from registry.services.resolution import Access, Wish
+from registry.services.releasing import one_process
+from registry.services.releasing.fallback import EnvironmentFallback, record_fallback
+from registry.services.releasing.releases import (
+    Caller,
+    ReleasedCredential,
+    Releases,
+    ReleaseService,
+)
+from registry.services.releasing.resolution import Access, Wish
 
 __all__ = [
     "Access",

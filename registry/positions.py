@@ -28,10 +28,10 @@ from registry.database.pool import PooledDatabase
 from registry.database.queries import load_queries
 from registry.database.target import Target
 from registry.errors import ExchangeNotFound, InvalidInput, PositionNotFound
-from registry.services.resolution import Resolution, Wish
+from registry.services.releasing.resolution import Resolution, Wish
 
 _QUERIES = load_queries("registry", "positions.sql")
-_RELEASE_QUERIES = load_queries("registry.services", "releases.sql")
+_RELEASE_QUERIES = load_queries("registry.services.releasing", "releases.sql")
 
 _CHANGEABLE: Final = {
     "size_usd": "numeric",

@@ -1,4 +1,4 @@
-"""The restore drill from the command line; see registry/services/drill.py for what it does.
+"""The restore drill from the command line; see registry/services/backups/drill.py for what it does.
 
 Exit codes: 0 the backup restores · 6 it does not, or not to the same · others as the verbs'.
 """
@@ -15,9 +15,9 @@ from types import FrameType
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.errors import ExitStatus, RegistryError
-from registry.services.checkpoint_store import CheckpointStore
-from registry.services.checkpoints import known_checkpoints
-from registry.services.drill import Plan, Step, rehearse_restore
+from registry.services.audit.checkpoint_store import CheckpointStore
+from registry.services.audit.checkpoints import known_checkpoints
+from registry.services.backups.drill import Plan, Step, rehearse_restore
 
 _INTERRUPTED = 130
 

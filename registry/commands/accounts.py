@@ -11,7 +11,7 @@ from registry.commands._verb import verb
 from registry.wording import counted
 
 if TYPE_CHECKING:
-    from registry.services.accounts import AccountService
+    from registry.services.changes.accounts import AccountService
 
 app = typer.Typer()
 
@@ -36,7 +36,7 @@ _EMPTY: dict[str, tuple[str, Any]] = {
 
 
 def _accounts(run: Run) -> "AccountService":
-    from registry.services.accounts import AccountService
+    from registry.services.changes.accounts import AccountService
 
     return AccountService(run.database)
 
@@ -137,7 +137,7 @@ def delete_account(
 ) -> None:
     """Delete an account and its credentials; the history keeps them, encrypted."""
     from registry.commands._changes import tell
-    from registry.services.reading import show_account
+    from registry.services.tables.reading import show_account
 
     invocation = run.invocation()
     if invocation.command_id is None:

@@ -16,7 +16,7 @@ from registry.wording import counted
 if TYPE_CHECKING:
     from registry.decisions.adoption import Decision, Problem
     from registry.encryption.keyring import MasterKeyring
-    from registry.services.adoption import Adoption
+    from registry.services.adoption.adoption import Adoption
 
 app = typer.Typer()
 
@@ -62,7 +62,7 @@ def adopt(
     from registry.commands._progress import progress_bar
     from registry.decisions.adoption import Judge
     from registry.errors import ExitStatus
-    from registry.services.adoption import AdoptionService
+    from registry.services.adoption.adoption import AdoptionService
     from registry.services.executor import Invocation
 
     actor = run.actor()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from registry.catalog.specification import ExchangeSpec
-    from registry.services.credentials import CredentialService
+    from registry.services.changes.credentials import CredentialService
 
 app = typer.Typer()
 
@@ -94,8 +94,8 @@ def replace_credential(run: Run, slot: Slot, new: NewCredential) -> None:
 
 def _store(run: Run, slot: Slot, new: NewCredential, mode: Literal["add", "replace"]) -> None:
     from registry.commands._changes import tell
-    from registry.services.credentials import CredentialInput, CredentialService, Mode
-    from registry.services.exchanges import exchange_specification
+    from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
+    from registry.services.changes.exchanges import exchange_specification
 
     invocation = run.invocation()
     keyring = run.keyring()  # before anybody types a secret in vain
@@ -178,7 +178,7 @@ def remove_credential(
     for_ever = " and destroy its secrets for ever" if destroy else ""
     run.confirm(f"Remove the credential of {slot}{for_ever}?", yes=yes)
     if destroy:
-        from registry.services.destruction import remove_and_destroy
+        from registry.services.changes.destruction import remove_and_destroy
 
         outcome = remove_and_destroy(
             run.database, slot.account, slot.name, run.invocation(), cascade=cascade
@@ -191,7 +191,7 @@ def remove_credential(
 
 
 def _credentials(run: Run) -> "CredentialService":
-    from registry.services.credentials import CredentialService
+    from registry.services.changes.credentials import CredentialService
 
     return CredentialService(run.database)
 

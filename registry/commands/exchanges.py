@@ -10,7 +10,7 @@ from registry.commands._verb import verb
 
 if TYPE_CHECKING:
     from registry.catalog.specification import FieldSpec
-    from registry.services.exchanges import KnownExchange
+    from registry.services.changes.exchanges import KnownExchange
 
 app = typer.Typer()
 
@@ -19,7 +19,7 @@ app = typer.Typer()
 @verb("exchanges")
 def exchanges(run: Run) -> None:
     """List the exchanges and the fields of their credentials."""
-    from registry.services.exchanges import list_exchanges
+    from registry.services.changes.exchanges import list_exchanges
 
     data = [_data(exchange) for exchange in list_exchanges(run.database)]
     run.output.result(data, lambda: _table(run.output, data))
@@ -89,8 +89,8 @@ def add_exchange(
 ) -> None:
     """Define an exchange that is not built in: what its credential consists of."""
     from registry.commands._changes import tell
-    from registry.services.exchanges import ExchangeDefinition
-    from registry.services.exchanges import add_exchange as define
+    from registry.services.changes.exchanges import ExchangeDefinition
+    from registry.services.changes.exchanges import add_exchange as define
 
     definition = ExchangeDefinition(
         exchange, display_name or exchange, [_field(text) for text in field or []], ccxt

@@ -13,8 +13,8 @@ from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.services.executor import Outcome
-    from registry.services.importing import EnvImport
-    from registry.services.importing_many import EnvFile
+    from registry.services.importing.env_files import EnvImport
+    from registry.services.importing.many import EnvFile
 
 app = typer.Typer()
 
@@ -57,9 +57,13 @@ def import_env(
 
 
 def _import_file(run: Run, account: str, env_file: Path, *, create: bool, cascade: bool) -> None:
-    from registry.services.credentials import CredentialService
-    from registry.services.exchanges import known_specifications
-    from registry.services.importing import find_credentials, held_exchanges, read_env_file
+    from registry.services.changes.credentials import CredentialService
+    from registry.services.changes.exchanges import known_specifications
+    from registry.services.importing.env_files import (
+        find_credentials,
+        held_exchanges,
+        read_env_file,
+    )
 
     invocation = run.invocation()
     keyring = run.keyring()
@@ -118,11 +122,11 @@ def _import_folder(run: Run, folder: Path, *, create: bool, cascade: bool, yes: 
     import functools
 
     from registry.errors import InvalidInput
-    from registry.services.exchanges import known_specifications
-    from registry.services.importing import held_exchanges
-    from registry.services.importing_many import check_all, chosen, survey, with_problems
-    from registry.services.reading import list_accounts
-    from registry.services.storing_several import SeveralAccounts
+    from registry.services.changes.exchanges import known_specifications
+    from registry.services.changes.storing_several import SeveralAccounts
+    from registry.services.importing.env_files import held_exchanges
+    from registry.services.importing.many import check_all, chosen, survey, with_problems
+    from registry.services.tables.reading import list_accounts
 
     invocation = run.invocation()
     if invocation.command_id is not None or invocation.expected_version is not None:
@@ -204,9 +208,9 @@ def import_config(
     """Import plain keys from the JSON of freqtrade, passivbot or hummingbot: all, or nothing."""
     from registry.commands._changes import events_of, sentence, tell_notes
     from registry.decisions.account import CreateAccount
-    from registry.services.credentials import CredentialService
-    from registry.services.exchanges import exchange_specifications
-    from registry.services.importing_config import choose, match_fields, read_config
+    from registry.services.changes.credentials import CredentialService
+    from registry.services.changes.exchanges import exchange_specifications
+    from registry.services.importing.config_files import choose, match_fields, read_config
 
     invocation = run.invocation()
     keyring = run.keyring()

@@ -13,7 +13,7 @@ from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.encryption.secret import Secret
-    from registry.services.rotation import Rotation
+    from registry.services.changes.rotation import Rotation
 
 app = typer.Typer()
 
@@ -94,7 +94,7 @@ def rotate_master_key(run: Run) -> None:
     """
     from registry.commands._progress import progress_bar
     from registry.errors import InvalidInput
-    from registry.services.rotation import rotate
+    from registry.services.changes.rotation import rotate
 
     invocation = run.invocation()
     if invocation.command_id is not None or invocation.expected_version is not None:
@@ -149,7 +149,7 @@ def destroy_secrets(
     """
     from registry.commands._changes import tell
     from registry.errors import InvalidInput
-    from registry.services.destruction import destroy_secrets as destroy
+    from registry.services.changes.destruction import destroy_secrets as destroy
 
     if bool(version) == old:
         raise InvalidInput("say which: --version N, or --old")

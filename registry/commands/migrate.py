@@ -13,7 +13,7 @@ from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.database.connection import Connection
-    from registry.services.schema import BroughtUp, Contents
+    from registry.services.schema.schema import BroughtUp, Contents
 
 app = typer.Typer()
 
@@ -76,8 +76,8 @@ def _status(run: Run, connection: "Connection") -> None:
 
 def _up(run: Run, connection: "Connection") -> None:
     from registry.commands._progress import stage_progress
-    from registry.services.rebuild_comparison import Watch
-    from registry.services.schema import bring_up
+    from registry.services.schema.schema import bring_up
+    from registry.services.tables.rebuild_comparison import Watch
 
     with stage_progress(run.output, "Replaying") as progress:
         result = bring_up(connection, run.invocation, Watch(progress))
@@ -118,8 +118,8 @@ def _tell_up(run: Run, result: "BroughtUp") -> None:
 
 def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
     from registry.commands._progress import stage_progress
-    from registry.services.rebuild_comparison import Watch
-    from registry.services.schema import contents, take_down
+    from registry.services.schema.schema import contents, take_down
+    from registry.services.tables.rebuild_comparison import Watch
 
     found = contents(connection)
     if found.down:
@@ -164,8 +164,8 @@ def _what_happens(found: "Contents") -> list[str]:
 def _rehearse(run: Run, connection: "Connection") -> None:
     from registry.commands._progress import stage_progress
     from registry.errors import ExitStatus
-    from registry.services.rebuild_comparison import Watch
-    from registry.services.rehearsal import rehearse
+    from registry.services.schema.rehearsal import rehearse
+    from registry.services.tables.rebuild_comparison import Watch
 
     with stage_progress(run.output, "Replaying a copy") as progress:
         result = rehearse(connection, run.invocation(), Watch(progress))
@@ -188,7 +188,7 @@ def _rehearse(run: Run, connection: "Connection") -> None:
 
 def _purge(run: Run, connection: "Connection", confirm: str | None) -> None:
     from registry.errors import ConfirmationNeeded
-    from registry.services.schema import purge
+    from registry.services.schema.schema import purge
 
     if confirm is None:
         if not sys.stdin.isatty():

@@ -34,7 +34,7 @@ def link_positions(
     """Say that an account owns positions."""
     from registry.commands._changes import tell
     from registry.errors import InvalidInput
-    from registry.services.positions import PositionService
+    from registry.services.changes.positions import PositionService
 
     if bool(position) == unowned:
         raise InvalidInput("say which positions: --position ID (may be repeated) or --unowned")
@@ -49,7 +49,7 @@ def unlink_positions(run: Run, account: AccountName, position: Positions = None)
     """Say that an account does not own positions any more."""
     from registry.commands._changes import tell
     from registry.errors import InvalidInput
-    from registry.services.positions import PositionService
+    from registry.services.changes.positions import PositionService
 
     if not position:
         raise InvalidInput("say which positions: --position ID (may be repeated)")
@@ -70,7 +70,7 @@ def list_positions(
     all_: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
 ) -> None:
     """List open positions with their account, symbol and exchanges."""
-    from registry.services import positions
+    from registry.services.changes import positions
 
     found = positions.list_positions(run.database, account, unowned=unowned, all_=all_)
 

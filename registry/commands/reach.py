@@ -10,7 +10,7 @@ from registry.commands._run import Run
 from registry.commands._verb import verb
 
 if TYPE_CHECKING:
-    from registry.services.reach import Reach
+    from registry.services.audit.reach import Reach
 
 app = typer.Typer()
 
@@ -26,7 +26,7 @@ def who_could_use(
     ] = None,
 ) -> None:
     """Show which accounts and roles could use a credential at a moment, and who received it."""
-    from registry.services.reach import could_use_at
+    from registry.services.audit.reach import could_use_at
     from registry.values import moment
 
     at_moment = None if at is None else moment(at, "--at")
@@ -49,7 +49,7 @@ def blast_radius(
     ] = None,
 ) -> None:
     """Show everybody that a leaked credential may have come from, or gone to."""
-    from registry.services.reach import blast_radius as reach_of
+    from registry.services.audit.reach import blast_radius as reach_of
     from registry.values import moment
 
     moment_since = None if since is None else moment(since, "--since")

@@ -36,12 +36,12 @@ _CREDENTIAL_COLUMNS = (
 @verb("list-accounts")
 def list_accounts(run: Run, as_of: AsOf = None) -> None:
     """List all accounts, as they are or as they were."""
-    from registry.services import reading
+    from registry.services.tables import reading
 
     if as_of is None:
         accounts = reading.list_accounts(run.database)
     else:
-        from registry.services import as_of as past
+        from registry.services.tables import as_of as past
 
         accounts = past.list_accounts(run.database, past.parse_moment(as_of, "--as-of"))
 
@@ -73,12 +73,12 @@ def list_accounts(run: Run, as_of: AsOf = None) -> None:
 @verb("show-account")
 def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
     """Show an account and its credentials (never their secrets), as it is or as it was."""
-    from registry.services import reading
+    from registry.services.tables import reading
 
     if as_of is None:
         found = reading.show_account(run.database, account)
     else:
-        from registry.services import as_of as past
+        from registry.services.tables import as_of as past
 
         found = past.show_account(run.database, account, past.parse_moment(as_of, "--as-of"))
 
@@ -121,7 +121,7 @@ def list_credentials(
 ) -> None:
     """List credentials (never their secrets)."""
     from registry.clock import now
-    from registry.services import reading
+    from registry.services.tables import reading
     from registry.values import duration
 
     until = None if due is None else now() + duration(due, "--due")

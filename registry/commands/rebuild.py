@@ -12,8 +12,8 @@ from registry.commands._verb import verb
 from registry.wording import counted
 
 if TYPE_CHECKING:
-    from registry.services.rebuild_comparison import Report
-    from registry.services.rebuild_repair import Rebuilt
+    from registry.services.tables.rebuild_comparison import Report
+    from registry.services.tables.rebuild_repair import Rebuilt
 
 app = typer.Typer()
 
@@ -38,8 +38,8 @@ def rebuild(
     """Compare the tables with the log and repair the rows that differ; --check only compares."""
     from registry.commands._progress import stage_progress
     from registry.errors import ExitStatus
-    from registry.services.rebuild import RebuildService
-    from registry.services.rebuild_comparison import Options, Watch
+    from registry.services.tables.rebuild import RebuildService
+    from registry.services.tables.rebuild_comparison import Options, Watch
 
     service = RebuildService(run.database, Options(workers=workers))
     with stage_progress(run.output, "Replaying") as progress:

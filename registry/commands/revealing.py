@@ -32,8 +32,8 @@ def reveal_credential(
     """
     from registry.errors import InvalidInput
     from registry.services.identity import host
-    from registry.services.releases import Caller, ReleaseService
-    from registry.services.resolution import Wish
+    from registry.services.releasing.releases import Caller, ReleaseService
+    from registry.services.releasing.resolution import Wish
 
     service = ReleaseService(run.database, run.keyring())
     names = list(service.specification(exchange).fields)

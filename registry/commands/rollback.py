@@ -13,7 +13,7 @@ from registry.commands._verb import verb
 from registry.wording import counted
 
 if TYPE_CHECKING:
-    from registry.services.rollback import Preview
+    from registry.services.tables.rollback import Preview
 
 app = typer.Typer()
 
@@ -38,8 +38,8 @@ def rollback(
 ) -> None:
     """Undo what happened to accounts since; the history grows, and this can be undone too."""
     from registry.commands._changes import events_of, sentence
-    from registry.services.as_of import parse_moment
-    from registry.services.rollback import Rollback, RollbackService
+    from registry.services.tables.as_of import parse_moment
+    from registry.services.tables.rollback import Rollback, RollbackService
 
     invocation = run.invocation()
     service = RollbackService(run.database)

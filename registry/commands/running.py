@@ -12,8 +12,8 @@ from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.catalog.specification import ExchangeSpec
-    from registry.services.program_environment import PassedOn
-    from registry.services.releases import Releases
+    from registry.services.releasing.program_environment import PassedOn
+    from registry.services.releasing.releases import Releases
 
 app = typer.Typer()
 
@@ -77,8 +77,8 @@ def run_command(
     the variables of the system (PATH, HOME, LANG, PYTHONPATH and such) and those that
     --pass-env names.
     """
-    from registry.services import launching
-    from registry.services.program_environment import Wanted
+    from registry.services.releasing import launching
+    from registry.services.releasing.program_environment import Wanted
 
     program = launching.find_program(command[0])
     wanted = Wanted.of(pass_env or ())
@@ -102,10 +102,10 @@ def _release(
     run: Run, wanted: Credentials, program: str
 ) -> "tuple[Releases, dict[str, ExchangeSpec]]":
     """The credentials, and the specification of each one's exchange."""
-    from registry.services import one_process
     from registry.services.identity import host
-    from registry.services.releases import Caller, ReleaseService
-    from registry.services.resolution import Wish
+    from registry.services.releasing import one_process
+    from registry.services.releasing.releases import Caller, ReleaseService
+    from registry.services.releasing.resolution import Wish
 
     actor = run.actor()
     service = ReleaseService(run.database, run.keyring())

@@ -18,7 +18,7 @@ from registry.commands._verb import verb
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from registry.services.resolution import Resolution
+    from registry.services.releasing.resolution import Resolution
 
 app = typer.Typer()
 
@@ -46,7 +46,7 @@ def share(
 ) -> None:
     """Let an account use another's credential; again with another --type changes it."""
     from registry.commands._changes import tell
-    from registry.services.sharing import SharingService
+    from registry.services.changes.sharing import SharingService
 
     service = SharingService(run.database)
     outcome = service.share(borrower, lender, exchange, sharing_type, run.invocation())
@@ -60,7 +60,7 @@ def share(
 def unshare(run: Run, borrower: Borrower, exchange: ExchangeName) -> None:
     """End what an account borrows for an exchange."""
     from registry.commands._changes import tell
-    from registry.services.sharing import SharingService
+    from registry.services.changes.sharing import SharingService
 
     outcome = SharingService(run.database).unshare(borrower, exchange, run.invocation())
     done = f"ended what {borrower} borrows for {exchange}"
@@ -71,7 +71,7 @@ def unshare(run: Run, borrower: Borrower, exchange: ExchangeName) -> None:
 @verb("list-shares")
 def list_shares(run: Run, account: OptionalAccount = None, exchange: ExchangeOption = None) -> None:
     """List who borrows from whom; of one account, as borrower or lender, or all."""
-    from registry.services import sharing
+    from registry.services.changes import sharing
 
     found = sharing.list_shares(run.database, account, exchange)
 
@@ -118,8 +118,8 @@ def resolve(
     lender: LenderOption = None,
 ) -> None:
     """Show which credential an account would use, and why; nothing is released."""
-    from registry.services.resolution import Wish
-    from registry.services.resolution import resolve as resolved
+    from registry.services.releasing.resolution import Wish
+    from registry.services.releasing.resolution import resolve as resolved
 
     wish = Wish(subaccount=subaccount, access=access, lender=lender)
     found = resolved(run.database, account, exchange, wish)
@@ -164,7 +164,7 @@ def _resolution(found: "Resolution") -> dict[str, Any]:
 def grant_access(run: Run, account: AccountName, role: Role) -> None:
     """Let a login role of the database use an account; it becomes a bot if it is none."""
     from registry.commands._changes import tell
-    from registry.services.access import AccessService
+    from registry.services.changes.access import AccessService
 
     outcome = AccessService(run.database).grant(account, role, run.invocation())
     tell(run, outcome, f"let the role {role} use account {account}", account=account, role=role)
@@ -175,7 +175,7 @@ def grant_access(run: Run, account: AccountName, role: Role) -> None:
 def revoke_access(run: Run, account: AccountName, role: Role) -> None:
     """Take an account from a login role."""
     from registry.commands._changes import tell
-    from registry.services.access import AccessService
+    from registry.services.changes.access import AccessService
 
     outcome = AccessService(run.database).revoke(account, role, run.invocation())
     done = f"took account {account} from the role {role}"
@@ -186,7 +186,7 @@ def revoke_access(run: Run, account: AccountName, role: Role) -> None:
 @verb("list-access")
 def list_access(run: Run, account: OptionalAccount = None) -> None:
     """List which login roles may use an account, or all accounts."""
-    from registry.services import access
+    from registry.services.changes import access
 
     found = access.list_access(run.database, account)
 

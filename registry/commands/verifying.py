@@ -14,7 +14,7 @@ from registry.wording import counted
 
 if TYPE_CHECKING:
     from registry.proofs.bundle import ProvenEvents
-    from registry.services.verification import Verdict
+    from registry.services.audit.verification import Verdict
 
 app = typer.Typer()
 
@@ -61,10 +61,10 @@ def verify(
     from registry.commands._progress import progress_bar
     from registry.database.target import Target
     from registry.errors import ExitStatus
-    from registry.services.checkpoint_store import CheckpointStore
-    from registry.services.checkpoints import known_checkpoints
-    from registry.services.verification import Extent, default_processes
-    from registry.services.verification import verify as verify_all
+    from registry.services.audit.checkpoint_store import CheckpointStore
+    from registry.services.audit.checkpoints import known_checkpoints
+    from registry.services.audit.verification import Extent, default_processes
+    from registry.services.audit.verification import verify as verify_all
 
     extent = Extent(
         against=known_checkpoints(CheckpointStore(), against, key),
@@ -123,7 +123,7 @@ def generate_checkpoint_key(
     """Make the key that signs checkpoints; prints the public key, which auditors need."""
     import socket
 
-    from registry.services.checkpoint_store import CheckpointStore
+    from registry.services.audit.checkpoint_store import CheckpointStore
 
     store = CheckpointStore()
     verifier = store.generate(origin or f"{socket.gethostname()}/account-registry")
@@ -150,8 +150,8 @@ def checkpoint(
 
     Refuses if the log is not a continuation of the last checkpoint.
     """
-    from registry.services.checkpoint_store import CheckpointStore
-    from registry.services.checkpoints import sign_checkpoint
+    from registry.services.audit.checkpoint_store import CheckpointStore
+    from registry.services.audit.checkpoints import sign_checkpoint
 
     signed, note = sign_checkpoint(run.database, CheckpointStore(), append)
     data = {
@@ -203,10 +203,10 @@ def prove(
     """
     import json
 
-    from registry.services.checkpoint_store import CheckpointStore
-    from registry.services.checkpoints import covering_note
-    from registry.services.credentials import SlotName
-    from registry.services.proving import prove_credential, prove_event
+    from registry.services.audit.checkpoint_store import CheckpointStore
+    from registry.services.audit.checkpoints import covering_note
+    from registry.services.audit.proving import prove_credential, prove_event
+    from registry.services.changes.credentials import SlotName
 
     store = CheckpointStore()
     verifier = store.verifier(key)
@@ -236,7 +236,7 @@ def verify_proof(
 ) -> None:
     """Check a proof with the public key only: needs no database and no network."""
     from registry.proofs.bundle import verify_bundle
-    from registry.services.checkpoint_store import CheckpointStore
+    from registry.services.audit.checkpoint_store import CheckpointStore
     from registry.values import parse_json, text_of_file
 
     verifier = CheckpointStore().verifier(key)

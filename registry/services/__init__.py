@@ -3,18 +3,18 @@
 House rules: a service takes values and gives values; it never prints, asks or exits. A
 change is one `Task` for the executor; what is only read needs nothing but SQL.
 
-The modules, by what they are for (a module beside another of the same first word is a part
-of it):
+The packages, each of which may use those below it (an import contract keeps it so):
 
-- every command: `executor`, `account_tasks`, `vault` (seals), `lookup` (names to ids)
-- accounts, credentials, sharing: `accounts`, `credentials`, `destruction`, `sharing`,
-  `lending`, `access`, `exchanges`, `positions`
-- secrets that leave: `resolution` (which one, and why), `releases`, `fallback`,
-  `launching`, `program_environment`, `one_process` (warns of a second one)
-- what comes from elsewhere: `importing…`, `storing_several`, `adoption…`
-- what is only read: `reading`, `as_of`, `history`, `moments`, `reach`, `health`
-- tables and schema: `rebuild…`, `rollback`, `schema`, `rehearsal`
-- proof: `verification`, `verify_worker`, `drift`, `unnamed_keys`, `checkpoints`,
-  `checkpoint_store`, `proving`
-- keys and backups: `rotation`, `drill`, `table_comparison`, `schema_comparison`
+- `backups`    the restore drill: whether a backup brings everything back
+- `audit`      what happened, who could use what; verification, checkpoints, proofs
+- `schema`     migrating up and down, and the rehearsal of both
+- `adoption`   tables that a bot wrote itself become the registry's
+- `releasing`  secrets that leave: which credential, why, to whom, and how they get there
+- `importing`  credentials from env files and from configurations of other programs
+- `changes`    changes of accounts, credentials, keys and sharing, one command each
+- `tables`     reading the tables, now or as of a moment; rebuild and rollback
+
+Beside them, what all of these need: `executor` carries a command out, `account_tasks` is what
+commands about one account share, `vault` seals, `lookup` finds ids by names. `health` is what
+`doctor` asks.
 """

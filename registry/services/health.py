@@ -16,10 +16,10 @@ from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
-from registry.services.adoption_state import PENDING, adoption_pending
-from registry.services.guards import missing_guards
+from registry.services.audit.guards import missing_guards
+from registry.services.audit.unnamed_keys import HINT, unnamed_keys
 from registry.services.privileges import may_read_tokens
-from registry.services.unnamed_keys import HINT, unnamed_keys
+from registry.services.tables.adoption_state import PENDING, adoption_pending
 from registry.services.vault import FINGERPRINT_KEY_ID
 from registry.wording import counted
 

@@ -15,7 +15,7 @@ from harness import Target, options, own_server, report, take_turns
 from registry.database.connection import SingleConnection
 from registry.database.target import Target as Database
 from registry.decisions.account import CreateAccount
-from registry.services.accounts import AccountService
+from registry.services.changes.accounts import AccountService
 from registry.services.executor import Invocation
 
 _ONE_QUERY: Final = (

@@ -19,7 +19,7 @@ from harness import Client, Step, Target, options, own_server, rate, report, tak
 from registry.database.connection import SingleConnection
 from registry.database.target import Target as Database
 from registry.decisions.account import CreateAccount, UpdateAccount
-from registry.services.accounts import AccountService
+from registry.services.changes.accounts import AccountService
 from registry.services.executor import Invocation
 
 CLIENTS: Final = 16

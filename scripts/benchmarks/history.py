@@ -18,9 +18,9 @@ from registry.database.connection import SingleConnection
 from registry.database.target import Target as Database
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.log.bulk import Append, append_in_bulk
-from registry.services.accounts import AccountService
+from registry.services.audit.history import HistoryFilter, history
+from registry.services.changes.accounts import AccountService
 from registry.services.executor import Invocation
-from registry.services.history import HistoryFilter, history
 
 ACCOUNT: Final = "measured"
 CHANGES: Final = 50

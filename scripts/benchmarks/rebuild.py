@@ -29,7 +29,7 @@ from registry.database.connection import SingleConnection
 from registry.database.target import Target as Database
 from registry.events.stored import StoredEvent
 from registry.services.executor import Invocation
-from registry.services.rebuild import RebuildService
+from registry.services.tables.rebuild import RebuildService
 
 TARGETS: Final = [
     Target("rebuild of damaged tables", "COPY binary", most=4),

@@ -27,12 +27,12 @@ from registry.database.target import Target as Database
 from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.sealing import DataKey, Place
-from registry.services.accounts import AccountService
-from registry.services.credentials import CredentialInput, CredentialService, SlotName
+from registry.services.changes.accounts import AccountService
+from registry.services.changes.credentials import CredentialInput, CredentialService, SlotName
+from registry.services.changes.sharing import SharingService
 from registry.services.executor import Invocation
-from registry.services.releases import Caller, ReleaseService
-from registry.services.resolution import Wish, resolve
-from registry.services.sharing import SharingService
+from registry.services.releasing.releases import Caller, ReleaseService
+from registry.services.releasing.resolution import Wish, resolve
 
 TARGETS: Final = [
     Target("load", "floor of load", most=2.5),

@@ -23,7 +23,7 @@ from registry.database.migrator import Migrator
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RebuildRunning, RegistryError
-from registry.services.rebuild import RebuildService
+from registry.services.tables.rebuild import RebuildService
 
 Connection = psycopg.Connection[Any]
 

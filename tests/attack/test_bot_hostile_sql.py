@@ -15,9 +15,9 @@ from support.world import BY, CALLER, World
 from registry.database.connection import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
-from registry.services.credentials import Mode, SlotName
-from registry.services.releases import ReleaseService
-from registry.services.resolution import Wish, resolve
+from registry.services.changes.credentials import Mode, SlotName
+from registry.services.releasing.releases import ReleaseService
+from registry.services.releasing.resolution import Wish, resolve
 
 Connection = psycopg.Connection[Any]
 

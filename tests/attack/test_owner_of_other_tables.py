@@ -17,7 +17,7 @@ from support.world import BY, World
 
 from registry.database.connection import SingleConnection
 from registry.database.target import Target
-from registry.services.positions import PositionService
+from registry.services.changes.positions import PositionService
 
 Connection = psycopg.Connection[Any]
 

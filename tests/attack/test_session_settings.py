@@ -14,7 +14,7 @@ from support.world import BY, World
 
 from registry.database.target import Target
 from registry.encryption.sealing import DataKey, Place
-from registry.services.verification import Extent, verify
+from registry.services.audit.verification import Extent, verify
 
 Connection = psycopg.Connection[Any]
 

@@ -15,9 +15,9 @@ from support.world import CALLER, World
 
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.errors import CannotDecrypt, MasterKeyWrong, RegistryError
-from registry.services.credentials import Mode
-from registry.services.releases import ReleaseService
-from registry.services.resolution import Wish
+from registry.services.changes.credentials import Mode
+from registry.services.releasing.releases import ReleaseService
+from registry.services.releasing.resolution import Wish
 
 Connection = psycopg.Connection[Any]
 Swap = Callable[[str], None]

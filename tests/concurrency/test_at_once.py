@@ -16,8 +16,8 @@ from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import AccountExists, CredentialExists, RegistryError
 from registry.log.ids import new_id
-from registry.services.accounts import AccountService
-from registry.services.credentials import CredentialInput, CredentialService, SlotName
+from registry.services.changes.accounts import AccountService
+from registry.services.changes.credentials import CredentialInput, CredentialService, SlotName
 from registry.services.executor import Invocation, Outcome
 
 CLIENTS = 6

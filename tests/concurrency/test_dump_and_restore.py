@@ -12,7 +12,7 @@ from registry.database.connection import SingleConnection, open_registry
 from registry.database.programs import programs_for
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount
-from registry.services.accounts import AccountService
+from registry.services.changes.accounts import AccountService
 from registry.services.executor import Invocation
 
 _TABLES = ("accounts", "account_exchange_credentials", "credential_data_keys", "audit_events")

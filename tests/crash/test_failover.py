@@ -13,7 +13,7 @@ from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.loader import CredentialLoader
 from registry.services.executor import Invocation
-from registry.services.resolution import Wish
+from registry.services.releasing.resolution import Wish
 
 pytestmark = pytest.mark.slow
 

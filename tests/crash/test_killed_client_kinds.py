@@ -15,8 +15,8 @@ from registry.database.connection import Database, SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring
-from registry.services.accounts import AccountService
-from registry.services.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.accounts import AccountService
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.executor import Invocation, Outcome
 
 # A fork copies one thread only; the child uses nothing of the others.

@@ -19,7 +19,7 @@ from support.registry_tables import contents, unguarded
 from registry.database.connection import SingleConnection
 from registry.database.target import Target
 from registry.services.executor import Invocation
-from registry.services.rebuild import RebuildService
+from registry.services.tables.rebuild import RebuildService
 
 pytestmark = pytest.mark.slow
 

@@ -31,10 +31,10 @@ from registry.errors import (
     RegistryError,
 )
 from registry.loader import CredentialLoader
-from registry.services.accounts import AccountService
-from registry.services.adoption import Adoption, AdoptionService
+from registry.services.adoption.adoption import Adoption, AdoptionService
+from registry.services.changes.accounts import AccountService
 from registry.services.executor import Invocation
-from registry.services.rebuild import RebuildService
+from registry.services.tables.rebuild import RebuildService
 
 BY = Invocation(actor="owner@host", reason="moving in")
 DRY = Invocation(actor="owner@host", dry_run=True)

@@ -5,7 +5,7 @@ import pytest
 from registry.database.connection import SingleConnection
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.errors import AccountExists
-from registry.services.accounts import AccountService
+from registry.services.changes.accounts import AccountService
 from registry.services.executor import Invocation
 
 OFTEN = 12

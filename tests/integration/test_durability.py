@@ -15,7 +15,7 @@ from registry.database.durability import (
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.log.ids import new_id
 from registry.services import executor
-from registry.services.accounts import AccountService
+from registry.services.changes.accounts import AccountService
 from registry.services.executor import Invocation
 
 Connection = psycopg.Connection[Any]

@@ -26,7 +26,7 @@ from registry.errors import (
 )
 from registry.log.ids import new_id
 from registry.services.account_tasks import RuleTask
-from registry.services.accounts import AccountService
+from registry.services.changes.accounts import AccountService
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 
 ME = Invocation(actor="tester@host")

@@ -17,8 +17,8 @@ from support.cli import CommandLine
 from registry.database.connection import SingleConnection
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.errors import MasterKeyWrong
+from registry.services.changes.rotation import rotate
 from registry.services.executor import Invocation
-from registry.services.rotation import rotate
 
 ASTER = {"api_key": "aster-api-key-1", "secret_key": "aster-secret-1"}
 

@@ -17,7 +17,7 @@ from rich.pretty import pretty_repr
 from support.bots import LoginRole
 from support.world import BY, World
 
-import registry.services.releases
+import registry.services.releasing.releases
 from registry import errors
 from registry.database.connection import Connection
 from registry.encryption.keyring import MasterKeyring, generate_master_key
@@ -27,8 +27,8 @@ from registry.loader import (
     DatabaseCredentialLoader,
     EnvironmentFallback,
 )
-from registry.services import one_process
-from registry.services.credentials import Mode, SlotName
+from registry.services.changes.credentials import Mode, SlotName
+from registry.services.releasing import one_process
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_change_between_request_and_collection_gives_what_holds_then(
     world: World, loader: CredentialLoader, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     world.account("main_bot", "aster", "backpack")
-    collect = registry.services.releases._sealed
+    collect = registry.services.releasing.releases._sealed
     changes = [change]
 
     def after_a_change(connection: Connection, release_id: uuid.UUID) -> Any:
@@ -161,7 +161,7 @@ def test_a_change_between_request_and_collection_gives_what_holds_then(
                 world.credentials.deactivate("main_bot", SlotName("aster"), BY)
         return collect(connection, release_id)
 
-    monkeypatch.setattr(registry.services.releases, "_sealed", after_a_change)
+    monkeypatch.setattr(registry.services.releasing.releases, "_sealed", after_a_change)
     loaded = loader.load_account_credentials("main_bot")
     assert loaded["backpack"]["secret_key"] == "main_bot-backpack-secret"
     if change == "replace":

@@ -11,8 +11,8 @@ from support.registry_tables import add_positions, contents, unguarded
 from registry.database.connection import SingleConnection
 from registry.errors import LogContradictsItself, RebuildRunning
 from registry.services.executor import Invocation
-from registry.services.rebuild import RebuildService
-from registry.services.rebuild_comparison import Options, Report, Watch
+from registry.services.tables.rebuild import RebuildService
+from registry.services.tables.rebuild_comparison import Options, Report, Watch
 
 Connection = psycopg.Connection[Any]
 ACCOUNTS = 30
@@ -177,7 +177,7 @@ def test_events_that_come_during_a_rebuild_are_followed(
     database: SingleConnection, rebuilt: Connection, invocation: Invocation, database_url: str
 ) -> None:
     from registry.database.target import Target
-    from registry.services.accounts import AccountService, CreateAccount, UpdateAccount
+    from registry.services.changes.accounts import AccountService, CreateAccount, UpdateAccount
 
     with unguarded(rebuilt):
         rebuilt.execute("UPDATE public.accounts SET description = 'x'")

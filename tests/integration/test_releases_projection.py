@@ -12,9 +12,9 @@ from projections.memory_sink import Rows, apply_to_memory
 from projections.rows import Table
 from registry.events.codec import parse
 from registry.log.reading import events_of
-from registry.services.credentials import SlotName
-from registry.services.releases import ReleaseService
-from registry.services.resolution import Wish
+from registry.services.changes.credentials import SlotName
+from registry.services.releasing.releases import ReleaseService
+from registry.services.releasing.resolution import Wish
 
 EVENTS = """SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
     (e.occurred_at AT TIME ZONE 'UTC')::text, e.data::text

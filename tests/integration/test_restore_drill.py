@@ -31,10 +31,18 @@ from registry.decisions.account import UpdateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.secret import Secret
 from registry.errors import DatabaseNotEmpty, MissingProgram, PermissionDenied, ProgramFailed
-from registry.services.accounts import AccountService
-from registry.services.drill import Copy, Plan, Step, Steps, examine, opened, rehearse_restore
+from registry.services.backups.drill import (
+    Copy,
+    Plan,
+    Step,
+    Steps,
+    examine,
+    opened,
+    rehearse_restore,
+)
+from registry.services.backups.schema_comparison import read_schema
+from registry.services.changes.accounts import AccountService
 from registry.services.executor import Invocation
-from registry.services.schema_comparison import read_schema
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "restore_drill.py"
 ALL = ["dump", "restore", "verify", "rebuild --check", "schema", "rows", "keys"]

@@ -14,10 +14,10 @@ from registry.database.connection import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount
 from registry.events.sharing import SharingType
-from registry.services.credentials import Mode, SlotName
-from registry.services.releases import Caller, ReleaseService
-from registry.services.resolution import Access, Wish, resolve
-from registry.services.sharing import list_shares
+from registry.services.changes.credentials import Mode, SlotName
+from registry.services.changes.sharing import list_shares
+from registry.services.releasing.releases import Caller, ReleaseService
+from registry.services.releasing.resolution import Access, Wish, resolve
 
 Connection = psycopg.Connection[Any]
 

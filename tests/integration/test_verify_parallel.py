@@ -12,7 +12,7 @@ import pytest
 from registry.database.connection import SingleConnection
 from registry.database.target import Target
 from registry.log.chunk import CHUNK
-from registry.services.verification import Extent, verify
+from registry.services.audit.verification import Extent, verify
 
 BENCHMARKS = str(Path(__file__).resolve().parents[2] / "scripts" / "benchmarks")
 EVENTS = 2 * CHUNK + 1000

@@ -19,8 +19,8 @@ from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
-from registry.services.accounts import AccountService
-from registry.services.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.accounts import AccountService
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.executor import Invocation, Outcome
 
 Place = tuple[str, int | None, str]

@@ -12,7 +12,7 @@ from support.cli import CommandLine
 from registry.catalog.catalog import built_in_exchanges
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
-from registry.services.importing import find_credentials
+from registry.services.importing.env_files import find_credentials
 from registry.values import account_name, parse_json, parse_metadata
 
 # Half characters and control characters too.

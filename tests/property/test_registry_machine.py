@@ -26,14 +26,14 @@ from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.sealing import DataKey, Place
 from registry.errors import RegistryError
-from registry.services.accounts import AccountService
-from registry.services.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.accounts import AccountService
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.positions import PositionService
 from registry.services.executor import Invocation
-from registry.services.positions import PositionService
-from registry.services.rebuild import RebuildService
-from registry.services.rebuild_comparison import Options
-from registry.services.rollback import Rollback, RollbackService
-from registry.services.schema import bring_up, take_down
+from registry.services.schema.schema import bring_up, take_down
+from registry.services.tables.rebuild import RebuildService
+from registry.services.tables.rebuild_comparison import Options
+from registry.services.tables.rollback import Rollback, RollbackService
 
 pytestmark = pytest.mark.slow
 

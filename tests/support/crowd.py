@@ -32,11 +32,11 @@ from registry.encryption.secret import Secret
 from registry.errors import LimitReached, RegistryError
 from registry.loader import CredentialLoader
 from registry.positions import FundingArbPositionManager
+from registry.services.audit.verification import Extent, verify
+from registry.services.changes.rotation import rotate
 from registry.services.executor import Invocation
-from registry.services.rebuild import RebuildService
-from registry.services.resolution import Wish
-from registry.services.rotation import rotate
-from registry.services.verification import Extent, verify
+from registry.services.releasing.resolution import Wish
+from registry.services.tables.rebuild import RebuildService
 from support import load
 from support.bots import login_role
 from support.promises import applied_commands, broken_promises, read

@@ -30,8 +30,8 @@ from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import DatabaseUnavailable, RegistryError
 from registry.services import executor
-from registry.services.accounts import AccountService
-from registry.services.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.accounts import AccountService
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.executor import Invocation, Outcome
 
 SHARED: Final = tuple(f"shared-{number}" for number in range(4))

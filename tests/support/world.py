@@ -9,12 +9,12 @@ from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring
 from registry.events.credential import Permission
 from registry.events.sharing import SharingType
-from registry.services.access import AccessService
-from registry.services.accounts import AccountService
-from registry.services.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.access import AccessService
+from registry.services.changes.accounts import AccountService
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.sharing import SharingService
 from registry.services.executor import Invocation
-from registry.services.releases import Caller
-from registry.services.sharing import SharingService
+from registry.services.releasing.releases import Caller
 
 BY = Invocation(actor="tester@host")
 CALLER = Caller(actor="bot@host", host="host", purpose="test")

@@ -8,7 +8,12 @@ from support.credentials import ENV_FILE, FIELDS
 from registry.catalog.catalog import built_in_exchanges
 from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential, InvalidInput, NothingToImport
-from registry.services.importing import MAX_FILE, EnvImport, find_credentials, read_env_file
+from registry.services.importing.env_files import (
+    MAX_FILE,
+    EnvImport,
+    find_credentials,
+    read_env_file,
+)
 
 SPECS = list(built_in_exchanges().values())
 

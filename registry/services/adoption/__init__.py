@@ -1,0 +1,1 @@
+"""Tables that a bot wrote itself become the registry's."""

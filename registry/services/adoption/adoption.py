@@ -1,0 +1,453 @@
+"""Takes the rows of the tables from before the registry into the log.
+
+All of it is one transaction: the rows are read in batches, in the order of the accounts, and
+become events and sealed fields; at the end the tables become what follows from the events.
+A dry run does the same and rolls back.
+"""
+
+import contextlib
+import functools
+import itertools
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any, Final, NamedTuple, TypeVar
+
+import psycopg
+
+from projections import TABLES, project
+from projections.accounts import TABLE as ACCOUNTS
+from projections.credentials import TABLE as CREDENTIALS
+from projections.merge import fill_table, make_shadow, update_in_place
+from projections.rows import Insert, Table
+from projections.sharing import TABLE as SHARING
+from projections.text_rows import line_of
+from registry.clock import now
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.decisions.adoption import LEAVE_OUT, POSITIONS, Judge
+from registry.decisions.adoption_accounts import LegacyAccount, adopt_account
+from registry.decisions.adoption_credentials import (
+    AdoptedCredential,
+    LegacyCredential,
+    adopt_credentials,
+)
+from registry.decisions.adoption_sharing import LegacyShare, adopt_share, unlinked
+from registry.decisions.position import parts
+from registry.encryption.keyring import MasterKeyring
+from registry.encryption.sealing import Place
+from registry.encryption.secret import Secret
+from registry.errors import InvalidInput
+from registry.events.base import EventModel
+from registry.events.credential import CredentialAdded
+from registry.events.position import PositionsLinked
+from registry.events.registry import AdoptedTable, AdoptionDecision, LegacyAdopted
+from registry.events.stored import Stream
+from registry.log.append import NewEvent
+from registry.log.ids import REGISTRY_STREAM
+from registry.services.adoption.log import AdoptionLog
+from registry.services.executor import Invocation
+from registry.services.tables.adoption_state import adoption_pending
+from registry.services.tables.rebuild_lock import rebuild_lock
+from registry.services.vault import Vault, send_registry_key
+from registry.wording import counted
+
+_QUERIES = load_queries("registry.services.adoption", "adoption.sql")
+_ACCOUNTS_AT_A_TIME: Final = 500
+_BLOCK: Final = 1 << 20
+
+Progress = Callable[[int, int], None]
+_Result = TypeVar("_Result")
+
+
+class _Stopwatch:
+    """Measures what calls take of the processor."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
+        started = time.thread_time()
+        result = work(*arguments)
+        self.seconds += time.thread_time() - started
+        return result
+
+
+class _Links(NamedTuple):
+    account_id: uuid.UUID
+    positions: list[uuid.UUID]
+    version: int
+
+
+class _Groups:
+    """Credentials in the order of their accounts, to be taken account by account."""
+
+    def __init__(self, rows: Iterator[LegacyCredential]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
+
+    def before(self, account_id: str) -> list[LegacyCredential]:
+        """Those of accounts before this one that have not been taken: no such account exists."""
+        return self._take(lambda row: row.account_id < account_id)
+
+    def of(self, account_id: str) -> list[LegacyCredential]:
+        """Those of this account."""
+        return self._take(lambda row: row.account_id == account_id)
+
+    def rest(self) -> list[LegacyCredential]:
+        """Those that are left."""
+        return self._take(lambda _: True)
+
+    def _take(self, wanted: Callable[[LegacyCredential], bool]) -> list[LegacyCredential]:
+        taken = []
+        while self._next is not None and wanted(self._next):
+            taken.append(self._next)
+            self._next = next(self._rows, None)
+        return taken
+
+
+def _ignore(*_: Any) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Where the time went, in seconds by the clock or (as said) of this process's processor."""
+
+    total: float = 0.0
+    processor: float = 0.0
+    """All that this process computed itself; the server's part is not in it."""
+    cryptography: float = 0.0
+    """Of the processor: opening and sealing."""
+    appending: float = 0.0
+    tables: float = 0.0
+
+
+@dataclass(slots=True)
+class Adoption:
+    """What an adoption did, or would do."""
+
+    found: bool = False
+    """Whether there was anything to adopt."""
+    done: bool = False
+    """Whether it happened."""
+    adopted: Counter[str] = field(default_factory=Counter)
+    """Table -> rows."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    judge: Judge = field(default_factory=Judge)
+    own_columns: list[str] = field(default_factory=list)
+    """Columns that the registry does not know; they stay as they are."""
+    position: int | None = None
+    """Where the log says so."""
+    spent: Spent = field(default_factory=Spent)
+
+
+class AdoptionService:
+    """Adopts the legacy tables of one database."""
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: MasterKeyring,
+        legacy_keyrings: Sequence[MasterKeyring] = (),
+    ) -> None:
+        """Takes the keys that seal from now on, and others that open what is there."""
+        self._database = database
+        self._keyring = keyring
+        self._opening = [keyring, *legacy_keyrings]
+
+    def adopt(
+        self, invocation: Invocation, judge: Judge | None = None, progress: Progress = _ignore
+    ) -> Adoption:
+        """Adopts all rows, or none as long as something is undecided.
+
+        Raises:
+            InvalidInput: a decision does not fit, or is about what is no problem.
+            MasterKeyWrong: the registry was set up with another master key.
+            RebuildRunning: a rebuild or another adoption is at work.
+        """
+        result = Adoption(judge=judge or Judge())
+        with self._database.connection() as connection, rebuild_lock(connection):
+            if not adoption_pending(connection):
+                return result
+            result.found = True
+            started = time.monotonic(), time.process_time()
+            with registry_errors(connection), connection.transaction():
+                run = _Run(connection, self._keyring, self._opening, invocation, result)
+                run.adopt_all(progress)
+                result.done = not result.judge.undecided and not invocation.dry_run
+                result.spent = run.spent(*started)
+                if not result.done:
+                    raise psycopg.Rollback
+        return result
+
+
+class _Run:
+    """One adoption, within its transaction."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        keyring: MasterKeyring,
+        opening: Sequence[MasterKeyring],
+        invocation: Invocation,
+        result: Adoption,
+    ) -> None:
+        self._connection = connection
+        self._keyrings = opening
+        self._invocation = invocation
+        self._result = result
+        self._judge = result.judge
+        self._time = now()
+        self._log = AdoptionLog(connection, invocation)
+        self._vault = Vault(keyring, send_registry_key(connection))
+        self._names: set[str] = set()
+        self._spools: dict[str, IO[bytes]] = {}
+        self._cryptography = _Stopwatch()
+        self._tables = 0.0
+
+    def adopt_all(self, progress: Progress) -> None:
+        with contextlib.ExitStack() as stack:
+            for table in (ACCOUNTS, CREDENTIALS, SHARING):
+                self._spools[table.name] = stack.enter_context(tempfile.TemporaryFile())
+            self._find_own_columns()
+            self._accounts(progress)
+            with self._timing_tables():
+                self._change_tables(ACCOUNTS, CREDENTIALS)
+            self._shares()
+            self._positions()
+            with self._timing_tables():
+                self._finish()
+
+    def spent(self, started: float, processor: float) -> Spent:
+        return Spent(
+            total=time.monotonic() - started,
+            processor=time.process_time() - processor,
+            cryptography=self._cryptography.seconds,
+            appending=self._log.seconds,
+            tables=self._tables,
+        )
+
+    @property
+    def _writing(self) -> bool:
+        # As soon as something is undecided nothing will be written: only look on.
+        return not self._judge.undecided
+
+    # ------------------------------------------------------------ accounts and credentials
+
+    def _accounts(self, progress: Progress) -> None:
+        accounts, credentials = self._connection.execute(_QUERIES["counts"]).fetchone() or (0, 0)
+        passed = 0
+        rows = self._stream("accounts", LegacyAccount)
+        held = _Groups(self._stream("credentials", LegacyCredential))
+        for number, account in enumerate(rows, start=1):
+            self._orphans(held.before(account.id))
+            own = held.of(account.id)
+            self._account(account, own)
+            passed += 1 + len(own)
+            if number % _ACCOUNTS_AT_A_TIME == 0:
+                self._flush()
+                progress(passed, accounts + credentials)
+        self._orphans(held.rest())
+        self._flush()
+        progress(passed, accounts + credentials)
+
+    def _account(self, row: LegacyAccount, held: Sequence[LegacyCredential]) -> None:
+        created = adopt_account(row, self._judge, self._is_free)
+        adopted = adopt_credentials(held, self._judge, self._open)
+        if created is None or not self._writing:
+            return
+        self._names.add(created.account_name)
+        self._result.adopted[ACCOUNTS.name] += 1
+        self._result.adopted[CREDENTIALS.name] += len(adopted)
+        account_id = uuid.UUID(row.id)
+        added = [self._sealed(account_id, credential) for credential in adopted]
+        self._record(account_id, 0, [created, *added])
+
+    def _orphans(self, rows: Iterable[LegacyCredential]) -> None:
+        adopt_credentials(rows, self._judge, self._open)
+
+    def _sealed(self, account_id: uuid.UUID, adopted: AdoptedCredential) -> CredentialAdded:
+        row = adopted.row
+        place = Place(account_id, row.exchange_id, adopted.subaccount_index, adopted.permission)
+        sealed = self._cryptography(self._vault.seal, uuid.UUID(row.id), 1, place, adopted.fields)
+        given: dict[str, Any] = {
+            "credential_id": row.id,
+            "exchange": row.exchange,
+            "exchange_id": row.exchange_id,
+            "subaccount_index": adopted.subaccount_index,
+            "permission": adopted.permission,
+            "version": 1,
+            "data_key_id": sealed.data_key_id,
+            "tokens": dict(sealed.tokens),
+            "fingerprints": dict(sealed.fingerprints),
+            "exchange_account_id": row.exchange_account_id,
+            **adopted.moments,
+            "is_active": adopted.is_active,
+            "origin": "legacy",
+        }
+        if row.exchange_account_id is None:
+            del given["exchange_account_id"]
+        return CredentialAdded(**given)
+
+    def _open(self, token: str) -> Secret | None:
+        opened = (self._cryptography(keyring.open_bare, token) for keyring in self._keyrings)
+        return next((secret for secret in opened if secret is not None), None)
+
+    def _is_free(self, name: str) -> bool:
+        if name in self._names:
+            return False
+        row = self._connection.execute(_QUERIES["name_is_free"], {"name": name}).fetchone()
+        free = bool(row and row[0])
+        if free:
+            self._names.add(name)
+        return free
+
+    # ------------------------------------------------------------ shares and positions
+
+    def _shares(self) -> None:
+        rows = self._stream("shares", LegacyShare)
+        for borrower_id, shares in itertools.groupby(rows, lambda row: row.borrower_id):
+            self._borrower(uuid.UUID(borrower_id), list(shares))
+        self._flush()
+        if self._writing:
+            with self._timing_tables():
+                self._change_tables(SHARING)
+
+    def _borrower(self, borrower_id: uuid.UUID, shares: Sequence[LegacyShare]) -> None:
+        granted = [adopt_share(row, self._judge) for row in shares]
+        events: list[EventModel] = [event for event in granted if event is not None]
+        if self._writing and events:
+            self._result.adopted[SHARING.name] += len(events)
+            self._record(borrower_id, shares[0].borrower_version, events)
+
+    def _positions(self) -> None:
+        orphans = self._connection.execute(_QUERIES["unowned_links"]).fetchall()
+        unlink = [row[0] for row in orphans if unlinked(row[0], row[1], self._judge)]
+        if not self._writing:
+            return
+        if unlink:
+            self._connection.execute(_QUERIES["unlink"], {"ids": unlink})
+            self._result.left_out[POSITIONS] += len(unlink)
+        for account_id, positions, version in self._stream("links", _Links):
+            events = [PositionsLinked(positions=part) for part in parts(positions)]
+            self._result.adopted[POSITIONS] += len(positions)
+            self._record(account_id, version, events)
+        self._flush()
+
+    # ------------------------------------------------------------ writing
+
+    def _record(self, stream_id: uuid.UUID, version: int, events: Sequence[EventModel]) -> None:
+        """Puts the events into the log, and the rows that follow from them aside."""
+        stream = Stream("account", stream_id)
+        new = [
+            NewEvent(stream, version + number, event, event.related_account_id)
+            for number, event in enumerate(events, start=1)
+        ]
+        for event in self._log.add(new):
+            change = project(event)
+            if isinstance(change, Insert):
+                line = line_of(change.table, change.values)
+                self._spools[change.table.name].write(line.encode() + b"\n")
+
+    def _flush(self) -> None:
+        if self._writing:
+            self._write_keys()
+            self._log.flush()
+
+    def _write_keys(self) -> None:
+        keys = [w.parameters for w in self._vault.writes if w.name == "add_data_key"]
+        for write in self._vault.writes:
+            if write.name != "add_data_key":
+                write.send(self._connection)
+        self._vault.writes.clear()
+        with self._connection.cursor().copy(_QUERIES["copy_data_keys"]) as copy:
+            for key in keys:
+                copy.write_row(tuple(key.values()))
+
+    def _change_tables(self, *tables: Table) -> None:
+        if not self._writing:
+            return
+        if ACCOUNTS in tables:
+            self._connection.execute(_QUERIES["rest_rules"])
+            self._connection.execute(_QUERIES["loosen"])
+            make_shadow(self._connection)
+        left_out = self._left_out()
+        for table in tables:
+            if ids := left_out.get(table.name):
+                self._result.left_out[table.name] += len(ids)
+                self._delete(table, ids)
+            spool = self._spools[table.name]
+            spool.seek(0)
+            fill_table(self._connection, table, iter(functools.partial(spool.read, _BLOCK), b""))
+            update_in_place(self._connection, table)
+
+    def _left_out(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for problem, decision in self._judge.decided:
+            if decision.decision == LEAVE_OUT:
+                found.setdefault(problem.table, []).append(problem.id)
+        return {table: sorted(set(ids)) for table, ids in found.items()}
+
+    def _delete(self, table: Table, ids: list[str]) -> None:
+        statement = _QUERIES["delete_left_out"].replace(b"{table}", table.name.encode())
+        self._connection.execute(statement, {"ids": ids})
+
+    def _finish(self) -> None:
+        unused = self._judge.unused()
+        if unused and self._writing:
+            named = "; ".join(" ".join(key) for key in unused[:5])
+            raise InvalidInput(
+                f"{counted(len(unused), 'decision')} about what is no problem: {named}",
+                hint="Take them out of the file.",
+            )
+        if not self._writing:
+            return
+        self._connection.execute(_QUERIES["tighten"])
+        self._connection.execute(_QUERIES["wake_rules"])
+        version = self._connection.execute(
+            _QUERIES["registry_version"], {"stream_id": REGISTRY_STREAM.id}
+        ).fetchone() or (0,)
+        summary = LegacyAdopted(
+            tables={
+                table: AdoptedTable(
+                    adopted=self._result.adopted[table], left_out=self._result.left_out[table]
+                )
+                for table in (ACCOUNTS.name, CREDENTIALS.name, SHARING.name, POSITIONS)
+            },
+            decisions=[
+                AdoptionDecision(
+                    table=problem.table, id=problem.id, problem=problem.problem, decision=str(made)
+                )
+                for problem, made in self._judge.decided
+            ],
+        )
+        self._result.position = self._log.summary(
+            NewEvent(REGISTRY_STREAM, version[0] + 1, summary)
+        )
+
+    # ------------------------------------------------------------ reading
+
+    def _stream(self, query: str, kind: Any) -> Iterator[Any]:
+        """The rows of a query, read in batches."""
+        with self._connection.cursor(name=f"adopt_{query}") as cursor:
+            cursor.itersize = 2_000
+            cursor.execute(_QUERIES[query])
+            yield from map(kind._make, cursor)
+
+    def _find_own_columns(self) -> None:
+        parameters = {
+            "tables": [ACCOUNTS.name, CREDENTIALS.name, SHARING.name],
+            "columns": [f"{table.name}.{column}" for table in TABLES for column in table.columns],
+        }
+        rows = self._connection.execute(_QUERIES["own_columns"], parameters)
+        self._result.own_columns = [".".join(row) for row in rows]
+
+    @contextlib.contextmanager
+    def _timing_tables(self) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self._tables += time.monotonic() - started

@@ -1,0 +1,1 @@
+"""What happened, who could use what, and the proof that nothing was changed afterwards."""

@@ -1,0 +1,134 @@
+"""Signs where the log ends, and checks that it grew out of what was signed before."""
+
+from pathlib import Path
+from typing import Final
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.durability import wait_until_durable
+from registry.errors import InvalidInput, LogRewritten, NotFound
+from registry.log.findings import missing_positions
+from registry.log.merkle import is_consistent
+from registry.log.tree import read_consistency, read_head, read_root
+from registry.proofs.checkpoint import Checkpoint, read_checkpoint
+from registry.proofs.note import Verifier, split_notes
+from registry.services.audit.checkpoint_store import CheckpointStore, append_note, is_there
+from registry.services.snapshot import one_moment
+from registry.values import text_of_file
+from registry.wording import counted
+
+_MAX_NOTES: Final = 64 * 1024 * 1024
+
+
+def sign_checkpoint(
+    database: Database, store: CheckpointStore, append: Path | None = None
+) -> tuple[Checkpoint, str]:
+    """The signed checkpoint of the log as it is; remembered, and added to a file if asked.
+
+    Raises:
+        LogRewritten: the log is not a continuation of the last checkpoint, or of the last
+            one in the file, or its head does not follow from its events.
+        InvalidProof: the last checkpoint, or the file, is not what this key signed.
+        CheckpointKeyMissing, CheckpointKeyMalformed: see `CheckpointStore.signer`.
+    """
+    with store.locked():
+        signer = store.signer()
+        appended = [] if append is None or not is_there(append) else _notes_of(append)
+        remembered = store.last()
+        before = {note for note in (remembered, *appended[-1:]) if note is not None}
+        with database.connection() as connection, registry_errors(connection):
+            with one_moment(connection):
+                checkpoint = current_checkpoint(connection, signer.verifier.name)
+                for note in before:
+                    check_continues(connection, read_checkpoint(note, signer.verifier), checkpoint)
+            # Events can be seen a moment before they are on disk. What is signed must not
+            # be lost in a crash, or an honest log would look like a rewritten one.
+            wait_until_durable(connection)
+        note = checkpoint.sign(signer)
+        store.remember(note)
+        if append is not None and appended[-1:] != [note]:
+            append_note(append, note)
+    return checkpoint, note
+
+
+def read_checkpoints(path: Path, verifier: Verifier) -> list[Checkpoint]:
+    """The checkpoints of a file, all signed by this key.
+
+    Raises:
+        InvalidInput: the file cannot be read, or is empty.
+        InvalidProof: something in it is not a checkpoint that this key signed.
+    """
+    notes = _notes_of(path)
+    if not notes:
+        raise InvalidInput(f"{path} holds no checkpoint")
+    return [read_checkpoint(note, verifier) for note in notes]
+
+
+def known_checkpoints(
+    store: CheckpointStore, path: Path | None, key: str | None
+) -> list[Checkpoint]:
+    """What a verification compares with: a file's checkpoints, or else the last one signed here.
+
+    Raises:
+        CheckpointKeyMissing, CheckpointKeyMalformed: there is no public key to check them with.
+        InvalidInput, InvalidProof: see `read_checkpoints`.
+    """
+    if path is not None:
+        return read_checkpoints(path, store.verifier(key))
+    last = store.last()
+    return [] if last is None else [read_checkpoint(last, store.verifier(key))]
+
+
+def covering_note(store: CheckpointStore, path: Path | None) -> str:
+    """The note that a proof is made against: the last one of a file, or the last one signed here.
+
+    Raises:
+        NotFound: there is none.
+        InvalidInput, InvalidProof: the file cannot be read, or holds something else.
+    """
+    notes = [store.last()] if path is None else _notes_of(path)
+    if not notes or notes[-1] is None:
+        raise NotFound(
+            "there is no checkpoint to prove anything against",
+            hint="Sign one first: account-registry checkpoint",
+        )
+    return notes[-1]
+
+
+def current_checkpoint(connection: Connection, origin: str) -> Checkpoint:
+    """Where the log ends, unsigned.
+
+    Raises:
+        LogRewritten: the head does not follow from the events.
+    """
+    head = read_head(connection)
+    if read_root(connection, head.size) != head.root:
+        raise LogRewritten(
+            f"the head of the log does not follow from its {counted(head.size, 'event')}",
+            hint="Run: account-registry verify",
+        )
+    return Checkpoint(origin, head.size, head.root)
+
+
+def check_continues(connection: Connection, old: Checkpoint, new: Checkpoint) -> None:
+    """Proves that the log of the new checkpoint starts with all events of the old one.
+
+    Raises:
+        LogRewritten: it does not.
+    """
+    if old.size > new.size:
+        raise LogRewritten(
+            f"a checkpoint was signed over {counted(old.size, 'event')}, and the log has "
+            f"{new.size:,}: " + missing_positions(new.size, old.size),
+            hint="Events were deleted, or the database is an older copy.",
+        )
+    path = read_consistency(connection, old.size, new.size)
+    if not is_consistent(old.size, old.root, new.size, new.root, path):
+        raise LogRewritten(
+            f"the first {counted(old.size, 'event')} of the log are not what was signed",
+            hint="Run: account-registry verify",
+        )
+
+
+def _notes_of(path: Path) -> list[str]:
+    # A note that was carried over another system may have come back with its line ends.
+    return split_notes(text_of_file(path, limit=_MAX_NOTES).replace("\r\n", "\n"))

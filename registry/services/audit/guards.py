@@ -1,0 +1,81 @@
+"""Whether the database still has the guards and views of the migrations, as they stand there.
+
+Not a proof: who can replace a function can deceive what looks at it too. That takes another
+server, to which a dump is restored (`scripts/restore-drill`), or a checkpoint kept elsewhere.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from psycopg import sql
+
+from registry.database.connection import Connection
+from registry.database.migration_files import load_migrations
+from registry.database.queries import load_queries
+from registry.services.privileges import may_read_tokens
+
+_QUERIES = load_queries("registry.services.audit", "guards.sql")
+_TRIGGER: Final = re.compile(
+    r"^CREATE (?:OR REPLACE |CONSTRAINT )TRIGGER (\w+)\n[^;]* ON public\.(\w+)\n"
+    r"[^;]*EXECUTE FUNCTION public\.(\w+)\(",
+    re.MULTILINE,
+)
+_FUNCTION: Final = re.compile(
+    r"^CREATE OR REPLACE FUNCTION public\.(\w+)\((?:(?!^CREATE ).)*? AS \$\$(.*?)\$\$;",
+    re.MULTILINE | re.DOTALL,
+)
+_NAME: Final = re.compile(r"^CREATE OR REPLACE FUNCTION public\.(\w+)\(", re.MULTILINE)
+_VIEW: Final = re.compile(r"^CREATE OR REPLACE VIEW public\.(\w+) AS\n([^;]*);", re.MULTILINE)
+
+
+def _migrations() -> str:
+    return "\n".join(migration.up_sql for migration in load_migrations())
+
+
+def missing_guards(connection: Connection) -> Iterator[str]:
+    """What does not guard as the migrations made it, in words."""
+    text = _migrations()
+    there = {tuple(row) for row in connection.execute(_QUERIES["triggers"])}
+    for trigger in _TRIGGER.findall(text):
+        if trigger not in there:
+            yield f"the trigger {trigger[0]} on {trigger[1]} is missing or disabled"
+    # A body in the standard's form is parsed and has no text; that is all that is compared.
+    bodies = dict.fromkeys(_NAME.findall(text), "") | dict(_FUNCTION.findall(text))
+    found = connection.execute(_QUERIES["functions"], {"names": list(bodies)}).fetchall()
+    changed = {name for name, body in found if body != bodies[name]}
+    for name in sorted(changed | bodies.keys() - {name for name, _ in found}):
+        yield f"the function {name} is not what the migrations made"
+    if connection.execute(_QUERIES["row_security"]).fetchone() != (True,):
+        yield "row security of strategy_positions is off, or lacks the policy for bots"
+    yield from changed_views(connection)
+
+
+def changed_views(connection: Connection) -> Iterator[str]:
+    """Views of the log and the tables that show something else than the migrations say.
+
+    A view and the query that it was made of are planned alike. Who may not read what is below
+    a view cannot look.
+    """
+    if not may_read_tokens(connection):
+        return
+    for name, query in dict(_VIEW.findall(_migrations())).items():
+        view, asked = sql.Identifier("public", name), sql.SQL("({})").format(sql.SQL(query))
+        # More than once: new statistics in between can change a plan.
+        if all(_plan(connection, view) != _plan(connection, asked) for _ in range(3)):
+            yield f"the view {name} is not what the migrations made"
+
+
+def renamed_exchanges(connection: Connection) -> Iterator[tuple[int, str]]:
+    """Exchanges that are called otherwise than when their credentials came in, and where that was.
+
+    A bot asks for an exchange by its name in `dexes`, and would get the key of another.
+    """
+    for position, name, told in connection.execute(_QUERIES["renamed_exchanges"]):
+        yield position, f"the exchange {name} of the table dexes was {told} when this was stored"
+
+
+def _plan(connection: Connection, source: sql.Composable) -> list[str]:
+    rows = connection.execute(sql.SQL(_QUERIES["plan"].decode()).format(source=source))
+    # Where the server counts statements, it gives each text an id of its own.
+    return [line for (line,) in rows if not line.startswith("Query Identifier")]

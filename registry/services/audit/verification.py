@@ -1,0 +1,198 @@
+"""Verifies the whole log, and what follows from it, without trusting the database.
+
+Every event is read and hashed here. Stretches of the log go to several processes; what
+they find is put together in the order of the log.
+"""
+
+import functools
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.database.target import Target
+from registry.encryption.key_source import load_keyring
+from registry.errors import LogRewritten
+from registry.log.chunk import CHUNK
+from registry.log.findings import Failure, SealedVersion
+from registry.log.joiner import Joiner
+from registry.log.tree import Head, read_head
+from registry.proofs.checkpoint import Checkpoint
+from registry.services.audit.checkpoints import check_continues
+from registry.services.audit.guards import changed_views, renamed_exchanges
+from registry.services.audit.unnamed_keys import unnamed_keys
+from registry.services.audit.verify_worker import Stretch, check_here, check_stretch, start
+from registry.services.snapshot import one_moment
+from registry.wording import counted
+
+_QUERIES = load_queries("registry.services.audit", "verification.sql")
+_PARALLEL_FROM = 2 * CHUNK
+MAX_PROCESSES = 8
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being verified, how much of it is done, and how much there is."""
+
+
+def default_processes() -> int:
+    """One process for each processor, up to a limit."""
+    return min(MAX_PROCESSES, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """What to verify, and how."""
+
+    against: Sequence[Checkpoint] = ()
+    """Checkpoints whose signatures were verified."""
+    with_keys: bool = True
+    """Open every data key too; needs the master key."""
+    with_projections: bool = True
+    processes: int = field(default_factory=default_processes)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was verified, and what is not as it must be."""
+
+    events: int
+    root: bytes
+    failures: list[Failure] = field(default_factory=list)
+    more_failures: int = 0
+    """Failures beyond those that are listed."""
+    data_keys: int = 0
+    """Data keys that open with the master key."""
+    unopened_data_keys: int = 0
+    """Data keys that are there, but that no master key at hand opens."""
+    checkpoints: int = 0
+
+
+def verify(
+    database: Database,
+    target: Target,
+    extent: Extent,
+    progress: Progress = lambda _stage, _done, _total: None,
+) -> Verdict:
+    """Checks the log, the data keys, the checkpoints and the tables, all at one moment.
+
+    Raises:
+        LogRewritten: the log has no head.
+        MasterKeyMissing, MasterKeyMalformed: the data keys are to be opened.
+        DatabaseUnavailable: the connection was lost.
+    """
+    with (
+        database.connection() as connection,
+        registry_errors(connection),
+        one_moment(connection),
+    ):
+        head = read_head(connection)
+        verdict = Verdict(head.size, head.root)
+        joiner = _verify_log(connection, target, extent, head, verdict, progress)
+        verdict.failures += joiner.failures
+        verdict.failures += _verify_head(connection, head, joiner)
+        verdict.failures += _verify_checkpoints(connection, extent.against, head)
+        verdict.checkpoints = len(extent.against)
+        verdict.failures += [Failure("views", text) for text in changed_views(connection)]
+        if extent.with_projections:
+            _verify_no_key_is_left(connection, verdict)
+            verdict.failures += _verify_exchanges(connection)
+    if extent.with_projections:
+        # Here, since it brings half of the program along.
+        from registry.services.tables.drift import drift
+
+        verdict.failures += drift(database, functools.partial(progress, "tables"))
+    verdict.failures.sort(key=lambda f: head.size if f.position is None else f.position)
+    return verdict
+
+
+def _verify_log(
+    connection: Connection,
+    target: Target,
+    extent: Extent,
+    head: Head,
+    verdict: Verdict,
+    progress: Progress,
+) -> Joiner:
+    joiner = Joiner()
+    lacking: list[SealedVersion] = []
+    destroyed: set[str] = set()
+    for stretch in _stretches(connection, target, extent, head.size):
+        joiner.add(stretch.log)
+        verdict.failures += stretch.log.failures
+        verdict.more_failures += stretch.log.more_failures
+        verdict.data_keys += stretch.keys
+        verdict.unopened_data_keys += stretch.unopened
+        lacking += stretch.lacking
+        destroyed |= stretch.log.destroyed
+        progress("events", stretch.log.end, head.size)
+    verdict.failures += [_lost(one) for one in lacking if one.data_key_id not in destroyed]
+    return joiner
+
+
+def _stretches(
+    connection: Connection, target: Target, extent: Extent, size: int
+) -> Iterator[Stretch]:
+    ranges = [(first, min(first + CHUNK, size)) for first in range(0, size, CHUNK)]
+    if extent.processes == 1 or size < _PARALLEL_FROM:
+        keyring = load_keyring() if extent.with_keys else None
+        for first, end in ranges:
+            yield check_stretch(connection, keyring, first, end)
+        return
+    row = connection.execute(_QUERIES["share_snapshot"]).fetchone()
+    with ProcessPoolExecutor(
+        min(extent.processes, len(ranges)),
+        mp_context=multiprocessing.get_context(_start_method()),
+        initializer=start,
+        initargs=(target, row[0] if row else "", extent.with_keys),
+    ) as pool:
+        yield from pool.map(check_here, ranges)
+
+
+def _start_method() -> str:
+    # A copy of this process has all modules loaded already, which a new one takes half a
+    # second for. It opens a connection of its own, never touches ours, and ends without
+    # clean-up, which would close ours. With other threads a copy is not safe to make.
+    copy = sys.platform == "linux" and threading.active_count() == 1
+    return "fork" if copy else "spawn"
+
+
+def _lost(version: SealedVersion) -> Failure:
+    message = (
+        f"the data key of version {version.version} of credential {version.credential_id} "
+        "is missing, and no event says that it was destroyed"
+    )
+    return Failure("data keys", message, version.position)
+
+
+def _verify_no_key_is_left(connection: Connection, verdict: Verdict) -> None:
+    left = unnamed_keys(connection)
+    verdict.failures += [Failure("data keys", text) for text in left.listed]
+    verdict.more_failures += left.count - len(left.listed)
+
+
+def _verify_exchanges(connection: Connection) -> Iterator[Failure]:
+    for position, text in renamed_exchanges(connection):
+        yield Failure("exchanges", text, position)
+
+
+def _verify_head(connection: Connection, head: Head, joiner: Joiner) -> Iterator[Failure]:
+    if None not in joiner.nodes and joiner.nodes != head.peaks:
+        yield Failure("head", f"the head does not follow from the {counted(head.size, 'event')}")
+    beyond = connection.execute(_QUERIES["beyond_head"], {"size": head.size}).fetchone()
+    if beyond is not None:
+        message = f"there are events beyond the head, which says that there are {head.size}"
+        yield Failure("head", message, beyond[0])
+
+
+def _verify_checkpoints(
+    connection: Connection, checkpoints: Sequence[Checkpoint], head: Head
+) -> Iterator[Failure]:
+    for old in checkpoints:
+        try:
+            check_continues(connection, old, Checkpoint(old.origin, head.size, head.root))
+        except LogRewritten as error:
+            yield Failure("checkpoints", error.message, min(old.size, head.size))

@@ -1,0 +1,142 @@
+"""One process's part of a verification: stretches of the log, and the data keys they name."""
+
+import gc
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from projections.copy_out import copy_lines
+from registry.database.connection import Connection, connect
+from registry.database.queries import load_queries
+from registry.database.target import Target
+from registry.encryption.key_source import load_keyring
+from registry.encryption.keyring import MasterKeyring
+from registry.errors import CannotDecrypt, MasterKeyWrong
+from registry.log.chunk import GROUP, check_rows
+from registry.log.findings import ChunkReport, SealedVersion
+from registry.log.rows import copy_rows
+from registry.services.snapshot import begin_reading
+
+_QUERIES = load_queries("registry.services.audit", "verification.sql")
+
+
+@dataclass(slots=True)
+class Stretch:
+    """What was found in a stretch of the log, its data keys included."""
+
+    log: ChunkReport
+    lacking: list[SealedVersion] = field(default_factory=list)
+    """Versions whose data key is not there: destroyed on purpose, or lost."""
+    keys: int = 0
+    """Data keys that opened."""
+    unopened: int = 0
+    """Data keys of a master key that is not at hand."""
+
+
+def check_stretch(
+    connection: Connection, keyring: MasterKeyring | None, first: int, end: int
+) -> Stretch:
+    """Checks the events from `first` up to before `end`, and the data keys that they name."""
+    report = check_rows(copy_rows(connection, first, end, GROUP), first, end)
+    stretch = Stretch(report)
+    sealed, report.sealed = report.sealed, []
+    if keyring is None:
+        known = _known_versions(connection, sealed)
+        unknown = [one for one in sealed if one[1] not in known]
+        stretch.unopened = len(sealed) - len(unknown)
+        sealed = unknown
+    versions = [version for one in sealed if (version := _named(report, *one))]
+    stored = _stored_keys(connection, [version.data_key_id for version in versions])
+    for version in versions:
+        row = stored.get(version.data_key_id)
+        if row is None:
+            stretch.lacking.append(version)
+        else:
+            _check_key(stretch, version, keyring, *row[1:])
+    return stretch
+
+
+def _named(report: ChunkReport, position: int, line: bytes) -> SealedVersion | None:
+    try:
+        version = SealedVersion.of(position, line)
+        UUID(version.data_key_id)
+    except ValueError:
+        report.fail_data_key(position)
+        return None
+    return version
+
+
+def _known_versions(connection: Connection, sealed: list[tuple[int, bytes]]) -> set[bytes]:
+    """The versions whose data key is there, as far as these stand where they are looked for.
+
+    Ids are ordered by time, as the log is, so nearly all of them stand side by side.
+    """
+    if not sealed:
+        return set()
+    lines = [line for _, line in sealed]
+    try:
+        first, last = (UUID(line[:36].decode()) for line in (min(lines), max(lines)))
+    except ValueError:
+        return set()
+    statement = sql.SQL(_QUERIES["copy_data_keys_between"].decode()).format(
+        first=first, last=last, limit=2 * len(lines)
+    )
+    copied = "".join(copy_lines(connection, statement.as_string(connection)))
+    return set(copied.encode().splitlines())
+
+
+def _stored_keys(connection: Connection, ids: list[str]) -> dict[str, TupleRow]:
+    """The rows of these data keys, as far as there are any, by their ids."""
+    rows = connection.execute(_QUERIES["data_keys"], {"ids": ids}, binary=True).fetchall()
+    return {row[0]: row for row in rows}
+
+
+def _check_key(
+    stretch: Stretch,
+    version: SealedVersion,
+    keyring: MasterKeyring | None,
+    credential_id: str,
+    credential_version: int,
+    wrapped: str,
+    master_key_id: str,
+) -> None:
+    # A rollback may bring an older version back, with the data key it always had.
+    if credential_id != version.credential_id or credential_version > version.version:
+        message = f"the data key {version.data_key_id} is stored as that of another credential"
+        stretch.log.fail("data keys", message, version.position)
+        return
+    if keyring is None:
+        stretch.unopened += 1
+        return
+    try:
+        keyring.unwrap(UUID(version.data_key_id), wrapped, master_key_id)
+        stretch.keys += 1
+    except MasterKeyWrong:
+        stretch.unopened += 1
+    except CannotDecrypt as error:
+        stretch.log.fail("data keys", error.message, version.position)
+
+
+class _Process:
+    """The connection and the keys of one worker process."""
+
+    connection: Connection
+    keyring: MasterKeyring | None
+
+
+def start(target: Target, snapshot: str, with_keys: bool) -> None:
+    """Sets a worker process up: it sees the database as the process that exported did."""
+    _Process.connection = connect(target)
+    begin_reading(_Process.connection)
+    _Process.connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+    _Process.keyring = load_keyring() if with_keys else None
+    # What one stretch makes is gone with it; looking for cycles in it takes time only.
+    gc.freeze()
+    gc.disable()
+
+
+def check_here(stretch: tuple[int, int]) -> Stretch:
+    """`check_stretch`, in a worker process."""
+    return check_stretch(_Process.connection, _Process.keyring, *stretch)

@@ -1,0 +1,1 @@
+"""The restore drill: whether a backup brings everything back."""

@@ -1,0 +1,338 @@
+"""Rehearses the worst day: dumps the registry, restores it elsewhere, and examines what is there.
+
+The source is only read, at one moment: the dump and the comparison see the same snapshot, so
+that a busy registry compares equal. Everything that is made is removed again.
+"""
+
+import contextlib
+import functools
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+from projections.credentials import tokens_of
+from registry.database.connection import (
+    Connection,
+    SingleConnection,
+    address_of,
+    check_schema,
+    connect,
+    registry_errors,
+)
+from registry.database.migrator import Migrator
+from registry.database.programs import Programs, programs_for
+from registry.database.queries import load_queries
+from registry.database.scratch import (
+    another_database,
+    fresh_server,
+    lent_database,
+    roles_made,
+)
+from registry.database.target import Target
+from registry.encryption.keyring import MasterKeyring
+from registry.encryption.sealing import DataKey, Place
+from registry.errors import DatabaseUnavailable, InvalidInput, ProgramFailed, RegistryError
+from registry.proofs.checkpoint import Checkpoint
+from registry.services.audit.checkpoints import current_checkpoint
+from registry.services.audit.verification import Extent, verify
+from registry.services.backups.schema_comparison import (
+    compare_schemas,
+    made_by_migrations,
+    read_schema,
+)
+from registry.services.backups.table_comparison import compare_tables
+from registry.services.snapshot import one_moment
+from registry.services.tables.rebuild import RebuildService
+from registry.services.vault import FINGERPRINT_KEY_ID
+from registry.wording import counted
+
+_QUERIES = load_queries("registry.services.backups", "drill.sql")
+_LISTED: Final = 20
+_ROLE: Final = re.compile(
+    r'^(?:ALTER [^;]* OWNER TO|GRANT [^;]* TO|REVOKE [^;]* FROM) ("(?:[^"]|"")+"|[\w$]+)'
+    r"(?: WITH GRANT OPTION)?;$",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to rehearse."""
+
+    dump: Path | None = None
+    """A dump that exists; None: one is made now, and compared with what it is of."""
+    into: str | None = None
+    """The address of an empty database to restore into; None: a server of its own."""
+    against: Sequence[Checkpoint] = ()
+    """Checkpoints that the restored log must continue, beside the source's own head."""
+    keyring: MasterKeyring | None = None
+    """What must open the restored keys; None: they are not tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was done, what came out, and what is not as it must be."""
+
+    name: str
+    told: str
+    seconds: float
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a step has to tell."""
+
+    told: str
+    failures: list[str] = field(default_factory=list)
+
+
+class Steps:
+    """Does one thing after another, and tells what came out."""
+
+    def __init__(self, tell: Callable[[Step], None]) -> None:
+        self._tell = tell
+        self.well = True
+
+    def run(self, name: str, work: Callable[[], Found], *caught: type[RegistryError]) -> bool:
+        """Whether nothing is wrong; an error of a kind that is caught is something wrong.
+
+        Raises:
+            RegistryError: whatever else `work` raises.
+        """
+        started = time.monotonic()
+        try:
+            found = work()
+        except DatabaseUnavailable:
+            raise
+        except caught as error:
+            found = Found("failed", [error.message])
+        listed = found.failures[:_LISTED]
+        if len(found.failures) > _LISTED:
+            listed.append(f"and {len(found.failures) - _LISTED} more")
+        self._tell(Step(name, found.told, round(time.monotonic() - started, 3), tuple(listed)))
+        self.well = self.well and not listed
+        return not listed
+
+
+def rehearse_restore(source: Target, plan: Plan, tell: Callable[[Step], None]) -> bool:
+    """Whether the backup restores to what it is of; tells each step when it is done.
+
+    Raises:
+        MissingProgram: there is no pg_dump of the server's version.
+        ProgramFailed: the source cannot be dumped.
+        DatabaseNotEmpty, PermissionDenied: nothing can be restored where it was to be.
+        DatabaseUnavailable, NotMigrated, SchemaTooNew: there is no registry to dump.
+    """
+    steps = Steps(tell)
+    with contextlib.ExitStack() as made:
+        original = None if plan.dump else made.enter_context(opened(source))
+        place = made.enter_context(lent_database(plan.into) if plan.into else fresh_server())
+        programs = _programs(original, place)
+        dump = plan.dump
+        if dump is None:
+            folder = tempfile.TemporaryDirectory(prefix="account-registry-dump-")
+            dump = Path(made.enter_context(folder)) / "registry.dump"
+        if original is not None:
+            steps.run("dump", functools.partial(_dump, original, programs, dump))
+        restore = functools.partial(_restore, programs, dump, place, made)
+        if steps.run("restore", restore, ProgramFailed):
+            examine(Copy(place, original, on_own_server=plan.into is None), plan, steps)
+    return steps.well
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The source at one moment: what is read here is what the dump holds."""
+
+    connection: Connection
+    address: str
+    snapshot: str
+    checkpoint: Checkpoint
+
+
+@contextlib.contextmanager
+def opened(source: Target) -> Iterator[Original]:
+    """The source as it is now, for as long as needed; it is only read.
+
+    Raises:
+        DatabaseUnavailable, NotMigrated, SchemaTooNew: there is no registry to read.
+        LogRewritten: the head of the log does not follow from its events.
+    """
+    address = address_of(source)
+    with connect(Target(address)) as connection, registry_errors(connection):
+        check_schema(connection)
+        with one_moment(connection):
+            row = connection.execute(_QUERIES["share_snapshot"]).fetchone()
+            checkpoint = current_checkpoint(connection, "the source")
+            yield Original(connection, address, row[0] if row else "", checkpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A restored database, and what it is a copy of, if that is at hand."""
+
+    address: str
+    original: Original | None
+    on_own_server: bool = False
+    """Whether the whole server is the drill's own."""
+
+
+def examine(copy: Copy, plan: Plan, steps: Steps) -> None:
+    """Looks at a restored database from all sides.
+
+    Nothing stays of what is written there, but what `verify` reads by.
+    """
+    checks: list[tuple[str, Callable[[], Found]]] = [
+        ("verify", functools.partial(_verify, copy, plan)),
+        ("rebuild --check", functools.partial(_check_tables, copy)),
+        ("schema", functools.partial(_compare_schema, copy)),
+    ]
+    if copy.original is not None:
+        checks.append(("rows", functools.partial(_compare_rows, copy.address, copy.original)))
+    if plan.keyring is not None:
+        checks.append(("keys", functools.partial(_try_keys, copy, plan.keyring)))
+    for name, check in checks:
+        steps.run(name, check, RegistryError)
+
+
+def _programs(original: Original | None, place: str) -> Programs:
+    """Those that dump the source, and whose archive the other server can read."""
+    with connect(Target(place)) as connection:
+        there = _major(connection)
+    if original is None:
+        return programs_for(there)
+    here = _major(original.connection)
+    if here > there:
+        raise InvalidInput(
+            f"the source is PostgreSQL {here}, and where it was to be restored is {there}",
+            hint=f"Give the address of an empty database of PostgreSQL {here} with --into.",
+        )
+    return programs_for(here)
+
+
+def _major(connection: Connection) -> int:
+    return connection.info.server_version // 10_000
+
+
+def _dump(original: Original, programs: Programs, dump: Path) -> Found:
+    options = ("--format=custom", f"--snapshot={original.snapshot}", f"--file={dump}")
+    programs.run("pg_dump", *options, address=original.address)
+    size = dump.stat().st_size
+    return Found(
+        f"{size:,} bytes, of the registry as it was at {counted(original.checkpoint.size, 'event')}"
+    )
+
+
+def _restore(programs: Programs, dump: Path, place: str, made: contextlib.ExitStack) -> Found:
+    # Roles are the server's, not the database's, so that no dump of a database holds them.
+    statements = programs.run("pg_restore", "--schema-only", "--file=-", str(dump))
+    roles = sorted({_unquoted(name) for name in _ROLE.findall(statements)} - {"PUBLIC"})
+    new = made.enter_context(roles_made(place, roles))
+    with connect(Target(place)) as connection, registry_errors(connection):
+        # Only a superuser may give a table to a role that may not make one where it is, and
+        # a dump grants rights after everything else.
+        connection.execute(_QUERIES["let_owner_make_tables"])
+    options = ("--exit-on-error", "--single-transaction")
+    programs.run("pg_restore", *options, str(dump), address=place)
+    with connect(Target(place)) as connection:
+        version = connection.info.parameter_status("server_version") or "?"
+    return Found(f"into PostgreSQL {version.split()[0]}; {counted(len(new), 'role')} made there")
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def _verify(copy: Copy, plan: Plan) -> Found:
+    against = [*plan.against, *([copy.original.checkpoint] if copy.original else [])]
+    extent = Extent(against=against, with_keys=False, with_projections=False)
+    with _database(copy.address) as database:
+        verdict = verify(database, Target(copy.address), extent)
+    failures = [
+        f"{one.check}: "
+        + ("" if one.position is None else f"position {one.position}: ")
+        + one.message
+        for one in verdict.failures
+    ]
+    told = (
+        f"{counted(verdict.events, 'event')}, root {verdict.root.hex()}; "
+        f"{counted(verdict.checkpoints, 'checkpoint')} compared"
+    )
+    return Found(told, failures)
+
+
+def _check_tables(copy: Copy) -> Found:
+    with _database(copy.address) as database:
+        report = RebuildService(database).check()
+    failures = [f"{row.table}: the row {row.key} is {row.kind}" for row in report.listed]
+    return Found(f"{counted(report.rows, 'row')} checked against the log", failures)
+
+
+def _compare_rows(address: str, original: Original) -> Found:
+    with connect(Target(address)) as connection, registry_errors(connection):
+        result = compare_tables(original.connection, connection)
+    told = f"{counted(result.rows, 'row')} of {result.tables} tables compared with the source"
+    return Found(told, result.differences)
+
+
+def _compare_schema(copy: Copy) -> Found:
+    if copy.original is None:
+        # Without the source: what the migrations make must be there, whatever else is.
+        new = another_database(copy.address) if copy.on_own_server else fresh_server()
+        with new as address, connect(Target(address)) as connection:
+            Migrator(connection).up()
+            wanted = made_by_migrations(read_schema(connection))
+    else:
+        wanted = read_schema(copy.original.connection)
+    with connect(Target(copy.address)) as connection, registry_errors(connection):
+        result = compare_schemas(wanted, connection, all_of_it=copy.original is not None)
+    told = f"{result.things:,} columns, constraints, views, functions, rights and the like compared"
+    return Found(told, result.differences)
+
+
+def _try_keys(copy: Copy, keyring: MasterKeyring) -> Found:
+    """Opens every key and every credential that is in use; what is inside goes nowhere."""
+    failures: list[str] = []
+    keys = credentials = 0
+    with _database(copy.address) as database, database.connection() as connection:
+        rows = connection.execute(_QUERIES["keys"], {"fingerprint": FINGERPRINT_KEY_ID})
+        for key_id, wrapped, master_key_id in rows.fetchall():
+            keys += 1
+            failures += _problems(functools.partial(keyring.unwrap, key_id, wrapped, master_key_id))
+        with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+            for row in cursor.execute(_QUERIES["credentials"]):
+                credentials += 1
+                problems = _problems(functools.partial(_open, row, keyring))
+                failures += [f"credential {row['id']}: {problem}" for problem in problems]
+    told = f"{counted(keys, 'key')} and {counted(credentials, 'credential')} opened"
+    return Found(told, failures)
+
+
+def _open(row: dict[str, Any], keyring: MasterKeyring) -> None:
+    key = DataKey.unwrap(keyring, row["data_key_id"], row["wrapped_key"], row["master_key_id"])
+    place = Place(row["account_id"], row["exchange_id"], row["subaccount_index"], row["permission"])
+    key.open(place, tokens_of(row))  # type: ignore[arg-type]  # a row of the table, as it is
+
+
+def _problems(work: Callable[[], object]) -> list[str]:
+    try:
+        work()
+    except RegistryError as error:
+        return [error.message]
+    return []
+
+
+@contextlib.contextmanager
+def _database(address: str) -> Iterator[SingleConnection]:
+    database = SingleConnection(Target(address))
+    try:
+        yield database
+    finally:
+        database.close()

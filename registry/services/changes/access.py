@@ -1,0 +1,95 @@
+"""Commands about access: which login role of the database may use an account."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.decisions import access as decisions
+from registry.errors import RoleNotFound
+from registry.log.ids import new_id
+from registry.services.account_tasks import RuleTask
+from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.services.lookup import check_names
+
+_QUERIES = load_queries("registry.services.changes", "sharing.sql")
+
+
+class AccessService:
+    """Gives accounts to login roles, and takes them back."""
+
+    def __init__(self, database: Database) -> None:
+        self._executor = CommandExecutor(database)
+
+    def grant(self, account: str, role: str, invocation: Invocation) -> Outcome:
+        """Lets a login role use the account; makes it a member of registry_bot if it is not.
+
+        Raises:
+            RoleNotFound: the server has no such role, or it cannot log in.
+            PermissionDenied: the role is no bot yet, and the caller may not make it a bot.
+            AccountNotFound, AccountInactive: see `AccountState.active_account`.
+        """
+        return self._executor.execute(_GrantTask(account, role), invocation)
+
+    def revoke(self, account: str, role: str, invocation: Invocation) -> Outcome:
+        """Takes the account from the role; errors as `decisions.access.revoke`."""
+        content = {"verb": "revoke-access", "role": role}
+        task = RuleTask(account, content, lambda state: decisions.revoke(state, role))
+        return self._executor.execute(task, invocation)
+
+
+class _GrantTask(RuleTask):
+    def __init__(self, account: str, role: str) -> None:
+        content = {"verb": "grant-access", "role": role}
+        super().__init__(account, content, lambda state: decisions.grant(state, role, new_id()))
+        self._role = role
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._role_row = connection.execute(_QUERIES["role"], {"role": self._role})
+
+    def decide(self) -> Decision:
+        decision = super().decide()
+        row = self._role_row.fetchone()
+        if row is None or not row[0]:
+            what = "has no role" if row is None else "has a role that cannot log in:"
+            raise RoleNotFound(
+                f"the database {what} {self._role}",
+                hint=f'Make it first: CREATE ROLE "{self._role}" LOGIN PASSWORD …',
+            )
+        if row[1]:
+            return decision
+        # Access that was granted before is of no use to a role that is not a bot any more.
+        note = f"{self._role} was no member of registry_bot any more"
+        return Decision(decision.events, [_MakeBot(self._role)], () if decision.events else (note,))
+
+
+@dataclass(frozen=True, slots=True)
+class _MakeBot:
+    """Makes a login role a member of registry_bot, in the command's transaction."""
+
+    role: str
+
+    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+        """See `executor.Statement`."""
+        return connection.execute(
+            sql.SQL("GRANT registry_bot TO {}").format(sql.Identifier(self.role))
+        )
+
+
+def list_access(database: Database, account: str | None = None) -> list[Mapping[str, Any]]:
+    """Which roles may use an account, or all accounts.
+
+    Raises:
+        AccountNotFound: no account has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account)
+        with connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(_QUERIES["access"], {"account_name": account})
+            return list(cursor.fetchall())

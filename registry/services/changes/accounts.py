@@ -1,0 +1,182 @@
+"""Commands about accounts."""
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from registry.database.connection import Connection, Database
+from registry.database.queries import load_queries
+from registry.decisions import account as decisions
+from registry.decisions.access import access_revocations
+from registry.decisions.account import UNCHANGED, AccountUse, CreateAccount, UpdateAccount
+from registry.decisions.sharing import check_affected, lent_by
+from registry.decisions.state import AccountState
+from registry.errors import AccountExists
+from registry.events.base import EventModel
+from registry.log.ids import new_id
+from registry.services.account_tasks import AccountTask, RuleTask, new_events, next_events
+from registry.services.changes.lending import revocations, send_shares, shares_of
+from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+
+_QUERIES = load_queries("registry.services")
+
+
+class _CreateTask:
+    def __init__(self, command: CreateAccount) -> None:
+        self._command = command
+        self._id = new_id()
+
+    def send_reads(self, connection: Connection) -> None:
+        """Nothing to read: the table guards that the name is free."""
+
+    def content(self) -> Mapping[str, Any]:
+        command = self._command
+        return {
+            "verb": "create-account",
+            "account": command.account_name,
+            "wallet_address": command.wallet_address,
+            "description": command.description,
+            "metadata": command.metadata,
+        }
+
+    def decide(self) -> Decision:
+        return Decision(new_events(self._id, AccountState(), decisions.create(self._command)))
+
+
+class _DeactivateTask(AccountTask):
+    """Stops an account. Its shares stay, and are refused by name until it is active again."""
+
+    def __init__(self, name: str, *, cascade: bool) -> None:
+        super().__init__(name, {"verb": "deactivate-account"})
+        self._cascade = cascade
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._shares = send_shares(connection, self._name)
+
+    def decide(self) -> Decision:
+        state = self.read_state()
+        events = decisions.deactivate(state)
+        affected = lent_by(state, shares_of(self._shares))
+        check_affected(f"account {state.name} lends", affected, cascade=self._cascade)
+        notes = tuple(f"without a key from now on: {share}" for share in affected)
+        return Decision(next_events(state, events), notes=notes)
+
+
+class _DeleteTask(AccountTask):
+    """Deletes an account, and with `cascade` the shares that it is part of."""
+
+    def __init__(self, name: str, *, cascade: bool) -> None:
+        super().__init__(name, {"verb": "delete-account"})
+        self._cascade = cascade
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._use = connection.execute(_QUERIES["account_use"], {"account_name": self._name})
+        self._shares = send_shares(connection, self._name)
+
+    def decide(self) -> Decision:
+        state = self.read_state()
+        account_id = uuid.UUID(state.account["id"])
+        open_positions, positions, borrowers = self._use.fetchone() or (0, 0, [])
+        use = AccountUse(
+            open_positions=open_positions,
+            positions=positions,
+            borrowers=() if self._cascade else tuple(borrowers),
+        )
+        *before, deleted = decisions.delete(state, use)
+        shares = shares_of(self._shares)
+        borrowed = [share for share in shares if share.borrower_id == account_id]
+        check_affected(f"account {state.name} borrows", borrowed, cascade=self._cascade)
+        ended = [share.revoked() for share in borrowed]
+        own = [*before, *ended, *access_revocations(state), deleted]
+        *first, last = next_events(state, own)
+        # The account's row goes last: rows of others refer to it.
+        others = revocations(lent_by(state, shares))
+        notes = tuple(f"ended with it: {share}" for share in shares)
+        return Decision([*first, *others, last], notes=notes)
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    # The table guards that names are unique; its error does not say which it was about.
+    try:
+        yield
+    except AccountExists:
+        raise AccountExists(
+            f"there is an account {name} already", hint="Choose another name."
+        ) from None
+
+
+class AccountService:
+    """Creates and changes accounts."""
+
+    def __init__(self, database: Database) -> None:
+        self._executor = CommandExecutor(database)
+
+    def create(self, command: CreateAccount, invocation: Invocation) -> Outcome:
+        """Makes an account; errors as `decisions.account.create`.
+
+        Raises:
+            AccountExists: the name belongs to another account.
+        """
+        with _naming(command.account_name):
+            return self._executor.execute(_CreateTask(command), invocation)
+
+    def update(self, name: str, command: UpdateAccount, invocation: Invocation) -> Outcome:
+        """Changes details; errors as `decisions.account.update`."""
+        details = {
+            "wallet_address": command.wallet_address,
+            "description": command.description,
+            "metadata": command.metadata,
+        }
+        named = {detail: value for detail, value in details.items() if value is not UNCHANGED}
+        return self._run(
+            name,
+            {"verb": "update-account", **named},
+            invocation,
+            lambda state: decisions.update(state, command),
+        )
+
+    def rename(self, name: str, new_name: str, invocation: Invocation) -> Outcome:
+        """Gives another name; errors as `decisions.account.rename`.
+
+        Raises:
+            AccountExists: the new name belongs to another account.
+        """
+        with _naming(new_name):
+            return self._run(
+                name,
+                {"verb": "rename-account", "new_name": new_name},
+                invocation,
+                lambda state: decisions.rename(state, new_name),
+            )
+
+    def deactivate(self, name: str, invocation: Invocation, *, cascade: bool = False) -> Outcome:
+        """Stops the account; errors as `decisions.account.deactivate`.
+
+        Raises:
+            AccountInUse: others borrow from it, and `cascade` does not say that they may.
+        """
+        return self._executor.execute(_DeactivateTask(name, cascade=cascade), invocation)
+
+    def reactivate(self, name: str, invocation: Invocation) -> Outcome:
+        """Lets the account go on; errors as `decisions.account.reactivate`."""
+        return self._run(name, {"verb": "reactivate-account"}, invocation, decisions.reactivate)
+
+    def delete(self, name: str, invocation: Invocation, *, cascade: bool = False) -> Outcome:
+        """Removes the account from the tables; errors as `decisions.account.delete`.
+
+        With `cascade` the shares that it is part of are ended with it.
+        """
+        return self._executor.execute(_DeleteTask(name, cascade=cascade), invocation)
+
+    def _run(
+        self,
+        name: str,
+        content: Mapping[str, Any],
+        invocation: Invocation,
+        rule: Callable[[AccountState], Sequence[EventModel]],
+    ) -> Outcome:
+        return self._executor.execute(RuleTask(name, content, rule), invocation)

@@ -1,0 +1,442 @@
+"""Commands about credentials."""
+
+import copy
+import enum
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from projections.credentials import tokens_of
+from registry.catalog.catalog import specification
+from registry.catalog.specification import ExchangeSpec
+from registry.clock import now
+from registry.database.connection import Connection, Database
+from registry.database.queries import load_queries
+from registry.decisions import credential as decisions
+from registry.decisions.account import CreateAccount
+from registry.decisions.account import create as create_account
+from registry.decisions.credential import place_of
+from registry.decisions.sharing import (
+    altered,
+    borrowing,
+    check_affected,
+    lent_by,
+    resting_on,
+)
+from registry.decisions.state import AccountState, Slot, SlotQuery
+from registry.encryption.keyring import MasterKeyring
+from registry.encryption.sealing import DataKey
+from registry.encryption.secret import Secret
+from registry.errors import (
+    AccountInUse,
+    AccountNotFound,
+    CannotDecrypt,
+    RegistryError,
+    together,
+)
+from registry.events.base import EventModel
+from registry.events.credential import Permission
+from registry.log.append import NewEvent
+from registry.log.ids import new_id
+from registry.log.reading import events_of
+from registry.services.account_tasks import AccountTask, new_events, next_events
+from registry.services.changes.lending import revocations, send_shares, shares_of
+from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.services.lookup import account_not_found, exchange_of, send_exchange
+from registry.services.vault import Vault, send_registry_key
+from registry.values import subaccount_index as checked_subaccount
+
+_QUERIES = load_queries("registry.services")
+
+
+@dataclass(frozen=True, slots=True)
+class SlotName:
+    """A slot as the caller names it; what is not said is found out where it is unique."""
+
+    exchange: str
+    subaccount_index: int | None = None
+    permission: Permission | None = None
+
+    def query(self, exchange_id: int) -> SlotQuery:
+        """The same, with the exchange's id.
+
+        Raises:
+            InvalidInput: the subaccount is not a possible number.
+        """
+        return SlotQuery(exchange_id, self.exchange, _subaccount(self), self.permission)
+
+    def slot(self, exchange_id: int) -> Slot:
+        """The slot that a new credential goes to: no subaccount, and full, unless said.
+
+        Raises:
+            InvalidInput: the subaccount is not a possible number.
+        """
+        return Slot(exchange_id, self.exchange, _subaccount(self), self.permission or "full")
+
+    def content(self) -> dict[str, Any]:
+        """For the digest of a command."""
+        return {
+            "exchange": self.exchange,
+            "subaccount": self.subaccount_index,
+            "permission": self.permission,
+        }
+
+
+def _subaccount(name: SlotName) -> int | None:
+    return None if name.subaccount_index is None else checked_subaccount(name.subaccount_index)
+
+
+class Mode(enum.Enum):
+    """What storing a credential means for what the slot holds."""
+
+    ADD = "add"
+    """The slot must be empty."""
+    REPLACE = "replace"
+    """The slot must hold a credential; its fields are replaced."""
+    MERGE = "merge"
+    """Add, or replace only the fields that are given and keep the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialInput:
+    """A credential as it comes in."""
+
+    slot: SlotName
+    fields: Mapping[str, Any]
+    """Field name -> text, `Secret`, or (for integer fields) a number."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    mode: Mode = Mode.ADD
+
+
+class StoreCredentials(AccountTask):
+    """Stores one or several credentials of one account, all or none of them."""
+
+    def __init__(
+        self,
+        account_name: str,
+        inputs: Sequence[CredentialInput],
+        keyring: MasterKeyring,
+        *,
+        verb: str,
+        create: CreateAccount | None = None,
+        cascade: bool = False,
+    ) -> None:
+        super().__init__(account_name, {"verb": verb})
+        self._cascade = cascade
+        self._inputs = inputs
+        self._keyring = keyring
+        self._create = create
+        self._verb = verb
+
+    def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
+        self._registry_key = send_registry_key(connection)
+        self.send_reads_of_account(connection)
+
+    def send_reads_of_account(self, connection: Connection) -> None:
+        """Sends the reads that are about this account."""
+        super().send_reads(connection)
+        self._data_keys = connection.execute(
+            _QUERIES["data_keys_of_account"], {"account_name": self._name}
+        )
+        self._shares = send_shares(connection, self._name)
+        self._exchanges = {
+            given.slot.exchange: send_exchange(connection, given.slot.exchange)
+            for given in self._inputs
+        }
+
+    def content(self) -> Mapping[str, Any]:
+        """See `Task`. Secrets stand in it as keyed fingerprints."""
+        return self.content_with(Vault(self._keyring, self._registry_key))
+
+    def content_with(self, vault: Vault) -> Mapping[str, Any]:
+        """The content, for a decision that seals with this vault."""
+        self._vault = vault
+        self._resolved = {name: self._resolve(name) for name in self._exchanges}
+        credentials = [self._content_of(given) for given in self._inputs]
+        return {**super().content(), "credentials": credentials}
+
+    def decide(self) -> Decision:
+        """See `Task`. What is wrong with each credential is said, not only with the first."""
+        created, state = self._account()
+        stored_keys = {row[0]: row for row in self._data_keys}
+        events: list[EventModel] = []
+        affected: list[str] = []
+        problems: list[RegistryError] = []
+        for given in self._inputs:
+            try:
+                events += self._store(state, given, stored_keys)
+            except RegistryError as problem:
+                problems.append(problem)
+        new = next_events(state, events)
+        try:
+            affected = self._affected(state, new)
+        except AccountInUse as problem:
+            problems.append(problem)
+        if problems:
+            raise together(problems)
+        return Decision([*created, *new], self._vault.writes, tuple(affected))
+
+    def _affected(self, state: AccountState, new: Sequence[NewEvent]) -> list[str]:
+        """The shares by which others get something else after these events."""
+        shares = shares_of(self._shares)
+        if not lent_by(state, shares):
+            return []
+        after = copy.deepcopy(state)
+        for event in new:
+            after.apply(event.stored(now()))
+        affected = altered(state, after, shares)
+        check_affected(
+            "others are affected",
+            affected,
+            cascade=self._cascade,
+            hint="Add --cascade if that is meant, or end these shares first.",
+        )
+        return affected
+
+    def _account(self) -> tuple[list[NewEvent], AccountState]:
+        """The account; where the command may make it, with the event that does."""
+        state = AccountState.of(events_of(self._stream))
+        if state.exists:
+            return [], state
+        if self._create is None:
+            error = account_not_found(self._connection, self._name)
+            if self._verb.startswith("import-"):
+                raise AccountNotFound(error.message, hint=f"{error.hint} Or add --create.")
+            raise error
+        created = new_events(new_id(), state, create_account(self._create))
+        return created, AccountState.of(event.stored(now()) for event in created)
+
+    def _resolve(self, exchange: str) -> tuple[int, ExchangeSpec]:
+        exchange_id, definition = exchange_of(self._exchanges[exchange], exchange)
+        return exchange_id, specification(exchange, definition)
+
+    def _content_of(self, given: CredentialInput) -> dict[str, Any]:
+        exchange_id, _ = self._resolved[given.slot.exchange]
+        secrets = {name: _as_secret(value) for name, value in given.fields.items()}
+        return {
+            **given.slot.content(),
+            "mode": given.mode.value,
+            "fields": self._vault.fingerprints(exchange_id, secrets),
+            "details": {name: str(value) for name, value in given.details.items()},
+        }
+
+    def _store(
+        self, state: AccountState, given: CredentialInput, stored_keys: Mapping[uuid.UUID, Any]
+    ) -> list[EventModel]:
+        exchange_id, spec = self._resolved[given.slot.exchange]
+        wanted = given.slot.query(exchange_id)
+        if given.mode is Mode.MERGE:
+            wanted = _without_number(state, wanted)
+        occupied = any(wanted.matches(row) for row in state.credentials())
+        if given.mode is Mode.ADD or (given.mode is Mode.MERGE and not occupied):
+            return decisions.add(
+                state,
+                given.slot.slot(exchange_id),
+                spec.check(given.fields),
+                given.details,
+                sealer=self._vault,
+                new_id=new_id(),
+                beside_others=given.slot.subaccount_index is not None,
+            )
+        fields = dict(given.fields)
+        if given.mode is Mode.MERGE:
+            state.active_account()
+            fields = self._current_fields(state, wanted, stored_keys) | fields
+        return decisions.replace(
+            state, wanted, spec.check(fields), given.details, sealer=self._vault
+        )
+
+    def _current_fields(
+        self, state: AccountState, wanted: SlotQuery, stored_keys: Mapping[uuid.UUID, Any]
+    ) -> dict[str, Secret]:
+        slot, row = state.find_credential(wanted)
+        key_id = uuid.UUID(row["data_key_id"])
+        if key_id not in stored_keys:
+            raise CannotDecrypt(
+                f"the secrets of {state.name} for {slot} were destroyed",
+                hint="Give all fields, with replace-credential.",
+            )
+        data_key = DataKey.unwrap(self._keyring, *stored_keys[key_id])
+        return data_key.open(place_of(state.account["id"], slot), tokens_of(row))
+
+
+class CredentialService:
+    """Stores and changes credentials."""
+
+    def __init__(self, database: Database, keyring: MasterKeyring | None = None) -> None:
+        """Takes the keys too if secrets are to be stored."""
+        self._executor = CommandExecutor(database)
+        self._keyring = keyring
+
+    def store(
+        self,
+        account_name: str,
+        inputs: Sequence[CredentialInput],
+        invocation: Invocation,
+        *,
+        verb: str,
+        create: CreateAccount | None = None,
+        cascade: bool = False,
+    ) -> Outcome:
+        """Stores credentials, all of them or none; makes the account if `create` says how.
+
+        Raises:
+            InvalidCredential: fields are missing, unknown, placeholders or of the wrong type.
+            CredentialExists, CredentialNotFound: the slot is not as the mode needs it.
+            AccountNotFound, AccountInactive, CredentialInactive: see `registry.decisions`.
+            AccountInUse: borrowers would get something else, and `cascade` does not say so.
+            MasterKeyWrong: the registry was set up with another master key.
+        """
+        assert self._keyring is not None  # noqa: S101 - secrets are stored with keys only
+        task = StoreCredentials(
+            account_name, inputs, self._keyring, verb=verb, create=create, cascade=cascade
+        )
+        return self._executor.execute(task, invocation)
+
+    def update(
+        self, account_name: str, slot: SlotName, details: Mapping[str, Any], invocation: Invocation
+    ) -> Outcome:
+        """Changes details beside the secrets; errors as `decisions.credential.update`."""
+        content = {name: str(value) for name, value in details.items()}
+        task = _UpdateTask(
+            account_name,
+            slot,
+            {"verb": "update-credential", **content},
+            lambda state, wanted: decisions.update(state, wanted, details),
+        )
+        return self._executor.execute(task, invocation)
+
+    def deactivate(
+        self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
+    ) -> Outcome:
+        """Stops the credential; errors as `decisions.credential.deactivate`.
+
+        Raises:
+            AccountInUse: it is lent, and `cascade` does not say that it may be stopped.
+        """
+        content = {"verb": "deactivate-credential"}
+        task = LentSlotTask(account_name, slot, content, decisions.deactivate, cascade=cascade)
+        return self._executor.execute(task, invocation)
+
+    def reactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
+        """Lets it be used again; errors as `decisions.credential.reactivate`."""
+        content = {"verb": "reactivate-credential"}
+        task = SlotTask(account_name, slot, content, decisions.reactivate)
+        return self._executor.execute(task, invocation)
+
+    def remove(
+        self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
+    ) -> Outcome:
+        """Empties the slot; errors as `decisions.credential.remove`.
+
+        Raises:
+            AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
+        """
+        content = {"verb": "remove-credential"}
+        task = LentSlotTask(
+            account_name, slot, content, decisions.remove, cascade=cascade, ends_shares=True
+        )
+        return self._executor.execute(task, invocation)
+
+
+SlotRule = Callable[[AccountState, SlotQuery], Sequence[EventModel]]
+"""A function of `registry.decisions.credential`."""
+
+
+class SlotTask(AccountTask):
+    """A command about a credential that exists."""
+
+    def __init__(
+        self, account_name: str, slot: SlotName, content: Mapping[str, Any], rule: SlotRule
+    ) -> None:
+        """Takes the slot and the rule that gives the events."""
+        super().__init__(account_name, {**content, "slot": slot.content()})
+        self._slot = slot
+        self._rule = rule
+
+    def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
+        super().send_reads(connection)
+        self._exchange = send_exchange(connection, self._slot.exchange)
+
+    def decide(self) -> Decision:
+        """See `Task`."""
+        state = self.read_state()
+        return Decision(next_events(state, self._rule(state, self._wanted())))
+
+    def _wanted(self) -> SlotQuery:
+        exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
+        return self._slot.query(exchange_id)
+
+
+class LentSlotTask(SlotTask):
+    """A command that takes a credential from the accounts that borrow it.
+
+    It is refused where there are such accounts, unless `cascade` says to do it all the same;
+    `ends_shares` says that their shares end with it.
+    """
+
+    def __init__(
+        self,
+        account_name: str,
+        slot: SlotName,
+        content: Mapping[str, Any],
+        rule: SlotRule,
+        *,
+        cascade: bool,
+        ends_shares: bool = False,
+    ) -> None:
+        """As `SlotTask`."""
+        super().__init__(account_name, slot, content, rule)
+        self._cascade = cascade
+        self._ends_shares = ends_shares
+
+    def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
+        super().send_reads(connection)
+        self._shares = send_shares(connection, self._name)
+
+    def decide(self) -> Decision:
+        """See `Task`."""
+        state = self.read_state()
+        wanted = self._wanted()
+        slot, row = state.find_credential(wanted)
+        events = self._rule(state, wanted)
+        affected = resting_on(state, shares_of(self._shares), row)
+        what = f"the credential of {state.name} for {slot} is lent"
+        check_affected(what, affected, cascade=self._cascade)
+        ended = revocations(affected) if self._ends_shares else []
+        effect = "ended with it" if self._ends_shares else "without a key from now on"
+        notes = tuple(f"{effect}: {share}" for share in affected)
+        return Decision([*next_events(state, events), *ended], notes=notes)
+
+
+class _UpdateTask(SlotTask):
+    """Changes what is beside the secrets: nothing is taken from borrowers, who are named."""
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._shares = send_shares(connection, self._name)
+
+    def decide(self) -> Decision:
+        state = self.read_state()
+        wanted = self._wanted()
+        new = next_events(state, self._rule(state, wanted))
+        _, row = state.find_credential(wanted)
+        lent = borrowing(state, shares_of(self._shares), row) if new else []
+        return Decision(new, notes=tuple(f"it is lent: {share}" for share in lent))
+
+
+def _without_number(state: AccountState, wanted: SlotQuery) -> SlotQuery:
+    """The slot without a subaccount where that is the one in use, and not subaccount 0."""
+    zero = Slot(wanted.exchange_id, wanted.exchange, 0, wanted.permission or "full")
+    plain = replace(zero, subaccount_index=None)
+    if wanted.subaccount_index != 0 or state.credential_in(zero) or not state.credential_in(plain):
+        return wanted
+    return replace(wanted, subaccount_index=None)
+
+
+def _as_secret(value: Any) -> Secret:
+    return value if isinstance(value, Secret) else Secret(str(value))

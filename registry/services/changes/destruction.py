@@ -1,0 +1,130 @@
+"""Destroys secrets for ever, by deleting the data keys that sealed them.
+
+The events and their tokens stay, so that the history still verifies.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.decisions import credential as credentials
+from registry.decisions import destruction
+from registry.decisions.state import AccountState, SlotQuery
+from registry.events.base import EventModel
+from registry.events.credential import CredentialSecretsDestroyed
+from registry.events.stored import StoredEvent, Stream
+from registry.log.append import NewEvent
+from registry.log.reading import events_of, send_stream
+from registry.services.account_tasks import new_events
+from registry.services.changes.credentials import LentSlotTask, SlotName
+from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.services.lookup import account_id, exchange_of, send_exchange
+
+_QUERIES = load_queries("registry.services.changes", "destruction.sql")
+
+
+def destroy_secrets(
+    database: Database,
+    account: str,
+    slot: SlotName,
+    versions: Sequence[int] | None,
+    invocation: Invocation,
+) -> Outcome:
+    """Destroys versions of a slot, or all that are not in use; also of a deleted account.
+
+    Raises:
+        AccountNotFound: no account ever had this name.
+        CredentialNotFound, SecretsDestroyed, Refused: see `decisions.destruction.destroy`.
+    """
+    content = {"verb": "destroy-secrets", "versions": None if versions is None else list(versions)}
+    task = _Destroy(_find(database, account), slot, content, versions)
+    return CommandExecutor(database).execute(task, invocation)
+
+
+def remove_and_destroy(
+    database: Database,
+    account: str,
+    slot: SlotName,
+    invocation: Invocation,
+    *,
+    cascade: bool = False,
+) -> Outcome:
+    """Empties a slot and destroys every version that its credential ever had.
+
+    Raises:
+        AccountNotFound, CredentialNotFound: see `decisions.credential.remove`.
+        AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
+    """
+    task = _RemoveAndDestroy(account, slot, cascade=cascade)
+    return CommandExecutor(database).execute(task, invocation)
+
+
+def _find(database: Database, account: str) -> uuid.UUID:
+    with database.connection() as connection, registry_errors(connection):
+        return account_id(connection, account, also_former=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _DestroyKeys:
+    """Deletes the data keys that an event of the same transaction names."""
+
+    event_id: uuid.UUID
+
+    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+        return connection.execute(_QUERIES["destroy_data_keys"], {"event_id": self.event_id})
+
+
+class _Destroy:
+    def __init__(
+        self,
+        account: uuid.UUID,
+        slot: SlotName,
+        content: Mapping[str, Any],
+        versions: Sequence[int] | None,
+    ) -> None:
+        self._account = account
+        self._slot = slot
+        self._content = content
+        self._versions = versions
+
+    def send_reads(self, connection: Connection) -> None:
+        self._stream = send_stream(connection, Stream("account", self._account))
+        self._exchange = send_exchange(connection, self._slot.exchange)
+
+    def content(self) -> Mapping[str, Any]:
+        return {**self._content, "account_id": str(self._account), "slot": self._slot.content()}
+
+    def decide(self) -> Decision:
+        events = events_of(self._stream)
+        new = new_events(self._account, AccountState.of(events), self._decide(events))
+        return Decision(new, _deletions(new))
+
+    def _decide(self, events: Sequence[StoredEvent]) -> list[EventModel]:
+        exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
+        return destruction.destroy(events, self._slot.query(exchange_id), self._versions)
+
+
+class _RemoveAndDestroy(LentSlotTask):
+    def __init__(self, account: str, slot: SlotName, *, cascade: bool) -> None:
+        content = {"verb": "remove-credential", "destroy": True}
+        super().__init__(account, slot, content, self._remove, cascade=cascade, ends_shares=True)
+
+    def decide(self) -> Decision:
+        decision = super().decide()
+        return replace(decision, statements=_deletions(decision.events))
+
+    def _remove(self, state: AccountState, wanted: SlotQuery) -> list[EventModel]:
+        _, row = state.find_credential(wanted)
+        removed = credentials.remove(state, wanted)
+        return [*removed, *destruction.destroy_credential(self._events, row["id"])]
+
+
+def _deletions(events: Sequence[NewEvent]) -> list[_DestroyKeys]:
+    return [
+        _DestroyKeys(new.id) for new in events if isinstance(new.event, CredentialSecretsDestroyed)
+    ]

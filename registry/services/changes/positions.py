@@ -1,0 +1,136 @@
+"""Commands about the positions that an account owns, and the list of them."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.decisions import position as decisions
+from registry.decisions.position import Owned
+from registry.errors import PositionNotFound
+from registry.events.position import PositionsUnlinked
+from registry.events.stored import Stream
+from registry.log.append import NewEvent
+from registry.services.account_tasks import AccountTask, next_events
+from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.services.lookup import check_names
+
+_QUERIES = load_queries("registry.services.changes", "positions.sql")
+
+
+class _PositionsTask(AccountTask):
+    """Reads the account, and positions with their owners; None: all positions without an owner."""
+
+    def __init__(self, verb: str, account: str, positions: Sequence[uuid.UUID] | None) -> None:
+        named = None if positions is None else [str(position) for position in positions]
+        super().__init__(account, {"verb": verb, "positions": named})
+        self._positions = positions
+
+    def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
+        super().send_reads(connection)
+        query = "unowned" if self._positions is None else "named"
+        parameters = {} if self._positions is None else {"positions": list(self._positions)}
+        self._rows: psycopg.Cursor[Any] = connection.execute(_QUERIES[query], parameters)
+
+    def positions(self) -> list[Owned]:
+        """The positions as they are.
+
+        Raises:
+            PositionNotFound: some of those that are named do not exist.
+        """
+        found = [Owned(*row) for row in self._rows]
+        known = {position.id for position in found}
+        missing = [str(wanted) for wanted in self._positions or () if wanted not in known]
+        if missing:
+            raise PositionNotFound(
+                f"there is no position {', '.join(missing)}",
+                hint="See: account-registry list-positions --all",
+            )
+        return found
+
+
+class _Link(_PositionsTask):
+    def __init__(self, account: str, positions: Sequence[uuid.UUID] | None, *, move: bool) -> None:
+        super().__init__("link-positions", account, positions)
+        self._move = move
+
+    def content(self) -> Mapping[str, Any]:
+        return {**super().content(), "move": self._move}
+
+    def decide(self) -> Decision:
+        state = self.read_state()
+        linking = decisions.link(state, self.positions(), move=self._move)
+        linked = next_events(state, linking.linked)
+        return Decision([*self._given_up(linking.unlinked), *linked])
+
+    def _given_up(
+        self, unlinked: Mapping[uuid.UUID, Sequence[PositionsUnlinked]]
+    ) -> list[NewEvent]:
+        if not unlinked:
+            return []
+        parameters = {"accounts": list(unlinked)}
+        versions = dict(self._connection.execute(_QUERIES["stream_versions"], parameters))
+        return [
+            NewEvent(Stream("account", owner), versions[owner] + number, event)
+            for owner, events in unlinked.items()
+            for number, event in enumerate(events, start=1)
+        ]
+
+
+class _Unlink(_PositionsTask):
+    def __init__(self, account: str, positions: Sequence[uuid.UUID]) -> None:
+        super().__init__("unlink-positions", account, positions)
+
+    def decide(self) -> Decision:
+        state = self.read_state()
+        return Decision(next_events(state, decisions.unlink(state, self.positions())))
+
+
+class PositionService:
+    """Says which account owns which positions. The positions themselves are the bot's."""
+
+    def __init__(self, database: Database) -> None:
+        self._executor = CommandExecutor(database)
+
+    def link(
+        self,
+        account: str,
+        positions: Sequence[uuid.UUID] | None,
+        invocation: Invocation,
+        *,
+        move: bool = False,
+    ) -> Outcome:
+        """Gives the account positions, or (None) all that have no owner.
+
+        Raises:
+            PositionNotFound: one does not exist.
+            PositionsOwned: one belongs to another account, and `move` was not said.
+            AccountNotFound, AccountInactive: see `registry.decisions`.
+        """
+        return self._executor.execute(_Link(account, positions, move=move), invocation)
+
+    def unlink(
+        self, account: str, positions: Sequence[uuid.UUID], invocation: Invocation
+    ) -> Outcome:
+        """Takes positions from the account; errors as `link`."""
+        return self._executor.execute(_Unlink(account, positions), invocation)
+
+
+def list_positions(
+    database: Database, account: str | None = None, *, unowned: bool = False, all_: bool = False
+) -> list[dict[str, Any]]:
+    """Open positions, or all; of one account, of none, or of all.
+
+    Raises:
+        AccountNotFound: no account has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account)
+        with connection.cursor(row_factory=dict_row) as cursor:
+            parameters = {"account_name": account, "unowned": unowned, "all": all_}
+            return cursor.execute(_QUERIES["list"], parameters).fetchall()

@@ -1,0 +1,152 @@
+"""Puts every key under the newest master key, batch by batch.
+
+Each batch is a command of its own, with an event: a rotation that was killed goes on where
+it stopped. The keys themselves, all tokens and the log stay as they are, and until it is
+done both master keys are needed and both work.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import psycopg
+
+from registry.database.connection import Connection, Database
+from registry.database.queries import load_queries
+from registry.encryption.keyring import MasterKeyring
+from registry.events.keys import MasterKeyRotated
+from registry.log.append import NewEvent
+from registry.log.ids import REGISTRY_STREAM
+from registry.services.executor import CommandExecutor, Decision, Invocation
+from registry.services.vault import FINGERPRINT_KEY_ID, PURPOSE
+
+_QUERIES = load_queries("registry.services.changes", "rotation.sql")
+BATCH: Final = 500
+
+
+Progress = Callable[[int, int], None]
+"""Called with how many keys are done and how many there are to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a rotation did."""
+
+    master_key_id: str
+    keys: int
+    positions: tuple[int, ...]
+    remaining: int = 0
+    """Keys that a dry run would put under the newest master key."""
+
+
+def rotate(
+    database: Database,
+    keyring: MasterKeyring,
+    invocation: Invocation,
+    progress: Progress = lambda _done, _total: None,
+    *,
+    batch: int = BATCH,
+) -> Rotation:
+    """Wraps every key that an older master key wraps with the newest one.
+
+    Raises:
+        MasterKeyWrong: a key is wrapped by a master key that is not in the ring.
+        CannotDecrypt: a wrapped key is damaged; the batches before it are done.
+    """
+    executor = CommandExecutor(database)
+    done = 0
+    positions: list[int] = []
+    while True:
+        task = _Batch(keyring, batch)
+        outcome = executor.execute(task, replace(invocation, command_id=None))
+        if invocation.dry_run or not outcome.changed:
+            break
+        positions += outcome.positions
+        done += task.size
+        progress(done, done + task.remaining)
+        if not task.remaining:
+            break
+    left = task.size + task.remaining if invocation.dry_run else 0
+    return Rotation(keyring.newest_id, done, tuple(positions), left)
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    name: str
+    parameters: Mapping[str, Any]
+
+    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+        return connection.execute(_QUERIES[self.name], dict(self.parameters))
+
+
+class _Batch:
+    """Some keys, with the event that says so."""
+
+    def __init__(self, keyring: MasterKeyring, batch: int) -> None:
+        self._keyring = keyring
+        self._limit = batch
+        self.size = self.remaining = 0
+
+    def send_reads(self, connection: Connection) -> None:
+        newest = {"newest": self._keyring.newest_id}
+        stream = {"stream_type": REGISTRY_STREAM.type, "stream_id": REGISTRY_STREAM.id}
+        self._version = connection.execute(_QUERIES["stream_version"], stream)
+        self._data_keys = connection.execute(
+            _QUERIES["data_keys_to_rotate"], {**newest, "limit": self._limit}
+        )
+        self._registry_key = connection.execute(
+            _QUERIES["registry_key_to_rotate"], {**newest, "purpose": PURPOSE}
+        )
+        self._left = connection.execute(_QUERIES["count_to_rotate"], newest)
+
+    def content(self) -> Mapping[str, Any]:
+        return {"verb": "rotate-master-key", "master_key": self._keyring.newest_id}
+
+    def decide(self) -> Decision:
+        data_keys, registry_keys = self._data_keys.fetchall(), self._registry_key.fetchall()
+        (version,), (left,) = self._version.fetchone() or (0,), self._left.fetchone() or (0,)
+        self.size = len(data_keys) + len(registry_keys)
+        self.remaining = left - self.size
+        if not self.size:
+            return Decision([])
+        event = NewEvent(
+            REGISTRY_STREAM,
+            version + 1,
+            MasterKeyRotated(
+                master_key_id=self._keyring.newest_id,
+                previous_key_ids=sorted({row[-1] for row in [*data_keys, *registry_keys]}),
+                keys=self.size,
+                remaining=self.remaining,
+            ),
+        )
+        return Decision([event], self._writes(event.id, data_keys, registry_keys))
+
+    def _writes(
+        self, event_id: uuid.UUID, data_keys: Sequence[Any], registry_keys: Sequence[Any]
+    ) -> list[_Write]:
+        shared = {"event_id": event_id, "master_key_id": self._keyring.newest_id}
+        rewrapped = [self._rewrap(*row) for row in data_keys]
+        columns = {
+            "ids": [row[0] for row in data_keys],
+            "before": [row[1] for row in data_keys],
+            "after": rewrapped,
+        }
+        return [
+            _Write("rewrap_data_keys", {**shared, **columns}),
+            *(
+                _Write(
+                    "rewrap_registry_key",
+                    {
+                        **shared,
+                        "purpose": PURPOSE,
+                        "before": row[0],
+                        "after": self._rewrap(FINGERPRINT_KEY_ID, *row),
+                    },
+                )
+                for row in registry_keys
+            ),
+        ]
+
+    def _rewrap(self, key_id: uuid.UUID, wrapped: str, master_key_id: str) -> str:
+        return self._keyring.wrap(key_id, self._keyring.unwrap(key_id, wrapped, master_key_id))

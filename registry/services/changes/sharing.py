@@ -1,0 +1,152 @@
+"""Commands about sharing: who may use whose credential."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from registry.catalog.catalog import built_in_exchanges
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.decisions import sharing as decisions
+from registry.decisions.sharing import Lender, ShareRequest
+from registry.decisions.state import AccountState
+from registry.events.base import EventModel
+from registry.events.sharing import SharingType
+from registry.log.ids import new_id
+from registry.services.account_tasks import AccountTask, RuleTask, next_events
+from registry.services.changes.lending import send_shares, shares_of
+from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.services.lookup import (
+    account_not_found,
+    check_names,
+    exchange_of,
+    send_exchange,
+)
+
+_QUERIES = load_queries("registry.services.changes", "sharing.sql")
+
+
+class SharingService:
+    """Grants and ends shares."""
+
+    def __init__(self, database: Database) -> None:
+        self._executor = CommandExecutor(database)
+
+    def share(
+        self,
+        borrower: str,
+        lender: str,
+        exchange: str,
+        sharing_type: SharingType,
+        invocation: Invocation,
+    ) -> Outcome:
+        """Lets the borrower use the lender's credential; errors as `decisions.sharing.share`.
+
+        Raises:
+            ExchangeNotFound: no exchange has this name.
+        """
+        return self._executor.execute(
+            _ShareTask(borrower, lender, exchange, sharing_type), invocation
+        )
+
+    def unshare(self, borrower: str, exchange: str, invocation: Invocation) -> Outcome:
+        """Ends what the borrower may use; errors as `decisions.sharing.unshare`."""
+        return self._executor.execute(_UnshareTask(borrower, exchange), invocation)
+
+
+class _ShareTask(AccountTask):
+    def __init__(
+        self, borrower: str, lender: str, exchange: str, sharing_type: SharingType
+    ) -> None:
+        content = {
+            "verb": "share",
+            "lender": lender,
+            "exchange": exchange,
+            "sharing_type": sharing_type,
+        }
+        super().__init__(borrower, content)
+        self._lender, self._exchange, self._type = lender, exchange, sharing_type
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._exchange_row = send_exchange(connection, self._exchange)
+        self._shares = send_shares(connection, self._name)
+        self._lender_row = connection.execute(
+            _QUERIES["lender"], {"account_name": self._lender, "exchange": self._exchange}
+        )
+        self._lender_shares = send_shares(connection, self._lender)
+
+    def decide(self) -> Decision:
+        state = self.read_state()
+        exchange_id, _ = exchange_of(self._exchange_row, self._exchange)
+        lender = self._read_lender()
+        wanted = ShareRequest(exchange_id, self._exchange, self._type, new_id())
+        events = decisions.share(state, lender, shares_of(self._shares), wanted)
+        return Decision(next_events(state, events), notes=tuple(self._notes(lender)))
+
+    def _read_lender(self) -> Lender:
+        row = self._lender_row.fetchone()
+        if row is None:
+            raise account_not_found(self._connection, self._lender)
+        return Lender(
+            id=row[0],
+            name=self._lender,
+            is_active=row[1],
+            active_permissions=tuple(row[2]),
+            has_inactive=row[3],
+            shares=tuple(shares_of(self._lender_shares)),
+        )
+
+    def _notes(self, lender: Lender) -> list[str]:
+        notes = []
+        if self._type != "full" and "read_only" not in lender.active_permissions:
+            notes.append(
+                f"{lender.name} has no read-only key for {self._exchange}, and a full key is "
+                f"never released to a {self._type} share; add one with: account-registry "
+                f"add-credential {lender.name} {self._exchange} --permission read_only"
+            )
+        spec = built_in_exchanges().get(self._exchange)
+        if self._type == "full" and spec is not None and spec.nonce_per_key:
+            borrowers = {
+                share.borrower for share in lender.shares if share.exchange == self._exchange
+            }
+            others = sorted(borrowers - {self._name, lender.name})
+            users = ", ".join([lender.name, *others, self._name])
+            notes.append(
+                f"{spec.display_name} counts orders per key: two bots that trade on one key "
+                f"break each other's orders ({users}); better give {self._name} a key of its own"
+            )
+        return notes
+
+
+class _UnshareTask(RuleTask):
+    def __init__(self, borrower: str, exchange: str) -> None:
+        super().__init__(borrower, {"verb": "unshare", "exchange": exchange}, self._unshare)
+        self._exchange = exchange
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._exchange_row = send_exchange(connection, self._exchange)
+        self._shares: psycopg.Cursor[Any] = send_shares(connection, self._name)
+
+    def _unshare(self, state: AccountState) -> list[EventModel]:
+        exchange_of(self._exchange_row, self._exchange)
+        return decisions.unshare(state, shares_of(self._shares), self._exchange)
+
+
+def list_shares(
+    database: Database, account: str | None = None, exchange: str | None = None
+) -> list[Mapping[str, Any]]:
+    """The shares of an account, as borrower or lender, of an exchange, or all.
+
+    Raises:
+        AccountNotFound: no account has this name.
+        ExchangeNotFound: no exchange has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account, exchange)
+        with connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(_QUERIES["shares"], {"account_name": account, "exchange": exchange})
+            return list(cursor.fetchall())

@@ -1,0 +1,1 @@
+"""Credentials from files: env files, folders of them, configurations of other programs."""

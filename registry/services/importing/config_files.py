@@ -1,0 +1,199 @@
+"""Imports credentials from the JSON configuration of other bots, where keys are plain.
+
+Known are, by their shape: passivbot's `api-keys.json`, freqtrade's `config.json`, and
+connector files like hummingbot's (`connector` beside keys with the connector's name).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from registry.catalog.specification import ExchangeSpec, FieldSpec
+from registry.encryption.secret import Secret
+from registry.errors import (
+    InvalidCredential,
+    InvalidInput,
+    NothingToImport,
+    RegistryError,
+    together,
+)
+from registry.services.changes.credentials import CredentialInput, Mode, SlotName
+from registry.services.importing.env_files import MAX_FILE
+from registry.values import parse_json, text_of_file
+
+_ALIASES: Final = {
+    "key": "apikey",
+    "apisecret": "secret",
+    "secretkey": "secret",
+    "passphrase": "password",
+    "address": "walletaddress",
+    "wallet": "walletaddress",
+    "userid": "uid",
+}
+"""What other programs call what ccxt calls differently; without case and underscores."""
+_SUFFIX: Final = re.compile(r"_perpetual$|_futures$|_spot$")
+_KEYSTORE: Final = re.compile(r"7b22[0-9a-f]{40,}", re.IGNORECASE)
+"""A JSON keystore in hexadecimal, as hummingbot writes secrets that it has encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigEntry:
+    """One credential of a configuration, as it names the parts."""
+
+    label: str
+    exchange: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigImport:
+    """What a configuration holds for one account."""
+
+    format: str
+    credentials: Mapping[str, Mapping[str, Secret]]
+    """Exchange -> field -> value."""
+    ignored: tuple[str, ...]
+    """Names in it that are no field."""
+
+    def inputs(self) -> list[CredentialInput]:
+        """The credentials as the service stores them; fields not in the file are kept."""
+        return [
+            CredentialInput(SlotName(exchange, 0, "full"), fields, mode=Mode.MERGE)
+            for exchange, fields in self.credentials.items()
+        ]
+
+
+def read_config(path: Path) -> tuple[str, list[ConfigEntry]]:
+    """The format of a file, and the credentials in it.
+
+    Raises:
+        InvalidInput: it is not JSON, or of none of the known formats.
+    """
+    data = parse_json(text_of_file(path, limit=MAX_FILE), str(path))
+    for name, reader in _FORMATS.items():
+        entries = reader(data) if isinstance(data, dict) else []
+        if entries:
+            return name, entries
+    raise InvalidInput(
+        f"{path} is of no format that is known",
+        hint="Known are passivbot's api-keys.json, freqtrade's config.json, and JSON with "
+        "a connector and its keys.",
+    )
+
+
+def _freqtrade(data: dict[str, Any]) -> list[ConfigEntry]:
+    exchange = data.get("exchange")
+    if not isinstance(exchange, dict) or not isinstance(exchange.get("name"), str):
+        return []
+    return [ConfigEntry("exchange", exchange["name"], _texts(exchange, without="name"))]
+
+
+def _hummingbot(data: dict[str, Any]) -> list[ConfigEntry]:
+    connector = data.get("connector")
+    if not isinstance(connector, str):
+        return []
+    given = data.get("credentials") if isinstance(data.get("credentials"), dict) else data
+    texts = _texts(given or {}, without="connector")
+    plain = {name.removeprefix(f"{connector}_"): value for name, value in texts.items()}
+    return [ConfigEntry(connector, _SUFFIX.sub("", connector), plain)]
+
+
+def _passivbot(data: dict[str, Any]) -> list[ConfigEntry]:
+    return [
+        ConfigEntry(user, entry["exchange"], _texts(entry, without="exchange"))
+        for user, entry in data.items()
+        if isinstance(entry, dict) and isinstance(entry.get("exchange"), str)
+    ]
+
+
+_FORMATS: Final = {"freqtrade": _freqtrade, "hummingbot": _hummingbot, "passivbot": _passivbot}
+
+
+def _texts(data: Mapping[str, Any], *, without: str) -> dict[str, str]:
+    """The plain values, as text; nested settings are not credentials."""
+    return {
+        name: str(value)
+        for name, value in data.items()
+        if name != without and (isinstance(value, str) or type(value) is int) and str(value).strip()
+    }
+
+
+def choose(entries: list[ConfigEntry], label: str | None) -> list[ConfigEntry]:
+    """The entries that are meant: all of them, or the one of this label.
+
+    Raises:
+        InvalidInput: there is none of this label, or several for the same exchange.
+    """
+    labels = ", ".join(one.label for one in entries)
+    if label is not None:
+        chosen = [one for one in entries if one.label == label]
+        if not chosen:
+            raise InvalidInput(f"the file has no entry {label!r}", hint=f"It has: {labels}.")
+        return chosen
+    exchanges = [one.exchange for one in entries]
+    twice = next((name for name in exchanges if exchanges.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidInput(
+            f"the file has several entries for {twice}",
+            hint=f"Say which with --entry: {labels}.",
+        )
+    return entries
+
+
+def match_fields(
+    format_name: str, entries: Iterable[ConfigEntry], specs: Mapping[str, ExchangeSpec]
+) -> ConfigImport:
+    """The entries as credentials; `specs` has the exchange of each.
+
+    Raises:
+        InvalidCredential: a value is encrypted, or two of them are the same field.
+        NothingToImport: no value is a field.
+    """
+    credentials: dict[str, dict[str, Secret]] = {}
+    ignored: list[str] = []
+    problems: list[RegistryError] = []
+    for entry in entries:
+        fields: dict[str, Secret] = {}
+        for name, value in entry.values.items():
+            field = _field(specs[entry.exchange], name)
+            if field is None:
+                ignored.append(f"{entry.label}.{name}")
+            elif _KEYSTORE.match(value):
+                problems.append(
+                    InvalidCredential(
+                        f"{entry.label}.{name} is encrypted by another program",
+                        hint="Export it in plain there, or type it in with add-credential.",
+                    )
+                )
+            elif field.name in fields:
+                problems.append(
+                    InvalidCredential(f"{entry.label} has the field {field.name} twice")
+                )
+            else:
+                fields[field.name] = Secret(value)
+        if fields:
+            credentials[entry.exchange] = fields
+    if problems:
+        raise together(problems)
+    if not credentials:
+        raise NothingToImport("the file holds no field of an exchange that is known")
+    return ConfigImport(format_name, credentials, tuple(ignored))
+
+
+def _field(spec: ExchangeSpec, name: str) -> FieldSpec | None:
+    by_name = {
+        _plain(known): one
+        for one in spec.fields.values()
+        for known in (one.ccxt, one.env, one.name)
+        if known
+    }
+    wanted = _plain(name)
+    # Where there is no secret but a private key, the one is called the other.
+    return by_name.get(wanted) or (by_name.get("privatekey") if wanted == "secret" else None)
+
+
+def _plain(name: str) -> str:
+    plain = name.lower().replace("_", "").replace("-", "")
+    return _ALIASES.get(plain, plain)

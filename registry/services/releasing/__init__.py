@@ -1,0 +1,1 @@
+"""Secrets that leave the registry: which credential, why, to whom, and how they get there."""

@@ -1,0 +1,1 @@
+"""The schema up and down, and the rehearsal of both."""

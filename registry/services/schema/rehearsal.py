@@ -1,0 +1,193 @@
+"""Rehearses down, up and rebuild on a copy, and compares: the database itself stays as it is.
+
+The copy is a database of its own on the same server, dropped at the end. It gets the log,
+the tables, the bot's positions and the columns of other tables that refer to them; the keys
+are not copied, since nothing here opens a secret.
+"""
+
+import contextlib
+import itertools
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from projections import TABLES
+from registry.database.connection import Connection, address_of_same_server, registry_errors
+from registry.database.migrator import Migrator
+from registry.database.queries import load_queries
+from registry.events.registry import ForeignReference
+from registry.services.executor import Invocation
+from registry.services.schema.schema import bring_up, contents, take_down
+from registry.services.tables.rebuild_comparison import Options, Watch
+
+_QUERIES = load_queries("registry.services.schema", "rehearsal.sql")
+_TABLES: Final = [table.name for table in TABLES if not table.partial]
+_BOT: Final = ("public.symbols", "public.dexes", "public.strategy_positions")
+_LOG: Final = "public.audit_events"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What came out of a rehearsal."""
+
+    rows: dict[str, int]
+    """Table -> rows that were compared."""
+    differences: list[str]
+    """Tables whose rows or references were not the same afterwards; none, if all is well."""
+    seconds_down: float
+    seconds_up: float
+
+
+def rehearse(
+    connection: Connection,
+    invocation: Invocation,
+    watch: Watch | None = None,
+    options: Options | None = None,
+) -> Rehearsed:
+    """Takes a copy down and up, and compares every row with the original.
+
+    Raises:
+        TablesDiffer, InUseByOthers: going down would be refused, for this reason.
+        PermissionDenied: the role may not create a database.
+    """
+    with _scratch_database(connection) as scratch, registry_errors(connection):
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        references = contents(connection).references
+        with registry_errors(scratch):
+            _copy(connection, scratch, references)
+        started = time.monotonic()
+        take_down(scratch, invocation, watch, options)
+        down = time.monotonic()
+        bring_up(scratch, lambda: invocation, watch, options)
+        up = time.monotonic()
+        rows: dict[str, int] = {}
+        differences = [
+            name for name, query in _compared() if not _same(connection, scratch, name, query, rows)
+        ]
+        if contents(scratch).references != references:
+            differences.append("foreign keys")
+        connection.execute("COMMIT")
+    return Rehearsed(rows, differences, down - started, up - down)
+
+
+def _compared() -> Iterator[tuple[str, sql.Composed]]:
+    for table in TABLES:
+        columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
+        query = sql.SQL("COPY (SELECT {} FROM {} ORDER BY {}) TO STDOUT").format(
+            columns, sql.Identifier("public", table.name), sql.Identifier(table.key)
+        )
+        yield table.name, query
+
+
+def _same(
+    original: Connection, scratch: Connection, name: str, query: sql.Composed, rows: dict[str, int]
+) -> bool:
+    same, count = True, 0
+    with original.cursor().copy(query) as first, scratch.cursor().copy(query) as second:
+        for line, other in itertools.zip_longest(first, second):
+            count += 1
+            same = same and line == other
+    rows[name] = count
+    return same
+
+
+@contextlib.contextmanager
+def _scratch_database(connection: Connection) -> Iterator[Connection]:
+    name = f"registry_rehearsal_{uuid.uuid4().hex[:12]}"
+    with registry_errors(connection):
+        create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'"
+        connection.execute(sql.SQL(create).format(sql.Identifier(name)))
+    try:
+        address = address_of_same_server(connection, name)
+        with psycopg.connect(address, autocommit=True) as scratch:
+            yield scratch
+    finally:
+        with registry_errors(connection):
+            drop = "DROP DATABASE {} WITH (FORCE)"
+            connection.execute(sql.SQL(drop).format(sql.Identifier(name)))
+
+
+def _copy(
+    original: Connection, scratch: Connection, references: Sequence[ForeignReference]
+) -> None:
+    for table in _BOT:
+        columns = _columns(original, table, without="account_id")
+        _create(scratch, table, columns)
+        _copy_rows(original, scratch, table, list(columns))
+    Migrator(scratch).up()
+    _copy_rows(original, scratch, _LOG, list(_columns(original, _LOG)))
+    size, peaks = original.execute(_QUERIES["head"]).fetchone() or (0, [])
+    scratch.execute(_QUERIES["set_head"], {"size": size, "peaks": peaks})
+    for name in _TABLES:
+        table = f"public.{name}"
+        with _unguarded(scratch, name):
+            _copy_rows(original, scratch, table, list(_columns(original, table)))
+    owners = original.execute(_QUERIES["owners"]).fetchall()
+    parameters = {"ids": [row[0] for row in owners], "owners": [row[1] for row in owners]}
+    scratch.execute(_QUERIES["set_owners"], parameters)
+    for reference in references:
+        _copy_reference(original, scratch, reference)
+
+
+def _copy_reference(original: Connection, scratch: Connection, reference: ForeignReference) -> None:
+    """A table of another program, as far as this foreign key needs it."""
+    parameters = {"table": reference.table, "constraint": reference.constraint}
+    (names,) = original.execute(_QUERIES["reference_columns"], parameters).fetchone() or ([],)
+    kinds = _columns(original, reference.table)
+    columns = {name: kinds[name] for name in names}
+    schema, _, _ = reference.table.partition(".")
+    if schema != "public":
+        scratch.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}".encode())
+    _create(scratch, reference.table, columns)
+    _copy_rows(original, scratch, reference.table, list(columns))
+    add = "ALTER TABLE {} ADD CONSTRAINT {} {}"
+    scratch.execute(
+        sql.SQL(add).format(
+            sql.SQL(reference.table),
+            sql.Identifier(reference.constraint),
+            sql.SQL(reference.definition),
+        )
+    )
+
+
+def _columns(original: Connection, table: str, *, without: str = "") -> dict[str, str]:
+    rows = original.execute(_QUERIES["columns"], {"table": table}).fetchall()
+    return {name: kind for name, kind in rows if name != without}
+
+
+def _create(scratch: Connection, table: str, columns: dict[str, str]) -> None:
+    described = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
+        for name, kind in columns.items()
+    )
+    key = sql.SQL(", PRIMARY KEY (id)") if table in _BOT else sql.SQL("")
+    statement = sql.SQL("CREATE TABLE IF NOT EXISTS {} ({}{})")
+    scratch.execute(statement.format(sql.SQL(table), described, key))
+    for name, kind in columns.items():
+        # Another foreign key of the same table has made it already.
+        add = sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}")
+        scratch.execute(add.format(sql.SQL(table), sql.Identifier(name), sql.SQL(kind)))
+
+
+def _copy_rows(
+    original: Connection, scratch: Connection, table: str, columns: Sequence[str]
+) -> None:
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    out = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(names, sql.SQL(table))
+    into = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.SQL(table), names)
+    with original.cursor().copy(out) as source, scratch.cursor().copy(into) as target:
+        for line in source:
+            target.write(line)
+
+
+@contextlib.contextmanager
+def _unguarded(scratch: Connection, name: str) -> Iterator[None]:
+    table = sql.Identifier("public", name)
+    scratch.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
+    yield
+    scratch.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table))

@@ -1,0 +1,301 @@
+"""Takes the tables down and brings them back, with nothing lost.
+
+Down: what the log does not know is recorded first, in the transaction that drops. Up: the
+tables are made and filled in one transaction, so that nobody ever sees them empty.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from projections import TABLES
+from registry.database.connection import Connection, registry_errors
+from registry.database.migration_files import Migration
+from registry.database.migrator import Migrator
+from registry.database.queries import load_queries
+from registry.decisions.position import parts
+from registry.errors import ConfirmationNeeded, InUseByOthers, TablesDiffer
+from registry.events.position import PositionsLinked, PositionsUnlinked
+from registry.events.registry import ForeignReference, SchemaTakenDown
+from registry.events.stored import Stream
+from registry.log.append import CommandRecord
+from registry.log.ids import REGISTRY_STREAM
+from registry.services.executor import Invocation, command_record
+from registry.services.tables.rebuild_comparison import Comparison, Options, Watch, compared
+from registry.services.tables.rebuild_lock import rebuild_lock
+from registry.services.tables.rebuild_repair import Rebuilt, append_at_end, follow_tail, repair
+from registry.wording import counted
+
+_QUERIES = load_queries("registry.services.schema", "schema.sql")
+_TABLES: Final = [table.name for table in TABLES if not table.partial]
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is there to be dropped, and what stays."""
+
+    tables: dict[str, int]
+    """Table -> rows."""
+    linked_positions: int
+    references: list[ForeignReference]
+    """Foreign keys of other tables; they go, and come back by `bring_up`."""
+    views: list[str]
+    """Views of other programs: these are in the way."""
+    events: int
+    data_keys: int
+
+    @property
+    def down(self) -> bool:
+        """Whether there is nothing to drop."""
+        return not self.tables
+
+
+@dataclass(frozen=True, slots=True)
+class TakenDown:
+    """What taking the tables down did."""
+
+    migrations: list[str]
+    recorded: int
+    """Owners of positions that the log did not know."""
+    position: int
+
+
+@dataclass(slots=True)
+class BroughtUp:
+    """What bringing the schema up did."""
+
+    migrations: list[str] = field(default_factory=list)
+    rebuilt: Rebuilt | None = None
+    """Given if the tables had been taken down."""
+    references: list[str] = field(default_factory=list)
+    """Foreign keys that are back."""
+    broken: list[str] = field(default_factory=list)
+    """Foreign keys that are not, or that hold for new rows only."""
+
+
+def contents(connection: Connection) -> Contents:
+    """What the database holds of the registry."""
+    with registry_errors(connection), connection.transaction():
+        connection.execute(_QUERIES["qualify_names"])
+        tables = {
+            name: _count(connection, name)
+            for (name,) in connection.execute(_QUERIES["tables"], {"tables": _TABLES}).fetchall()
+        }
+        linked = connection.execute(_QUERIES["linked"]).fetchone() if tables else (0,)
+        references = connection.execute(_QUERIES["references"], {"tables": _TABLES})
+        views = connection.execute(_QUERIES["views"], {"tables": _TABLES})
+        events, keys = connection.execute(_QUERIES["kept"]).fetchone() or (0, 0)
+        return Contents(
+            tables=tables,
+            linked_positions=(linked or (0,))[0],
+            references=[
+                ForeignReference(table=table, constraint=name, definition=definition)
+                for table, name, definition in references
+            ],
+            views=[row[0] for row in views],
+            events=events,
+            data_keys=keys,
+        )
+
+
+def _count(connection: Connection, name: str) -> int:
+    counting = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", name))
+    (rows,) = connection.execute(counting).fetchone() or (0,)
+    return int(rows)
+
+
+def take_down(
+    connection: Connection,
+    invocation: Invocation,
+    watch: Watch | None = None,
+    options: Options | None = None,
+) -> TakenDown:
+    """Drops the tables and the column of the positions; the log and the keys stay.
+
+    Raises:
+        TablesDiffer: the tables hold something that the log does not know.
+        InUseByOthers: views of another program depend on them.
+        RebuildRunning: a rebuild is at work.
+    """
+    with (
+        rebuild_lock(connection),
+        compared(connection, watch or Watch(), options or Options()) as comparison,
+    ):
+        _refuse_drift(comparison)
+        found = contents(connection)
+        if found.views:
+            raise InUseByOthers(
+                f"views depend on the tables: {', '.join(found.views)}",
+                hint="Drop them, and create them again after: account-registry migrate up",
+            )
+        record = command_record(invocation, {"verb": "migrate down"}, invocation.command_id)
+        with registry_errors(connection):
+            connection.execute("BEGIN")
+            event = SchemaTakenDown(references=found.references)
+            position = append_at_end(connection, record, 0, REGISTRY_STREAM, event)
+            connection.execute(_QUERIES["lock_positions"])
+            follow_tail(connection, comparison, shadow=False)
+            recorded = _record_owners(connection, comparison, record)
+            for reference in found.references:
+                _drop(connection, reference)
+            undone = Migrator(connection).down()
+            connection.execute("COMMIT")
+    return TakenDown([migration.file_name for migration in undone], recorded, position)
+
+
+def is_down(connection: Connection) -> bool:
+    """Whether the tables were taken down: there are events, and no tables."""
+    with registry_errors(connection):
+        (down,) = connection.execute(_QUERIES["is_down"]).fetchone() or (False,)
+        if not down:
+            return False
+        (size,) = connection.execute(_QUERIES["log_size"]).fetchone() or (0,)
+        return bool(size)
+
+
+def bring_up(
+    connection: Connection,
+    invocation: Callable[[], Invocation],
+    watch: Watch | None = None,
+    options: Options | None = None,
+) -> BroughtUp:
+    """Applies what is missing; tables that were taken down come back with all their rows.
+
+    Raises:
+        MigrationChanged, SchemaTooNew: see `Migrator.up`.
+        RebuildRunning: a rebuild is at work.
+    """
+    result = BroughtUp()
+
+    def migrate(connection: Connection) -> None:
+        result.migrations = [m.file_name for m in Migrator(connection).up()]
+
+    if not is_down(connection):
+        migrate(connection)
+        return result
+    with (
+        rebuild_lock(connection),
+        compared(connection, watch or Watch(), options or Options(), exists=False) as comparison,
+    ):
+        result.rebuilt = repair(
+            connection,
+            comparison,
+            invocation(),
+            before=migrate,
+            after=lambda connection: _restore_references(connection, result),
+        )
+    return result
+
+
+def purge(connection: Connection, typed_name: str) -> list[Migration]:
+    """Drops everything, the log and the keys too. Nothing of it can ever come back.
+
+    Raises:
+        ConfirmationNeeded: the typed name is not the name of the database.
+    """
+    with registry_errors(connection):
+        (name,) = connection.execute(_QUERIES["database_name"]).fetchone() or ("",)
+    if typed_name != name:
+        raise ConfirmationNeeded(
+            f"{typed_name!r} is not the name of the database; nothing was changed",
+            hint=f"The database is {name}.",
+        )
+    found = contents(connection)
+    if found.references or found.views:
+        others = [*found.views, *(reference.table for reference in found.references)]
+        raise InUseByOthers(
+            f"other tables and views depend on the registry: {', '.join(others)}",
+            hint="Drop these dependencies first.",
+        )
+    with registry_errors(connection):
+        connection.execute("BEGIN")
+        undone = Migrator(connection).down(keep=0, destroy_log=True)
+        connection.execute("COMMIT")
+    return undone
+
+
+def _refuse_drift(comparison: Comparison) -> None:
+    rows = [row for row in comparison.report.listed if row.table in _TABLES]
+    count = sum(
+        number for (table, _), number in comparison.report.counts.items() if table in _TABLES
+    )
+    if count:
+        named = ", ".join(f"{r.kind} {r.table} {r.name or r.key}" for r in rows[:_NAMED])
+        raise TablesDiffer(
+            f"the tables hold what the log does not know ({counted(count, 'row')}: {named})",
+            hint="See rebuild --check; adopt what is to be kept, and rebuild. Then go down.",
+        )
+
+
+def _record_owners(connection: Connection, comparison: Comparison, record: CommandRecord) -> int:
+    """Records every position's owner as the table has it, since the table's column goes."""
+    taken: dict[str, list[uuid.UUID]] = {}
+    given: dict[str, list[uuid.UUID]] = {}
+    for position, owner in connection.execute(_QUERIES["owned_positions"]):
+        logged = comparison.links.get(position)
+        if owner == logged:
+            continue
+        if logged is not None:
+            taken.setdefault(logged, []).append(uuid.UUID(position))
+        if owner is not None:
+            given.setdefault(owner, []).append(uuid.UUID(position))
+    index = 1
+    for kind, by_account in ((PositionsUnlinked, taken), (PositionsLinked, given)):
+        for account_id, positions in by_account.items():
+            for part in parts(positions):
+                stream = Stream("account", uuid.UUID(account_id))
+                append_at_end(connection, record, index, stream, kind(positions=part))
+                index += 1
+    return sum(map(len, given.values())) + sum(map(len, taken.values()))
+
+
+def _drop(connection: Connection, reference: ForeignReference) -> None:
+    # The table's name comes quoted from the catalog.
+    connection.execute(
+        sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
+            _as_is(reference.table), sql.Identifier(reference.constraint)
+        )
+    )
+
+
+def _restore_references(connection: Connection, result: BroughtUp) -> None:
+    parameters = {"stream_id": REGISTRY_STREAM.id}
+    row = connection.execute(_QUERIES["last_taken_down"], parameters).fetchone()
+    references: Sequence[ForeignReference] = (
+        SchemaTakenDown.model_validate(row[0]).references if row else ()
+    )
+    for reference in references:
+        name = f"{reference.table}.{reference.constraint}"
+        try:
+            with connection.transaction():
+                _add(connection, reference)
+            result.references.append(name)
+        except psycopg.errors.DuplicateObject:
+            continue
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+            result.broken.append(f"{name} (its table is gone)")
+        except psycopg.errors.ForeignKeyViolation:
+            with connection.transaction():
+                _add(connection, reference, valid=False)
+            result.broken.append(f"{name} (holds for new rows; some refer to no account)")
+
+
+def _add(connection: Connection, reference: ForeignReference, *, valid: bool = True) -> None:
+    connection.execute(
+        sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {} {}").format(
+            _as_is(reference.table),
+            sql.Identifier(reference.constraint),
+            _as_is(reference.definition.removesuffix(" NOT VALID")),
+            sql.SQL("" if valid and "NOT VALID" not in reference.definition else "NOT VALID"),
+        )
+    )
+
+
+def _as_is(text: str) -> sql.SQL:
+    # What PostgreSQL's own catalog functions have written and the log has kept.
+    return sql.SQL(text)
