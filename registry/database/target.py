@@ -3,25 +3,8 @@
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
-
-import platformdirs
 
 from registry.errors import InvalidInput
-
-APPLICATION = "account-registry"
-
-
-def data_folder() -> Path:
-    """Where the embedded database lives: `REGISTRY_DATA_DIR`, or the user's data folder."""
-    configured = os.environ.get("REGISTRY_DATA_DIR")
-    return Path(configured) if configured else Path(platformdirs.user_data_path(APPLICATION))
-
-
-def config_folder() -> Path:
-    """Where a key file is looked for: `REGISTRY_CONFIG_DIR`, or the user's configuration folder."""
-    configured = os.environ.get("REGISTRY_CONFIG_DIR")
-    return Path(configured) if configured else Path(platformdirs.user_config_path(APPLICATION))
 
 
 @dataclass(frozen=True, slots=True)

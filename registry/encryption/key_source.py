@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from registry.database.target import config_folder
 from registry.encryption.key_file import read_key_file
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import MasterKeyMalformed, MasterKeyMissing
+from registry.folders import config_folder
 
 VARIABLE = "CREDENTIAL_ENCRYPTION_KEY"
 FILE_VARIABLE = "CREDENTIAL_ENCRYPTION_KEY_FILE"

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
-from registry.database.target import config_folder
 from registry.encryption.key_file import read_key_file, without_waiting, write_key_file
 from registry.errors import (
     CheckpointKeyMalformed,
@@ -22,6 +21,7 @@ from registry.errors import (
     Conflict,
     InvalidInput,
 )
+from registry.folders import config_folder
 from registry.proofs.note import Signer, Verifier
 from registry.values import text_of, text_of_file
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from registry.database.target import data_folder
+from registry.folders import data_folder
 from registry.services.releasing.releases import ReleasedCredential
 
 _guard: Final = threading.Lock()
