@@ -47,7 +47,8 @@ def together(problems: Sequence[RegistryError], what: str = "") -> RegistryError
     messages = "; ".join(dict.fromkeys(one.message for one in problems))
     hints = list(dict.fromkeys(one.hint for one in problems if one.hint))[:_HINTS]
     *others, last = hints or [""]
-    hint = "; ".join([*(one.rstrip(".") for one in others), last])
+    sentences = [one if one.endswith((".", "?")) else f"{one}." for one in others]
+    hint = " ".join([*sentences, last])
     return type(problems[0])(f"{what}{messages}", hint=hint or None)
 
 

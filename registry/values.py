@@ -28,6 +28,10 @@ INVISIBLE: Final = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 _SHOWS_NOTHING: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+# Scripts of which many letters look alike. A word in which they are mixed is a mistake or a trick:
+# https://www.unicode.org/reports/tr39/ (Mixed_Script_Detection), for the names that matter most.
+_LOOK_ALIKE: Final = ("LATIN", "CYRILLIC", "GREEK")
+_WORD: Final = re.compile(r"[^\W\d_]+")
 
 
 def text_of_file(path: Path, *, limit: int) -> str:
@@ -98,7 +102,24 @@ def _name(name: str, what: str) -> str:
         raise InvalidInput(
             f"{what} must be in Unicode's composed form (NFC), so that it has one spelling"
         )
+    for word in _WORD.findall(name):
+        _refuse_mixed_scripts(word, what)
     return name
+
+
+def _refuse_mixed_scripts(word: str, what: str) -> None:
+    first: dict[str, str] = {}
+    for letter in word:
+        script = unicodedata.name(letter, "").partition(" ")[0]
+        if script in _LOOK_ALIKE:
+            first.setdefault(script, letter)
+    if len(first) > 1:
+        mixed = " and ".join(
+            f"{script.capitalize()} (U+{ord(letter):04X})" for script, letter in first.items()
+        )
+        raise InvalidInput(
+            f"{what} cannot mix letters that look alike in a word: {word!r} has {mixed}"
+        )
 
 
 def short_text(text: str, what: str, *, limit: int = MAX_NAME) -> str:

@@ -138,7 +138,7 @@ def test_a_missing_file_falls_back_to_nothing(
         (
             ENV_FILE + "ASTER_API_KEY=half7\n",
             "invalid_credential",
-            "incomplete credentials, nothing was imported: aster: ASTER_SECRET_KEY is missing",
+            "incomplete credentials: aster: ASTER_SECRET_KEY is missing",
         ),
         (
             ENV_FILE + "ASTER_API_KEY=k7\nASTER_SECRET_KEY=your_aster_secret_here\n",

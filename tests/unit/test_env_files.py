@@ -106,7 +106,7 @@ def test_an_incomplete_credential_stops_everything_and_is_named() -> None:
             EDGEX_ACCOUNT_ID="5",
         )
     assert refused.value.message == (
-        "incomplete credentials, nothing was imported: aster: ASTER_SECRET_KEY is missing; "
+        "incomplete credentials: aster: ASTER_SECRET_KEY is missing; "
         "edgex: EDGEX_STARK_PRIVATE_KEY is missing"
     )
 

@@ -12,7 +12,9 @@ from registry.values import (
 )
 
 
-@pytest.mark.parametrize("name", ["main_bot", "a", "Bot 7", "größe", "交易", "x" * 255, "a-b.c/d"])
+@pytest.mark.parametrize(
+    "name", ["main_bot", "a", "Bot 7", "größe", "交易", "бот_v2", "x" * 255, "a-b.c/d"]
+)
 def test_a_visible_name_is_accepted_as_it_is(name: str) -> None:
     assert account_name(name) == name
 
@@ -44,6 +46,8 @@ def test_a_visible_name_is_accepted_as_it_is(name: str) -> None:
         ("b\u034fot", r"U\+034F"),
         ("\u3164", r"U\+3164"),
         ("\u2800", r"U\+2800"),
+        ("main_b\u043et", r"'b\u043et' has Latin \(U\+0062\) and Cyrillic \(U\+043E\)"),
+        ("\u0391ster", r"Greek \(U\+0391\) and Latin"),
     ],
 )
 def test_a_name_that_could_not_be_found_again_is_refused(name: str, why: str) -> None:

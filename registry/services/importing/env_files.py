@@ -111,8 +111,9 @@ def find_credentials(
     ]
     if problems:
         raise InvalidCredential(
-            f"incomplete credentials, nothing was imported: {'; '.join(problems)}",
-            hint="Fill the values in, or take the exchange's variables out of the file.",
+            f"incomplete credentials: {'; '.join(problems)}",
+            hint="Nothing was imported. Fill the values in, or take the exchange's variables out "
+            "of the file.",
         )
     if not worthwhile:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
