@@ -23,6 +23,7 @@ def embedded(
     from registry.database.embedded import EmbeddedServer
 
     server = EmbeddedServer(notice=run.output.notice)
+    ran = server.running_address() is not None
     if action in ("start", "url"):
         server.ensure_running()
     elif action == "stop":
@@ -34,7 +35,8 @@ def embedded(
         if action == "url":
             run.output.line(address or "")
             return
-        run.output.line(f"The embedded PostgreSQL {'runs' if address else 'does not run'}.")
+        stopped = "is stopped" if ran else "does not run"
+        run.output.line(f"The embedded PostgreSQL {'runs' if address else stopped}.")
         run.output.line(f"Its data is in {server.pgdata}.")
 
     run.output.result(data, text)

@@ -122,6 +122,7 @@ def check_that_it_comes_back_after_a_crash(alone: CommandLine, server: EmbeddedS
 
 def check_that_it_stops_and_starts_by_command(alone: CommandLine) -> None:
     assert alone("embedded", "status", "--json").data["running"] is True
+    assert "is stopped" in alone("embedded", "stop").out
     assert alone("embedded", "stop", "--json").data["running"] is False
     assert "does not run" in alone("embedded").out
     started = alone("embedded", "url")
