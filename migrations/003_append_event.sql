@@ -81,6 +81,101 @@ BEGIN
 END
 $$;
 
+-- Whether the data is what an event of its type holds, in its stream: the fields that it must
+-- have, of their types, and numbers that the tables can hold. Not TRUE also if no program writes such
+-- an event. It is there to keep out what a hand has made; the program's own events are checked
+-- in full before they are sent. (It runs with each append: a jsonpath costs a microsecond.)
+CREATE OR REPLACE FUNCTION public.event_is_well_formed(
+    p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb
+) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN p_event_type = ANY ('{AccountCreated,AccountUpdated,AccountRestored}') THEN
+        p_stream_type = 'account' AND p_data @@ 'lax
+            !($.wallet_address.type() != "string" && $.wallet_address.type() != "null")
+            && !($.description.type() != "string" && $.description.type() != "null")
+            && !($.metadata.type() != "object")
+            && !($.is_active.type() != "boolean")
+            && !($.created_at.type() != "string" && $.created_at.type() != "null")
+            && !($.updated_at.type() != "string" && $.updated_at.type() != "null")'
+        AND CASE p_event_type
+            WHEN 'AccountCreated' THEN p_data @@ 'strict $.account_name.type() == "string"'
+            WHEN 'AccountRestored' THEN p_data @@ 'strict $.account_name.type() == "string"
+                && $.is_active.type() == "boolean" && $.created_at.type() == "string"'
+            ELSE TRUE END
+    WHEN p_event_type = ANY ('{AccountDeactivated,AccountReactivated}') THEN
+        p_stream_type = 'account'
+    WHEN p_event_type = 'AccountRenamed' THEN
+        p_stream_type = 'account' AND p_data @@ 'strict $.account_name.type() == "string"
+            && $.previous_name.type() == "string"'
+    WHEN p_event_type = 'AccountDeleted' THEN
+        p_stream_type = 'account' AND p_data @@ 'strict $.account_name.type() == "string"'
+    WHEN p_event_type = ANY ('{CredentialAdded,CredentialReplaced,CredentialUpdated,CredentialRemoved,'
+            'CredentialDeactivated,CredentialReactivated,CredentialSecretsDestroyed}') THEN
+        p_stream_type = 'account' AND p_data @@ 'strict
+            $.credential_id like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+            && $.exchange.type() == "string"
+            && $.exchange_id > 0 && $.exchange_id < 2147483648
+            && ($.subaccount_index == null || $.subaccount_index >= 0 && $.subaccount_index < 2147483648)
+            && ($.permission == "full" || $.permission == "read_only")'
+        AND CASE
+            WHEN p_event_type = ANY ('{CredentialAdded,CredentialReplaced}') THEN p_data @@ 'strict
+                $.data_key_id like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+                && $.version > 0
+                && $.tokens.type() == "object" && $.fingerprints.type() == "object"'
+                -- Each version is an event, so a higher one was made up. (The slot's next
+                -- version is one more; after the highest that there can be, there is none.)
+                AND (p_data ->> 'version')::numeric <= p_stream_version
+            WHEN p_event_type = 'CredentialSecretsDestroyed' THEN p_data @@ 'strict
+                $.versions.type() == "array" && $.data_key_ids.type() == "array"'
+            ELSE TRUE END
+        AND p_data @@ 'lax
+            !($.label.type() != "string" && $.label.type() != "null")
+            && !($.expires_at.type() != "string" && $.expires_at.type() != "null")
+            && !($.exchange_account_id.type() != "string" && $.exchange_account_id.type() != "null")
+            && !($.ip_allow_list.type() != "array" && $.ip_allow_list.type() != "null")'
+    WHEN p_event_type = ANY ('{SharingGranted,SharingChanged,SharingRevoked}') THEN
+        p_stream_type = 'account' AND p_data @@ 'strict
+            $.share_id like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+            && $.lender_id like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+            && $.lender.type() == "string" && $.exchange.type() == "string"
+            && $.exchange_id > 0 && $.exchange_id < 2147483648
+            && ($.sharing_type == "full" || $.sharing_type == "read_only"
+                || $.sharing_type == "positions_only")'
+    WHEN p_event_type = ANY ('{AccessGranted,AccessRevoked}') THEN
+        p_stream_type = 'account' AND p_data @@ 'strict
+            $.access_id like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+            && $.role.type() == "string"'
+    WHEN p_event_type = ANY ('{PositionsLinked,PositionsUnlinked}') THEN
+        -- Not each of the ids: there may be thousands.
+        p_stream_type = 'account' AND p_data @@ 'strict $.positions.type() == "array"
+            && !($.positions[*].type() != "string")'
+    WHEN p_event_type = ANY ('{CredentialReleased,EnvironmentFallbackUsed}') THEN
+        p_stream_type = 'release' AND p_data @@ 'strict
+            $.account.type() == "string" && $.exchange.type() == "string"
+            && $.exchange_id > 0 && $.exchange_id < 2147483648
+            && $.purpose.type() == "string" && $.host.type() == "string"'
+        AND (p_event_type = 'EnvironmentFallbackUsed' OR p_data @@ 'strict
+            $.credential_id like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+            && $.credential_version > 0 && $.credential_version < 2147483648')
+    WHEN p_event_type = 'ExchangeAdded' THEN
+        p_stream_type = 'exchange' AND p_data @@ 'strict $.exchange.type() == "string"
+            && $.exchange_id > 0 && $.exchange_id < 2147483648
+            && $.display_name.type() == "string" && $.fields.type() == "array"'
+    WHEN p_event_type = 'MasterKeyRotated' THEN
+        p_stream_type = 'registry' AND p_data @@ 'strict $.master_key_id.type() == "string"
+            && $.previous_key_ids.type() == "array"
+            && $.keys.type() == "number" && $.remaining.type() == "number"'
+    WHEN p_event_type = 'LegacyAdopted' THEN
+        p_stream_type = 'registry' AND p_data @@ 'strict $.tables.type() == "object"
+            && $.decisions.type() == "array"'
+    WHEN p_event_type = 'ProjectionsRebuilt' THEN
+        p_stream_type = 'registry' AND p_data @@ 'strict $.size.type() == "number"
+            && $.tables.type() == "object"'
+    WHEN p_event_type = 'SchemaTakenDown' THEN
+        p_stream_type = 'registry' AND p_data @@ 'strict $.references.type() == "array"'
+END;
+
 -- Appends one event and returns its position. A command of several events calls it
 -- once for each in one transaction (a client sends the calls in one round trip).
 --
@@ -103,12 +198,23 @@ DECLARE
     actual_version integer;
     -- Fails on what jsonb cannot hold, and the views of the log could not show.
     readable constant jsonb := p_data::jsonb;
+    well_formed constant boolean := public.event_is_well_formed(
+        p_stream_type, p_expected_version + 1, p_event_type, readable);
 BEGIN
     -- Nor what readers of JSON give up on: it would be in the way of every reader for ever.
     IF readable @? '$.**{65 to last}'
         OR readable @? '$.** ? (@.type() == "number" && (@ > 1e308 || @ < -1e308))' THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'the data of an event is nested more than 64 levels deep, or holds too large a number';
+    -- Every program whose migrations these are writes version 1 of all events.
+    ELSIF p_schema_version <> 1 THEN
+        RAISE EXCEPTION USING ERRCODE = 'check_violation',
+            MESSAGE = format('this database knows no event %s of version %s', p_event_type, p_schema_version),
+            HINT = 'A newer program writes it after its own: account-registry migrate up';
+    ELSIF well_formed IS NOT TRUE THEN
+        RAISE EXCEPTION USING ERRCODE = 'check_violation',
+            MESSAGE = format('the data is not what an event %s of a stream %s holds',
+                p_event_type, p_stream_type);
     END IF;
     -- The lock is held to the end of the transaction: positions follow the order of
     -- commits, so a reader that has seen position n has seen everything before it.

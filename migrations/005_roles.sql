@@ -66,6 +66,7 @@ ALTER FUNCTION public.audit_leaf(
 ALTER FUNCTION public.audit_write(
     bigint, bytea[], timestamptz, uuid, text, uuid, integer, text, integer, json, text, text, uuid,
     integer, bytea, uuid, timestamptz) OWNER TO registry_owner;
+ALTER FUNCTION public.event_is_well_formed(text, integer, text, jsonb) OWNER TO registry_owner;
 ALTER FUNCTION public.append_event(
     uuid, text, uuid, integer, text, integer, json, text, text, uuid, integer, bytea, uuid, timestamptz)
     OWNER TO registry_owner;

@@ -21,6 +21,9 @@ TABLE: Final = Table(
     unique=("account_name",),
 )
 
+DETAILS: Final = ("wallet_address", "description", "metadata")
+"""What an account has beside its name."""
+
 
 class AccountRow(TypedDict):
     """A row of `accounts`."""
@@ -67,8 +70,10 @@ def restored(event: StoredEvent) -> RowChange:
 
 
 def updated(event: StoredEvent) -> RowChange:
-    """AccountUpdated: the fields that the event has, and no others."""
-    return Patch(TABLE, event.stream_id, {**event.data, "updated_at": event.occurred_at})
+    """AccountUpdated: those of the details that the event has, and no others."""
+    values: Row = {name: event.data[name] for name in DETAILS if name in event.data}
+    values["updated_at"] = event.occurred_at
+    return Patch(TABLE, event.stream_id, values)
 
 
 def renamed(event: StoredEvent) -> RowChange:

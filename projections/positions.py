@@ -19,7 +19,10 @@ def unlinked(event: StoredEvent) -> RowChange:
 
 
 def _owned_by(event: StoredEvent, account_id: str | None) -> RowChange:
-    return PatchAll(TABLE, tuple(event.data["positions"]), {"account_id": account_id})
+    positions = event.data["positions"]
+    if not isinstance(positions, list):
+        raise TypeError(positions)
+    return PatchAll(TABLE, tuple(positions), {"account_id": account_id})
 
 
 HANDLERS: Final = {

@@ -24,7 +24,20 @@ HANDLERS: Final[dict[str, Callable[[StoredEvent], RowChange]]] = {
     **sharing.HANDLERS,
     **access.HANDLERS,
 }
-"""The projector of each event type that changes a table; the others change none."""
+"""The projector of each event type that changes a table."""
+
+UNPROJECTED: Final = frozenset(
+    {
+        "CredentialSecretsDestroyed",
+        "EnvironmentFallbackUsed",
+        "ExchangeAdded",
+        "LegacyAdopted",
+        "MasterKeyRotated",
+        "ProjectionsRebuilt",
+        "SchemaTakenDown",
+    }
+)
+"""The event types that change none. There are no others."""
 
 
 def project(event: StoredEvent) -> RowChange | None:

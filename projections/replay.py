@@ -7,7 +7,7 @@ in the same one, so slices can be replayed at the same time or one after the oth
 import contextlib
 import gc
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,8 +15,8 @@ import orjson
 import psycopg
 
 from projections.copy_out import copy_lines
-from projections.memory_sink import Rows, apply_to_memory
-from projections.projector import HANDLERS
+from projections.memory_sink import MISFITS, Rows, apply_to_memory
+from projections.projector import HANDLERS, UNPROJECTED
 from projections.text_rows import unescape
 from registry.errors import LogContradictsItself
 from registry.events.stored import StoredEvent
@@ -31,10 +31,10 @@ _ACCOUNT: Final = (
 )
 _READ: Final = """
 COPY (
-    SELECT e.position, e.stream_id, e.stream_version, e.event_type, e.schema_version,
+    SELECT e.position, {account}, e.stream_version, e.event_type, e.schema_version,
         e.occurred_at::timestamp, {data}
     FROM {log} AS e
-    WHERE e.position < {size:d} AND {slice}
+    WHERE e.position < {size:d} AND {slice} AND {counts}
     ORDER BY e.position
 ) TO STDOUT
 """
@@ -69,19 +69,21 @@ def replay(
     progress: Callable[[int], None] = lambda _: None,
     *,
     tokens: bool = True,
+    skipped: Collection[int] = (),
 ) -> Rows:
     """The rows of a slice that follow from the first `size` events of the log.
 
     `progress` is told how many more of the log's events have been passed. Without `tokens`,
     the log is read as an auditor may read it: fingerprints stand in the place of tokens.
+    The events at the positions `skipped` do not count (see `projections.judging`).
 
     Raises:
-        LogContradictsItself: an event changes a row that no event has made, or is malformed.
+        LogContradictsItself: an event changes a row that it must not, or is malformed.
         SchemaTooNew: an event was written by a newer version of this program.
     """
     rows: Rows = {}
     passed = 0
-    opened = contextlib.closing(_lines(connection, size, part, tokens=tokens))
+    opened = contextlib.closing(event_lines(connection, size, part, tokens=tokens, skipped=skipped))
     with no_garbage_collection(), opened as lines:
         while (reached := _replay(rows, itertools.islice(lines, _STEP))) is not None:
             progress(reached - passed)
@@ -97,48 +99,50 @@ def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
     # All of it stands in one function, and the event is made without its own __new__: there
     # are a million events, and a call takes a few hundredths of the time of one event.
     for line in lines:
-        position, stream_id, version, event_type, schema, occurred_at, data = line.split("\t")
+        position, account_id, version, event_type, schema, occurred_at, data = line.split("\t")
         handler = HANDLERS.get(event_type)
         if handler is None:
-            continue
+            if event_type in UNPROJECTED:
+                continue
+            raise _does_not_fit(position, event_type)
         # JSON may end with the line's end.
         values = orjson.loads(data if "\\" not in data else unescape(data))
         event = new(
-            StoredEvent, (stream_id, int(version), event_type, int(schema), occurred_at, values)
+            StoredEvent, (account_id, int(version), event_type, int(schema), occurred_at, values)
         )
         try:
-            change = handler(upcast(event))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise _malformed(position, event) from None
-        try:
-            apply_to_memory(rows, change)
-        except KeyError:
-            raise _contradiction(position, event) from None
+            apply_to_memory(rows, handler(upcast(event)), account_id)
+        except MISFITS:
+            raise _does_not_fit(position, event_type) from None
     return None if position is None else int(position)
 
 
-def _malformed(position: str, event: StoredEvent) -> LogContradictsItself:
-    # Whoever may append by SQL can append what no decision of ours would give.
+def _does_not_fit(position: str, event_type: str) -> LogContradictsItself:
     return LogContradictsItself(
-        f"event {position} ({event.event_type} of {event.stream_id}) "
-        "does not hold what an event of its type holds",
-        hint="Somebody appended it by hand: see account-registry history --json.",
-    )
-
-
-def _contradiction(position: str, event: StoredEvent) -> LogContradictsItself:
-    return LogContradictsItself(
-        f"event {position} ({event.event_type} of {event.stream_id}) "
-        "changes a row that no event has made",
+        f"event {position} ({event_type}) does not fit the events before it",
         hint="Run: account-registry verify. If the log is intact, report this as a defect.",
     )
 
 
-def _lines(
-    connection: psycopg.Connection[Any], size: int, part: Slice, *, tokens: bool
+def event_lines(
+    connection: psycopg.Connection[Any],
+    size: int,
+    part: Slice,
+    *,
+    tokens: bool,
+    skipped: Collection[int] = (),
 ) -> Generator[str, None, None]:
-    source = _WHOLE if tokens else _WITHOUT_TOKENS
-    statement = _READ.format(size=size, slice=part.condition(_ACCOUNT), **source)
+    """The events of a slice, each as a line of COPY text: position, and what a projector sees.
+
+    In the place of the stream stands the account whose rows the event changes.
+    """
+    statement = _READ.format(
+        account=_ACCOUNT,
+        size=size,
+        slice=part.condition(_ACCOUNT),
+        counts=f"e.position NOT IN ({', '.join(map(str, skipped))})" if skipped else "TRUE",
+        **(_WHOLE if tokens else _WITHOUT_TOKENS),
+    )
     with connection.transaction():
         # The planner cannot know how many rows a slice has, and would rather sort them all
         # than read them in the order of the primary key, in which they nearly lie.

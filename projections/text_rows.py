@@ -86,7 +86,7 @@ def as_in_copy(table: Table, prefix: str) -> str:
 
 
 def _boolean(value: Any) -> str:
-    return "t" if value else "f"
+    return _BOOLEANS[value]
 
 
 def _jsonb(value: Any) -> str:
@@ -109,10 +109,12 @@ def _members(keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((key, orjson.dumps(key).decode() + ": ") for key in ordered)
 
 
+# Those of booleans and integers fail where the value is something else.
+_BOOLEANS: Final = {True: "t", False: "f"}
 _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "boolean": _boolean,
     "jsonb": _jsonb,
-    "integer": str,
+    "integer": int.__repr__,
 }
 
 

@@ -259,6 +259,10 @@ class LogContradictsItself(RegistryError):
     exit_status = ExitStatus.VERIFICATION
 
 
+class RowsRefused(LogContradictsItself):
+    """The tables refuse the rows that follow from the log."""
+
+
 # ---------------------------------------------------------------- proofs
 
 

@@ -98,12 +98,15 @@ def _up_data(result: "BroughtUp") -> dict[str, Any]:
 
 
 def _tell_up(run: Run, result: "BroughtUp") -> None:
+    from registry.commands.rebuild import tell_skipped
+
     for name in result.migrations:
         run.output.line(f"Applied {name}")
     if not result.migrations:
         run.output.line("The schema is up to date.")
     if result.rebuilt is not None:
         report = result.rebuilt.report
+        tell_skipped(run.output, report)
         for table, counts in report.by_table().items():
             run.output.line(f"Brought back {counted(counts.missing, 'row')} of {table}")
         run.output.line(

@@ -73,6 +73,7 @@ def report_data(report: "Report") -> dict[str, Any]:
         "differing": report.differing,
         "tables": {name: counts.model_dump() for name, counts in report.by_table().items()},
         "differences": [asdict(row) for row in report.listed],
+        "skipped_events": [asdict(event) for event in report.skipped],
         "unknown_links": report.unknown_links,
         "encrypted_fields_compared": report.tokens,
         "adoption_pending": report.adoption_pending,
@@ -97,6 +98,7 @@ def tell_report(output: Output, report: "Report") -> None:
         f"Replayed {counted(report.size, 'event')} in {report.seconds:.1f} s ({rate:,.0f}/s) and "
         f"compared them with {counted(report.rows, 'row')}."
     )
+    tell_skipped(output, report)
     for row in report.listed:
         name = f" ({row.name})" if row.name else ""
         output.line(f"  {row.kind:<8} {row.table} {row.key}{name}")
@@ -121,6 +123,12 @@ def tell_report(output: Output, report: "Report") -> None:
             )
     else:
         output.line("The tables are what the log says.")
+
+
+def tell_skipped(output: Output, report: "Report") -> None:
+    """Which events do not count, and why, for people."""
+    for event in report.skipped:
+        output.line(f"  skipped  position {event.position}: {event}")
 
 
 def tell_rebuilt(output: Output, rebuilt: "Rebuilt") -> None:

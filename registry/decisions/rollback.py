@@ -8,9 +8,10 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from projections import positions, sharing
+from projections.accounts import DETAILS as ACCOUNT_DETAILS
 from projections.accounts import AccountRow
 from projections.credentials import DETAILS, CredentialRow, tokens_of
 from projections.rows import Row
@@ -39,7 +40,6 @@ from registry.events.position import PositionsLinked, PositionsUnlinked
 from registry.wording import counted
 
 Sign = Literal["+", "-", "~"]
-_ACCOUNT_DETAILS: Final = ("wallet_address", "description", "metadata")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +245,7 @@ class _Planner:
             self._lose_name(account)
             return
         then = account.then.account
-        given = {name: value for name in _ACCOUNT_DETAILS if (value := _detail(then, name))}
+        given = {name: value for name in ACCOUNT_DETAILS if (value := _detail(then, name))}
         event = AccountRestored(
             account_name=then["account_name"],
             is_active=then["is_active"],
@@ -264,7 +264,7 @@ class _Planner:
         then, now = account.then.account, account.now.account
         changed = {
             name: _detail(then, name)
-            for name in _ACCOUNT_DETAILS
+            for name in ACCOUNT_DETAILS
             if _detail(then, name) != _detail(now, name)
         }
         if changed:

@@ -26,8 +26,8 @@ def upcast(event: StoredEvent) -> StoredEvent:
         return event
     if event.schema_version > current:
         raise SchemaTooNew(
-            f"the log holds {event.event_type} in version {event.schema_version}, "
-            f"and this program knows {current}",
+            f"a newer program wrote {event.event_type} in version {event.schema_version}, "
+            f"and this one knows {current}",
             hint="Update account-registry.",
         )
     data = event.data

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from support.bots import LoginRole
 from support.cli import CommandLine
+from support.raw_events import append_raw
 from support.registry_tables import contents, unguarded
 from support.world import BY, World
 
@@ -87,16 +88,10 @@ def test_a_share_of_just_now_needs_an_active_lender_all_the_same(
     world.share("borrower", "lender", "aster", "read_only")
     world.accounts.deactivate("lender", BY, cascade=True)
     row = connection.execute(
-        "SELECT s.id, s.primary_account_id, (SELECT max(e.stream_version) FROM audit_events AS e "
-        "WHERE e.stream_id = s.primary_account_id) FROM account_exchange_sharing AS s"
+        "SELECT s.id, s.primary_account_id FROM account_exchange_sharing AS s"
     ).fetchone()
     assert row is not None
-    share, borrower, version = row
+    share, borrower = row
     with pytest.raises(psycopg.Error, match="not active"), connection.transaction():
-        connection.execute(
-            "SELECT append_event(gen_random_uuid(), 'account', %s, %s, 'SharingChanged', 1, "
-            "json_build_object('share_id', %s::text), 'tester@host', NULL, gen_random_uuid(), 0, "
-            "sha256('x'), NULL, now())",
-            [borrower, version, share],
-        )
+        append_raw(connection, "SharingChanged", ("account", borrower), {"share_id": str(share)})
         connection.execute("UPDATE account_exchange_sharing SET sharing_type = 'full'")

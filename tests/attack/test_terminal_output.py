@@ -8,12 +8,14 @@ import io
 import json
 import re
 import sys
+import uuid
 from typing import Any
 
 import psycopg
 import pytest
 import structlog
 from support.cli import CommandLine
+from support.raw_events import append_raw
 from support.registry_tables import unguarded
 from support.terminal import type_into_a_terminal
 
@@ -64,18 +66,13 @@ def hostile(cli: CommandLine, connection: Connection) -> CommandLine:
             "UPDATE dexes SET name = %s, display_name = name WHERE name = 'grvt'",
             [(ESCAPES + "x")[:50]],
         )
-        connection.execute("SET ROLE registry_operator")
         for event_type, data in (
             ("SomethingNew", {"a": HOSTILE}),
             ("AccountRenamed", {"previous_name": HOSTILE, "account_name": HOSTILE}),
             ("AccessGranted", {"role": HOSTILE}),
         ):
-            connection.execute(
-                "SELECT append_event(gen_random_uuid(), 'other', gen_random_uuid(), 0, %s, 1, %s, "
-                "%s, %s, gen_random_uuid(), 0, sha256(''), NULL, now())",
-                [event_type, json.dumps(data), HOSTILE, HOSTILE],
-            )
-        connection.execute("RESET ROLE")
+            stream = ("other", uuid.uuid4())
+            append_raw(connection, event_type, stream, data, actor=HOSTILE, reason=HOSTILE)
     return cli
 
 

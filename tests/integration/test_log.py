@@ -11,6 +11,7 @@ from support.appending import append, command
 from registry.database.connection import registry_errors
 from registry.errors import CommandApplied, CommandIdReused, LogIsAppendOnly, StaleVersion
 from registry.events.account import AccountUpdated
+from registry.events.registry import ProjectionsRebuilt
 from registry.events.stored import Stream
 from registry.log.ids import new_id
 from registry.log.reading import applied_command, events_of, send_command, send_stream
@@ -76,7 +77,8 @@ def test_a_stale_expected_version_is_a_typed_conflict(connection: Connection, ve
 def test_streams_of_other_types_and_ids_have_versions_of_their_own(connection: Connection) -> None:
     same_id = new_id()
     append(connection, stream=Stream("account", same_id), version=1)
-    append(connection, stream=Stream("release", same_id), version=1)
+    rebuilt = ProjectionsRebuilt(size=0, tables={})
+    append(connection, stream=Stream("registry", same_id), version=1, event=rebuilt)
     append(connection, stream=Stream("account", new_id()), version=1)
     assert positions(connection) == [0, 1, 2]
 

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from support.bots import login_role
 from support.cli import CommandLine
+from support.raw_events import append_raw
 from support.world import BY, CALLER, World
 
 from registry import errors
@@ -342,13 +343,8 @@ def test_the_lenders_history_shows_what_borrowers_did(lending: World, cli: Comma
 
 
 def append(connection: Connection, stream: uuid.UUID, event_type: str, data: str) -> None:
-    """Appends an event as an operator's own program might."""
-    connection.execute(
-        "SELECT append_event(gen_random_uuid(), 'account', %(stream)s, "
-        "(SELECT max(stream_version) FROM audit_events WHERE stream_id = %(stream)s), %(type)s, 1, "
-        "%(data)s::json, 'x', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())",
-        {"stream": stream, "type": event_type, "data": data},
-    )
+    """Appends an event that no program of ours writes."""
+    append_raw(connection, event_type, ("account", stream), data)
 
 
 def write_share(

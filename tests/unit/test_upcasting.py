@@ -67,7 +67,7 @@ def test_a_newer_version_is_refused_and_not_guessed_at() -> None:
     event = renamed(2, {"account_name": "new", "previous_name": "old"})
     for read in (parse, project, upcast):
         with pytest.raises(
-            SchemaTooNew, match=r"AccountRenamed in version 2, and .* knows 1"
+            SchemaTooNew, match=r"newer program wrote AccountRenamed in version 2, and .* knows 1"
         ) as newer:
             read(event)
         assert newer.value.hint == "Update account-registry."

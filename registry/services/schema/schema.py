@@ -25,9 +25,21 @@ from registry.events.stored import Stream
 from registry.log.append import CommandRecord
 from registry.log.ids import REGISTRY_STREAM
 from registry.services.executor import Invocation, command_record
-from registry.services.tables.rebuild_comparison import Comparison, Options, Watch, compared
+from registry.services.tables.rebuild_comparison import (
+    Comparison,
+    Options,
+    Watch,
+    compared,
+    examined,
+)
 from registry.services.tables.rebuild_lock import rebuild_lock
-from registry.services.tables.rebuild_repair import Rebuilt, append_at_end, follow_tail, repair
+from registry.services.tables.rebuild_repair import (
+    Rebuilt,
+    append_at_end,
+    follow_tail,
+    judging_if_refused,
+    repair,
+)
 from registry.wording import counted
 
 _QUERIES = load_queries("registry.services.schema", "schema.sql")
@@ -124,7 +136,7 @@ def take_down(
     """
     with (
         rebuild_lock(connection),
-        compared(connection, watch or Watch(), options or Options()) as comparison,
+        examined(connection, watch or Watch(), options or Options()) as comparison,
     ):
         _refuse_drift(comparison)
         found = contents(connection)
@@ -178,17 +190,22 @@ def bring_up(
     if not is_down(connection):
         migrate(connection)
         return result
-    with (
-        rebuild_lock(connection),
-        compared(connection, watch or Watch(), options or Options(), exists=False) as comparison,
-    ):
-        result.rebuilt = repair(
-            connection,
-            comparison,
-            invocation(),
-            before=migrate,
-            after=lambda connection: _restore_references(connection, result),
-        )
+
+    def attempt(judged: bool) -> Rebuilt:
+        result.references, result.broken = [], []
+        with compared(
+            connection, watch or Watch(), options or Options(), exists=False, judged=judged
+        ) as comparison:
+            return repair(
+                connection,
+                comparison,
+                invocation(),
+                before=migrate,
+                after=lambda connection: _restore_references(connection, result),
+            )
+
+    with rebuild_lock(connection):
+        result.rebuilt = judging_if_refused(attempt)
     return result
 
 

@@ -6,11 +6,13 @@ A moment is a position in the log, or a time. Times go by the database's clock
 
 import datetime as dt
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from projections import accounts, credentials
 from projections.credentials import tokens_of
+from projections.judging import judge, rows_fit
+from projections.memory_sink import Rows
 from projections.replay import Slice, replay
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
@@ -95,11 +97,8 @@ def list_accounts(database: Database, wanted: Moment) -> list[Record]:
     with database.connection() as connection, registry_errors(connection):
         position = position_of(connection, wanted)
         versions = dict(connection.execute(_QUERIES["versions"], {"position": position}))
-        slices = -(-(position + 1) // _EVENTS_PER_SLICE)
-        tokens = may_read_tokens(connection)
         found: list[Record] = []
-        for number in range(slices):
-            rows = replay(connection, position + 1, Slice(number, slices), tokens=tokens)
+        for rows in _replayed(connection, position + 1):
             held: dict[str, int] = {}
             for row in rows.get(credentials.TABLE.name, {}).values():
                 held[row["account_id"]] = held.get(row["account_id"], 0) + 1
@@ -115,9 +114,29 @@ def list_accounts(database: Database, wanted: Moment) -> list[Record]:
     return sorted(found, key=lambda record: record["account_name"])
 
 
+def _replayed(connection: Connection, size: int) -> Iterator[Rows]:
+    """The rows as they were, slice by slice; events that do not count are left out."""
+    of = -(-size // _EVENTS_PER_SLICE)
+    tokens = may_read_tokens(connection)
+    only: list[Rows] = []
+
+    def slices(skipped: Sequence[int] = ()) -> Iterator[Rows]:
+        for number in range(of):
+            part = Slice(number, of)
+            rows = replay(connection, size, part, tokens=tokens, skipped=skipped)
+            if of == 1:
+                only[:] = [rows]
+            yield rows
+
+    if rows_fit(connection, slices()):
+        yield from only or slices()
+    else:
+        yield from slices([event.position for event in judge(connection, size, tokens=tokens)])
+
+
 def _states(events: Iterator[StoredEvent]) -> Iterator[AccountState]:
     for _, stream in itertools.groupby(events, key=lambda event: event.stream_id):
-        yield AccountState.of(stream)
+        yield AccountState.of(stream, checked=True)
 
 
 def _account(state: AccountState) -> Record:

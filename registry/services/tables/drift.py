@@ -1,4 +1,7 @@
-"""What `verify` says of the tables: each row that does not follow from the log."""
+"""What `verify` says of the tables: each row that does not follow from the log.
+
+And each event that does not count, whatever the tables hold.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,7 +19,9 @@ _CHECK: Final = "projections"
 
 
 def drift(database: Database, progress: Progress) -> Iterator[Failure]:
-    """Each row of the tables that differs from what the log says, as `rebuild --check` finds it.
+    """Each row that differs from what the log says, and each event that says nothing.
+
+    As `rebuild --check` finds them.
 
     Raises:
         RebuildRunning: the tables are being repaired.
@@ -28,6 +33,7 @@ def drift(database: Database, progress: Progress) -> Iterator[Failure]:
         return
     if report.adoption_pending:
         yield Failure(_CHECK, f"{PENDING}: take them in with adopt")
+    yield from (Failure("events", str(event), event.position) for event in report.skipped)
     yield from (Failure(_CHECK, _told(row)) for row in report.listed)
     unlisted = report.differing - len(report.listed)
     if unlisted > 0:

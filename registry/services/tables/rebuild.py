@@ -9,9 +9,9 @@ from registry.errors import PermissionDenied
 from registry.services.executor import Invocation
 from registry.services.privileges import may_read_tokens
 from registry.services.tables.adoption_state import adoption_pending, refuse_while_pending
-from registry.services.tables.rebuild_comparison import Options, Report, Watch, compared
+from registry.services.tables.rebuild_comparison import Options, Report, Watch, compared, examined
 from registry.services.tables.rebuild_lock import rebuild_lock
-from registry.services.tables.rebuild_repair import Rebuilt, repair
+from registry.services.tables.rebuild_repair import Rebuilt, judging_if_refused, repair
 
 
 class RebuildService:
@@ -28,10 +28,11 @@ class RebuildService:
             RebuildRunning: another rebuild of this database is at work.
             LogContradictsItself: the log cannot be replayed.
         """
+        watch = watch or Watch()
         with (
             self._database.connection() as connection,
             rebuild_lock(connection),
-            compared(connection, watch or Watch(), self._options) as comparison,
+            examined(connection, watch, self._options) as comparison,
         ):
             comparison.report.adoption_pending = adoption_pending(connection)
             return comparison.report
@@ -49,12 +50,23 @@ class RebuildService:
         watch = watch or Watch()
         with self._database.connection() as connection, rebuild_lock(connection):
             _check_may_repair(connection)
-            with compared(connection, watch, self._options) as comparison:
-                refuse_while_pending(connection)
-                if not comparison.anything_to_do or invocation.dry_run:
+            if invocation.dry_run:
+                with examined(connection, watch, self._options) as comparison:
+                    refuse_while_pending(connection)
                     return Rebuilt(comparison.report)
-                watch.approve(comparison.report)
-                return repair(connection, comparison, invocation)
+            return judging_if_refused(
+                lambda judged: self._repair(connection, invocation, watch, judged=judged)
+            )
+
+    def _repair(
+        self, connection: Connection, invocation: Invocation, watch: Watch, *, judged: bool
+    ) -> Rebuilt:
+        with compared(connection, watch, self._options, judged=judged) as comparison:
+            refuse_while_pending(connection)
+            if not comparison.anything_to_do:
+                return Rebuilt(comparison.report)
+            watch.approve(comparison.report)
+            return repair(connection, comparison, invocation)
 
 
 def _check_may_repair(connection: Connection) -> None:

@@ -15,14 +15,17 @@ from typing import Final
 from projections import TABLES
 from projections.copy_out import copy_lines
 from projections.drift import LISTED, RowDrift
+from projections.judging import Skipped, judge, rows_fit
 from projections.positions import TABLE as POSITIONS
 from projections.repairs import RepairKind, Repairs
+from projections.replay import Slice, replay
 from registry.database.connection import Connection, registry_errors
 from registry.database.queries import load_queries
+from registry.errors import LogContradictsItself
 from registry.events.registry import TableRepair
 from registry.services.privileges import may_read_tokens
 from registry.services.tables.rebuild_processes import run_processes
-from registry.services.tables.rebuild_worker import Message, SliceTask, examine_slices
+from registry.services.tables.rebuild_worker import Message, SliceTask, examine_slices, rows_that_fit
 
 _QUERIES = load_queries("registry.services.tables", "rebuild.sql")
 
@@ -61,6 +64,8 @@ class Report:
     """Whether the encrypted fields were compared too: not every role may read them."""
     adoption_pending: bool = False
     """Whether there are rows from before the registry, which are no damage."""
+    skipped: list[Skipped] = field(default_factory=list)
+    """Events that do not count: what they say is in no row."""
     unknown_links: int = 0
     """Positions with an owner of which the log has never heard (the bot may set it)."""
 
@@ -170,23 +175,97 @@ class Comparison:
 
 @contextlib.contextmanager
 def compared(
-    connection: Connection, watch: Watch, options: Options, *, exists: bool = True
+    connection: Connection,
+    watch: Watch,
+    options: Options,
+    *,
+    exists: bool = True,
+    judged: bool = False,
 ) -> Iterator[Comparison]:
     """The comparison of the tables with the log in one snapshot.
 
-    `exists` says whether there are tables; without them every row is missing.
+    `exists` says whether there are tables; without them every row is missing. The events are
+    judged first if the replay stumbles over one, or if the caller says so (`judged`), since
+    the tables cannot hold the rows that follow.
+
+    Raises:
+        LogContradictsItself: the events that count do not make rows either.
+        SchemaTooNew: an event was written by a newer version of this program.
     """
     started = time.monotonic()
-    with contextlib.closing(Comparison(watch)) as comparison:
+    with contextlib.ExitStack() as stack:
         with registry_errors(connection):
             connection.execute(_QUERIES["begin_snapshot"])
             size, snapshot = connection.execute(_QUERIES["snapshot"]).fetchone() or (0, "")
-            comparison.report.tokens = may_read_tokens(connection)
-            _examine(connection, snapshot, comparison, size, options, exists=exists)
-            _compare_links(connection, comparison, exists=exists)
+            whole = _Whole(connection, watch, options, size, snapshot, exists)
+            skipped = whole.judged() if judged else []
+            try:
+                comparison = stack.enter_context(whole.comparison(skipped))
+            except LogContradictsItself:
+                if judged or not (skipped := whole.judged()):
+                    raise
+                comparison = stack.enter_context(whole.comparison(skipped))
             connection.execute("COMMIT")
         comparison.report.seconds = time.monotonic() - started
         yield comparison
+
+
+@contextlib.contextmanager
+def examined(connection: Connection, watch: Watch, options: Options) -> Iterator[Comparison]:
+    """The comparison for those who do not repair, and so do not learn what the tables refuse.
+
+    Rows that are there the tables can hold. If others follow from the log, it is asked
+    whether they can hold those; if not, the events are judged.
+    """
+    with contextlib.ExitStack() as stack:
+        comparison = stack.enter_context(compared(connection, watch, options))
+        report = comparison.report
+        if report.differing and not report.skipped:
+            of = -(-report.size // options.events_per_slice) or 1
+            slices = (
+                replay(connection, report.size, Slice(number, of), tokens=report.tokens)
+                for number in range(of)
+            )
+            with registry_errors(connection):
+                fits = rows_fit(connection, slices)
+            if not fits:
+                judging = compared(connection, watch, options, judged=True)
+                comparison = stack.enter_context(judging)
+        yield comparison
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What is compared, in one snapshot."""
+
+    connection: Connection
+    watch: Watch
+    options: Options
+    size: int
+    snapshot: str
+    exists: bool
+
+    def judged(self) -> list[Skipped]:
+        """The events that do not count."""
+        return judge(self.connection, self.size, tokens=may_read_tokens(self.connection))
+
+    @contextlib.contextmanager
+    def comparison(self, skipped: list[Skipped]) -> Iterator[Comparison]:
+        with contextlib.closing(Comparison(self.watch)) as comparison:
+            report = comparison.report
+            report.skipped = skipped
+            report.tokens = may_read_tokens(self.connection)
+            _examine(
+                self.connection,
+                self.snapshot,
+                comparison,
+                self.size,
+                self.options,
+                exists=self.exists,
+            )
+            with rows_that_fit(self.connection):
+                _compare_links(self.connection, comparison, exists=self.exists)
+            yield comparison
 
 
 def _examine(
@@ -209,6 +288,7 @@ def _examine(
             slices,
             exists,
             tokens=comparison.report.tokens,
+            skipped=[event.position for event in comparison.report.skipped],
         )
         for first in range(workers)
     ]

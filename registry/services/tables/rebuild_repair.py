@@ -4,23 +4,25 @@ The transaction takes the append lock, follows the events that came since the co
 and touches only rows that differ.
 """
 
+import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import psycopg
 
 from projections import TABLES, project
 from projections.accounts import TABLE as ACCOUNTS
-from projections.memory_sink import Rows, apply_to_memory
+from projections.memory_sink import MISFITS, Rows, apply_to_memory
 from projections.merge import SHADOW, copy_in, fill_shadow, follow, make_shadow, merge
 from projections.positions import TABLE as POSITIONS
 from projections.rows import Delete, PatchAll, RowChange
 from registry.database.connection import Connection, registry_errors
-from registry.database.errors import STALE_VERSION
+from registry.database.errors import SHARING_REFUSED, STALE_VERSION
 from registry.database.queries import load_queries
 from registry.decisions.position import parts
+from registry.errors import RowsRefused
 from registry.events.base import EventModel
 from registry.events.position import PositionsLinked
 from registry.events.registry import ProjectionsRebuilt
@@ -61,8 +63,11 @@ def repair(
 
     `before` and `after` belong to the same transaction: bringing the schema up makes the
     tables and fills them at once, so that nobody ever sees them empty.
+
+    Raises:
+        RowsRefused: the tables refuse rows that follow from the log.
     """
-    with registry_errors(connection):
+    with registry_errors(connection), _naming_refusals():
         connection.execute("BEGIN")
         make_shadow(connection)
         fill_shadow(connection, comparison.blocks("changed"), comparison.extra)
@@ -91,6 +96,37 @@ def repair(
     )
 
 
+def judging_if_refused(attempt: Callable[[bool], Rebuilt]) -> Rebuilt:
+    """What the attempt gives; if the tables refuse the rows, it is told to judge the events.
+
+    Raises:
+        RowsRefused: the tables refuse the rows of the events that count, too.
+    """
+    with contextlib.suppress(RowsRefused):
+        return attempt(False)
+    # Once more after that, since more of the kind may come while the log is judged.
+    with contextlib.suppress(RowsRefused):
+        return attempt(True)
+    return attempt(True)
+
+
+@contextlib.contextmanager
+def _naming_refusals() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        raise RowsRefused(_refusal(error)) from error
+    except psycopg.DatabaseError as error:
+        if error.sqlstate != SHARING_REFUSED:
+            raise
+        raise RowsRefused(_refusal(error)) from error
+
+
+def _refusal(error: psycopg.Error) -> str:
+    what = error.diag.message_primary or type(error).__name__
+    return f"the tables refuse the rows that follow from the log: {what}"
+
+
 def append_at_end(
     connection: Connection, record: CommandRecord, index: int, stream: Stream, event: EventModel
 ) -> int:
@@ -114,12 +150,21 @@ def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool 
     """Makes what came after the comparison part of it, and says how many events that were.
 
     `shadow` says whether the tables of `merge` are to follow too.
+
+    Raises:
+        RowsRefused: an event that came is malformed.
     """
     links: Rows = {
         POSITIONS.name: {key: {"account_id": owner} for key, owner in comparison.links.items()}
     }
     tail = connection.execute(_QUERIES["tail"], {"size": comparison.report.size}).fetchall()
-    projected = [project(StoredEvent(*row)) for row in tail]
+    try:
+        projected = [project(StoredEvent(*row)) for row in tail]
+    except MISFITS:
+        raise RowsRefused(
+            "an event that came meanwhile does not hold what an event of its type holds",
+            hint="Try again: it is looked at then.",
+        ) from None
     changes = [change for change in projected if change is not None]
     if shadow:
         _hold_back(connection, comparison, changes)

@@ -4,20 +4,23 @@ As a process it reads its task from standard input, so that no password stands i
 process list, and writes messages to standard output, one JSON document a line.
 """
 
+import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import psycopg
 
 from projections.accounts import TABLE as ACCOUNTS
 from projections.drift import Findings, compare
+from projections.memory_sink import MISFITS
 from projections.positions import TABLE as POSITIONS
 from projections.repairs import Repairs
 from projections.replay import Slice, no_garbage_collection, replay
 from projections.rows import Row
-from registry.errors import RegistryError
+from registry.errors import LogContradictsItself, RegistryError
 
 if TYPE_CHECKING:
     # A worker's start is a part of the time that a rebuild takes.
@@ -38,6 +41,8 @@ class SliceTask:
     """Whether there are tables to compare with."""
     tokens: bool = True
     """Whether the role may read the encrypted fields."""
+    skipped: Sequence[int] = ()
+    """The positions of events that do not count."""
 
 
 def examine_slices(connection: "Connection", task: SliceTask, repairs: Repairs, emit: Emit) -> None:
@@ -57,16 +62,37 @@ def examine_slices(connection: "Connection", task: SliceTask, repairs: Repairs, 
                 part,
                 lambda passed: emit({"progress": passed}),
                 tokens=task.tokens,
+                skipped=task.skipped,
             )
             links = rows.pop(POSITIONS.name, {})
             # An account that was deleted while the bot had cleared its links owns nothing.
             owners = rows.get(ACCOUNTS.name, {})
             emit({"links": {key: _owner(row["account_id"], owners) for key, row in links.items()}})
-            counted = compare(
-                connection, rows, part, findings, exists=task.exists, tokens=task.tokens
-            )
+            with rows_that_fit(connection):
+                counted = compare(
+                    connection, rows, part, findings, exists=task.exists, tokens=task.tokens
+                )
             emit({"rows": counted})
     emit({"counts": [[table, kind, rows] for (table, kind), rows in findings.counts.items()]})
+
+
+@contextlib.contextmanager
+def rows_that_fit(connection: "Connection") -> Iterator[None]:
+    """Where rows that follow from the log are written in the form of the tables.
+
+    Within the connection's transaction, which goes on afterwards.
+
+    Raises:
+        LogContradictsItself: a value is none that its column can hold.
+    """
+    try:
+        with connection.transaction():
+            yield
+    except (*MISFITS, psycopg.DataError):
+        raise LogContradictsItself(
+            "the tables cannot hold the rows that follow from the log",
+            hint="Run: account-registry verify. If the log is intact, report this as a defect.",
+        ) from None
 
 
 def _owner(account_id: str | None, accounts: Mapping[str, Row]) -> str | None:
@@ -75,8 +101,6 @@ def _owner(account_id: str | None, accounts: Mapping[str, Row]) -> str | None:
 
 def main() -> None:
     """One worker process."""
-    import psycopg
-
     order = orjson.loads(sys.stdin.buffer.readline())
     output = sys.stdout.buffer
 

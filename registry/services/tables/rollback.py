@@ -150,7 +150,7 @@ class _RollbackTask:
 
     def _histories(self) -> Iterable[Histories]:
         for key, events in itertools.groupby(self._events, key=lambda row: row[1]):
-            then, now = AccountState(), AccountState()
+            then, now = AccountState(checked=True), AccountState(checked=True)
             for position, *columns in events:
                 event = StoredEvent(*columns)
                 now.apply(event)
