@@ -36,7 +36,7 @@ FROM public.audit_trail AS e
 WHERE e.position = ANY(%s)
 ORDER BY e.position
 """
-_LENT: Final = "the credential is lent"
+_LENT: Final = "the credential is lent (end these shares, then rebuild)"
 
 
 @dataclass(frozen=True, slots=True)

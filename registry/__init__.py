@@ -15,7 +15,7 @@ from it (the package `projections` says how). A bot imports `loader`, `positions
 - `events`      what can happen; everything else depends on it
 
 Modules that all of them use: `errors`, `values` (what is accepted from outside),
-`settings`, `folders`, `clock`, `wording`.
+`settings`, `folders`, `ownership`, `clock`, `wording`.
 """
 
 __version__ = "0.1.0"

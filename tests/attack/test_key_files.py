@@ -8,7 +8,9 @@ import stat
 from pathlib import Path
 
 import pytest
+from support.cli import CommandLine
 
+from registry.database.embedded import EmbeddedServer
 from registry.encryption import key_file
 from registry.encryption.key_file import write_key_file
 from registry.encryption.key_source import (
@@ -17,7 +19,7 @@ from registry.encryption.key_source import (
 )
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.secret import Secret
-from registry.errors import MasterKeyMalformed, MasterKeyMissing
+from registry.errors import DatabaseUnavailable, MasterKeyMalformed, MasterKeyMissing
 
 KEY = generate_master_key()
 KEY_ID = MasterKeyring([KEY]).newest_id
@@ -66,6 +68,58 @@ def test_a_key_file_that_others_can_reach_is_refused(tmp_path: Path, mode: int) 
     with pytest.raises(MasterKeyMalformed, match=f"mode {mode:04o}") as refused:
         read_key_file(path)
     assert refused.value.hint == f"Run: chmod 600 {path}"
+
+
+def give_to_another(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root can; for anybody else it is the user that changes."""
+    if os.geteuid() == 0:
+        os.chown(path, 54321, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 54321)
+
+
+def test_a_key_file_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever owns it knows the key, and can put another in its place."""
+    path = tmp_path / "master.key"
+    write_key_file(path, KEY)
+    give_to_another(path, monkeypatch)
+    with pytest.raises(MasterKeyMalformed, match=r"belongs to another user \(uid \d+\)") as refused:
+        read_key_file(path)
+    assert f"chown {os.geteuid()} {path}" in (refused.value.hint or "")
+
+
+def test_a_key_file_of_root_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "master.key"
+    write_key_file(path, KEY)
+    root = os.stat_result([0o100600, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    monkeypatch.setattr(os, "fstat", lambda _: root)
+    assert read_key_file(path) == KEY
+
+
+def test_a_checkpoint_key_of_another_user_is_refused(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("generate-checkpoint-key").exit_status == 0
+    for file in (cli.folder / "config").iterdir():
+        give_to_another(file, monkeypatch)
+    assert cli("checkpoint").exit_status != 0
+    assert "belongs to another user" in cli("checkpoint").err
+
+
+def test_a_data_folder_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner could have a server of his own answer there."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    give_to_another(folder, monkeypatch)
+    for use in (EmbeddedServer(folder).ensure_running, EmbeddedServer(folder).stop):
+        with pytest.raises(DatabaseUnavailable, match="belongs to another user"):
+            use()
+    assert not any(folder.iterdir())
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_a_missing_key(tmp_path: Path) -> None:

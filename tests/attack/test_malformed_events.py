@@ -138,8 +138,8 @@ def test_a_version_after_which_there_might_be_no_other_is_refused(
     with pytest.raises(psycopg.Error) as refused:
         session.execute(
             "SELECT append_event(gen_random_uuid(), 'account', e.stream_id, 2, "
-            "'CredentialReplaced', 1, (e.data::jsonb || %s::jsonb)::json, 'mallory', NULL, gen_random_uuid(), 0,"
-            " sha256(''), NULL, now()) FROM audit_events AS e "
+            "'CredentialReplaced', 1, (e.data::jsonb || %s::jsonb)::json, 'mallory', NULL, "
+            "gen_random_uuid(), 0, sha256(''), NULL, now()) FROM audit_events AS e "
             "WHERE event_type = 'CredentialAdded'",
             [f'{{"version": {version}}}'],
         )

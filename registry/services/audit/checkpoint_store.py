@@ -22,6 +22,7 @@ from registry.errors import (
     InvalidInput,
 )
 from registry.folders import config_folder
+from registry.ownership import belongs_to_another
 from registry.proofs.note import Signer, Verifier
 from registry.values import text_of, text_of_file
 
@@ -180,8 +181,11 @@ def append_note(path: Path, note: str) -> None:
 def _text_of_own(path: Path) -> str:
     """The text of a file that nobody has named: it is looked for where we write it."""
     with open(path, "rb", opener=without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise InvalidInput(f"{path} is not a regular file")
+        if belongs_to_another(status):
+            raise InvalidInput(f"{path} belongs to another user (uid {status.st_uid})")
         return text_of(file.read(_MAX_BYTES + 1), str(path), limit=_MAX_BYTES)
 
 
