@@ -198,7 +198,7 @@ class EmbeddedServer:
 
     def _refuse_folder_of_another(self) -> None:
         # Whoever it belongs to can put a server of his own there, which is then believed.
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # it is not there yet, or cannot be
             if belongs_to_another(status := self._folder.stat()):
                 raise DatabaseUnavailable(
                     f"the data folder {self._folder} belongs to another user (uid {status.st_uid})",

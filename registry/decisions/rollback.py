@@ -52,8 +52,10 @@ class World:
     """The owner, in the table, of each position that exists and matters here."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Account id -> name, of all accounts that exist."""
-    shares: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Share id -> (borrower, lender), of all shares that exist."""
+    shares: Mapping[str, tuple[str, str, int]] = field(default_factory=dict)
+    """Share id -> (borrower, lender, exchange id), of all shares that exist."""
+    roles: frozenset[str] = frozenset()
+    """Login roles that exist and matter here."""
     lenders: frozenset[tuple[str, int]] = frozenset()
     """Account and exchange id of each active credential of an active account that matters here."""
 
@@ -192,21 +194,37 @@ class _Planner:
     def _credentials_go(self, account: Histories) -> None:
         wanted = _credentials(account.then)
         for key, row in _credentials(account.now).items():
-            if key not in wanted:
-                event = CredentialRemoved(**identity(account.now, row))
-                self._append(account, event, "-", _credential(account.now, row))
+            exchange = row["exchange_id"]
+            if key in wanted:
+                continue
+            if all(one["exchange_id"] != exchange for one in wanted.values()) and (
+                borrowers := self._borrowers(account, exchange)
+            ):
+                what = _credential(account.now, row)
+                self._lose(f"{what} of {account.name} is lent to {borrowers}, and cannot go")
+                continue
+            event = CredentialRemoved(**identity(account.now, row))
+            self._append(account, event, "-", _credential(account.now, row))
+
+    def _borrowers(self, account: Histories, exchange_id: int | None = None) -> str:
+        """Who borrows from the account, in words; empty if nobody does."""
+        found = {
+            self._world.names.get(borrower, borrower)
+            for borrower, lender, exchange in self._shares.values()
+            if lender == account.account_id and exchange_id in (None, exchange)
+        }
+        return ", ".join(sorted(found))
 
     def _delete(self, account: Histories) -> None:
         in_use = [p for p, owner in self._owners.items() if owner == account.account_id]
-        borrowers = {b for b, lender in self._shares.values() if lender == account.account_id}
+        borrowers = self._borrowers(account)
         if in_use:
             self._lose(
                 f"account {account.name} owns {counted(len(in_use), 'position')}, "
                 "and cannot be deleted"
             )
         elif borrowers:
-            names = ", ".join(sorted(self._world.names.get(b, b) for b in borrowers))
-            self._lose(f"account {account.name} lends to {names}, and cannot be deleted")
+            self._lose(f"account {account.name} lends to {borrowers}, and cannot be deleted")
         else:
             self._append(account, AccountDeleted(account_name=account.name), "-", "account")
             self._names.pop(account.account_id, None)
@@ -364,9 +382,24 @@ class _Planner:
                 self._share(account, account.then, "SharingChanged", then, "~", text)
             elif lender not in self._names:
                 self._lose(f"a share of {account.name} cannot come back: its lender is gone")
+            elif chain := self._chain(account.account_id, lender, then["exchange_id"]):
+                self._lose(f"a share of {account.name} cannot come back: {chain}")
             else:
                 text = f"share of {self._names[lender]}"
                 self._share(account, account.then, "SharingGranted", then, "+", text)
+                self._shares[key] = account.account_id, lender, then["exchange_id"]
+
+    def _chain(self, borrower: str, lender: str, exchange_id: int) -> str:
+        """Why the share would make a chain, in words; empty if it would not."""
+        for other_borrower, other_lender, exchange in self._shares.values():
+            if exchange != exchange_id:
+                continue
+            if other_borrower == lender:
+                from_whom = self._names.get(other_lender, other_lender)
+                return f"{self._names[lender]} borrows from {from_whom} itself"
+            if other_lender == borrower:
+                return f"it lends to {self._names.get(other_borrower, other_borrower)} itself"
+        return ""
 
     def _can_lend(self, lender: str, exchange_id: int) -> bool:
         """Whether the lender will have an active credential, as a share of just now needs."""
@@ -402,7 +435,14 @@ class _Planner:
     def _access_comes(self, account: Histories) -> None:
         present = _accesses(account.now) if account.now.exists else {}
         for key in _accesses(account.then).keys() - present.keys():
-            self._access(account, "AccessGranted", _accesses(account.then)[key], "+")
+            row = _accesses(account.then)[key]
+            if row["role_name"] in self._world.roles:
+                self._access(account, "AccessGranted", row, "+")
+            else:
+                self._lose(
+                    f"access of role {row['role_name']} to {account.name} cannot come back: "
+                    "there is no such login role"
+                )
 
     def _access(self, account: Histories, kind: str, row: Row, sign: Sign) -> None:
         given = {"access_id": row["id"], "role": row["role_name"]}

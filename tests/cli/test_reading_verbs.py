@@ -203,6 +203,20 @@ ELSEWHERE = (
             "guards",
         ),
         ("DROP FUNCTION release_hosts(uuid)", "guards"),
+        (
+            "CREATE OR REPLACE FUNCTION release_hosts(p_release_id uuid) RETURNS text[] "
+            "LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp "
+            "RETURN ARRAY['here']",
+            "guards",
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION session_accounts() RETURNS SETOF uuid "
+            "LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp "
+            "BEGIN ATOMIC SELECT a.id FROM public.accounts AS a; END",
+            "guards",
+        ),
+        ("ALTER FUNCTION audit_refuse_change() RESET search_path", "guards"),
+        ("ALTER FUNCTION session_accounts() SECURITY INVOKER", "guards"),
         ("ALTER TABLE strategy_positions DISABLE ROW LEVEL SECURITY", "guards"),
         ("DROP POLICY registry_bots_own ON strategy_positions", "guards"),
         ("UPDATE audit_head SET size = 99", "log"),

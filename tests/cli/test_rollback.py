@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.bots import login_role
 from support.cli import CommandLine, Result
 from support.registry_tables import add_positions, contents
 
@@ -238,6 +239,72 @@ def test_a_share_of_a_lender_without_a_credential_is_refused_by_name_and_can_be_
     whole = roll_back(busy, before)
     assert whole.exit_status == 0, whole.err
     assert [one["borrower"] for one in busy("list-shares", "--json").data] == ["beta"]
+
+
+def refused_and_skipped(cli: CommandLine, to: str, *account: str, named: str) -> None:
+    """What cannot come back is told before, refused, and left out with --skip."""
+    shown = cli("rollback", "--to", to, "--dry-run", *account)
+    refused = roll_back(cli, to, "--json", *account)
+    assert (shown.exit_status, refused.exit_status) == (5, 5)
+    assert named in shown.out + shown.err
+    assert refused.error["code"] == "cannot_roll_back"
+    assert named in refused.error["message"]
+    skipped = roll_back(cli, to, "--skip", "--json", *account)
+    assert skipped.exit_status == 0, skipped.err
+    assert any(named in what for what in skipped.data["skipped"])
+
+
+def test_access_of_a_role_that_is_gone_is_refused_by_name_and_can_be_skipped(
+    busy: CommandLine, connection: Connection, database_url: str
+) -> None:
+    with login_role(database_url) as role:
+        assert busy("grant-access", "alpha", "--role", role.name).exit_status == 0
+        position = last(connection)
+        assert busy("revoke-access", "alpha", "--role", role.name).exit_status == 0
+    assert busy("update-account", "alpha", "--description", "new").exit_status == 0
+    named = f"access of role {role.name} to alpha cannot come back: there is no such login role"
+    refused_and_skipped(busy, position, named=named)
+    assert busy("show-account", "alpha", "--json").data["description"] is None
+    assert busy("list-access", "--json").data == []
+
+
+@pytest.mark.parametrize("side", ["lender", "borrower"])
+def test_a_share_that_would_make_a_chain_is_refused_by_name_and_can_be_skipped(
+    busy: CommandLine, connection: Connection, side: str
+) -> None:
+    for name in ("beta", "gamma"):
+        busy("remove-credential", name, "aster", "--yes")
+    assert busy("share", "beta", "alpha", "aster").exit_status == 0
+    position = last(connection)
+    assert busy("unshare", "beta", "aster").exit_status == 0
+    if side == "lender":
+        add(busy, "gamma", "gamma")
+        assert busy("share", "alpha", "gamma", "aster").exit_status == 0
+        named = "a share of beta cannot come back: alpha borrows from gamma itself"
+    else:
+        add(busy, "beta", "beta")
+        assert busy("share", "gamma", "beta", "aster").exit_status == 0
+        named = "it lends to gamma itself"
+    refused_and_skipped(busy, position, "--account", "beta", named=named)
+    shares = [(one["borrower"], one["lender"]) for one in busy("list-shares", "--json").data]
+    assert shares == [("alpha", "gamma") if side == "lender" else ("gamma", "beta")]
+    # All of it together does come back.
+    whole = roll_back(busy, position)
+    assert whole.exit_status == 0, whole.err
+    assert [one["borrower"] for one in busy("list-shares", "--json").data] == ["beta"]
+
+
+def test_a_credential_that_others_borrow_by_now_is_refused_by_name_and_can_be_skipped(
+    busy: CommandLine, connection: Connection
+) -> None:
+    for name in ("beta", "gamma"):
+        busy("remove-credential", name, "aster", "--yes")
+    position = last(connection)
+    add(busy, "gamma", "again")
+    assert busy("share", "beta", "gamma", "aster").exit_status == 0
+    named = "credential aster version 2 of gamma is lent to beta, and cannot go"
+    refused_and_skipped(busy, position, "--account", "gamma", named=named)
+    assert len(busy("show-account", "gamma", "--json").data["credentials"]) == 1
 
 
 def test_a_plan_that_was_not_confirmed_is_not_carried_out(

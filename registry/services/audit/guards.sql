@@ -9,10 +9,28 @@ JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
 WHERE c.relnamespace = 'public'::regnamespace AND p.pronamespace = 'public'::regnamespace
     AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
 
--- name: functions
-SELECT p.proname::text, p.prosrc
-FROM pg_catalog.pg_proc AS p
-WHERE p.pronamespace = 'public'::regnamespace AND p.proname = ANY (%(names)s)
+-- name: may_make_functions
+-- Temporary ones, which nobody else sees.
+SELECT has_database_privilege(current_database(), 'TEMPORARY')
+    AND current_setting('transaction_read_only') = 'off'
+
+-- name: qualify_names
+-- So that whatever is written out names its schema, and so the same thing.
+SET LOCAL search_path = pg_catalog
+
+-- name: changed_functions
+-- Those of these functions that are not defined as the temporary ones of the same names.
+-- What comes before the first parenthesis is the name, with its schema.
+SELECT n.name
+FROM unnest(%(names)s::text[]) AS n (name)
+WHERE NOT EXISTS (
+    SELECT FROM pg_catalog.pg_proc AS p
+    JOIN pg_catalog.pg_proc AS t ON t.proname = p.proname
+    WHERE p.proname = n.name AND p.pronamespace = 'public'::regnamespace
+        AND t.pronamespace = pg_my_temp_schema()
+        AND substr(pg_get_functiondef(p.oid), strpos(pg_get_functiondef(p.oid), '('))
+            = substr(pg_get_functiondef(t.oid), strpos(pg_get_functiondef(t.oid), '(')))
+ORDER BY n.name
 
 -- name: row_security
 SELECT c.relrowsecurity AND EXISTS (

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psycopg
 
-from projections import positions, sharing
+from projections import access, positions, sharing
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.decisions import rollback as decisions
@@ -168,6 +168,12 @@ class _RollbackTask:
             for one in accounts
             for row in one.then.rows.get(sharing.TABLE.name, {}).values()
         ]
+        named_roles = [
+            row["role_name"]
+            for one in accounts
+            for row in one.then.rows.get(access.TABLE.name, {}).values()
+        ]
+        roles = self._connection.execute(_QUERIES["login_roles"], {"names": named_roles})
         lending = self._connection.execute(_QUERIES["lenders"], {"ids": lenders})
         keys = self._connection.execute(_QUERIES["data_keys"], {"ids": ids})
         owners = self._connection.execute(_QUERIES["owners"], of_accounts)
@@ -176,7 +182,8 @@ class _RollbackTask:
             owners=dict(owners.fetchall()),
             names=dict(self._names.fetchall()),
             lenders=frozenset(lending.fetchall()),
-            shares={key: (borrower, lender) for key, borrower, lender in self._shares},
+            shares={key: tuple(share) for key, *share in self._shares},
+            roles=frozenset(row[0] for row in roles),
         )
 
     def _numbered(self, plan: Plan) -> list[NewEvent]:

@@ -16,7 +16,7 @@ ORDER BY e.stream_id, e.stream_version
 SELECT a.id::text, a.account_name FROM public.accounts AS a
 
 -- name: shares
-SELECT s.id::text, s.primary_account_id::text, s.shared_account_id::text
+SELECT s.id::text, s.primary_account_id::text, s.shared_account_id::text, s.exchange_id
 FROM public.account_exchange_sharing AS s
 
 -- name: data_keys
@@ -35,3 +35,9 @@ SELECT DISTINCT c.account_id::text, c.exchange_id
 FROM public.account_exchange_credentials AS c
 JOIN public.accounts AS a ON a.id = c.account_id AND a.is_active
 WHERE c.is_active AND c.account_id = ANY(%(ids)s::uuid[])
+
+-- name: login_roles
+-- Which of these roles exist and can log in.
+SELECT r.rolname::text
+FROM pg_catalog.pg_roles AS r
+WHERE r.rolcanlogin AND r.rolname = ANY(%(names)s::text[])
