@@ -108,7 +108,15 @@ def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
         # JSON may end with the line's end.
         values = orjson.loads(data if "\\" not in data else unescape(data))
         event = new(
-            StoredEvent, (account_id, int(version), event_type, int(schema), occurred_at, values)
+            StoredEvent,
+            (
+                account_id,
+                int(version),
+                event_type,
+                1 if schema == "1" else int(schema),
+                occurred_at,
+                values,
+            ),
         )
         try:
             apply_to_memory(rows, handler(upcast(event)), account_id)

@@ -299,7 +299,7 @@ def test_several_are_told_and_what_came_after_them_counts(
 def test_one_that_comes_while_the_tables_are_repaired_is_skipped(
     scene: Scene, connection: Connection, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from registry.services import rebuild_repair
+    from registry.services.tables import rebuild_repair
 
     before, waiting = contents(connection), ["no field that it must have"]
     append_at_end = rebuild_repair.append_at_end

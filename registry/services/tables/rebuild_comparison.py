@@ -25,7 +25,12 @@ from registry.errors import LogContradictsItself
 from registry.events.registry import TableRepair
 from registry.services.privileges import may_read_tokens
 from registry.services.tables.rebuild_processes import run_processes
-from registry.services.tables.rebuild_worker import Message, SliceTask, examine_slices, rows_that_fit
+from registry.services.tables.rebuild_worker import (
+    Message,
+    SliceTask,
+    examine_slices,
+    rows_that_fit,
+)
 
 _QUERIES = load_queries("registry.services.tables", "rebuild.sql")
 
