@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from freezegun import freeze_time
+from support.bots import login_role
 from support.cli import CommandLine
 from support.tables import nothing_written
 
@@ -231,6 +232,16 @@ def test_doctor_finds_what_is_damaged(
     connection.execute(damage.encode())
     assert findings(busy)[check] == "failed"
     assert busy("doctor").exit_status == 1
+
+
+@pytest.mark.parametrize("group", ["registry_operator", "registry_auditor"])
+def test_doctor_finds_the_same_functions_for_who_does_not_own_them(
+    busy: CommandLine, connection: psycopg.Connection[Any], database_url: str, group: str
+) -> None:
+    with login_role(database_url, group) as role:
+        assert findings(busy, DATABASE_URL=role.address)["guards"] == "ok"
+        connection.execute("ALTER FUNCTION session_accounts() SECURITY INVOKER")
+        assert findings(busy, DATABASE_URL=role.address)["guards"] == "failed"
 
 
 def test_doctor_finds_keys_that_do_not_fit(busy: CommandLine) -> None:
