@@ -16,7 +16,7 @@ from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
-from registry.services.audit.guards import missing_guards
+from registry.services.audit.guards import may_compare_functions, missing_guards
 from registry.services.audit.unnamed_keys import HINT, unnamed_keys
 from registry.services.privileges import may_read_tokens
 from registry.services.tables.adoption_state import PENDING, adoption_pending
@@ -123,6 +123,13 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
         )
     else:
         yield Finding("guards", "ok", "the log and the tables refuse direct writes")
+    if not may_compare_functions(connection):
+        yield Finding(
+            "functions",
+            "warning",
+            "they were not compared: that takes temporary ones, which cannot be made here",
+            "Ask the primary server, with a login that has TEMPORARY on the database.",
+        )
     if (connection.execute(_QUERIES["bots_can_create"]).fetchone() or (False,))[0]:
         yield Finding(
             "schema public",

@@ -244,6 +244,19 @@ def test_doctor_finds_the_same_functions_for_who_does_not_own_them(
         assert findings(busy, DATABASE_URL=role.address)["guards"] == "failed"
 
 
+def test_doctor_says_that_it_could_not_compare_the_functions(
+    busy: CommandLine, connection: psycopg.Connection[Any], database_url: str
+) -> None:
+    connection.execute(
+        psycopg.sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(
+            psycopg.sql.Identifier(connection.info.dbname)
+        )
+    )
+    with login_role(database_url, "registry_auditor") as role:
+        found = findings(busy, DATABASE_URL=role.address)
+    assert (found["guards"], found["functions"]) == ("ok", "warning")
+
+
 def test_doctor_finds_keys_that_do_not_fit(busy: CommandLine) -> None:
     assert findings(busy, CREDENTIAL_ENCRYPTION_KEY="")["master key"] == "failed"
     assert findings(busy, CREDENTIAL_ENCRYPTION_KEY="x")["master key"] == "failed"
