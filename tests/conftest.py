@@ -23,9 +23,9 @@ from support.bots import LoginRole, login_role
 from support.cli import CommandLine
 from support.world import World
 
-from registry.database.connection import SingleConnection, open_registry
 from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
+from registry.database.opening import SingleConnection, open_registry
 from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE
 from registry.encryption.keyring import MasterKeyring, generate_master_key

@@ -8,7 +8,7 @@ from registry.commands._output import Output
 from registry.errors import ConfirmationNeeded, ExitStatus, InvalidInput
 
 if TYPE_CHECKING:
-    from registry.database.connection import SingleConnection
+    from registry.database.opening import SingleConnection
     from registry.encryption.keyring import MasterKeyring
     from registry.services.executor import Invocation
 
@@ -26,7 +26,7 @@ class Run:
     def database(self) -> "SingleConnection":
         """The database that the environment names; connected when first used."""
         if self._database is None:
-            from registry.database.connection import SingleConnection
+            from registry.database.opening import SingleConnection
             from registry.database.target import Target
 
             self._database = SingleConnection(Target.from_environment(), self.output.notice)

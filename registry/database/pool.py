@@ -8,13 +8,8 @@ from typing import Any, Final
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from registry.database.connection import (
-    Connection,
-    address_of,
-    check_schema,
-    connection_options,
-    open_registry,
-)
+from registry.database.connection import Connection, address_of, check_schema, connection_options
+from registry.database.opening import open_registry
 from registry.database.target import Target
 from registry.errors import DatabaseUnavailable
 

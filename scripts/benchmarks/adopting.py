@@ -17,8 +17,8 @@ import psycopg
 from cryptography.fernet import Fernet
 from harness import options, report, take_turns
 
-from registry.database.connection import SingleConnection
 from registry.database.migrator import Migrator
+from registry.database.opening import SingleConnection
 from registry.database.scratch import fresh_server
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring

@@ -12,7 +12,7 @@ from typing import Final
 
 from harness import Target, options, own_server, report, take_turns
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
 from registry.decisions.account import CreateAccount
 from registry.services.changes.accounts import AccountService

@@ -16,7 +16,7 @@ import plain
 import psycopg
 from harness import Client, Step, Target, options, own_server, rate, report, take_turns
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService

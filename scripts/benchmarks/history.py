@@ -14,7 +14,7 @@ import psycopg
 from append import event
 from harness import Client, Step, Target, options, own_server, rate, report, take_turns
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.log.bulk import Append, append_in_bulk

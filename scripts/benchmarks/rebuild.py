@@ -25,7 +25,7 @@ from support.registry_tables import contents, unguarded
 
 from projections import project
 from projections.sql_sink import apply_to_tables
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
 from registry.events.stored import StoredEvent
 from registry.services.executor import Invocation

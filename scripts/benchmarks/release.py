@@ -22,7 +22,7 @@ import structlog
 from harness import Target, options, own_server, report, take_turns
 
 from projections.credentials import tokens_of
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
 from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key

@@ -17,9 +17,9 @@ from psycopg.conninfo import make_conninfo
 from support.bots import LoginRole, login_role
 from support.world import BY, World
 
-from registry.database.connection import SingleConnection
 from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RebuildRunning, RegistryError

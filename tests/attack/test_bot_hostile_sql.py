@@ -12,7 +12,7 @@ import pytest
 from support.bots import LoginRole, login_role
 from support.world import BY, CALLER, World
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.services.changes.credentials import Mode, SlotName

@@ -15,7 +15,7 @@ from support.bots import login_role
 from support.registry_tables import add_positions
 from support.world import BY, World
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.services.changes.positions import PositionService
 

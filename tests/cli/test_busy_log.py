@@ -49,7 +49,7 @@ def test_doctor_names_the_session_that_holds_the_log(
 def test_a_session_waits_for_half_a_minute_unless_it_is_told_otherwise(
     cli: CommandLine, database_url: str
 ) -> None:
-    from registry.database.connection import SingleConnection
+    from registry.database.opening import SingleConnection
     from registry.database.target import Target
 
     def patience(url: str) -> object:

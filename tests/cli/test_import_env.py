@@ -8,7 +8,7 @@ from support.cli import CommandLine
 from support.credentials import ENV_FILE, FIELDS
 from support.tables import nothing_written
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place

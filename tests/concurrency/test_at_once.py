@@ -10,7 +10,7 @@ import pytest
 from support.cli import CommandLine
 from support.tables import live_rows, replayed_rows
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring

@@ -8,7 +8,7 @@ import pytest
 from support.cli import CommandLine
 from support.whole_log import check_whole_log
 
-from registry.database.connection import SingleConnection, open_registry
+from registry.database.opening import SingleConnection, open_registry
 from registry.database.programs import programs_for
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount

@@ -11,7 +11,7 @@ from support.appending import append
 from support.large_log import load_events, many_accounts
 from support.registry_tables import unguarded
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.events.keys import MasterKeyRotated

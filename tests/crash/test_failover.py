@@ -8,7 +8,7 @@ from support.load import carry_out
 from support.pair import pair
 from support.soak import Report, await_answers, check, load_clients
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.loader import CredentialLoader

@@ -12,7 +12,8 @@ from support.cli import CommandLine
 from support.dying import survives
 from support.tables import live_rows, replayed_rows, snapshot
 
-from registry.database.connection import Database, SingleConnection
+from registry.database.connection import Database
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring

@@ -11,7 +11,8 @@ import pytest
 from support.dying import survives
 from support.whole_log import check_whole_log
 
-from registry.database.connection import Database, SingleConnection
+from registry.database.connection import Database
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring

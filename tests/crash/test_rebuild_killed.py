@@ -16,7 +16,7 @@ import pytest
 from support.large_log import load_events, many_accounts
 from support.registry_tables import contents, unguarded
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.services.executor import Invocation
 from registry.services.tables.rebuild import RebuildService

@@ -15,8 +15,8 @@ from support.bots import login_role
 from support.catalogs import tables_in_catalog
 from support.legacy import LATER_TABLES, LIGHTER, Json, LegacyDatabase, fill_well
 
-from registry.database.connection import SingleConnection
 from registry.database.migrator import Migrator
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount
 from registry.decisions.adoption import Decision, Judge

@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.decisions.account import CreateAccount
 from registry.errors import AccountExists
 from registry.services.changes.accounts import AccountService

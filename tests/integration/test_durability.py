@@ -6,12 +6,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from registry.database.connection import SingleConnection
 from registry.database.durability import (
     FLUSH_LATER_IF_OTHERS_WAIT,
     send_flush,
     wait_until_durable,
 )
+from registry.database.opening import SingleConnection
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.log.ids import new_id
 from registry.services import executor

@@ -13,9 +13,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from support.cli import CommandLine
 
-from registry.database.connection import open_registry
 from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
+from registry.database.opening import open_registry
 from registry.database.target import Target
 from registry.errors import DatabaseUnavailable, NotMigrated
 

@@ -11,7 +11,8 @@ from freezegun import freeze_time
 from support.proxy import Moment, Proxy
 from support.tables import nothing_written
 
-from registry.database.connection import Connection, SingleConnection
+from registry.database.connection import Connection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions import account as rules
 from registry.decisions.account import CreateAccount, UpdateAccount

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from support.cli import CommandLine
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.services.audit.history import HistoryFilter, follow, stream_history
 

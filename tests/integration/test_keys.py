@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from support.cli import CommandLine
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.errors import MasterKeyWrong
 from registry.services.changes.rotation import rotate

@@ -12,7 +12,7 @@ from support.bots import LoginRole, login_role
 from support.world import BY, World
 
 from registry import errors
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import UpdateAccount
 from registry.positions import FundingArbPositionManager

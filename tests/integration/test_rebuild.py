@@ -9,7 +9,7 @@ import pytest
 from support.large_log import load_events, many_accounts
 from support.registry_tables import add_positions, contents, unguarded
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.errors import RebuildRunning
 from registry.services.executor import Invocation
 from registry.services.tables.rebuild import RebuildService

@@ -23,8 +23,8 @@ from support.credentials import FIELDS
 from support.registry_tables import unguarded
 from support.tables import nothing_written, snapshot
 
-from registry.database.connection import SingleConnection
 from registry.database.migrator import Migrator
+from registry.database.opening import SingleConnection
 from registry.database.programs import Programs, programs_for
 from registry.database.target import Target
 from registry.decisions.account import UpdateAccount

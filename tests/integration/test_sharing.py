@@ -11,7 +11,7 @@ from support.raw_events import append_raw
 from support.world import BY, CALLER, World
 
 from registry import errors
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount
 from registry.events.sharing import SharingType

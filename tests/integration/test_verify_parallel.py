@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.log.chunk import CHUNK
 from registry.services.audit.verification import Extent, verify

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from support.registry_tables import add_positions, contents, unguarded
 
 from projections.credentials import tokens_of
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key

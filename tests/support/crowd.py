@@ -25,7 +25,7 @@ from typing import IO, Any, Final
 
 import psycopg
 
-from registry.database.connection import SingleConnection
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.secret import Secret

@@ -23,7 +23,8 @@ from typing import Any, Final
 
 import structlog
 
-from registry.database.connection import Database, SingleConnection
+from registry.database.connection import Database
+from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring

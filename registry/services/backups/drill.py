@@ -19,13 +19,13 @@ import psycopg
 from projections.credentials import tokens_of
 from registry.database.connection import (
     Connection,
-    SingleConnection,
     address_of,
     check_schema,
     connect,
     registry_errors,
 )
 from registry.database.migrator import Migrator
+from registry.database.opening import SingleConnection
 from registry.database.programs import Programs, programs_for
 from registry.database.queries import load_queries
 from registry.database.scratch import (

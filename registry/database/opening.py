@@ -1,0 +1,56 @@
+"""Opens the registry: a connection to a database of the right schema, opened when it is needed."""
+
+import contextlib
+from collections.abc import Iterator
+
+from registry.database.connection import Connection, Notice, check_schema, connect
+from registry.database.target import Target
+from registry.errors import NotMigrated
+
+
+class SingleConnection:
+    """One connection, opened when it is first needed and again after it was lost."""
+
+    def __init__(self, target: Target, notice: Notice = lambda _: None) -> None:
+        self._target = target
+        self._notice = notice
+        self._connection: Connection | None = None
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """See `Database.connection`."""
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            self._connection = open_registry(self._target, self._notice)
+        yield self._connection
+
+    def close(self) -> None:
+        """Closes the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+def open_registry(target: Target, notice: Notice = lambda _: None) -> Connection:
+    """A connection to a database whose schema fits; a new embedded one is migrated first.
+
+    Raises:
+        DatabaseUnavailable: no server answers.
+        NotMigrated: migrations are missing.
+        SchemaTooNew: the schema is of a newer version of this program.
+    """
+    connection = connect(target, notice)
+    try:
+        check_schema(connection)
+    except NotMigrated as error:
+        # Never after `migrate down`: empty tables would look like lost accounts.
+        if not target.embedded or error.taken_down:
+            connection.close()
+            raise
+        from registry.database.migrator import Migrator
+
+        for migration in Migrator(connection).up():
+            notice(f"Migrated the embedded database: {migration.file_name}")
+        check_schema(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
