@@ -22,6 +22,8 @@ from registry.errors import LogContradictsItself
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
 
+EVENTS_PER_SLICE: Final = 750_000
+"""Bounds the memory: nobody needs to hold more rows than this many events make."""
 _STEP: Final = 20_000
 
 # A release changes a row of the account whose credential is released: the related one.
@@ -90,6 +92,20 @@ def replay(
             passed = reached
     progress(size - passed)
     return rows
+
+
+def replay_in_slices(
+    connection: psycopg.Connection[Any],
+    size: int,
+    events_per_slice: int = EVENTS_PER_SLICE,
+    *,
+    tokens: bool = True,
+    skipped: Collection[int] = (),
+) -> Iterator[Rows]:
+    """The rows of all slices, one slice after the other; see `replay`."""
+    of = -(-size // events_per_slice) or 1
+    for number in range(of):
+        yield replay(connection, size, Slice(number, of), tokens=tokens, skipped=skipped)
 
 
 def _replay(rows: Rows, lines: Iterator[str]) -> int | None:

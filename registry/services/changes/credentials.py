@@ -371,7 +371,16 @@ class SlotTask(AccountTask):
         return self._slot.query(exchange_id)
 
 
-class LentSlotTask(SlotTask):
+class _BorrowersTask(SlotTask):
+    """A command that asks who borrows the credential, too."""
+
+    def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
+        super().send_reads(connection)
+        self._shares = send_shares(connection, self._name)
+
+
+class LentSlotTask(_BorrowersTask):
     """A command that takes a credential from the accounts that borrow it.
 
     It is refused where there are such accounts, unless `cascade` says to do it all the same;
@@ -393,11 +402,6 @@ class LentSlotTask(SlotTask):
         self._cascade = cascade
         self._ends_shares = ends_shares
 
-    def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
-        super().send_reads(connection)
-        self._shares = send_shares(connection, self._name)
-
     def decide(self) -> Decision:
         """See `Task`."""
         state = self.read_state()
@@ -413,12 +417,8 @@ class LentSlotTask(SlotTask):
         return Decision([*next_events(state, events), *ended], notes=notes)
 
 
-class _UpdateTask(SlotTask):
+class _UpdateTask(_BorrowersTask):
     """Changes what is beside the secrets: nothing is taken from borrowers, who are named."""
-
-    def send_reads(self, connection: Connection) -> None:
-        super().send_reads(connection)
-        self._shares = send_shares(connection, self._name)
 
     def decide(self) -> Decision:
         state = self.read_state()

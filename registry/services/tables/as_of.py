@@ -6,6 +6,7 @@ A moment is a position in the log, or a time. Times go by the database's clock
 
 import datetime as dt
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from projections import accounts, credentials
 from projections.credentials import tokens_of
 from projections.judging import judge, rows_fit
 from projections.memory_sink import Rows
-from projections.replay import Slice, replay
+from projections.replay import replay_in_slices
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.decisions.state import AccountState
@@ -23,7 +24,6 @@ from registry.services.privileges import may_read_tokens
 from registry.values import moment
 
 _QUERIES = load_queries("registry.services.tables", "as_of.sql")
-_EVENTS_PER_SLICE = 750_000
 
 Record = dict[str, Any]
 Moment = int | dt.datetime
@@ -97,41 +97,33 @@ def list_accounts(database: Database, wanted: Moment) -> list[Record]:
     with database.connection() as connection, registry_errors(connection):
         position = position_of(connection, wanted)
         versions = dict(connection.execute(_QUERIES["versions"], {"position": position}))
+        tokens = may_read_tokens(connection)
         found: list[Record] = []
-        for rows in _replayed(connection, position + 1):
-            held: dict[str, int] = {}
-            for row in rows.get(credentials.TABLE.name, {}).values():
-                held[row["account_id"]] = held.get(row["account_id"], 0) + 1
-            found += [
-                {
-                    **_with_times(row),
-                    "credentials": held.get(key, 0),
-                    "version": versions[key],
-                    "as_of": position,
-                }
-                for key, row in rows.get(accounts.TABLE.name, {}).items()
-            ]
+
+        def replayed(skipped: Sequence[int] = ()) -> Iterator[Rows]:
+            size = position + 1
+            for rows in replay_in_slices(connection, size, tokens=tokens, skipped=skipped):
+                found.extend(_records(rows, versions, position))
+                yield rows
+
+        # Nearly always all events count; what was found then stays, and is not replayed again.
+        if not rows_fit(connection, replayed()):
+            found.clear()
+            judged = judge(connection, position + 1, tokens=tokens)
+            for _ in replayed([event.position for event in judged]):
+                pass
     return sorted(found, key=lambda record: record["account_name"])
 
 
-def _replayed(connection: Connection, size: int) -> Iterator[Rows]:
-    """The rows as they were, slice by slice; events that do not count are left out."""
-    of = -(-size // _EVENTS_PER_SLICE)
-    tokens = may_read_tokens(connection)
-    only: list[Rows] = []
-
-    def slices(skipped: Sequence[int] = ()) -> Iterator[Rows]:
-        for number in range(of):
-            part = Slice(number, of)
-            rows = replay(connection, size, part, tokens=tokens, skipped=skipped)
-            if of == 1:
-                only[:] = [rows]
-            yield rows
-
-    if rows_fit(connection, slices()):
-        yield from only or slices()
-    else:
-        yield from slices([event.position for event in judge(connection, size, tokens=tokens)])
+def _records(rows: Rows, versions: dict[str, int], position: int) -> Iterator[Record]:
+    held = Counter(row["account_id"] for row in rows.get(credentials.TABLE.name, {}).values())
+    for key, row in rows.get(accounts.TABLE.name, {}).items():
+        yield {
+            **_with_times(row),
+            "credentials": held[key],
+            "version": versions[key],
+            "as_of": position,
+        }
 
 
 def _states(events: Iterator[StoredEvent]) -> Iterator[AccountState]:

@@ -18,7 +18,7 @@ from projections.drift import LISTED, RowDrift
 from projections.judging import Skipped, judge, rows_fit
 from projections.positions import TABLE as POSITIONS
 from projections.repairs import RepairKind, Repairs
-from projections.replay import Slice, replay
+from projections.replay import EVENTS_PER_SLICE, replay_in_slices
 from registry.database.connection import Connection, registry_errors
 from registry.database.queries import load_queries
 from registry.errors import LogContradictsItself
@@ -34,8 +34,6 @@ from registry.services.tables.rebuild_worker import (
 
 _QUERIES = load_queries("registry.services.tables", "rebuild.sql")
 
-EVENTS_PER_SLICE: Final = 750_000
-"""Bounds the memory: a worker never holds more rows than this many events make."""
 WORTH_A_PROCESS: Final = 50_000
 """Below so many events, starting processes takes longer than they save."""
 
@@ -226,10 +224,8 @@ def examined(connection: Connection, watch: Watch, options: Options) -> Iterator
         comparison = stack.enter_context(compared(connection, watch, options))
         report = comparison.report
         if report.differing and not report.skipped:
-            of = -(-report.size // options.events_per_slice) or 1
-            slices = (
-                replay(connection, report.size, Slice(number, of), tokens=report.tokens)
-                for number in range(of)
+            slices = replay_in_slices(
+                connection, report.size, options.events_per_slice, tokens=report.tokens
             )
             with registry_errors(connection):
                 fits = rows_fit(connection, slices)
