@@ -67,8 +67,13 @@ class Run:
 
         settings = Settings.from_environment()
         set_up_logging(settings.log_level)
+        return settings.actor or user_at_host() if self.named_actor is None else self.named_actor
+
+    @property
+    def named_actor(self) -> str | None:
+        """Who acts, if an option says so."""
         actor: str | None = self._options["actor"]
-        return settings.actor or user_at_host() if actor is None else actor
+        return actor
 
     @property
     def reason(self) -> str | None:

@@ -89,6 +89,12 @@ def history(
     from registry.services.audit import history as service
 
     wanted = only.checked()
+    if run.named_actor is not None and wanted.actor is None:
+        # Else a list of everything could pass for a list of what this actor did.
+        run.output.notice(
+            f"Note: --actor says who asks and leaves nothing out; "
+            f"what {run.named_actor} did: --by {run.named_actor}"
+        )
     if follow:
         _follow(run, wanted, as_lines=ndjson or run.output.as_json)
     elif ndjson:

@@ -84,6 +84,14 @@ def test_it_can_be_narrowed(filled: CommandLine, arguments: list[str], expected:
     assert positions(filled, *arguments) == expected
 
 
+def test_who_asks_is_no_filter_and_that_is_said(filled: CommandLine) -> None:
+    everything = filled("history")
+    asked = filled("history", "--actor", "bob@desk")
+    assert (asked.out, everything.err) == (everything.out, "")
+    assert "--by bob@desk" in asked.err
+    assert filled("history", "--actor", "bob@desk", "--by", "bob@desk").err == ""
+
+
 def test_times_are_those_of_the_database(
     filled: CommandLine, connection: psycopg.Connection[Any]
 ) -> None:
