@@ -191,7 +191,8 @@ CREATE OR REPLACE FUNCTION public.append_event(
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off
+SET jit = off AS $$
 DECLARE
     size bigint;
     peaks bytea[];

@@ -5,7 +5,8 @@
 CREATE OR REPLACE FUNCTION public.projection_refuse_direct_write() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off
+SET jit = off AS $$
 BEGIN
     IF TG_OP <> 'TRUNCATE' AND EXISTS (
         SELECT FROM public.audit_head AS h

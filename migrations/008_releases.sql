@@ -191,20 +191,25 @@ CREATE INDEX IF NOT EXISTS audit_events_released_credential
     ON public.audit_events ((data ->> 'credential_id'), (data ->> 'credential_version'), stream_id)
     WHERE data ->> 'credential_version' IS NOT NULL;
 
--- Which releases were collected, for as long as they could be collected again. Not
--- logged, so that collecting costs no flush: a crash ends the time limit anyway.
+-- Which releases were asked for, for as long as they could be collected: what the log of the
+-- server (WAL) must have on disk before (see collect_releases), and whether they were collected.
+-- Not logged, so that collecting costs no flush: a crash ends the time limit anyway.
 CREATE UNLOGGED TABLE IF NOT EXISTS public.release_collections (
     release_id UUID PRIMARY KEY,
-    collected_at TIMESTAMPTZ NOT NULL
+    durable_at PG_LSN NOT NULL,
+    asked_at TIMESTAMPTZ NOT NULL,
+    is_collected BOOLEAN NOT NULL
 );
+CREATE INDEX IF NOT EXISTS idx_release_collections_asked ON public.release_collections (asked_at);
 ALTER TABLE public.release_collections OWNER TO registry_owner;
 REVOKE ALL ON public.release_collections FROM PUBLIC;
 
 -- What a client says of itself, fit for the eyes of an auditor: short, on one line, and
--- without characters that steer a terminal or turn the direction of what follows.
+-- without characters that steer a terminal or turn the direction of what follows. (It is cut
+-- first: nobody makes the server look through a text of a gigabyte.)
 CREATE OR REPLACE FUNCTION public.release_claim(p_text text, p_length integer DEFAULT 255) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN left(regexp_replace(coalesce(nullif(btrim(p_text), ''), 'unknown'),
+RETURN left(regexp_replace(coalesce(nullif(btrim(left(p_text, 4 * p_length)), ''), 'unknown'),
     '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]', '?', 'g'), p_length);
 
 -- The account of this name if the session may use it. A bot cannot find out by the
@@ -295,8 +300,9 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- Planning with the values known would take longer than it saves.
 SET plan_cache_mode = force_generic_plan
--- All is looked up by key (see collect_release).
-SET enable_seqscan = off AS $$
+-- All is looked up by key (see collect_releases).
+SET enable_seqscan = off
+SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     account record;
@@ -305,9 +311,19 @@ DECLARE
     share_id uuid;
     lender_id uuid;
     released_at timestamptz;
+    used uuid[] := '{}';
     command_id constant uuid := gen_random_uuid();
     command_index integer := 0;
+    purpose constant text := public.release_claim(p_purpose);
+    host constant text := public.release_claim(p_host);
+    reason constant text := CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END;
 BEGIN
+    -- What takes long is refused or done before the lock, on which everybody else waits.
+    IF cardinality(p_exchanges) > 256 THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'more than 256 exchanges are asked for at once',
+            HINT = 'A load without names gives all that the account can use.';
+    END IF;
     IF p_access NOT IN ('full', 'read_only', 'positions_only') THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = format('%L is not an access', p_access),
@@ -321,7 +337,12 @@ BEGIN
     END IF;
     IF p_exchanges IS NULL THEN
         p_exchanges := ARRAY(SELECT * FROM public.exchanges_of(account.account_id));
+    ELSE
+        p_exchanges := ARRAY(
+            SELECT n.name FROM unnest(p_exchanges) WITH ORDINALITY AS n (name, place)
+            GROUP BY n.name ORDER BY min(n.place));
     END IF;
+    released_at := clock_timestamp();
     FOREACH exchange IN ARRAY p_exchanges LOOP
         SELECT d.id, r.outcome, r.source, r.owner_id, r.owner_name, r.credential_id, r.version,
             r.subaccount_index, r.permission, r.access, r.share_id, r.sharing_type, r.expires_at, r.choices
@@ -339,7 +360,6 @@ BEGIN
         other_users := NULL;
         IF outcome = 'ok' THEN
             release_id := gen_random_uuid();
-            released_at := clock_timestamp();
             lender_id := CASE WHEN source = 'shared' THEN owner_id END;
             event_position := public.append_release(
                 release_id, 'CredentialReleased', account.account_id,
@@ -349,19 +369,21 @@ BEGIN
                     'subaccount_index', subaccount_index, 'permission', permission,
                     'source', source, 'access', access, 'lender_id', lender_id,
                     'lender', owner_name, 'share_id', share_id, 'sharing_type', sharing_type,
-                    'purpose', public.release_claim(p_purpose), 'host', public.release_claim(p_host),
+                    'purpose', purpose, 'host', host,
                     'client_address', host(inet_client_addr())),
-                p_actor, CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END,
-                command_id, command_index, lender_id, released_at);
+                p_actor, reason, command_id, command_index, lender_id, released_at);
             command_index := command_index + 1;
-            UPDATE public.account_exchange_credentials AS c
-            SET last_used = released_at AT TIME ZONE 'UTC'
-            WHERE c.id = credential_id;
+            used := used || credential_id;
             other_users := public.other_users(
                 account.account_id, owner_id, exchange_id, credential_id, version);
         END IF;
         RETURN NEXT;
     END LOOP;
+    IF used <> '{}' THEN
+        UPDATE public.account_exchange_credentials AS c
+        SET last_used = released_at AT TIME ZONE 'UTC'
+        WHERE c.id = ANY (used);
+    END IF;
 END
 $$;
 
@@ -394,24 +416,28 @@ $$;
 
 -- The hosts (as they say themselves) that received this version for this account within the
 -- last day, and not to show it: two of them may be one bot that runs twice. Looks no further
--- back than the account's last 200 releases.
+-- back than the account's last 30 releases: what a load waits for must not grow with the log.
 CREATE OR REPLACE FUNCTION public.recent_hosts(
     p_account_id uuid, p_credential_id uuid, p_version integer
 ) RETURNS text[]
-LANGUAGE sql STABLE
-RETURN ARRAY(
-    SELECT DISTINCT e.data ->> 'host'
-    FROM (
-        SELECT r.event_type, r.data, r.recorded_at
-        FROM public.audit_events AS r
-        WHERE r.stream_type = 'release' AND r.stream_id = p_account_id
-        ORDER BY r.stream_version DESC
-        LIMIT 200) AS e
-    WHERE e.event_type = 'CredentialReleased' AND e.recorded_at > now() - interval '1 day'
-        AND e.data ->> 'credential_id' = p_credential_id::text
-        AND e.data ->> 'credential_version' = p_version::text
-        AND e.data ->> 'purpose' NOT LIKE 'reveal %'
-    ORDER BY 1);
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT DISTINCT d.host
+        FROM (
+            SELECT r.event_type, r.data, r.recorded_at
+            FROM public.audit_events AS r
+            WHERE r.stream_type = 'release' AND r.stream_id = p_account_id
+            ORDER BY r.stream_version DESC
+            LIMIT 30) AS e
+        CROSS JOIN LATERAL json_to_record(e.data) AS d (
+            credential_id text, credential_version text, purpose text, host text)
+        WHERE e.event_type = 'CredentialReleased' AND e.recorded_at > now() - interval '1 day'
+            AND d.credential_id = p_credential_id::text
+            AND d.credential_version = p_version::text AND d.purpose NOT LIKE 'reveal %'
+        ORDER BY 1);
+END
+$$;
 
 -- Who else may be using a key now, for those who may look at the log: other accounts, and
 -- the hosts of this one.
@@ -428,53 +454,35 @@ END;
 
 -- The hosts for who made a release.
 CREATE OR REPLACE FUNCTION public.release_hosts(p_release_id uuid) RETURNS text[]
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN (
-    SELECT public.recent_hosts(
-        e.stream_id, (e.data ->> 'credential_id')::uuid, (e.data ->> 'credential_version')::integer)
-    FROM public.audit_events AS e
-    WHERE e.event_id = p_release_id AND e.event_type = 'CredentialReleased'
-        AND e.recorded_by = session_user);
-
--- Waits until the log of the server (WAL) is on disk up to a place. A client with
--- synchronous_commit = off can see its commit before that; then PostgreSQL 17 and newer
--- flush here, and older ones wait for the WAL writer, which flushes what is committed
--- within three times wal_writer_delay.
--- https://www.postgresql.org/docs/current/wal-async-commit.html
-CREATE OR REPLACE FUNCTION public.ensure_durable(p_target pg_lsn) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-    target pg_lsn := p_target;
-    -- On a fresh page the insert position stands behind a header that nobody flushes.
-    page_offset constant numeric :=
-        (target - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
-    patience integer := 150;
+    released record;
 BEGIN
-    IF page_offset <= 40 THEN
-        target := target - page_offset;
+    SELECT e.event_type, e.recorded_by, e.stream_id, e.data INTO released
+    FROM public.audit_events AS e
+    WHERE e.event_id = p_release_id;
+    IF released.event_type = 'CredentialReleased' AND released.recorded_by = session_user THEN
+        RETURN public.recent_hosts(
+            released.stream_id, (released.data ->> 'credential_id')::uuid,
+            (released.data ->> 'credential_version')::integer);
     END IF;
-    IF pg_current_wal_flush_lsn() >= target THEN
-        RETURN;
-    END IF;
-    IF current_setting('server_version_num')::integer >= 170000 THEN
-        EXECUTE $flush$ SELECT pg_logical_emit_message(false, 'account_registry', '', true) $flush$;
-        RETURN;
-    END IF;
-    WHILE pg_current_wal_flush_lsn() < target LOOP
-        IF patience = 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'RG026',
-                MESSAGE = 'the record of the release is not on disk yet',
-                HINT = 'Commit something with synchronous_commit = on, and collect again.';
-        END IF;
-        PERFORM pg_sleep(0.005);
-        patience := patience - 1;
-    END LOOP;
+    RETURN NULL;
 END
 $$;
 
--- Step two: the sealed fields of a release that an earlier transaction committed, once,
--- to the role that asked for it, within ten seconds, if it would be granted now too.
-CREATE OR REPLACE FUNCTION public.collect_release(p_release_id uuid) RETURNS TABLE (
+-- Step two: the sealed fields of releases that an earlier transaction committed, once, to the
+-- role that asked for them, within ten seconds, where they would be granted now too. One row for
+-- each, whose outcome says whether it is so: ok, or changed since.
+--
+-- They are on disk before: a client with synchronous_commit = off can see its commit earlier, and
+-- so can any client where others commit at the same time. PostgreSQL 17 and newer flush here. On
+-- older servers no function can; there each outcome is then not_durable. The place that must be on
+-- disk is remembered, so that a client which commits something synchronously, and asks again, is
+-- served for certain, whatever others write meanwhile.
+-- https://www.postgresql.org/docs/current/wal-async-commit.html
+CREATE OR REPLACE FUNCTION public.collect_releases(p_release_ids uuid[]) RETURNS TABLE (
+    release_id uuid, outcome text,
     exchange_id integer, owner_id uuid, subaccount_index integer, permission text, version integer,
     api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb,
     data_key_id uuid, wrapped_key text, master_key_id text
@@ -484,81 +492,114 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 -- All is looked up by key. A plan is kept: one that was made while the tables were small
 -- would still walk them when they have grown.
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off
+-- Compiling such a plan takes a hundred times as long as running it.
+SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
+    wanted constant uuid[] := ARRAY(SELECT DISTINCT w.id FROM unnest(p_release_ids) AS w (id));
     released record;
-    found_one boolean;
+    page_offset numeric;
+    durable_at pg_lsn;
+    is_durable boolean;
+    is_time_to_clean boolean := FALSE;
+    moment constant timestamptz := clock_timestamp();
 BEGIN
-    -- Not recorded_at, which never goes back: after a clock that was ahead it would stay young.
-    SELECT e.position, e.event_type, e.recorded_by, e.stream_id,
-        abs(extract(epoch FROM clock_timestamp() - e.occurred_at)) AS age,
-        (e.data ->> 'credential_id')::uuid AS credential_id,
-        (e.data ->> 'credential_version')::integer AS version,
-        (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type,
-        -- The commit of what is seen here lies before this place. It is taken at once: what is
-        -- read later, below this line too, may write to the WAL itself (it prunes a page),
-        -- which nobody hurries to flush.
-        pg_current_wal_insert_lsn() AS place,
-        -- A transaction that has appended holds the head's lock: it is the last that did.
-        EXISTS (SELECT FROM public.audit_head AS h
-                WHERE h.only_row
-                    AND h.appended_by = pg_current_xact_id_if_assigned()) AS is_of_this_transaction
-    INTO released
-    FROM public.audit_events AS e
-    WHERE e.event_id = p_release_id;
-    found_one := FOUND;
+    IF cardinality(p_release_ids) > 256 THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'more than 256 releases are collected at once';
+    ELSIF wanted = '{}' THEN
+        RETURN;
+    END IF;
+    -- One after the other, each by its key and nothing else: a join, or a second condition, is
+    -- planned by how large the tables were when the session began, and may read all of them later.
+    FOREACH release_id IN ARRAY wanted LOOP
+        -- Not recorded_at, which never goes back: after a clock that was ahead it would stay young.
+        SELECT e.position, e.event_type, e.recorded_by,
+            abs(extract(epoch FROM moment - e.occurred_at)) AS age,
+            -- The commit of what is seen here lies before this place. It is taken at once: what
+            -- is read later, below this line too, may write to the WAL itself (it prunes a
+            -- page), which nobody hurries to flush.
+            pg_current_wal_insert_lsn() AS place
+        INTO released
+        FROM public.audit_events AS e
+        WHERE e.event_id = release_id;
+        IF NOT FOUND OR released.event_type <> 'CredentialReleased'
+            OR released.recorded_by <> session_user::text THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG021',
+                MESSAGE = format('no release %s was recorded for %s', release_id, session_user);
+        ELSIF released.age > 10 THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG021',
+                MESSAGE = format('the release %s was not collected in time', release_id),
+                HINT = 'Request it again.';
+        END IF;
+        is_time_to_clean := is_time_to_clean OR released.position % 64 = 0;
+    END LOOP;
     -- An older snapshot would not see what has been revoked since: it is refused (40001) if
     -- anything was appended since it was taken.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         PERFORM FROM public.audit_head AS h WHERE h.only_row FOR SHARE;
     END IF;
-    IF released.is_of_this_transaction THEN
+    -- A transaction that has appended holds the head's lock: it is the last that did.
+    IF EXISTS (SELECT FROM public.audit_head AS h
+               WHERE h.only_row AND h.appended_by = pg_current_xact_id_if_assigned()) THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = 'a release is collected after the transaction that requested it is committed',
             HINT = 'Commit first: no commit, no secret.';
     END IF;
-    IF NOT found_one OR released.event_type <> 'CredentialReleased'
-        OR released.recorded_by <> session_user::text THEN
-        RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = format('no release %s was recorded for %s', p_release_id, session_user);
-    ELSIF released.age > 10 THEN
-        RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = format('the release %s was not collected in time', p_release_id),
-            HINT = 'Request it again.';
+    -- On a fresh page the insert position stands behind a header that nobody flushes.
+    page_offset := (released.place - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
+    SELECT CASE WHEN count(*) = cardinality(wanted) THEN max(c.durable_at)
+        WHEN page_offset <= 40 THEN released.place - page_offset
+        ELSE released.place END
+    INTO durable_at
+    FROM public.release_collections AS c
+    WHERE c.release_id = ANY (wanted);
+    is_durable := pg_current_wal_flush_lsn() >= durable_at;
+    IF NOT is_durable AND current_setting('server_version_num')::integer >= 170000 THEN
+        EXECUTE $flush$ SELECT pg_logical_emit_message(false, 'account_registry', '', true) $flush$;
+        is_durable := TRUE;
     END IF;
-    INSERT INTO public.release_collections VALUES (p_release_id, clock_timestamp())
-    ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = format('the release %s was collected already', p_release_id),
-            HINT = 'Request it again.';
-    END IF;
-    IF released.position % 64 = 0 THEN
-        -- Now and then, those go that are too old to be collected again.
+    FOREACH release_id IN ARRAY wanted LOOP
+        INSERT INTO public.release_collections AS c VALUES (release_id, durable_at, moment, is_durable)
+        ON CONFLICT ON CONSTRAINT release_collections_pkey
+        DO UPDATE SET is_collected = excluded.is_collected WHERE NOT c.is_collected;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG021',
+                MESSAGE = format('the release %s was collected already', release_id),
+                HINT = 'Request it again.';
+        END IF;
+        outcome := 'not_durable';
+        IF is_durable THEN
+            SELECT e.stream_id, (e.data ->> 'credential_id')::uuid AS credential_id,
+                (e.data ->> 'credential_version')::integer AS version,
+                (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type
+            INTO released
+            FROM public.audit_events AS e
+            WHERE e.event_id = release_id;
+            SELECT 'ok', c.exchange_id, c.account_id, c.subaccount_index, c.permission, c.version,
+                c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
+                k.id, k.wrapped_key, k.master_key_id
+            INTO outcome, exchange_id, owner_id, subaccount_index, permission, version,
+                api_key_encrypted, secret_key_encrypted, additional_credentials_encrypted,
+                data_key_id, wrapped_key, master_key_id
+            FROM public.account_exchange_credentials AS c
+            JOIN public.accounts AS o ON o.id = c.account_id AND o.is_active
+            JOIN public.accounts AS b ON b.id = released.stream_id AND b.is_active
+            JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
+            WHERE c.id = released.credential_id AND c.version = released.version AND c.is_active
+                AND public.session_may_use(b.id)
+                AND (released.share_id IS NULL OR EXISTS (
+                    SELECT FROM public.account_exchange_sharing AS s
+                    WHERE s.id = released.share_id AND s.sharing_type = released.sharing_type));
+            outcome := coalesce(outcome, 'changed');
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+    IF is_time_to_clean THEN
+        -- Now and then, those go that are too old to be collected.
         DELETE FROM public.release_collections AS c
-        WHERE c.collected_at < clock_timestamp() - interval '1 minute';
-    END IF;
-    IF pg_current_wal_flush_lsn() < released.place THEN
-        PERFORM public.ensure_durable(released.place);
-    END IF;
-    RETURN QUERY
-        SELECT c.exchange_id, c.account_id, c.subaccount_index, c.permission::text, c.version,
-            c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
-            k.id, k.wrapped_key, k.master_key_id
-        FROM public.account_exchange_credentials AS c
-        JOIN public.accounts AS o ON o.id = c.account_id AND o.is_active
-        JOIN public.accounts AS b ON b.id = released.stream_id AND b.is_active
-        JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
-        WHERE c.id = released.credential_id AND c.version = released.version AND c.is_active
-            AND public.session_may_use(b.id)
-            AND (released.share_id IS NULL OR EXISTS (
-                SELECT FROM public.account_exchange_sharing AS s
-                WHERE s.id = released.share_id AND s.sharing_type = released.sharing_type));
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = format('what the release %s is about has changed since', p_release_id),
-            HINT = 'Request it again.';
+        WHERE c.asked_at < moment - interval '1 minute';
     END IF;
 END
 $$;
@@ -842,7 +883,7 @@ BEGIN
             'session_account_locked',
             'append_release',
             'request_release', 'other_users', 'recent_hosts', 'key_users', 'release_hosts',
-            'ensure_durable', 'collect_release',
+            'collect_releases',
             'exchange_definition', 'record_fallback', 'sharing_check',
             'sharing_keeps_credential', 'position_limits', 'account_limit'])
     LOOP
@@ -855,7 +896,7 @@ $functions$;
 GRANT EXECUTE ON FUNCTION public.session_is_bot(), public.session_accounts() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
     public.request_release(text, text[], integer, text, text, text, text, text, text),
-    public.collect_release(uuid), public.release_hosts(uuid), public.exchange_definition(text), public.session_account(text),
+    public.collect_releases(uuid[]), public.release_hosts(uuid), public.exchange_definition(text), public.session_account(text),
     public.record_fallback(text, text, text, text, text, text, text)
     TO registry_bot, registry_operator;
 GRANT EXECUTE ON FUNCTION

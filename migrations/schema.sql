@@ -21,6 +21,7 @@ CREATE FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_strea
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $_$
 DECLARE
     size bigint;
@@ -222,91 +223,123 @@ $$;
 
 ALTER FUNCTION public.audit_write(p_size bigint, p_peaks bytea[], p_appended_at timestamp with time zone, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) OWNER TO registry_owner;
 
-CREATE FUNCTION public.collect_release(p_release_id uuid) RETURNS TABLE(exchange_id integer, owner_id uuid, subaccount_index integer, permission text, version integer, api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb, data_key_id uuid, wrapped_key text, master_key_id text)
+CREATE FUNCTION public.collect_releases(p_release_ids uuid[]) RETURNS TABLE(release_id uuid, outcome text, exchange_id integer, owner_id uuid, subaccount_index integer, permission text, version integer, api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb, data_key_id uuid, wrapped_key text, master_key_id text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
-    AS $$
+    SET jit TO 'off'
+    AS $_$
 #variable_conflict use_column
 DECLARE
+    wanted constant uuid[] := ARRAY(SELECT DISTINCT w.id FROM unnest(p_release_ids) AS w (id));
     released record;
-    found_one boolean;
+    page_offset numeric;
+    durable_at pg_lsn;
+    is_durable boolean;
+    is_time_to_clean boolean := FALSE;
+    moment constant timestamptz := clock_timestamp();
 BEGIN
-    -- Not recorded_at, which never goes back: after a clock that was ahead it would stay young.
-    SELECT e.position, e.event_type, e.recorded_by, e.stream_id,
-        abs(extract(epoch FROM clock_timestamp() - e.occurred_at)) AS age,
-        (e.data ->> 'credential_id')::uuid AS credential_id,
-        (e.data ->> 'credential_version')::integer AS version,
-        (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type,
-        -- The commit of what is seen here lies before this place. It is taken at once: what is
-        -- read later, below this line too, may write to the WAL itself (it prunes a page),
-        -- which nobody hurries to flush.
-        pg_current_wal_insert_lsn() AS place,
-        -- A transaction that has appended holds the head's lock: it is the last that did.
-        EXISTS (SELECT FROM public.audit_head AS h
-                WHERE h.only_row
-                    AND h.appended_by = pg_current_xact_id_if_assigned()) AS is_of_this_transaction
-    INTO released
-    FROM public.audit_events AS e
-    WHERE e.event_id = p_release_id;
-    found_one := FOUND;
+    IF cardinality(p_release_ids) > 256 THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'more than 256 releases are collected at once';
+    ELSIF wanted = '{}' THEN
+        RETURN;
+    END IF;
+    -- One after the other, each by its key and nothing else: a join, or a second condition, is
+    -- planned by how large the tables were when the session began, and may read all of them later.
+    FOREACH release_id IN ARRAY wanted LOOP
+        -- Not recorded_at, which never goes back: after a clock that was ahead it would stay young.
+        SELECT e.position, e.event_type, e.recorded_by,
+            abs(extract(epoch FROM moment - e.occurred_at)) AS age,
+            -- The commit of what is seen here lies before this place. It is taken at once: what
+            -- is read later, below this line too, may write to the WAL itself (it prunes a
+            -- page), which nobody hurries to flush.
+            pg_current_wal_insert_lsn() AS place
+        INTO released
+        FROM public.audit_events AS e
+        WHERE e.event_id = release_id;
+        IF NOT FOUND OR released.event_type <> 'CredentialReleased'
+            OR released.recorded_by <> session_user::text THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG021',
+                MESSAGE = format('no release %s was recorded for %s', release_id, session_user);
+        ELSIF released.age > 10 THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG021',
+                MESSAGE = format('the release %s was not collected in time', release_id),
+                HINT = 'Request it again.';
+        END IF;
+        is_time_to_clean := is_time_to_clean OR released.position % 64 = 0;
+    END LOOP;
     -- An older snapshot would not see what has been revoked since: it is refused (40001) if
     -- anything was appended since it was taken.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         PERFORM FROM public.audit_head AS h WHERE h.only_row FOR SHARE;
     END IF;
-    IF released.is_of_this_transaction THEN
+    -- A transaction that has appended holds the head's lock: it is the last that did.
+    IF EXISTS (SELECT FROM public.audit_head AS h
+               WHERE h.only_row AND h.appended_by = pg_current_xact_id_if_assigned()) THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = 'a release is collected after the transaction that requested it is committed',
             HINT = 'Commit first: no commit, no secret.';
     END IF;
-    IF NOT found_one OR released.event_type <> 'CredentialReleased'
-        OR released.recorded_by <> session_user::text THEN
-        RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = format('no release %s was recorded for %s', p_release_id, session_user);
-    ELSIF released.age > 10 THEN
-        RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = format('the release %s was not collected in time', p_release_id),
-            HINT = 'Request it again.';
+    -- On a fresh page the insert position stands behind a header that nobody flushes.
+    page_offset := (released.place - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
+    SELECT CASE WHEN count(*) = cardinality(wanted) THEN max(c.durable_at)
+        WHEN page_offset <= 40 THEN released.place - page_offset
+        ELSE released.place END
+    INTO durable_at
+    FROM public.release_collections AS c
+    WHERE c.release_id = ANY (wanted);
+    is_durable := pg_current_wal_flush_lsn() >= durable_at;
+    IF NOT is_durable AND current_setting('server_version_num')::integer >= 170000 THEN
+        EXECUTE $flush$ SELECT pg_logical_emit_message(false, 'account_registry', '', true) $flush$;
+        is_durable := TRUE;
     END IF;
-    INSERT INTO public.release_collections VALUES (p_release_id, clock_timestamp())
-    ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = format('the release %s was collected already', p_release_id),
-            HINT = 'Request it again.';
-    END IF;
-    IF released.position % 64 = 0 THEN
-        -- Now and then, those go that are too old to be collected again.
+    FOREACH release_id IN ARRAY wanted LOOP
+        INSERT INTO public.release_collections AS c VALUES (release_id, durable_at, moment, is_durable)
+        ON CONFLICT ON CONSTRAINT release_collections_pkey
+        DO UPDATE SET is_collected = excluded.is_collected WHERE NOT c.is_collected;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG021',
+                MESSAGE = format('the release %s was collected already', release_id),
+                HINT = 'Request it again.';
+        END IF;
+        outcome := 'not_durable';
+        IF is_durable THEN
+            SELECT e.stream_id, (e.data ->> 'credential_id')::uuid AS credential_id,
+                (e.data ->> 'credential_version')::integer AS version,
+                (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type
+            INTO released
+            FROM public.audit_events AS e
+            WHERE e.event_id = release_id;
+            SELECT 'ok', c.exchange_id, c.account_id, c.subaccount_index, c.permission, c.version,
+                c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
+                k.id, k.wrapped_key, k.master_key_id
+            INTO outcome, exchange_id, owner_id, subaccount_index, permission, version,
+                api_key_encrypted, secret_key_encrypted, additional_credentials_encrypted,
+                data_key_id, wrapped_key, master_key_id
+            FROM public.account_exchange_credentials AS c
+            JOIN public.accounts AS o ON o.id = c.account_id AND o.is_active
+            JOIN public.accounts AS b ON b.id = released.stream_id AND b.is_active
+            JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
+            WHERE c.id = released.credential_id AND c.version = released.version AND c.is_active
+                AND public.session_may_use(b.id)
+                AND (released.share_id IS NULL OR EXISTS (
+                    SELECT FROM public.account_exchange_sharing AS s
+                    WHERE s.id = released.share_id AND s.sharing_type = released.sharing_type));
+            outcome := coalesce(outcome, 'changed');
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+    IF is_time_to_clean THEN
+        -- Now and then, those go that are too old to be collected.
         DELETE FROM public.release_collections AS c
-        WHERE c.collected_at < clock_timestamp() - interval '1 minute';
-    END IF;
-    IF pg_current_wal_flush_lsn() < released.place THEN
-        PERFORM public.ensure_durable(released.place);
-    END IF;
-    RETURN QUERY
-        SELECT c.exchange_id, c.account_id, c.subaccount_index, c.permission::text, c.version,
-            c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
-            k.id, k.wrapped_key, k.master_key_id
-        FROM public.account_exchange_credentials AS c
-        JOIN public.accounts AS o ON o.id = c.account_id AND o.is_active
-        JOIN public.accounts AS b ON b.id = released.stream_id AND b.is_active
-        JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
-        WHERE c.id = released.credential_id AND c.version = released.version AND c.is_active
-            AND public.session_may_use(b.id)
-            AND (released.share_id IS NULL OR EXISTS (
-                SELECT FROM public.account_exchange_sharing AS s
-                WHERE s.id = released.share_id AND s.sharing_type = released.sharing_type));
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = format('what the release %s is about has changed since', p_release_id),
-            HINT = 'Request it again.';
+        WHERE c.asked_at < moment - interval '1 minute';
     END IF;
 END
-$$;
+$_$;
 
-ALTER FUNCTION public.collect_release(p_release_id uuid) OWNER TO registry_owner;
+ALTER FUNCTION public.collect_releases(p_release_ids uuid[]) OWNER TO registry_owner;
 
 CREATE FUNCTION public.destroy_data_keys(p_event_id uuid) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -326,40 +359,6 @@ END
 $$;
 
 ALTER FUNCTION public.destroy_data_keys(p_event_id uuid) OWNER TO registry_owner;
-
-CREATE FUNCTION public.ensure_durable(p_target pg_lsn) RETURNS void
-    LANGUAGE plpgsql
-    AS $_$
-DECLARE
-    target pg_lsn := p_target;
-    -- On a fresh page the insert position stands behind a header that nobody flushes.
-    page_offset constant numeric :=
-        (target - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
-    patience integer := 150;
-BEGIN
-    IF page_offset <= 40 THEN
-        target := target - page_offset;
-    END IF;
-    IF pg_current_wal_flush_lsn() >= target THEN
-        RETURN;
-    END IF;
-    IF current_setting('server_version_num')::integer >= 170000 THEN
-        EXECUTE $flush$ SELECT pg_logical_emit_message(false, 'account_registry', '', true) $flush$;
-        RETURN;
-    END IF;
-    WHILE pg_current_wal_flush_lsn() < target LOOP
-        IF patience = 0 THEN
-            RAISE EXCEPTION USING ERRCODE = 'RG026',
-                MESSAGE = 'the record of the release is not on disk yet',
-                HINT = 'Commit something with synchronous_commit = on, and collect again.';
-        END IF;
-        PERFORM pg_sleep(0.005);
-        patience := patience - 1;
-    END LOOP;
-END
-$_$;
-
-ALTER FUNCTION public.ensure_durable(p_target pg_lsn) OWNER TO registry_owner;
 
 CREATE FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -520,8 +519,25 @@ $$;
 ALTER FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) OWNER TO registry_owner;
 
 CREATE FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uuid, p_version integer) RETURNS text[]
-    LANGUAGE sql STABLE
-    RETURN ARRAY(SELECT DISTINCT (e.data ->> 'host'::text) FROM (SELECT r.event_type, r.data, r.recorded_at FROM public.audit_events r WHERE ((r.stream_type = 'release'::text) AND (r.stream_id = recent_hosts.p_account_id)) ORDER BY r.stream_version DESC LIMIT 200) e WHERE ((e.event_type = 'CredentialReleased'::text) AND (e.recorded_at > (now() - '1 day'::interval)) AND ((e.data ->> 'credential_id'::text) = (recent_hosts.p_credential_id)::text) AND ((e.data ->> 'credential_version'::text) = (recent_hosts.p_version)::text) AND ((e.data ->> 'purpose'::text) !~~ 'reveal %'::text)) ORDER BY (e.data ->> 'host'::text));
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT DISTINCT d.host
+        FROM (
+            SELECT r.event_type, r.data, r.recorded_at
+            FROM public.audit_events AS r
+            WHERE r.stream_type = 'release' AND r.stream_id = p_account_id
+            ORDER BY r.stream_version DESC
+            LIMIT 30) AS e
+        CROSS JOIN LATERAL json_to_record(e.data) AS d (
+            credential_id text, credential_version text, purpose text, host text)
+        WHERE e.event_type = 'CredentialReleased' AND e.recorded_at > now() - interval '1 day'
+            AND d.credential_id = p_credential_id::text
+            AND d.credential_version = p_version::text AND d.purpose NOT LIKE 'reveal %'
+        ORDER BY 1);
+END
+$$;
 
 ALTER FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uuid, p_version integer) OWNER TO registry_owner;
 
@@ -653,6 +669,7 @@ CREATE FUNCTION public.projection_refuse_direct_write() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 BEGIN
     IF TG_OP <> 'TRUNCATE' AND EXISTS (
@@ -895,14 +912,29 @@ ALTER FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix 
 
 CREATE FUNCTION public.release_claim(p_text text, p_length integer DEFAULT 255) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN "left"(regexp_replace(COALESCE(NULLIF(btrim(p_text), ''::text), 'unknown'::text), '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]'::text, '?'::text, 'g'::text), p_length);
+    RETURN "left"(regexp_replace(COALESCE(NULLIF(btrim("left"(p_text, (4 * p_length))), ''::text), 'unknown'::text), '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]'::text, '?'::text, 'g'::text), p_length);
 
 ALTER FUNCTION public.release_claim(p_text text, p_length integer) OWNER TO registry_owner;
 
 CREATE FUNCTION public.release_hosts(p_release_id uuid) RETURNS text[]
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT public.recent_hosts(e.stream_id, ((e.data ->> 'credential_id'::text))::uuid, ((e.data ->> 'credential_version'::text))::integer) AS recent_hosts FROM public.audit_events e WHERE ((e.event_id = release_hosts.p_release_id) AND (e.event_type = 'CredentialReleased'::text) AND (e.recorded_by = SESSION_USER)));
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    released record;
+BEGIN
+    SELECT e.event_type, e.recorded_by, e.stream_id, e.data INTO released
+    FROM public.audit_events AS e
+    WHERE e.event_id = p_release_id;
+    IF released.event_type = 'CredentialReleased' AND released.recorded_by = session_user THEN
+        RETURN public.recent_hosts(
+            released.stream_id, (released.data ->> 'credential_id')::uuid,
+            (released.data ->> 'credential_version')::integer);
+    END IF;
+    RETURN NULL;
+END
+$$;
 
 ALTER FUNCTION public.release_hosts(p_release_id uuid) OWNER TO registry_owner;
 
@@ -911,6 +943,7 @@ CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_sub
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -920,9 +953,19 @@ DECLARE
     share_id uuid;
     lender_id uuid;
     released_at timestamptz;
+    used uuid[] := '{}';
     command_id constant uuid := gen_random_uuid();
     command_index integer := 0;
+    purpose constant text := public.release_claim(p_purpose);
+    host constant text := public.release_claim(p_host);
+    reason constant text := CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END;
 BEGIN
+    -- What takes long is refused or done before the lock, on which everybody else waits.
+    IF cardinality(p_exchanges) > 256 THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'more than 256 exchanges are asked for at once',
+            HINT = 'A load without names gives all that the account can use.';
+    END IF;
     IF p_access NOT IN ('full', 'read_only', 'positions_only') THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = format('%L is not an access', p_access),
@@ -936,7 +979,12 @@ BEGIN
     END IF;
     IF p_exchanges IS NULL THEN
         p_exchanges := ARRAY(SELECT * FROM public.exchanges_of(account.account_id));
+    ELSE
+        p_exchanges := ARRAY(
+            SELECT n.name FROM unnest(p_exchanges) WITH ORDINALITY AS n (name, place)
+            GROUP BY n.name ORDER BY min(n.place));
     END IF;
+    released_at := clock_timestamp();
     FOREACH exchange IN ARRAY p_exchanges LOOP
         SELECT d.id, r.outcome, r.source, r.owner_id, r.owner_name, r.credential_id, r.version,
             r.subaccount_index, r.permission, r.access, r.share_id, r.sharing_type, r.expires_at, r.choices
@@ -954,7 +1002,6 @@ BEGIN
         other_users := NULL;
         IF outcome = 'ok' THEN
             release_id := gen_random_uuid();
-            released_at := clock_timestamp();
             lender_id := CASE WHEN source = 'shared' THEN owner_id END;
             event_position := public.append_release(
                 release_id, 'CredentialReleased', account.account_id,
@@ -964,19 +1011,21 @@ BEGIN
                     'subaccount_index', subaccount_index, 'permission', permission,
                     'source', source, 'access', access, 'lender_id', lender_id,
                     'lender', owner_name, 'share_id', share_id, 'sharing_type', sharing_type,
-                    'purpose', public.release_claim(p_purpose), 'host', public.release_claim(p_host),
+                    'purpose', purpose, 'host', host,
                     'client_address', host(inet_client_addr())),
-                p_actor, CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END,
-                command_id, command_index, lender_id, released_at);
+                p_actor, reason, command_id, command_index, lender_id, released_at);
             command_index := command_index + 1;
-            UPDATE public.account_exchange_credentials AS c
-            SET last_used = released_at AT TIME ZONE 'UTC'
-            WHERE c.id = credential_id;
+            used := used || credential_id;
             other_users := public.other_users(
                 account.account_id, owner_id, exchange_id, credential_id, version);
         END IF;
         RETURN NEXT;
     END LOOP;
+    IF used <> '{}' THEN
+        UPDATE public.account_exchange_credentials AS c
+        SET last_used = released_at AT TIME ZONE 'UTC'
+        WHERE c.id = ANY (used);
+    END IF;
 END
 $$;
 
@@ -1367,7 +1416,9 @@ CREATE TABLE public.registry_migrations (
 
 CREATE UNLOGGED TABLE public.release_collections (
     release_id uuid NOT NULL,
-    collected_at timestamp with time zone NOT NULL
+    durable_at pg_lsn NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    is_collected boolean NOT NULL
 );
 
 ALTER TABLE public.release_collections OWNER TO registry_owner;
@@ -1531,6 +1582,8 @@ CREATE INDEX idx_positions_account ON public.strategy_positions USING btree (acc
 
 CREATE INDEX idx_positions_account_status ON public.strategy_positions USING btree (account_id, status);
 
+CREATE INDEX idx_release_collections_asked ON public.release_collections USING btree (asked_at);
+
 CREATE TRIGGER account_access_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.account_access FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('grant-access or revoke-access');
 
 CREATE CONSTRAINT TRIGGER account_exchange_credentials_lent AFTER DELETE ON public.account_exchange_credentials DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.sharing_keeps_credential();
@@ -1605,14 +1658,12 @@ REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p
 
 REVOKE ALL ON FUNCTION public.audit_write(p_size bigint, p_peaks bytea[], p_appended_at timestamp with time zone, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION public.collect_release(p_release_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.collect_release(p_release_id uuid) TO registry_bot;
-GRANT ALL ON FUNCTION public.collect_release(p_release_id uuid) TO registry_operator;
+REVOKE ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) TO registry_bot;
+GRANT ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) TO registry_operator;
-
-REVOKE ALL ON FUNCTION public.ensure_durable(p_target pg_lsn) FROM PUBLIC;
 
 GRANT SELECT ON TABLE public.audit_events TO registry_operator;
 

@@ -183,10 +183,6 @@ class ReleaseRefused(Refused):
     """No credential fits what was asked, or the release cannot be collected (any more)."""
 
 
-class ReleaseNotDurable(Refused):
-    """The record of the release is not on disk yet."""
-
-
 class FallbackRefused(Refused):
     """The environment may not stand in for the registry here."""
 

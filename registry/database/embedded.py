@@ -59,10 +59,16 @@ class EmbeddedServer:
     """The server of one data folder."""
 
     def __init__(
-        self, folder: Path | None = None, notice: Callable[[str], None] = lambda _: None
+        self,
+        folder: Path | None = None,
+        notice: Callable[[str], None] = lambda _: None,
+        *,
+        major: int | None = None,
     ) -> None:
+        """Takes its folder, and the version of PostgreSQL: by default the newest there is."""
         self._folder = folder or data_folder()
         self._notice = notice
+        self._version = {} if major is None else {"postgres_version": major}
 
     @property
     def pgdata(self) -> Path:
@@ -194,7 +200,7 @@ class EmbeddedServer:
         class Server(PostgresServer):
             runtime_path = _runtime_folder()
 
-        return Server(self.pgdata.resolve(), cleanup_mode=None)
+        return Server(self.pgdata.resolve(), cleanup_mode=None, **self._version)
 
     def _refuse_folder_of_another(self) -> None:
         # Whoever it belongs to can put a server of his own there, which is then believed.

@@ -21,7 +21,6 @@ LIMIT_REACHED: Final = "RG022"
 SHARING_REFUSED: Final = "RG023"
 NOT_PERMITTED: Final = "RG024"
 ACCOUNT_INACTIVE: Final = "RG025"
-RELEASE_NOT_DURABLE: Final = "RG026"
 
 _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     STALE_VERSION: errors.StaleVersion,
@@ -29,7 +28,6 @@ _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     APPEND_ONLY: errors.LogIsAppendOnly,
     DIRECT_WRITE: errors.DirectWriteRefused,
     RELEASE_REFUSED: errors.ReleaseRefused,
-    RELEASE_NOT_DURABLE: errors.ReleaseNotDurable,
     LIMIT_REACHED: errors.LimitReached,
     SHARING_REFUSED: errors.SharingRefused,
     NOT_PERMITTED: errors.NotPermitted,

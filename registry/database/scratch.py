@@ -20,14 +20,16 @@ _QUERIES = load_queries("registry.database", "scratch.sql")
 
 
 @contextlib.contextmanager
-def fresh_server() -> Iterator[str]:
+def fresh_server(major: int | None = None) -> Iterator[str]:
     """The address of an empty database in a server of its own, gone afterwards.
+
+    `major` is a version that comes with the embedded server; the default is the newest.
 
     Raises:
         DatabaseUnavailable: it does not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="account-registry-scratch-"))
-    server = EmbeddedServer(folder)
+    server = EmbeddedServer(folder, major=major)
     try:
         yield server.ensure_running()
     finally:

@@ -21,6 +21,8 @@ import psycopg
 from registry.database.migrator import Migrator
 from registry.database.scratch import fresh_server
 
+_GIVEN = "REGISTRY_BENCHMARK_DATABASE_URL"
+
 Step = Callable[[], object]
 Client = Callable[[str, int], Step]
 """From an address and a number to what the client does again and again; imports nothing."""
@@ -63,19 +65,25 @@ def options(description: str, **defaults: Any) -> argparse.Namespace:
     return parser.parse_args()
 
 
+def server_is_given() -> bool:
+    """Whether all is measured on a server that somebody names."""
+    return bool(os.environ.get(_GIVEN))
+
+
 @contextlib.contextmanager
-def own_server() -> Iterator[str]:
+def own_server(major: int | None = None) -> Iterator[str]:
     """The address of a migrated database in a server of its own, with its usual durability.
 
     REGISTRY_BENCHMARK_DATABASE_URL names another one: a database to fill, of a superuser.
+    Without it, `major` is a version that comes with the embedded server.
     """
-    given = os.environ.get("REGISTRY_BENCHMARK_DATABASE_URL")
+    given = os.environ.get(_GIVEN)
     if given:
         with psycopg.connect(given, autocommit=True) as connection:
             Migrator(connection).up()
         yield given
         return
-    with fresh_server() as address:
+    with fresh_server(major) as address:
         with psycopg.connect(address, autocommit=True) as connection:
             Migrator(connection).up()
         yield address

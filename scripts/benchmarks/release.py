@@ -7,19 +7,22 @@ In one run, on one server and one connection, by medians:
 - load: one credential decrypted, its release recorded and durable; against the floor of one
   durable INSERT, one SELECT by primary key and the same decryption.
 - resolve: which credential, without a release; against the plain join of the same rows.
+- load of three: all credentials of an account; against the load of one. This runs on a server
+  before PostgreSQL 17 too, on which no function can flush what a load waits for.
 
 Both sides take turns, so that whatever else the machine does falls on both.
 """
 
+import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import psycopg
 import structlog
-from harness import Target, options, own_server, report, take_turns
+from harness import Target, options, own_server, report, server_is_given, take_turns
 
 from projections.credentials import tokens_of
 from registry.database.opening import SingleConnection
@@ -34,8 +37,12 @@ from registry.services.executor import Invocation
 from registry.services.releasing.releases import Caller, ReleaseService
 from registry.services.releasing.resolution import Wish, resolve
 
+_OLD: Final = 16
+
 TARGETS: Final = [
     Target("load", "floor of load", most=2.5),
+    Target("load of three", "load of one", most=1.5),
+    Target(f"load of three on {_OLD}", f"load of one on {_OLD}", most=1.5),
     Target("resolve own", "floor of resolve own", most=1.5),
     Target("resolve shared", "floor of resolve shared", most=1.5),
 ]
@@ -43,6 +50,11 @@ TARGETS: Final = [
 _BY = Invocation(actor="benchmark@host")
 _CALLER = Caller(actor="benchmark@host", host="host", purpose="benchmark")
 _FIELDS = {"public_key": "p" * 44, "secret_key": "s" * 44}
+_THREE = {
+    "lighter": {"private_key": "5" * 80, "account_index": "7"},
+    "backpack": _FIELDS,
+    "aster": {"api_key": "k" * 64, "secret_key": "s" * 64},
+}
 _ACCOUNTS = 200
 
 _ROW = """
@@ -90,19 +102,25 @@ class Registry:
         self.credential_id = row[0]
 
     def _fill(self) -> None:
-        accounts = AccountService(self.database)
-        credentials = CredentialService(self.database, self.keyring)
+        self._store("of_one", "lighter")
+        self._store("of_three", *_THREE)
         for number in range(_ACCOUNTS):
-            accounts.create(CreateAccount(account_name=f"account_{number}"), _BY)
             if number % 2 == 0:
-                one = CredentialInput(SlotName("backpack"), _FIELDS)
-                credentials.store(f"account_{number}", [one], _BY, verb="benchmark")
+                self._store(f"account_{number}", "backpack")
             else:
                 lender = f"account_{number - 1}"
+                AccountService(self.database).create(
+                    CreateAccount(account_name=f"account_{number}"), _BY
+                )
                 SharingService(self.database).share(
                     f"account_{number}", lender, "backpack", "full", _BY
                 )
         self.connection.execute("ANALYZE")
+
+    def _store(self, account: str, *exchanges: str) -> None:
+        AccountService(self.database).create(CreateAccount(account_name=account), _BY)
+        inputs = [CredentialInput(SlotName(name), _THREE[name]) for name in exchanges]
+        CredentialService(self.database, self.keyring).store(account, inputs, _BY, verb="benchmark")
 
     def _one(self, query: str, *parameters: Any) -> Any:
         return self.connection.execute(query.encode(), parameters or None).fetchone()
@@ -110,6 +128,12 @@ class Registry:
     def load(self) -> None:
         """What a bot does at its start."""
         self.service.release_one("account_10", "backpack", Wish(), _CALLER).plain()
+
+    def load_all(self, account: str) -> None:
+        """What a bot does that uses several exchanges."""
+        releases = self.service.release(account, None, Wish(), _CALLER)
+        if releases.problems:
+            raise next(iter(releases.problems.values()))
 
     def load_floor(self) -> None:
         """The least that must happen: something durable, the row, and its decryption."""
@@ -153,14 +177,36 @@ def milliseconds(work: Callable[[], None]) -> Callable[[], float]:
     return run
 
 
+def loads(registry: Registry, server: str = "") -> dict[str, Callable[[], float]]:
+    """A load of one credential, and one of three."""
+    return {
+        f"load of one{server}": milliseconds(lambda: registry.load_all("of_one")),
+        f"load of three{server}": milliseconds(lambda: registry.load_all("of_three")),
+    }
+
+
+@contextlib.contextmanager
+def registry_on(major: int | None = None) -> Iterator[Registry]:
+    """A registry on a server of this version, by default the newest."""
+    with own_server(major) as address:
+        database = SingleConnection(Database(address))
+        asking = SingleConnection(Database(address))
+        yield Registry(database, asking)
+        database.close()
+        asking.close()
+
+
+def measure(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """The measurements, after plans were made and caches filled."""
+    take_turns(ways, rounds // 10, quiet=True)
+    return take_turns(ways, rounds, quiet=True)
+
+
 def main() -> None:
     """Measures and prints."""
     chosen = options("A release against the least that must happen.", rounds=1000)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    with own_server() as address:
-        database = SingleConnection(Database(address))
-        asking = SingleConnection(Database(address))
-        registry = Registry(database, asking)
+    with registry_on() as registry:
         ways = {
             "floor of load": milliseconds(registry.load_floor),
             "load": milliseconds(registry.load),
@@ -168,11 +214,12 @@ def main() -> None:
             "resolve own": milliseconds(registry.resolve_own),
             "floor of resolve shared": milliseconds(registry.resolve_shared_floor),
             "resolve shared": milliseconds(registry.resolve_shared),
+            **loads(registry),
         }
-        take_turns(ways, chosen.rounds // 10, quiet=True)  # plans are made, caches fill
-        measured = take_turns(ways, chosen.rounds, quiet=True)
-        database.close()
-        asking.close()
+        measured = measure(ways, chosen.rounds)
+    if not server_is_given():
+        with registry_on(_OLD) as registry:
+            measured |= measure(loads(registry, f" on {_OLD}"), chosen.rounds)
     report("release", "ms", measured, TARGETS, as_json=chosen.json)
 
 

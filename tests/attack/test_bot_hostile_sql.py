@@ -3,13 +3,12 @@
 What a bot's login role can and cannot do, speaking SQL itself.
 """
 
-import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 import pytest
 from support.bots import LoginRole, login_role
+from support.hostile import COLLECT, REQUEST, Connection, collect, events, refusal, request
 from support.world import BY, CALLER, World
 
 from registry.database.opening import SingleConnection
@@ -19,37 +18,12 @@ from registry.services.changes.credentials import Mode, SlotName
 from registry.services.releasing.releases import ReleaseService
 from registry.services.releasing.resolution import Wish, resolve
 
-Connection = psycopg.Connection[Any]
-
-REQUEST = """SELECT exchange, outcome, release_id
-    FROM public.request_release(%s, %s, NULL, NULL, NULL, 'a', 'h', 'p')"""
 APPEND = """SELECT append_event(gen_random_uuid(), 'release', gen_random_uuid(), 0, 'X', 1, '{}',
     'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())"""
 WRITE = """SELECT audit_write(0, '{}', NULL, gen_random_uuid(), 'release', gen_random_uuid(), 1,
     'X', 1, '{}', 'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())"""
 APPEND_RELEASE = """SELECT append_release(gen_random_uuid(), 'X', gen_random_uuid(), '{}', 'a',
     NULL, gen_random_uuid(), 0, NULL, now())"""
-
-
-def request(connection: Connection, account: str, exchange: str = "backpack") -> uuid.UUID:
-    """Requests a release, which must be granted."""
-    row = connection.execute(REQUEST, [account, [exchange]]).fetchone()
-    assert row is not None
-    assert row[1] == "ok"
-    release: uuid.UUID = row[2]
-    return release
-
-
-def collect(connection: Connection, release: uuid.UUID) -> list[Any]:
-    """Collects it."""
-    return connection.execute("SELECT * FROM collect_release(%s)", [release]).fetchall()
-
-
-def refusal(connection: Connection, statement: str, *parameters: Any) -> psycopg.Error:
-    """The error that a statement must end with."""
-    with pytest.raises(psycopg.Error) as caught:
-        connection.execute(statement.encode(), parameters or None).fetchall()
-    return caught.value
 
 
 @pytest.fixture
@@ -62,18 +36,10 @@ def mallory(world: World, bot: LoginRole) -> Iterator[Connection]:
         yield connection
 
 
-def events(world: World, event_type: str) -> list[Any]:
-    """The events of a type, as the database's owner sees them."""
-    with world.database.connection() as connection:
-        return connection.execute(
-            "SELECT actor, recorded_by, data FROM audit_events WHERE event_type = %s", [event_type]
-        ).fetchall()
-
-
 def test_a_bot_gets_its_own_tokens_once_the_request_is_committed(mallory: Connection) -> None:
     release = request(mallory, "mallory")
     (sealed,) = collect(mallory, release)
-    assert sealed[6].startswith("gAAAA")
+    assert sealed[8].startswith("gAAAA")
 
 
 def test_the_record_holds_what_the_bot_claims_and_what_the_database_knows(
@@ -136,7 +102,6 @@ def test_claims_cannot_carry_control_characters_or_essays(
         APPEND_RELEASE,
         APPEND,
         WRITE,
-        "SELECT ensure_durable('0/0')",
     ],
 )
 def test_a_bot_cannot_read_or_call_anything_else(mallory: Connection, statement: str) -> None:
@@ -159,7 +124,7 @@ def test_a_request_that_is_rolled_back_gives_nothing(world: World, mallory: Conn
     """Pain 23: where no audit is written, no secret leaves."""
     with mallory.transaction(force_rollback=True):
         release = request(mallory, "mallory")
-    assert refusal(mallory, "SELECT * FROM collect_release(%s)", release).sqlstate == "RG021"
+    assert refusal(mallory, COLLECT, [release]).sqlstate == "RG021"
     assert events(world, "CredentialReleased") == []
 
 
@@ -174,7 +139,7 @@ def test_nor_with_the_request_in_a_subtransaction_of_it(mallory: Connection) -> 
     mallory.execute("SAVEPOINT inner_one")
     release = request(mallory, "mallory")
     mallory.execute("RELEASE SAVEPOINT inner_one")
-    assert refusal(mallory, "SELECT * FROM collect_release(%s)", release).sqlstate == "RG021"
+    assert refusal(mallory, COLLECT, [release]).sqlstate == "RG021"
     mallory.execute("ROLLBACK")
 
 
@@ -187,7 +152,7 @@ def test_nor_inside_one_block_that_catches_errors(mallory: Connection) -> None:
                 'mallory', ARRAY['backpack'], NULL, NULL, NULL, 'a', 'h', 'p');
         EXCEPTION WHEN division_by_zero THEN NULL;
         END;
-        PERFORM * FROM public.collect_release(r);
+        PERFORM * FROM public.collect_releases(ARRAY[r]);
     END $$"""
     assert refusal(mallory, block).sqlstate == "RG021"
 
@@ -198,7 +163,7 @@ def test_another_connections_request_cannot_be_collected_before_it_commits(
     with bot.connect() as other:
         other.execute("BEGIN")
         release = request(other, "mallory")
-        assert refusal(mallory, "SELECT * FROM collect_release(%s)", release).sqlstate == "RG021"
+        assert refusal(mallory, COLLECT, [release]).sqlstate == "RG021"
         other.execute("COMMIT")
     assert collect(mallory, release)
 
@@ -206,7 +171,7 @@ def test_another_connections_request_cannot_be_collected_before_it_commits(
 def test_a_release_is_collected_once(mallory: Connection) -> None:
     release = request(mallory, "mallory")
     assert collect(mallory, release)
-    assert refusal(mallory, "SELECT * FROM collect_release(%s)", release).sqlstate == "RG021"
+    assert refusal(mallory, COLLECT, [release]).sqlstate == "RG021"
 
 
 def test_two_connections_cannot_both_collect_it(bot: LoginRole, mallory: Connection) -> None:
@@ -215,9 +180,9 @@ def test_two_connections_cannot_both_collect_it(bot: LoginRole, mallory: Connect
         other.execute("BEGIN")
         assert collect(other, release)
         mallory.execute("SET lock_timeout = '100ms'")
-        assert refusal(mallory, "SELECT * FROM collect_release(%s)", release).sqlstate == "55P03"
+        assert refusal(mallory, COLLECT, [release]).sqlstate == "55P03"
         other.execute("COMMIT")
-    assert refusal(mallory, "SELECT * FROM collect_release(%s)", release).sqlstate == "RG021"
+    assert refusal(mallory, COLLECT, [release]).sqlstate == "RG021"
 
 
 def test_a_release_of_another_role_cannot_be_collected(
@@ -226,7 +191,7 @@ def test_a_release_of_another_role_cannot_be_collected(
     with login_role(database_url, "registry_bot") as honest, honest.connect() as other:
         world.access.grant("victim", honest.name, BY)
         release = request(other, "victim")
-        assert refusal(mallory, "SELECT * FROM collect_release(%s)", release).sqlstate == "RG021"
+        assert refusal(mallory, COLLECT, [release]).sqlstate == "RG021"
         assert collect(other, release)
 
 
@@ -238,7 +203,7 @@ def test_a_release_is_not_collected_late(mallory: Connection, connection: Connec
         "WHERE event_id = %s",
         [release],
     )
-    error = refusal(mallory, "SELECT * FROM collect_release(%s)", release)
+    error = refusal(mallory, COLLECT, [release])
     assert "in time" in str(error)
 
 
@@ -258,7 +223,7 @@ def test_what_has_changed_since_the_request_is_not_collected(
             )
         case _:
             world.accounts.deactivate("mallory", BY)
-    assert refusal(mallory, "SELECT * FROM collect_release(%s)", release).sqlstate == "RG021"
+    assert collect(mallory, release) == []
 
 
 def test_access_that_was_revoked_gives_nothing_more(
@@ -329,7 +294,7 @@ def test_an_auditor_reads_the_log_and_no_token(world: World, database_url: str) 
         assert refusal(auditor, "SELECT data FROM audit_events").sqlstate == "42501"
         for call in (
             "SELECT * FROM request_release('alice', NULL, NULL, NULL, NULL, 'a', 'h', 'p')",
-            "SELECT * FROM collect_release(gen_random_uuid())",
+            "SELECT * FROM collect_releases(ARRAY[gen_random_uuid()])",
         ):
             assert refusal(auditor, call).sqlstate == "42501"
 

@@ -56,9 +56,9 @@ def test_a_release_is_not_collected_late_although_the_log_stands_still(
                 "WHERE event_type = 'CredentialReleased'".encode()
             )
         with pytest.raises(psycopg.Error, match="in time"):
-            session.execute("SELECT * FROM collect_release(%s)", row)
+            session.execute("SELECT * FROM collect_releases(%s)", [[*row]])
         row = session.execute(REQUEST).fetchone()
-        assert session.execute("SELECT * FROM collect_release(%s)", row).fetchone()
+        assert session.execute("SELECT * FROM collect_releases(%s)", [[*row]]).fetchone()
 
 
 def test_a_share_of_a_lender_that_was_stopped_comes_back_from_the_log(

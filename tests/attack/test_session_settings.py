@@ -20,7 +20,7 @@ Connection = psycopg.Connection[Any]
 
 REQUEST = """SELECT release_id FROM public.request_release(
     'mallory', NULL, NULL, NULL, NULL, %s, 'h', 'p', %s)"""
-COLLECT = "SELECT * FROM public.collect_release(%s)"
+COLLECT = "SELECT * FROM public.collect_releases(ARRAY[%s]::uuid[])"
 
 SETTINGS = [
     "extra_float_digits = -15",
@@ -69,8 +69,8 @@ def test_no_setting_changes_what_is_recorded_released_or_hashed(
     assert row is not None
     collected = mallory.execute(COLLECT, [row[0]]).fetchone()
     assert collected is not None
-    exchange_id, owner, subaccount, permission, _, key, secret, more, data_key, *wrapped = collected
-    opened = DataKey.unwrap(world.keyring, data_key, *wrapped).open(
+    _, _, exchange_id, owner, subaccount, permission, _, key, secret, more, *data_key = collected
+    opened = DataKey.unwrap(world.keyring, *data_key).open(
         Place(owner, exchange_id, subaccount, permission),
         {n: t for n, t in {"api_key": key, "secret_key": secret, **(more or {})}.items() if t},
     )
@@ -143,7 +143,7 @@ def test_a_cursor_kept_across_the_commit_holds_nothing_that_was_not_released(
     mallory.execute(
         "DECLARE kept CURSOR WITH HOLD FOR SELECT c.* FROM public.request_release("
         "'mallory', NULL, NULL, NULL, NULL, 'a', 'h', 'p') AS r, "
-        "LATERAL public.collect_release(r.release_id) AS c"
+        "LATERAL public.collect_releases(ARRAY[r.release_id]) AS c"
     )
     with pytest.raises(psycopg.Error) as refused:
         mallory.execute("COMMIT")  # the held cursor is run to its end here

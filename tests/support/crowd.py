@@ -382,11 +382,12 @@ def _collect(address: str, release_id: Any, together: threading.Barrier | None =
         if together is not None:
             together.wait()
         try:
-            return bool(
-                connection.execute("SELECT * FROM collect_release(%s)", [release_id]).fetchall()
-            )
+            rows = connection.execute(
+                "SELECT * FROM collect_releases(%s) WHERE outcome = 'ok'", [[release_id]]
+            ).fetchall()
+            return bool(rows)
         except psycopg.DatabaseError as error:
-            if error.sqlstate not in ("RG021", "RG026"):
+            if error.sqlstate != "RG021":
                 raise
             return False
 

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
@@ -21,7 +21,6 @@ from registry.errors import (
     DatabaseUnavailable,
     NoCredentials,
     RegistryError,
-    ReleaseNotDurable,
     ReleaseRefused,
 )
 from registry.services.releasing.resolution import Resolution, Wish
@@ -161,47 +160,57 @@ class ReleaseService:
         wish: Wish,
         caller: Caller,
     ) -> Releases:
-        def ask(exchanges: Sequence[str] | None) -> list[_Answer]:
-            rows = _request(connection, account, exchanges, wish, caller)
-            return [_Answer.of(account, wish, row) for row in rows]
-
-        answers = ask(exchanges)
-        if not answers:
-            raise NoCredentials(
-                f"account {account} has no credentials, own or shared",
-                hint=f"Add one with: account-registry add-credential {account} EXCHANGE",
-            )
         releases = Releases()
-        for answer in answers:
-            exchange = answer.resolution.exchange
-            if exchange is None:
-                raise answer.resolution.error()
-            try:
-                releases.credentials[exchange] = self._released(connection, answer, ask)
-            except DatabaseUnavailable:
-                raise
-            except RegistryError as problem:
-                releases.problems[exchange] = problem
+        for _ in range(_ATTEMPTS):
+            rows = _request(connection, account, exchanges, wish, caller)
+            if not rows:
+                raise NoCredentials(
+                    f"account {account} has no credentials, own or shared",
+                    hint=f"Add one with: account-registry add-credential {account} EXCHANGE",
+                )
+            answers = [_Answer.of(account, wish, row) for row in rows]
+            # A key that was replaced between the two steps, say, is asked for again.
+            exchanges = self._collect(connection, answers, releases)
+            if not exchanges:
+                break
+        for exchange in exchanges or ():
+            releases.problems[exchange] = ReleaseRefused(
+                f"what {account} may use for {exchange} changes all the time",
+                hint="Load again in a moment.",
+            )
         return releases
 
-    def _released(
-        self, connection: Connection, answer: "_Answer", ask: Callable[[list[str]], list["_Answer"]]
-    ) -> ReleasedCredential:
-        """What was granted; asks again if it has changed since, as when its key is replaced."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            if not answer.resolution.granted:
+    def _collect(
+        self, connection: Connection, answers: Sequence[_Answer], releases: Releases
+    ) -> list[str]:
+        """Adds what was granted, and why the rest was not; the exchanges that changed since."""
+        granted = {one.release_id: one.resolution for one in answers if one.resolution.granted}
+        for answer in answers:
+            if answer.resolution.exchange is None:
                 raise answer.resolution.error()
+            if not answer.resolution.granted:
+                releases.problems[answer.resolution.exchange] = answer.resolution.error()
+        positions = {one.release_id: one.position for one in answers}
+        changed = []
+        for sealed in _sealed(connection, granted):
+            release_id = sealed["release_id"]
+            exchange = granted[release_id].exchange or ""
+            if sealed["outcome"] == "changed":
+                changed.append(exchange)
+                continue
             try:
-                return self._collect(connection, answer)
-            except ReleaseRefused:
-                if attempt == _ATTEMPTS or answer.resolution.exchange is None:
-                    raise
-                (answer,) = ask([answer.resolution.exchange])
-        raise AssertionError("unreachable")
+                releases.credentials[exchange] = ReleasedCredential(
+                    resolution=replace(granted[release_id], hosts=tuple(sealed["hosts"] or ())),
+                    release_id=release_id,
+                    position=positions[release_id],
+                    fields=self._opened(sealed),
+                    subaccount_index=sealed["subaccount_index"],
+                )
+            except RegistryError as problem:
+                releases.problems[exchange] = problem
+        return changed
 
-    def _collect(self, connection: Connection, answer: "_Answer") -> ReleasedCredential:
-        resolution, release_id = answer.resolution, answer.release_id
-        sealed = _sealed(connection, release_id)
+    def _opened(self, sealed: Any) -> Mapping[str, Secret]:
         data_key = DataKey.unwrap(
             self._keyring, sealed["data_key_id"], sealed["wrapped_key"], sealed["master_key_id"]
         )
@@ -211,15 +220,7 @@ class ReleaseService:
             sealed["subaccount_index"],
             sealed["permission"],
         )
-        if resolution.breaks_when_used_twice:
-            resolution = replace(resolution, hosts=_hosts(connection, release_id))
-        return ReleasedCredential(
-            resolution=resolution,
-            release_id=release_id,
-            position=answer.position,
-            fields=data_key.open(place, tokens_of(sealed)),
-            subaccount_index=sealed["subaccount_index"],
-        )
+        return data_key.open(place, tokens_of(sealed))
 
 
 def _request(
@@ -246,25 +247,15 @@ def _request(
         return cursor.execute(_QUERIES["request"], parameters).fetchall()
 
 
-def _hosts(connection: Connection, release_id: uuid.UUID) -> tuple[str, ...]:
-    """Where the account received what it was given here, within the last day."""
-    with registry_errors(connection):
-        row = connection.execute(_QUERIES["hosts"], {"release_id": release_id}).fetchone()
-    return tuple(row[0] or ()) if row else ()
-
-
-def _sealed(connection: Connection, release_id: uuid.UUID) -> Any:
-    """The sealed fields; a server before PostgreSQL 17 may need us to flush for it."""
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            with (
-                registry_errors(connection),
-                connection.cursor(row_factory=dict_row) as cursor,
-            ):
-                return cursor.execute(_QUERIES["collect"], {"release_id": release_id}).fetchone()
-        except ReleaseNotDurable:
-            if attempt == _ATTEMPTS:
-                raise
-            with registry_errors(connection):
-                wait_until_durable(connection)
-    raise AssertionError("unreachable")
+def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> Sequence[Any]:
+    """The sealed fields; a server before PostgreSQL 17 may need us to flush for it, once."""
+    if not granted:
+        return ()
+    watched = [release for release, used in granted.items() if used.breaks_when_used_twice]
+    parameters = {"release_ids": list(granted), "watched": watched}
+    with registry_errors(connection), connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_QUERIES["collect"], parameters).fetchall()
+        if any(row["outcome"] == "not_durable" for row in rows):
+            wait_until_durable(connection)
+            rows = cursor.execute(_QUERIES["collect"], parameters).fetchall()
+    return rows

@@ -46,12 +46,12 @@ FROM public.request_release(
 
 -- name: collect
 -- Collecting commits only what a crash may forget, so its commit need not wait for the disk;
--- that the release itself is on disk is the function's business.
-SELECT r.*, set_config('synchronous_commit', 'off', true)
-FROM public.collect_release(%(release_id)s) AS r
-
--- name: hosts
-SELECT public.release_hosts(%(release_id)s)
+-- that the releases themselves are on disk is the function's business.
+SELECT r.*,
+    CASE WHEN r.outcome = 'ok' AND r.release_id = ANY (%(watched)s)
+        THEN public.release_hosts(r.release_id) END AS hosts,
+    set_config('synchronous_commit', 'off', true)
+FROM public.collect_releases(%(release_ids)s) AS r
 
 -- name: definition
 SELECT public.exchange_definition(%(exchange)s)

@@ -1,0 +1,155 @@
+"""Threat: Secret before its record.
+
+No secret leaves before the record of it is on disk, on servers of both kinds.
+
+PostgreSQL 17 and newer flush inside `collect_releases`. Older ones cannot: the client does.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from support.world import BY, CALLER, World
+
+from registry.database.migrator import Migrator
+from registry.database.opening import SingleConnection
+from registry.database.scratch import fresh_server
+from registry.database.target import Target
+from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.services.releasing.releases import ReleaseService
+from registry.services.releasing.resolution import Wish
+
+pytestmark = pytest.mark.slow
+
+Connection = psycopg.Connection[Any]
+OLD = 16
+REQUEST = """SELECT release_id FROM request_release(
+    'bot', NULL, NULL, NULL, NULL, 'actor', 'host', 'purpose')"""
+COLLECT = "SELECT outcome, secret_key_encrypted FROM collect_releases(%s)"
+
+
+@contextlib.contextmanager
+def lazy_server(major: int) -> Iterator[str]:
+    """A registry on a server whose WAL writer comes too late for everything."""
+    with fresh_server(major) as address:
+        with psycopg.connect(address, autocommit=True) as connection:
+            Migrator(connection).up()
+            connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+            # Nor does anybody else flush meanwhile.
+            connection.execute("ALTER SYSTEM SET autovacuum = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield address
+
+
+@pytest.fixture(scope="module", params=[OLD, 18])
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an old one and of a new one, in turn."""
+    with lazy_server(request.param) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def world(server: str) -> Iterator[World]:
+    """A bot with three credentials."""
+    database = SingleConnection(Target(server))
+    world = World(database, MasterKeyring([generate_master_key()]))
+    world.account("bot", "lighter", "backpack", "aster")
+    yield world
+    database.close()
+
+
+@pytest.fixture
+def session(server: str, world: World) -> Iterator[Connection]:
+    """A connection that waits for no disk."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        yield connection
+
+
+def is_old(connection: Connection) -> bool:
+    return connection.info.server_version < 170000
+
+
+def request(connection: Connection) -> list[Any]:
+    return [release for (release,) in connection.execute(REQUEST)]
+
+
+def outcomes(connection: Connection, releases: list[Any]) -> set[tuple[str, bool]]:
+    """What there is of each, and whether there is a secret."""
+    rows = connection.execute(COLLECT, [releases]).fetchall()
+    assert len(rows) == len(releases)
+    return {(outcome, secret is not None) for outcome, secret in rows}
+
+
+def flush(server: str) -> None:
+    with psycopg.connect(server, autocommit=True) as other:
+        other.execute("SELECT pg_logical_emit_message(true, 'test', '')")
+
+
+def test_a_secret_waits_for_the_record_of_it(server: str, session: Connection) -> None:
+    releases = request(session)
+    if is_old(session):
+        assert outcomes(session, releases) == {("not_durable", False)}
+        assert outcomes(session, releases) == {("not_durable", False)}
+        flush(server)
+    written = session.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+    assert outcomes(session, releases) <= {("ok", True), ("ok", False)}
+    assert written is not None
+    flushed = session.execute(
+        "SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn - 64", [written[0]]
+    ).fetchone()
+    assert flushed == (True,)
+
+
+def test_what_others_write_meanwhile_delays_nobody(server: str, session: Connection) -> None:
+    """On an old server one flush is enough, although the log of the server goes on."""
+    releases = request(session)
+    if is_old(session):
+        assert outcomes(session, releases) == {("not_durable", False)}
+    flush(server)
+    session.execute("CREATE TABLE IF NOT EXISTS others AS SELECT 1 AS work")  # not flushed
+    session.execute("INSERT INTO others VALUES (2)")
+    assert ("not_durable", False) not in outcomes(session, releases)
+
+
+def test_no_load_waits_for_the_wal_writer(server: str, world: World) -> None:
+    """It would take ten seconds for each credential; the server would end the load before."""
+    with psycopg.connect(server, autocommit=True) as busy:
+        busy.execute("SET synchronous_commit = off")
+        busy.execute("CREATE TABLE IF NOT EXISTS others AS SELECT 1 AS work")
+        with world.database.connection() as connection:
+            connection.execute("SET statement_timeout = '600ms'")
+        for _ in range(5):
+            busy.execute("INSERT INTO others VALUES (2)")
+            released = ReleaseService(world.database, world.keyring).release(
+                "bot", None, Wish(), CALLER
+            )
+            assert sorted(released.credentials) == ["aster", "backpack", "lighter"]
+            assert released.problems == {}
+
+
+def test_one_that_is_not_durable_holds_the_others_back(server: str, session: Connection) -> None:
+    durable = request(session)
+    flush(server)
+    late = request(session)
+    if is_old(session):
+        assert outcomes(session, durable + late) == {("not_durable", False)}
+        flush(server)
+    assert ("not_durable", False) not in outcomes(session, durable + late)
+    with pytest.raises(psycopg.Error, match="collected already"):
+        outcomes(session, late)
+
+
+def test_a_release_that_was_asked_for_too_early_is_revoked_all_the_same(
+    server: str, session: Connection, world: World
+) -> None:
+    releases = request(session)
+    outcomes(session, releases[:1])
+    world.accounts.deactivate("bot", BY)
+    flush(server)
+    try:
+        assert outcomes(session, releases[1:]) == {("changed", False)}
+    finally:
+        world.accounts.reactivate("bot", BY)

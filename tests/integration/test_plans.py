@@ -1,0 +1,53 @@
+"""What a load reads does not grow with the log, also in a session whose plans are old."""
+
+from collections import Counter
+from typing import Any
+
+import psycopg
+from support.world import World
+
+Connection = psycopg.Connection[Any]
+
+REQUEST = """SELECT release_id FROM request_release(
+    'bot', NULL, NULL, NULL, NULL, 'actor', 'host', 'purpose')"""
+COLLECT = "SELECT release_id, release_hosts(release_id) FROM collect_releases(%s)"
+READ = """SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
+    FROM pg_stat_xact_user_tables
+    WHERE relname IN ('audit_events', 'account_exchange_credentials')"""
+
+
+def rows_read_by_a_load(connection: Connection) -> Counter[str]:
+    """Table -> how many rows its two transactions looked at."""
+    read: Counter[str] = Counter()
+    releases: list[Any] = []
+    for statement in (REQUEST, COLLECT):
+        with connection.transaction():
+            read.subtract(dict(connection.execute(READ).fetchall()))
+            parameters = [releases] if releases else None
+            releases = [row[0] for row in connection.execute(statement.encode(), parameters)]
+            read.update(dict(connection.execute(READ).fetchall()))
+    return read
+
+
+def test_a_load_reads_no_more_rows_when_there_are_many_releases(
+    world: World, connection: Connection
+) -> None:
+    world.account("bot", "lighter", "backpack", "aster")
+    for _ in range(12):  # plans are made, and kept
+        before = rows_read_by_a_load(connection)
+    for _ in range(150):
+        connection.execute(REQUEST)
+    after = rows_read_by_a_load(connection)
+    assert 0 < before["audit_events"] < 150
+    assert after["audit_events"] <= before["audit_events"]
+    assert after["account_exchange_credentials"] <= before["account_exchange_credentials"] + 3
+
+
+def test_plans_that_go_by_key_are_not_compiled(connection: Connection) -> None:
+    """To avoid a sequential scan costs so much in the planner's eyes that it would compile them."""
+    rows = connection.execute(
+        "SELECT proname, 'jit=off' = ANY (proconfig) FROM pg_proc "
+        "WHERE pronamespace = 'public'::regnamespace AND 'enable_seqscan=off' = ANY (proconfig)"
+    ).fetchall()
+    assert {name for name, _ in rows} >= {"append_event", "request_release", "collect_releases"}
+    assert [name for name, is_off in rows if not is_off] == []

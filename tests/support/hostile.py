@@ -1,0 +1,46 @@
+"""What a bot that speaks SQL itself asks the database, and what it is told."""
+
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+
+from support.world import World
+
+Connection = psycopg.Connection[Any]
+
+REQUEST = """SELECT exchange, outcome, release_id
+    FROM public.request_release(%s, %s, NULL, NULL, NULL, 'a', 'h', 'p')"""
+COLLECT = "SELECT * FROM collect_releases(%s)"
+
+
+def request(connection: Connection, account: str, exchange: str = "backpack") -> uuid.UUID:
+    """Requests a release, which must be granted."""
+    row = connection.execute(REQUEST, [account, [exchange]]).fetchone()
+    assert row is not None
+    assert row[1] == "ok"
+    release: uuid.UUID = row[2]
+    return release
+
+
+def collect(connection: Connection, release: uuid.UUID) -> list[Any]:
+    """What is handed out of it."""
+    rows = connection.execute(COLLECT, [[release]]).fetchall()
+    assert all(row[1] == "ok" or set(row[2:]) == {None} for row in rows)
+    return [row for row in rows if row[1] == "ok"]
+
+
+def refusal(connection: Connection, statement: str, *parameters: Any) -> psycopg.Error:
+    """The error that a statement must end with."""
+    with pytest.raises(psycopg.Error) as caught:
+        connection.execute(statement.encode(), parameters or None).fetchall()
+    return caught.value
+
+
+def events(world: World, event_type: str) -> list[Any]:
+    """The events of a type, as the database's owner sees them."""
+    with world.database.connection() as connection:
+        return connection.execute(
+            "SELECT actor, recorded_by, data FROM audit_events WHERE event_type = %s", [event_type]
+        ).fetchall()
