@@ -174,11 +174,13 @@ def test_a_release_is_collected_once(mallory: Connection) -> None:
     assert refusal(mallory, COLLECT, [release]).sqlstate == "RG021"
 
 
-def test_two_connections_cannot_both_collect_it(bot: LoginRole, mallory: Connection) -> None:
+def test_two_connections_cannot_both_collect_it(
+    bot: LoginRole, mallory: Connection, connection: Connection
+) -> None:
     release = request(mallory, "mallory")
     with bot.connect() as other:
         other.execute("BEGIN")
-        assert collect(other, release)
+        assert collect(other, release, flushing=connection)
         mallory.execute("SET lock_timeout = '100ms'")
         assert refusal(mallory, COLLECT, [release]).sqlstate == "55P03"
         other.execute("COMMIT")

@@ -10,6 +10,8 @@ from support.bots import LoginRole, login_role
 from support.hostile import COLLECT, REQUEST, Connection, collect, events, refusal, request
 from support.world import BY, World
 
+from registry.database.durability import send_flush
+
 
 @pytest.fixture
 def mallory(world: World, bot: LoginRole) -> Iterator[Connection]:
@@ -28,6 +30,8 @@ def test_one_release_of_another_role_among_its_own_gives_nothing_at_all(
     with login_role(database_url, "registry_bot") as honest, honest.connect() as other:
         world.access.grant("victim", honest.name, BY)
         foreign = request(other, "victim")
+    with world.database.connection() as connection:
+        send_flush(connection)
     assert refusal(mallory, COLLECT, [own, foreign]).sqlstate == "RG021"
     assert collect(mallory, own), "the refusal has used nothing up"
 

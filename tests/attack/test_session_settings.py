@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from support.bots import LoginRole, login_role
+from support.hostile import COLLECT, collect
 from support.world import BY, World
 
 from registry.database.target import Target
@@ -20,7 +21,6 @@ Connection = psycopg.Connection[Any]
 
 REQUEST = """SELECT release_id FROM public.request_release(
     'mallory', NULL, NULL, NULL, NULL, %s, 'h', 'p', %s)"""
-COLLECT = "SELECT * FROM public.collect_releases(ARRAY[%s]::uuid[])"
 
 SETTINGS = [
     "extra_float_digits = -15",
@@ -67,8 +67,7 @@ def test_no_setting_changes_what_is_recorded_released_or_hashed(
     mallory.execute(f"SET {setting}".encode())
     row = mallory.execute(REQUEST, ["a\\b'c\"ä", "1/2/2026 \\x00"]).fetchone()
     assert row is not None
-    collected = mallory.execute(COLLECT, [row[0]]).fetchone()
-    assert collected is not None
+    (collected,) = collect(mallory, row[0])
     _, _, exchange_id, owner, subaccount, permission, _, key, secret, more, *data_key = collected
     opened = DataKey.unwrap(world.keyring, *data_key).open(
         Place(owner, exchange_id, subaccount, permission),
@@ -110,7 +109,7 @@ def test_a_snapshot_from_before_a_revocation_collects_nothing_after_it(
         older.execute("SELECT count(*) FROM public.dexes")  # takes the snapshot
         world.access.revoke("mallory", bot.name, BY)
         with pytest.raises(psycopg.errors.SerializationFailure):
-            older.execute(COLLECT, [row[0]])
+            older.execute(COLLECT, [[row[0]]])
 
 
 def test_a_snapshot_from_before_a_revocation_requests_nothing_after_it(
@@ -131,9 +130,9 @@ def test_a_snapshot_from_before_the_collection_collects_nothing_a_second_time(
     with bot.connect() as older:
         older.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         older.execute("SELECT count(*) FROM public.dexes")
-        assert mallory.execute(COLLECT, [row[0]]).fetchall()
+        assert collect(mallory, row[0])
         with pytest.raises(psycopg.errors.SerializationFailure):
-            older.execute(COLLECT, [row[0]])
+            older.execute(COLLECT, [[row[0]]])
 
 
 def test_a_cursor_kept_across_the_commit_holds_nothing_that_was_not_released(
