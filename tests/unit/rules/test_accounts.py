@@ -1,12 +1,11 @@
 """The rules about accounts, as pure functions of a state."""
 
-import datetime as dt
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.states import ACCOUNT_ID, after, grown
+from support.states import after
 
 from registry.decisions import account as rules
 from registry.decisions.account import AccountUse, CreateAccount, UpdateAccount
@@ -164,22 +163,3 @@ def test_an_account_in_use_is_not_deleted(use: AccountUse, why: str) -> None:
     """Pain 10: deleting an account must not leave a position without an owner."""
     with pytest.raises(AccountInUse, match=why):
         rules.delete(after(CREATED), use)
-
-
-def test_a_state_grows_with_each_event_as_the_tables_do() -> None:
-    state = after(
-        CREATED,
-        AccountUpdated(description="second"),
-        AccountRenamed(account_name="other", previous_name="bot"),
-    )
-    assert (state.version, state.name) == (3, "other")
-    assert state.account["id"] == str(ACCOUNT_ID)
-    assert state.account["description"] == "second"
-    grown(state, AccountDeleted(account_name="other"))
-    assert (state.version, state.exists) == (4, False)
-
-
-def test_the_state_s_times_come_from_the_events() -> None:
-    state = after(CREATED, AccountDeactivated())
-    created = dt.datetime.fromisoformat(state.account["created_at"])
-    assert dt.datetime.fromisoformat(state.account["updated_at"]) - created == dt.timedelta(days=1)

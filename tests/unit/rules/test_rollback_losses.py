@@ -185,6 +185,14 @@ def test_positions_that_are_gone_or_belong_to_others_are_lost() -> None:
         assert [step.event for step in plan.steps] == [PositionsLinked(positions=[free])]
 
 
+def test_a_position_that_is_anothers_by_now_goes_without_taking_it_from_him() -> None:
+    gamma = account("gamma", [created("gamma"), LINKED], [UNLINKED])
+    alpha = account("alpha", [created("alpha")], [LINKED])
+    plan = planned(alpha, gamma, owners={str(POSITION): str(IDS["delta"])})
+    assert [step.event for step in plan.steps] == [UNLINKED]
+    assert plan.lost == [f"position {POSITION} of gamma belongs to {IDS['delta']} now"]
+
+
 def test_a_position_that_the_bot_itself_linked_again_is_linked_by_an_event_too() -> None:
     alpha = account("alpha", [created("alpha"), LINKED], [UNLINKED])
     plan = planned(alpha, owners={str(POSITION): alpha.account_id})
