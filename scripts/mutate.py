@@ -8,6 +8,8 @@ Exit codes: 0 · 1 no test noticed a listed change · 2 nothing to change was na
 """
 
 import argparse
+import ast
+import difflib
 import os
 import queue
 import shutil
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,12 +38,13 @@ WORDING: Final = "wording"
 class Change:
     """A change that is written out, and the tests of which one must notice it."""
 
-    file: str
     what: str
     """What the changed program does."""
     old: str
     new: str
     tests: list[str]
+    files: str = "migrations/0*.sql"
+    """Where the old text stands, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ def main() -> int:
     wanted = [path.rstrip("/") for path in parser.parse_args().paths]
     plan = tomllib.loads(PLAN.read_text())
     modules = [one for one in plan["modules"]["paths"] if _is_wanted(one, wanted)]
-    changes = [Change(**one) for one in plan["change"] if _is_wanted(one["file"], wanted)]
+    changes = [Change(**one) for one in plan["change"]]
+    changes = [change for change in changes if _is_wanted(change.files, wanted)]
     if not modules and not changes:
         print(f"mutate: nothing of {PLAN.name} is in {', '.join(wanted)}", file=sys.stderr)
         return 2
@@ -95,11 +99,11 @@ def _copy() -> Iterator[Path]:
 # Every small change of a module
 
 
-def _mutated(modules: Sequence[str], tests: Sequence[str]) -> dict[Mutant, str]:
+def _mutated(paths: Sequence[str], tests: Sequence[str]) -> dict[Mutant, str]:
     """The mutants, each with its difference if no test noticed it."""
     settings = {
         "source_paths": ["registry", "projections"],
-        "only_mutate": modules,
+        "only_mutate": paths,
         "pytest_add_cli_args_test_selection": tests,
     }
     lines = [f"{name} =\n  " + "\n  ".join([*values, ""]) for name, values in settings.items()]
@@ -108,7 +112,9 @@ def _mutated(modules: Sequence[str], tests: Sequence[str]) -> dict[Mutant, str]:
         _mutmut(project, "run", "--max-children", str(JOBS))
         told = [line.split(": ") for line in _mutmut(project, "results", "--all", "true")]
         mutants = [Mutant(name.strip(), outcome) for name, outcome in told]
-        return dict(_with_difference(project, mutant) for mutant in mutants)
+        modules = {mutant.module for mutant in mutants}
+        differences = {module: _differences(project, module) for module in modules}
+        return dict(_explained(mutant, differences[mutant.module]) for mutant in mutants)
 
 
 def _mutmut(project: Path, *arguments: str) -> list[str]:
@@ -127,11 +133,34 @@ def _mutmut(project: Path, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _with_difference(project: Path, mutant: Mutant) -> tuple[Mutant, str]:
+def _differences(project: Path, module: str) -> Callable[[str], list[str]]:
+    """What tells the lines that a mutant of the module takes away and adds.
+
+    mutmut keeps all variants of a function in one file, the original under a name of its own.
+    """
+    text = (project / "mutants" / module).read_text()
+    lines = text.splitlines()
+    places = {
+        node.name: slice(node.lineno - 1, node.end_lineno)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+    def variant(name: str) -> list[str]:
+        return [line.replace(name, "…") for line in lines[places[name]]]
+
+    def difference(name: str) -> list[str]:
+        original = f"{name.rpartition('_')[0]}_orig"
+        found = difflib.unified_diff(variant(original), variant(name), lineterm="", n=0)
+        return [line for line in list(found)[2:] if not line.startswith("@@")]
+
+    return difference
+
+
+def _explained(mutant: Mutant, difference: Callable[[str], list[str]]) -> tuple[Mutant, str]:
     if mutant.outcome in NOTICED:
         return mutant, ""
-    shown = [line for line in _mutmut(project, "show", mutant.name) if line[:1] in {"-", "+"}]
-    shown = [line for line in shown if line[:3] not in {"---", "+++"}]
+    shown = difference(mutant.name.rpartition(".")[2])
     letters = {_letters(shown, sign) for sign in "-+"}
     outcome = WORDING if len(letters) == 1 and " " in letters.pop() else mutant.outcome
     return Mutant(mutant.name, outcome), "\n".join(f"    {line}" for line in shown)
@@ -181,15 +210,16 @@ def _tried(changes: Sequence[Change]) -> list[str]:
 
 
 def _attempt(project: Path, change: Change) -> str:
-    path = project / change.file
-    text = path.read_text()
-    if text.count(change.old) != 1:
-        return f"stale: its old text stands {text.count(change.old)} times in {change.file}"
-    path.write_text(text.replace(change.old, change.new))
+    files = {path: path.read_text() for path in project.glob(change.files)}
+    holding = [path for path, text in files.items() for _ in range(text.count(change.old))]
+    if len(holding) != 1:
+        return f"stale: the old text stands {len(holding)} times"
+    (path,) = holding
+    path.write_text(files[path].replace(change.old, change.new))
     try:
         status = _pytest(project, change.tests)
     finally:
-        path.write_text(text)
+        path.write_text(files[path])
     return {0: "survived", 1: "noticed"}.get(status, f"broken: pytest ended with {status}")
 
 
@@ -206,7 +236,7 @@ def _report_changes(changes: Sequence[Change], outcomes: Sequence[str]) -> int:
     print(f"\nlisted changes: {len(changes)}, noticed: {counts['noticed']}")
     for change, outcome in zip(changes, outcomes, strict=True):
         if outcome != "noticed":
-            print(f"\n{change.file}: {change.what}: {outcome}\n    tests: {' '.join(change.tests)}")
+            print(f"\n{change.files}: {change.what}: {outcome}\n    {' '.join(change.tests)}")
     return 0 if counts["noticed"] == len(changes) else 1
 
 

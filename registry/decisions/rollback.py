@@ -426,7 +426,7 @@ class _Planner:
             "exchange": state.exchange_names[row["exchange_id"]],
             "exchange_id": row["exchange_id"],
             "lender_id": lender,
-            "lender": self._names.get(lender) or self._world.names.get(lender, lender),
+            "lender": self._names.get(lender, lender),
             "sharing_type": row["sharing_type"],
         }
         model = EVENT_TYPES[kind]

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from registry import values
-from registry.decisions import adoption as rules
 from registry.decisions.adoption import LEAVE_OUT, LISTED, Decision, Judge, Note, Problem
 from registry.decisions.adoption_accounts import LegacyAccount, adopt_account
 from registry.decisions.adoption_sharing import LegacyShare, adopt_share, unlinked
@@ -27,10 +26,6 @@ def decided(table: str, problem: str, decision: str, value: Any = None) -> Judge
 
 def undecided(judge: Judge) -> list[tuple[str, str, str]]:
     return [(one.problem, one.text, str(one.proposal)) for one in judge.undecided]
-
-
-def noted(judge: Judge) -> list[str]:
-    return [note.note for note in judge.notes]
 
 
 # Decisions and notes
@@ -162,7 +157,8 @@ def test_an_unknown_activity_is_inactivity_as_it_was_for_bots() -> None:
     event = adopted(judge, is_active=None)
     assert event is not None
     assert event.is_active is False
-    assert noted(judge) == ["inactive"]
+    text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
+    assert judge.notes == [Note("accounts", ID, "'bot'", "inactive", text)]
 
 
 def test_an_odd_wallet_address_is_kept_and_noted() -> None:
@@ -170,8 +166,8 @@ def test_an_odd_wallet_address_is_kept_and_noted() -> None:
     event = adopted(judge, wallet_address="your_wallet_here")
     assert event is not None
     assert event.wallet_address == "your_wallet_here"
-    assert noted(judge) == ["wallet"]
-    assert "is a placeholder" in judge.notes[0].text
+    text = "'your_wallet_here' is a placeholder, not a wallet address"
+    assert judge.notes == [Note("accounts", ID, "'bot'", "wallet", text)]
 
 
 @pytest.mark.parametrize(
@@ -202,8 +198,13 @@ def test_a_name_that_breaks_a_rule_needs_another_and_one_is_proposed(
 
 def test_a_name_that_is_taken_is_proposed_with_a_number() -> None:
     judge = Judge()
-    adopted(judge, lambda name: name not in ("bot", "bot-2"), nth=2)
-    assert str(judge.undecided[0].proposal) == "rename: bot-3"
+    for taken in (("bot",), ("bot", "bot-2"), ("bot", "bot-2", "bot-3")):
+        adopted(judge, lambda name, taken=taken: name not in taken, nth=2)
+    assert [str(one.proposal) for one in judge.undecided] == [
+        "rename: bot-2",
+        "rename: bot-3",
+        "rename: bot-4",
+    ]
 
 
 def test_a_name_that_was_decided_must_be_one() -> None:
@@ -216,19 +217,22 @@ def test_a_name_that_was_decided_must_be_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "wrapped"),
+    ("found", "why", "wrapped"),
     [
-        ("[1, 2]", {"legacy": [1, 2]}),
-        ('"text"', {"legacy": "text"}),
-        ("1e999", {"legacy": "1e999"}),
-        ('{"max_positions": -1}', {"legacy": {"max_positions": -1}}),
+        ("[1, 2]", "must be a JSON object, not an array", {"legacy": [1, 2]}),
+        ('"text"', "must be a JSON object, not a string", {"legacy": "text"}),
+        ("1e999", "a number that JSON cannot carry exactly", {"legacy": "1e999"}),
+        ('{"max_positions": -1}', "0 or more", {"legacy": {"max_positions": -1}}),
     ],
 )
-def test_metadata_that_is_no_object_is_wrapped_or_set(found: str, wrapped: dict[str, Any]) -> None:
+def test_metadata_that_is_no_object_is_wrapped_or_set(
+    found: str, why: str, wrapped: dict[str, Any]
+) -> None:
     judge = Judge()
     assert adopted(judge, metadata=found) is None
     assert judge.undecided[0].choices == ("wrap", "set")
     assert str(judge.undecided[0].proposal) == "wrap"
+    assert why in judge.undecided[0].text
     event = adopted(Judge(accept_proposals=True), metadata=found)
     assert event is not None
     assert event.metadata == wrapped
@@ -324,6 +328,7 @@ def test_a_share_that_breaks_a_rule_can_only_be_left_out(
         Decision(LEAVE_OUT),
     )
     assert why in found.text
+    assert found.of == share(**columns).words
     accepting = Judge(accept_proposals=True)
     assert adopt_share(share(**columns), accepting) is None
     assert accepting.undecided == []
@@ -369,14 +374,17 @@ def test_a_type_of_share_can_be_decided_or_left_out() -> None:
 def test_a_share_of_an_inactive_lender_is_taken_and_noted(active: bool | None) -> None:
     judge = Judge()
     assert adopt_share(share(lender_is_active=active), judge) is not None
-    assert noted(judge) == ["inactive-lender"]
-    assert judge.notes[0].of == "'bot' borrows backpack from 'lender'"
+    text = "the lender is inactive: nothing is released until it is active again"
+    of = "'bot' borrows backpack from 'lender'"
+    assert judge.notes == [Note("account_exchange_sharing", ID, of, "inactive-lender", text)]
 
 
 def test_a_share_with_a_moment_that_no_calendar_has_waits_for_a_decision() -> None:
     judge = Judge()
     assert adopt_share(share(created_at="-infinity"), judge) is None
-    assert [one.problem for one in judge.undecided] == ["created-at"]
+    (found,) = judge.undecided
+    assert found.key == ("account_exchange_sharing", ID, "created-at")
+    assert found.of == "'bot' borrows backpack from 'lender'"
     event = adopt_share(share(created_at="-infinity"), Judge(accept_proposals=True))
     assert event is not None
     assert event.created_at is None
@@ -386,5 +394,6 @@ def test_a_position_of_an_account_that_is_not_there_gets_none_if_it_is_told() ->
     judge = Judge()
     assert not unlinked("p", "nobody", judge)
     assert undecided(judge) == [("owner", "its account nobody does not exist", "unlink")]
-    assert (judge.undecided[0].table, judge.undecided[0].id) == (rules.POSITIONS, "p")
+    assert judge.undecided[0].key == ("strategy_positions", "p", "owner")
+    assert judge.undecided[0].of == "p"
     assert unlinked("p", "nobody", Judge(accept_proposals=True))

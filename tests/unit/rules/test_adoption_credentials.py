@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry.decisions.adoption import CREDENTIALS, LEAVE_OUT, Decision, Judge
+from registry.decisions.adoption import CREDENTIALS, LEAVE_OUT, Decision, Judge, Note
 from registry.decisions.adoption_credentials import (
     AdoptedCredential,
     LegacyCredential,
@@ -67,6 +67,10 @@ def deciding(problem: str, decision: str, value: Any = None, number: int = 1) ->
     return Judge(decisions={key: Decision(decision, value)})
 
 
+def note(kind: str, text: str) -> Note:
+    return Note(CREDENTIALS, str(uuid.UUID(int=1)), "'bot' aster", kind, text)
+
+
 def told(judge: Judge) -> list[tuple[str, str, str]]:
     return [(one.problem, one.text, str(one.proposal)) for one in judge.undecided]
 
@@ -99,19 +103,20 @@ def test_a_credential_of_nobody_or_nowhere_can_only_be_left_out(column: str, gon
     assert judge.undecided[0].choices == (LEAVE_OUT,)
 
 
-@pytest.mark.parametrize(("active", "notes"), [(False, []), (None, ["inactive"])])
-def test_an_unknown_activity_is_inactivity_as_it_was_for_bots(
-    active: bool | None, notes: list[str]
-) -> None:
+def test_an_unknown_activity_is_inactivity_as_it_was_for_bots() -> None:
     judge = Judge()
-    assert places(adopt(row(is_active=active), judge=judge)) == [(None, False)]
-    assert [note.note for note in judge.notes] == notes
+    assert places(adopt(row(is_active=False), judge=judge)) == [(None, False)]
+    assert judge.notes == []
+    assert places(adopt(row(is_active=None), judge=judge)) == [(None, False)]
+    text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
+    assert judge.notes == [note("inactive", text)]
 
 
 def test_a_moment_that_no_calendar_has_waits_for_a_decision() -> None:
     judge = Judge()
     assert adopt(row(last_used="infinity"), judge=judge) == []
     assert told(judge) == [("last-used", "last_used is infinity, which no calendar has", "forget")]
+    assert judge.undecided[0].key == (CREDENTIALS, row().id, "last-used")
     assert adopt(row(last_used="infinity"), judge=Judge(accept_proposals=True))[0].moments == {}
 
 
@@ -143,7 +148,8 @@ def test_of_several_rows_for_a_slot_the_first_keeps_it_and_the_next_are_set_asid
         (rows[1].id, "same-slot"),
         (rows[2].id, "same-slot"),
     }
-    assert [str(one.proposal) for one in judge.undecided] == ["set-aside: 1", "set-aside: 1"]
+    text = "another row is for the same account, exchange and subaccount"
+    assert told(judge) == [("same-slot", text, "set-aside: 1")] * 2
     accepted = adopt(*rows, judge=Judge(accept_proposals=True))
     assert places(accepted) == [(None, True), (1, False), (2, False), (0, True)]
 
@@ -201,7 +207,7 @@ def test_a_number_that_another_row_has_or_claims_is_refused_with_one_that_is_fre
 
 @pytest.mark.parametrize("number", ["1", 1.0, True, -1, 2**31])
 def test_what_is_no_subaccount_is_refused(number: Any) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="a subaccount is "):
         adopt(row(subaccount_index=-1), judge=deciding("subaccount", "renumber", number))
 
 
@@ -214,7 +220,8 @@ def test_several_active_subaccounts_of_an_exchange_are_noted_once() -> None:
         row(4, exchange_id=3, exchange="backpack", subaccount_index=1),
     ]
     assert len(adopt(*rows, judge=judge)) == 4
-    assert [(note.note, note.of) for note in judge.notes] == [("several", "'bot' aster")]
+    text = "several active subaccounts: bots must say which (they were given any of them)"
+    assert judge.notes == [note("several", text)]
 
 
 # Fields
@@ -229,7 +236,7 @@ def test_several_active_subaccounts_of_an_exchange_are_noted_once() -> None:
         ({"additional": '{"index": 7}'}, {"index": "7"}, "plain"),
         ({"additional": '{"a": {"b": [1]}}'}, {"a": '{"b": [1]}'}, "plain"),
         ({"additional": '{"a": null}'}, {}, None),
-        ({"additional": '"{\\"a\\": \\"[words]\\"}"'}, {"a": "words"}, None),
+        ({"additional": '" {\\"a\\": \\"[words]\\"}"'}, {"a": "words"}, None),
         ({"additional": "[]"}, {}, None),
         ({"additional": "0"}, {}, None),
         ({"additional": "null"}, {}, None),
@@ -261,10 +268,9 @@ def test_what_bots_could_read_is_taken_as_they_read_it(
 def test_notes_name_the_fields_and_show_no_value() -> None:
     judge = Judge()
     adopt(row(api_key="open1", secret_key="open2", additional='{"x": ""}'), judge=judge)
-    assert [note.text for note in judge.notes] == [
-        "stood in plain text, and is sealed now: api_key, secret_key",
-        "empty, and left out (bots were given None, or nothing): x",
-    ]
+    plain_text = "stood in plain text, and is sealed now: api_key, secret_key"
+    empty = "empty, and left out (bots were given None, or nothing): x"
+    assert judge.notes == [note("plain-text", plain_text), note("empty", empty)]
 
 
 def test_a_token_that_no_key_opens_can_only_be_left_out() -> None:
@@ -315,8 +321,8 @@ def test_additional_fields_that_are_no_object_are_forgotten_or_the_row_is_left_o
 ) -> None:
     judge = Judge()
     assert adopt(row(additional=found), judge=judge) == []
-    ((kind, _, proposal),) = told(judge)
-    assert (kind, proposal) == ("additional", LEAVE_OUT)
+    text = "additional_credentials_encrypted is not a JSON object"
+    assert told(judge) == [("additional", text, LEAVE_OUT)]
     assert judge.undecided[0].choices == ("forget", LEAVE_OUT)
     assert adopt(row(additional=found), judge=deciding("additional", LEAVE_OUT)) == []
     (kept,) = plain(adopt(row(additional=found), judge=deciding("additional", "forget")))

@@ -150,6 +150,12 @@ def test_an_event_that_seals_nothing_is_no_version() -> None:
     ) == ASTER.destroyed(1)
 
 
+def test_an_event_that_somebody_made_by_hand_is_no_version_unless_it_seals_something() -> None:
+    (event,) = history(ASTER.updated(label="x"))
+    for data in ({"tokens": {}}, {"data_key_id": "x"}):
+        assert rules.sealed_versions([event._replace(data={**event.data, **data})]) == []
+
+
 def test_the_keys_that_are_gone_are_those_of_all_destructions() -> None:
     events = history(*ROTATED, ASTER.destroyed(2), ASTER.destroyed(1))
     assert rules.destroyed_keys(events) == {str(ASTER.key(1)), str(ASTER.key(2))}

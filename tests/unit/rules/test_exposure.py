@@ -66,11 +66,12 @@ def users(story: Story, window: tuple[int, int] = ALWAYS) -> list[tuple[str, int
 
 def test_a_version_is_held_until_the_next_or_the_removal() -> None:
     events = of_lender(
-        created(), KEY.added(), KEY.replaced(), KEY.updated(label="x"), KEY.removed()
+        created(), KEY.added(), KEY.replaced(), KEY.updated(label="x"), KEY.removed(), OTHER.added()
     )
     assert rules.held_versions(events, "aster") == [
         HeldVersion(str(KEY.id), "aster", None, "full", 1, (1, 2)),
         HeldVersion(str(KEY.id), "aster", None, "full", 2, (2, 4)),
+        HeldVersion(str(OTHER.id), "aster", 1, "full", 1, (5, None)),
     ]
 
 
@@ -120,11 +121,13 @@ def test_a_share_is_not_ended_by_another_one() -> None:
             ("two", other.revoked()),
             ("bot", elsewhere.revoked()),
             ("bot", KEY.removed()),
+            ("two", other.granted("read_only")),
         ]
     )
     assert rules.shares_of(events, "aster") == [
         Share("bot", "full", (0, None)),
         Share("two", "full", (1, 2)),
+        Share("two", "read_only", (5, None)),
     ]
 
 
@@ -323,3 +326,7 @@ def test_a_role_could_use_an_account_while_it_was_granted(
 ) -> None:
     events = of_lender(created(), BEN.granted(), ANN.granted(), BEN.revoked(), BEN.granted())
     assert rules.roles_in(events, span, window) == roles
+
+
+def test_the_first_event_of_a_log_counts_too() -> None:
+    assert rules.roles_in(of_lender(ANN.granted()), (0, None), (0, 0)) == ["ann"]

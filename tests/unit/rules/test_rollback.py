@@ -224,6 +224,21 @@ def test_a_share_is_an_event_about_its_lender_too() -> None:
     assert [step.related_account_id for step in planned(other, LENDER).steps] == [None]
 
 
+def test_a_share_comes_back_with_a_lender_that_was_deleted_too() -> None:
+    alpha = account("alpha", FULL_LIFE, EVERYTHING_GONE)
+    beta = account(
+        "beta",
+        [created("beta"), LENT.added()],
+        [LENT.removed(), AccountDeleted(account_name="beta")],
+    )
+    plan = planned(beta, alpha)
+    assert plan.lost == []
+    assert "alpha + share of beta" in lines(plan)
+    assert LOAN.granted("read_only") in [step.event for step in plan.steps]
+    done = carried_out(plan, alpha, beta)
+    assert contents(done["alpha"]) == contents(alpha.then)
+
+
 def test_a_share_of_another_lender_makes_room_for_the_former_one() -> None:
     gamma = account("gamma", [created("gamma"), Credential(8, "backpack").added()])
     moved = Loan(IDS["gamma"], "gamma", "backpack", number=0x52)

@@ -1,5 +1,6 @@
 """The rules about going back: what cannot come back is named, and the rest comes back."""
 
+import datetime as dt
 import uuid
 from typing import Final
 
@@ -12,6 +13,7 @@ from registry.events.account import (
     AccountDeactivated,
     AccountDeleted,
     AccountRenamed,
+    AccountRestored,
     AccountUpdated,
 )
 from registry.events.base import EventModel
@@ -26,6 +28,7 @@ LINKED, UNLINKED = PositionsLinked(positions=[POSITION]), PositionsUnlinked(posi
 NEWS: Final = AccountUpdated(description="new")
 """Something that can always be undone."""
 ASTER: Final = EXCHANGES["aster"]
+FIRST_DAY: Final = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 
 
 def renamed(to: str, previous: str) -> AccountRenamed:
@@ -162,7 +165,22 @@ def test_a_lent_credential_goes_where_another_of_its_exchange_stays() -> None:
     assert [step.event for step in plan.steps] == [second.removed()]
 
 
+def test_an_account_that_the_tables_lack_is_deleted_all_the_same() -> None:
+    plan = planned(account("alpha", [], [created("alpha")]), names={})
+    assert types(plan) == ["AccountDeleted"]
+
+
 # Positions
+
+
+def test_positions_that_stayed_linked_to_a_deleted_account_are_told_by_events_both_ways() -> None:
+    """The bot's table is not ours: a position may be linked to an account that is gone."""
+    restored = AccountRestored(account_name="alpha", is_active=True, created_at=FIRST_DAY)
+    life: list[EventModel] = [created("alpha"), LINKED]
+    came = account("alpha", [*life, deleted("alpha")], [restored])
+    assert types(planned(came)) == ["PositionsUnlinked", "AccountDeleted"]
+    went = account("alpha", life, [deleted("alpha")])
+    assert types(planned(went)) == ["AccountRestored", "PositionsLinked"]
 
 
 def test_positions_that_are_gone_or_belong_to_others_are_lost() -> None:
@@ -324,7 +342,28 @@ def test_a_share_that_comes_back_first_can_make_a_chain_of_the_next_one() -> Non
     assert plan.lost == ["a share of gamma cannot come back: alpha borrows from beta itself"]
 
 
+def test_a_share_that_is_as_it_was_hides_no_other_one() -> None:
+    stays, ends = Loan(IDS["gamma"], "gamma", number=1), Loan(IDS["beta"], "beta", "backpack", 2)
+    alpha = account("alpha", [created("alpha"), stays.granted(), ends.granted()], [ends.revoked()])
+    assert planned(alpha).lost == ["a share of alpha cannot come back: its lender is gone"]
+
+
+def test_a_share_of_a_lender_of_which_the_tables_know_nothing_ends_all_the_same() -> None:
+    alpha = account("alpha", [created("alpha")], [LOAN.granted()])
+    plan = planned(alpha, shares={})
+    assert lines(plan) == [f"alpha - share of {IDS['beta']}"]
+    (step,) = plan.steps
+    assert step.event == Loan(IDS["beta"], str(IDS["beta"])).revoked()
+
+
 # Access
+
+
+def test_access_that_is_as_it_was_hides_no_other_one() -> None:
+    other = Access("other", 2)
+    life = [created("alpha"), ROLE.granted(), other.granted()]
+    plan = planned(account("alpha", life, [other.revoked()]))
+    assert [step.event for step in plan.steps] == [other.granted()]
 
 
 def test_access_of_a_role_that_is_gone_is_lost() -> None:
