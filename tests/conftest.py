@@ -75,6 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["REGISTRY_DATA_DIR"] = data
     config.add_cleanup(lambda: shutil.rmtree(data, ignore_errors=True))
     external = os.environ.get("REGISTRY_TEST_DATABASE_URL")
+    if external == "none":
+        return
     if external:
         os.environ[SERVER] = external
     else:

@@ -169,8 +169,10 @@ class _Planner:
     # What is in the way
 
     def _access_ends(self, account: Histories) -> None:
-        for key in _accesses(account.now).keys() - _accesses(account.then).keys():
-            self._access(account, "AccessRevoked", _accesses(account.now)[key], "-")
+        then = _accesses(account.then)
+        for key, row in _accesses(account.now).items():
+            if key not in then:
+                self._access(account, "AccessRevoked", row, "-")
 
     def _shares_end(self, account: Histories) -> None:
         then = _shares(account.then)
@@ -239,15 +241,14 @@ class _Planner:
                 self._rename_to(free[0], free[0].then.name)
                 waiting.remove(free[0])
                 continue
-            holders = {account.account_id: account for account in waiting}
-            inside = [account for account in waiting if self._holder(account.then.name) in holders]
-            if inside:
-                # They exchanged names: one of them steps aside under its id.
-                self._rename_to(inside[0], inside[0].account_id, quietly=True)
-                continue
-            for account in waiting:
+            holders = {account.account_id for account in waiting}
+            blocked = [a for a in waiting if self._holder(a.then.name) not in holders]
+            for account in blocked:
                 self._lose_name(account)
-            return
+                waiting.remove(account)
+            if not blocked:
+                # They exchanged names: one of them steps aside under its id.
+                self._rename_to(waiting[0], waiting[0].account_id, quietly=True)
 
     def _rename_to(self, account: Histories, name: str, *, quietly: bool = False) -> None:
         previous = self._names[account.account_id]
@@ -425,7 +426,7 @@ class _Planner:
             "exchange": state.exchange_names[row["exchange_id"]],
             "exchange_id": row["exchange_id"],
             "lender_id": lender,
-            "lender": self._names.get(lender) or self._world.names.get(lender, lender),
+            "lender": self._names.get(lender, lender),
             "sharing_type": row["sharing_type"],
         }
         model = EVENT_TYPES[kind]
@@ -434,8 +435,9 @@ class _Planner:
 
     def _access_comes(self, account: Histories) -> None:
         present = _accesses(account.now) if account.now.exists else {}
-        for key in _accesses(account.then).keys() - present.keys():
-            row = _accesses(account.then)[key]
+        for key, row in _accesses(account.then).items():
+            if key in present:
+                continue
             if row["role_name"] in self._world.roles:
                 self._access(account, "AccessGranted", row, "+")
             else:

@@ -229,7 +229,7 @@ def _effect(had: Mapping[str, CredentialRow], has: Mapping[str, CredentialRow]) 
         return None
     if len(_chosen(had)) == 1 and len(_chosen(has)) > 1:
         return "must say which subaccount from then on"
-    if _chosen(had) != _chosen(has) or not _versions(had) <= _versions(has):
+    if not _chosen(had) <= _chosen(has) or not _versions(had) <= _versions(has):
         return "gets another key from then on"
     return None
 

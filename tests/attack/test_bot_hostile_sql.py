@@ -187,12 +187,13 @@ def test_two_connections_cannot_both_collect_it(
     assert refusal(mallory, COLLECT, [release]).sqlstate == "RG021"
 
 
+@pytest.mark.parametrize("account", ["victim", "mallory"], ids=["another account", "the same"])
 def test_a_release_of_another_role_cannot_be_collected(
-    world: World, mallory: Connection, database_url: str
+    world: World, mallory: Connection, database_url: str, account: str
 ) -> None:
     with login_role(database_url, "registry_bot") as honest, honest.connect() as other:
-        world.access.grant("victim", honest.name, BY)
-        release = request(other, "victim")
+        world.access.grant(account, honest.name, BY)
+        release = request(other, account)
         assert refusal(mallory, COLLECT, [release]).sqlstate == "RG021"
         assert collect(other, release)
 
@@ -226,6 +227,32 @@ def test_what_has_changed_since_the_request_is_not_collected(
         case _:
             world.accounts.deactivate("mallory", BY)
     assert collect(mallory, release) == []
+
+
+@pytest.mark.parametrize("change", ["narrow", "end", "stop the lender"])
+def test_a_share_that_has_changed_since_the_request_gives_nothing(
+    world: World, mallory: Connection, change: str
+) -> None:
+    world.share("mallory", "victim", "aster")
+    release = request(mallory, "mallory", "aster")
+    match change:
+        case "narrow":
+            world.share("mallory", "victim", "aster", "read_only")
+        case "end":
+            world.sharing.unshare("mallory", "aster", BY)
+        case _:
+            world.accounts.deactivate("victim", BY, cascade=True)
+    assert collect(mallory, release) == []
+
+
+def test_the_environment_cannot_stand_in_for_what_is_borrowed(
+    world: World, mallory: Connection
+) -> None:
+    fallback = "SELECT public.record_fallback('mallory', 'aster', NULL, 'o', 'a', 'h', 'p')"
+    assert mallory.execute(fallback.encode()).fetchone() == ("ok",)
+    world.share("mallory", "victim", "aster", "read_only")
+    assert mallory.execute(fallback.encode()).fetchone() == ("registry_has_credential",)
+    assert len(events(world, "EnvironmentFallbackUsed")) == 1
 
 
 def test_access_that_was_revoked_gives_nothing_more(

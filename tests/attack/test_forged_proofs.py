@@ -4,7 +4,9 @@ A proof of something that is not in the signed log.
 """
 
 import base64
+import datetime as dt
 import json
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +14,10 @@ from support.cli import CommandLine
 from support.proving import Document, proof, signed_log
 
 from registry.log import leaf as leaves
+from registry.log import merkle
+from registry.proofs.bundle import EventProof, write_bundle
+from registry.proofs.checkpoint import Checkpoint
+from registry.proofs.note import Signer
 
 
 @pytest.fixture
@@ -196,6 +202,41 @@ def test_a_proof_against_an_older_root_is_refused(signed: CommandLine) -> None:
     document = {**proof(signed, "3"), "checkpoint": old}
     path = signed.file("forged.json", json.dumps(document))
     assert signed("verify-proof", path).exit_status == 6
+
+
+def test_an_event_that_a_signed_tree_has_in_anothers_place_is_refused(cli: CommandLine) -> None:
+    """Whoever signs may have been given the first event twice, instead of the second."""
+    first = leaves.encode(EVENT)
+    digest = merkle.leaf_hash(first)
+    signer = Signer.generate("test.example/log")
+    note = Checkpoint("test.example/log", 2, merkle.node_hash(digest, digest)).sign(signer)
+    for place, code in ((0, 0), (1, 6)):
+        document = write_bundle({}, note, [EventProof(place, first, [digest])])
+        path = cli.file("proof.json", json.dumps(document))
+        result = cli("verify-proof", path, "--key", str(signer.verifier), "--json")
+        assert result.exit_status == code, result.err
+    assert "the event at position 1 says 0 itself" in result.error["message"]
+
+
+EVENT = leaves.Leaf(
+    position=0,
+    event_id=uuid.UUID(int=1),
+    stream_type="account",
+    stream_id=uuid.UUID(int=2),
+    stream_version=1,
+    event_type="AccountCreated",
+    schema_version=1,
+    data='{"account_name":"one"}',
+    actor="tester@host",
+    reason=None,
+    command_id=uuid.UUID(int=3),
+    command_index=0,
+    command_digest=bytes(32),
+    related_account_id=None,
+    occurred_at=dt.datetime(2030, 1, 1, tzinfo=dt.UTC),
+    recorded_at=dt.datetime(2030, 1, 1, tzinfo=dt.UTC),
+    recorded_by="tester",
+)
 
 
 def test_a_key_that_stands_twice_in_the_file_is_refused(signed: CommandLine) -> None:

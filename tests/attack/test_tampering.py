@@ -202,6 +202,20 @@ def test_a_replaced_data_key_is_named_at_the_event_that_brought_it(
     assert failures(filled("verify", "--json")) == [("data keys", 5)]
 
 
+def test_a_data_key_given_to_another_credential_is_named(
+    filled: CommandLine, tamper: Tamper
+) -> None:
+    tamper(
+        "UPDATE credential_data_keys AS k SET credential_id = o.credential_id "
+        "FROM credential_data_keys AS o "
+        "WHERE k.credential_version = 2 AND o.credential_id <> k.credential_id"
+    )
+    for options in ((), ("--without-keys",)):
+        result = filled("verify", "--json", *options)
+        assert failures(result) == [("data keys", 5)]
+        assert "is stored as that of another credential" in result.out
+
+
 def test_a_damaged_data_key_is_named(filled: CommandLine, tamper: Tamper) -> None:
     tamper(
         "UPDATE credential_data_keys SET wrapped_key = overlay(wrapped_key PLACING 'AAAA' FROM 50) "

@@ -1,6 +1,7 @@
 """The loader as bots use it."""
 
 import asyncio
+import datetime as dt
 import fcntl
 import json
 import os
@@ -28,6 +29,7 @@ from registry.loader import (
     EnvironmentFallback,
 )
 from registry.services.changes.credentials import Mode, SlotName
+from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
 from registry.services.releasing import one_process
 
 
@@ -91,6 +93,21 @@ def test_a_loader_warns_of_another_process_and_not_of_itself(
 def end_this_process(file: Path) -> None:
     """As far as locks are concerned: those of a process go when its files are closed."""
     os.close(one_process._held.pop(file))
+
+
+def test_a_loader_warns_of_a_key_that_is_about_to_expire(
+    world: World, loader: CredentialLoader, caplog: pytest.LogCaptureFixture
+) -> None:
+    moment = dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
+    world.account("main_bot", "aster", "backpack")
+    world.credentials.update("main_bot", SlotName("aster"), {"expires_at": moment}, BY)
+    told = f"the aster key of main_bot expires on {moment:%Y-%m-%d}"
+    loader.load("main_bot", "backpack")
+    assert caplog.messages == []
+    loader.load("main_bot", "aster")
+    assert caplog.messages == [told]
+    loader.load_account_credentials("main_bot")
+    assert caplog.messages == [told, told]
 
 
 def test_printing_what_was_loaded_shows_no_value(world: World, loader: CredentialLoader) -> None:
@@ -382,6 +399,21 @@ def test_an_account_that_is_named_like_a_variable_owns_none(
     monkeypatch.setenv("ASTER_SECRET_KEY", "somebody's")
     with pytest.raises(errors.CredentialNotFound):
         falling_back.load("KEY", "aster")
+
+
+def test_a_built_in_exchanges_variable_is_no_accounts_under_an_added_exchange_either(
+    world: World, falling_back: CredentialLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read as LIGHTER_ACCOUNT of the account INDEX it would be another bot's value."""
+    field = {"name": "account", "env": "LIGHTER_ACCOUNT"}
+    add_exchange(world.database, ExchangeDefinition("mine", "Mine", [field]), BY)
+    world.account("INDEX")
+    world.account("INDEX2")
+    monkeypatch.setenv("LIGHTER_ACCOUNT_INDEX", "4711")
+    with pytest.raises(errors.CredentialNotFound):
+        falling_back.load("INDEX", "mine")
+    monkeypatch.setenv("LIGHTER_ACCOUNT_INDEX2", "4712")
+    assert falling_back.load("INDEX2", "mine") == {"account": "4712"}
 
 
 def test_some_fields_only_are_refused_and_not_filled_up(

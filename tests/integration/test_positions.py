@@ -127,6 +127,22 @@ def test_the_number_of_positions_is_limited(world: World) -> None:
     opened(manager)
 
 
+def test_a_closed_position_is_not_reopened_beyond_a_limit(
+    world: World, connection: Connection
+) -> None:
+    world.account("small", max_positions=1)
+    manager = FundingArbPositionManager("small", world.database)
+    first = opened(manager)
+    manager.close(first, "DONE")
+    second = opened(manager)
+    reopen = "UPDATE strategy_positions SET status = 'open' WHERE id = %s"
+    with pytest.raises(psycopg.Error) as caught:
+        connection.execute(reopen, [first])
+    assert caught.value.sqlstate == "RG022"
+    manager.close(second, "DONE")
+    connection.execute(reopen, [first])
+
+
 def test_the_exposure_is_limited_for_opening_and_for_enlarging(world: World) -> None:
     """Pain 11: limits in the metadata must be enforced."""
     world.account("small", max_exposure_usd=1000)

@@ -10,24 +10,36 @@ from registry.decisions.state import AccountState
 from registry.encryption.sealing import Place
 from registry.encryption.secret import Secret
 from registry.events.base import EventModel
-from registry.events.stored import Stream
+from registry.events.stored import StoredEvent, Stream
 from registry.log.append import NewEvent
 
 ACCOUNT_ID: Final = uuid.UUID(int=0xA)
 _FIRST_DAY: Final = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 
 
-def after(*events: EventModel) -> AccountState:
-    """The account after these events, one a day."""
-    return grown(AccountState(), *events)
+def history(
+    *events: EventModel, account: uuid.UUID = ACCOUNT_ID, first: int = 1
+) -> list[StoredEvent]:
+    """The stream of an account in which these events happened, one a day."""
+    return [
+        NewEvent(Stream("account", account), version, event).stored(
+            _FIRST_DAY + dt.timedelta(days=version)
+        )
+        for version, event in enumerate(events, start=first)
+    ]
 
 
-def grown(state: AccountState, *events: EventModel) -> AccountState:
+def after(*events: EventModel, account: uuid.UUID = ACCOUNT_ID) -> AccountState:
+    """The account after these events."""
+    return AccountState.of(history(*events, account=account))
+
+
+def grown(
+    state: AccountState, *events: EventModel, account: uuid.UUID = ACCOUNT_ID
+) -> AccountState:
     """The same state, after some more events."""
-    for event in events:
-        version = state.version + 1
-        new = NewEvent(Stream("account", ACCOUNT_ID), version, event)
-        state.apply(new.stored(_FIRST_DAY + dt.timedelta(days=version)))
+    for event in history(*events, account=account, first=state.version + 1):
+        state.apply(event)
     return state
 
 

@@ -199,6 +199,19 @@ def test_no_changed_consistency_proof_is_believed(
         assert wrong == old or not holds(wrong, old_root, tree.size, proof)
 
 
+@pytest.mark.parametrize(
+    ("index", "size", "claimed"),
+    [(2, 3, (1, 3)), (1, 3, (2, 3)), (2, 3, (2, 4)), (2, 3, (2, 2)), (0, 1, (0, 2))],
+    ids=["index", "longer path", "size", "beyond the end", "shorter path"],
+)
+def test_a_path_holds_for_its_own_place_only(
+    index: int, size: int, claimed: tuple[int, int]
+) -> None:
+    path, leaf = Tree(LEAVES[:size]).path(index), merkle.leaf_hash(LEAVES[index])
+    assert merkle.root_from_path(leaf, index, size, path) is not None
+    assert merkle.root_from_path(leaf, *claimed, path) is None
+
+
 def test_everything_continues_an_empty_log_and_nothing_is_in_it() -> None:
     tree = Tree(LEAVES)
     assert merkle.is_consistent(0, merkle.EMPTY_ROOT, 8, tree.root, [])

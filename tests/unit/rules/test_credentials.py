@@ -76,6 +76,9 @@ def test_a_slot_takes_one_credential() -> None:
         added(with_credential(slot()), slot())
     with pytest.raises(CredentialExists, match="aster subaccount 3 already"):
         added(with_credential(slot(3)), slot(3))
+    with pytest.raises(CredentialExists) as refused:
+        added(with_credential(), ASTER)
+    assert "replace-credential" in str(refused.value.hint)
 
 
 def test_other_subaccounts_permissions_and_exchanges_are_other_slots() -> None:
@@ -92,11 +95,24 @@ def test_who_does_not_name_the_subaccount_does_not_get_a_second_credential() -> 
     assert added(state, slot(None, "read_only"), beside_others=False)
 
 
-def test_replacing_makes_the_next_version_of_the_same_credential() -> None:
-    state = with_credential()
-    (event,) = replaced(state)
+def test_replacing_makes_the_next_version_of_the_same_credential_sealed_in_its_place() -> None:
+    state, sealer = with_credential(), OpenSealer()
+    (event,) = rules.replace(state, THE_ASTER, OTHERS, {}, sealer=sealer)
     assert isinstance(event, CredentialReplaced)
     assert (event.credential_id, event.version) == (uuid.UUID(int=1), 2)
+    assert sealer.sealed == [(uuid.UUID(int=1), 2, Place(ACCOUNT_ID, 2, None, "full"))]
+
+
+def test_details_that_are_given_with_secrets_are_told_with_them() -> None:
+    state = after(AccountCreated(account_name="bot"))
+    (event,) = rules.add(
+        state, ASTER, FIELDS, DETAILS, sealer=OpenSealer(), new_id=uuid.UUID(int=1)
+    )
+    grown(state, event)
+    (row,) = state.credentials()
+    assert (row["label"], row["exchange_account_id"]) == ("main", "acct-7")
+    (event,) = replaced(state, **{**DETAILS, "label": "other"})
+    assert (event.label, "exchange_account_id" in event.to_json()) == ("other", False)
 
 
 def test_replacing_with_the_same_values_changes_nothing() -> None:
@@ -166,13 +182,19 @@ def test_an_update_holds_only_the_details_that_differ() -> None:
         ({"label": "x" * 256}, "255 characters"),
         ({"expires_at": "soon"}, "the expiry 'soon' is not a moment"),
         ({"ip_allow_list": ["here"]}, "'here' is not an IP address"),
-        ({"exchange_account_id": ""}, "cannot be blank"),
+        ({"exchange_account_id": ""}, "the account id at the exchange cannot be blank"),
         ({"color": "red"}, "has no detail 'color'"),
     ],
 )
 def test_a_detail_that_is_not_acceptable_is_refused(given: dict[str, Any], why: str) -> None:
     with pytest.raises(InvalidInput, match=why):
         rules.update(with_credential(), THE_ASTER, given)
+
+
+def test_an_update_that_names_nothing_says_what_could_be_named() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        rules.update(with_credential(), THE_ASTER, {})
+    assert "--label, --expires-at, --ip, --exchange-account" in str(refused.value.hint)
 
 
 def test_what_takes_power_away_is_possible_on_an_inactive_account_and_nothing_else_is() -> None:

@@ -1,0 +1,244 @@
+"""Changes the code in small ways, one at a time, and tells which changes no test notices.
+
+Of modules without I/O mutmut makes every small change that it knows, and tries each with the
+unit tests that run through the changed function. Other changes, mostly of SQL, are listed one
+by one, each with the test that must notice it against a real PostgreSQL.
+
+Exit codes: 0 · 1 no test noticed a listed change · 2 nothing to change was named.
+"""
+
+import argparse
+import ast
+import difflib
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+PROJECT: Final = Path(__file__).resolve().parents[1]
+PLAN: Final = PROJECT / "scripts" / "mutations.toml"
+MUTMUT: Final = Path(sys.executable).with_name("mutmut")
+JOBS: Final = os.cpu_count() or 1
+NOTICED: Final = {"killed", "timeout", "segfault"}
+WORDING: Final = "wording"
+"""A sentence with other letters: texts are for people, and tests look for words in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change that is written out, and the tests of which one must notice it."""
+
+    what: str
+    """What the changed program does."""
+    old: str
+    new: str
+    tests: list[str]
+    files: str = "migrations/0*.sql"
+    """Where the old text stands, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A change that mutmut made."""
+
+    name: str
+    outcome: str
+
+    @property
+    def module(self) -> str:
+        """The file that was changed."""
+        return self.name.rpartition(".")[0].replace(".", "/") + ".py"
+
+    @property
+    def function(self) -> str:
+        """The function that was changed, and which change it was."""
+        function, _, number = self.name.rpartition(".")[2].partition("__mutmut_")
+        return f"{function.removeprefix('x').strip('_ǁ').replace('ǁ', '.')} {number}"
+
+
+def main() -> int:
+    """Tries what the arguments name; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="mutate", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="modules or folders [all]")
+    wanted = [path.rstrip("/") for path in parser.parse_args().paths]
+    plan = tomllib.loads(PLAN.read_text())
+    modules = [one for one in plan["modules"]["paths"] if _is_wanted(one, wanted)]
+    changes = [Change(**one) for one in plan["change"]]
+    changes = [change for change in changes if _is_wanted(change.files, wanted)]
+    if not modules and not changes:
+        print(f"mutate: nothing of {PLAN.name} is in {', '.join(wanted)}", file=sys.stderr)
+        return 2
+    if modules:
+        _report_modules(_mutated(modules, plan["modules"]["tests"]))
+    return _report_changes(changes, _tried(changes)) if changes else 0
+
+
+def _is_wanted(path: str, wanted: Sequence[str]) -> bool:
+    return not wanted or any(path == one or path.startswith(f"{one}/") for one in wanted)
+
+
+@contextmanager
+def _copy() -> Iterator[Path]:
+    """A copy of the project."""
+    with tempfile.TemporaryDirectory(prefix="account-registry-mutate-") as folder:
+        copy = Path(folder) / "project"
+        shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        yield copy
+
+
+# Every small change of a module
+
+
+def _mutated(paths: Sequence[str], tests: Sequence[str]) -> dict[Mutant, str]:
+    """The mutants, each with its difference if no test noticed it."""
+    settings = {
+        "source_paths": ["registry", "projections"],
+        "only_mutate": paths,
+        "pytest_add_cli_args_test_selection": tests,
+    }
+    lines = [f"{name} =\n  " + "\n  ".join([*values, ""]) for name, values in settings.items()]
+    with _copy() as project:
+        (project / "setup.cfg").write_text("[mutmut]\n" + "\n".join(lines))
+        _mutmut(project, "run", "--max-children", str(JOBS))
+        told = [line.split(": ") for line in _mutmut(project, "results", "--all", "true")]
+        mutants = [Mutant(name.strip(), outcome) for name, outcome in told]
+        modules = {mutant.module for mutant in mutants}
+        differences = {module: _differences(project, module) for module in modules}
+        return dict(_explained(mutant, differences[mutant.module]) for mutant in mutants)
+
+
+def _mutmut(project: Path, *arguments: str) -> list[str]:
+    environment = {**os.environ, "REGISTRY_TEST_DATABASE_URL": "none"}
+    done = subprocess.run(
+        [MUTMUT, *arguments],
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"mutate: mutmut {arguments[0]} failed\n{done.stdout[-4000:]}")
+    return done.stdout.splitlines()
+
+
+def _differences(project: Path, module: str) -> Callable[[str], list[str]]:
+    """What tells the lines that a mutant of the module takes away and adds.
+
+    mutmut keeps all variants of a function in one file, the original under a name of its own.
+    """
+    text = (project / "mutants" / module).read_text()
+    lines = text.splitlines()
+    places = {
+        node.name: slice(node.lineno - 1, node.end_lineno)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+    def variant(name: str) -> list[str]:
+        return [line.replace(name, "…") for line in lines[places[name]]]
+
+    def difference(name: str) -> list[str]:
+        original = f"{name.rpartition('_')[0]}_orig"
+        found = difflib.unified_diff(variant(original), variant(name), lineterm="", n=0)
+        return [line for line in list(found)[2:] if not line.startswith("@@")]
+
+    return difference
+
+
+def _explained(mutant: Mutant, difference: Callable[[str], list[str]]) -> tuple[Mutant, str]:
+    if mutant.outcome in NOTICED:
+        return mutant, ""
+    shown = difference(mutant.name.rpartition(".")[2])
+    letters = {_letters(shown, sign) for sign in "-+"}
+    outcome = WORDING if len(letters) == 1 and " " in letters.pop() else mutant.outcome
+    return Mutant(mutant.name, outcome), "\n".join(f"    {line}" for line in shown)
+
+
+def _letters(shown: Sequence[str], sign: str) -> str:
+    lines = [line[1:].strip() for line in shown if line[0] == sign]
+    return "\n".join(lines).replace("XX", "").lower()
+
+
+def _report_modules(mutants: dict[Mutant, str]) -> None:
+    print(f"{'module':45}{'mutants':>9}{'noticed':>9}{'wording':>9}{'survived':>10}{'score':>8}")
+    modules = sorted({mutant.module for mutant in mutants})
+    for module in [*modules, "all"] if len(modules) > 1 else modules:
+        found = [one.outcome for one in mutants if module in {one.module, "all"}]
+        noticed = sum(outcome in NOTICED for outcome in found)
+        wording = found.count(WORDING)
+        counted = len(found) - wording
+        score = f"{noticed / counted:.1%}" if counted else "-"
+        print(f"{module:45}{len(found):9}{noticed:9}{wording:9}{counted - noticed:10}{score:>8}")
+    for mutant, difference in mutants.items():
+        if mutant.outcome not in NOTICED | {WORDING}:
+            print(f"\n{mutant.module} {mutant.function}: {mutant.outcome}\n{difference}")
+
+
+# Changes that are written out
+
+
+def _tried(changes: Sequence[Change]) -> list[str]:
+    """What came of each change."""
+    copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
+
+    def attempt(change: Change) -> str:
+        project = copies.get()
+        try:
+            return _attempt(project, change)
+        finally:
+            copies.put(project)
+
+    with _copy() as one, _copy() as other, ThreadPoolExecutor(max_workers=2) as pool:
+        tests = sorted({test for change in changes for test in change.tests})
+        if _pytest(one, tests):
+            sys.exit("mutate: the tests of the listed changes fail without any change")
+        for project in (one, other):
+            copies.put(project)
+        return list(pool.map(attempt, changes))
+
+
+def _attempt(project: Path, change: Change) -> str:
+    files = {path: path.read_text() for path in project.glob(change.files)}
+    holding = [path for path, text in files.items() for _ in range(text.count(change.old))]
+    if len(holding) != 1:
+        return f"stale: the old text stands {len(holding)} times"
+    (path,) = holding
+    path.write_text(files[path].replace(change.old, change.new))
+    try:
+        status = _pytest(project, change.tests)
+    finally:
+        path.write_text(files[path])
+    return {0: "survived", 1: "noticed"}.get(status, f"broken: pytest ended with {status}")
+
+
+def _pytest(project: Path, tests: Sequence[str]) -> int:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    environment: dict[str, Any] = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, check=False
+    ).returncode
+
+
+def _report_changes(changes: Sequence[Change], outcomes: Sequence[str]) -> int:
+    counts = Counter(outcomes)
+    print(f"\nlisted changes: {len(changes)}, noticed: {counts['noticed']}")
+    for change, outcome in zip(changes, outcomes, strict=True):
+        if outcome != "noticed":
+            print(f"\n{change.files}: {change.what}: {outcome}\n    {' '.join(change.tests)}")
+    return 0 if counts["noticed"] == len(changes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

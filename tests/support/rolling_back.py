@@ -1,0 +1,123 @@
+"""Rollbacks without a database: what the tables say, and what a plan makes of them."""
+
+import copy
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from projections import TABLES, project
+from projections.ledger import Ledger, reduced
+from projections.rows import Row, Table
+from registry.decisions import rollback as rules
+from registry.decisions.rollback import Histories, Plan, World
+from registry.decisions.state import AccountState
+from registry.events.base import EventModel
+from support.states import after, history
+from support.stories import EXCHANGES
+
+IDS: Final = {
+    name: uuid.UUID(int=0xA + number)
+    for number, name in enumerate(("alpha", "beta", "gamma", "delta"))
+}
+OF_A_ROLLBACK: Final[dict[str, set[str]]] = {
+    "accounts": {"updated_at"},
+    "account_exchange_credentials": {"updated_at"},
+    "account_exchange_sharing": {"created_at", "updated_at"},
+    "account_access": {"granted_at"},
+    "strategy_positions": set(),
+}
+"""The columns whose times are those of the rollback, of what it changes."""
+NAMES: Final = {str(account_id): name for name, account_id in IDS.items()}
+
+
+def account(name: str, then: Sequence[EventModel], since: Sequence[EventModel] = ()) -> Histories:
+    """An account: what had happened at the position to go back to, and what has since."""
+    account_id = IDS[name]
+    return Histories(
+        str(account_id),
+        after(*then, account=account_id),
+        after(*then, *since, account=account_id),
+    )
+
+
+def world_of(*accounts: Histories) -> World:
+    """What the tables say if there are no other accounts, and nothing is lost for ever."""
+    states = [state for one in accounts for state in (one.then, one.now)]
+    return World(
+        data_keys=frozenset(row["data_key_id"] for s in states for row in s.credentials()),
+        owners={position: None for s in states for position in _table(s, "strategy_positions")}
+        | {
+            position: row["account_id"]
+            for one in accounts
+            for position, row in _table(one.now, "strategy_positions").items()
+            if row["account_id"] is not None
+        },
+        names={one.account_id: one.now.name for one in accounts if one.now.exists},
+        shares={
+            key: (one.account_id, row["shared_account_id"], row["exchange_id"])
+            for one in accounts
+            for key, row in _table(one.now, "account_exchange_sharing").items()
+        },
+        roles=frozenset(
+            row["role_name"] for s in states for row in _table(s, "account_access").values()
+        ),
+    )
+
+
+def planned(*accounts: Histories, **other: Any) -> Plan:
+    """The plan for these accounts; `other` is what the tables say otherwise."""
+    return rules.plan(accounts, replace(world_of(*accounts), **other))
+
+
+def carried_out(plan: Plan, *accounts: Histories) -> dict[str, AccountState]:
+    """The accounts after the plan, by the name they had in the beginning.
+
+    Each step must be one that the tables accept, after those before it.
+    """
+    ledger = Ledger(EXCHANGES.values())
+    for table in TABLES:
+        for one in accounts:
+            for key, row in _table(one.now, table.name).items():
+                assert table.partial or not ledger.insert(table, key, reduced(table, row))
+    states = {one.account_id: copy.deepcopy(one.now) for one in accounts}
+    for position, step in enumerate(plan.steps):
+        state = states[str(step.account_id)]
+        (event,) = history(step.event, account=step.account_id, first=state.version + 1)
+        change = project(event)
+        assert change is not None
+        assert ledger.take(change, event.stream_id, position) == "", step
+        state.apply(event)
+    assert ledger.removed_while_lent == []
+    return {NAMES[key]: state for key, state in states.items()}
+
+
+def contents(state: AccountState) -> dict[str, dict[str, Row]]:
+    """All rows of an account, without the times that are those of a rollback."""
+    return {
+        table.name: {
+            key: _known(table, row)
+            for key, row in _table(state, table.name).items()
+            if not table.partial or row["account_id"] is not None
+        }
+        for table in TABLES
+    }
+
+
+def _known(table: Table, row: Row) -> Row:
+    def plain(name: str, value: Any) -> Any:
+        is_time = table.columns[name] == "timestamp" and value is not None
+        return dt.datetime.fromisoformat(value) if is_time else value
+
+    left_out = OF_A_ROLLBACK[table.name]
+    return {name: plain(name, value) for name, value in row.items() if name not in left_out}
+
+
+def lines(plan: Plan) -> list[str]:
+    """The plan as people see it."""
+    return [f"{line.account} {line.sign} {line.text}" for line in plan.lines]
+
+
+def _table(state: AccountState, name: str) -> dict[str, Row]:
+    return state.rows.get(name, {})
