@@ -158,8 +158,7 @@ class _Reading:
     def problem(self, *, may_lack: bool) -> str | None:
         """What keeps the fields from being a credential."""
         fake = [n for n in self.named if n not in self.real and self.named[n].reveal().strip()]
-        required = [name for name, one in self.spec.fields.items() if one.required]
-        missing = [n for n in required if n not in self.real and n not in fake]
+        missing = self.spec.missing([*self.real, *fake])
         what = [f"{env} is a placeholder" for env in self._envs(fake)]
         if not may_lack:
             what += [f"{env} is missing" for env in self._envs(missing)]
