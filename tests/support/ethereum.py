@@ -45,13 +45,18 @@ def typed_digest(
 
 
 def _struct(types: Types, name: str, message: Mapping[str, Any]) -> bytes:
-    others = sorted(types.keys() - {name})
     text = "".join(
         f"{one}({','.join(f'{kind} {member}' for member, kind in types[one])})"
-        for one in (name, *others)
+        for one in (name, *sorted(_parts(types, name) - {name}))
     )
     values = [_encoded(types, kind, message[member]) for member, kind in types[name]]
     return keccak256(keccak256(text.encode()) + b"".join(values))
+
+
+def _parts(types: Types, name: str) -> set[str]:
+    """The struct and those that it is made of."""
+    kinds = [kind.removesuffix("[]") for _, kind in types[name]]
+    return {name}.union(*(_parts(types, kind) for kind in kinds if kind in types))
 
 
 def _encoded(types: Types, kind: str, value: Any) -> bytes:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 _GRVT_READS: Final = frozenset(
     """
     instrument all_instruments mini ticker book trade trade_history kline funding positions
-    sub_account_summary sub_account_history aggregated_account_summary funding_account_summary
+    account_summary account_history aggregated_account_summary funding_account_summary
     get_sub_accounts get_authorized_builders order open_orders order_history fill_history
     funding_payment_history deposit_history transfer_history withdrawal_history
     get_all_initial_leverage currency
@@ -27,9 +27,14 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, str]
+    raw_query: str
     headers: Mapping[str, str]
     body: str
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What follows the question mark."""
+        return dict(parse_qsl(self.raw_query))
 
     def json(self) -> Any:
         """What the body holds."""
@@ -58,6 +63,8 @@ class ExchangeServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.exchange = exchange
         self.answer = answer
+        self.trading = False
+        """Whether it also takes what changes something."""
         self.requests: list[Request] = []
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -86,10 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         parts = urlsplit(self.path)
         request = Request(
-            self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body
+            self.command, parts.path, parts.query, dict(self.headers), body
         )
         self.server.requests.append(request)
-        if request.reads(self.server.exchange):
+        if self.server.trading or request.reads(self.server.exchange):
             self._send(200, self.server.answer(request))
         else:
             self._send(403, {"status": "err", "error": "a change", "code": 403, "message": "no"})
