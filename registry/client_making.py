@@ -116,7 +116,7 @@ def _silence(client: Any, spec: ExchangeSpec) -> None:
 
 
 def _nothing(asynchronous: bool) -> Callable[..., Any]:
-    async def later(*_: Any) -> bool:  # noqa: RUF029 - ccxt awaits it
+    async def later(*_: Any) -> bool:
         return False
 
     return later if asynchronous else lambda *_: False
@@ -142,7 +142,7 @@ def _lighter(client: Any, values: Mapping[str, str], access: str) -> None:
         signer = client.load_lighter_library_helper(
             options["libraryPath"], options["chainId"], values["private_key"], index, account, True
         )
-    except Exception as problem:
+    except Exception as problem:  # noqa: BLE001 - ccxt raises plain ones here
         raise InvalidInput(
             f"Lighter's signing library does not take the key: {problem}",
             hint=f"It is to fit this version of ccxt: pip install --no-deps {_LIGHTER_LIBRARY}",
@@ -187,7 +187,7 @@ def _aster(client: Any, values: Mapping[str, str], _access: str) -> None:
 
 
 def _grvt(client: Any, _values: Mapping[str, str], _access: str) -> None:
-    """ccxt would log in as a wallet; an API key and its signer log in like this."""
+    """Ccxt would log in as a wallet; an API key and its signer log in like this."""
     client.sign_in = client.sign_in_with_api_key
 
 

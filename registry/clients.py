@@ -167,6 +167,8 @@ class ReadingClient:
         self._access = access
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # Python and its tools ask for many such
+            raise AttributeError(name)
         # ccxt has each method twice: fetch_balance and fetchBalance.
         plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
         if name in _FACTS or plain in _ALLOWED[self._access]:

@@ -13,7 +13,8 @@ from registry.errors import InvalidCredential, InvalidInput
 QUIET: Final[Mapping[str, Any]] = {"options.builderFee": False, "options.refSet": True}
 """By these each client of ccxt approves and pays no builder's fee and names no referrer."""
 CREDENTIALS: Final = (
-    "apiKey secret uid accountId login password twofa privateKey walletAddress token".split()
+    *("apiKey", "secret", "uid", "accountId", "login", "password", "twofa"),
+    *("privateKey", "walletAddress", "token"),
 )
 """What ccxt calls the credentials of its clients."""
 _OTHER_NAMES: Final = {"secret_key": "secret", "api_secret": "secret", "passphrase": "password"}
@@ -73,7 +74,7 @@ def is_test_system(spec: ExchangeSpec, said: str | None) -> bool:
         InvalidCredential: it is neither a name of the test system nor of the real one.
     """
     for system, names in _SYSTEMS.items():
-        if (said or "prod").lower() in names:
+        if ("prod" if said is None else said.lower()) in names:
             return system == "test"
     known = ", ".join(name for names in _SYSTEMS.values() for name in names)
     raise InvalidCredential(
@@ -91,7 +92,9 @@ def _own_name(field: FieldSpec) -> str | None:
 def _refuse(config: Mapping[str, Any], settings: Mapping[str, Any], why: str) -> None:
     """Refuses what the caller sets otherwise than here."""
     # ccxt takes api_key for apiKey.
-    plain = {re.sub("_([a-z])", lambda m: m[1].upper(), key): value for key, value in config.items()}
+    plain = {
+        re.sub("_([a-z])", lambda m: m[1].upper(), key): value for key, value in config.items()
+    }
     taken = [path for path, ours in settings.items() if _at(plain, path) not in (_UNSET, ours)]
     if taken:
         raise InvalidInput(
@@ -123,6 +126,6 @@ def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in more.items():
         inner = merged.get(key)
-        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(inner, value) if both else value
+        folders = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(inner or {}, value) if folders else value
     return merged

@@ -28,6 +28,7 @@ FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "felt": (r"(0x)?[0-9a-fA-F]{1,64}", "64 hexadecimal digits at most"),
     "hex32": (r"(0x)?[0-9a-fA-F]{64}", "64 hexadecimal digits"),
     "hex40": (r"(0x)?[0-9a-fA-F]{80}", "80 hexadecimal digits"),
+    "integer": (r"[0-9]{1,19}", "a whole number"),
 }
 """What values look like with which an exchange's client can work, and how that is said."""
 
@@ -58,8 +59,11 @@ class FieldSpec:
 
     def unfit(self, value: str) -> str | None:
         """How the value should look for a client to work with it, where it does not."""
-        pattern, words = FORMS[self.form] if self.form else (".*", "")
-        return None if re.fullmatch(pattern, value, re.DOTALL) else words
+        form = self.form or ("integer" if self.type == "integer" else None)
+        if form is None:
+            return None
+        pattern, words = FORMS[form]
+        return None if re.fullmatch(pattern, value) else words
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What clients sign is what the exchange's key should sign, checked without ccxt's code."""
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,21 +11,12 @@ from support.ethereum import Types, address_of_private, keccak256, signer_of, ty
 from support.exchange_answers import CREDENTIALS, PARADEX_CHAIN, SYMBOLS, WALLET, WALLET_KEY
 from support.exchange_server import Request
 from support.trading import Trader, trading_at
-from support.world import World
 
 pytest.importorskip("ccxt")
 
 AGENT_KEY = "0x" + "17" * 32
 VAULT = "0x" + "e5" * 20
 ZERO = "0x" + "00" * 20
-
-
-@pytest.fixture
-def trader(world: World, database_url: str) -> Iterator[Trader]:
-    """A bot without credentials yet."""
-    made = Trader(world, database_url)
-    yield made
-    made.loader.close()
 
 
 def last_of(requests: list[Request], path: str) -> Request:

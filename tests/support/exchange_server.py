@@ -11,13 +11,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 # GRVT asks for everything by POST.
 _GRVT_READS: Final = frozenset(
-    """
-    instrument all_instruments mini ticker book trade trade_history kline funding positions
-    account_summary account_history aggregated_account_summary funding_account_summary
-    get_sub_accounts get_authorized_builders order open_orders order_history fill_history
-    funding_payment_history deposit_history transfer_history withdrawal_history
-    get_all_initial_leverage currency
-    """.split()
+    (
+        *("all_instruments", "currency", "mini", "ticker", "book", "trade_history", "kline"),
+        *("funding", "positions", "account_summary", "order", "open_orders", "order_history"),
+        *("fill_history", "funding_payment_history", "get_all_initial_leverage"),
+        *("deposit_history", "transfer_history", "withdrawal_history"),
+    )
 )
 
 
@@ -92,9 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         parts = urlsplit(self.path)
-        request = Request(
-            self.command, parts.path, parts.query, dict(self.headers), body
-        )
+        request = Request(self.command, parts.path, parts.query, dict(self.headers), body)
         self.server.requests.append(request)
         if self.server.trading or request.reads(self.server.exchange):
             self._send(200, self.server.answer(request))
@@ -112,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _handle
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _handle  # noqa: N815 - http.server's names
 
     def log_message(self, *_: object) -> None:
         """Nothing on standard error."""

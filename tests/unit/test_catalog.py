@@ -84,7 +84,9 @@ def test_a_field_may_stand_for_others() -> None:
     assert list(aster.check({"private_key": "0a" * 32})) == ["private_key"]
     with pytest.raises(InvalidCredential, match="lacks api_key, secret_key") as refused:
         aster.check({"user_address": "0x" + "0a" * 20})
-    assert "private_key can be given instead of api_key and secret_key" in (refused.value.hint or "")
+    assert "private_key can be given instead of api_key and secret_key" in (
+        refused.value.hint or ""
+    )
     with pytest.raises(InvalidCredential, match="lacks secret_key"):
         aster.check({"api_key": "asterKey7a6b5c4d", "private_key": None})
 
