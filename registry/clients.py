@@ -160,7 +160,7 @@ class ReadingClient:
     __slots__ = ("_access", "_client")
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a ReadingClient is not copied or pickled")
+        raise TypeError("a ReadingClient is neither copied nor pickled")
 
     def __init__(self, client: Any, access: str) -> None:
         self._client = client

@@ -55,7 +55,14 @@ class FieldSpec:
     ccxt: str | None = None
     formerly: str | None = None
     instead_of: Sequence[str] = ()
+    only_with: str | None = None
     form: str | None = None
+
+    def has_place(self, given: Collection[str]) -> bool:
+        """Whether the field says anything beside those that are given."""
+        if self.only_with is not None:
+            return self.only_with in given
+        return not any(name in given for name in self.instead_of)
 
     def unfit(self, value: str) -> str | None:
         """How the value should look for a client to work with it, where it does not."""

@@ -142,6 +142,13 @@ def test_who_asks_for_the_builder_s_fee_pays_it(trader: Trader, exchange: str) -
     assert ("setReferrer" in sent) == (exchange == "hyperliquid")
 
 
+def test_who_asks_for_a_partner_names_it(trader: Trader) -> None:
+    trader.holds("paradex")
+    with trading_at("paradex") as server:
+        trader.client("paradex", config=server.config(broker="ours")).fetch_balance()
+        assert server.requests[-1].headers["PARADEX-PARTNER"] == "ours"
+
+
 @pytest.mark.parametrize(
     "option", [{"builderFee": True}, {"refSet": False}, {"createOrder": {}, "builderFee": 1.5}]
 )
@@ -214,7 +221,9 @@ def test_a_reading_client_does_not_print_what_it_sends(trader: Trader) -> None:
 def test_a_reading_client_is_neither_copied_nor_pickled_nor_taken_apart(trader: Trader) -> None:
     trader.holds("paradex", "read_only")
     client = trader.client("paradex", access="read_only")
-    for way in (pickle.dumps, copy.copy, copy.deepcopy, vars):
-        with pytest.raises(TypeError):
+    for way in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="neither copied nor pickled"):
             way(client)
+    with pytest.raises(TypeError):
+        vars(client)
     assert not hasattr(client, "_repr_html_")

@@ -60,7 +60,7 @@ def test_every_function_for_what_data_cannot_say_is_used_by_one_exchange() -> No
 def test_what_the_catalog_says_of_fields_names_things_that_exist(spec: ExchangeSpec) -> None:
     for field in spec.fields.values():
         assert field.form in {None, *FORMS}
-        assert set(field.instead_of) <= set(spec.fields)
+        assert {*field.instead_of, field.only_with or field.name} <= set(spec.fields)
         path = field.ccxt or "options.none"
         assert set(re.findall(r"\{(\w+)\}", path)) <= set(spec.client.needs)
         assert path in CREDENTIALS or path.startswith("options.")

@@ -165,7 +165,11 @@ class _Reading:
         return ", ".join(what) or None
 
     def absent(self) -> tuple[str, ...]:
-        return tuple(name for name in self.spec.fields if name not in self.real)
+        return tuple(
+            name
+            for name, one in self.spec.fields.items()
+            if name not in self.real and one.has_place(self.real)
+        )
 
     def _envs(self, names: Iterable[str]) -> list[str]:
         return [self.spec.fields[name].env for name in names]
