@@ -15,6 +15,7 @@ from registry.catalog.client_settings import client_settings, is_test_system
 from registry.catalog.specification import ExchangeSpec
 from registry.errors import InvalidCredential, InvalidInput, MissingExtra
 from registry.services.releasing.releases import ReleasedCredential
+from registry.services.releasing.resolution import Resolution
 
 _LIGHTER_LIBRARY: Final = "lighter-sdk==1.1.6"
 _LIGHTER_INDEXES: Final = range(4, 255)
@@ -53,13 +54,12 @@ def make_client(
     """
     known = ((spec.field(name), value) for name, value in released.fields.items())
     values = {field.name: value.reveal() for field, value in known if field is not None}
-    holder = released.resolution.holder
-    _check(spec, values, holder)
-    on_test_system = is_test_system(spec, values.get("environment"))
+    _check(spec, values, released.resolution)
+    said = is_test_system(spec, values.get("environment"))
     client = kind(client_settings(spec, values, config, reading=access != "full"))
     _check_by_ccxt(client, spec)
     _silence(client, spec)
-    if on_test_system if sandbox is None else sandbox:
+    if sandbox or (sandbox is None and said):
         if not client.urls.get("test"):
             raise InvalidInput(f"ccxt knows no test system of {spec.name}")
         client.set_sandbox_mode(True)
@@ -68,8 +68,14 @@ def make_client(
     return client
 
 
-def _check(spec: ExchangeSpec, values: Mapping[str, str], holder: str) -> None:
-    again = f"Give all its fields anew: account-registry replace-credential {holder} {spec.name}"
+def _check(spec: ExchangeSpec, values: Mapping[str, str], resolution: Resolution) -> None:
+    holder = resolution.holder
+    slot = f"{holder} {spec.name}"
+    if resolution.subaccount_index is not None:
+        slot += f" --subaccount {resolution.subaccount_index}"
+    if resolution.permission == "read_only":
+        slot += " --permission read_only"
+    again = f"Give all its fields anew: account-registry replace-credential {slot}"
     lacking = [name for name in spec.client.needs if name not in values]
     if lacking:
         why = f"; {spec.client.why}" if spec.client.why else ""

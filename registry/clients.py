@@ -7,7 +7,8 @@
 
 A credential that may only be read with gives a client on which everything but reading
 raises `OperationRefused` before anything is sent. That guards against mistakes; what
-makes it safe is that such a client never holds a full key.
+makes it safe is that such a client never holds a full key. No client approves or pays
+a fee, names a referrer or registers a key by itself, as some of ccxt's would.
 """
 
 import importlib
@@ -89,13 +90,16 @@ def create_client(
         access: less than there is, if wanted: `read_only` or `positions_only`.
         sandbox: use the exchange's test system; the default is what the credential's
             own field `environment` says, where it has one.
-        config: more of ccxt's configuration, such as `{"options": …}`.
+        config: more of ccxt's configuration, such as `{"options": …}`; nothing that the
+            credential gives.
         loader: where credentials come from; the default is `CredentialLoader()`.
 
     Raises:
-        MissingExtra: ccxt is not installed.
-        InvalidInput: ccxt has no such exchange or no test system of it.
-        InvalidCredential: the credential lacks what ccxt needs.
+        MissingExtra: ccxt is not installed, or Lighter's signing library.
+        InvalidInput: ccxt has no such exchange or no test system of it, or `config` sets
+            what it may not.
+        InvalidCredential: the credential lacks a field that the client needs, or one has
+            not its form.
         RegistryError: as `CredentialLoader.load`.
     """
     ccxt = _import("ccxt")
@@ -159,9 +163,6 @@ class ReadingClient:
 
     __slots__ = ("_access", "_client")
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a ReadingClient is neither copied nor pickled")
-
     def __init__(self, client: Any, access: str) -> None:
         self._client = client
         self._access = access
@@ -185,6 +186,9 @@ class ReadingClient:
 
     def __repr__(self) -> str:
         return f"ReadingClient({self._client.id}, {self._access})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a ReadingClient is neither copied nor pickled")
 
     async def __aenter__(self) -> Self:
         return self

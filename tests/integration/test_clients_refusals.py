@@ -22,6 +22,14 @@ def test_paradex_needs_the_l2_address(trader: Trader) -> None:
     assert "replace-credential main_bot paradex" in (refused.value.hint or "")
 
 
+def test_the_credential_to_replace_is_named_with_its_place(trader: Trader) -> None:
+    values = {n: v for n, v in CREDENTIALS["paradex"].items() if n != "l2_address"}
+    trader.world.credential("main_bot", "paradex", subaccount=3, permission="read_only", **values)
+    with pytest.raises(errors.InvalidCredential) as refused:
+        trader.client("paradex", access="read_only")
+    assert (refused.value.hint or "").endswith("paradex --subaccount 3 --permission read_only")
+
+
 def test_a_pair_of_aster_makes_no_client_and_the_error_says_what_would(trader: Trader) -> None:
     trader.world.credential("main_bot", "aster")
     with pytest.raises(errors.InvalidCredential, match=r"needs private_key.*takes no pair of"):
