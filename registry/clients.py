@@ -7,16 +7,18 @@
 
 A credential that may only be read with gives a client on which everything but reading
 raises `OperationRefused` before anything is sent. That guards against mistakes; what
-makes it safe is that such a client never holds a full key.
+makes it safe is that such a client never holds a full key. No client approves or pays
+a fee, names a referrer or registers a key by itself, as some of ccxt's would.
 """
 
 import importlib
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 from registry.catalog.specification import ExchangeSpec
-from registry.errors import InvalidCredential, InvalidInput, MissingExtra, OperationRefused
+from registry.client_making import class_of, make_client
+from registry.errors import MissingExtra, OperationRefused
 from registry.loader import AsyncCredentialLoader, CredentialLoader
 from registry.services.releasing.releases import ReleasedCredential
 from registry.services.releasing.resolution import Access, Wish
@@ -65,10 +67,10 @@ _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
 _FACTS: Final = _words(
     """
     id name countries rateLimit has urls timeframes markets markets_by_id symbols currencies
-    fees options precisionMode timeout last_response_headers
+    fees precisionMode timeout
     """
 )
-"""What may be looked at; `apiKey` and the like are not among it."""
+"""What may be looked at: not `apiKey`, nor where ccxt keeps keys and logins (`options`)."""
 
 
 def create_client(
@@ -88,25 +90,28 @@ def create_client(
         access: less than there is, if wanted: `read_only` or `positions_only`.
         sandbox: use the exchange's test system; the default is what the credential's
             own field `environment` says, where it has one.
-        config: more of ccxt's configuration, such as `{"options": …}`.
+        config: more of ccxt's configuration, such as `{"options": …}`; nothing that the
+            credential gives.
         loader: where credentials come from; the default is `CredentialLoader()`.
 
     Raises:
-        MissingExtra: ccxt is not installed.
-        InvalidInput: ccxt has no such exchange or no test system of it.
-        InvalidCredential: the credential lacks what ccxt needs.
+        MissingExtra: ccxt is not installed, or Lighter's signing library.
+        InvalidInput: ccxt has no such exchange or no test system of it, or `config` sets
+            what it may not.
+        InvalidCredential: the credential lacks a field that the client needs, or one has
+            not its form.
         RegistryError: as `CredentialLoader.load`.
     """
     ccxt = _import("ccxt")
     used = loader or CredentialLoader()
     try:
         spec = used.specification(exchange)
-        kind = _class_of(ccxt, spec)
+        kind = class_of(ccxt, spec)
         released = used.release_one(account, exchange, Wish(access=access))
     finally:
         if loader is None:
             used.close()
-    return _guarded(_client(kind, spec, released, config, sandbox=sandbox), released)
+    return _made(kind, spec, released, config, sandbox=sandbox)
 
 
 async def create_async_client(
@@ -123,12 +128,12 @@ async def create_async_client(
     used = loader or AsyncCredentialLoader()
     try:
         spec = await used.specification(exchange)
-        kind = _class_of(ccxt, spec)
+        kind = class_of(ccxt, spec)
         released = await used.release_one(account, exchange, Wish(access=access))
     finally:
         if loader is None:
             await used.close()
-    return _guarded(_client(kind, spec, released, config, sandbox=sandbox), released)
+    return _made(kind, spec, released, config, sandbox=sandbox)
 
 
 def _import(module: str) -> Any:
@@ -140,16 +145,7 @@ def _import(module: str) -> Any:
         ) from None
 
 
-def _class_of(ccxt: Any, spec: ExchangeSpec) -> Any:
-    if spec.ccxt_id is None or spec.ccxt_id not in ccxt.exchanges:
-        raise InvalidInput(
-            f"there is no ccxt client for {spec.name}",
-            hint="An exchange of your own names it: account-registry add-exchange --ccxt ID",
-        )
-    return getattr(ccxt, spec.ccxt_id)
-
-
-def _client(
+def _made(
     kind: Any,
     spec: ExchangeSpec,
     released: ReleasedCredential,
@@ -157,37 +153,8 @@ def _client(
     *,
     sandbox: bool | None,
 ) -> Any:
-    client = kind({"enableRateLimit": True, **(config or {}), **_credentials(spec, released)})
-    lacking = [
-        name
-        for name, needed in client.requiredCredentials.items()
-        if needed and not getattr(client, name, None)
-    ]
-    if lacking:
-        raise InvalidCredential(
-            f"ccxt's client for {spec.name} needs {', '.join(lacking)}, "
-            "which the credential does not have",
-            hint=f"The fields of its credential are: {', '.join(spec.fields)}.",
-        )
-    environment = released.fields.get("environment")
-    if sandbox or (sandbox is None and environment and environment.reveal() != "prod"):
-        if not client.urls.get("test"):
-            raise InvalidInput(f"ccxt knows no test system of {spec.name}")
-        client.set_sandbox_mode(True)
-    return client
-
-
-def _credentials(spec: ExchangeSpec, released: ReleasedCredential) -> dict[str, str]:
-    fields = ((spec.field(name), value) for name, value in released.fields.items())
-    return {
-        field.ccxt: value.reveal()
-        for field, value in fields
-        if field is not None and field.ccxt is not None
-    }
-
-
-def _guarded(client: Any, released: ReleasedCredential) -> Any:
     access = released.resolution.access or "read_only"
+    client = make_client(kind, spec, released, config or {}, access=access, sandbox=sandbox)
     return client if access == "full" else ReadingClient(client, access)
 
 
@@ -201,6 +168,8 @@ class ReadingClient:
         self._access = access
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # Python and its tools ask for many such
+            raise AttributeError(name)
         # ccxt has each method twice: fetch_balance and fetchBalance.
         plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
         if name in _FACTS or plain in _ALLOWED[self._access]:
@@ -217,6 +186,9 @@ class ReadingClient:
 
     def __repr__(self) -> str:
         return f"ReadingClient({self._client.id}, {self._access})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a ReadingClient is neither copied nor pickled")
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from registry.catalog.specification import ExchangeSpec, FieldSpec
+from registry.catalog.specification import ClientSpec, ExchangeSpec, FieldSpec
 from registry.errors import ExchangeNotFound
 
 
@@ -51,6 +51,7 @@ def _built_in(name: str, entry: dict[str, Any]) -> ExchangeSpec:
         _fields(entry["fields"].items()),
         entry.get("ccxt_id"),
         nonce_per_key=entry.get("nonce_per_key", False),
+        client=ClientSpec(**entry.get("client", {})),
     )
 
 

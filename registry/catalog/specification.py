@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +22,15 @@ _STEERING: Final = re.compile(
     r"|REGISTRY_.*|CREDENTIAL_ENCRYPTION_KEY.*|DATABASE_URL.*|PG[A-Z]+"
 )
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+FORMS: Final[Mapping[str, tuple[str, str]]] = {
+    "address": (r"0x[0-9a-fA-F]{40}", "0x and 40 hexadecimal digits"),
+    "base64": (r"[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==", "32 or 64 bytes in base64"),
+    "felt": (r"(0x)?[0-9a-fA-F]{1,64}", "64 hexadecimal digits at most"),
+    "hex32": (r"(0x)?[0-9a-fA-F]{64}", "64 hexadecimal digits"),
+    "hex40": (r"(0x)?[0-9a-fA-F]{80}", "80 hexadecimal digits"),
+    "integer": (r"[0-9]{1,19}", "a whole number"),
+}
+"""What values look like with which an exchange's client can work, and how that is said."""
 
 
 def can_carry_a_credential(variable: str) -> bool:
@@ -45,6 +54,33 @@ class FieldSpec:
     default: str | None = None
     ccxt: str | None = None
     formerly: str | None = None
+    instead_of: Sequence[str] = ()
+    only_with: str | None = None
+    form: str | None = None
+
+    def has_place(self, given: Collection[str]) -> bool:
+        """Whether the field says anything beside those that are given."""
+        if self.only_with is not None:
+            return self.only_with in given
+        return not any(name in given for name in self.instead_of)
+
+    def unfit(self, value: str) -> str | None:
+        """How the value should look for a client to work with it, where it does not."""
+        form = self.form or ("integer" if self.type == "integer" else None)
+        if form is None:
+            return None
+        pattern, words = FORMS[form]
+        return None if re.fullmatch(pattern, value) else words
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSpec:
+    """What ccxt's client of an exchange needs beyond the places of the fields."""
+
+    needs: Sequence[str] = ()
+    why: str | None = None
+    hook: str | None = None
+    unsent: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +93,22 @@ class ExchangeSpec:
     ccxt_id: str | None = None
     nonce_per_key: bool = False
     built_in: bool = True
+    client: ClientSpec = ClientSpec()
 
     def field(self, name: str) -> FieldSpec | None:
         """The field of this name, or the one that had it in older databases."""
         former = (one for one in self.fields.values() if one.formerly == name)
         return self.fields.get(name) or next(former, None)
+
+    def missing(self, given: Collection[str]) -> list[str]:
+        """The required fields that are not given, nor another instead of them."""
+        present = [one for name, one in self.fields.items() if name in given]
+        excused = {name for one in present for name in one.instead_of}
+        return [
+            name
+            for name, one in self.fields.items()
+            if one.required and name not in given and name not in excused
+        ]
 
     def check(self, given: Mapping[str, Any]) -> dict[str, Secret]:
         """The credential that the values are, defaults filled in, in the catalog's order.
@@ -88,15 +135,16 @@ class ExchangeSpec:
                 f"{self.name} has no field {', '.join(map(_shown, unknown))}",
                 hint=f"Its fields are: {known}.",
             )
-        missing = [
-            name
-            for name, field in self.fields.items()
-            if field.required and given.get(name) is None
-        ]
+        missing = self.missing([name for name, value in given.items() if value is not None])
         if missing:
+            instead = [
+                f" {one.name} can be given instead of {' and '.join(one.instead_of)}."
+                for one in self.fields.values()
+                if one.instead_of
+            ]
             raise InvalidCredential(
                 f"the {self.name} credential lacks {', '.join(missing)}",
-                hint=f"Its fields are: {known}.",
+                hint=f"Its fields are: {known}.{''.join(instead)}",
             )
 
     def _check_value(self, field: FieldSpec, value: Any) -> Secret:

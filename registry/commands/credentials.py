@@ -210,6 +210,8 @@ def _ask(spec: "ExchangeSpec") -> dict[str, Any]:
         )
     answers: dict[str, Any] = {}
     for field in spec.fields.values():
+        if not field.has_place(answers):
+            continue
         optional = "" if field.required else f" [{field.default or 'none'}]"
         prompt = f"{spec.display_name} {field.name}{optional}: "
         try:

@@ -21,6 +21,23 @@ def test_leaving_at_a_prompt_changes_nothing_and_is_no_defect(
     assert row == (1,)
 
 
+@pytest.mark.parametrize(
+    ("answers", "fields"),
+    [
+        (["key-7a6b\n", "secret-5c4d\n"], ["api_key", "secret_key"]),
+        (["\n", "\n", "0x" + "7a" * 32 + "\n", "\n"], ["private_key"]),
+    ],
+)
+def test_only_fields_that_have_a_place_beside_the_answers_are_asked_for(
+    cli: CommandLine, answers: list[str], fields: list[str]
+) -> None:
+    cli("create-account", "bot")
+    status, shown = type_into_a_terminal(cli, ["add-credential", "bot", "aster"], answers)
+    assert status == 0, shown
+    (stored,) = cli("list-credentials", "bot", "--json").data
+    assert stored["fields"] == fields
+
+
 def test_nobody_types_a_secret_for_an_account_that_is_not_there(cli: CommandLine) -> None:
     status, shown = type_into_a_terminal(cli, ["add-credential", "bto", "aster"], [])
     assert status == 3

@@ -275,9 +275,8 @@ def test_the_test_system_is_used_when_asked_for_or_when_the_credential_says_so(
 def test_what_ccxt_cannot_do_is_said(
     world: World, loader: CredentialLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.credential("main_bot", "aster")
-    with pytest.raises(errors.InvalidInput, match="no ccxt client for aster"):
-        create_client("main_bot", "aster", loader=loader)
+    with pytest.raises(errors.InvalidInput, match="no ccxt client for edgex"):
+        create_client("main_bot", "edgex", loader=loader)
     world.credentials.remove("main_bot", SlotName("backpack"), BY)
     with pytest.raises(errors.CredentialNotFound):
         create_client("main_bot", "backpack", loader=loader)

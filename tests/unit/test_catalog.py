@@ -49,7 +49,7 @@ def test_which_fields_are_secret() -> None:
     }
     assert secret == {
         "lighter": ["private_key"],
-        "aster": ["api_key", "secret_key"],
+        "aster": ["api_key", "secret_key", "private_key"],
         "backpack": ["secret_key"],
         "paradex": ["l2_private_key_hex"],
         "edgex": ["stark_private_key"],
@@ -68,7 +68,7 @@ def test_a_complete_credential_is_accepted_in_the_catalog_s_order(exchange: str)
     spec = EXCHANGES[exchange]
     given = dict(reversed(FIELDS[exchange].items()))
     assert list(revealed(spec.check(given)).items()) == [
-        (name, FIELDS[exchange][name]) for name in spec.fields
+        (name, FIELDS[exchange][name]) for name in spec.fields if name in FIELDS[exchange]
     ]
 
 
@@ -77,6 +77,18 @@ def test_a_missing_field_is_named(exchange: str, field: str) -> None:
     given = {name: value for name, value in FIELDS[exchange].items() if name != field}
     with pytest.raises(InvalidCredential, match=f"the {exchange} credential lacks {field}"):
         EXCHANGES[exchange].check(given)
+
+
+def test_a_field_may_stand_for_others() -> None:
+    aster = EXCHANGES["aster"]
+    assert list(aster.check({"private_key": "0a" * 32})) == ["private_key"]
+    with pytest.raises(InvalidCredential, match="lacks api_key, secret_key") as refused:
+        aster.check({"user_address": "0x" + "0a" * 20})
+    assert "private_key can be given instead of api_key and secret_key" in (
+        refused.value.hint or ""
+    )
+    with pytest.raises(InvalidCredential, match="lacks secret_key"):
+        aster.check({"api_key": "asterKey7a6b5c4d", "private_key": None})
 
 
 @pytest.mark.parametrize(("exchange", "field"), OPTIONAL)

@@ -151,6 +151,12 @@ def test_where_the_account_has_the_credential_already_the_file_may_have_a_part_o
         find(held={"aster"}, ASTER_API_KEY="k7", ASTER_SECRET_KEY="changeme")
 
 
+def test_a_wallet_s_key_is_a_credential_without_the_pair_that_it_stands_for() -> None:
+    assert revealed(find(ASTER_PRIVATE_KEY="0xa7")) == {"aster": {"private_key": "0xa7"}}
+    with pytest.raises(InvalidCredential, match="aster: ASTER_SECRET_KEY is missing"):
+        find(ASTER_API_KEY="k7")
+
+
 def test_an_import_goes_to_the_full_credential_of_subaccount_0() -> None:
     (one,) = find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7").inputs()
     assert (one.slot.subaccount_index, one.slot.permission) == (0, "full")

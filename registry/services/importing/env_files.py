@@ -158,15 +158,18 @@ class _Reading:
     def problem(self, *, may_lack: bool) -> str | None:
         """What keeps the fields from being a credential."""
         fake = [n for n in self.named if n not in self.real and self.named[n].reveal().strip()]
-        required = [name for name, one in self.spec.fields.items() if one.required]
-        missing = [n for n in required if n not in self.real and n not in fake]
+        missing = self.spec.missing([*self.real, *fake])
         what = [f"{env} is a placeholder" for env in self._envs(fake)]
         if not may_lack:
             what += [f"{env} is missing" for env in self._envs(missing)]
         return ", ".join(what) or None
 
     def absent(self) -> tuple[str, ...]:
-        return tuple(name for name in self.spec.fields if name not in self.real)
+        return tuple(
+            name
+            for name, one in self.spec.fields.items()
+            if name not in self.real and one.has_place(self.real)
+        )
 
     def _envs(self, names: Iterable[str]) -> list[str]:
         return [self.spec.fields[name].env for name in names]
