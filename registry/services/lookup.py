@@ -9,6 +9,7 @@ import psycopg
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.errors import AccountNotFound, ExchangeNotFound
+from registry.shown import shown
 
 _QUERIES = load_queries("registry.services")
 _EXCHANGE_STREAMS: Final = uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a01")
@@ -41,7 +42,7 @@ def account_not_found(connection: Connection, name: str) -> AccountNotFound:
             hint="Take such rows in first: account-registry adopt --dry-run",
         )
     return AccountNotFound(
-        f"there is no account {name}",
+        f"there is no account {shown(name)}",
         hint=_suggestion(name, names) or "See: account-registry list-accounts",
     )
 
@@ -92,7 +93,7 @@ def exchange_of(cursor: psycopg.Cursor[Any], name: str) -> tuple[int, dict[str, 
     exchange_id, definition, names = cursor.fetchone() or (None, None, [])
     if exchange_id is None:
         raise ExchangeNotFound(
-            f"there is no exchange {name}",
+            f"there is no exchange {shown(name)}",
             hint=_suggestion(name, names)
             or "See: account-registry exchanges; add one with: account-registry add-exchange",
         )
