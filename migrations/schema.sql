@@ -1342,7 +1342,7 @@ CREATE VIEW public.former_names AS
     event_type,
     stream_id,
     actor,
-    occurred_at
+    recorded_at
    FROM public.audit_events e
   WHERE (event_type = ANY (ARRAY['AccountDeleted'::text, 'AccountRenamed'::text]));
 

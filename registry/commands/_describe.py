@@ -1,11 +1,21 @@
 """Events in words, for the history."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final
 
+from registry.commands._output import show
 from registry.wording import counted, plural
 
 Data = dict[str, Any]
+
+_CLOCKS_AGREE: Final = dt.timedelta(seconds=5)
+
+
+def when(recorded_at: dt.datetime, occurred_at: dt.datetime) -> str:
+    """When the database recorded an event, and what its sender said if its clock was another."""
+    agree = abs(recorded_at - occurred_at) <= _CLOCKS_AGREE
+    return show(recorded_at) + ("" if agree else f" (claimed {show(occurred_at)})")
 
 
 def describe(event: dict[str, Any]) -> str:

@@ -24,8 +24,8 @@ def account_not_found(connection: Connection, name: str) -> AccountNotFound:
     """The error for a name that no account has: was it deleted, renamed or mistyped?"""
     former = connection.execute(_QUERIES["former_name"], {"account_name": name}).fetchone()
     if former is not None:
-        position, event_type, _, actor, occurred_at, name_now = former
-        when = f"on {occurred_at:%Y-%m-%d} by {actor} (event {position})"
+        position, event_type, _, actor, recorded_at, name_now = former
+        when = f"on {recorded_at:%Y-%m-%d} by {actor} (event {position})"
         if event_type == "AccountRenamed" and name_now is not None:
             return AccountNotFound(
                 f"account {name} was renamed to {name_now} {when}", hint=f"Use {name_now}."

@@ -19,7 +19,7 @@ SELECT a.account_name FROM public.accounts AS a
 
 -- name: former_name
 -- The last event by which an account gave up this name.
-SELECT f.position, f.event_type, f.stream_id, f.actor, f.occurred_at,
+SELECT f.position, f.event_type, f.stream_id, f.actor, f.recorded_at,
     (SELECT a.account_name FROM public.accounts AS a WHERE a.id = f.stream_id) AS name_now
 FROM public.former_names AS f
 WHERE f.former_name = %(account_name)s
