@@ -62,6 +62,7 @@ VERBS: Final = {
     "destroy-secrets": "keys",
     "migrate": "migrate",
     "doctor": "doctor",
+    "end-session": "sessions",
     "embedded": "embedded",
 }
 """In the order in which the help lists them."""

@@ -94,6 +94,11 @@ def _master_key_rotated(data: Data) -> str:
     )
 
 
+def _session_ended(data: Data) -> str:
+    since = f" since {data['since'][:19].replace('T', ' ')}Z" if data.get("since") else ""
+    return f"ended session {data['pid']} of {data['role']}, which held the log{since}"
+
+
 def _adopted(data: Data) -> str:
     counts = ", ".join(f"{rows['adopted']:,} {table}" for table, rows in data["tables"].items())
     return f"adopted the legacy tables: {counts}"
@@ -135,5 +140,6 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "CredentialSecretsDestroyed": _secrets_destroyed,
     "MasterKeyRotated": _master_key_rotated,
     "LegacyAdopted": _adopted,
+    "SessionEnded": _session_ended,
     "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
 }

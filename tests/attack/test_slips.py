@@ -165,6 +165,7 @@ LOADS: list[Callable[[CredentialLoader, str], Any]] = [
     lambda loader, secret: loader.load(secret, "aster"),
     lambda loader, secret: loader.load("bot", secret),
     lambda loader, secret: loader.load("bot", "aster", lender=secret),
+    lambda loader, secret: loader.load("bot", "aster", access=secret),  # type: ignore[arg-type]
     lambda loader, secret: loader.specification(secret),
 ]
 
