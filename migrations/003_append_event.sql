@@ -176,6 +176,9 @@ RETURN CASE
             && $.tables.type() == "object"'
     WHEN p_event_type = 'SchemaTakenDown' THEN
         p_stream_type = 'registry' AND p_data @@ 'strict $.references.type() == "array"'
+    WHEN p_event_type = 'SessionEnded' THEN
+        p_stream_type = 'registry' AND p_data @@ 'strict $.pid > 0
+            && $.role.type() == "string"'
 END;
 
 -- Appends one event and returns its position. A command of several events calls it

@@ -99,7 +99,7 @@ GRANT SELECT ON public.audit_trail TO registry_operator, registry_auditor;
 -- Which account had a name before, for everybody who may look accounts up by name.
 CREATE OR REPLACE VIEW public.former_names AS
     SELECT coalesce(e.data ->> 'previous_name', e.data ->> 'account_name') AS former_name,
-        e.position, e.event_type, e.stream_id, e.actor, e.occurred_at
+        e.position, e.event_type, e.stream_id, e.actor, e.recorded_at
     FROM public.audit_events AS e
     WHERE e.event_type IN ('AccountDeleted', 'AccountRenamed');
 ALTER VIEW public.former_names OWNER TO registry_owner;

@@ -326,7 +326,7 @@ BEGIN
     END IF;
     IF p_access NOT IN ('full', 'read_only', 'positions_only') THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = format('%L is not an access', p_access),
+            MESSAGE = 'there is no such access',
             HINT = 'It is full, read_only or positions_only.';
     END IF;
     account := public.session_account_locked(p_account);

@@ -1,3 +1,5 @@
+DROP FUNCTION IF EXISTS public.end_log_holder(integer, timestamptz);
+DROP FUNCTION IF EXISTS public.log_holders();
 DROP FUNCTION IF EXISTS public.destroy_data_keys(uuid);
 DROP FUNCTION IF EXISTS public.rewrap_registry_key(uuid, text, text, text, text);
 DROP FUNCTION IF EXISTS public.rewrap_data_keys(uuid, uuid[], text[], text[], text);

@@ -105,14 +105,72 @@ BEGIN
 END
 $$;
 
+-- The sessions that hold the head of the log, so that all who append wait. Those who wait for its
+-- row have a lock on the tuple; what else a session may wait for does not matter. (State, start and
+-- address are told if registry_owner is a member of pg_read_all_stats.)
+CREATE OR REPLACE FUNCTION public.log_holders() RETURNS TABLE (
+    pid integer, role text, application text, client text, state text, started timestamptz,
+    since timestamptz
+)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.pid, a.usename::text, a.application_name, host(a.client_addr), a.state,
+        a.backend_start, a.xact_start
+    FROM (
+        SELECT l.pid
+        FROM pg_locks AS l
+        WHERE l.relation = 'public.audit_head'::regclass
+            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+        GROUP BY l.pid
+        HAVING bool_or(l.granted AND l.mode NOT IN ('AccessShareLock', 'ShareUpdateExclusiveLock'))
+            AND NOT bool_or(l.locktype = 'tuple')
+    ) AS l
+    JOIN pg_stat_activity AS a ON a.pid = l.pid
+    WHERE a.pid <> pg_backend_pid() AND a.usename IS NOT NULL
+$$;
+
+-- Ends a session that holds the head of the log, and no other one: operators need not have the
+-- right to end any. False if it does not hold it (any more).
+CREATE OR REPLACE FUNCTION public.end_log_holder(
+    p_pid integer, p_started timestamptz
+) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (
+            SELECT FROM public.log_holders() AS h
+            WHERE h.pid = p_pid AND h.started IS NOT DISTINCT FROM p_started)
+        AND pg_terminate_backend(p_pid, 5000);
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+        MESSAGE = format('registry_owner may not end session %s', p_pid),
+        HINT = 'An administrator permits it with: GRANT pg_signal_backend TO registry_owner. '
+            'The session of a superuser can be ended by a superuser only.';
+END
+$$;
+
+DO $permit$
+BEGIN
+    IF NOT pg_has_role('registry_owner', 'pg_signal_backend', 'USAGE')
+        OR NOT pg_has_role('registry_owner', 'pg_read_all_stats', 'USAGE')
+    THEN
+        GRANT pg_signal_backend, pg_read_all_stats TO registry_owner;
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL;  -- whoever may not grant it need not: end_log_holder says what is missing
+END
+$permit$;
+
 ALTER FUNCTION public.audit_event_of_this_transaction(uuid, text) OWNER TO registry_owner;
 ALTER FUNCTION public.rewrap_data_keys(uuid, uuid[], text[], text[], text) OWNER TO registry_owner;
 ALTER FUNCTION public.rewrap_registry_key(uuid, text, text, text, text) OWNER TO registry_owner;
 ALTER FUNCTION public.destroy_data_keys(uuid) OWNER TO registry_owner;
+ALTER FUNCTION public.log_holders() OWNER TO registry_owner;
+ALTER FUNCTION public.end_log_holder(integer, timestamptz) OWNER TO registry_owner;
 REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(uuid, text),
     public.rewrap_data_keys(uuid, uuid[], text[], text[], text),
     public.rewrap_registry_key(uuid, text, text, text, text),
-    public.destroy_data_keys(uuid) FROM PUBLIC;
+    public.destroy_data_keys(uuid), public.log_holders(),
+    public.end_log_holder(integer, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION public.rewrap_data_keys(uuid, uuid[], text[], text[], text),
     public.rewrap_registry_key(uuid, text, text, text, text),
-    public.destroy_data_keys(uuid) TO registry_operator;
+    public.destroy_data_keys(uuid), public.end_log_holder(integer, timestamptz) TO registry_operator;
+GRANT EXECUTE ON FUNCTION public.log_holders() TO registry_operator, registry_auditor;

@@ -360,9 +360,28 @@ $$;
 
 ALTER FUNCTION public.destroy_data_keys(p_event_id uuid) OWNER TO registry_owner;
 
+CREATE FUNCTION public.end_log_holder(p_pid integer, p_started timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN EXISTS (
+            SELECT FROM public.log_holders() AS h
+            WHERE h.pid = p_pid AND h.started IS NOT DISTINCT FROM p_started)
+        AND pg_terminate_backend(p_pid, 5000);
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+        MESSAGE = format('registry_owner may not end session %s', p_pid),
+        HINT = 'An administrator permits it with: GRANT pg_signal_backend TO registry_owner. '
+            'The session of a superuser can be ended by a superuser only.';
+END
+$$;
+
+ALTER FUNCTION public.end_log_holder(p_pid integer, p_started timestamp with time zone) OWNER TO registry_owner;
+
 CREATE FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (p_event_type = ANY ('{AccountCreated,AccountUpdated,AccountRestored}'::text[])) THEN ((p_stream_type = 'account'::text) AND (p_data @@ '(((((!($."wallet_address".type() != "string" && $."wallet_address".type() != "null") && !($."description".type() != "string" && $."description".type() != "null")) && !($."metadata".type() != "object")) && !($."is_active".type() != "boolean")) && !($."created_at".type() != "string" && $."created_at".type() != "null")) && !($."updated_at".type() != "string" && $."updated_at".type() != "null"))'::jsonpath) AND CASE p_event_type WHEN 'AccountCreated'::text THEN (p_data @@ 'strict ($."account_name".type() == "string")'::jsonpath) WHEN 'AccountRestored'::text THEN (p_data @@ 'strict (($."account_name".type() == "string" && $."is_active".type() == "boolean") && $."created_at".type() == "string")'::jsonpath) ELSE true END) WHEN (p_event_type = ANY ('{AccountDeactivated,AccountReactivated}'::text[])) THEN (p_stream_type = 'account'::text) WHEN (p_event_type = 'AccountRenamed'::text) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict ($."account_name".type() == "string" && $."previous_name".type() == "string")'::jsonpath)) WHEN (p_event_type = 'AccountDeleted'::text) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict ($."account_name".type() == "string")'::jsonpath)) WHEN (p_event_type = ANY ('{CredentialAdded,CredentialReplaced,CredentialUpdated,CredentialRemoved,CredentialDeactivated,CredentialReactivated,CredentialSecretsDestroyed}'::text[])) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict ((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && ($."subaccount_index" == null || $."subaccount_index" >= 0 && $."subaccount_index" < 2147483648)) && ($."permission" == "full" || $."permission" == "read_only"))'::jsonpath) AND CASE WHEN (p_event_type = ANY ('{CredentialAdded,CredentialReplaced}'::text[])) THEN ((p_data @@ 'strict ((($."data_key_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."version" > 0) && $."tokens".type() == "object") && $."fingerprints".type() == "object")'::jsonpath) AND CASE jsonb_typeof((p_data -> 'version'::text)) WHEN 'number'::text THEN (((p_data ->> 'version'::text))::numeric <= (p_stream_version)::numeric) ELSE NULL::boolean END) WHEN (p_event_type = 'CredentialSecretsDestroyed'::text) THEN (p_data @@ 'strict ($."versions".type() == "array" && $."data_key_ids".type() == "array")'::jsonpath) ELSE true END AND (p_data @@ '(((!($."label".type() != "string" && $."label".type() != "null") && !($."expires_at".type() != "string" && $."expires_at".type() != "null")) && !($."exchange_account_id".type() != "string" && $."exchange_account_id".type() != "null")) && !($."ip_allow_list".type() != "array" && $."ip_allow_list".type() != "null"))'::jsonpath)) WHEN (p_event_type = ANY ('{SharingGranted,SharingChanged,SharingRevoked}'::text[])) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict (((((($."share_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."lender_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."lender".type() == "string") && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && (($."sharing_type" == "full" || $."sharing_type" == "read_only") || $."sharing_type" == "positions_only"))'::jsonpath)) WHEN (p_event_type = ANY ('{AccessGranted,AccessRevoked}'::text[])) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict ($."access_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."role".type() == "string")'::jsonpath)) WHEN (p_event_type = ANY ('{PositionsLinked,PositionsUnlinked}'::text[])) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict ($."positions".type() == "array" && !($."positions"[*].type() != "string"))'::jsonpath)) WHEN (p_event_type = ANY ('{CredentialReleased,EnvironmentFallbackUsed}'::text[])) THEN ((p_stream_type = 'release'::text) AND (p_data @@ 'strict ((((($."account".type() == "string" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."purpose".type() == "string") && $."host".type() == "string")'::jsonpath) AND ((p_event_type = 'EnvironmentFallbackUsed'::text) OR (p_data @@ 'strict (($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."credential_version" > 0) && $."credential_version" < 2147483648)'::jsonpath))) WHEN (p_event_type = 'ExchangeAdded'::text) THEN ((p_stream_type = 'exchange'::text) AND (p_data @@ 'strict (((($."exchange".type() == "string" && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."display_name".type() == "string") && $."fields".type() == "array")'::jsonpath)) WHEN (p_event_type = 'MasterKeyRotated'::text) THEN ((p_stream_type = 'registry'::text) AND (p_data @@ 'strict ((($."master_key_id".type() == "string" && $."previous_key_ids".type() == "array") && $."keys".type() == "number") && $."remaining".type() == "number")'::jsonpath)) WHEN (p_event_type = 'LegacyAdopted'::text) THEN ((p_stream_type = 'registry'::text) AND (p_data @@ 'strict ($."tables".type() == "object" && $."decisions".type() == "array")'::jsonpath)) WHEN (p_event_type = 'ProjectionsRebuilt'::text) THEN ((p_stream_type = 'registry'::text) AND (p_data @@ 'strict ($."size".type() == "number" && $."tables".type() == "object")'::jsonpath)) WHEN (p_event_type = 'SchemaTakenDown'::text) THEN ((p_stream_type = 'registry'::text) AND (p_data @@ 'strict ($."references".type() == "array")'::jsonpath)) ELSE NULL::boolean END;
+    RETURN CASE WHEN (p_event_type = ANY ('{AccountCreated,AccountUpdated,AccountRestored}'::text[])) THEN ((p_stream_type = 'account'::text) AND (p_data @@ '(((((!($."wallet_address".type() != "string" && $."wallet_address".type() != "null") && !($."description".type() != "string" && $."description".type() != "null")) && !($."metadata".type() != "object")) && !($."is_active".type() != "boolean")) && !($."created_at".type() != "string" && $."created_at".type() != "null")) && !($."updated_at".type() != "string" && $."updated_at".type() != "null"))'::jsonpath) AND CASE p_event_type WHEN 'AccountCreated'::text THEN (p_data @@ 'strict ($."account_name".type() == "string")'::jsonpath) WHEN 'AccountRestored'::text THEN (p_data @@ 'strict (($."account_name".type() == "string" && $."is_active".type() == "boolean") && $."created_at".type() == "string")'::jsonpath) ELSE true END) WHEN (p_event_type = ANY ('{AccountDeactivated,AccountReactivated}'::text[])) THEN (p_stream_type = 'account'::text) WHEN (p_event_type = 'AccountRenamed'::text) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict ($."account_name".type() == "string" && $."previous_name".type() == "string")'::jsonpath)) WHEN (p_event_type = 'AccountDeleted'::text) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict ($."account_name".type() == "string")'::jsonpath)) WHEN (p_event_type = ANY ('{CredentialAdded,CredentialReplaced,CredentialUpdated,CredentialRemoved,CredentialDeactivated,CredentialReactivated,CredentialSecretsDestroyed}'::text[])) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict ((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && ($."subaccount_index" == null || $."subaccount_index" >= 0 && $."subaccount_index" < 2147483648)) && ($."permission" == "full" || $."permission" == "read_only"))'::jsonpath) AND CASE WHEN (p_event_type = ANY ('{CredentialAdded,CredentialReplaced}'::text[])) THEN ((p_data @@ 'strict ((($."data_key_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."version" > 0) && $."tokens".type() == "object") && $."fingerprints".type() == "object")'::jsonpath) AND CASE jsonb_typeof((p_data -> 'version'::text)) WHEN 'number'::text THEN (((p_data ->> 'version'::text))::numeric <= (p_stream_version)::numeric) ELSE NULL::boolean END) WHEN (p_event_type = 'CredentialSecretsDestroyed'::text) THEN (p_data @@ 'strict ($."versions".type() == "array" && $."data_key_ids".type() == "array")'::jsonpath) ELSE true END AND (p_data @@ '(((!($."label".type() != "string" && $."label".type() != "null") && !($."expires_at".type() != "string" && $."expires_at".type() != "null")) && !($."exchange_account_id".type() != "string" && $."exchange_account_id".type() != "null")) && !($."ip_allow_list".type() != "array" && $."ip_allow_list".type() != "null"))'::jsonpath)) WHEN (p_event_type = ANY ('{SharingGranted,SharingChanged,SharingRevoked}'::text[])) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict (((((($."share_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."lender_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."lender".type() == "string") && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && (($."sharing_type" == "full" || $."sharing_type" == "read_only") || $."sharing_type" == "positions_only"))'::jsonpath)) WHEN (p_event_type = ANY ('{AccessGranted,AccessRevoked}'::text[])) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict ($."access_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."role".type() == "string")'::jsonpath)) WHEN (p_event_type = ANY ('{PositionsLinked,PositionsUnlinked}'::text[])) THEN ((p_stream_type = 'account'::text) AND (p_data @@ 'strict ($."positions".type() == "array" && !($."positions"[*].type() != "string"))'::jsonpath)) WHEN (p_event_type = ANY ('{CredentialReleased,EnvironmentFallbackUsed}'::text[])) THEN ((p_stream_type = 'release'::text) AND (p_data @@ 'strict ((((($."account".type() == "string" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."purpose".type() == "string") && $."host".type() == "string")'::jsonpath) AND ((p_event_type = 'EnvironmentFallbackUsed'::text) OR (p_data @@ 'strict (($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."credential_version" > 0) && $."credential_version" < 2147483648)'::jsonpath))) WHEN (p_event_type = 'ExchangeAdded'::text) THEN ((p_stream_type = 'exchange'::text) AND (p_data @@ 'strict (((($."exchange".type() == "string" && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."display_name".type() == "string") && $."fields".type() == "array")'::jsonpath)) WHEN (p_event_type = 'MasterKeyRotated'::text) THEN ((p_stream_type = 'registry'::text) AND (p_data @@ 'strict ((($."master_key_id".type() == "string" && $."previous_key_ids".type() == "array") && $."keys".type() == "number") && $."remaining".type() == "number")'::jsonpath)) WHEN (p_event_type = 'LegacyAdopted'::text) THEN ((p_stream_type = 'registry'::text) AND (p_data @@ 'strict ($."tables".type() == "object" && $."decisions".type() == "array")'::jsonpath)) WHEN (p_event_type = 'ProjectionsRebuilt'::text) THEN ((p_stream_type = 'registry'::text) AND (p_data @@ 'strict ($."size".type() == "number" && $."tables".type() == "object")'::jsonpath)) WHEN (p_event_type = 'SchemaTakenDown'::text) THEN ((p_stream_type = 'registry'::text) AND (p_data @@ 'strict ($."references".type() == "array")'::jsonpath)) WHEN (p_event_type = 'SessionEnded'::text) THEN ((p_stream_type = 'registry'::text) AND (p_data @@ 'strict ($."pid" > 0 && $."role".type() == "string")'::jsonpath)) ELSE NULL::boolean END;
 
 ALTER FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb) OWNER TO registry_owner;
 
@@ -551,6 +570,27 @@ CREATE FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_
 END;
 
 ALTER FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) OWNER TO registry_owner;
+
+CREATE FUNCTION public.log_holders() RETURNS TABLE(pid integer, role text, application text, client text, state text, started timestamp with time zone, since timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT a.pid, a.usename::text, a.application_name, host(a.client_addr), a.state,
+        a.backend_start, a.xact_start
+    FROM (
+        SELECT l.pid
+        FROM pg_locks AS l
+        WHERE l.relation = 'public.audit_head'::regclass
+            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+        GROUP BY l.pid
+        HAVING bool_or(l.granted AND l.mode NOT IN ('AccessShareLock', 'ShareUpdateExclusiveLock'))
+            AND NOT bool_or(l.locktype = 'tuple')
+    ) AS l
+    JOIN pg_stat_activity AS a ON a.pid = l.pid
+    WHERE a.pid <> pg_backend_pid() AND a.usename IS NOT NULL
+$$;
+
+ALTER FUNCTION public.log_holders() OWNER TO registry_owner;
 
 CREATE FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -968,7 +1008,7 @@ BEGIN
     END IF;
     IF p_access NOT IN ('full', 'read_only', 'positions_only') THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
-            MESSAGE = format('%L is not an access', p_access),
+            MESSAGE = 'there is no such access',
             HINT = 'It is full, read_only or positions_only.';
     END IF;
     account := public.session_account_locked(p_account);
@@ -1391,7 +1431,7 @@ CREATE VIEW public.former_names AS
     event_type,
     stream_id,
     actor,
-    occurred_at
+    recorded_at
    FROM public.audit_events e
   WHERE (event_type = ANY (ARRAY['AccountDeleted'::text, 'AccountRenamed'::text]));
 
@@ -1665,6 +1705,9 @@ GRANT ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) TO registry_
 REVOKE ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) TO registry_operator;
 
+REVOKE ALL ON FUNCTION public.end_log_holder(p_pid integer, p_started timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.end_log_holder(p_pid integer, p_started timestamp with time zone) TO registry_operator;
+
 GRANT SELECT ON TABLE public.audit_events TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.exchange_definition(p_exchange text) FROM PUBLIC;
@@ -1722,6 +1765,10 @@ REVOKE ALL ON FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uu
 REVOKE ALL ON FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) TO registry_operator;
 GRANT ALL ON FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.log_holders() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.log_holders() TO registry_operator;
+GRANT ALL ON FUNCTION public.log_holders() TO registry_auditor;
 
 REVOKE ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_operator;

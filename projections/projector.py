@@ -35,6 +35,7 @@ UNPROJECTED: Final = frozenset(
         "MasterKeyRotated",
         "ProjectionsRebuilt",
         "SchemaTakenDown",
+        "SessionEnded",
     }
 )
 """The event types that change none. There are no others."""

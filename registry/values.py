@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from registry.errors import InvalidInput
+from registry.shown import is_secret, shown
 
 MAX_NAME: Final = 255
 MAX_EXCHANGE_NAME: Final = 50
@@ -44,7 +45,7 @@ def text_of_file(path: Path, *, limit: int) -> str:
         with path.open("rb") as file:
             raw = file.read(limit + 1)
     except OSError as error:
-        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
+        raise InvalidInput(f"cannot read {shown(path)}: {error.strerror}") from None
     return text_of(raw, str(path), limit=limit)
 
 
@@ -68,11 +69,13 @@ def account_name(name: str) -> str:
     Raises:
         InvalidInput: it is blank, padded, over-long, or has invisible characters.
     """
+    refuse_secret(name, "an account name")
     return _name(name, "an account name")
 
 
 def exchange_name(name: str) -> str:
     """The name of an exchange in `dexes`, 50 characters at most; see `account_name`."""
+    refuse_secret(name, "an exchange name")
     _name(name, "an exchange name")
     if len(name) > MAX_EXCHANGE_NAME:
         raise InvalidInput(
@@ -107,6 +110,19 @@ def _name(name: str, what: str) -> str:
     return name
 
 
+def refuse_secret(text: str, what: str) -> None:
+    """Refuses a secret where a text for people belongs, since that is kept in plain.
+
+    Raises:
+        InvalidInput: it is one, by its form.
+    """
+    if is_secret(text):
+        raise InvalidInput(
+            f"{what} cannot look like a secret (it is not shown)",
+            hint="It would stay in the history in plain text, for ever.",
+        )
+
+
 def _refuse_mixed_scripts(word: str, what: str) -> None:
     first: dict[str, str] = {}
     for letter in word:
@@ -122,12 +138,16 @@ def _refuse_mixed_scripts(word: str, what: str) -> None:
         )
 
 
-def short_text(text: str, what: str, *, limit: int = MAX_NAME) -> str:
-    """A text for people: not blank, of a limited length, without control characters.
+def short_text(text: str, what: str, *, limit: int = MAX_NAME, is_id: bool = False) -> str:
+    """A text for people: not blank, no secret, of a limited length, without control characters.
+
+    An id may look as random as a secret.
 
     Raises:
         InvalidInput: it is not.
     """
+    if not is_id:
+        refuse_secret(text, what)
     if not text.strip():
         raise InvalidInput(f"{what} cannot be blank")
     if len(text) > limit:
@@ -270,7 +290,7 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = [key for key, _ in pairs]
     if len(set(keys)) != len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise InvalidInput(f"the key {twice!r} stands twice in one JSON object")
+        raise InvalidInput(f"the key {shown(repr(twice))} stands twice in one JSON object")
     return dict(pairs)
 
 

@@ -11,7 +11,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
+from registry.commands._given import remember, without_secrets
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.errors import ExitStatus, RegistryError
@@ -24,6 +26,7 @@ _INTERRUPTED = 130
 
 def main() -> int:
     """Runs the drill that the options ask for; gives the exit code."""
+    remember(sys.argv[1:])
     options = _options()
     signal.signal(signal.SIGTERM, _stop)
     steps: list[Step] = []
@@ -43,20 +46,26 @@ def main() -> int:
         well = rehearse_restore(Target.from_environment(), plan, tell)
     except RegistryError as error:
         hint = f"\n  {error.hint}" if error.hint else ""
-        print(f"Error: {error.message}{hint}", file=sys.stderr)
+        print(without_secrets(f"Error: {error.message}{hint}"), file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("Stopped; what was made is removed.", file=sys.stderr)
         return _INTERRUPTED
     if options.json:
-        print(json.dumps({"restores": well, "steps": [asdict(step) for step in steps]}, indent=2))
+        document = {"restores": well, "steps": [asdict(step) for step in steps]}
+        print(without_secrets(json.dumps(document, indent=2)))
     else:
         print("The backup restores." if well else "The backup does NOT restore to what it is of.")
     return ExitStatus.DONE if well else ExitStatus.VERIFICATION
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(without_secrets(message))
+
+
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="restore-drill", description="Restores a backup elsewhere and examines it."
     )
     parser.add_argument("--dump", type=Path, metavar="FILE", help="this dump, not a new one")
@@ -72,14 +81,20 @@ def _options() -> argparse.Namespace:
         "--without-keys", action="store_true", help="do not try the master key; needs none"
     )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
-    return parser.parse_args()
+    options, more = parser.parse_known_args()
+    if more:
+        parser.error("there are more arguments than it takes (they are not shown)")
+    return options
 
 
 def _print(step: Step) -> None:
     verdict = "FAILED" if step.failures else "ok"
-    print(f"{step.name:<16} {verdict:<7} {step.seconds:6.1f} s  {step.told}", flush=True)
+    print(
+        f"{step.name:<16} {verdict:<7} {step.seconds:6.1f} s  {without_secrets(step.told)}",
+        flush=True,
+    )
     for failure in step.failures:
-        print(f"{'':<16}   {failure}", flush=True)
+        print(f"{'':<16}   {without_secrets(failure)}", flush=True)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

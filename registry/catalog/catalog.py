@@ -8,6 +8,7 @@ from typing import Any
 
 from registry.catalog.specification import ClientSpec, ExchangeSpec, FieldSpec
 from registry.errors import ExchangeNotFound
+from registry.shown import shown
 
 
 @functools.cache
@@ -38,8 +39,9 @@ def specification(name: str, definition: Mapping[str, Any] | None) -> ExchangeSp
     built_in = built_in_exchanges().get(name)
     if built_in is None:
         raise ExchangeNotFound(
-            f"the fields of {name}'s credentials are not known",
-            hint=f"Say them with: account-registry add-exchange {name} --field NAME=ENV_NAME …",
+            f"the fields of {shown(name)}'s credentials are not known",
+            hint="Say them with: "
+            f"account-registry add-exchange {shown(name)} --field NAME=ENV_NAME …",
         )
     return built_in
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential
+from registry.shown import secret_parts
 from registry.values import is_placeholder
 
 MAX_VALUE: Final = 16_384
@@ -182,7 +183,8 @@ def _check_text(text: str, where: str) -> None:
 
 def _shown(name: str) -> str:
     # Name and value may have been mixed up: what does not look like a name is not shown.
-    return repr(name) if _NAME.fullmatch(name) else "with such a name (it is not shown)"
+    is_name = _NAME.fullmatch(name) and not secret_parts(name)
+    return repr(name) if is_name else "with such a name (it is not shown)"
 
 
 def _kind(value: Any) -> str:

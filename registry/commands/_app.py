@@ -1,6 +1,8 @@
 """All verbs by name, and where each is defined. A verb's module is imported when it is used."""
 
 import importlib
+import io
+import re
 import sys
 from collections.abc import Iterator, MutableMapping
 from itertools import takewhile
@@ -9,6 +11,8 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
+
+from registry.commands._given import remember, without_secrets
 
 VERBS: Final = {
     "create-account": "accounts",
@@ -58,9 +62,12 @@ VERBS: Final = {
     "destroy-secrets": "keys",
     "migrate": "migrate",
     "doctor": "doctor",
+    "end-session": "sessions",
     "embedded": "embedded",
 }
 """In the order in which the help lists them."""
+
+_VALUE_IS_NOT: Final = re.compile(r"""^(['"]).*\1 is not""", re.DOTALL)
 
 
 class _LazyCommands(MutableMapping[str, Any]):
@@ -98,14 +105,16 @@ class _Verbs(TyperGroup):
         self.commands = _LazyCommands()
 
     def main(self, args: Any = None, *rest: Any, **extra: Any) -> Any:
-        """Runs a command line; with `--json`, what is wrong with it is told as JSON too."""
+        """Runs a command line; what is wrong with it is told without the words that are wrong."""
         words = sys.argv[1:] if args is None else list(args)
-        if "--json" not in takewhile(lambda word: word != "--", words):
-            return super().main(words, *rest, **extra)
+        remember(words)
         try:
             sys.exit(super().main(words, *rest, **{**extra, "standalone_mode": False}))
         except typer.exceptions.TyperException as error:
-            sys.exit(_tell_as_json(words, error))
+            _take_values_out(error)
+            if "--json" in takewhile(lambda word: word != "--", words):
+                sys.exit(_tell_as_json(words, error))
+            sys.exit(_tell(error))
 
 
 def build() -> Any:
@@ -124,6 +133,23 @@ def build() -> Any:
     )
     app.callback()(_root)
     return typer.main.get_command(app)
+
+
+def _take_values_out(error: Any) -> None:
+    """Takes out of an error of Typer what the user gave: it may be a secret of any form."""
+    if error.message.startswith("Got unexpected extra argument"):
+        error.message = (
+            "There are more arguments than it takes (they are not shown). A text with spaces "
+            "needs quotes; a secret is never an argument."
+        )
+    error.message = _VALUE_IS_NOT.sub("it is not", error.message)
+
+
+def _tell(error: Any) -> int:
+    text = io.StringIO()
+    error.show(text)
+    sys.stderr.write(without_secrets(text.getvalue()))
+    return int(error.exit_code)
 
 
 def _tell_as_json(words: list[str], error: typer.exceptions.TyperException) -> int:

@@ -1,11 +1,21 @@
 """Events in words, for the history."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final
 
+from registry.commands._output import show
 from registry.wording import counted, plural
 
 Data = dict[str, Any]
+
+_CLOCKS_AGREE: Final = dt.timedelta(seconds=5)
+
+
+def when(recorded_at: dt.datetime, occurred_at: dt.datetime) -> str:
+    """When the database recorded an event, and what its sender said if its clock was another."""
+    agree = abs(recorded_at - occurred_at) <= _CLOCKS_AGREE
+    return show(recorded_at) + ("" if agree else f" (claimed {show(occurred_at)})")
 
 
 def describe(event: dict[str, Any]) -> str:
@@ -84,6 +94,11 @@ def _master_key_rotated(data: Data) -> str:
     )
 
 
+def _session_ended(data: Data) -> str:
+    since = f" since {data['since'][:19].replace('T', ' ')}Z" if data.get("since") else ""
+    return f"ended session {data['pid']} of {data['role']}, which held the log{since}"
+
+
 def _adopted(data: Data) -> str:
     counts = ", ".join(f"{rows['adopted']:,} {table}" for table, rows in data["tables"].items())
     return f"adopted the legacy tables: {counts}"
@@ -125,5 +140,6 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "CredentialSecretsDestroyed": _secrets_destroyed,
     "MasterKeyRotated": _master_key_rotated,
     "LegacyAdopted": _adopted,
+    "SessionEnded": _session_ended,
     "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
 }

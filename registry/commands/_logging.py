@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from registry.commands._given import without_secrets
 from registry.commands._output import visible
 from registry.encryption.secret import Secret
 
@@ -19,7 +20,7 @@ def set_up_logging(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _mark_secrets,
-            _show_control_characters,
+            _show_what_may_be_shown,
             structlog.dev.ConsoleRenderer()
             if terminal
             else structlog.processors.JSONRenderer(default=str),
@@ -39,6 +40,8 @@ def _mark_secrets(_logger: Any, _method: str, event: Any) -> Any:
     return event
 
 
-def _show_control_characters(_logger: Any, _method: str, event: Any) -> Any:
+def _show_what_may_be_shown(_logger: Any, _method: str, event: Any) -> Any:
     # One event is one line, and no text in it steers the terminal that shows it.
-    return {name: visible(v) if isinstance(v, str) else v for name, v in event.items()}
+    return {
+        name: visible(without_secrets(v)) if isinstance(v, str) else v for name, v in event.items()
+    }

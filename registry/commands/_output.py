@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from registry.commands._given import without_secrets
 from registry.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -52,25 +53,33 @@ class Output:
 
     def notice(self, text: str) -> None:
         """A line on standard error that is neither data nor an error."""
-        _write(sys.stderr, visible(text))
+        _write(sys.stderr, visible(without_secrets(text)))
 
     def error(self, error: RegistryError) -> None:
         """An error: what and why, and what to do."""
+        message = without_secrets(error.message)
+        hint = None if error.hint is None else without_secrets(error.hint)
         if self.as_json:
             document = {
                 "verb": self.verb,
                 "error": {
                     "code": error.code,
-                    "message": error.message,
-                    "hint": error.hint,
+                    "message": message,
+                    "hint": hint,
                     "exit_status": int(error.exit_status),
                 },
             }
             sys.stderr.write(to_json(document) + "\n")
             return
-        _write(sys.stderr, f"{_red('Error:')} {visible(error.message)}")
-        if error.hint:
-            self.notice(f"  {error.hint}")
+        _write(sys.stderr, f"{_red('Error:')} {visible(message)}")
+        if hint:
+            self.notice(f"  {hint}")
+
+    def ask(self, question: str) -> str:
+        """A person's answer to a question on standard error."""
+        sys.stderr.write(visible(without_secrets(question)))
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """A table on standard output."""

@@ -59,15 +59,18 @@ class Run:
         """Who acts; sets up the log of this run.
 
         Raises:
-            InvalidInput: a setting is not valid.
+            InvalidInput: a setting is not valid, or the name is a secret.
         """
         from registry.commands._logging import set_up_logging
         from registry.services.identity import user_at_host
         from registry.settings import Settings
+        from registry.values import refuse_secret
 
         settings = Settings.from_environment()
         set_up_logging(settings.log_level)
-        return settings.actor or user_at_host() if self.named_actor is None else self.named_actor
+        named = settings.actor or user_at_host() if self.named_actor is None else self.named_actor
+        refuse_secret(named, "the actor")
+        return named
 
     @property
     def named_actor(self) -> str | None:
@@ -77,8 +80,15 @@ class Run:
 
     @property
     def reason(self) -> str | None:
-        """Why, as the caller says."""
+        """Why, as the caller says.
+
+        Raises:
+            InvalidInput: it is a secret.
+        """
+        from registry.values import refuse_secret
+
         reason: str | None = self._options["reason"]
+        refuse_secret(reason or "", "the reason")
         return reason
 
     def confirm(self, question: str, *, yes: bool) -> None:
@@ -94,9 +104,7 @@ class Run:
                 "this needs a confirmation, and there is no terminal to ask on",
                 hint="Add --yes if it is meant.",
             )
-        sys.stderr.write(f"{question} [y/N] ")
-        sys.stderr.flush()
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        if self.output.ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
             raise ConfirmationNeeded("not confirmed; nothing was changed")
 
     def close(self) -> None:

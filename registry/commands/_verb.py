@@ -14,6 +14,7 @@ import typer
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.errors import ExitStatus, InvalidInput, RegistryError
+from registry.folders import refuse_secret_as_path
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 _Actor = Annotated[
@@ -179,7 +180,12 @@ def _show_traceback() -> None:
 def _check_texts(given: dict[str, Any]) -> None:
     for option, value in given.items():
         for text in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(text, str | Path) and any(
-                "\ud800" <= c <= "\udfff" or c == "\0" for c in str(text)
-            ):
-                raise InvalidInput(f"{option.replace('_', '-')} is not valid UTF-8 text")
+            if isinstance(text, str | Path):
+                _check_text(option.replace("_", "-"), text)
+
+
+def _check_text(option: str, text: str | Path) -> None:
+    if any("\ud800" <= c <= "\udfff" or c == "\0" for c in str(text)):
+        raise InvalidInput(f"{option} is not valid UTF-8 text")
+    if isinstance(text, Path):
+        refuse_secret_as_path(str(text), f"--{option}")

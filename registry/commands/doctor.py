@@ -4,6 +4,7 @@ import dataclasses
 
 import typer
 
+from registry.commands._given import without_secrets
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
@@ -18,14 +19,18 @@ def doctor(run: Run) -> None:
     from registry.errors import ExitStatus
     from registry.services.health import examine
 
-    findings = list(examine(Target.from_environment(), run.output.notice))
+    # A finding may be an error, and what errors say goes elsewhere to standard error.
+    findings = [
+        {name: text and without_secrets(text) for name, text in dataclasses.asdict(one).items()}
+        for one in examine(Target.from_environment(), run.output.notice)
+    ]
 
     def text() -> None:
         for finding in findings:
-            run.output.line(f"{finding.grade:<8} {finding.check}: {finding.message}")
-            if finding.hint:
-                run.output.line(f"{'':<8} {finding.hint}")
+            run.output.line(f"{finding['grade']:<8} {finding['check']}: {finding['message']}")
+            if finding["hint"]:
+                run.output.line(f"{'':<8} {finding['hint']}")
 
-    run.output.result([dataclasses.asdict(finding) for finding in findings], text)
-    if any(finding.grade == "failed" for finding in findings):
+    run.output.result(findings, text)
+    if any(finding["grade"] == "failed" for finding in findings):
         run.exit_status = ExitStatus.FAILED

@@ -133,11 +133,11 @@ def _table(run: Run, events: list[dict[str, Any]]) -> None:
 
 
 def _cells(event: dict[str, Any]) -> list[Any]:
-    from registry.commands._describe import describe
+    from registry.commands._describe import describe, when
 
     return [
         event["position"],
-        event["occurred_at"],
+        when(event["recorded_at"], event["occurred_at"]),
         f"{event['actor']} as {event['recorded_by']}",
         event["account_name"],
         describe(event),

@@ -88,7 +88,7 @@ def list_shares(run: Run, account: OptionalAccount = None, exchange: ExchangeOpt
                     share["lender"],
                     share["sharing_type"],
                     _usable(share),
-                    share["created_at"],
+                    share["since"],
                 ]
                 for share in found
             ],
@@ -194,7 +194,7 @@ def list_access(run: Run, account: OptionalAccount = None) -> None:
         if not found:
             run.output.line("No role was given access here.")
             return
-        rows = [[row["account"], row["role"], row["granted_at"]] for row in found]
+        rows = [[row["account"], row["role"], row["since"]] for row in found]
         run.output.table(["account", "role", "since"], rows)
 
     run.output.result(found, text)

@@ -255,14 +255,14 @@ def verify_proof(
 
 
 def _tell_proven(run: Run, proven: "ProvenEvents") -> None:
-    from registry.commands._describe import describe
+    from registry.commands._describe import describe, when
 
     run.output.table(
         ["event", "when", "who", "role", "version", "what", "why"],
         [
             [
                 leaf.position,
-                leaf.occurred_at,
+                when(leaf.recorded_at, leaf.occurred_at),
                 leaf.actor,
                 leaf.recorded_by,
                 leaf.stream_version,

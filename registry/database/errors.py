@@ -97,7 +97,8 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
     if state == "55P03":
         return errors.RegistryBusy(
             "another session has kept what this needs locked for too long",
-            hint="Nothing was changed. Who it is: account-registry doctor. Then try again.",
+            hint="Nothing was changed; try again. A session that holds the log for long is shown, "
+            "and ended, by: account-registry end-session",
         )
     if state in ("42P01", "3F000", "42883", "42703"):
         return errors.NotMigrated(
@@ -107,7 +108,8 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
     if state == "42501":
         return errors.PermissionDenied(
             f"the database refuses this: {message}",
-            hint="Commands need a login that is a member of registry_operator, verbs that only "
+            hint=hint
+            or "Commands need a login that is a member of registry_operator, verbs that only "
             "read one of registry_auditor, migrations one of registry_owner.",
         )
     if state[:2] in ("22", "23") or isinstance(error, psycopg.DataError):

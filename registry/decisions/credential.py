@@ -65,7 +65,7 @@ def _expires_at(value: str | dt.datetime) -> dt.datetime:
 
 
 def _exchange_account_id(value: str) -> str:
-    return values.short_text(value, "the account id at the exchange")
+    return values.short_text(value, "the account id at the exchange", is_id=True)
 
 
 _CHECKS: dict[str, Any] = {

@@ -7,7 +7,7 @@ from registry.encryption.key_file import read_key_file
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import MasterKeyMalformed, MasterKeyMissing
-from registry.folders import config_folder
+from registry.folders import config_folder, path_of_variable
 
 VARIABLE = "CREDENTIAL_ENCRYPTION_KEY"
 FILE_VARIABLE = "CREDENTIAL_ENCRYPTION_KEY_FILE"
@@ -24,13 +24,14 @@ def load_keyring() -> MasterKeyring:
     Raises:
         MasterKeyMissing: there is none. None is ever made in silence.
         MasterKeyMalformed: it is not a Fernet key, or others can read its file.
+        InvalidInput: what should name a file could be a secret.
     """
     text = os.environ.get(VARIABLE, "").strip()
     if text:
         return MasterKeyring.parse(Secret(text))
-    named = os.environ.get(FILE_VARIABLE, "").strip()
-    path = Path(named) if named else default_key_file()
-    if not named and not path.exists():
+    named = path_of_variable(FILE_VARIABLE)
+    path = named or default_key_file()
+    if named is None and not path.exists():
         raise MasterKeyMissing(
             "no master key is configured",
             hint=f"Set {VARIABLE} or {FILE_VARIABLE}, or make a key once with: "

@@ -26,7 +26,12 @@ from registry.events.credential import (
 from registry.events.exchange import ExchangeAdded
 from registry.events.keys import MasterKeyRotated
 from registry.events.position import PositionsLinked, PositionsUnlinked
-from registry.events.registry import LegacyAdopted, ProjectionsRebuilt, SchemaTakenDown
+from registry.events.registry import (
+    LegacyAdopted,
+    ProjectionsRebuilt,
+    SchemaTakenDown,
+    SessionEnded,
+)
 from registry.events.release import CredentialReleased, EnvironmentFallbackUsed
 from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
 from registry.events.stored import StoredEvent
@@ -63,6 +68,7 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         EnvironmentFallbackUsed,
         MasterKeyRotated,
         LegacyAdopted,
+        SessionEnded,
     )
 }
 """Every kind of event by the name under which it is stored."""

@@ -1,5 +1,7 @@
 """Events of the registry as a whole."""
 
+import datetime as dt
+
 from pydantic import BaseModel, ConfigDict
 
 from registry.events.base import EventModel
@@ -66,3 +68,15 @@ class SchemaTakenDown(EventModel):
     """
 
     references: list[ForeignReference]
+
+
+class SessionEnded(EventModel):
+    """An operator ended a database session that held the log, so that nobody could append."""
+
+    pid: int
+    role: str
+    application: str | None = None
+    client: str | None = None
+    """The address that it came from, if it was not this server's own machine."""
+    since: dt.datetime | None = None
+    """When its transaction began, as far as the database may say."""

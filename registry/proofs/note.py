@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from registry.encryption.secret import Secret
 from registry.errors import CheckpointKeyMalformed, InvalidProof, RegistryError
+from registry.shown import is_secret, shown
 
 _ED25519: Final = b"\x01"
 _KEY_BYTES: Final = 32
@@ -94,9 +95,10 @@ class Signer:
         Raises:
             CheckpointKeyMalformed: a key cannot have this name.
         """
-        if not is_key_name(name):
+        if not is_key_name(name) or is_secret(name):
             raise CheckpointKeyMalformed(
-                f"{name!r} cannot name a key: it needs visible characters, no spaces and no plus",
+                f"{shown(repr(name))} cannot name a key: it needs visible characters, "
+                "no spaces and no plus",
                 hint="It looks like registry.example.com/main.",
             )
         return cls(name, Ed25519PrivateKey.generate().private_bytes_raw())

@@ -16,8 +16,10 @@ from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
+from registry.events.stored import utc_text
 from registry.services.audit.guards import may_compare_functions, missing_guards
 from registry.services.audit.unnamed_keys import HINT, unnamed_keys
+from registry.services.changes.sessions import log_holders
 from registry.services.privileges import may_read_tokens
 from registry.services.tables.adoption_state import PENDING, adoption_pending
 from registry.services.vault import FINGERPRINT_KEY_ID
@@ -25,8 +27,6 @@ from registry.wording import counted
 
 _QUERIES = load_queries("registry.services", "health.sql")
 _CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)
-_BRIEF: Final = dt.timedelta(seconds=2)
-"""Whoever holds the log for longer is told."""
 
 Grade = Literal["ok", "warning", "failed"]
 
@@ -157,14 +157,14 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
 
 
 def _holders(connection: Connection) -> Iterator[Finding]:
-    holders = connection.execute(_QUERIES["holding_the_log"], {"patience": _BRIEF})
-    for pid, user, application, state, age in holders:
-        since = f" for {age.total_seconds():.0f} s" if age else ""
+    for holder in log_holders(connection):
+        since = f" since {utc_text(holder.since)[:19]}Z" if holder.since else ""
         yield Finding(
             "log",
             "warning",
-            f"session {pid} of {user} ({application or 'no name'}, {state}) holds the log{since}",
-            f"All commands wait for it. It can be ended: SELECT pg_terminate_backend({pid})",
+            f"session {holder.pid} of {holder.role} ({holder.application or 'no name'}, "
+            f"{holder.state or 'state unknown'}) holds the log{since}",
+            "All commands wait for it. Ask whose it is, or end it: account-registry end-session",
         )
 
 

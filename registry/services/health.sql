@@ -28,22 +28,6 @@ SELECT k.wrapped_key, k.master_key_id
 FROM public.registry_keys AS k
 WHERE k.purpose = 'fingerprint'
 
--- name: holding_the_log
--- Sessions that hold the head of the log, so that every command waits, and do not wait
--- themselves. What they are at is visible to members of pg_read_all_stats only.
-SELECT a.pid, a.usename::text, a.application_name, coalesce(a.state, 'state unknown'),
-    clock_timestamp() - a.xact_start
-FROM pg_catalog.pg_stat_activity AS a
-WHERE a.pid <> pg_backend_pid()
-    AND a.pid IN (
-        SELECT l.pid FROM pg_catalog.pg_locks AS l
-        WHERE l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-            AND l.relation = 'public.audit_head'::regclass
-            AND l.mode <> 'AccessShareLock'
-    )
-    AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks AS w WHERE w.pid = a.pid AND NOT w.granted)
-    AND coalesce(a.xact_start < clock_timestamp() - %(patience)s, TRUE)
-
 -- name: counts
 SELECT (SELECT count(*) FROM public.audit_trail AS e),
     (SELECT h.size FROM public.audit_head AS h),

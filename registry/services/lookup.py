@@ -9,6 +9,7 @@ import psycopg
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.errors import AccountNotFound, ExchangeNotFound
+from registry.shown import shown
 
 _QUERIES = load_queries("registry.services")
 _EXCHANGE_STREAMS: Final = uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a01")
@@ -23,8 +24,8 @@ def account_not_found(connection: Connection, name: str) -> AccountNotFound:
     """The error for a name that no account has: was it deleted, renamed or mistyped?"""
     former = connection.execute(_QUERIES["former_name"], {"account_name": name}).fetchone()
     if former is not None:
-        position, event_type, _, actor, occurred_at, name_now = former
-        when = f"on {occurred_at:%Y-%m-%d} by {actor} (event {position})"
+        position, event_type, _, actor, recorded_at, name_now = former
+        when = f"on {recorded_at:%Y-%m-%d} by {actor} (event {position})"
         if event_type == "AccountRenamed" and name_now is not None:
             return AccountNotFound(
                 f"account {name} was renamed to {name_now} {when}", hint=f"Use {name_now}."
@@ -41,7 +42,7 @@ def account_not_found(connection: Connection, name: str) -> AccountNotFound:
             hint="Take such rows in first: account-registry adopt --dry-run",
         )
     return AccountNotFound(
-        f"there is no account {name}",
+        f"there is no account {shown(name)}",
         hint=_suggestion(name, names) or "See: account-registry list-accounts",
     )
 
@@ -92,7 +93,7 @@ def exchange_of(cursor: psycopg.Cursor[Any], name: str) -> tuple[int, dict[str, 
     exchange_id, definition, names = cursor.fetchone() or (None, None, [])
     if exchange_id is None:
         raise ExchangeNotFound(
-            f"there is no exchange {name}",
+            f"there is no exchange {shown(name)}",
             hint=_suggestion(name, names)
             or "See: account-registry exchanges; add one with: account-registry add-exchange",
         )

@@ -8,6 +8,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RebuildRunning, RegistryError
+from registry.services.audit.history import HistoryFilter, history
+from registry.services.changes.sessions import Holder, end_session, record_end
 from registry.services.tables.rebuild import RebuildService
 
 Connection = psycopg.Connection[Any]
@@ -50,6 +53,15 @@ def impatient(database_url: str) -> Iterator[SingleConnection]:
     opened = SingleConnection(Target(make_conninfo(database_url, options=options)))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def operator(database_url: str) -> Iterator[SingleConnection]:
+    """A login that runs commands, and has no other rights."""
+    with login_role(database_url, "registry_operator") as role:
+        opened = SingleConnection(Target(role.address))
+        yield opened
+        opened.close()
 
 
 def append(world: World, name: str) -> None:
@@ -220,6 +232,102 @@ def test_a_bot_cannot_end_the_sessions_of_others(
     for call in ("pg_terminate_backend", "pg_cancel_backend"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             mallory.execute(f"SELECT {call}(%s)", [connection.info.backend_pid])
+
+
+LOCKING = {
+    "standing still": ["BEGIN", REQUEST],
+    "in a savepoint": ["BEGIN", "SAVEPOINT s", REQUEST, "RELEASE s"],
+    "with no limit": ["SET idle_in_transaction_session_timeout = 0", "BEGIN", REQUEST],
+}
+
+
+@pytest.mark.parametrize("statements", LOCKING.values(), ids=LOCKING)
+def test_an_operator_ends_the_session_that_holds_the_log_and_the_record_says_so(
+    mallory: Connection,
+    bot: LoginRole,
+    world: World,
+    operator: SingleConnection,
+    statements: list[str],
+) -> None:
+    for statement in statements:
+        mallory.execute(statement.encode())
+    (holder,) = holders(operator)
+    assert (holder.pid, holder.role) == (mallory.info.backend_pid, bot.name)
+    assert end_session(operator, holder)
+    with pytest.raises(psycopg.OperationalError):
+        mallory.execute("SELECT 1")
+    record_end(operator, holder, BY)
+    append(world, "late")
+    (ended,) = history(operator, HistoryFilter(event_type="SessionEnded"))
+    assert (ended["data"]["role"], ended["actor"]) == (bot.name, BY.actor)
+    assert holders(operator) == []
+
+
+def test_a_holder_that_waits_for_its_own_second_session_is_found_all_the_same(
+    mallory: Connection, bot: LoginRole, operator: SingleConnection
+) -> None:
+    with bot.connect() as second, ThreadPoolExecutor() as pool:
+        second.execute("SELECT pg_advisory_lock(4711)")
+        mallory.execute("BEGIN")
+        mallory.execute(REQUEST)
+        waiting = pool.submit(mallory.execute, b"SELECT pg_advisory_lock(4711)")
+        while not is_waiting(second, mallory):
+            assert not waiting.done()
+        (holder,) = holders(operator)
+        assert holder.pid == mallory.info.backend_pid
+        assert end_session(operator, holder)
+        assert isinstance(waiting.exception(), psycopg.OperationalError)
+
+
+def test_who_waits_for_the_log_does_not_hold_it(
+    mallory: Connection, operator: SingleConnection, database_url: str
+) -> None:
+    mallory.execute("BEGIN")
+    mallory.execute(REQUEST)
+    with (
+        psycopg.connect(database_url) as late,
+        ThreadPoolExecutor() as pool,
+        psycopg.connect(database_url, autocommit=True) as watcher,
+    ):
+        waiting = pool.submit(late.execute, b"SELECT FROM audit_head FOR UPDATE")
+        while not is_waiting(watcher, late):
+            assert not waiting.done()
+        assert [holder.pid for holder in holders(operator)] == [mallory.info.backend_pid]
+        mallory.execute("ROLLBACK")
+        waiting.result()
+
+
+def test_an_operator_cannot_end_a_session_that_does_not_hold_the_log(
+    mallory: Connection, operator: SingleConnection
+) -> None:
+    mallory.execute("BEGIN")
+    mallory.execute(REQUEST)
+    (holder,) = holders(operator)
+    assert not end_session(operator, replace(holder, started=None))  # another, of the same number
+    mallory.execute("ROLLBACK")
+    assert not end_session(operator, holder)
+    assert mallory.execute("SELECT 1").fetchone() == (1,)
+    with operator.connection() as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT pg_terminate_backend(%s)", [holder.pid])
+
+
+@pytest.mark.parametrize("role", ["registry_bot", "registry_auditor"])
+def test_nobody_else_may_end_a_session(mallory: Connection, database_url: str, role: str) -> None:
+    mallory.execute("BEGIN")
+    mallory.execute(REQUEST)
+    with login_role(database_url, role) as login, login.connect() as session:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("SELECT end_log_holder(%s, now())", [mallory.info.backend_pid])
+
+
+def holders(database: SingleConnection) -> list[Holder]:
+    """Who holds the log, however briefly."""
+    with database.connection() as connection:
+        rows = connection.execute(
+            "SELECT pid, role, application, client, state, started, since FROM log_holders()"
+        ).fetchall()
+    return [Holder(*row) for row in rows]
 
 
 FALLBACK = "SELECT public.record_fallback('mallory', 'backpack', 'MALLORY', 'x', 'a', 'h', 'p')"

@@ -67,7 +67,7 @@ def test_since_and_until_go_by_the_clock_of_the_database(busy: CommandLine) -> N
 def test_the_history_says_who_did_what_when_and_why(busy: CommandLine) -> None:
     shown = " ".join(busy("history", COLUMNS="200").out.split())
     for words in (
-        "0 2030-01-01 00:00:00Z ops as postgres bot created account bot first",
+        "(claimed 2030-01-01 00:00:00Z) ops as postgres bot created account bot first",
         "changed description",
         "added aster version 1: api_key#",
         "changed label of aster",

@@ -20,6 +20,7 @@ STREAMS = {
     "LegacyAdopted": "registry",
     "ProjectionsRebuilt": "registry",
     "SchemaTakenDown": "registry",
+    "SessionEnded": "registry",
     "CredentialReleased": "release",
     "EnvironmentFallbackUsed": "release",
 }

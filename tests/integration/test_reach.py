@@ -8,6 +8,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from freezegun import freeze_time
+from support.bots import login_role
 from support.cli import CommandLine
 from support.raw_events import append_raw
 
@@ -199,3 +201,79 @@ def test_who_asks_about_a_borrower_is_led_to_the_lender(cli: CommandLine) -> Non
         assert "account-registry who-could-use lender aster" in refused.error["hint"]
     other = cli("who-could-use", "bot", "lighter", "--json").error["hint"]
     assert other.endswith("see: account-registry history bot --exchange lighter")
+
+
+TEN_YEARS_BACK = dt.timedelta(days=-3653)
+A_DAY_AHEAD = dt.timedelta(days=1)
+
+
+def wrongly(world: World, off: dt.timedelta, *words: str) -> None:
+    """Runs a verb on a machine whose clock is wrong."""
+    with freeze_time(dt.datetime.now(dt.UTC) + off):
+        done = world.cli(*words)
+    assert done.exit_status == 0, done.err
+
+
+def test_the_times_are_the_databases_whatever_clock_the_senders_have(world: World) -> None:
+    start = world.now()
+    wrongly(world, A_DAY_AHEAD, "share", "friend", "lender", "aster")
+    world.cli("reveal-credential", "friend", "aster", "--field", "api_key")
+    wrongly(world, TEN_YEARS_BACK, "deactivate-credential", "lender", "aster", "--cascade")
+    told = world.cli("blast-radius", "lender", "aster", "--json").data
+    owner, borrower = told["could_use"]
+    (received,) = told["received"]
+    assert start < borrower["from"].replace("Z", "+00:00")
+    assert borrower["from"] < received["first"] == received["last"] < borrower["until"]
+    assert owner["from"] < borrower["from"]
+    assert owner["until"] == borrower["until"]
+    assert borrower["until"].replace("Z", "+00:00") < world.now()
+    assert world.users("who-could-use", "--at", received["first"]) == [("lender", 1), ("friend", 1)]
+
+
+def test_a_key_that_is_replaced_and_removed_by_wrong_clocks_was_held_when_it_was(
+    world: World,
+) -> None:
+    first = world.now()
+    wrongly(world, A_DAY_AHEAD, "deactivate-account", "lender")
+    wrongly(world, TEN_YEARS_BACK, "reactivate-account", "lender")
+    wrongly(world, TEN_YEARS_BACK, "remove-credential", "lender", "aster", "--yes")
+    told = world.cli("blast-radius", "lender", "aster", "--since", first, "--json").data
+    (version,) = told["versions"]
+    assert version["from"].replace("Z", "+00:00") < first < version["until"].replace("Z", "+00:00")
+    times = [(one["from"], one["until"]) for one in told["could_use"]]
+    assert times == sorted(times)
+    assert all(start < end for start, end in times)
+
+
+def test_the_history_shows_what_a_sender_claimed_where_the_clocks_differ(world: World) -> None:
+    wrongly(world, TEN_YEARS_BACK, "deactivate-account", "friend")
+    wrongly(world, dt.timedelta(seconds=-2), "reactivate-account", "friend")
+    *_, off, agreed = world.cli("history", "friend", "--json").data
+    claimed = f"{dt.datetime.fromisoformat(off['occurred_at']):%Y-%m-%d %H:%M:%S}Z"
+    recorded = f"{dt.datetime.fromisoformat(off['recorded_at']):%Y-%m-%d %H:%M:%S}Z"
+    shown = world.cli("history", "friend").out
+    assert f"{recorded} (claimed {claimed})" in shown
+    assert shown.count("claimed") == 1
+    assert agreed["event_type"] == "AccountReactivated"
+
+
+def test_shares_and_access_are_listed_since_the_databases_time(
+    world: World, database_url: str
+) -> None:
+    start = world.now()
+    with login_role(database_url, "registry_bot") as role:
+        wrongly(world, A_DAY_AHEAD, "share", "friend", "lender", "aster", "--type", "read_only")
+        wrongly(world, TEN_YEARS_BACK, "share", "friend", "lender", "aster")
+        wrongly(world, TEN_YEARS_BACK, "grant-access", "friend", "--role", role.name)
+        for verb in ("list-shares", "list-access"):
+            (row,) = world.cli(verb, "friend", "--json").data
+            since = row["since"].replace("Z", "+00:00")
+            assert start < since < world.now()
+            assert f"{since[:10]} {since[11:19]}Z" in world.cli(verb, "friend").out
+
+
+def test_a_deleted_account_was_deleted_when_the_database_says(world: World) -> None:
+    wrongly(world, TEN_YEARS_BACK, "delete-account", "friend", "--yes")
+    (*_, deleted) = world.cli("history", "friend", "--json").data
+    refused = world.cli("show-account", "friend").err
+    assert f"account friend was deleted on {deleted['recorded_at'][:10]} by" in refused

@@ -21,7 +21,7 @@ from registry.errors import (
     Conflict,
     InvalidInput,
 )
-from registry.folders import config_folder
+from registry.folders import config_folder, path_of_variable
 from registry.own_files import belongs_to_another, without_waiting, write_new
 from registry.proofs.note import Signer, Verifier
 from registry.values import text_of, text_of_file
@@ -33,8 +33,7 @@ _MAKE_ONE = "Make one with: account-registry generate-checkpoint-key"
 
 def default_checkpoint_key_file() -> Path:
     """The private key's file: `REGISTRY_CHECKPOINT_KEY_FILE`, or in the configuration folder."""
-    named = os.environ.get(VARIABLE, "").strip()
-    return Path(named) if named else config_folder() / "checkpoint.key"
+    return path_of_variable(VARIABLE) or config_folder() / "checkpoint.key"
 
 
 class CheckpointStore:

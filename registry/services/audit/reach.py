@@ -99,7 +99,7 @@ def _reach(
         found = who_could_use(
             str(lender), versions, shares_of(shares, exchange), streams, (first, last)
         )
-        times = {e["position"]: e["occurred_at"] for s in (shares, *streams.values()) for e in s}
+        times = {e["position"]: e["recorded_at"] for s in (shares, *streams.values()) for e in s}
         return Reach(
             [_version(version, times) for version in versions],
             [_access(access, streams, (first, last), times) for access in found],

@@ -1,18 +1,18 @@
--- Who could use a credential, and who received it.
+-- Who could use a credential, and who received it: by the database's clock, whatever others say.
 
 -- name: last_position
 SELECT h.size - 1 FROM public.audit_head AS h
 
 -- name: account_events
 -- The events of some accounts, without their releases.
-SELECT t.position, t.stream_id, t.event_type, t.data, t.occurred_at
+SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at
 FROM public.audit_trail AS t
 WHERE t.stream_type = 'account' AND t.stream_id = ANY (%(account_ids)s)
 ORDER BY t.position
 
 -- name: shares
 -- What borrowers' events say about a lender.
-SELECT t.position, t.stream_id, t.event_type, t.data, t.occurred_at
+SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at
 FROM public.audit_trail AS t
 WHERE t.related_account_id = %(account_id)s AND t.stream_type = 'account'
 ORDER BY t.position
@@ -28,8 +28,8 @@ SELECT coalesce(t.data ->> 'account', t.stream_id::text) AS account,
     t.data ->> 'purpose' AS purpose,
     t.actor,
     count(*) AS times,
-    min(t.occurred_at) AS first,
-    max(t.occurred_at) AS last,
+    min(t.recorded_at) AS first,
+    max(t.recorded_at) AS last,
     max(t.position) AS last_position,
     (array_agg(t.command_id::text ORDER BY t.position DESC))[1:10] AS last_commands
 FROM public.audit_trail AS t

@@ -21,6 +21,7 @@ from registry.log.ids import REGISTRY_STREAM
 from registry.services.executor import CommandExecutor, Decision, Invocation
 from registry.services.vault import FINGERPRINT_KEY_ID, PURPOSE
 
+_SHARED = load_queries("registry.services")
 _QUERIES = load_queries("registry.services.changes", "rotation.sql")
 BATCH: Final = 500
 
@@ -91,7 +92,7 @@ class _Batch:
     def send_reads(self, connection: Connection) -> None:
         newest = {"newest": self._keyring.newest_id}
         stream = {"stream_type": REGISTRY_STREAM.type, "stream_id": REGISTRY_STREAM.id}
-        self._version = connection.execute(_QUERIES["stream_version"], stream)
+        self._version = connection.execute(_SHARED["stream_version"], stream)
         self._data_keys = connection.execute(
             _QUERIES["data_keys_to_rotate"], {**newest, "limit": self._limit}
         )

@@ -1,10 +1,5 @@
 -- Putting keys under another master key.
 
--- name: stream_version
-SELECT coalesce(max(t.stream_version), 0)
-FROM public.audit_trail AS t
-WHERE t.stream_type = %(stream_type)s AND t.stream_id = %(stream_id)s
-
 -- name: data_keys_to_rotate
 SELECT k.id, k.wrapped_key, k.master_key_id
 FROM public.credential_data_keys AS k

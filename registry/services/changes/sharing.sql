@@ -25,10 +25,12 @@ LEFT JOIN public.dexes AS d ON d.name = %(exchange)s
 WHERE a.account_name = %(account_name)s
 
 -- name: shares
--- All shares, with what the lender could release now.
+-- All shares, since when by the database's clock, and with what the lender could release now.
+-- One of before the registry, or brought back by a rollback, has the time that its event tells.
 SELECT b.account_name AS borrower, b.is_active AS borrower_is_active, d.name AS exchange,
     l.account_name AS lender, l.is_active AS lender_is_active, s.sharing_type,
     s.created_at, s.updated_at, s.id,
+    coalesce(granted.recorded_at, s.created_at AT TIME ZONE 'UTC') AS since,
     EXISTS (SELECT FROM public.credential_overview AS c
             WHERE c.account_id = l.id AND c.exchange_id = d.id AND c.is_active
                 AND (s.sharing_type = 'full' OR c.permission = 'read_only')) AS lender_has_fitting
@@ -36,6 +38,12 @@ FROM public.account_exchange_sharing AS s
 JOIN public.accounts AS b ON b.id = s.primary_account_id
 JOIN public.accounts AS l ON l.id = s.shared_account_id
 JOIN public.dexes AS d ON d.id = s.exchange_id
+LEFT JOIN LATERAL (
+    SELECT t.recorded_at FROM public.audit_trail AS t
+    WHERE t.stream_type = 'account' AND t.stream_id = b.id AND t.event_type = 'SharingGranted'
+        AND t.data ->> 'share_id' = s.id::text AND t.data ->> 'created_at' IS NULL
+    ORDER BY t.stream_version DESC LIMIT 1
+) AS granted ON TRUE
 WHERE (%(account_name)s::text IS NULL OR %(account_name)s IN (b.account_name, l.account_name))
     AND (%(exchange)s::text IS NULL OR d.name = %(exchange)s)
 ORDER BY b.account_name, d.name
@@ -47,8 +55,12 @@ FROM pg_catalog.pg_roles AS r
 WHERE r.rolname = %(role)s
 
 -- name: access
--- Who may use which account.
-SELECT a.account_name AS account, x.role_name AS role, x.granted_at
+-- Who may use which account, and since when by the database's clock.
+SELECT a.account_name AS account, x.role_name AS role, x.granted_at,
+    (SELECT t.recorded_at FROM public.audit_trail AS t
+     WHERE t.stream_type = 'account' AND t.stream_id = a.id AND t.event_type = 'AccessGranted'
+         AND t.data ->> 'access_id' = x.id::text
+     ORDER BY t.stream_version DESC LIMIT 1) AS since
 FROM public.account_access AS x
 JOIN public.accounts AS a ON a.id = x.account_id
 WHERE %(account_name)s::text IS NULL OR a.account_name = %(account_name)s

@@ -16,6 +16,7 @@ from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.services.lookup import check_names
+from registry.shown import shown
 
 _QUERIES = load_queries("registry.services.releasing", "releases.sql")
 _SOON: Final = dt.timedelta(days=7)
@@ -163,7 +164,15 @@ class Resolution:
     def error(self) -> errors.RegistryError:
         """The refusal as an error to raise."""
         kind, message, hint = _REFUSALS[self._case()]
-        return kind(message.format(r=self), hint=hint.format(r=self))
+        named = self._shown() if self.outcome in _NO_SUCH_NAME else self
+        return kind(message.format(r=named), hint=hint.format(r=named))
+
+    def _shown(self) -> "Resolution":
+        """The same with names that can be shown: what is not found may be no name at all."""
+        exchange = None if self.exchange is None else shown(self.exchange)
+        lender = None if self.wish.lender is None else shown(self.wish.lender)
+        wish = replace(self.wish, lender=lender)
+        return replace(self, account=shown(self.account), exchange=exchange, wish=wish)
 
     def _case(self) -> str:
         if self.outcome == "no_credential" and self.source == "shared":
@@ -177,6 +186,9 @@ class Resolution:
 
 
 _USES: Final = {"read_only": "reading", "positions_only": "reading positions"}
+
+
+_NO_SUCH_NAME: Final = ("account_not_found", "exchange_not_found", "not_shared")
 
 
 class _Refusal(NamedTuple):

@@ -1,0 +1,89 @@
+"""Sessions that hold the log, so that all who append wait: who they are, and how one is ended.
+
+The database ends one only if it holds the log (`end_log_holder` in the migrations). That it was
+ended is an event. It can be appended only when the log is free again, so it comes after, as a
+command of its own.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import class_row
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.events.registry import SessionEnded
+from registry.log.append import NewEvent
+from registry.log.ids import REGISTRY_STREAM
+from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+
+_SHARED = load_queries("registry.services")
+_QUERIES = load_queries("registry.services.changes", "sessions.sql")
+BRIEF: Final = dt.timedelta(seconds=2)
+"""Whoever holds the log for longer is in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A session that holds the log; what the database may not tell is None."""
+
+    pid: int
+    role: str
+    application: str | None
+    client: str | None
+    state: str | None
+    started: dt.datetime | None
+    since: dt.datetime | None
+    """When its transaction began."""
+
+
+def log_holders(connection: Connection) -> list[Holder]:
+    """The sessions that have held the log for long."""
+    with connection.cursor(row_factory=class_row(Holder)) as cursor:
+        return cursor.execute(_QUERIES["log_holders"], {"patience": BRIEF}).fetchall()
+
+
+def end_session(database: Database, holder: Holder) -> bool:
+    """Ends the session if it still holds the log; what it has not committed is lost.
+
+    Raises:
+        PermissionDenied: the database's owner of the registry may not end it.
+    """
+    parameters = {"pid": holder.pid, "started": holder.started}
+    with database.connection() as connection, registry_errors(connection):
+        row = connection.execute(_QUERIES["end_log_holder"], parameters).fetchone()
+    return row is not None and bool(row[0])
+
+
+def record_end(database: Database, holder: Holder, invocation: Invocation) -> Outcome:
+    """Records that the session was ended.
+
+    Raises:
+        RegistryBusy: another session has taken the log meanwhile, and keeps it.
+    """
+    return CommandExecutor(database).execute(_Ended(holder), invocation)
+
+
+class _Ended:
+    def __init__(self, holder: Holder) -> None:
+        self._event = SessionEnded(
+            pid=holder.pid,
+            role=holder.role,
+            application=holder.application or None,
+            client=holder.client,
+            since=holder.since,
+        )
+
+    def send_reads(self, connection: Connection) -> None:
+        stream = {"stream_type": REGISTRY_STREAM.type, "stream_id": REGISTRY_STREAM.id}
+        self._version: psycopg.Cursor[Any] = connection.execute(_SHARED["stream_version"], stream)
+
+    def content(self) -> Mapping[str, Any]:
+        return {"verb": "end-session", **self._event.model_dump(mode="json")}
+
+    def decide(self) -> Decision:
+        (version,) = self._version.fetchone() or (0,)
+        return Decision([NewEvent(REGISTRY_STREAM, version + 1, self._event)])
