@@ -262,7 +262,7 @@ def test_what_has_changed_since_the_request_is_not_collected(
     assert refusal(mallory, "SELECT * FROM collect_release(%s)", release).sqlstate == "RG021"
 
 
-@pytest.mark.parametrize("change", ["narrow", "end", "stop the lender"])
+@pytest.mark.parametrize("change", ["narrow", "end", "stop the lender", "stop the borrower"])
 def test_a_share_that_has_changed_since_the_request_gives_nothing(
     world: World, mallory: Connection, change: str
 ) -> None:
@@ -273,8 +273,10 @@ def test_a_share_that_has_changed_since_the_request_gives_nothing(
             world.share("mallory", "victim", "aster", "read_only")
         case "end":
             world.sharing.unshare("mallory", "aster", BY)
-        case _:
+        case "stop the lender":
             world.accounts.deactivate("victim", BY, cascade=True)
+        case _:
+            world.accounts.deactivate("mallory", BY)
     error = refusal(mallory, "SELECT * FROM collect_release(%s)", release)
     assert "has changed since" in str(error)
 
