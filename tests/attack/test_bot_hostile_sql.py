@@ -229,7 +229,7 @@ def test_what_has_changed_since_the_request_is_not_collected(
     assert collect(mallory, release) == []
 
 
-@pytest.mark.parametrize("change", ["narrow", "end", "stop the lender"])
+@pytest.mark.parametrize("change", ["narrow", "end", "stop the lender", "stop the borrower"])
 def test_a_share_that_has_changed_since_the_request_gives_nothing(
     world: World, mallory: Connection, change: str
 ) -> None:
@@ -240,8 +240,10 @@ def test_a_share_that_has_changed_since_the_request_gives_nothing(
             world.share("mallory", "victim", "aster", "read_only")
         case "end":
             world.sharing.unshare("mallory", "aster", BY)
-        case _:
+        case "stop the lender":
             world.accounts.deactivate("victim", BY, cascade=True)
+        case _:
+            world.accounts.deactivate("mallory", BY)
     assert collect(mallory, release) == []
 
 

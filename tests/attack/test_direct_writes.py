@@ -90,6 +90,16 @@ def test_a_transaction_before_that_appended_gives_no_leave(filled: Connection) -
         filled.execute("UPDATE accounts SET is_active = false")
 
 
+def test_what_another_transaction_appends_meanwhile_gives_no_leave(
+    filled: Connection, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT 1")
+        append(filled)
+        with pytest.raises(psycopg.Error, match="is refused"):
+            other.execute("UPDATE accounts SET is_active = false")
+
+
 def test_a_setting_cannot_forge_the_leave(filled: Connection) -> None:
     filled.execute("SET ROLE registry_operator")
     for statement in (

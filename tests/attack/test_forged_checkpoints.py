@@ -36,21 +36,21 @@ def test_a_changed_note_is_refused(signer: Signer, change: tuple[str, str]) -> N
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "why"),
     [
-        "test.example/log\n042\n" + "A" * 43 + "=\n",
-        "test.example/log\n-1\n" + "A" * 43 + "=\n",
-        "test.example/log\n42\nAAAA\n",
-        "test.example/log\n42\n",
-        "other.example/log\n42\n" + "A" * 43 + "=\n",
-        "test.example/log\n42\n" + "A" * 42 + "B=\n",
-        "test.example/log\n42\nnot base64!\n",
+        ("test.example/log\n042\n" + "A" * 43 + "=\n", "is not a checkpoint"),
+        ("test.example/log\n-1\n" + "A" * 43 + "=\n", "is not a checkpoint"),
+        ("test.example/log\n42\nAAAA\n", "root of the checkpoint is malformed"),
+        ("test.example/log\n42\n", "is not a checkpoint"),
+        ("other.example/log\n42\n" + "A" * 43 + "=\n", "is of the log other.example/log"),
+        ("test.example/log\n42\n" + "A" * 42 + "B=\n", "root of the checkpoint is malformed"),
+        ("test.example/log\n42\nnot base64!\n", "root of the checkpoint is malformed"),
     ],
 )
 def test_a_signed_text_that_is_no_checkpoint_of_the_log_is_refused(
-    signer: Signer, text: str
+    signer: Signer, text: str, why: str
 ) -> None:
-    with pytest.raises(InvalidProof):
+    with pytest.raises(InvalidProof, match=why):
         read_checkpoint(signer.sign(text), signer.verifier)
 
 

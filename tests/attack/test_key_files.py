@@ -33,7 +33,7 @@ def read_key_file(path: Path) -> Secret:
 
 
 def test_a_new_key_file_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "master.key"
+    path = tmp_path / "new" / "folder" / "master.key"
     old = os.umask(0)
     try:
         write_key_file(path, KEY)
@@ -123,8 +123,9 @@ def test_a_data_folder_of_another_user_is_refused(
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_a_missing_key(tmp_path: Path) -> None:
-    with pytest.raises(MasterKeyMissing, match="No such file"):
+    with pytest.raises(MasterKeyMissing, match="No such file") as missing:
         read_key_file(tmp_path / "none")
+    assert missing.value.hint == "Check it."
     with pytest.raises(MasterKeyMissing, match="directory"):
         read_key_file(tmp_path)
 
@@ -143,8 +144,9 @@ def test_a_file_that_holds_no_text_is_a_malformed_key(
 def test_a_pipe_in_place_of_a_key_file_is_refused_without_waiting(tmp_path: Path) -> None:
     path = tmp_path / "master.key"
     os.mkfifo(path, 0o600)
-    with pytest.raises(MasterKeyMalformed, match="not a regular file"):
+    with pytest.raises(MasterKeyMalformed, match="not a regular file") as refused:
         read_key_file(path)
+    assert refused.value.hint == "Check it."
 
 
 @pytest.mark.parametrize("path", ["/dev/null", "/dev/zero"])

@@ -202,12 +202,14 @@ def test_a_replaced_data_key_is_named_at_the_event_that_brought_it(
     assert failures(filled("verify", "--json")) == [("data keys", 5)]
 
 
-def test_a_data_key_given_to_another_credential_is_named(
-    filled: CommandLine, tamper: Tamper
+@pytest.mark.parametrize(
+    "change", ["credential_id = o.credential_id", "credential_version = 3"], ids=["id", "version"]
+)
+def test_a_data_key_given_to_another_credential_or_version_is_named(
+    filled: CommandLine, tamper: Tamper, change: str
 ) -> None:
     tamper(
-        "UPDATE credential_data_keys AS k SET credential_id = o.credential_id "
-        "FROM credential_data_keys AS o "
+        f"UPDATE credential_data_keys AS k SET {change} FROM credential_data_keys AS o "
         "WHERE k.credential_version = 2 AND o.credential_id <> k.credential_id"
     )
     for options in ((), ("--without-keys",)):

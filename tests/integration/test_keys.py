@@ -12,13 +12,18 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.appending import append
 from support.cli import CommandLine
+from support.world import World
 
 from registry.database.opening import SingleConnection
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.errors import MasterKeyWrong
+from registry.events.keys import MasterKeyRotated
+from registry.log.ids import REGISTRY_STREAM
 from registry.services.changes.rotation import rotate
 from registry.services.executor import Invocation
+from registry.services.releasing.resolution import Wish, resolve
 
 ASTER = {"api_key": "aster-api-key-1", "secret_key": "aster-secret-1"}
 
@@ -151,6 +156,46 @@ def test_keys_change_only_with_an_event_of_the_same_transaction(
         with pytest.raises(psycopg.Error) as refused:
             connection.execute(statement)
         assert refused.value.sqlstate in ("42501", "RG005"), statement
+
+
+def test_a_rotation_changes_no_key_that_was_wrapped_anew_since_it_was_read(
+    cli: CommandLine, connection: psycopg.Connection[Any]
+) -> None:
+    """Two rotations at once: the slower one must not put the older token back."""
+    cli("create-account", "bot")
+    add(cli, "bot")
+    event = MasterKeyRotated(master_key_id="x", previous_key_ids=["y"], keys=1, remaining=0)
+    with connection.transaction():
+        append(connection, stream=REGISTRY_STREAM, event=event)
+        ((event_id,),) = connection.execute(
+            "SELECT event_id FROM audit_events WHERE event_type = 'MasterKeyRotated'"
+        ).fetchall()
+        ((key, wrapped),) = connection.execute(
+            "SELECT id, wrapped_key FROM credential_data_keys"
+        ).fetchall()
+        for before, changed in (("as it was", 0), (wrapped, 1)):
+            assert connection.execute(
+                "SELECT rewrap_data_keys(%s, %s::uuid[], %s::text[], ARRAY['new'], 'x')",
+                [event_id, [key], [before]],
+            ).fetchone() == (changed,)
+            assert connection.execute(
+                "SELECT rewrap_registry_key(%s, 'fingerprint', "
+                "CASE WHEN %s THEN (SELECT wrapped_key FROM registry_keys) ELSE '' END, 'n', 'x')",
+                [event_id, bool(changed)],
+            ).fetchone() == (changed,)
+
+
+def test_a_key_whose_secrets_are_gone_is_said_and_stands_in_the_way_of_no_other(
+    world: World, connection: psycopg.Connection[Any]
+) -> None:
+    world.account("bot", "aster")
+    connection.execute("DELETE FROM credential_data_keys")
+    (found,) = resolve(world.database, "bot", "aster", Wish())
+    assert found.outcome == "secrets_destroyed"
+    assert found.error().message == "the secrets of bot for aster were destroyed"
+    world.credential("bot", "aster", permission="read_only")
+    (found,) = resolve(world.database, "bot", "aster", Wish())
+    assert (found.outcome, found.permission) == ("ok", "read_only")
 
 
 def test_destroyed_secrets_are_gone_and_the_history_still_verifies(

@@ -174,13 +174,14 @@ def test_both_clocks_and_the_login_are_kept(connection: Connection) -> None:
 
 def test_the_database_s_clock_never_goes_back_in_the_log(connection: Connection) -> None:
     append(connection)
-    connection.execute("UPDATE audit_head SET appended_at = clock_timestamp() + interval '1 hour'")
+    row = connection.execute(
+        "UPDATE audit_head SET appended_at = clock_timestamp() + interval '1 hour' "
+        "RETURNING appended_at"
+    ).fetchone()
     append(connection)
     append(connection)
-    times = [
-        r[0] for r in connection.execute("SELECT recorded_at FROM audit_events ORDER BY position")
-    ]
-    assert times == sorted(times)
+    times = connection.execute("SELECT recorded_at FROM audit_events ORDER BY position").fetchall()
+    assert times[0] < times[1] == times[2] == row
 
 
 def test_an_append_does_not_walk_the_old_versions_of_the_head(

@@ -216,12 +216,14 @@ def test_the_limit_holds_for_sql_too_in_one_statement_and_in_every_isolation(
     with pytest.raises(psycopg.Error) as caught:
         connection.execute(INSERT, [account, 4])
     assert caught.value.sqlstate == "RG022"
-    connection.execute(INSERT, [account, 3])
+    connection.execute(INSERT, [account, 2])
     connection.execute(INSERT, [None, 50])
     connection.execute("SET default_transaction_isolation = 'repeatable read'")
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match="in a repeatable read transaction") as caught:
         connection.execute(INSERT, [account, 1])
     assert caught.value.sqlstate == "RG022"
+    connection.execute("SET default_transaction_isolation = 'read committed'")
+    connection.execute(INSERT, [account, 1])
     connection.execute("SET default_transaction_isolation = 'serializable'")
     with pytest.raises(psycopg.Error, match="max_positions"):
         connection.execute(INSERT, [account, 1])

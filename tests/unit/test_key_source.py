@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("no_key_configured")
 
 def test_without_any_key_the_error_says_how_to_get_one_and_none_is_made() -> None:
     """Pain 5: a run without a key must not make one."""
-    with pytest.raises(MasterKeyMissing) as missing:
+    with pytest.raises(MasterKeyMissing, match="no master key is configured") as missing:
         load_keyring()
     assert "generate-key --save" in (missing.value.hint or "")
     assert not default_key_file().exists()
@@ -50,6 +50,16 @@ def test_a_named_file_that_is_missing_is_an_error_although_the_default_file_is_t
     assert FILE_VARIABLE in (missing.value.hint or "")
 
 
+def test_a_key_file_that_others_can_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_key_file(tmp_path / "master.key", KEY)
+    (tmp_path / "master.key").chmod(0o644)
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "master.key"))
+    with pytest.raises(MasterKeyMalformed, match="can be read by others"):
+        load_keyring()
+
+
 def test_a_blank_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     write_key_file(default_key_file(), KEY)
     monkeypatch.setenv(VARIABLE, "  ")
@@ -62,5 +72,6 @@ def test_an_empty_key_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path.write_text("\n")
     path.chmod(0o600)
     monkeypatch.setenv(FILE_VARIABLE, str(path))
-    with pytest.raises(MasterKeyMalformed, match=f"the key file {path} is empty"):
+    with pytest.raises(MasterKeyMalformed, match=f"the key file {path} is empty") as refused:
         load_keyring()
+    assert "Put the key back" in str(refused.value.hint)

@@ -4,8 +4,9 @@ import base64
 import uuid
 
 import pytest
+from cryptography.fernet import Fernet
 
-from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.encryption.keyring import MasterKeyring, generate_master_key, looks_like_token
 from registry.encryption.secret import Secret
 from registry.errors import CannotDecrypt, MasterKeyMalformed, MasterKeyWrong
 
@@ -30,8 +31,9 @@ def test_a_damaged_key_does_not_unwrap(keyring: MasterKeyring) -> None:
     key_id = uuid.uuid4()
     wrapped = keyring.wrap(key_id, KEY)
     damaged = wrapped[:30] + ("A" if wrapped[30] != "A" else "B") + wrapped[31:]
-    with pytest.raises(CannotDecrypt, match="damaged"):
+    with pytest.raises(CannotDecrypt, match="damaged") as refused:
         keyring.unwrap(key_id, damaged, keyring.newest_id)
+    assert refused.value.hint == "Restore it from a backup."
 
 
 def test_text_that_is_no_token_is_a_typed_error(keyring: MasterKeyring) -> None:
@@ -42,8 +44,9 @@ def test_text_that_is_no_token_is_a_typed_error(keyring: MasterKeyring) -> None:
 
 def test_a_token_of_the_wrong_size_is_no_key(keyring: MasterKeyring) -> None:
     key_id = uuid.uuid4()
-    with pytest.raises(CannotDecrypt, match="belongs to something else"):
+    with pytest.raises(CannotDecrypt, match="belongs to something else") as refused:
         keyring.unwrap(key_id, keyring.wrap(key_id, b"short"), keyring.newest_id)
+    assert "look into the backups" in str(refused.value.hint)
 
 
 def test_an_older_key_of_the_ring_unwraps_and_the_newest_wraps() -> None:
@@ -86,8 +89,9 @@ def test_a_key_that_is_not_in_the_ring_is_named_by_its_id_only() -> None:
     ],
 )
 def test_what_is_no_key_is_refused_and_not_shown(text: str) -> None:
-    with pytest.raises(MasterKeyMalformed) as malformed:
+    with pytest.raises(MasterKeyMalformed, match="master key") as malformed:
         MasterKeyring.parse(Secret(text))
+    assert "there is no" in malformed.value.message or "generate-key" in str(malformed.value.hint)
     for part in filter(None, text.replace(",", " ").split()):
         assert part not in malformed.value.message
 
@@ -100,6 +104,44 @@ def test_the_place_of_a_bad_key_in_the_ring_is_said() -> None:
 def test_keys_may_stand_on_lines_of_their_own() -> None:
     keys = [generate_master_key().reveal() for _ in range(3)]
     assert len(MasterKeyring.parse(Secret("\n".join(keys) + "\n")).ids) == 3
+
+
+def test_a_token_from_before_the_registry_opens_with_any_key_of_the_ring() -> None:
+    keys = [generate_master_key() for _ in range(3)]
+    sealed = Fernet(keys[2].reveal()).encrypt("s\u00e9cret".encode()).decode()
+    assert MasterKeyring(keys).open_bare(sealed) == Secret("s\u00e9cret")
+    assert MasterKeyring(keys[:2]).open_bare(sealed) is None
+    no_text = Fernet(keys[0].reveal()).encrypt(b"\xff").decode()
+    for text in ("", "x", "\u00e4", sealed[:-4], no_text):
+        assert MasterKeyring(keys).open_bare(text) is None
+
+
+def token(size: int, version: int = 0x80) -> str:
+    """A text of the form of a token with so many bytes of ciphertext."""
+    return base64.urlsafe_b64encode(bytes([version, *bytes(8 + 16 + size + 32)])).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        (Fernet(VALID).encrypt(b"text").decode(), True),
+        (token(16), True),
+        (token(32), True),
+        (token(0), False),
+        (token(1), False),
+        (token(17), False),
+        (token(16, version=0x81), False),
+        (token(17, version=0x81), False),
+        (token(16)[:-1], False),
+        (token(16).replace("A", "!", 1), False),
+        (f"{token(16)[:4]}!{token(16)[4:]}", False),
+        (token(16) + "\u00e4", False),
+        ("plain text", False),
+        ("", False),
+    ],
+)
+def test_a_token_is_told_from_a_plain_text_by_its_form(text: str, is_one: bool) -> None:
+    assert looks_like_token(text) is is_one
 
 
 def test_a_ring_prints_ids_and_no_keys() -> None:

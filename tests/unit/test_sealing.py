@@ -60,8 +60,9 @@ def test_a_token_does_not_open_under_the_key_of_another_version(data_key: DataKe
 
 @pytest.mark.parametrize("token", ["", "x", "gAAAAA", "ä", "plain text"])
 def test_what_is_no_token_is_a_typed_error(data_key: DataKey, token: str) -> None:
-    with pytest.raises(CannotDecrypt):
+    with pytest.raises(CannotDecrypt) as refused:
         data_key.open(HERE, {"api_key": token})
+    assert refused.value.hint == "Run: account-registry rebuild --check"
 
 
 def test_a_data_key_travels_wrapped_and_prints_its_id_only(
@@ -69,6 +70,7 @@ def test_a_data_key_travels_wrapped_and_prints_its_id_only(
 ) -> None:
     wrapped = keyring.wrap(data_key.id, data_key.key)
     again = DataKey.unwrap(keyring, data_key.id, wrapped, keyring.newest_id)
+    assert again == data_key
     assert again.open(HERE, data_key.seal(HERE, FIELDS)) == FIELDS
     assert data_key.key.hex() not in repr(data_key)
     assert repr(data_key) == f"DataKey({data_key.id})"
@@ -83,6 +85,14 @@ def test_places_that_could_be_confused_have_different_bytes() -> None:
         replace(HERE, exchange_id=11, subaccount_index=1),
     ]
     assert len({place.info("f") for place in places}) == len(places)
+
+
+def test_what_a_field_is_bound_to_never_changes() -> None:
+    """Another text would make all that is stored unreadable."""
+    account = "00000000-0000-0000-0000-000000000001"
+    assert HERE.info("api_key").decode() == f"{account}|3|0|full|api_key"
+    nowhere = replace(HERE, subaccount_index=None, permission="read_only")
+    assert nowhere.info("uid").decode() == f"{account}|3||read_only|uid"
 
 
 def test_equal_values_have_equal_fingerprints_in_the_same_field_of_the_same_exchange_only() -> None:
