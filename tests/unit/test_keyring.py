@@ -124,7 +124,7 @@ def token(size: int, version: int = 0x80) -> str:
 @pytest.mark.parametrize(
     ("text", "is_one"),
     [
-        (Fernet(VALID).encrypt(b"text").decode(), True),
+        pytest.param(Fernet(VALID).encrypt(b"text").decode(), True, id="of the library"),
         (token(16), True),
         (token(32), True),
         (token(0), False),
