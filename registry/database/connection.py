@@ -148,9 +148,6 @@ def registry_errors(connection: Connection) -> Iterator[None]:
             connection.close()  # of a server that only reads too: another may be found
         _roll_back(connection, forget_prepared=True)
         raise translate(error) from error
-    except DatabaseUnavailable:  # of another connection to the same server
-        connection.close()
-        raise
     except UnicodeEncodeError:
         _roll_back(connection)
         raise InvalidInput("a text holds half a character, which UTF-8 cannot carry") from None

@@ -56,7 +56,7 @@ class Patience:
         if not error.passing or waited >= patience:
             raise _final(error, waited)
         if waited >= _UNTOLD and self.notice is not None and not self._told:
-            self.notice(f"Waiting up to {patience:.0f} s: {error.message}")
+            self.notice(f"Waiting up to {patience:g} s: {error.message}")
             self._told = True
         pause = random.uniform(0, self._pause)  # noqa: S311 - spreads retries, guards nothing
         time.sleep(min(pause, patience - waited))

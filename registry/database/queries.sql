@@ -27,3 +27,10 @@ WHERE s.datname = current_database() AND s.usename = session_user AND s.pid <> p
             THEN s.pid = %(pid)s
         ELSE s.state_change < clock_timestamp() - make_interval(secs => %(seconds)s)
     END
+
+-- name: end_session
+-- Ends a session of this login that has been at nothing for so long.
+SELECT pg_terminate_backend(s.pid, 1000)
+FROM pg_catalog.pg_stat_activity AS s
+WHERE s.pid = %(pid)s AND s.datname = current_database() AND s.usename = session_user
+    AND s.state_change < clock_timestamp() - make_interval(secs => %(seconds)s)

@@ -60,8 +60,7 @@ class _Attentive(psycopg.Connection[Any]):
                 if ready:
                     heard = quiet_since = now
                 elif now - quiet_since > self.patience:
-                    # What comes just now was under way while somebody else was asked.
-                    if self._is_dead() and not _ready(self.fileno(), wanted):
+                    if self._is_dead(wanted):
                         self.close()
                         silent = ServerSilent(time.monotonic() - heard)
                         # Who waits in a pipeline wants to clear up, and finds it closed.
@@ -74,7 +73,7 @@ class _Attentive(psycopg.Connection[Any]):
             result: _Result = done.value
             return result
 
-    def _is_dead(self) -> bool:
+    def _is_dead(self, _wanted: int) -> bool:
         return True
 
 
@@ -89,22 +88,29 @@ class WatchedConnection(_Attentive):
 
     patience = 5
 
-    def _is_dead(self) -> bool:
+    def _is_dead(self, wanted: int) -> bool:
         # Between statements a server has nothing to say, such as to who listens for messages.
-        at_work = self.info.transaction_status == TransactionStatus.ACTIVE
-        return at_work and not self._server_is_at_work()
-
-    def _server_is_at_work(self) -> bool:
-        address = make_conninfo(address_of_same_server(self), connect_timeout=int(_PROBE_CONNECTS))
+        if self.info.transaction_status != TransactionStatus.ACTIVE:
+            return False
+        address = make_conninfo(address_of_same_server(self), connect_timeout=_PROBE_CONNECTS)
         try:
             with _Probe.connect(address, autocommit=True, prepare_threshold=None) as probe:
-                parameters = {"pid": self.info.backend_pid, "seconds": self.patience / 2}
-                row = probe.execute(_QUERIES["at_work"], parameters).fetchone()
+                return self._is_dead_for(probe, wanted)
         except psycopg.OperationalError as error:
             # A server that refuses, as one that is full does, is there. What this one is at
             # nobody can say, so it gets more time.
-            return "FATAL" in str(error)
-        return row is not None and bool(row[0])
+            return "FATAL" not in str(error)
+
+    def _is_dead_for(self, probe: psycopg.Connection[Any], wanted: int) -> bool:
+        session = {"pid": self.info.backend_pid, "seconds": self.patience / 2}
+        (at_work,) = probe.execute(_QUERIES["at_work"], session).fetchone() or (False,)
+        # What comes just now was under way while this was asked.
+        if at_work or _ready(self.fileno(), wanted):
+            return False
+        # It waits for what will never come, and others may wait for a lock that it holds.
+        with contextlib.suppress(psycopg.Error):
+            probe.execute(_QUERIES["end_session"], session)
+        return True
 
 
 def _ready(file: int, wanted: int) -> bool:

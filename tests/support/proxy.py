@@ -26,6 +26,10 @@ class Proxy:
         self.address = make_conninfo(address, host=self._folder.name, port=5432, sslmode="disable")
         self.cut: Moment | None = None
         """When to cut the next connection; unset once that was done."""
+        self.cut_is_silent = False
+        """Instead of cutting it, all connections that there are go silent."""
+        self.bytes_left: int | None = None
+        """After so many from the server everything goes silent, if it is set."""
         self.refusals = 0
         """How many connections to refuse after a cut."""
         self.connections = 0
@@ -94,11 +98,19 @@ class Proxy:
         with contextlib.suppress(OSError):
             while chunk := source.recv(65536):
                 passing.wait()
+                if self.bytes_left is not None and not from_client:
+                    self.bytes_left -= len(chunk)
+                    if self.bytes_left < 0:
+                        self.go_silent()
+                        passing.wait()
                 self.round_trips += from_client and not self._client_speaks
                 self._client_speaks = from_client
                 if self._is_the_moment(chunk, from_client=from_client):
                     self.cut = None
-                    break
+                    if not self.cut_is_silent:
+                        break
+                    self.go_silent(new_ones_too=False)
+                    passing.wait()
                 target.sendall(chunk)
         for end in (source, target):
             with contextlib.suppress(OSError):
