@@ -90,13 +90,29 @@ CLIENTS: list[Client] = [load, command, open_position, read]
 WRITERS: list[Client] = [load, command, open_position]
 
 
+def sessions(connection: Connection, login: LoginRole) -> int:
+    """How many sessions the login has."""
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [login.name]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def comes_to(count: int, connection: Connection, login: LoginRole) -> bool:
+    """Whether the login soon has so many sessions: a server takes a moment to end one."""
+    deadline = time.monotonic() + 10
+    while sessions(connection, login) != count and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return sessions(connection, login) == count
+
+
 @contextlib.contextmanager
 def full(login: LoginRole, connection: Connection) -> Iterator[None]:
     """The login has no connection left."""
+    assert comes_to(0, connection, login)
     connection.execute(f'ALTER ROLE "{login.name}" CONNECTION LIMIT 1')
     with login.connect():
         yield
-    # A server takes a moment to notice who has gone; until then the next is one too many.
 
 
 @contextlib.contextmanager
@@ -207,22 +223,6 @@ def test_what_only_another_address_helps_against_is_not_tried_again(
     assert proxy.connections == 1
 
 
-def sessions(connection: Connection, login: LoginRole) -> int:
-    """How many sessions the login has."""
-    row = connection.execute(
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [login.name]
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def comes_to(count: int, connection: Connection, login: LoginRole) -> bool:
-    """Whether the login soon has so many sessions: a server takes a moment to end one."""
-    deadline = time.monotonic() + 10
-    while sessions(connection, login) != count and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return sessions(connection, login) == count
-
-
 def test_a_loader_gives_its_connection_back_after_each_load(
     world: World, login: LoginRole, connection: Connection
 ) -> None:
@@ -313,7 +313,7 @@ def test_who_waits_at_a_terminal_is_told_and_can_interrupt_at_once(
     assert verb.returncode == 130
 
 
-def test_the_command_line_waits_too_and_run_as_well(
+def test_the_command_line_waits_too(
     cli: CommandLine, login: LoginRole, connection: Connection
 ) -> None:
     as_login = {"DATABASE_URL": login.address, VARIABLE: "30"}
