@@ -303,6 +303,26 @@ class CannotDecrypt(Unavailable):
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached, or the connection was lost."""
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        passing: bool = False,
+        undone: bool = False,
+        crowded: bool = False,
+        silence: float = 0,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.passing = passing
+        """It may be otherwise in a moment."""
+        self.undone = undone
+        """Nothing that was sent has had any effect."""
+        self.crowded = crowded
+        """Too many want a connection at once."""
+        self.silence = silence
+        """For so many seconds nothing was heard of the server."""
+
 
 class RegistryBusy(Unavailable):
     """Another session holds a lock that is needed, and did not give it up in time."""

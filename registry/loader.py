@@ -326,9 +326,8 @@ def _gives_connections(database: Any) -> bool:
 def _pool(database: Any) -> PooledDatabase:
     # Bots hand over an object of theirs that knows its address.
     address = getattr(database, "url", database)
-    if address is None:
-        return PooledDatabase(Target.from_environment())
-    return PooledDatabase(Target.of(str(address)))
+    target = Target.from_environment() if address is None else Target.of(str(address))
+    return PooledDatabase(target, notice=log.warning)
 
 
 def _fallback_of_environment() -> EnvironmentFallback | None:

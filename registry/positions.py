@@ -12,26 +12,34 @@ a role that is a member of registry_bot it hides all that is not its accounts'.
 """
 
 import datetime as dt
+import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from psycopg import sql
 from psycopg.rows import class_row
 
 from registry.clock import now
-from registry.database.connection import Database, registry_errors
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.patience import patiently
 from registry.database.pool import PooledDatabase
 from registry.database.queries import load_queries
 from registry.database.target import Target
 from registry.errors import ExchangeNotFound, InvalidInput, PositionNotFound
 from registry.services.releasing.resolution import Resolution, Wish
 
+log = logging.getLogger(__name__)
+
 _QUERIES = load_queries("registry", "positions.sql")
 _RELEASE_QUERIES = load_queries("registry.services.releasing", "releases.sql")
+
+_Result = TypeVar("_Result")
+_KEPT_SECONDS: Final = 5.0
+"""A connection is kept so long for the next call: a bot that is at it makes several."""
 
 _CHANGEABLE: Final = {
     "size_usd": "numeric",
@@ -91,10 +99,13 @@ class FundingArbPositionManager:
             DatabaseUnavailable: no server answers.
         """
         self.account = account
-        self._database: Database = database or PooledDatabase(Target.from_environment())
-        with self._database.connection() as connection, registry_errors(connection):
-            query = _RELEASE_QUERIES["session_account"]
-            row = connection.execute(query, {"account": account}).fetchone()
+        self._database: Database = database or PooledDatabase(
+            Target.from_environment(), keep=_KEPT_SECONDS, notice=log.warning
+        )
+        query = _RELEASE_QUERIES["session_account"]
+        row = self._do(
+            lambda connection: connection.execute(query, {"account": account}).fetchone()
+        )
         outcome, account_id = row or ("account_not_found", None)
         if outcome != "ok":
             refused = Resolution(account=account, exchange=None, outcome=outcome, wish=Wish())
@@ -137,15 +148,17 @@ class FundingArbPositionManager:
             "opened_at": _utc(opened_at or now()),
             "metadata": None if metadata is None else orjson.dumps(metadata).decode(),
         }
-        with self._database.connection() as connection, registry_errors(connection):
+
+        def insert(connection: Connection) -> int:
             with connection.transaction():
                 connection.execute(_QUERIES["add_symbol"], {"symbol": symbol})
-                created = connection.execute(_QUERIES["create"], values).rowcount
-            if not created:
-                raise ExchangeNotFound(
-                    f"there is no exchange {long_dex}, or none {short_dex}",
-                    hint="See: account-registry exchanges",
-                )
+                return connection.execute(_QUERIES["create"], values).rowcount
+
+        if not self._do(insert, repeatable=False):
+            raise ExchangeNotFound(
+                f"there is no exchange {long_dex}, or none {short_dex}",
+                hint="See: account-registry exchanges",
+            )
         return new_id
 
     def get(self, position_id: uuid.UUID) -> Position | None:
@@ -187,10 +200,9 @@ class FundingArbPositionManager:
             "UPDATE public.strategy_positions SET {} WHERE id = %(position_id)s "
             "AND account_id = %(account_id)s AND strategy_name = %(strategy)s"
         ).format(assignments)
-        with self._database.connection() as connection, registry_errors(connection):
-            parameters = {**values, **self._scope, "position_id": position_id}
-            if not connection.execute(statement, parameters).rowcount:
-                raise self._not_found(position_id)
+        parameters = {**values, **self._scope, "position_id": position_id}
+        if not self._do(lambda connection: connection.execute(statement, parameters).rowcount):
+            raise self._not_found(position_id)
 
     def close(
         self, position_id: uuid.UUID, exit_reason: str, pnl_usd: Decimal | None = None
@@ -209,21 +221,33 @@ class FundingArbPositionManager:
             "closed_at": _utc(now()),
             "pnl_usd": pnl_usd,
         }
-        with self._database.connection() as connection, registry_errors(connection):
-            closed = connection.execute(_QUERIES["close"], values).rowcount
+        closed = self._do(
+            lambda connection: connection.execute(_QUERIES["close"], values).rowcount,
+            repeatable=False,
+        )
         if not closed and self.get(position_id) is None:
             raise self._not_found(position_id)
         return bool(closed)
 
     def _positions(self, position_id: uuid.UUID | None) -> list[Position]:
-        with (
-            self._database.connection() as connection,
-            registry_errors(connection),
-            connection.cursor(row_factory=class_row(Position)) as cursor,
-        ):
-            return cursor.execute(
-                _QUERIES["positions"], {**self._scope, "id": position_id}
-            ).fetchall()
+        def read(connection: Connection) -> list[Position]:
+            with connection.cursor(row_factory=class_row(Position)) as cursor:
+                parameters = {**self._scope, "id": position_id}
+                return cursor.execute(_QUERIES["positions"], parameters).fetchall()
+
+        return self._do(read)
+
+    def _do(self, work: Callable[[Connection], _Result], *, repeatable: bool = True) -> _Result:
+        """What the work gives; a server that is away is waited for.
+
+        Work that is not `repeatable` is not done again if it may have been done.
+        """
+
+        def attempt() -> _Result:
+            with self._database.connection() as connection, registry_errors(connection):
+                return work(connection)
+
+        return patiently(attempt, repeatable=repeatable)
 
     def _not_found(self, position_id: uuid.UUID) -> PositionNotFound:
         return PositionNotFound(f"account {self.account} has no position {position_id}")

@@ -141,6 +141,9 @@ def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str,
             _drop_output()
             output.error(_no_room(error))
             return ExitStatus.FAILED
+        if (lost := _lost_connection(error)) is not None:
+            output.error(lost)
+            return lost.exit_status
         # The text of an unforeseen error may hold anything, so only its type is shown.
         output.error(
             RegistryError(
@@ -159,6 +162,15 @@ def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str,
 def _drop_output() -> None:
     """Lets nothing of what could not be written be tried again at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _lost_connection(error: Exception) -> RegistryError | None:
+    """What is said of a connection that was lost where nobody expected it."""
+    import psycopg
+
+    from registry.database.errors import connection_lost, lost
+
+    return lost(error) if isinstance(error, psycopg.Error) and connection_lost(error) else None
 
 
 def _no_room(error: OSError) -> RegistryError:

@@ -1,27 +1,39 @@
 """Connections: how they are made and checked, and what their errors become.
 
 A `Database` is what the rest of the program holds. The command line uses one connection
-(`opening`); a long-running program uses a pool.
+(`opening`); a long-running program opens one when it needs it (`pool`).
 """
 
 import contextlib
+import logging
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeAlias
+import time
+from collections.abc import Iterator
+from typing import Any, Final, Protocol, TypeAlias
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
-from registry.database.errors import translate
+from registry.database.errors import connection_lost, translate
 from registry.database.migration_files import LAST_KEPT, known_numbers
+from registry.database.patience import Notice, patiently
 from registry.database.queries import load_queries
+from registry.database.refusals import not_connected, only_reads
 from registry.database.target import Target
+from registry.database.watched import WatchedConnection
 from registry.errors import DatabaseUnavailable, InvalidInput, NotMigrated, SchemaTooNew
 from registry.folders import APPLICATION
 
 Connection: TypeAlias = psycopg.Connection[Any]
-Notice: TypeAlias = Callable[[str], None]
-"""Told what happens beside the answer, such as that the embedded server is set up."""
+# What the driver remarks on while it clears up is for a program's log, not for a terminal.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+
+_CONNECT_SECONDS: Final = 10
+_VARIABLES: Final = {
+    "application_name": "PGAPPNAME",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+}
 
 _QUERIES = load_queries(__package__ or "registry.database")
 
@@ -56,11 +68,17 @@ def connect(target: Target, notice: Notice = lambda _: None) -> Connection:
     """A connection in autocommit mode, without a look at the schema.
 
     Raises:
-        DatabaseUnavailable: no server answers, or it refuses the login.
+        DatabaseUnavailable: no server answers, although it was waited for, or it refuses the login.
     """
+    return patiently(lambda: connect_once(target, notice), notice)
+
+
+def connect_once(target: Target, notice: Notice = lambda _: None) -> Connection:
+    """The same, and a server that does not serve at once is an error at once."""
     url = address_of(target, notice)
+    started = time.monotonic()
     try:
-        return psycopg.connect(url, **connection_options(url))
+        return _connected(url, connection_options(url))
     except (psycopg.ProgrammingError, UnicodeError):  # libpq cannot read it, and quotes it
         raise DatabaseUnavailable(
             "DATABASE_URL is not a valid connection string",
@@ -68,11 +86,17 @@ def connect(target: Target, notice: Notice = lambda _: None) -> Connection:
             "connection parameters.",
         ) from None
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(
-            f"cannot reach the database: {_first_line(error)}",
-            hint="Check DATABASE_URL and that the server runs; "
-            "unset DATABASE_URL to use the embedded database.",
-        ) from None
+        raise not_connected(error, time.monotonic() - started) from None
+
+
+def _connected(url: str, options: dict[str, Any]) -> Connection:
+    try:
+        return WatchedConnection.connect(url, **options)
+    except psycopg.OperationalError as error:
+        if "target_session_attrs" not in options or not only_reads(error):
+            raise
+    # None of the servers takes writes; who only reads can do with what there is.
+    return WatchedConnection.connect(url, **{**options, "target_session_attrs": "any"})
 
 
 def check_schema(connection: Connection) -> None:
@@ -120,11 +144,16 @@ def registry_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
+        if connection_lost(error):
+            connection.close()  # of a server that only reads too: another may be found
         _roll_back(connection, forget_prepared=True)
         raise translate(error) from error
     except UnicodeEncodeError:
         _roll_back(connection)
         raise InvalidInput("a text holds half a character, which UTF-8 cannot carry") from None
+    except (KeyboardInterrupt, SystemExit):
+        connection.close()  # a rollback would wait for a server that may not answer
+        raise
     except BaseException:
         _roll_back(connection)
         raise
@@ -144,28 +173,21 @@ def _roll_back(connection: Connection, *, forget_prepared: bool = False) -> None
 
 
 def connection_options(url: str) -> dict[str, Any]:
-    """What every connection has beside its address."""
-    options: dict[str, Any] = {"autocommit": True, "client_encoding": "UTF8"}
-    if "application_name" not in url and not os.environ.get("PGAPPNAME"):
-        options["application_name"] = APPLICATION
-    if "connect_timeout" not in url and not os.environ.get("PGCONNECT_TIMEOUT"):
-        options["connect_timeout"] = 10
-    return options
-
-
-def address_of_same_server(connection: Connection, database: str | None = None) -> str:
-    """The address of the server that the connection has reached, although its own may name several.
-
-    `database` is the database there, by default the connection's. The address holds the
-    password, so it must not be shown.
-    """
-    info = connection.info
-    reached = {"host": info.host, "port": str(info.port), "dbname": database or info.dbname}
-    if info.password:
-        reached["password"] = info.password
-    return make_conninfo(**{**info.get_parameters(), **reached})
-
-
-def _first_line(error: Exception) -> str:
-    # libpq's text names host, port and user, never the password.
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """What every connection has beside its address, where that and libpq's variables leave room."""
+    given = conninfo_to_dict(url)
+    hosts = str(given.get("host") or os.environ.get("PGHOST", "")).count(",") + 1
+    # A server that is gone, or a way to it, is noticed within these seconds. No setting of the
+    # server is made here (`options`): poolers refuse that.
+    wanted = {
+        "application_name": APPLICATION,
+        "connect_timeout": max(2, _CONNECT_SECONDS // hosts),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+    }
+    if hosts > 1:
+        wanted["target_session_attrs"] = "read-write"
+    said = {*given, *(name for name, variable in _VARIABLES.items() if os.environ.get(variable))}
+    free = {name: value for name, value in wanted.items() if name not in said}
+    return {"autocommit": True, "client_encoding": "UTF8", **free}

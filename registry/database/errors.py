@@ -10,6 +10,8 @@ from typing import Final
 import psycopg
 
 from registry import errors
+from registry.database.refusals import READ_ONLY_HINT, causes
+from registry.database.watched import ServerSilent
 
 STALE_VERSION: Final = "RG001"
 COMMAND_APPLIED: Final = "RG002"
@@ -61,14 +63,16 @@ _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {
     ),
 }
 
+_READ_ONLY: Final = "25006"
+"""A failover left us on a server that only reads, or the address is a standby's."""
+
 
 def connection_lost(error: psycopg.Error) -> bool:
     """Whether the server or the way to it went away (SQLSTATE class 08 or 57P, or none)."""
     state = error.sqlstate
     if state is None:
         return isinstance(error, psycopg.OperationalError)
-    # 25006: a failover left us on a server that only reads.
-    return state[:2] == "08" or state[:3] == "57P" or state == "25006"
+    return state[:2] == "08" or state[:3] == "57P" or state == _READ_ONLY
 
 
 def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in the form of code
@@ -88,10 +92,7 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
         kind, text = _BY_CONSTRAINT[diagnostic.constraint_name]
         return kind(text)
     if connection_lost(error):
-        return errors.DatabaseUnavailable(
-            f"the connection to the database was lost: {message}",
-            hint="Send the command again; with the same --command-id it is applied once at most.",
-        )
+        return lost(error)
     if state in ("40001", "40P01"):
         return errors.StaleVersion("another command changed the same rows at the same time")
     if state == "55P03":
@@ -115,3 +116,21 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
     if state[:2] in ("22", "23") or isinstance(error, psycopg.DataError):
         return errors.InvalidInput(f"the database refuses a value: {message}", hint=hint)
     return errors.RegistryError(f"the database reports: {message} ({state})", hint=hint)
+
+
+def lost(error: psycopg.Error) -> errors.DatabaseUnavailable:
+    """The registry's error for a connection that was lost."""
+    if error.sqlstate == _READ_ONLY:
+        return errors.DatabaseUnavailable(
+            "the database's server only reads, as a standby does",
+            hint=READ_ONLY_HINT,
+            passing=True,
+            undone=True,
+        )
+    message = error.diag.message_primary or causes(error)[0]
+    return errors.DatabaseUnavailable(
+        f"the connection to the database was lost: {message}",
+        hint="Try again; a command with the same --command-id is applied once at most.",
+        passing=True,
+        silence=error.seconds if isinstance(error, ServerSilent) else 0,
+    )

@@ -3,7 +3,8 @@
 import contextlib
 from collections.abc import Iterator
 
-from registry.database.connection import Connection, Notice, check_schema, connect
+from registry.database.connection import Connection, check_schema, connect_once
+from registry.database.patience import Notice, patiently
 from registry.database.target import Target
 from registry.errors import NotMigrated
 
@@ -33,11 +34,16 @@ def open_registry(target: Target, notice: Notice = lambda _: None) -> Connection
     """A connection to a database whose schema fits; a new embedded one is migrated first.
 
     Raises:
-        DatabaseUnavailable: no server answers.
+        DatabaseUnavailable: no server answers, although it was waited for.
         NotMigrated: migrations are missing.
         SchemaTooNew: the schema is of a newer version of this program.
     """
-    connection = connect(target, notice)
+    return patiently(lambda: open_once(target, notice), notice)
+
+
+def open_once(target: Target, notice: Notice) -> Connection:
+    """The same, and a server that does not serve at once is an error at once."""
+    connection = connect_once(target, notice)
     try:
         check_schema(connection)
     except NotMigrated as error:

@@ -1,68 +1,129 @@
-"""A pool of connections, for programs that run long and may use several threads."""
+"""Connections for programs that run long and may use several threads."""
 
 import contextlib
+import functools
+import select
 import threading
-from collections.abc import Iterator
-from typing import Any, Final
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
 
-import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg.pq import TransactionStatus
 
-from registry.database.connection import Connection, address_of, check_schema, connection_options
-from registry.database.opening import open_registry
+from registry.database.connection import Connection
+from registry.database.opening import open_once
+from registry.database.patience import Notice, patiently
 from registry.database.target import Target
 from registry.errors import DatabaseUnavailable
 
-_IDLE_SECONDS: Final = 60.0
-_WAIT_SECONDS: Final = 10.0
+_PLACES: Final = 4
 
 
 class PooledDatabase:
-    """Connections that are opened when they are needed and closed when they are not."""
+    """Connections that are opened when they are needed and closed when they are not.
 
-    def __init__(self, target: Target, *, size: int = 4) -> None:
+    A server has a hundred connections to give, and there may be a thousand bots. So of one
+    process few are open at once, however many threads and objects there are; and one is kept
+    after its work, for the next, for so many seconds as `keep` says.
+    """
+
+    def __init__(self, target: Target, *, keep: float = 0, notice: Notice = lambda _: None) -> None:
         self._target = target
-        self._size = size
-        self._pool: ConnectionPool[psycopg.Connection[Any]] | None = None
+        self._keep = keep
+        self._notice = notice
+        self._kept: dict[Connection, threading.Timer] = {}
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
         """See `Database.connection`."""
-        pool = self._opened()
-        try:
-            connection = pool.getconn()
-        except PoolTimeout:
-            raise DatabaseUnavailable(
-                f"no connection to the database was free within {_WAIT_SECONDS:.0f} seconds",
-                hint="Check DATABASE_URL and the server.",
-            ) from None
+        door = _door(self._target.url)
+        connection = patiently(lambda: door.enter(self._opened), self._notice)
         try:
             yield connection
+        except DatabaseUnavailable as error:
+            door.remember(error)
+            raise
         finally:
-            pool.putconn(connection)
+            self._give_back(connection)
+            door.leave()
 
     def close(self) -> None:
-        """Closes all connections."""
-        with self._lock:
-            if self._pool is not None:
-                self._pool.close()
-                self._pool = None
+        """Closes all connections that are not in use."""
+        while (connection := self._kept_one()) is not None:
+            connection.close()
 
-    def _opened(self) -> "ConnectionPool[psycopg.Connection[Any]]":
+    def _opened(self) -> Connection:
+        while (connection := self._kept_one()) is not None:
+            if not _has_ended(connection):
+                return connection
+            connection.close()
+        return open_once(self._target, self._notice)
+
+    def _kept_one(self) -> Connection | None:
         with self._lock:
-            if self._pool is None:
-                # The pool would only say "no connection in time"; this one says why.
-                open_registry(self._target).close()
-                url = address_of(self._target)
-                self._pool = ConnectionPool(
-                    url,
-                    kwargs=connection_options(url),
-                    configure=check_schema,
-                    min_size=0,
-                    max_size=self._size,
-                    max_idle=_IDLE_SECONDS,
-                    timeout=_WAIT_SECONDS,
-                    open=True,
-                )
-            return self._pool
+            if not self._kept:
+                return None
+            connection, timer = self._kept.popitem()
+        timer.cancel()
+        return connection
+
+    def _give_back(self, connection: Connection) -> None:
+        idle = connection.info.transaction_status == TransactionStatus.IDLE
+        if not self._keep or not idle:
+            connection.close()
+            return
+        timer = threading.Timer(self._keep, self._close_kept, [connection])
+        timer.daemon = True
+        with self._lock:
+            self._kept[connection] = timer
+        timer.start()
+
+    def _close_kept(self, connection: Connection) -> None:
+        with self._lock:
+            unused = self._kept.pop(connection, None)
+        if unused is not None:
+            connection.close()
+
+
+class _Door:
+    """Lets few of this process in to one database at once."""
+
+    def __init__(self) -> None:
+        self._places = threading.BoundedSemaphore(_PLACES)
+        self._silence: tuple[float, DatabaseUnavailable] | None = None
+
+    def enter(self, open_connection: Callable[[], Connection]) -> Connection:
+        came = time.monotonic()
+        self._places.acquire()
+        try:
+            self._refuse_if_silent_since(came)
+            return open_connection()
+        except BaseException as error:
+            self.remember(error)
+            self.leave()
+            raise
+
+    def _refuse_if_silent_since(self, moment: float) -> None:
+        # What others have waited for in vain meanwhile is not waited for once more.
+        if self._silence is not None and self._silence[0] >= moment:
+            raise self._silence[1]
+
+    def leave(self) -> None:
+        self._places.release()
+
+    def remember(self, error: BaseException) -> None:
+        if isinstance(error, DatabaseUnavailable) and error.silence:
+            self._silence = time.monotonic(), error
+
+
+@functools.cache
+def _door(_address: str | None) -> _Door:
+    return _Door()
+
+
+def _has_ended(connection: Connection) -> bool:
+    # Unasked, a server speaks to say goodbye, and nothing else is there to be read at the end.
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))

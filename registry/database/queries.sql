@@ -13,3 +13,24 @@ SELECT set_config('TimeZone', 'UTC', FALSE), set_config('DateStyle', 'ISO, YMD',
 -- The newest migration that was applied, and how many were.
 SELECT coalesce(max(m.number), 0) AS newest, count(*) AS applied
 FROM public.registry_migrations AS m
+
+-- name: at_work
+-- Whether the server is at work for a session that hears nothing from it; asked from another.
+-- One that waits for its client there, to take or to send something, waits in vain. A pooler
+-- gives out process ids of its own: then it may be any session that is busy for as long.
+SELECT count(*) > 0 AS at_work
+FROM pg_catalog.pg_stat_activity AS s
+WHERE s.datname = current_database() AND s.usename = session_user AND s.pid <> pg_backend_pid()
+    AND s.state NOT LIKE 'idle%%' AND s.wait_event_type IS DISTINCT FROM 'Client'
+    AND CASE
+        WHEN EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS o WHERE o.pid = %(pid)s)
+            THEN s.pid = %(pid)s
+        ELSE s.state_change < clock_timestamp() - make_interval(secs => %(seconds)s)
+    END
+
+-- name: end_session
+-- Ends a session of this login that has been at nothing for so long.
+SELECT pg_terminate_backend(s.pid, 1000)
+FROM pg_catalog.pg_stat_activity AS s
+WHERE s.pid = %(pid)s AND s.datname = current_database() AND s.usename = session_user
+    AND s.state_change < clock_timestamp() - make_interval(secs => %(seconds)s)

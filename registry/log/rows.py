@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from psycopg import sql
-from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
 
+from projections.copy_out import awaited, end_copy, start_copy
 from registry.database.connection import Connection
 from registry.log.leaf import COLUMNS
 from registry.log.row_form import SELECTED
@@ -42,28 +41,25 @@ def _copied(
         "COPY (SELECT {} FROM public.audit_events AS e WHERE {} ORDER BY e.position) "
         "TO STDOUT (FORMAT binary)"
     ).format(sql.SQL(", ").join(sql.Identifier("e", column) for column in columns), condition)
-    pgconn = connection.pgconn
-    result = pgconn.exec_(statement.as_bytes(connection))
-    if result.status != ExecStatus.COPY_OUT:
-        raise error_from_result(result)
+    start_copy(connection, statement.as_bytes(connection))
     # A server sends one message for each row, the first with the header before it. They
     # are taken from libpq itself, many in one loop: the driver's costs as much as hashing.
-    read = pgconn.get_copy_data
-    size, message = read(0)
+    read = connection.pgconn.get_copy_data
+    size, message = awaited(connection)
     message, size = message[_HEADER:], size - _HEADER
     while size > _TRAILER:
         rows = [bytes(message)]
         append = rows.append
         for _ in range(at_once - 1):
-            size, message = read(0)
+            size, message = read(1)
+            if not size:
+                size, message = awaited(connection)
             if size <= _TRAILER:
                 break
             append(bytes(message))
         else:
-            size, message = read(0)
+            size, message = awaited(connection)
         yield rows
     while size > 0:
-        size, _ = read(0)
-    while (last := pgconn.get_result()) is not None:
-        if last.status == ExecStatus.FATAL_ERROR:
-            raise error_from_result(last)
+        size, _ = awaited(connection)
+    end_copy(connection)

@@ -7,14 +7,13 @@ A decision made on a state that has changed since is made again. Nothing is told
 on disk, not even what another command wrote and this one only found there.
 """
 
-import contextlib
 import datetime as dt
 import hashlib
 import random
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import orjson
@@ -26,6 +25,7 @@ from projections.sql_sink import apply_to_tables
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.durability import send_flush, wait_until_durable
+from registry.database.patience import patience
 from registry.errors import (
     CommandApplied,
     CommandIdReused,
@@ -42,9 +42,6 @@ log = structlog.get_logger(__name__)
 
 _DECISIONS: Final = 20
 """How often a command is decided while others keep changing what it is decided on."""
-_RECONNECTIONS: Final = 13
-"""How often the server is tried after a lost connection: for about 40 seconds."""
-_LONGEST_PAUSE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,28 +114,6 @@ class Outcome:
         return bool(self.event_types) or self.repaired
 
 
-@dataclass(slots=True)
-class _Patience:
-    """How often one command is tried again, and how long it waits in between."""
-
-    decisions: int = _DECISIONS
-    reconnections: int = _RECONNECTIONS
-    pause: float = field(default=0.05)
-
-    def after_conflict(self, error: StaleVersion) -> None:
-        self.decisions -= 1
-        if not self.decisions:
-            raise error
-        time.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads retries, guards nothing
-
-    def after_loss(self, error: DatabaseUnavailable) -> None:
-        self.reconnections -= 1
-        if not self.reconnections:
-            raise error
-        time.sleep(self.pause)
-        self.pause = min(self.pause * 3, _LONGEST_PAUSE)
-
-
 class CommandExecutor:
     """Carries commands out against one database."""
 
@@ -163,39 +138,31 @@ class CommandExecutor:
             return self._retry(task, invocation, command_id)
 
     def _retry(self, task: Task, invocation: Invocation, command_id: uuid.UUID) -> Outcome:
-        patience = _Patience()
+        decisions = _DECISIONS
         maybe_applied = invocation.command_id is not None
-        lost_once = False
-        while True:
-            try:
-                return self._attempt(task, invocation, command_id, look_first=maybe_applied)
-            except StaleVersion as error:
-                if invocation.expected_version is not None:
-                    raise
-                log.debug("decided again", why=error.message)
-                patience.after_conflict(error)
-            except CommandApplied:
-                maybe_applied = True
-            except _ConnectionLost as lost:
-                # Whether the transaction was committed is unknown: ask by the command id.
-                log.warning("connection lost", why=lost.error.message)
-                patience.after_loss(lost.error)
-                maybe_applied = lost_once = True
-            except DatabaseUnavailable as error:
-                # A server that never answered is an error at once; one that was lost in
-                # the middle of a command is waited for, since a failover takes a while.
-                if not lost_once:
-                    raise
-                patience.after_loss(error)
+        with patience() as waiting:
+            while True:
+                try:
+                    return self._attempt(task, invocation, command_id, look_first=maybe_applied)
+                except StaleVersion as error:
+                    decisions -= 1
+                    if invocation.expected_version is not None or not decisions:
+                        raise
+                    log.debug("decided again", why=error.message)
+                    time.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads retries
+                except CommandApplied:
+                    maybe_applied = True
+                except DatabaseUnavailable as error:
+                    if not error.undone:
+                        log.warning("connection lost", why=error.message)
+                        # Whether the transaction was committed is unknown: ask by the command id.
+                        maybe_applied = True
+                    waiting.after(error)
 
     def _attempt(
         self, task: Task, invocation: Invocation, command_id: uuid.UUID, *, look_first: bool
     ) -> Outcome:
-        with (
-            self._database.connection() as connection,
-            _noticing_loss(),
-            registry_errors(connection),
-        ):
+        with self._database.connection() as connection, registry_errors(connection):
             with connection.pipeline():
                 known = send_command(connection, command_id) if look_first else None
                 task.send_reads(connection)
@@ -312,17 +279,3 @@ def command_record(
         invocation.reason,
         occurred_at or now(),
     )
-
-
-class _ConnectionLost(Exception):
-    def __init__(self, error: DatabaseUnavailable) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
-@contextlib.contextmanager
-def _noticing_loss() -> Iterator[None]:
-    try:
-        yield
-    except DatabaseUnavailable as error:
-        raise _ConnectionLost(error) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from registry.clock import now
-from registry.database.connection import Connection, check_schema, connect, registry_errors
+from registry.database.connection import Connection, check_schema, connect_once, registry_errors
 from registry.database.migrator import Migrator
 from registry.database.queries import load_queries
 from registry.database.target import Target
@@ -50,12 +50,17 @@ def examine(target: Target, notice: Callable[[str], None]) -> Iterator[Finding]:
     except RegistryError as error:
         yield _failed("master key", error)
     try:
-        connection = connect(target, notice)
+        connection = connect_once(target, notice)  # who asks what is wrong waits for nobody
     except RegistryError as error:
         yield _failed("database", error)
         return
     with connection:
-        yield from _database(connection, target)
+        try:
+            with registry_errors(connection):
+                yield from _database(connection, target)
+        except RegistryError as error:
+            yield _failed("database", error)
+            return
         try:
             check_schema(connection)
             yield _migrations(connection)

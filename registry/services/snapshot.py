@@ -8,13 +8,13 @@ from registry.database.connection import Connection
 
 @contextlib.contextmanager
 def one_moment(connection: Connection) -> Iterator[None]:
-    """A transaction that only reads, and sees nothing that happens meanwhile."""
+    """A transaction that only reads, and sees nothing that happens meanwhile.
+
+    Whoever opens one takes it back after an error (`registry_errors`): not if the server is gone.
+    """
     begin_reading(connection)
-    try:
-        yield
-    finally:
-        if not connection.closed:
-            connection.execute("ROLLBACK")
+    yield
+    connection.execute("ROLLBACK")
 
 
 def begin_reading(connection: Connection) -> None:

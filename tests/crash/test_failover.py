@@ -1,19 +1,26 @@
 """The primary dies and a standby takes its place: nothing acknowledged is lost, nobody restarts."""
 
+import contextlib
 import time
 
 import psycopg
 import pytest
 from support.load import carry_out
 from support.pair import pair
-from support.soak import Report, await_answers, check, load_clients
+from support.soak import Report, await_answers, check, kill, load_clients
+from support.world import BY
 
 from registry.database.opening import SingleConnection
+from registry.database.patience import VARIABLE
 from registry.database.target import Target
+from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.errors import DatabaseUnavailable
 from registry.loader import CredentialLoader
+from registry.services.changes.accounts import AccountService
 from registry.services.executor import Invocation
 from registry.services.releasing.resolution import Wish
+from registry.services.tables.reading import list_accounts
 
 pytestmark = pytest.mark.slow
 
@@ -49,3 +56,18 @@ def test_a_bot_loads_its_key_from_the_standby_and_the_release_before_is_there_to
             recorded = {row[0] for row in rows}
     assert after.plain() == before.plain()
     assert recorded == {before.release_id, after.release_id}
+
+
+def test_where_no_server_takes_writes_one_that_reads_serves_who_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(VARIABLE, "1")
+    with pair() as servers:
+        with contextlib.closing(SingleConnection(Target(servers.ensure_running()))) as database:
+            # The standby is named first, and is not where this goes.
+            AccountService(database).create(CreateAccount(account_name="bot"), BY)
+        kill(servers.primary)
+        with contextlib.closing(SingleConnection(Target(servers.ensure_running()))) as database:
+            list_accounts(database)
+            with pytest.raises(DatabaseUnavailable, match="only reads, as a standby does"):
+                AccountService(database).create(CreateAccount(account_name="other"), BY)

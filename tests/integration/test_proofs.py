@@ -53,7 +53,7 @@ def test_a_proof_is_verified_with_the_public_key_only(signed: CommandLine, tmp_p
         "import sys, importlib.abc\n"
         "class Refuse(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('psycopg', 'psycopg_pool'):\n"
+        "        if name.split('.')[0] == 'psycopg':\n"
         "            raise ImportError(name)\n"
         "import socket; socket.socket = None\n"
         "sys.meta_path.insert(0, Refuse())\n"

@@ -312,7 +312,8 @@ def test_any_proof_and_any_checkpoint(
 _VARIABLES = [
     "CREDENTIAL_ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY_FILE", "REGISTRY_LOG_LEVEL",
     "REGISTRY_ACTOR", "REGISTRY_CHECKPOINT_KEY_FILE", "REGISTRY_DEBUG", "REGISTRY_ENV_FALLBACK",
-    "COLUMNS", "NO_COLOR", "TERM", "DATABASE_URL", "TZ", "PGAPPNAME", "PGOPTIONS",
+    "REGISTRY_CONNECT_WAIT", "COLUMNS", "NO_COLOR", "TERM", "DATABASE_URL", "TZ", "PGAPPNAME",
+    "PGOPTIONS",
 ]  # fmt: skip
 _NOT_ASKED = [
     "mysql://x", "postgresql://[", "postgresql://h:x/y", "host", "postgresql:///x?nonsense=1",

@@ -58,6 +58,7 @@ class CommandLine:
             "DATABASE_URL": database_url,
             "COLUMNS": "200",
             "CREDENTIAL_ENCRYPTION_KEY": self.master_key,
+            "REGISTRY_CONNECT_WAIT": "0",
             "REGISTRY_CONFIG_DIR": str(folder / "config"),
             "REGISTRY_DATA_DIR": str(folder / "data"),
         }

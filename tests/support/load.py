@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import structlog
 
+from registry.database import patience
 from registry.database.connection import Database
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
@@ -30,7 +31,6 @@ from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import DatabaseUnavailable, RegistryError
-from registry.services import executor
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.executor import Invocation, Outcome
@@ -46,7 +46,7 @@ Command = dict[str, Any]
 
 def main(address: str, folder: str, number: str, seed: str, *lasting: str) -> None:
     """Sends commands until FOLDER/stop exists."""
-    executor._LONGEST_PAUSE = 0.2  # type: ignore[misc]  # the server is back soon
+    patience._LONGEST_PAUSE = 0.2  # type: ignore[misc]  # the server is back soon
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     place, chance = Path(folder), random.Random(int(seed))  # noqa: S311 - the same each time
     client = Client(address, os.environ["CREDENTIAL_ENCRYPTION_KEY"], actor=f"client-{number}@load")

@@ -36,10 +36,8 @@ class Pair:
 
     def ensure_running(self) -> str:
         """Both servers, as a client names them: whichever takes writes is the one."""
-        hosts = f"{self._first['host']},{self._pgdata}"
-        return make_conninfo(
-            "", **{**self._first, "host": hosts}, target_session_attrs="read-write"
-        )
+        hosts = f"{self._pgdata},{self._first['host']}"
+        return make_conninfo("", **{**self._first, "host": hosts})
 
     def fail_over(self) -> None:
         """The primary dies with all its processes, and the standby takes its place."""

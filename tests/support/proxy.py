@@ -1,4 +1,4 @@
-"""A way to the database that can be cut at a chosen moment, by the bytes that pass."""
+"""A way to the database that can go silent, or be cut at a moment chosen by the bytes that pass."""
 
 import contextlib
 import socket
@@ -26,19 +26,40 @@ class Proxy:
         self.address = make_conninfo(address, host=self._folder.name, port=5432, sslmode="disable")
         self.cut: Moment | None = None
         """When to cut the next connection; unset once that was done."""
+        self.cut_is_silent = False
+        """Instead of cutting it, all connections that there are go silent."""
+        self.bytes_left: int | None = None
+        """After so many from the server everything goes silent, if it is set."""
         self.refusals = 0
         """How many connections to refuse after a cut."""
         self.connections = 0
         self.round_trips = 0
         """How often the client spoke after the server had."""
         self._client_speaks = False
+        self._passing = threading.Event()
+        self._passing.set()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(Path(self._folder.name) / ".s.PGSQL.5432"))
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def go_silent(self, *, new_ones_too: bool = True) -> None:
+        """Passes nothing on any more; all connections stay open, and new ones are accepted.
+
+        Or only those that there are go silent.
+        """
+        self._passing.clear()
+        if not new_ones_too:
+            self._passing = threading.Event()
+            self._passing.set()
+
+    def speak_again(self) -> None:
+        """Passes on what has come meanwhile, and all that comes."""
+        self._passing.set()
+
     def close(self) -> None:
-        """Takes no more connections."""
+        """Takes no more connections, and lets those that are silent end."""
+        self._passing.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -57,7 +78,7 @@ class Proxy:
                 continue
             server = self._connect()
             for source, target, from_client in ((client, server, True), (server, client, False)):
-                arguments = (source, target, from_client)
+                arguments = (source, target, from_client, self._passing)
                 threading.Thread(target=self._pass_on, args=arguments, daemon=True).start()
 
     def _connect(self) -> socket.socket:
@@ -67,14 +88,29 @@ class Proxy:
             return server
         return socket.create_connection((self._host, self._port))
 
-    def _pass_on(self, source: socket.socket, target: socket.socket, from_client: bool) -> None:
+    def _pass_on(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        from_client: bool,
+        passing: threading.Event,
+    ) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(65536):
+                passing.wait()
+                if self.bytes_left is not None and not from_client:
+                    self.bytes_left -= len(chunk)
+                    if self.bytes_left < 0:
+                        self.go_silent()
+                        passing.wait()
                 self.round_trips += from_client and not self._client_speaks
                 self._client_speaks = from_client
                 if self._is_the_moment(chunk, from_client=from_client):
                     self.cut = None
-                    break
+                    if not self.cut_is_silent:
+                        break
+                    self.go_silent(new_ones_too=False)
+                    passing.wait()
                 target.sendall(chunk)
         for end in (source, target):
             with contextlib.suppress(OSError):

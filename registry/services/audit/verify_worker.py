@@ -1,6 +1,8 @@
 """One process's part of a verification: stretches of the log, and the data keys they name."""
 
+import functools
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -8,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from projections.copy_out import copy_lines
-from registry.database.connection import Connection, connect
+from registry.database.connection import Connection, connect, registry_errors
 from registry.database.queries import load_queries
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
@@ -120,23 +122,33 @@ def _check_key(
 
 
 class _Process:
-    """The connection and the keys of one worker process."""
+    """What one worker process works with, made when its first stretch comes."""
 
-    connection: Connection
-    keyring: MasterKeyring | None
+    set_up: Callable[[], tuple[Connection, MasterKeyring | None]]
 
 
 def start(target: Target, snapshot: str, with_keys: bool) -> None:
-    """Sets a worker process up: it sees the database as the process that exported did."""
-    _Process.connection = connect(target)
-    begin_reading(_Process.connection)
-    _Process.connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
-    _Process.keyring = load_keyring() if with_keys else None
-    # What one stretch makes is gone with it; looking for cycles in it takes time only.
-    gc.freeze()
-    gc.disable()
+    """Tells a worker process what it works with: it sees the database as who exported it did."""
+    # Not made here: an error would end the process, and nobody would hear which it was.
+    _Process.set_up = functools.cache(lambda: _set_up(target, snapshot, with_keys))
 
 
 def check_here(stretch: tuple[int, int]) -> Stretch:
     """`check_stretch`, in a worker process."""
-    return check_stretch(_Process.connection, _Process.keyring, *stretch)
+    connection, keyring = _Process.set_up()
+    with registry_errors(connection):
+        return check_stretch(connection, keyring, *stretch)
+
+
+def _set_up(
+    target: Target, snapshot: str, with_keys: bool
+) -> tuple[Connection, MasterKeyring | None]:
+    connection = connect(target)
+    with registry_errors(connection):
+        begin_reading(connection)
+        connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+    keyring = load_keyring() if with_keys else None
+    # What one stretch makes is gone with it; looking for cycles in it takes time only.
+    gc.freeze()
+    gc.disable()
+    return connection, keyring

@@ -1,6 +1,5 @@
 """Releases: handing decrypted secrets out, each recorded and committed before it happens."""
 
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from registry.catalog.catalog import built_in_exchanges, specification
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.durability import wait_until_durable
+from registry.database.patience import patiently
 from registry.database.queries import load_queries
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
@@ -113,18 +113,13 @@ class ReleaseService:
             NoCredentials: there is nothing to release.
             DatabaseUnavailable: the connection was lost, and is not coming back.
         """
-        pause = 0.1
-        for attempt in range(1, _ATTEMPTS + 1):
+
+        def attempt() -> Releases:
             with self._database.connection() as connection:
-                try:
-                    return self._attempt(connection, account, exchanges, wish, caller)
-                except DatabaseUnavailable:
-                    # Asking again is safe: at worst a release is recorded that nobody got.
-                    if attempt == _ATTEMPTS:
-                        raise
-            time.sleep(pause)
-            pause *= 3
-        raise AssertionError("unreachable")
+                return self._attempt(connection, account, exchanges, wish, caller)
+
+        # Asking again is safe: at worst a release is recorded that nobody got.
+        return patiently(attempt)
 
     def release_one(
         self, account: str, exchange: str, wish: Wish, caller: Caller

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
 from psycopg import sql
 
 from projections import TABLES
-from registry.database.connection import Connection, address_of_same_server, registry_errors
+from registry.database.connection import Connection, connect, registry_errors
 from registry.database.migrator import Migrator
 from registry.database.queries import load_queries
+from registry.database.target import Target
+from registry.database.watched import address_of_same_server
 from registry.events.registry import ForeignReference
 from registry.services.executor import Invocation
 from registry.services.schema.schema import bring_up, contents, take_down
@@ -104,7 +105,7 @@ def _scratch_database(connection: Connection) -> Iterator[Connection]:
         connection.execute(sql.SQL(create).format(sql.Identifier(name)))
     try:
         address = address_of_same_server(connection, name)
-        with psycopg.connect(address, autocommit=True) as scratch:
+        with connect(Target(address)) as scratch:
             yield scratch
     finally:
         with registry_errors(connection):

@@ -17,7 +17,8 @@ import orjson
 
 import registry.errors
 from projections.repairs import Repairs
-from registry.database.connection import Connection, address_of_same_server
+from registry.database.connection import Connection
+from registry.database.watched import address_of_same_server
 from registry.errors import RegistryError
 from registry.services.tables.rebuild_worker import Emit, Message, SliceTask
 

@@ -8,7 +8,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import psycopg
@@ -20,11 +20,9 @@ from projections.positions import TABLE as POSITIONS
 from projections.repairs import Repairs
 from projections.replay import Slice, no_garbage_collection, replay
 from projections.rows import Row
+from registry.database.connection import Connection, connect, registry_errors
+from registry.database.target import Target
 from registry.errors import LogContradictsItself, RegistryError
-
-if TYPE_CHECKING:
-    # A worker's start is a part of the time that a rebuild takes.
-    from registry.database.connection import Connection
 
 Message = dict[str, Any]
 Emit = Callable[[Message], None]
@@ -45,7 +43,7 @@ class SliceTask:
     """The positions of events that do not count."""
 
 
-def examine_slices(connection: "Connection", task: SliceTask, repairs: Repairs, emit: Emit) -> None:
+def examine_slices(connection: Connection, task: SliceTask, repairs: Repairs, emit: Emit) -> None:
     """Replays the task's slices one after the other and tells what it finds.
 
     Messages: `progress` (events passed), `drift` (a row that differs; the first thousand,
@@ -77,7 +75,7 @@ def examine_slices(connection: "Connection", task: SliceTask, repairs: Repairs, 
 
 
 @contextlib.contextmanager
-def rows_that_fit(connection: "Connection") -> Iterator[None]:
+def rows_that_fit(connection: Connection) -> Iterator[None]:
     """Where rows that follow from the log are written in the form of the tables.
 
     Within the connection's transaction, which goes on afterwards.
@@ -109,7 +107,7 @@ def main() -> None:
         output.flush()
 
     try:
-        with psycopg.connect(order["address"], autocommit=True) as connection:
+        with connect(Target(order["address"])) as connection, registry_errors(connection):
             connection.execute("SET TIME ZONE 'UTC'")
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             connection.execute(f"SET TRANSACTION SNAPSHOT '{order['snapshot']}'".encode())
@@ -118,9 +116,6 @@ def main() -> None:
             repairs.flush()
     except RegistryError as error:
         emit({"error": type(error).__name__, "message": error.message, "hint": error.hint})
-    except psycopg.Error as error:
-        text = error.diag.message_primary or type(error).__name__
-        emit({"error": "RegistryError", "message": f"a worker lost its database: {text}"})
     else:
         emit({"done": True})
 

@@ -1,0 +1,126 @@
+"""How long a server that does not serve is waited for, by everybody who needs one.
+
+A server that is full, starting up, away for a failover or read-only may serve in a moment, so
+what failed is tried again, with pauses that grow and are random: of a thousand clients that
+start at once each gets its turn. All of one piece of work, such as a command, shares one
+patience, however often the connection is lost in it.
+"""
+
+import contextlib
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Final, TypeAlias, TypeVar
+
+from registry.errors import DatabaseUnavailable, InvalidInput
+
+Notice: TypeAlias = Callable[[str], None]
+"""Told what happens beside the answer, such as that the server is waited for."""
+
+VARIABLE: Final = "REGISTRY_CONNECT_WAIT"
+_SECONDS: Final = 60.0
+_LONGEST: Final = 86_400.0
+_SILENCE: Final = 20.0
+"""A server that answers nothing at all is tried so long; the last try may take ten seconds."""
+_UNTOLD: Final = 2.0
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
+_LONGEST_IN_A_CROWD: Final = 15.0
+"""A server spends on a thousand refusals what it needs for those that it serves."""
+
+_Result = TypeVar("_Result")
+
+
+class Patience:
+    """What one piece of work has left of it."""
+
+    def __init__(self) -> None:
+        self.notice: Notice | None = None
+        self._seconds = _seconds()
+        self._since: float | None = None
+        self._pause = _FIRST_PAUSE
+        self._told = False
+
+    def after(self, error: DatabaseUnavailable) -> None:
+        """Returns when it is time for another attempt.
+
+        Raises:
+            DatabaseUnavailable: another attempt is of no use, or the time is up; this error.
+        """
+        if self._since is None:
+            self._since = time.monotonic() - error.silence
+        waited = time.monotonic() - self._since
+        patience = min(self._seconds, _SILENCE) if error.silence else self._seconds
+        if not error.passing or waited >= patience:
+            raise _final(error, waited)
+        if waited >= _UNTOLD and self.notice is not None and not self._told:
+            self.notice(f"Waiting up to {patience:g} s: {error.message}")
+            self._told = True
+        pause = random.uniform(0, self._pause)  # noqa: S311 - spreads retries, guards nothing
+        time.sleep(min(pause, patience - waited))
+        longest = _LONGEST_IN_A_CROWD if error.crowded else _LONGEST_PAUSE
+        self._pause = min(2 * self._pause, longest)
+
+
+_current: ContextVar[Patience | None] = ContextVar("patience", default=None)
+
+
+@contextlib.contextmanager
+def patience(notice: Notice | None = None) -> Iterator[Patience]:
+    """The patience of the work that this is a part of, or else a new one."""
+    shared = _current.get()
+    if shared is not None:
+        shared.notice = shared.notice or notice
+        yield shared
+        return
+    own = Patience()
+    own.notice = notice
+    token = _current.set(own)
+    try:
+        yield own
+    finally:
+        _current.reset(token)
+
+
+def patiently(
+    attempt: Callable[[], _Result], notice: Notice | None = None, *, repeatable: bool = True
+) -> _Result:
+    """What the attempt gives, which is made again while the server does not serve.
+
+    One that is not `repeatable` is made again only where it has certainly had no effect.
+
+    Raises:
+        DatabaseUnavailable: the last cause, when the time is up.
+    """
+    with patience(notice) as waiting:
+        while True:
+            try:
+                return attempt()
+            except DatabaseUnavailable as error:
+                if not (repeatable or error.undone):
+                    raise
+                waiting.after(error)
+
+
+def _final(error: DatabaseUnavailable, waited: float) -> DatabaseUnavailable:
+    """The error as it is told; whoever catches it does not try again."""
+    tried = f" (tried for {waited:.0f} s)" if error.passing and waited >= 1 else ""
+    told = DatabaseUnavailable(error.message + tried, hint=error.hint, undone=error.undone)
+    told.__cause__ = error.__cause__
+    return told
+
+
+def _seconds() -> float:
+    given = os.environ.get(VARIABLE, "").strip()
+    try:
+        seconds = float(given) if given else _SECONDS
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= _LONGEST:
+        raise InvalidInput(
+            f"the variable {VARIABLE} is not a number of seconds",
+            hint=f"It is 0 (a server that does not serve is an error at once) to {_LONGEST:.0f}.",
+        )
+    return seconds

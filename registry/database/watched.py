@@ -1,0 +1,133 @@
+"""Connections that notice when nothing comes any more.
+
+TCP notices that a machine is gone, but not that a proxy keeps a connection open and passes
+nothing on. And how long a statement may take nobody knows. So when the server has been silent
+for some seconds, it is asked through another connection whether it is at work for this one.
+"""
+
+import contextlib
+import select
+import time
+from collections.abc import Generator
+from typing import Any, ClassVar, TypeVar
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
+from psycopg.waiting import Wait
+
+from registry.database.queries import load_queries
+
+_QUERIES = load_queries("registry.database")
+_PROBE_CONNECTS = 5
+_GRACE_MILLISECONDS = 500
+
+_Result = TypeVar("_Result")
+
+
+class ServerSilent(psycopg.OperationalError):
+    """The connection is dead, although nobody has said so."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the server has not answered for {seconds:.0f} seconds")
+        self.seconds = seconds
+
+
+class _Attentive(psycopg.Connection[Any]):
+    """Every wait of the driver goes through `wait`: statements, pipelines and COPY."""
+
+    patience: ClassVar[float]
+    """After how many seconds of silence it becomes attentive."""
+
+    def wait(self, gen: Generator[Any, Any, _Result], *arguments: Any, **options: Any) -> _Result:
+        _ = self.pgconn.socket  # an error, if it is closed: then nothing is begun
+        try:
+            wanted = next(gen)
+        except StopIteration as done:  # nothing was to be waited for
+            result: _Result = done.value
+            return result
+        return super().wait(self._listening(gen, wanted), *arguments, **options)
+
+    def _listening(
+        self, gen: Generator[Any, Any, _Result], wanted: Any
+    ) -> Generator[Any, Any, _Result]:
+        """The same steps; the driver's loop says ten times a second that nothing is ready."""
+        heard = quiet_since = time.monotonic()
+        try:
+            while True:
+                ready = yield wanted
+                now = time.monotonic()
+                if ready:
+                    heard = quiet_since = now
+                elif now - quiet_since > self.patience:
+                    if self._is_dead(wanted):
+                        self.close()
+                        silent = ServerSilent(time.monotonic() - heard)
+                        # Who waits in a pipeline wants to clear up, and finds it closed.
+                        with contextlib.suppress(psycopg.Error, StopIteration):
+                            gen.throw(silent)
+                        raise silent
+                    quiet_since = time.monotonic()
+                wanted = gen.send(ready)
+        except StopIteration as done:
+            result: _Result = done.value
+            return result
+
+    def _is_dead(self, _wanted: int) -> bool:
+        return True
+
+
+class _Probe(_Attentive):
+    """A connection for one short question."""
+
+    patience = 4
+
+
+class WatchedConnection(_Attentive):
+    """A connection on which a statement may take as long as the server is at work for it."""
+
+    patience = 5
+
+    def _is_dead(self, wanted: int) -> bool:
+        # Between statements a server has nothing to say, such as to who listens for messages.
+        if self.info.transaction_status != TransactionStatus.ACTIVE:
+            return False
+        address = make_conninfo(address_of_same_server(self), connect_timeout=_PROBE_CONNECTS)
+        try:
+            with _Probe.connect(address, autocommit=True, prepare_threshold=None) as probe:
+                return self._is_dead_for(probe, wanted)
+        except psycopg.OperationalError as error:
+            # A server that refuses, as one that is full does, is there. What this one is at
+            # nobody can say, so it gets more time.
+            return "FATAL" not in str(error)
+
+    def _is_dead_for(self, probe: psycopg.Connection[Any], wanted: int) -> bool:
+        session = {"pid": self.info.backend_pid, "seconds": self.patience / 2}
+        (at_work,) = probe.execute(_QUERIES["at_work"], session).fetchone() or (False,)
+        # What comes just now was under way while this was asked.
+        if at_work or _ready(self.fileno(), wanted):
+            return False
+        # It waits for what will never come, and others may wait for a lock that it holds.
+        with contextlib.suppress(psycopg.Error):
+            probe.execute(_QUERIES["end_session"], session)
+        return True
+
+
+def _ready(file: int, wanted: int) -> bool:
+    waiting = select.poll()
+    reads, writes = bool(wanted & Wait.R), bool(wanted & Wait.W)
+    waiting.register(file, reads * select.POLLIN | writes * select.POLLOUT)
+    return bool(waiting.poll(_GRACE_MILLISECONDS))
+
+
+def address_of_same_server(connection: psycopg.Connection[Any], database: str | None = None) -> str:
+    """The address of the server that the connection has reached, although its own may name several.
+
+    `database` is the database there, by default the connection's. The address holds the
+    password, so it must not be shown.
+    """
+    info = connection.info
+    reached = {"host": info.host, "port": str(info.port), "dbname": database or info.dbname}
+    if info.password:
+        reached["password"] = info.password
+    return make_conninfo(**{**info.get_parameters(), **reached})
