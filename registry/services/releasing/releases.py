@@ -18,7 +18,6 @@ from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
 from registry.encryption.secret import Secret
 from registry.errors import (
-    DatabaseUnavailable,
     NoCredentials,
     RegistryError,
     ReleaseRefused,
