@@ -278,11 +278,13 @@ def test_a_release_is_the_last_use_of_a_credential() -> None:
 
 
 def test_fields_with_a_column_of_their_own_leave_the_json_column_empty() -> None:
-    for name, column in credentials.OWN_COLUMNS.items():
-        (stored,) = history(KEY.added().model_copy(update={"tokens": {name: "t"}}))
+    for names in (["api_key"], ["secret_key"], ["api_key", "secret_key"]):
+        tokens = dict.fromkeys(names, "t")
+        (stored,) = history(KEY.added().model_copy(update={"tokens": tokens}))
         change = project(stored)
         assert isinstance(change, Insert)
-        assert change.values[column] == "t"
+        own = {name: change.values[column] for name, column in credentials.OWN_COLUMNS.items()}
+        assert {name: value for name, value in own.items() if value} == tokens
         assert change.values["additional_credentials_encrypted"] is None
 
 
