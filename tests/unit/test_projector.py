@@ -84,7 +84,7 @@ KEY, LOAN, ROLE = Credential(1, subaccount=3), Loan(uuid.UUID(int=0xB)), Access(
 KEY_ID, LOAN_ID, ROLE_ID = str(KEY.id), str(LOAN.id), str(ROLE.id)
 MOMENT = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
 POSITIONS = [uuid.UUID(int=number) for number in (1, 2)]
-NEW_ACCOUNT = {
+NEW_ACCOUNT: dict[str, Any] = {
     "id": ACCOUNT,
     "account_name": "bot",
     "wallet_address": None,
@@ -130,7 +130,7 @@ SECRETS = {
     "secret_key_encrypted": "secret_key 1.2",
     "additional_credentials_encrypted": {"passphrase": "passphrase 1.2"},
 }
-TOLD = {"created_at": MOMENT, "updated_at": MOMENT}
+TOLD: Any = {"created_at": MOMENT, "updated_at": MOMENT}
 TOLD_TIMES = {"created_at": "2024-02-29 12:30:00", "updated_at": "2024-02-29 12:30:00"}
 DETAILS: Any = {"label": "x", "ip_allow_list": ["192.0.2.1"], "exchange_account_id": "a-7"}
 OF_ACCOUNT: Any = {"wallet_address": "0xA", "description": "d", "metadata": {"a": 1}}
