@@ -23,7 +23,7 @@ from registry.database.migrator import Migrator
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
-from registry.errors import RebuildRunning, RegistryError
+from registry.errors import RebuildRunning, RegistryBusy, RegistryError
 from registry.services.audit.history import HistoryFilter, history
 from registry.services.changes.sessions import Holder, end_session, record_end
 from registry.services.tables.rebuild import RebuildService
@@ -277,6 +277,23 @@ def test_a_holder_that_waits_for_its_own_second_session_is_found_all_the_same(
         assert holder.pid == mallory.info.backend_pid
         assert end_session(operator, holder)
         assert isinstance(waiting.exception(), psycopg.OperationalError)
+
+
+def test_what_cannot_be_recorded_since_another_session_took_the_log_is_said(
+    mallory: Connection, bot: LoginRole, operator: SingleConnection, impatient: SingleConnection
+) -> None:
+    mallory.execute("BEGIN")
+    mallory.execute(REQUEST)
+    with bot.connect() as second, ThreadPoolExecutor() as pool:
+        second.execute("BEGIN")
+        waiting = pool.submit(second.execute, REQUEST.encode())
+        (holder,) = holders(operator)
+        assert end_session(operator, holder)
+        waiting.result()
+        with pytest.raises(RegistryBusy, match=f"session {holder.pid} was ended"):
+            record_end(impatient, holder, BY)
+        assert [one.pid for one in holders(operator)] == [second.info.backend_pid]
+    mallory.close()
 
 
 def test_who_waits_for_the_log_does_not_hold_it(

@@ -235,7 +235,7 @@ def test_a_copy_that_was_tampered_with_is_found(
 # What is done to a schema, and the line that says so.
 TAMPERED = {
     "CREATE OR REPLACE VIEW former_names AS SELECT NULL::text AS former_name, e.position, "
-    "e.event_type, e.stream_id, e.actor, e.occurred_at FROM audit_events AS e WHERE FALSE":
+    "e.event_type, e.stream_id, e.actor, e.recorded_at FROM audit_events AS e WHERE FALSE":
         "changed: view public.former_names",
     "CREATE OR REPLACE FUNCTION session_may_use(p_account_id uuid) RETURNS boolean "
     "LANGUAGE plpgsql STABLE AS 'BEGIN RETURN TRUE; END'":

@@ -195,7 +195,12 @@ MOMENT: Final = "2030-01-01 12:00:00"
         (accounts.TABLE, "wallet_address", ["x" * 255, None], ["x" * 256, 5]),
         (accounts.TABLE, "is_active", [True, False], [1, "t", None]),
         (accounts.TABLE, "metadata", [{}, {"a": 1}], [[], "x", None]),
-        (accounts.TABLE, "account_name", ["a", "a b"], ["", " a", "a ", "a\tb", "a\x7f", None, 5]),
+        (
+            accounts.TABLE,
+            "account_name",
+            ["a", "a b", "\u00a0a"],
+            ["", " a", "a ", "a\tb", "a\x7f", None, 5],
+        ),
         (credentials.TABLE, "exchange_id", [0, 2**31 - 1], [-1, 2**31, True, 1.0, "1", None]),
         (credentials.TABLE, "subaccount_index", [0, None], [-1]),
         (credentials.TABLE, "last_used", [MOMENT, None], ["x"]),

@@ -93,6 +93,7 @@ def signed_by(signer: Signer, raw: bytes) -> str:
         (lambda note, _: note.replace("\u2014 ", "- "), "a signature line is malformed"),
         (lambda note, _: note + "\u2014 name ?\n", "a signature line is malformed"),
         (lambda note, _: note + "\u2014 name\n", "a signature line is malformed"),
+        (lambda note, _: note + "\u2014 a name AAAAAAA=\n", "a signature line is malformed"),
         (lambda note, s: note + signed_by(s, bytes(4)), "a signature line is malformed"),
         (lambda note, s: note + signed_by(s, bytes(5))[2:], "a signature line is malformed"),
         (lambda note, _: note[:-2] + " " + note[-2:], "a signature line is malformed"),

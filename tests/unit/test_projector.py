@@ -84,7 +84,7 @@ KEY, LOAN, ROLE = Credential(1, subaccount=3), Loan(uuid.UUID(int=0xB)), Access(
 KEY_ID, LOAN_ID, ROLE_ID = str(KEY.id), str(LOAN.id), str(ROLE.id)
 MOMENT = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
 POSITIONS = [uuid.UUID(int=number) for number in (1, 2)]
-NEW_ACCOUNT = {
+NEW_ACCOUNT: dict[str, Any] = {
     "id": ACCOUNT,
     "account_name": "bot",
     "wallet_address": None,
@@ -130,7 +130,7 @@ SECRETS = {
     "secret_key_encrypted": "secret_key 1.2",
     "additional_credentials_encrypted": {"passphrase": "passphrase 1.2"},
 }
-TOLD = {"created_at": MOMENT, "updated_at": MOMENT}
+TOLD: Any = {"created_at": MOMENT, "updated_at": MOMENT}
 TOLD_TIMES = {"created_at": "2024-02-29 12:30:00", "updated_at": "2024-02-29 12:30:00"}
 DETAILS: Any = {"label": "x", "ip_allow_list": ["192.0.2.1"], "exchange_account_id": "a-7"}
 OF_ACCOUNT: Any = {"wallet_address": "0xA", "description": "d", "metadata": {"a": 1}}
@@ -278,11 +278,13 @@ def test_a_release_is_the_last_use_of_a_credential() -> None:
 
 
 def test_fields_with_a_column_of_their_own_leave_the_json_column_empty() -> None:
-    for name, column in credentials.OWN_COLUMNS.items():
-        (stored,) = history(KEY.added().model_copy(update={"tokens": {name: "t"}}))
+    for names in (["api_key"], ["secret_key"], ["api_key", "secret_key"]):
+        tokens = dict.fromkeys(names, "t")
+        (stored,) = history(KEY.added().model_copy(update={"tokens": tokens}))
         change = project(stored)
         assert isinstance(change, Insert)
-        assert change.values[column] == "t"
+        own = {name: change.values[column] for name, column in credentials.OWN_COLUMNS.items()}
+        assert {name: value for name, value in own.items() if value} == tokens
         assert change.values["additional_credentials_encrypted"] is None
 
 

@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
+from registry.errors import RegistryBusy
 from registry.events.registry import SessionEnded
 from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
@@ -64,7 +65,13 @@ def record_end(database: Database, holder: Holder, invocation: Invocation) -> Ou
     Raises:
         RegistryBusy: another session has taken the log meanwhile, and keeps it.
     """
-    return CommandExecutor(database).execute(_Ended(holder), invocation)
+    try:
+        return CommandExecutor(database).execute(_Ended(holder), invocation)
+    except RegistryBusy as error:
+        raise RegistryBusy(
+            f"session {holder.pid} was ended, and that could not be recorded: {error.message}",
+            hint="Whoever holds the log now is shown, and ended, in the same way.",
+        ) from None
 
 
 class _Ended:

@@ -121,7 +121,7 @@ def test_an_account_that_still_has_something_is_not_deleted_by_an_event(somethin
 
 def test_values_that_the_tables_cannot_hold_count_unless_they_are_looked_at() -> None:
     events = [*history(created()), by_hand("AccountUpdated", {"description": 5}, 2)]
-    assert AccountState.of(events).account["description"] == 5
+    assert dict(AccountState.of(events).account)["description"] == 5
     checked = AccountState.of(events, checked=True)
     assert (checked.account["description"], checked.version) == (None, 2)
     fitting = history(created(), AccountUpdated(description="x"))

@@ -1,8 +1,7 @@
-"""The rules about adopting accounts, shares and positions from before the registry."""
+"""The rules about adopting accounts from before the registry, and about what needs a decision."""
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,18 +9,16 @@ import pytest
 from registry import values
 from registry.decisions.adoption import LEAVE_OUT, LISTED, Decision, Judge, Note, Problem
 from registry.decisions.adoption_accounts import LegacyAccount, adopt_account
-from registry.decisions.adoption_sharing import LegacyShare, adopt_share, unlinked
 from registry.errors import InvalidInput
 from registry.events.account import AccountCreated
-from registry.events.sharing import SharingGranted
 
 ID = str(uuid.UUID(int=0x12345678_0000_0000_0000_000000000000))
 MOMENT = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
 
 
-def decided(table: str, problem: str, decision: str, value: Any = None) -> Judge:
+def decided(problem: str, decision: str, value: Any = None) -> Judge:
     """A judge who knows one decision about the row."""
-    return Judge(decisions={(table, ID, problem): Decision(decision, value)})
+    return Judge(decisions={("accounts", ID, problem): Decision(decision, value)})
 
 
 def undecided(judge: Judge) -> list[tuple[str, str, str]]:
@@ -114,10 +111,8 @@ def account(**columns: Any) -> LegacyAccount:
     return LegacyAccount(**{**fitting, **columns})
 
 
-def adopted(
-    judge: Judge, is_free: Callable[[str], bool] = lambda _: True, **columns: Any
-) -> AccountCreated | None:
-    return adopt_account(account(**columns), judge, is_free)
+def adopted(judge: Judge, *, taken: tuple[str, ...] = (), **columns: Any) -> AccountCreated | None:
+    return adopt_account(account(**columns), judge, lambda name: name not in taken)
 
 
 def test_an_account_that_fits_is_taken_as_it_is_and_says_where_it_comes_from() -> None:
@@ -198,8 +193,9 @@ def test_a_name_that_breaks_a_rule_needs_another_and_one_is_proposed(
 
 def test_a_name_that_is_taken_is_proposed_with_a_number() -> None:
     judge = Judge()
-    for taken in (("bot",), ("bot", "bot-2"), ("bot", "bot-2", "bot-3")):
-        adopted(judge, lambda name, taken=taken: name not in taken, nth=2)
+    names = ("bot", "bot-2", "bot-3")
+    for taken in (names[:1], names[:2], names):
+        adopted(judge, taken=taken, nth=2)
     assert [str(one.proposal) for one in judge.undecided] == [
         "rename: bot-2",
         "rename: bot-3",
@@ -208,12 +204,12 @@ def test_a_name_that_is_taken_is_proposed_with_a_number() -> None:
 
 
 def test_a_name_that_was_decided_must_be_one() -> None:
-    event = adopted(decided("accounts", "name", "rename", "other"), nth=2)
+    event = adopted(decided("name", "rename", "other"), nth=2)
     assert event is not None
     assert event.account_name == "other"
     for bad in (None, "", " other"):
         with pytest.raises(InvalidInput):
-            adopted(decided("accounts", "name", "rename", bad), nth=2)
+            adopted(decided("name", "rename", bad), nth=2)
 
 
 @pytest.mark.parametrize(
@@ -236,164 +232,35 @@ def test_metadata_that_is_no_object_is_wrapped_or_set(
     event = adopted(Judge(accept_proposals=True), metadata=found)
     assert event is not None
     assert event.metadata == wrapped
-    event = adopted(decided("accounts", "metadata", "set", {"a": 1}), metadata=found)
+    event = adopted(decided("metadata", "set", {"a": 1}), metadata=found)
     assert event is not None
     assert event.metadata == {"a": 1}
     with pytest.raises(InvalidInput):
-        adopted(decided("accounts", "metadata", "set", [1]), metadata=found)
+        adopted(decided("metadata", "set", [1]), metadata=found)
 
 
 @pytest.mark.parametrize("column", ["created_at", "updated_at"])
 def test_a_moment_that_no_calendar_has_is_forgotten_if_it_is_told(column: str) -> None:
     judge = Judge()
-    assert adopted(judge, **{column: "infinity"}) is None
+    columns: dict[str, Any] = {column: "infinity"}
+    assert adopted(judge, **columns) is None
     ((kind, text, proposal),) = undecided(judge)
     assert (kind, proposal) == (column.replace("_", "-"), "forget")
     assert text == f"{column} is infinity, which no calendar has"
-    event = adopted(Judge(accept_proposals=True), **{column: "infinity"})
+    event = adopted(Judge(accept_proposals=True), **columns)
     assert event is not None
     assert column not in event.to_json()
 
 
 def test_all_that_is_wrong_with_an_account_is_told_at_once_and_nothing_is_noted_yet() -> None:
     judge = Judge()
-    columns = {"name": "", "metadata": "[]", "created_at": "infinity", "is_active": None}
+    columns: dict[str, Any] = {
+        "name": "",
+        "metadata": "[]",
+        "created_at": "infinity",
+        "is_active": None,
+    }
     assert adopted(judge, **columns) is None
     assert [one.problem for one in judge.undecided] == ["name", "metadata", "created-at"]
     assert [(one.table, one.id, one.of) for one in judge.undecided] == [("accounts", ID, "''")] * 3
     assert judge.notes == []
-
-
-# Shares and positions
-
-
-def share(**columns: Any) -> LegacyShare:
-    """A row that fits, but for what is said."""
-    fitting: dict[str, Any] = {
-        "id": ID,
-        "borrower_id": str(uuid.UUID(int=1)),
-        "borrower": "bot",
-        "lender_id": str(uuid.UUID(int=2)),
-        "lender": "lender",
-        "lender_is_active": True,
-        "exchange_id": 3,
-        "exchange": "backpack",
-        "sharing_type": "full",
-        "created_at": "2024-02-29 12:30:00",
-        "updated_at": None,
-        "lender_borrows_from": None,
-        "lender_has_credential": True,
-        "nth": 1,
-        "borrower_version": 1,
-    }
-    return LegacyShare(**{**fitting, **columns})
-
-
-def test_a_share_that_fits_is_granted_as_it_was() -> None:
-    judge = Judge()
-    assert adopt_share(share(), judge) == SharingGranted(
-        share_id=uuid.UUID(ID),
-        exchange="backpack",
-        exchange_id=3,
-        lender_id=uuid.UUID(int=2),
-        lender="lender",
-        sharing_type="full",
-        created_at=MOMENT,
-        origin="legacy",
-    )
-    assert (judge.undecided, judge.notes) == ([], [])
-
-
-@pytest.mark.parametrize(
-    ("columns", "kind", "why"),
-    [
-        ({"borrower": None}, "orphan", "does not exist"),
-        ({"lender": None}, "orphan", "does not exist"),
-        ({"exchange": None}, "orphan", "does not exist"),
-        ({"lender_id": str(uuid.UUID(int=1))}, "own-lender", "nobody borrows from itself"),
-        ({"nth": 2}, "second-lender", "another lender for this exchange"),
-        ({"lender_borrows_from": "x"}, "chain", "'lender' borrows it from 'x' itself"),
-        ({"lender_has_credential": False}, "nothing-to-lend", "has no credential"),
-    ],
-)
-def test_a_share_that_breaks_a_rule_can_only_be_left_out(
-    columns: dict[str, Any], kind: str, why: str
-) -> None:
-    judge = Judge()
-    assert adopt_share(share(**columns), judge) is None
-    (found,) = judge.undecided
-    assert (found.problem, found.choices, found.proposal) == (
-        kind,
-        (LEAVE_OUT,),
-        Decision(LEAVE_OUT),
-    )
-    assert why in found.text
-    assert found.of == share(**columns).words
-    accepting = Judge(accept_proposals=True)
-    assert adopt_share(share(**columns), accepting) is None
-    assert accepting.undecided == []
-
-
-@pytest.mark.parametrize(
-    ("found", "proposed"),
-    [
-        ("Full", "full"),
-        (" read-only ", "read_only"),
-        ("readonly", "read_only"),
-        ("Positions Only", "positions_only"),
-        ("positionsonly", "positions_only"),
-        ("everything", "positions_only"),
-        ("", "positions_only"),
-        (None, "positions_only"),
-    ],
-)
-def test_an_unknown_type_of_share_gives_the_least_away_unless_its_spelling_is_told(
-    found: str | None, proposed: str
-) -> None:
-    judge = Judge()
-    assert adopt_share(share(sharing_type=found), judge) is None
-    ((kind, text, proposal),) = undecided(judge)
-    assert (kind, proposal) == ("sharing-type", f"as-{proposed}")
-    assert text == f"{found!r} is not a type of sharing"
-    event = adopt_share(share(sharing_type=found), Judge(accept_proposals=True))
-    assert event is not None
-    assert event.sharing_type == proposed
-
-
-def test_a_type_of_share_can_be_decided_or_left_out() -> None:
-    odd = share(sharing_type="everything")
-    event = adopt_share(odd, decided("account_exchange_sharing", "sharing-type", "as-full"))
-    assert event is not None
-    assert event.sharing_type == "full"
-    judge = decided("account_exchange_sharing", "sharing-type", LEAVE_OUT)
-    assert adopt_share(odd, judge) is None
-    assert judge.undecided == []
-
-
-@pytest.mark.parametrize("active", [False, None])
-def test_a_share_of_an_inactive_lender_is_taken_and_noted(active: bool | None) -> None:
-    judge = Judge()
-    assert adopt_share(share(lender_is_active=active), judge) is not None
-    text = "the lender is inactive: nothing is released until it is active again"
-    of = "'bot' borrows backpack from 'lender'"
-    assert judge.notes == [Note("account_exchange_sharing", ID, of, "inactive-lender", text)]
-
-
-def test_a_share_with_a_moment_that_no_calendar_has_waits_for_a_decision() -> None:
-    judge = Judge()
-    assert adopt_share(share(created_at="-infinity"), judge) is None
-    (found,) = judge.undecided
-    assert found.key == ("account_exchange_sharing", ID, "created-at")
-    assert found.of == "'bot' borrows backpack from 'lender'"
-    event = adopt_share(share(created_at="-infinity"), Judge(accept_proposals=True))
-    assert event is not None
-    assert event.created_at is None
-
-
-def test_a_position_of_an_account_that_is_not_there_gets_none_if_it_is_told() -> None:
-    judge = Judge()
-    assert not unlinked("p", "nobody", judge)
-    assert undecided(judge) == [("owner", "its account nobody does not exist", "unlink")]
-    assert judge.undecided[0].key == ("strategy_positions", "p", "owner")
-    assert judge.undecided[0].of == "p"
-    assert unlinked("p", "nobody", Judge(accept_proposals=True))

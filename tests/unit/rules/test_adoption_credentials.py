@@ -98,7 +98,8 @@ def test_a_credential_that_fits_is_taken_with_its_fields_open() -> None:
 @pytest.mark.parametrize(("column", "gone"), [("account", "account"), ("exchange", "exchange")])
 def test_a_credential_of_nobody_or_nowhere_can_only_be_left_out(column: str, gone: str) -> None:
     judge = Judge()
-    assert adopt(row(**{column: None}), judge=judge) == []
+    columns: dict[str, Any] = {column: None}
+    assert adopt(row(**columns), judge=judge) == []
     assert told(judge) == [("orphan", f"its {gone} does not exist", LEAVE_OUT)]
     assert judge.undecided[0].choices == (LEAVE_OUT,)
 

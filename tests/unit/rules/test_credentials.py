@@ -151,7 +151,7 @@ def test_a_credential_stops_and_goes_on() -> None:
         rules.reactivate(state, THE_ASTER)
 
 
-DETAILS = {
+DETAILS: dict[str, Any] = {
     "label": "main",
     "expires_at": "2030-01-31T12:00:00+02:00",
     "ip_allow_list": ["203.0.113.7/32"],

@@ -28,7 +28,7 @@ READ_ONLY = Credential(3, permission="read_only")
 BACKPACK = Credential(4, "backpack")
 LOAN = Loan(uuid.UUID(int=0xB))
 ALWAYS: Final = (0, 1_000)
-RESTORED = {"account_name": "x", "created_at": dt.datetime(2030, 1, 1, tzinfo=dt.UTC)}
+RESTORED: Any = {"account_name": "x", "created_at": dt.datetime(2030, 1, 1, tzinfo=dt.UTC)}
 
 Story = list[tuple[str, EventModel]]
 

@@ -356,7 +356,7 @@ def test_a_narrow_share_is_not_affected_by_a_full_key() -> None:
 
 
 def test_what_affects_borrowers_is_refused_unless_it_is_told_that_it_may() -> None:
-    affected = [lent(), "another"]
+    affected: list[Share | str] = [lent(), "another"]
     with pytest.raises(AccountInUse) as refused:
         rules.check_affected("it is lent", affected, cascade=False)
     assert refused.value.message == "it is lent: third borrows aster from bot (full); another"
