@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from registry.errors import InvalidInput
+from registry.shapes import refuse_key, refuse_key_as_address
 
 MAX_NAME: Final = 255
 MAX_EXCHANGE_NAME: Final = 50
@@ -123,7 +124,7 @@ def _refuse_mixed_scripts(word: str, what: str) -> None:
 
 
 def short_text(text: str, what: str, *, limit: int = MAX_NAME) -> str:
-    """A text for people: not blank, of a limited length, without control characters.
+    """A text for people: not blank, of a limited length, no control characters, no private key.
 
     Raises:
         InvalidInput: it is not.
@@ -136,6 +137,7 @@ def short_text(text: str, what: str, *, limit: int = MAX_NAME) -> str:
         category = unicodedata.category(character)
         if category in {"Cc", "Cs"} and character not in "\n\t":
             raise InvalidInput(f"{what} cannot hold the control character U+{ord(character):04X}")
+    refuse_key(text, what)
     return text
 
 
@@ -143,8 +145,9 @@ def wallet_address(address: str) -> str:
     """A wallet's address: visible characters without spaces.
 
     Raises:
-        InvalidInput: it is blank, padded, over-long or a placeholder.
+        InvalidInput: it is blank, padded, over-long, a placeholder, or may be a private key.
     """
+    refuse_key_as_address(address)
     _name(address, "a wallet address")
     if any(character.isspace() for character in address):
         raise InvalidInput("a wallet address cannot hold spaces")
