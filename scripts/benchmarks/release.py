@@ -42,7 +42,6 @@ TARGETS: Final = [
 
 _BY = Invocation(actor="benchmark@host")
 _CALLER = Caller(actor="benchmark@host", host="host", purpose="benchmark")
-_FIELDS = {"public_key": "p" * 44, "secret_key": "s" * 44}
 _ACCOUNTS = 200
 
 _ROW = """
@@ -95,7 +94,8 @@ class Registry:
         for number in range(_ACCOUNTS):
             accounts.create(CreateAccount(account_name=f"account_{number}"), _BY)
             if number % 2 == 0:
-                one = CredentialInput(SlotName("backpack"), _FIELDS)
+                fields = {"public_key": "p" * 44, "secret_key": f"{number:s>44}"}
+                one = CredentialInput(SlotName("backpack"), fields)
                 credentials.store(f"account_{number}", [one], _BY, verb="benchmark")
             else:
                 lender = f"account_{number - 1}"
