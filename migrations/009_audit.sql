@@ -5,6 +5,13 @@ CREATE INDEX IF NOT EXISTS audit_events_event_type ON public.audit_events (event
 CREATE INDEX IF NOT EXISTS audit_events_exchange
     ON public.audit_events ((data ->> 'exchange'), position) WHERE data ->> 'exchange' IS NOT NULL;
 
+-- Which versions of credentials hold a value, by its fingerprint. (IS TRUE keeps the planner, who
+-- may not know yet how many events there are, from taking the index of event types instead.)
+CREATE INDEX IF NOT EXISTS audit_events_fingerprints
+    ON public.audit_events USING gin ((data::jsonb -> 'fingerprints') jsonb_path_ops)
+    WITH (fastupdate = off)
+    WHERE (event_type IN ('CredentialAdded', 'CredentialReplaced')) IS TRUE;
+
 -- Wakes those who follow the log. The message is empty: positions are gapless, so whoever
 -- wakes reads on from the last position it has seen, and a lost message loses nothing.
 -- A message costs a commit about as much as the append itself, so it is sent only while
@@ -174,3 +181,55 @@ GRANT EXECUTE ON FUNCTION public.rewrap_data_keys(uuid, uuid[], text[], text[], 
     public.rewrap_registry_key(uuid, text, text, text, text),
     public.destroy_data_keys(uuid), public.end_log_holder(integer, timestamptz) TO registry_operator;
 GRANT EXECUTE ON FUNCTION public.log_holders() TO registry_operator, registry_auditor;
+
+-- Which other credentials hold a secret of this one now: told by fingerprints, p_secrets and
+-- p_public, each {field: fingerprint}. One of another account is refused (RG031), unless a public
+-- value says that it is another account at the exchange, or p_allowed that it is meant.
+-- A command asks after its own events, and so under the lock of the head: of two that store one
+-- secret at once, the second finds it.
+CREATE OR REPLACE FUNCTION public.holders_of_secrets(
+    p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean
+) RETURNS TABLE (account_name text, exchange text, subaccount_index integer, permission text,
+    fields text, is_elsewhere boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+BEGIN
+    FOR account_name, exchange, subaccount_index, permission, fields, is_elsewhere IN
+        WITH versions AS MATERIALIZED (
+            SELECT s.key AS field, e.stream_id, e.data
+            FROM jsonb_each(p_secrets) AS s
+            CROSS JOIN LATERAL (
+                SELECT v.stream_id, v.data
+                FROM public.audit_events AS v
+                WHERE (v.event_type IN ('CredentialAdded', 'CredentialReplaced')) IS TRUE
+                    AND v.data::jsonb -> 'fingerprints' @> jsonb_build_object(s.key, s.value)
+                OFFSET 0) AS e
+        )
+        SELECT a.account_name, d.name, c.subaccount_index, c.permission,
+            string_agg(DISTINCT v.field, ' and ' ORDER BY v.field),
+            bool_or(EXISTS (SELECT FROM jsonb_each_text(p_public) AS p
+                WHERE v.data -> 'fingerprints' ->> p.key <> p.value))
+        FROM versions AS v
+        JOIN public.account_exchange_credentials AS c
+            ON c.id = (v.data ->> 'credential_id')::uuid AND c.account_id = v.stream_id
+            AND c.data_key_id = (v.data ->> 'data_key_id')::uuid
+        JOIN public.accounts AS a ON a.id = c.account_id
+        JOIN public.dexes AS d ON d.id = c.exchange_id
+        WHERE c.id <> p_credential_id
+        GROUP BY a.account_name, d.name, c.subaccount_index, c.permission
+        ORDER BY a.account_name, c.permission, c.subaccount_index NULLS FIRST
+    LOOP
+        IF account_name <> p_account AND NOT is_elsewhere AND NOT p_allowed THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG031',
+                MESSAGE = format('account %s holds the same %s for %s', account_name, fields, exchange),
+                HINT = format('If both are to hold it, add --allow-shared-secret. '
+                    'Or let %1$s borrow it: account-registry share %1$s %2$s %3$s',
+                    p_account, account_name, exchange);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+ALTER FUNCTION public.holders_of_secrets(uuid, text, jsonb, jsonb, boolean) OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.holders_of_secrets(uuid, text, jsonb, jsonb, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.holders_of_secrets(uuid, text, jsonb, jsonb, boolean)
+    TO registry_operator;

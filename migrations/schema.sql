@@ -510,6 +510,51 @@ END;
 
 ALTER FUNCTION public.exchanges_of(p_account_id uuid) OWNER TO registry_owner;
 
+CREATE FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) RETURNS TABLE(account_name text, exchange text, subaccount_index integer, permission text, fields text, is_elsewhere boolean)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $_$
+BEGIN
+    FOR account_name, exchange, subaccount_index, permission, fields, is_elsewhere IN
+        WITH versions AS MATERIALIZED (
+            SELECT s.key AS field, e.stream_id, e.data
+            FROM jsonb_each(p_secrets) AS s
+            CROSS JOIN LATERAL (
+                SELECT v.stream_id, v.data
+                FROM public.audit_events AS v
+                WHERE (v.event_type IN ('CredentialAdded', 'CredentialReplaced')) IS TRUE
+                    AND v.data::jsonb -> 'fingerprints' @> jsonb_build_object(s.key, s.value)
+                OFFSET 0) AS e
+        )
+        SELECT a.account_name, d.name, c.subaccount_index, c.permission,
+            string_agg(DISTINCT v.field, ' and ' ORDER BY v.field),
+            bool_or(EXISTS (SELECT FROM jsonb_each_text(p_public) AS p
+                WHERE v.data -> 'fingerprints' ->> p.key <> p.value))
+        FROM versions AS v
+        JOIN public.account_exchange_credentials AS c
+            ON c.id = (v.data ->> 'credential_id')::uuid AND c.account_id = v.stream_id
+            AND c.data_key_id = (v.data ->> 'data_key_id')::uuid
+        JOIN public.accounts AS a ON a.id = c.account_id
+        JOIN public.dexes AS d ON d.id = c.exchange_id
+        WHERE c.id <> p_credential_id
+        GROUP BY a.account_name, d.name, c.subaccount_index, c.permission
+        ORDER BY a.account_name, c.permission, c.subaccount_index NULLS FIRST
+    LOOP
+        IF account_name <> p_account AND NOT is_elsewhere AND NOT p_allowed THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG031',
+                MESSAGE = format('account %s holds the same %s for %s', account_name, fields, exchange),
+                HINT = format('If both are to hold it, add --allow-shared-secret. '
+                    'Or let %1$s borrow it: account-registry share %1$s %2$s %3$s',
+                    p_account, account_name, exchange);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$_$;
+
+ALTER FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) OWNER TO registry_owner;
+
 CREATE FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) RETURNS integer
     LANGUAGE plpgsql STABLE
     AS $$
@@ -1590,6 +1635,8 @@ CREATE INDEX audit_events_event_type ON public.audit_events USING btree (event_t
 
 CREATE INDEX audit_events_exchange ON public.audit_events USING btree (((data ->> 'exchange'::text)), "position") WHERE ((data ->> 'exchange'::text) IS NOT NULL);
 
+CREATE INDEX audit_events_fingerprints ON public.audit_events USING gin ((((data)::jsonb -> 'fingerprints'::text)) jsonb_path_ops) WITH (fastupdate=off) WHERE ((event_type = ANY (ARRAY['CredentialAdded'::text, 'CredentialReplaced'::text])) IS TRUE);
+
 CREATE INDEX audit_events_former_name ON public.audit_events USING btree (COALESCE((data ->> 'previous_name'::text), (data ->> 'account_name'::text)), "position") WHERE (event_type = ANY (ARRAY['AccountDeleted'::text, 'AccountRenamed'::text]));
 
 CREATE INDEX audit_events_related_account ON public.audit_events USING btree (related_account_id, "position") WHERE (related_account_id IS NOT NULL);
@@ -1757,6 +1804,9 @@ GRANT SELECT ON TABLE public.dexes TO registry_bot;
 REVOKE ALL ON FUNCTION public.exchanges_of(p_account_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exchanges_of(p_account_id uuid) TO registry_operator;
 GRANT ALL ON FUNCTION public.exchanges_of(p_account_id uuid) TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) FROM PUBLIC;
 

@@ -133,6 +133,10 @@ class SecretsDestroyed(Refused):
     """The secrets of this version were destroyed on purpose."""
 
 
+class SecretInUse(Refused):
+    """Another account holds the same secret, and nobody said that it is meant."""
+
+
 class ExchangeNotFound(NotFound):
     """No exchange has this name, or its credential fields are not known."""
 
@@ -143,6 +147,10 @@ class ExchangeExists(Conflict):
 
 class NothingToImport(InvalidInput):
     """A file without a complete credential."""
+
+
+class OtherAccountNamed(Refused):
+    """A file is for another account, as its name or something in it says."""
 
 
 # ---------------------------------------------------------------- sharing and access

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from registry.errors import InvalidInput
+from registry.shapes import refuse_key, refuse_key_as_address
 from registry.shown import is_secret, shown
 
 MAX_NAME: Final = 255
@@ -141,7 +142,7 @@ def _refuse_mixed_scripts(word: str, what: str) -> None:
 def short_text(text: str, what: str, *, limit: int = MAX_NAME, is_id: bool = False) -> str:
     """A text for people: not blank, no secret, of a limited length, without control characters.
 
-    An id may look as random as a secret.
+    An id may look as random as a secret, and be no private key.
 
     Raises:
         InvalidInput: it is not.
@@ -156,6 +157,7 @@ def short_text(text: str, what: str, *, limit: int = MAX_NAME, is_id: bool = Fal
         category = unicodedata.category(character)
         if category in {"Cc", "Cs"} and character not in "\n\t":
             raise InvalidInput(f"{what} cannot hold the control character U+{ord(character):04X}")
+    refuse_key(text, what)
     return text
 
 
@@ -163,8 +165,9 @@ def wallet_address(address: str) -> str:
     """A wallet's address: visible characters without spaces.
 
     Raises:
-        InvalidInput: it is blank, padded, over-long or a placeholder.
+        InvalidInput: it is blank, padded, over-long, a placeholder, or may be a private key.
     """
+    refuse_key_as_address(address)
     _name(address, "a wallet address")
     if any(character.isspace() for character in address):
         raise InvalidInput("a wallet address cannot hold spaces")

@@ -2,12 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from registry.catalog.kinds import FORMS, KINDS, Kind, same_value
 from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential
+from registry.shapes import EVM_ADDRESS, is_phrase, key_shape
 from registry.shown import secret_parts
 from registry.values import is_placeholder
 
@@ -23,15 +25,10 @@ _STEERING: Final = re.compile(
     r"|REGISTRY_.*|CREDENTIAL_ENCRYPTION_KEY.*|DATABASE_URL.*|PG[A-Z]+"
 )
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
-FORMS: Final[Mapping[str, tuple[str, str]]] = {
-    "address": (r"0x[0-9a-fA-F]{40}", "0x and 40 hexadecimal digits"),
-    "base64": (r"[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==", "32 or 64 bytes in base64"),
-    "felt": (r"(0x)?[0-9a-fA-F]{1,64}", "64 hexadecimal digits at most"),
-    "hex32": (r"(0x)?[0-9a-fA-F]{64}", "64 hexadecimal digits"),
-    "hex40": (r"(0x)?[0-9a-fA-F]{80}", "80 hexadecimal digits"),
-    "integer": (r"[0-9]{1,19}", "a whole number"),
-}
-"""What values look like with which an exchange's client can work, and how that is said."""
+# Fields that may be secret and still say whose a key is, or are chosen by people, who like to
+# choose the same again. An exchange of one's own has no kinds to tell.
+_OF_ACCOUNTS: Final = re.compile(r".*(account|address|wallet|login|uid|user).*")
+_CHOSEN: Final = re.compile(r".*(password|passphrase|pin)")
 
 
 def can_carry_a_credential(variable: str) -> bool:
@@ -58,6 +55,24 @@ class FieldSpec:
     instead_of: Sequence[str] = ()
     only_with: str | None = None
     form: str | None = None
+    kind: str = "text"
+
+    @property
+    def traits(self) -> Kind:
+        """What a value of its kind is."""
+        return KINDS[self.kind]
+
+    @property
+    def is_key(self) -> bool:
+        """Whether the value is a secret that belongs to one account only."""
+        named = _OF_ACCOUNTS.fullmatch(self.name) or _CHOSEN.fullmatch(self.name)
+        return self.secret and not named
+
+    @property
+    def tells_accounts_apart(self) -> bool:
+        """Whether another value means another account at the exchange."""
+        public = not self.secret and self.traits.tells_accounts_apart
+        return public or bool(_OF_ACCOUNTS.fullmatch(self.name))
 
     def has_place(self, given: Collection[str]) -> bool:
         """Whether the field says anything beside those that are given."""
@@ -67,7 +82,7 @@ class FieldSpec:
 
     def unfit(self, value: str) -> str | None:
         """How the value should look for a client to work with it, where it does not."""
-        form = self.form or ("integer" if self.type == "integer" else None)
+        form = self.form or self.traits.form or ("integer" if self.type == "integer" else None)
         if form is None:
             return None
         pattern, words = FORMS[form]
@@ -111,6 +126,23 @@ class ExchangeSpec:
             if one.required and name not in given and name not in excused
         ]
 
+    def defaults(self) -> dict[str, Secret]:
+        """What fields are that are not given, if that is anything."""
+        return {
+            name: Secret(one.default)
+            for name, one in self.fields.items()
+            if one.default is not None
+        }
+
+    def keys(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the values (or what stands for them) that are keys of one account only."""
+        secret = {name: one for name, one in values.items() if self.fields[name].secret}
+        return {name: secret[name] for name in secret if self.fields[name].is_key} or secret
+
+    def telling_apart(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the values that say which account at the exchange it is."""
+        return {name: one for name, one in values.items() if self.fields[name].tells_accounts_apart}
+
     def check(self, given: Mapping[str, Any]) -> dict[str, Secret]:
         """The credential that the values are, defaults filled in, in the catalog's order.
 
@@ -119,13 +151,25 @@ class ExchangeSpec:
                 type. The message names the fields, never their values.
         """
         self._check_names(given)
-        checked = {}
-        for name, field in self.fields.items():
-            value = given.get(name)
-            if value is None:
-                value = field.default
-            if value is not None:
-                checked[name] = self._check_value(field, value)
+        given = {name: value for name, value in given.items() if value is not None}
+        return self.check_values(self.defaults() | given)
+
+    def check_values(self, given: Mapping[str, Any]) -> dict[str, Secret]:
+        """Those of the fields that are given, each and together; errors as `check`."""
+        checked = {
+            name: self._check_value(field, given[name])
+            for name, field in self.fields.items()
+            if given.get(name) is not None
+        }
+        public, secret = (
+            {name: value for name, value in checked.items() if self.fields[name].secret is kept}
+            for kept in (False, True)
+        )
+        if same := same_value(public, secret):
+            raise InvalidCredential(
+                f"the fields {same[0]} and {same[1]} of {self.name} hold the same value",
+                hint=f"{same[0]} is not a secret, and {same[1]} is one.",
+            )
         return checked
 
     def _check_names(self, given: Mapping[str, Any]) -> None:
@@ -164,7 +208,38 @@ class ExchangeSpec:
                 raise InvalidCredential(f"{where} must be a whole number, 0 or more")
             return Secret(text)
         _check_text(text, where)
+        self._check_kind(field, text, where)
         return Secret(text)
+
+    def _check_kind(self, field: FieldSpec, text: str, where: str) -> None:
+        traits = field.traits
+        if found := self._misplaced_key(field, text):
+            keys = self._names(lambda one: one.secret)
+            raise InvalidCredential(
+                f"{where} looks like a private key ({found}), which belongs into {keys}",
+                hint="Look whether two values are in each other's place. Nothing was stored.",
+            )
+        if traits.is_private_key and EVM_ADDRESS.fullmatch(text):
+            addresses = self._names(lambda one: one.traits.is_address)
+            place = f"which belongs into {addresses}" if addresses else "not a private key"
+            raise InvalidCredential(f"{where} is an address, {place}")
+        if traits.is_private_key and is_phrase(text):
+            raise InvalidCredential(f"{where} is a seed phrase, not the key of one account")
+        if traits.form is not None:
+            pattern, words = FORMS[traits.form]
+            if not re.fullmatch(pattern, text):
+                raise InvalidCredential(f"{where} is not {words}")
+
+    def _misplaced_key(self, field: FieldSpec, text: str) -> str | None:
+        """The shape of a private key in a field that is for none."""
+        # What an exchange of one's own calls public may be a public key, or a hash.
+        known = self.built_in or re.search("address|wallet", field.name)
+        if field.secret or field.kind == "stark_address" or not known:
+            return None
+        return key_shape(text)
+
+    def _names(self, wanted: Callable[[FieldSpec], bool]) -> str:
+        return " or ".join(name for name, field in self.fields.items() if wanted(field))
 
 
 def _check_text(text: str, where: str) -> None:

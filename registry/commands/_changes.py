@@ -1,12 +1,15 @@
 """How the outcome of a change is told."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from registry.commands._run import Run
 from registry.errors import InvalidInput
 from registry.services.executor import Outcome
 from registry.wording import plural
+
+if TYPE_CHECKING:
+    from registry.decisions.credential import StoredCredential
 
 
 def tell(run: Run, outcome: Outcome, done: str, **facts: Any) -> None:
@@ -32,11 +35,29 @@ def events_of(outcome: Outcome) -> dict[str, Any]:
         "replayed": outcome.replayed,
         "dry_run": outcome.dry_run,
         "notes": list(outcome.notes),
+        **({"credentials": [_stored(one) for one in outcome.stored]} if outcome.stored else {}),
         "events": [
             {"type": event_type, "position": position}
             for event_type, position in zip(outcome.event_types, positions, strict=True)
         ],
     }
+
+
+def _stored(one: "StoredCredential") -> dict[str, Any]:
+    return {
+        "exchange": one.slot.exchange,
+        "subaccount_index": one.slot.subaccount_index,
+        "permission": one.slot.permission,
+        "change": one.change,
+        "version": one.version,
+        "previous_version": one.previous_version,
+    }
+
+
+def versions(one: "StoredCredential") -> str:
+    """The slot, and the versions that came and went: "aster subaccount 0, version 1→2"."""
+    known = f", version {one.previous_version}→{one.version}"
+    return f"{one.slot}{known if one.change == 'replaced' else ''}"
 
 
 def with_cleared(

@@ -69,4 +69,12 @@ Cascade = Annotated[
     bool,
     typer.Option("--cascade", help="Do it although others borrow; says who is affected."),
 ]
+AllowSharedSecret = Annotated[
+    bool,
+    typer.Option("--allow-shared-secret", help="Store it although another account holds it."),
+]
+AllowOtherAccount = Annotated[
+    bool,
+    typer.Option("--allow-other-account", help="Read a file although it names another account."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from registry.commands._options import Cascade, Slot, Yes
+from registry.commands._options import (
+    AllowOtherAccount,
+    AllowSharedSecret,
+    Cascade,
+    Slot,
+    Yes,
+)
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
@@ -76,6 +82,8 @@ class NewCredential(Details):
 
     from_json: FromJson = None
     cascade: Cascade = False
+    allow_shared_secret: AllowSharedSecret = False
+    allow_other_account: AllowOtherAccount = False
 
 
 @app.command("add-credential")
@@ -93,7 +101,7 @@ def replace_credential(run: Run, slot: Slot, new: NewCredential) -> None:
 
 
 def _store(run: Run, slot: Slot, new: NewCredential, mode: Literal["add", "replace"]) -> None:
-    from registry.commands._changes import tell
+    from registry.commands._changes import tell, versions
     from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
     from registry.services.changes.exchanges import exchange_specification
 
@@ -103,6 +111,8 @@ def _store(run: Run, slot: Slot, new: NewCredential, mode: Literal["add", "repla
         spec = exchange_specification(run.database, slot.exchange, slot.account)
         fields: Mapping[str, Any] = _ask(spec)
     else:
+        if not new.allow_other_account:
+            _check_file(run, slot, new.from_json)
         fields = _read_fields(new.from_json)
     outcome = CredentialService(run.database, keyring).store(
         slot.account,
@@ -110,9 +120,17 @@ def _store(run: Run, slot: Slot, new: NewCredential, mode: Literal["add", "repla
         invocation,
         verb=run.output.verb,
         cascade=new.cascade,
+        allow_shared_secret=new.allow_shared_secret,
     )
     what = "added a credential" if mode == "add" else "replaced the credential"
-    tell(run, outcome, f"{what} of {slot}", **slot.facts)
+    of = f"{slot.account} for {versions(outcome.stored[0])}" if outcome.stored else str(slot)
+    tell(run, outcome, f"{what} of {of}", **slot.facts)
+
+
+def _check_file(run: Run, slot: Slot, source: str) -> None:
+    from registry.services.importing.names import check_names, said_by_path
+
+    check_names(run.database, slot.account, said_by_path(Path(source)), [slot.exchange])
 
 
 @app.command("update-credential")

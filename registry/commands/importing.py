@@ -1,26 +1,64 @@
 """The verbs `import-env` and `import-config`."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from registry.commands._options import AccountName, Cascade, Yes
+from registry.commands._options import (
+    AccountName,
+    AllowOtherAccount,
+    AllowSharedSecret,
+    Cascade,
+    Yes,
+)
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from registry.services.executor import Outcome
     from registry.services.importing.env_files import EnvImport
     from registry.services.importing.many import EnvFile
+    from registry.services.importing.options import ImportOptions
 
 app = typer.Typer()
 
-Create = Annotated[
-    bool, typer.Option("--create", help="Create the account if there is none of this name.")
-]
+
+@dataclass(frozen=True, slots=True)
+class Importing:
+    """How a file is imported."""
+
+    create: Annotated[
+        bool, typer.Option("--create", help="Create the account if there is none of this name.")
+    ] = False
+    subaccount: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--subaccount",
+            metavar="[EXCHANGE=]N",
+            help="The subaccount at the exchange; for one exchange only, or for all.",
+        ),
+    ] = None
+    cascade: Cascade = False
+    allow_shared_secret: AllowSharedSecret = False
+    allow_other_account: AllowOtherAccount = False
+
+    def options(self) -> "ImportOptions":
+        """The same in the form that services take."""
+        from registry.services.importing.options import ImportOptions, Subaccounts
+
+        return ImportOptions(
+            create=self.create,
+            cascade=self.cascade,
+            subaccounts=Subaccounts.parse(self.subaccount or []),
+            allow_shared_secret=self.allow_shared_secret,
+            allow_other_account=self.allow_other_account,
+        )
 
 
 @app.command("import-env")
@@ -41,52 +79,28 @@ def import_env(
             help="Each file of an account (.env.NAME, NAME.env); templates and copies left out.",
         ),
     ] = None,
-    create: Create = False,
-    cascade: Cascade = False,
+    *,
+    how: Importing,
     yes: Yes = False,
 ) -> None:
     """Import the credentials of an env file: all of it, or nothing."""
     from registry.errors import InvalidInput
 
     if folder is not None and account is None and env_file is None:
-        _import_folder(run, folder, create=create, cascade=cascade, yes=yes)
+        _import_folder(run, folder, how.options(), yes=yes)
     elif account is not None and env_file is not None and folder is None:
-        _import_file(run, account, env_file, create=create, cascade=cascade)
+        _import_file(run, account, env_file, how.options())
     else:
         raise InvalidInput("give ACCOUNT and --env-file FILE, or --dir DIR alone")
 
 
-def _import_file(run: Run, account: str, env_file: Path, *, create: bool, cascade: bool) -> None:
-    from registry.services.changes.credentials import CredentialService
-    from registry.services.changes.exchanges import known_specifications
-    from registry.services.importing.env_files import (
-        find_credentials,
-        held_exchanges,
-        read_env_file,
-    )
+def _import_file(run: Run, account: str, env_file: Path, options: "ImportOptions") -> None:
+    from registry.commands._changes import events_of, tell_notes
+    from registry.services.importing.one_account import ImportService
 
     invocation = run.invocation()
-    keyring = run.keyring()
-    variables = read_env_file(env_file)
-    found = find_credentials(
-        variables,
-        known_specifications(run.database),
-        held=held_exchanges(run.database, account),
-    )
-    outcome = CredentialService(run.database, keyring).store(
-        account,
-        found.inputs(),
-        invocation,
-        verb="import-env",
-        create=found.account(account) if create else None,
-        cascade=cascade,
-    )
-    _tell(run, account, env_file, found, outcome)
-
-
-def _tell(run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "Outcome") -> None:
-    from registry.commands._changes import events_of, sentence, tell_notes
-
+    service = ImportService(run.database, run.keyring())
+    found, outcome = service.env_file(account, env_file, options, invocation)
     tell_notes(run, outcome)
     data: dict[str, Any] = {
         "account": account,
@@ -94,59 +108,102 @@ def _tell(run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "
         "not_in_file": {name: list(fields) for name, fields in found.absent.items()},
         "skipped": dict(found.skipped),
         "other_variables": list(found.other_names),
+        "hidden_variables": found.hidden_names,
         **events_of(outcome),
     }
+    run.output.result(data, lambda: _tell_file(run, account, env_file, found, outcome))
 
-    def text() -> None:
-        done = (
-            f"imported {counted(len(found.credentials), 'credential')} into {account} "
-            f"from {env_file}"
-        )
-        run.output.line(sentence(outcome, done))
-        for name, fields in found.credentials.items():
-            absent = found.absent.get(name, ())
-            kept = f" (not in the file, kept or by default: {', '.join(absent)})" if absent else ""
-            run.output.line(f"  found    {name}: {', '.join(fields)}{kept}")
-        for name, why in found.skipped.items():
-            run.output.line(f"  skipped  {name}: {why}")
-        if found.other_names:
-            run.output.line(f"  ignored  what is no exchange's: {', '.join(found.other_names)}")
 
-    run.output.result(data, text)
+def _tell_file(
+    run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "Outcome"
+) -> None:
+    from registry.commands._changes import sentence
+
+    changed = [one for one in outcome.stored if one.change != "unchanged"]
+    credentials = counted(len(changed or found.credentials), "credential")
+    run.output.line(sentence(outcome, f"imported {credentials} into {account} from {env_file}"))
+    _tell_credentials(run, found.credentials, outcome, found.absent)
+    for name, why in found.skipped.items():
+        run.output.line(f"  skipped    {name}: {why}")
+    ignored = list(found.other_names)
+    if found.hidden_names:
+        ignored.append(f"{counted(found.hidden_names, 'name')} that could be part of a secret")
+    if ignored:
+        run.output.line(f"  ignored    what is no exchange's: {', '.join(ignored)}")
+
+
+def _tell_credentials(
+    run: Run,
+    credentials: "Mapping[str, Collection[str]]",
+    outcome: "Outcome",
+    absent: "Mapping[str, Collection[str]]",
+) -> None:
+    """What became of each credential; of one that was imported before, only what it is."""
+    from registry.commands._changes import versions
+
+    stored = {one.slot.exchange: one for one in outcome.stored}
+    for name, fields in credentials.items():
+        one = stored.get(name)
+        what, slot = ("found", name) if one is None else (one.change, versions(one))
+        lacking = absent.get(name, ())
+        kept = f" (not in the file, kept or by default: {', '.join(lacking)})" if lacking else ""
+        run.output.line(f"  {what:<9}  {slot}: {', '.join(fields)}{kept}")
 
 
 # ---------------------------------------------------------------- a folder
 
 
-def _import_folder(run: Run, folder: Path, *, create: bool, cascade: bool, yes: bool) -> None:
+def _import_folder(run: Run, folder: Path, options: "ImportOptions", *, yes: bool) -> None:
     import functools
 
     from registry.errors import InvalidInput
     from registry.services.changes.exchanges import known_specifications
     from registry.services.changes.storing_several import SeveralAccounts
     from registry.services.importing.env_files import held_exchanges
-    from registry.services.importing.many import check_all, chosen, survey, with_problems
+    from registry.services.importing.many import (
+        Surroundings,
+        check_all,
+        chosen,
+        survey,
+        with_problems,
+    )
+    from registry.services.importing.options import NONE_NAMED
     from registry.services.tables.reading import list_accounts
 
     invocation = run.invocation()
     if invocation.command_id is not None or invocation.expected_version is not None:
         raise InvalidInput("--command-id and --expected-version belong to one account's import")
+    if options.subaccounts != NONE_NAMED:
+        raise InvalidInput(
+            "--subaccount belongs to one account's import", hint="Import that file by itself."
+        )
     keyring = run.keyring()
-    existing = {row["account_name"] for row in list_accounts(run.database)}
-    held = functools.partial(held_exchanges, run.database)
-    files = survey(folder, known_specifications(run.database), held, existing)
-    inputs = chosen(files, create=create)
-    several = SeveralAccounts(run.database, keyring, inputs, verb="import-env", cascade=cascade)
+    known = Surroundings(
+        {spec.name: spec for spec in known_specifications(run.database)},
+        functools.partial(held_exchanges, run.database),
+        {row["account_name"] for row in list_accounts(run.database)},
+        options,
+    )
+    files = survey(folder, known)
+    inputs = chosen(files, create=options.create)
+    several = SeveralAccounts(
+        run.database,
+        keyring,
+        inputs,
+        verb="import-env",
+        cascade=options.cascade,
+        allow_shared_secret=options.allow_shared_secret,
+    )
     files = with_problems(files, several.problems())
     for one in files:
-        run.output.notice(_preview(one, existing))
+        run.output.notice(_preview(one, known.existing))
     check_all(files)
     if sys.stdin.isatty():  # nothing is lost by it: only who has seen the preview is asked
         run.confirm(f"Import {counted(len(inputs), 'file')}?", yes=yes)
     _tell_folder(run, files, several.store(invocation))
 
 
-def _preview(one: "EnvFile", existing: set[str]) -> str:
+def _preview(one: "EnvFile", existing: "Collection[str]") -> str:
     if one.refused is not None:
         return f"  {'refused':<8}  {one.name}: {one.refused.message}"
     if one.found is None:
@@ -179,8 +236,11 @@ def _tell_folder(run: Run, files: list["EnvFile"], outcomes: "dict[str, Outcome]
     ]
 
     def text() -> None:
-        for account, outcome in outcomes.items():
-            run.output.line(sentence(outcome, f"imported into {account}"))
+        for one in files:
+            if one.account in outcomes and one.found:
+                outcome = outcomes[one.account]
+                run.output.line(sentence(outcome, f"imported into {one.account}"))
+                _tell_credentials(run, one.found.credentials, outcome, {})
 
     run.output.result(data, text)
 
@@ -202,35 +262,16 @@ def import_config(
             "--entry", metavar="NAME", help="Which of the file's entries, if several fit."
         ),
     ] = None,
-    create: Create = False,
-    cascade: Cascade = False,
+    *,
+    how: Importing,
 ) -> None:
     """Import plain keys from the JSON of freqtrade, passivbot or hummingbot: all, or nothing."""
     from registry.commands._changes import events_of, sentence, tell_notes
-    from registry.decisions.account import CreateAccount
-    from registry.services.changes.credentials import CredentialService
-    from registry.services.changes.exchanges import exchange_specifications
-    from registry.services.importing.config_files import choose, match_fields, read_config
+    from registry.services.importing.one_account import ImportService
 
     invocation = run.invocation()
-    keyring = run.keyring()
-    format_name, entries = read_config(file)
-    entries = choose(entries, entry)
-    specs = exchange_specifications(run.database, (one.exchange for one in entries))
-    found = match_fields(format_name, entries, specs)
-    made = CreateAccount(
-        account_name=account,
-        description=f"Account from {format_name}: {account}",
-        metadata={"source": f"{format_name}_config"},
-    )
-    outcome = CredentialService(run.database, keyring).store(
-        account,
-        found.inputs(),
-        invocation,
-        verb="import-config",
-        create=made if create else None,
-        cascade=cascade,
-    )
+    service = ImportService(run.database, run.keyring())
+    found, outcome = service.config_file(account, file, entry, how.options(), invocation)
     tell_notes(run, outcome)
     data = {
         "account": account,
@@ -241,10 +282,9 @@ def import_config(
     }
 
     def text() -> None:
-        run.output.line(sentence(outcome, f"imported {file} ({format_name}) into {account}"))
-        for name, fields in found.credentials.items():
-            run.output.line(f"  found    {name}: {', '.join(fields)}")
+        run.output.line(sentence(outcome, f"imported {file} ({found.format}) into {account}"))
+        _tell_credentials(run, found.credentials, outcome, {})
         if found.ignored:
-            run.output.line(f"  ignored  what is no field: {', '.join(found.ignored)}")
+            run.output.line(f"  ignored    what is no field: {', '.join(found.ignored)}")
 
     run.output.result(data, text)

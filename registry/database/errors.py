@@ -23,6 +23,7 @@ LIMIT_REACHED: Final = "RG022"
 SHARING_REFUSED: Final = "RG023"
 NOT_PERMITTED: Final = "RG024"
 ACCOUNT_INACTIVE: Final = "RG025"
+HELD_ELSEWHERE: Final = "RG031"
 
 _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     STALE_VERSION: errors.StaleVersion,
@@ -34,6 +35,7 @@ _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     SHARING_REFUSED: errors.SharingRefused,
     NOT_PERMITTED: errors.NotPermitted,
     ACCOUNT_INACTIVE: errors.AccountInactive,
+    HELD_ELSEWHERE: errors.SecretInUse,
 }
 
 _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {

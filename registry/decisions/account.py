@@ -17,6 +17,7 @@ from registry.events.account import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
+from registry.shapes import refuse_key, refuse_keys_within
 from registry.wording import counted
 
 
@@ -63,13 +64,13 @@ def create(command: CreateAccount) -> list[EventModel]:
     Raises:
         InvalidInput: a value is not acceptable.
     """
-    given: dict[str, Any] = {"account_name": values.account_name(command.account_name)}
+    given: dict[str, Any] = {"account_name": _name(command.account_name)}
     if command.wallet_address is not None:
         given["wallet_address"] = values.wallet_address(command.wallet_address)
     if command.description is not None:
         given["description"] = _description(command.description)
     if command.metadata is not None:
-        given["metadata"] = values.metadata(command.metadata)
+        given["metadata"] = _metadata(command.metadata)
     return [AccountCreated(**given)]
 
 
@@ -89,7 +90,7 @@ def update(state: AccountState, command: UpdateAccount) -> list[EventModel]:
         text = command.description
         asked["description"] = None if text is None else _description(text)
     if command.metadata is not UNCHANGED:
-        asked["metadata"] = values.metadata(command.metadata)
+        asked["metadata"] = _metadata(command.metadata)
     if not asked:
         raise InvalidInput(
             "nothing to change was named",
@@ -108,7 +109,7 @@ def rename(state: AccountState, new_name: str) -> list[EventModel]:
         InvalidInput: the name is not acceptable.
     """
     account = state.active_account()
-    if values.account_name(new_name) == account["account_name"]:
+    if _name(new_name) == account["account_name"]:
         return []
     return [AccountRenamed(account_name=new_name, previous_name=account["account_name"])]
 
@@ -163,6 +164,17 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
         *(removal(state, row) for row in state.credentials()),
         AccountDeleted(account_name=name),
     ]
+
+
+def _name(name: str) -> str:
+    refuse_key(name, "an account name")
+    return values.account_name(name)
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    metadata = values.metadata(value)
+    refuse_keys_within(metadata, "metadata")
+    return metadata
 
 
 def _description(text: str) -> str:

@@ -8,6 +8,7 @@ from registry import values
 from registry.decisions.adoption import ACCOUNTS, Decision, Judge, Note, Problem, moments_of
 from registry.errors import InvalidInput
 from registry.events.account import AccountCreated
+from registry.shapes import refuse_key, refuse_keys_within
 
 
 class LegacyAccount(NamedTuple):
@@ -56,6 +57,12 @@ def _note_account(row: LegacyAccount, judge: Judge) -> None:
             values.wallet_address(row.wallet_address)
         except InvalidInput as problem:
             judge.note(Note(ACCOUNTS, row.id, repr(row.name), "wallet", problem.message))
+    texts = {"the description": row.description, "the metadata": row.metadata}
+    for what, plain in texts.items():
+        try:
+            refuse_key(plain or "", what)
+        except InvalidInput as problem:
+            judge.note(Note(ACCOUNTS, row.id, repr(row.name), "private-key", problem.message))
 
 
 def _account_name(row: LegacyAccount, judge: Judge, is_free: Callable[[str], bool]) -> str | None:
@@ -68,7 +75,11 @@ def _account_name(row: LegacyAccount, judge: Judge, is_free: Callable[[str], boo
         text = problem.message
     proposal = Decision("rename", _free_name(row, is_free))
     decision = judge.decide(_of_account(row, "name", text, ("rename",), proposal))
-    return None if decision is None else values.account_name(str(decision.value or ""))
+    if decision is None:
+        return None
+    new_name = str(decision.value or "")
+    refuse_key(new_name, "an account name")
+    return values.account_name(new_name)
 
 
 def _free_name(row: LegacyAccount, is_free: Callable[[str], bool]) -> str:
@@ -95,7 +106,10 @@ def _metadata(row: LegacyAccount, judge: Judge) -> dict[str, Any] | None:
     decision = judge.decide(_of_account(row, "metadata", text, ("wrap", "set"), Decision("wrap")))
     if decision is None:
         return None
-    return values.metadata(decision.value if decision.decision == "set" else _wrapped(row.metadata))
+    if decision.decision == "set":
+        refuse_keys_within(decision.value, "metadata")
+        return values.metadata(decision.value)
+    return values.metadata(_wrapped(row.metadata))
 
 
 def _of_account(

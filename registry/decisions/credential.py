@@ -2,9 +2,9 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from projections.credentials import DETAILS, CredentialRow
 from registry import values
@@ -42,6 +42,32 @@ class Sealer(Protocol):
         self, credential_id: uuid.UUID, version: int, place: Place, fields: Mapping[str, Secret]
     ) -> Sealed:
         """The fields of one version, bound to their place."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCredential:
+    """What became of a credential that was given."""
+
+    slot: Slot
+    change: Literal["added", "replaced", "updated", "unchanged"]
+    version: int
+    previous_version: int | None = None
+    """Of what the slot held before, if anything."""
+
+    @classmethod
+    def of(
+        cls, state: AccountState, slot: Slot, events: Sequence[EventModel]
+    ) -> "StoredCredential":
+        """What these events do to a slot of this state."""
+        row = state.credential_in(slot)
+        before = None if row is None else row["version"]
+        match events:
+            case [CredentialAdded(version=version)]:
+                return cls(slot, "added", version)
+            case [CredentialReplaced(version=version)]:
+                return cls(slot, "replaced", version, before)
+            case _:
+                return cls(slot, "updated" if events else "unchanged", before or 0, before)
 
 
 def details(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,6 +135,45 @@ def add(
     version = state.last_version(slot) + 1
     sealed = sealer.seal(new_id, version, place_of(account["id"], slot), fields)
     return [CredentialAdded(**_version(new_id, slot, version, sealed), **details(given))]
+
+
+def import_slot(state: AccountState, wanted: SlotQuery, *, by_default: bool) -> SlotQuery:
+    """The slot of an import. The one without a subaccount is meant by 0 where it is in use.
+
+    `by_default` says that 0 is not what the caller named, but where imports go.
+
+    Raises:
+        InvalidInput: no subaccount is named, and only others than 0 are in use.
+    """
+    alike = SlotQuery(wanted.exchange_id, wanted.exchange, None, wanted.permission or "full")
+    held = [state.slot_of(row) for row in state.credentials() if alike.matches(row)]
+    numbers = {slot.subaccount_index for slot in held}
+    if by_default and numbers and not numbers & {0, None}:
+        choices = " or ".join(f"--subaccount {n}" for n in sorted(filter(None, numbers)))
+        raise InvalidInput(
+            f"account {state.name} has {_in_words(held)}, and the import names no subaccount",
+            hint=f"{choices} replaces what is there, --subaccount 0 adds a credential beside it.",
+        )
+    unnumbered = wanted.subaccount_index == 0 and None in numbers and 0 not in numbers
+    return alike if unnumbered else wanted
+
+
+def must_choose(state: AccountState, slot: Slot) -> list[str]:
+    """What changes for those who load, if a slot gets a credential that can be used."""
+    alike = SlotQuery(slot.exchange_id, slot.exchange, None, slot.permission)
+    others = [
+        state.slot_of(row)
+        for row in state.credentials()
+        if row["is_active"] and alike.matches(row) and state.slot_of(row) != slot
+    ]
+    if len(others) != 1:
+        return []
+    both = _in_words([*others, slot])
+    return [f"{state.name} has {both} from now on: a load that names no subaccount is refused"]
+
+
+def _in_words(slots: Iterable[Slot]) -> str:
+    return " and ".join(str(slot) for slot in slots)
 
 
 def replace(

@@ -210,10 +210,14 @@ class SlotQuery:
             and self.permission in (None, row["permission"])
         )
 
-    def __str__(self) -> str:
-        return str(
-            Slot(self.exchange_id, self.exchange, self.subaccount_index, self.permission or "full")
+    def slot(self) -> Slot:
+        """The slot that a new credential goes to: no subaccount, and full, unless said."""
+        return Slot(
+            self.exchange_id, self.exchange, self.subaccount_index, self.permission or "full"
         )
+
+    def __str__(self) -> str:
+        return str(self.slot())
 
 
 def _slot_key(row: CredentialRow) -> tuple[int, int | None, str]:

@@ -1,7 +1,7 @@
 """Carries a command out: read, decide, and append with the projections, in one transaction.
 
 Two round trips: the reads go out together, and so do BEGIN, the appends, the changes of
-the tables and COMMIT. Where others append at the same time, the wait for the disk comes
+the tables, the checks and COMMIT. Where others append at the same time, the wait for the disk comes
 after it: in a round trip of its own the first time, and in the same one from then on.
 A decision made on a state that has changed since is made again. Nothing is told before it is
 on disk, not even what another command wrote and this one only found there.
@@ -26,6 +26,7 @@ from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.durability import send_flush, wait_until_durable
 from registry.database.patience import patience
+from registry.decisions.credential import StoredCredential
 from registry.errors import (
     CommandApplied,
     CommandIdReused,
@@ -69,6 +70,22 @@ class Statement(Protocol):
         """Sends the statement, within the command's transaction."""
 
 
+class Check(Protocol):
+    """A rule that only the database can judge, once the command has done all that it does.
+
+    It is asked in the command's transaction, under the log's lock, and fails by an error.
+    """
+
+    notes: tuple[str, ...]
+    """What the caller should know; there when the answer was taken."""
+
+    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+        """Sends the question."""
+
+    def take(self, answer: psycopg.Cursor[Any]) -> None:
+        """Reads the answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a command means in the state that was read."""
@@ -77,6 +94,13 @@ class Decision:
     statements: Sequence[Statement] = ()
     notes: tuple[str, ...] = ()
     """What the caller should know beside the events, such as who else is affected."""
+    checks: Sequence[Check] = ()
+    stored: tuple[StoredCredential, ...] = ()
+    """What becomes of each credential that the command gives."""
+
+    def all_notes(self) -> tuple[str, ...]:
+        """The notes, with those of the checks after they were asked."""
+        return (*self.notes, *(note for check in self.checks for note in check.notes))
 
 
 class Task(Protocol):
@@ -107,6 +131,8 @@ class Outcome:
     """See `Decision`."""
     repaired: bool = False
     """There was no event to append, but something beside the log was put right."""
+    stored: tuple[StoredCredential, ...] = ()
+    """See `Decision`; empty for a command that was applied before."""
 
     @property
     def changed(self) -> bool:
@@ -187,8 +213,9 @@ class CommandExecutor:
             event_types=types,
             stream_id=stream_id,
             dry_run=invocation.dry_run,
-            notes=decision.notes,
+            notes=decision.all_notes(),
             repaired=bool(decision.statements) and not decision.events,
+            stored=decision.stored,
         )
 
     def _write(
@@ -211,9 +238,12 @@ class CommandExecutor:
                 for event in decision.events
                 if (change := project(event.stored(record.occurred_at))) is not None
             ]
+            answers = [(check, check.send(connection)) for check in decision.checks]
             connection.execute("ROLLBACK" if dry_run else "COMMIT")
             if flush_along:
                 send_flush(connection)
+        for check, answer in answers:
+            check.take(answer)
         if dry_run:
             return ()
         appended = [row for cursor in appends if (row := cursor.fetchone())]

@@ -124,11 +124,21 @@ WHERE (%(account_name)s::text IS NULL OR a.account_name = %(account_name)s)
     AND (%(exchange)s::text IS NULL OR d.name = %(exchange)s)
 ORDER BY a.account_name, d.name, c.permission, c.subaccount_index NULLS FIRST
 
--- name: held_exchanges
--- The exchanges for which an account has the credential that an env file would replace:
--- that of subaccount 0, or of none.
-SELECT d.name
+-- name: held_slots
+-- The exchanges that an account has full credentials for, and for which subaccounts.
+SELECT d.name, array_agg(c.subaccount_index)
 FROM public.account_exchange_credentials AS c
 JOIN public.accounts AS a ON a.id = c.account_id
 JOIN public.dexes AS d ON d.id = c.exchange_id
-WHERE a.account_name = %(account_name)s AND c.permission = 'full' AND coalesce(c.subaccount_index, 0) = 0
+WHERE a.account_name = %(account_name)s AND c.permission = 'full'
+GROUP BY d.name
+
+-- name: holders_of_secrets
+-- Who else has a secret of a credential; refused or told, as the function says.
+SELECT h.account_name, h.exchange, h.subaccount_index, h.permission, h.fields, h.is_elsewhere
+FROM public.holders_of_secrets(
+    %(credential_id)s, %(account)s, %(secrets)s, %(public)s, %(allowed)s) AS h
+
+-- name: accounts_of_names
+-- The accounts that have one of these names, in lower case.
+SELECT a.account_name FROM public.accounts AS a WHERE lower(a.account_name) = ANY (%(names)s::text[])

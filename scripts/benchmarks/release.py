@@ -49,11 +49,10 @@ TARGETS: Final = [
 
 _BY = Invocation(actor="benchmark@host")
 _CALLER = Caller(actor="benchmark@host", host="host", purpose="benchmark")
-_FIELDS = {"public_key": "p" * 44, "secret_key": "s" * 44}
-_THREE = {
-    "lighter": {"private_key": "5" * 80, "account_index": "7"},
-    "backpack": _FIELDS,
-    "aster": {"api_key": "k" * 64, "secret_key": "s" * 64},
+_FIELDS = {
+    "lighter": ("private_key", "account_index"),
+    "backpack": ("public_key", "secret_key"),
+    "aster": ("api_key", "secret_key"),
 }
 _ACCOUNTS = 200
 
@@ -75,6 +74,12 @@ _SHARED_JOIN = """
     JOIN accounts AS l ON l.id = s.shared_account_id
     JOIN account_exchange_credentials AS c ON c.account_id = l.id AND c.exchange_id = d.id
     WHERE a.account_name = %s AND o.id IS NULL"""
+
+
+def _values(account: str, exchange: str) -> dict[str, str]:
+    """Fields as long as real ones; no two accounts have the same."""
+    names = _FIELDS[exchange]
+    return {name: "7" if name == "account_index" else f"{account}-{name:x<44}" for name in names}
 
 
 class Registry:
@@ -103,7 +108,7 @@ class Registry:
 
     def _fill(self) -> None:
         self._store("of_one", "lighter")
-        self._store("of_three", *_THREE)
+        self._store("of_three", *_FIELDS)
         for number in range(_ACCOUNTS):
             if number % 2 == 0:
                 self._store(f"account_{number}", "backpack")
@@ -119,7 +124,10 @@ class Registry:
 
     def _store(self, account: str, *exchanges: str) -> None:
         AccountService(self.database).create(CreateAccount(account_name=account), _BY)
-        inputs = [CredentialInput(SlotName(name), _THREE[name]) for name in exchanges]
+        inputs = [
+            CredentialInput(SlotName(exchange), _values(account, exchange))
+            for exchange in exchanges
+        ]
         CredentialService(self.database, self.keyring).store(account, inputs, _BY, verb="benchmark")
 
     def _one(self, query: str, *parameters: Any) -> Any:

@@ -95,12 +95,15 @@ def allowed(address: str, privileges: tuple[str, ...]) -> set[str]:
         return {row[0] for row in rows}
 
 
+SHARED = "--allow-shared-secret"
+
+
 def test_an_operator_can_run_every_command(filled: CommandLine, login: Login) -> None:
     address = login("registry_operator")
     steps = [
         ("create-account", "new"),
         ("update-account", "new", "--description", "x"),
-        ("import-env", "new", "--env-file", filled.file("bot.env", ENV_FILE)),
+        ("import-env", "new", "--env-file", filled.file("new.env", ENV_FILE), SHARED),
         ("update-credential", "new", "paradex", "--label", "x"),
         ("deactivate-credential", "new", "paradex"),
         ("reactivate-credential", "new", "paradex"),

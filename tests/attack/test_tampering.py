@@ -24,7 +24,7 @@ def filled(cli: CommandLine) -> CommandLine:
     """A registry of ten events with two accounts and three credentials."""
     for account in ("main_bot", "other_bot"):
         cli("create-account", account)
-        fields = json.dumps({"api_key": f"key-of-{account}", "secret_key": "s" * 40})
+        fields = json.dumps({"api_key": f"key-of-{account}", "secret_key": f"{account:s>40}"})
         cli("add-credential", account, "aster", "--from-json", "-", stdin=fields)
     cli("add-credential", "main_bot", "lighter", "--from-json", "-", stdin=_lighter("0xaa"))
     cli("replace-credential", "main_bot", "lighter", "--from-json", "-", stdin=_lighter("0xbb"))

@@ -85,7 +85,7 @@ def test_tokens_of_the_bot_s_own_fields_have_their_own_columns(
 def test_answers_for_people(bot: CommandLine) -> None:
     assert bot.store("bot", "aster").out == "Added a credential of bot for aster (event 1).\n"
     replaced = bot.store("bot", "aster", verb="replace-credential", api_key="other7")
-    assert replaced.out == "Replaced the credential of bot for aster (event 2).\n"
+    assert replaced.out == ("Replaced the credential of bot for aster, version 1→2 (event 2).\n")
     same = bot.store("bot", "aster", verb="replace-credential", api_key="other7")
     assert same.out == "Nothing to change: it is already like this.\n"
     updated = bot("update-credential", "bot", "aster", "--label", "x")

@@ -84,12 +84,12 @@ def test_what_was_found_skipped_and_ignored_is_said(cli: CommandLine) -> None:
     path = cli.file("bot.env", text)
     assert cli("import-env", "bot", "--env-file", path, "--create").out == (
         f"Imported 3 credentials into bot from {path} (events 0, 1, 2, 3).\n"
-        "  found    backpack: public_key, secret_key\n"
-        "  found    lighter: private_key, account_index, api_key_index\n"
-        "  found    paradex: l1_address, l2_private_key_hex "
+        "  added      backpack subaccount 0: public_key, secret_key\n"
+        "  added      lighter subaccount 0: private_key, account_index, api_key_index\n"
+        "  added      paradex subaccount 0: l1_address, l2_private_key_hex "
         "(not in the file, kept or by default: l2_address, environment)\n"
-        "  skipped  aster: no real value in ASTER_API_KEY, ASTER_SECRET_KEY\n"
-        "  ignored  what is no exchange's: LOG_LEVEL\n"
+        "  skipped    aster: no real value in ASTER_API_KEY, ASTER_SECRET_KEY\n"
+        "  ignored    what is no exchange's: LOG_LEVEL\n"
     )
 
 
@@ -190,7 +190,7 @@ def test_importing_onto_an_inactive_account_or_credential_is_refused(
     cli: CommandLine, database_url: str
 ) -> None:
     """Pain 4: importing onto an inactive account must not say that it was updated."""
-    path = cli.file("bot.env", ENV_FILE.replace("0x0badc0de0badc0de", "0xchanged7"))
+    path = cli.file("bot.env", ENV_FILE.replace("0x0badc0de5", "0x0badc0de6"))
     cli("import-env", "bot", "--env-file", cli.file("first.env", ENV_FILE), "--create")
     cli("deactivate-credential", "bot", "paradex")
     with nothing_written(database_url):

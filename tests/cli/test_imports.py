@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from support.cli import CommandLine
+from support.credentials import FIELDS
 from support.tables import nothing_written
 
 ACC1 = (
@@ -38,7 +39,9 @@ def test_every_file_becomes_an_account_and_nothing_else_does(
         ".env.backup": ACC1,
         ".env.example": TEMPLATE,
         ".env.local": "LOG_LEVEL=debug\n",
-        ".env.acc1.swp": "\0binary",
+        ".env.acc1.swp": "\0binary ASTER_SECRET_KEY",
+        "acc1.env.old": "ASTER_SECRET_KEY: old",
+        ".env.acc1.old": "ASTER_SECRET_KEY: old",
         "notes.txt": ACC2,
     }.items():
         (folder / name).write_text(text)
@@ -59,11 +62,43 @@ def test_an_older_backup_is_left_out_by_what_it_shares(cli: CommandLine, folder:
     assert accounts(cli) == {"acc1"}
 
 
-def test_two_accounts_may_share_one_key(cli: CommandLine, folder: Path) -> None:
+def test_two_accounts_share_one_key_only_if_told(cli: CommandLine, folder: Path) -> None:
     (folder / ".env.a").write_text(ACC1)
     (folder / ".env.b").write_text(ACC1.replace("canary-1", "other"))
-    assert cli("import-env", "--dir", str(folder), "--create").exit_status == 0
+    arguments = ("import-env", "--dir", str(folder), "--create")
+    assert cli(*arguments).exit_status == 5
+    assert cli(*arguments, "--allow-shared-secret").exit_status == 0
     assert accounts(cli) == {"a", "b"}
+
+
+def test_a_whole_copy_is_an_account_only_if_told(cli: CommandLine, folder: Path) -> None:
+    for name in (".env.a", ".env.b", ".env.a.bak"):
+        (folder / name).write_text(ACC1)
+    arguments = ("import-env", "--dir", str(folder), "--create")
+    told = cli(*arguments, "--allow-shared-secret", "--dry-run")
+    assert "left out  .env.a.bak: a copy of .env.a" in told.err
+    assert "found     .env.b: b (new)" in told.err
+    assert cli(*arguments).exit_status == 0
+    assert accounts(cli) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("ASTER_API_KEY=ak\nASTER_SECRET_KEY=canary\ncanary2\n", "line 3 is not NAME=VALUE"),
+        ("ASTER_API_KEY=a\nASTER_API_KEY=b\n", "sets ASTER_API_KEY more than once"),
+    ],
+)
+def test_a_file_with_an_exchange_s_variables_that_cannot_be_read_stops_all(
+    cli: CommandLine, folder: Path, text: str, why: str
+) -> None:
+    (folder / ".env.a").write_text(ACC1)
+    (folder / ".env.b").write_text(text)
+    refused = cli("import-env", "--dir", str(folder), "--create")
+    assert refused.exit_status == 2
+    assert why in refused.err
+    assert "canary" not in refused.err
+    assert accounts(cli) == set()
 
 
 def test_an_account_that_is_called_backup_is_imported_if_its_keys_are_its_own(
@@ -223,24 +258,27 @@ def test_one_file_is_imported_and_what_is_kept_is_said(cli: CommandLine) -> None
         "import-env", "a", "--env-file", cli.file("one.env", ACC1 + "OTHER=1\n"), "--create"
     )
     assert first.exit_status == 0
-    assert "found    aster: api_key, secret_key" in first.out
-    assert "ignored  what is no exchange's: OTHER" in first.out
+    assert "added      aster subaccount 0: api_key, secret_key" in first.out
+    assert "ignored    what is no exchange's: OTHER" in first.out
     part = cli.file("part.env", "ASTER_SECRET_KEY=canary-9\nPARADEX_L1_ADDRESS=\n")
     second = cli("import-env", "a", "--env-file", part)
     assert second.exit_status == 0
     assert "not in the file, kept or by default: api_key" in second.out
-    assert "skipped  paradex: no real value" in second.out
+    assert "skipped    paradex: no real value" in second.out
     assert "canary" not in first.out + second.out + first.err + second.err
 
 
 # ---------------------------------------------------------------- configuration of other bots
 
+HL_ADDRESS = FIELDS["hyperliquid"]["wallet_address"]
+HL_KEY = FIELDS["hyperliquid"]["private_key"]
+
 FREQTRADE = {
     "max_open_trades": 3,
     "exchange": {
         "name": "hyperliquid",
-        "walletAddress": "0xabc",
-        "privateKey": "0xcanary",
+        "walletAddress": HL_ADDRESS,
+        "privateKey": HL_KEY,
         "ccxt_config": {},
         "pair_whitelist": ["BTC/USDC"],
     },
@@ -250,15 +288,15 @@ PASSIVBOT = {
     "aster_01": {"exchange": "aster", "key": "ak", "secret": "canary"},
     "hl_01": {
         "exchange": "hyperliquid",
-        "wallet_address": "0xabc",
-        "private_key": "0xcanary",
+        "wallet_address": HL_ADDRESS,
+        "private_key": HL_KEY,
         "is_vault": False,
     },
 }
 HUMMINGBOT = {
     "connector": "hyperliquid_perpetual",
-    "hyperliquid_perpetual_address": "0xabc",
-    "hyperliquid_perpetual_api_secret": "0xcanary",
+    "hyperliquid_perpetual_address": HL_ADDRESS,
+    "hyperliquid_perpetual_api_secret": HL_KEY,
 }
 
 
@@ -288,6 +326,7 @@ def test_plain_keys_of_other_bots_are_imported(
     assert result.exit_status == 0
     assert result.data["found"] == found
     assert "canary" not in result.out + result.err
+    assert HL_KEY[2:10] not in result.out + result.err
 
 
 def test_one_entry_of_several_is_chosen(cli: CommandLine) -> None:

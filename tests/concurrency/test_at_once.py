@@ -14,13 +14,14 @@ from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring
-from registry.errors import AccountExists, CredentialExists, RegistryError
+from registry.errors import AccountExists, CredentialExists, RegistryError, SecretInUse
 from registry.log.ids import new_id
 from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.executor import Invocation, Outcome
 
 CLIENTS = 6
+SECRETS = 30
 Act = Callable[[SingleConnection, int], Outcome]
 
 
@@ -132,7 +133,9 @@ def test_the_first_credentials_of_a_registry_share_one_fingerprint_key(
     def act(mine: SingleConnection, number: int) -> Outcome:
         one = CredentialInput(SlotName("aster", 0), {"api_key": "same7", "secret_key": "same8"})
         service = CredentialService(mine, keyring)
-        return service.store(f"bot{number}", [one], me(number), verb="add-credential")
+        return service.store(
+            f"bot{number}", [one], me(number), verb="add-credential", allow_shared_secret=True
+        )
 
     results = at_once(database_url, act)
     assert not [r for r in results if isinstance(r, RegistryError)]
@@ -142,6 +145,29 @@ def test_the_first_credentials_of_a_registry_share_one_fingerprint_key(
         "WHERE event_type = 'CredentialAdded'"
     ).fetchall()
     assert len(prints) == 1
+    assert_whole(connection)
+
+
+def test_one_account_wins_a_secret_each_time(
+    database_url: str,
+    database: SingleConnection,
+    connection: psycopg.Connection[Any],
+    keyring: MasterKeyring,
+) -> None:
+    for number in range(2):
+        AccountService(database).create(CreateAccount(account_name=f"bot{number}"), me(number))
+
+    for secret in range(SECRETS):
+
+        def act(mine: SingleConnection, number: int, secret: int = secret) -> Outcome:
+            fields = {"api_key": f"k{secret}7", "secret_key": f"s{secret}7"}
+            one = CredentialInput(SlotName("aster"), fields, mode=Mode.MERGE)
+            service = CredentialService(mine, keyring)
+            return service.store(f"bot{number}", [one], me(number), verb="import-env")
+
+        results = at_once(database_url, act, clients=2)
+        assert len([r for r in results if isinstance(r, Outcome)]) == 1
+        assert len([r for r in results if isinstance(r, SecretInUse)]) == 1
     assert_whole(connection)
 
 

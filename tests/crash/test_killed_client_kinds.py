@@ -27,6 +27,7 @@ Act = Callable[[Database, MasterKeyring, Invocation], Outcome]
 
 ASTER, BACKPACK = SlotName("aster", 0), SlotName("backpack", 0)
 FIRST = CredentialInput(ASTER, {"api_key": "k-one", "secret_key": "s-one"})
+ADDED = CredentialInput(ASTER, {"api_key": "k-new", "secret_key": "s-new"})
 SECOND = CredentialInput(ASTER, {"api_key": "k-two", "secret_key": "s-two"}, mode=Mode.REPLACE)
 OTHER = CredentialInput(BACKPACK, {"public_key": "p-one", "secret_key": "s-one"}, mode=Mode.MERGE)
 MERGED = CredentialInput(ASTER, {"secret_key": "s-three"}, mode=Mode.MERGE)
@@ -43,7 +44,7 @@ KINDS: dict[str, tuple[Act, int]] = {
     "deactivate-account": (lambda d, _, by: AccountService(d).deactivate("bot", by), 1),
     "reactivate-account": (lambda d, _, by: AccountService(d).reactivate("still", by), 1),
     "delete-account with a credential": (lambda d, _, by: AccountService(d).delete("bot", by), 2),
-    "add-credential": (_store("empty", FIRST), 1),
+    "add-credential": (_store("empty", ADDED), 1),
     "replace-credential": (_store("bot", SECOND), 1),
     "import-env of two, one of them held": (_store("bot", MERGED, OTHER), 2),
     "update-credential": (

@@ -741,3 +741,66 @@ def test_triggers_that_only_look_on_are_kept(move: Move) -> None:
     move.up()
     assert move.adopt().done
     assert move.bot.connection.execute("SELECT count(*) FROM seen").fetchone() == (4,)
+
+
+# ---------------------------------------------------------------- what is worth knowing
+
+
+def notes(result: Adoption, kind: str) -> list[tuple[str, str]]:
+    return [(note.of, note.text) for note in result.judge.notes if note.note == kind]
+
+
+def test_keys_that_accounts_have_in_common_are_noted_and_adopted(move: Move) -> None:
+    token = move.bot.token
+    for name in ("alpha", "beta", "gamma"):
+        account = move.bot.account(name)
+        secret = "own" if name == "gamma" else "in-common"
+        move.bot.credential(
+            account, "aster", api_key=token(f"key-of-{name}"), secret_key=token(secret)
+        )
+        # The public key of older rows, and other public values, are no secrets.
+        move.bot.credential(
+            account, "backpack", api_key=token("public"), secret_key=token(f"secret-of-{name}")
+        )
+    move.bot.account(" padded")
+    move.up()
+    expected = [("'alpha', 'beta', aster", "they hold the same secret_key")]
+    looked = move.adopt(by=DRY)
+    assert looked.judge.undecided
+    assert notes(looked, "same-secret") == expected
+    done = move.adopt(accept=True)
+    assert done.done
+    assert notes(done, "same-secret") == expected
+    assert move.is_clean()
+
+
+def test_a_key_that_many_accounts_hold_is_one_note(move: Move) -> None:
+    for number in range(12):
+        account = move.bot.account(f"bot-{number:02}")
+        fields = {name: move.bot.token(value) for name, value in LIGHTER.items()}
+        move.bot.credential(account, "lighter", additional=fields)
+    move.up()
+    ((of, text),) = notes(move.adopt(by=DRY), "same-secret")
+    assert of == "'bot-00', 'bot-01', 'bot-02', 'bot-03', 'bot-04' and 7 more, lighter"
+    assert text == "they hold the same private_key"
+
+
+def test_private_keys_in_plain_columns_are_noted_and_adopted(move: Move) -> None:
+    key = "0x" + "9f3a" * 16
+    move.bot.account("wallet", wallet_address=key)
+    move.bot.account("text", description=f"its key is {key}")
+    move.bot.account("details", metadata={"deep": [key]})
+    move.up()
+    done = move.adopt()
+    assert done.done
+    assert [of for of, _ in notes(done, "wallet")] == ["'wallet'"]
+    assert {of for of, _ in notes(done, "private-key")} == {"'details'", "'text'"}
+    assert not any(key[2:10] in note.text for note in done.judge.notes)
+
+
+def test_a_decision_brings_no_private_key_in(move: Move) -> None:
+    account = move.bot.account("odd", metadata=["a list"])
+    move.up()
+    made = Decision("set", {"key": "0x" + "9f3a" * 16})
+    with pytest.raises(InvalidInput, match="looks like a private key"):
+        move.adopt(("accounts", account, "metadata", made))

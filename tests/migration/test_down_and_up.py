@@ -29,7 +29,7 @@ def used(cli: CommandLine, connection: Connection) -> CommandLine:
     add_positions(connection, *(str(uuid.UUID(int=number)) for number in range(1, 6)))
     for name in ("alpha", "beta", "tab\\t"):
         assert cli("create-account", name, "--metadata", '{"a": 1.50, "ü": [null, true]}').err == ""
-        fields = json.dumps({"api_key": f"key {name}", "secret_key": "s"})
+        fields = json.dumps({"api_key": f"key {name}", "secret_key": f"s {name}"})
         added = cli("add-credential", name, "aster", "--from-json", "-", stdin=fields)
         assert added.exit_status == 0, added.err
     cli("link-positions", "alpha", "--position", str(uuid.UUID(int=1)))

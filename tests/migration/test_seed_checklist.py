@@ -7,7 +7,6 @@ import pytest
 from freezegun import freeze_time
 from support.appending import append
 from support.cli import CommandLine
-from support.credentials import FIELDS
 
 from registry.commands._output import to_json
 from registry.database.migrator import Migrator
@@ -108,7 +107,7 @@ def two_accounts(cli: CommandLine) -> CommandLine:
     """The accounts of the guide's example, with a credential each."""
     for name in ("main_bot", "shared_backpack"):
         cli("create-account", name)
-        fields = to_json({**FIELDS["backpack"], "public_key": f"{name}7"})
+        fields = to_json({"public_key": f"{name}7", "secret_key": f"{name}8"})
         stored = cli("add-credential", name, "backpack", "--from-json", "-", stdin=fields)
         assert stored.exit_status == 0
     return cli

@@ -68,7 +68,8 @@ PLACES = st.tuples(
     st.sampled_from([None, 0, 1]),
     st.sampled_from(["full", "read_only"]),
 )
-SECRETS = st.sampled_from(["s7", "s8", "s9"])
+SECRETS = st.sampled_from(["57", "58", "59"])
+ADDRESS = "0x00000000000000000000000000000000000000C3"
 TEXTS = st.none() | st.sampled_from(["x", "größe"])
 METADATA = st.dictionaries(
     st.sampled_from(["k", "ü"]), st.none() | st.booleans() | st.integers(-9, 9) | st.floats(0, 1)
@@ -113,6 +114,12 @@ class Registry(RuleBasedStateMachine):
         if name not in self.model:
             return errors.AccountNotFound
         return None if self.model[name].active else errors.AccountInactive
+
+    def elsewhere(self, name: str, place: Place, secret: str) -> Refusal | None:
+        """The refusal of a secret that another account holds for the exchange."""
+        others = (account for other, account in self.model.items() if other != name)
+        held = ((p[0], one.secret) for account in others for p, one in account.held.items())
+        return errors.SecretInUse if (place[0], secret) in held else None
 
     @rule(name=NAMES, description=TEXTS, metadata=METADATA)
     def create(self, name: str, description: str | None, metadata: dict[str, Any]) -> None:
@@ -162,6 +169,7 @@ class Registry(RuleBasedStateMachine):
             beside = any((p[0], p[2]) == (place[0], place[2]) for p in held)
             if place in held or (place[1] is None and beside):
                 refusal = errors.CredentialExists
+        refusal = refusal or self.elsewhere(name, place, secret)
         if self.expect(refusal, lambda by: self._store(name, place, secret, Mode.ADD, by)):
             account = self.model[name]
             version = account.versions[place] = account.versions.get(place, 0) + 1
@@ -170,6 +178,8 @@ class Registry(RuleBasedStateMachine):
     @rule(name=NAMES, place=PLACES, secret=SECRETS)
     def replace(self, name: str, place: Place, secret: str) -> None:
         refusal, found = self._found(name, place, must_be_active=True)
+        if refusal is None and self.model[name].held[found].secret != secret:
+            refusal = self.elsewhere(name, place, secret)
         if self.expect(refusal, lambda by: self._store(name, place, secret, Mode.REPLACE, by)):
             account = self.model[name]
             if account.held[found].secret != secret:
@@ -232,10 +242,12 @@ class Registry(RuleBasedStateMachine):
         return None, found
 
     def _store(self, name: str, place: Place, secret: str, mode: Mode, by: Invocation) -> Outcome:
-        other = "api_key" if place[0] == "aster" else "wallet_address"
-        own = "secret_key" if place[0] == "aster" else "private_key"
+        fields = {
+            "aster": {"api_key": f"key{secret}", "secret_key": secret},
+            "hyperliquid": {"wallet_address": ADDRESS, "private_key": secret * 32},
+        }
         slot = SlotName(*place)  # type: ignore[arg-type]
-        one = CredentialInput(slot, {other: "same7", own: secret}, {}, mode)
+        one = CredentialInput(slot, fields[place[0]], {}, mode)
         return self._credentials.store(name, [one], by, verb=mode.value)
 
     @invariant()

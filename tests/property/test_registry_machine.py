@@ -132,7 +132,7 @@ class RegistryMachine(RuleBasedStateMachine):
             mode=Mode.MERGE,
         )
         with self._expect(allowed):
-            self._credentials.store(name, [one], WHO, verb="import-env")
+            self._credentials.store(name, [one], WHO, verb="import-env", allow_shared_secret=True)
             fresh = held or {"label": None, "active": True}
             account["credentials"][slot] = {**fresh, "secret": f"secret{number}"}  # type: ignore[index]
 

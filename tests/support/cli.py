@@ -92,9 +92,13 @@ class CommandLine:
         verb: str = "add-credential",
         **changed: object,
     ) -> Result:
-        """Stores a made-up credential of an exchange, with some fields changed."""
+        """Stores a made-up credential of an exchange, with some fields changed.
+
+        The values are the same for all accounts, which they may be here.
+        """
         fields = json.dumps({**FIELDS[exchange], **changed})
-        return self(verb, account, exchange, "--from-json", "-", *options, stdin=fields)
+        given = ("--from-json", "-", "--allow-shared-secret")
+        return self(verb, account, exchange, *given, *options, stdin=fields)
 
     def process(
         self,

@@ -12,7 +12,7 @@ FIELDS: Final[dict[str, dict[str, str]]] = {
     "backpack": {"public_key": "backpackPublic9z8y", "secret_key": "backpackSecret5x4w"},
     "paradex": {
         "l1_address": "0x00000000000000000000000000000000000000A1",
-        "l2_private_key_hex": "0x0badc0de0badc0de",
+        "l2_private_key_hex": "0x0badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0de",
         "l2_address": "0x00000000000000000000000000000000000000B2",
         "environment": "testnet",
     },
@@ -30,7 +30,7 @@ FIELDS: Final[dict[str, dict[str, str]]] = {
     },
     "hyperliquid": {
         "wallet_address": "0x00000000000000000000000000000000000000C3",
-        "private_key": "0x0decade00decade0",
+        "private_key": "0x0decade50decade50decade50decade50decade50decade50decade50decade5",
     },
 }
 
@@ -42,6 +42,6 @@ LIGHTER_API_KEY_INDEX=3
 BACKPACK_PUBLIC_KEY="backpackPublic9z8y"
 BACKPACK_SECRET_KEY='backpackSecret5x4w'
 export PARADEX_L1_ADDRESS=0x00000000000000000000000000000000000000A1
-PARADEX_L2_PRIVATE_KEY=0x0badc0de0badc0de
+PARADEX_L2_PRIVATE_KEY=0x0badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0de
 """
 """An env file with complete credentials of three exchanges."""

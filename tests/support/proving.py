@@ -14,7 +14,7 @@ def signed_log(cli: CommandLine) -> CommandLine:
         cli("create-account", account)
         for key in ("first", "second"):
             verb = "add-credential" if key == "first" else "replace-credential"
-            fields = json.dumps({"api_key": f"{account}-{key}", "secret_key": "s-e-c-r-e-t"})
+            fields = json.dumps({"api_key": f"{account}-{key}", "secret_key": f"s-{account}"})
             cli(verb, account, "aster", "--from-json", "-", stdin=fields)
     cli("update-account", "one", "--description", "text")
     cli("deactivate-credential", "one", "aster")

@@ -188,3 +188,106 @@ def test_an_exchange_without_known_fields_says_how_to_define_them() -> None:
     ) as e:
         specification("kraken", None)
     assert "add-exchange kraken" in (e.value.hint or "")
+
+
+# ---------------------------------------------------------------- the shapes of values
+
+KEY = "9f3a" * 16
+ADDRESS = "0x" + "a1" * 20
+PHRASE = "abandon ability able about above absent absorb abstract absurd abuse access accident"
+
+
+def refusal(exchange: str, **changed: str) -> str:
+    with pytest.raises(InvalidCredential) as refused:
+        EXCHANGES[exchange].check({**FIELDS[exchange], **changed})
+    for value in changed.values():
+        assert value not in f"{refused.value.message}{refused.value.hint}"
+    return refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("exchange", "field", "value", "why"),
+    [
+        ("hyperliquid", "wallet_address", f"0x{KEY}", "which belongs into private_key"),
+        ("hyperliquid", "wallet_address", KEY, "which belongs into private_key"),
+        ("hyperliquid", "wallet_address", PHRASE, "(a seed phrase), which belongs into"),
+        ("hyperliquid", "wallet_address", "0xabc", "is not 0x and 40 hexadecimal digits"),
+        ("hyperliquid", "wallet_address", ADDRESS[2:], "is not 0x and 40 hexadecimal digits"),
+        ("hyperliquid", "private_key", ADDRESS, "which belongs into wallet_address"),
+        ("hyperliquid", "private_key", "0x1111", "is not 64 hexadecimal digits"),
+        ("hyperliquid", "private_key", "zz", "is not 64 hexadecimal digits"),
+        ("hyperliquid", "private_key", KEY[:-1], "is not 64 hexadecimal digits"),
+        ("hyperliquid", "private_key", PHRASE, "is a seed phrase"),
+        ("paradex", "l1_address", f"0x{KEY}", "which belongs into l2_private_key_hex"),
+        ("paradex", "l2_private_key_hex", ADDRESS, "belongs into l1_address or l2_address"),
+        ("paradex", "l2_private_key_hex", "0x1111", "is not 56 to 64 hexadecimal digits"),
+        ("paradex", "l2_address", PHRASE, "is not 64 hexadecimal digits at most"),
+        ("paradex", "environment", KEY, "which belongs into l2_private_key_hex"),
+        ("lighter", "private_key", ADDRESS, "is an address, not a private key"),
+        ("lighter", "private_key", PHRASE, "is a seed phrase"),
+        ("edgex", "stark_private_key", PHRASE, "is a seed phrase"),
+        ("edgex", "base_url", KEY, "which belongs into stark_private_key"),
+        ("grvt", "trading_account_id", KEY, "which belongs into private_key or api_key"),
+        ("backpack", "public_key", f"0x{KEY}", "which belongs into secret_key"),
+    ],
+)
+def test_a_value_of_another_shape_is_refused(
+    exchange: str, field: str, value: str, why: str
+) -> None:
+    message = refusal(exchange, **{field: value})
+    assert message.startswith(f"the field {field} of {exchange} ")
+    assert why in message
+
+
+@pytest.mark.parametrize(
+    ("exchange", "field", "value"),
+    [
+        ("hyperliquid", "private_key", KEY),
+        ("hyperliquid", "private_key", f"0x{KEY.upper()}"),
+        ("paradex", "l2_private_key_hex", f"0x{KEY[:61]}"),
+        ("paradex", "l2_address", f"0x0{KEY[:63]}"),
+        ("lighter", "private_key", KEY + KEY[:16]),
+        ("backpack", "public_key", "Mm1ko0xLQMqoOVGXNkR0PBGPIk8O5jBlVgCiKn6+Fe0="),
+    ],
+)
+def test_a_value_of_the_right_shape_is_accepted(exchange: str, field: str, value: str) -> None:
+    assert EXCHANGES[exchange].check({**FIELDS[exchange], field: value})
+
+
+@pytest.mark.parametrize("address", [f"0x{KEY[1:]}", f"0x0{KEY[1:].upper()}"])
+def test_a_public_value_that_is_the_secret_one_is_refused(address: str) -> None:
+    message = refusal("paradex", l2_private_key_hex="0" + KEY[1:], l2_address=address)
+    assert message == (
+        "the fields l2_address and l2_private_key_hex of paradex hold the same value"
+    )
+
+
+def test_a_public_value_of_an_exchange_of_one_s_own_may_be_any_hash() -> None:
+    fields = [
+        {"name": "public_key", "env": "OWN_PUBLIC_KEY", "secret": False},
+        {"name": "wallet_address", "env": "OWN_ADDRESS", "secret": False, "required": False},
+        {"name": "secret", "env": "OWN_SECRET"},
+    ]
+    spec = from_definition({"exchange": "own", "display_name": "Own", "fields": fields})
+    given = {"public_key": KEY, "secret": "s7"}
+    assert spec.check(given)
+    with pytest.raises(InvalidCredential, match="wallet_address of own looks like a private key"):
+        spec.check({**given, "wallet_address": f"0x{KEY}"})
+
+
+def test_which_public_fields_tell_accounts_at_an_exchange_apart() -> None:
+    apart = {name: list(spec.telling_apart(spec.fields)) for name, spec in EXCHANGES.items()}
+    assert apart == {
+        "lighter": ["account_index"],
+        "aster": [],
+        "backpack": [],
+        "paradex": ["l1_address", "l2_address", "environment"],
+        "edgex": ["account_id"],
+        "grvt": ["trading_account_id", "environment"],
+        "hyperliquid": ["wallet_address"],
+    }
+
+
+def test_all_secrets_of_the_built_in_exchanges_are_keys_of_one_account() -> None:
+    for spec in EXCHANGES.values():
+        assert list(spec.keys(spec.fields)) == [f.name for f in spec.fields.values() if f.secret]

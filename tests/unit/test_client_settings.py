@@ -16,7 +16,8 @@ from registry.catalog.client_settings import (
     credential_settings,
     is_test_system,
 )
-from registry.catalog.specification import FORMS, ExchangeSpec
+from registry.catalog.kinds import FORMS
+from registry.catalog.specification import ExchangeSpec
 from registry.client_making import _HOOKS
 from registry.errors import InvalidCredential, InvalidInput
 

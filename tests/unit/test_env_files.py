@@ -14,6 +14,7 @@ from registry.services.importing.env_files import (
     find_credentials,
     read_env_file,
 )
+from registry.services.importing.options import Subaccounts
 
 SPECS = list(built_in_exchanges().values())
 
@@ -36,7 +37,7 @@ def revealed(found: EnvImport) -> dict[str, dict[str, str]]:
 
 
 def test_the_usual_forms_of_a_line_are_understood(tmp_path: Path) -> None:
-    text = "\ufeffA=1\nexport B = two words \n# no\n\nC='x # y'\nD=\"a\\nb\" # why\nE=\nF\n"
+    text = "\ufeffA=1\nexport B = two words \n# no\n\nC='x # y'\nD=\"a\\nb\" # why\nE=\nexport F\n"
     assert read(tmp_path, text) == {
         "A": "1",
         "B": "two words",
@@ -157,15 +158,34 @@ def test_a_wallet_s_key_is_a_credential_without_the_pair_that_it_stands_for() ->
         find(ASTER_API_KEY="k7")
 
 
-def test_an_import_goes_to_the_full_credential_of_subaccount_0() -> None:
-    (one,) = find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7").inputs()
-    assert (one.slot.subaccount_index, one.slot.permission) == (0, "full")
+def test_an_import_goes_to_the_full_credential_of_subaccount_0_unless_another_is_named() -> None:
+    found = find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7")
+    for named, expected in ([], (0, True)), (["0"], (0, False)), (["aster=3"], (3, False)):
+        (one,) = found.inputs(Subaccounts.parse(named))
+        assert one.slot.permission == "full"
+        assert (one.slot.subaccount_index, one.by_default) == expected
+
+
+@pytest.mark.parametrize("value", ["first\nsecond", "first\n"])
+def test_a_value_over_several_lines_is_refused_unless_it_is_pem(value: str) -> None:
+    with pytest.raises(InvalidCredential, match="BACKPACK_SECRET_KEY is wrapped over several"):
+        find(BACKPACK_PUBLIC_KEY="p7", BACKPACK_SECRET_KEY=value)
+    pem = "-----BEGIN PRIVATE KEY-----\nMHcC\n-----END PRIVATE KEY-----"
+    assert find(BACKPACK_PUBLIC_KEY="p7", BACKPACK_SECRET_KEY=pem)
+
+
+def test_names_that_may_be_pieces_of_secrets_are_only_counted() -> None:
+    found = find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7", LOG="1", dGhpcyBpcyBhIHNlY3JldA="x")
+    assert (found.other_names, found.hidden_names) == (("LOG",), 1)
 
 
 def test_the_account_that_an_import_makes_is_described_as_bots_do() -> None:
-    found = find(PARADEX_L1_ADDRESS="0xA1", PARADEX_L2_PRIVATE_KEY="0xb0b")
+    found = find(
+        PARADEX_L1_ADDRESS=FIELDS["paradex"]["l1_address"],
+        PARADEX_L2_PRIVATE_KEY=FIELDS["paradex"]["l2_private_key_hex"],
+    )
     account = found.account("bot7")
-    assert account.wallet_address == "0xA1"
+    assert account.wallet_address == FIELDS["paradex"]["l1_address"]
     assert account.description == "Account from .env: bot7"
     assert account.metadata == {
         "source": "env_file",

@@ -48,6 +48,7 @@ from registry.events.registry import AdoptedTable, AdoptionDecision, LegacyAdopt
 from registry.events.stored import Stream
 from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
+from registry.services.adoption.keys_in_common import KeysInCommon
 from registry.services.adoption.log import AdoptionLog
 from registry.services.executor import Invocation
 from registry.services.tables.adoption_state import adoption_pending
@@ -206,6 +207,7 @@ class _Run:
         self._vault = Vault(keyring, send_registry_key(connection))
         self._names: set[str] = set()
         self._spools: dict[str, IO[bytes]] = {}
+        self._keys = KeysInCommon(connection, self._vault)
         self._cryptography = _Stopwatch()
         self._tables = 0.0
 
@@ -215,6 +217,7 @@ class _Run:
                 self._spools[table.name] = stack.enter_context(tempfile.TemporaryFile())
             self._find_own_columns()
             self._accounts(progress)
+            self._keys.note(self._judge)
             with self._timing_tables():
                 self._change_tables(ACCOUNTS, CREDENTIALS)
             self._shares()
@@ -258,6 +261,7 @@ class _Run:
     def _account(self, row: LegacyAccount, held: Sequence[LegacyCredential]) -> None:
         created = adopt_account(row, self._judge, self._is_free)
         adopted = adopt_credentials(held, self._judge, self._open)
+        self._keys.add(row, adopted)
         if created is None or not self._writing:
             return
         self._names.add(created.account_name)
@@ -354,6 +358,7 @@ class _Run:
                 self._spools[change.table.name].write(line.encode() + b"\n")
 
     def _flush(self) -> None:
+        self._keys.flush()
         if self._writing:
             self._write_keys()
             self._log.flush()

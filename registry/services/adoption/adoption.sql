@@ -137,6 +137,29 @@ DELETE FROM public.{table} AS l WHERE l.id = ANY (%(ids)s::uuid[])
 SELECT coalesce(max(e.stream_version), 0) FROM public.audit_events AS e
 WHERE e.stream_type = 'registry' AND e.stream_id = %(stream_id)s
 
+-- name: make_keys
+-- Which keys are adopted, by their fingerprints: to find those that accounts have in common.
+CREATE TEMPORARY TABLE adopted_keys (
+    fingerprint text, account text, id text, exchange text, field text) ON COMMIT DROP
+
+-- name: copy_keys
+COPY pg_temp.adopted_keys FROM STDIN
+
+-- name: keys_in_common
+-- The accounts that have the same keys, by exchange: five of them by name, and how many more.
+WITH common AS (
+    SELECT min(k.id) AS id, k.exchange, k.field,
+        array_agg(DISTINCT k.account ORDER BY k.account) AS accounts
+    FROM pg_temp.adopted_keys AS k
+    GROUP BY k.fingerprint, k.exchange, k.field
+    HAVING count(DISTINCT k.account) > 1
+)
+SELECT min(c.id), c.exchange, string_agg(c.field, ' and ' ORDER BY c.field),
+    array_to_string(c.accounts[:5], ', '), greatest(cardinality(c.accounts) - 5, 0)
+FROM common AS c
+GROUP BY c.accounts, c.exchange
+ORDER BY c.accounts, c.exchange
+
 -- name: copy_data_keys
 COPY public.credential_data_keys
     (id, credential_id, credential_version, wrapped_key, master_key_id, created_at) FROM STDIN

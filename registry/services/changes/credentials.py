@@ -4,7 +4,7 @@ import copy
 import enum
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from projections.credentials import tokens_of
@@ -16,7 +16,7 @@ from registry.database.queries import load_queries
 from registry.decisions import credential as decisions
 from registry.decisions.account import CreateAccount
 from registry.decisions.account import create as create_account
-from registry.decisions.credential import place_of
+from registry.decisions.credential import StoredCredential, place_of
 from registry.decisions.sharing import (
     altered,
     borrowing,
@@ -36,12 +36,13 @@ from registry.errors import (
     together,
 )
 from registry.events.base import EventModel
-from registry.events.credential import Permission
+from registry.events.credential import Permission, SealedVersion
 from registry.log.append import NewEvent
 from registry.log.ids import new_id
 from registry.log.reading import events_of
 from registry.services.account_tasks import AccountTask, new_events, next_events
 from registry.services.changes.lending import revocations, send_shares, shares_of
+from registry.services.changes.secrets_in_use import SecretCheck
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.services.lookup import account_not_found, exchange_of, send_exchange
 from registry.services.vault import Vault, send_registry_key
@@ -65,14 +66,6 @@ class SlotName:
             InvalidInput: the subaccount is not a possible number.
         """
         return SlotQuery(exchange_id, self.exchange, _subaccount(self), self.permission)
-
-    def slot(self, exchange_id: int) -> Slot:
-        """The slot that a new credential goes to: no subaccount, and full, unless said.
-
-        Raises:
-            InvalidInput: the subaccount is not a possible number.
-        """
-        return Slot(exchange_id, self.exchange, _subaccount(self), self.permission or "full")
 
     def content(self) -> dict[str, Any]:
         """For the digest of a command."""
@@ -107,6 +100,8 @@ class CredentialInput:
     """Field name -> text, `Secret`, or (for integer fields) a number."""
     details: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = Mode.ADD
+    by_default: bool = False
+    """Whether nobody named the slot's subaccount; see `decisions.credential.import_slot`."""
 
 
 class StoreCredentials(AccountTask):
@@ -121,9 +116,11 @@ class StoreCredentials(AccountTask):
         verb: str,
         create: CreateAccount | None = None,
         cascade: bool = False,
+        allow_shared_secret: bool = False,
     ) -> None:
         super().__init__(account_name, {"verb": verb})
         self._cascade = cascade
+        self._allow_shared_secret = allow_shared_secret
         self._inputs = inputs
         self._keyring = keyring
         self._create = create
@@ -162,21 +159,40 @@ class StoreCredentials(AccountTask):
         created, state = self._account()
         stored_keys = {row[0]: row for row in self._data_keys}
         events: list[EventModel] = []
-        affected: list[str] = []
+        stored: list[StoredCredential] = []
+        notes: list[str] = []
         problems: list[RegistryError] = []
         for given in self._inputs:
             try:
-                events += self._store(state, given, stored_keys)
+                slot, decided = self._store(state, given, stored_keys)
             except RegistryError as problem:
                 problems.append(problem)
+                continue
+            events += decided
+            one = StoredCredential.of(state, slot, decided)
+            stored.append(one)
+            notes += decisions.must_choose(state, slot) if one.change == "added" else []
         new = next_events(state, events)
         try:
-            affected = self._affected(state, new)
+            notes += self._affected(state, new)
         except AccountInUse as problem:
             problems.append(problem)
         if problems:
             raise together(problems)
-        return Decision([*created, *new], self._vault.writes, tuple(affected))
+        return Decision(
+            [*created, *new], self._vault.writes, tuple(notes), self._checks(events), tuple(stored)
+        )
+
+    def _checks(self, events: Sequence[EventModel]) -> list[SecretCheck]:
+        """Whether other accounts hold the secrets that are stored now."""
+        specs = dict(self._resolved.values())
+        return [
+            SecretCheck(
+                self._name, specs[event.exchange_id], event, allowed=self._allow_shared_secret
+            )
+            for event in events
+            if isinstance(event, SealedVersion)
+        ]
 
     def _affected(self, state: AccountState, new: Sequence[NewEvent]) -> list[str]:
         """The shares by which others get something else after these events."""
@@ -224,29 +240,31 @@ class StoreCredentials(AccountTask):
 
     def _store(
         self, state: AccountState, given: CredentialInput, stored_keys: Mapping[uuid.UUID, Any]
-    ) -> list[EventModel]:
+    ) -> tuple[Slot, list[EventModel]]:
         exchange_id, spec = self._resolved[given.slot.exchange]
         wanted = given.slot.query(exchange_id)
         if given.mode is Mode.MERGE:
-            wanted = _without_number(state, wanted)
+            wanted = decisions.import_slot(state, wanted, by_default=given.by_default)
         occupied = any(wanted.matches(row) for row in state.credentials())
         if given.mode is Mode.ADD or (given.mode is Mode.MERGE and not occupied):
-            return decisions.add(
+            slot = wanted.slot()
+            return slot, decisions.add(
                 state,
-                given.slot.slot(exchange_id),
+                slot,
                 spec.check(given.fields),
                 given.details,
                 sealer=self._vault,
                 new_id=new_id(),
-                beside_others=given.slot.subaccount_index is not None,
+                beside_others=wanted.subaccount_index is not None,
             )
         fields = dict(given.fields)
         if given.mode is Mode.MERGE:
             state.active_account()
             fields = self._current_fields(state, wanted, stored_keys) | fields
-        return decisions.replace(
+        replaced = decisions.replace(
             state, wanted, spec.check(fields), given.details, sealer=self._vault
         )
+        return state.find_credential(wanted)[0], replaced
 
     def _current_fields(
         self, state: AccountState, wanted: SlotQuery, stored_keys: Mapping[uuid.UUID, Any]
@@ -279,11 +297,15 @@ class CredentialService:
         verb: str,
         create: CreateAccount | None = None,
         cascade: bool = False,
+        allow_shared_secret: bool = False,
     ) -> Outcome:
         """Stores credentials, all of them or none; makes the account if `create` says how.
 
         Raises:
             InvalidCredential: fields are missing, unknown, placeholders or of the wrong type.
+            SecretInUse: another account holds the same secret, and `allow_shared_secret` does
+                not say that it may.
+            InvalidInput: an import names no subaccount, and only others than 0 are in use.
             CredentialExists, CredentialNotFound: the slot is not as the mode needs it.
             AccountNotFound, AccountInactive, CredentialInactive: see `registry.decisions`.
             AccountInUse: borrowers would get something else, and `cascade` does not say so.
@@ -291,7 +313,13 @@ class CredentialService:
         """
         assert self._keyring is not None  # noqa: S101 - secrets are stored with keys only
         task = StoreCredentials(
-            account_name, inputs, self._keyring, verb=verb, create=create, cascade=cascade
+            account_name,
+            inputs,
+            self._keyring,
+            verb=verb,
+            create=create,
+            cascade=cascade,
+            allow_shared_secret=allow_shared_secret,
         )
         return self._executor.execute(task, invocation)
 
@@ -323,7 +351,7 @@ class CredentialService:
     def reactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
         """Lets it be used again; errors as `decisions.credential.reactivate`."""
         content = {"verb": "reactivate-credential"}
-        task = SlotTask(account_name, slot, content, decisions.reactivate)
+        task = _ReactivateTask(account_name, slot, content, decisions.reactivate)
         return self._executor.execute(task, invocation)
 
     def remove(
@@ -369,6 +397,17 @@ class SlotTask(AccountTask):
     def _wanted(self) -> SlotQuery:
         exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
         return self._slot.query(exchange_id)
+
+
+class _ReactivateTask(SlotTask):
+    """Lets a credential be used again, maybe beside another."""
+
+    def decide(self) -> Decision:
+        state = self.read_state()
+        wanted = self._wanted()
+        new = next_events(state, self._rule(state, wanted))
+        slot, _ = state.find_credential(wanted)
+        return Decision(new, notes=tuple(decisions.must_choose(state, slot)))
 
 
 class _BorrowersTask(SlotTask):
@@ -427,15 +466,6 @@ class _UpdateTask(_BorrowersTask):
         _, row = state.find_credential(wanted)
         lent = borrowing(state, shares_of(self._shares), row) if new else []
         return Decision(new, notes=tuple(f"it is lent: {share}" for share in lent))
-
-
-def _without_number(state: AccountState, wanted: SlotQuery) -> SlotQuery:
-    """The slot without a subaccount where that is the one in use, and not subaccount 0."""
-    zero = Slot(wanted.exchange_id, wanted.exchange, 0, wanted.permission or "full")
-    plain = replace(zero, subaccount_index=None)
-    if wanted.subaccount_index != 0 or state.credential_in(zero) or not state.credential_in(plain):
-        return wanted
-    return replace(wanted, subaccount_index=None)
 
 
 def _as_secret(value: Any) -> Secret:

@@ -24,6 +24,7 @@ from registry.log.reading import events_of, send_stream
 from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.services.lookup import check_names, exchange_of, exchange_stream_id, send_exchange
 from registry.services.vault import Write
+from registry.shapes import refuse_keys_within
 from registry.values import exchange_name, short_text
 
 _QUERIES = load_queries("registry.services")
@@ -158,6 +159,10 @@ class _AddExchange:
 
 
 def _check(definition: ExchangeDefinition) -> None:
+    refuse_keys_within(
+        [definition.name, definition.ccxt_id, *map(dict, definition.fields)],
+        "the definition of an exchange",
+    )
     exchange_name(definition.name)
     short_text(definition.display_name, "a display name", limit=100)
     if definition.name in built_in_exchanges():

@@ -36,10 +36,23 @@ class SeveralAccounts:
         *,
         verb: str,
         cascade: bool = False,
+        allow_shared_secret: bool = False,
     ) -> None:
         """Takes at most one input for each account."""
         self._database = database
-        self._task = _StoreSeveral(inputs, keyring, verb=verb, cascade=cascade)
+        tasks = {
+            one.source: StoreCredentials(
+                one.account,
+                one.credentials,
+                keyring,
+                verb=verb,
+                create=one.create,
+                cascade=cascade,
+                allow_shared_secret=allow_shared_secret,
+            )
+            for one in inputs
+        }
+        self._task = _StoreSeveral(tasks, [one.account for one in inputs], keyring, verb)
 
     def problems(self) -> dict[str, RegistryError]:
         """Source -> why it cannot be stored now; writes nothing.
@@ -51,7 +64,15 @@ class SeveralAccounts:
             with connection.pipeline():
                 self._task.send_reads(connection)
             self._task.content()
-            _, problems = self._task.parts()
+            decided, problems = self._task.parts()
+            # Not under the log's lock: `store` asks again.
+            for source, part in decided.items():
+                try:
+                    with registry_errors(connection):
+                        for check in part.checks:
+                            check.send(connection)
+                except RegistryError as problem:
+                    problems[source] = problem
         return problems
 
     def store(self, invocation: Invocation) -> dict[str, Outcome]:
@@ -67,56 +88,50 @@ class SeveralAccounts:
 
 class _StoreSeveral:
     def __init__(
-        self, inputs: Sequence[AccountInput], keyring: MasterKeyring, *, verb: str, cascade: bool
+        self,
+        tasks: Mapping[str, StoreCredentials],
+        accounts: Sequence[str],
+        keyring: MasterKeyring,
+        verb: str,
     ) -> None:
+        self._tasks = tasks
+        self._accounts = accounts
         self._keyring = keyring
         self._verb = verb
-        self._sources = [one.source for one in inputs]
-        self._accounts = [one.account for one in inputs]
-        self._tasks = [
-            StoreCredentials(
-                one.account,
-                one.credentials,
-                keyring,
-                verb=verb,
-                create=one.create,
-                cascade=cascade,
-            )
-            for one in inputs
-        ]
 
     def send_reads(self, connection: Connection) -> None:
         """See `Task`."""
         self._registry_key = send_registry_key(connection)
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.send_reads_of_account(connection)
 
     def content(self) -> Mapping[str, Any]:
         """See `Task`."""
         # One vault for all: the first credentials ever make the registry's key, once.
         self._vault = Vault(self._keyring, self._registry_key)
-        contents = [task.content_with(self._vault) for task in self._tasks]
+        contents = [task.content_with(self._vault) for task in self._tasks.values()]
         return {"verb": self._verb, "accounts": contents}
 
-    def parts(self) -> tuple[list[Decision], dict[str, RegistryError]]:
-        """The decision about each account; for those that there is none for, why by source."""
-        decided: list[Decision] = []
+    def parts(self) -> tuple[dict[str, Decision], dict[str, RegistryError]]:
+        """The decision about each source; for those that there is none for, why."""
+        decided: dict[str, Decision] = {}
         problems: dict[str, RegistryError] = {}
-        for source, task in zip(self._sources, self._tasks, strict=True):
+        for source, task in self._tasks.items():
             try:
-                decided.append(task.decide())
+                decided[source] = task.decide()
             except RegistryError as problem:
                 problems[source] = problem
         return decided, problems
 
     def decide(self) -> Decision:
         """See `Task`."""
-        self._decided, problems = self.parts()
+        decided, problems = self.parts()
         refuse(problems)
+        self._decided = list(decided.values())
         return Decision(
             [event for part in self._decided for event in part.events],
             self._vault.writes,
-            tuple(note for part in self._decided for note in part.notes),
+            checks=[check for part in self._decided for check in part.checks],
         )
 
     def divided(self, outcome: Outcome) -> dict[str, Outcome]:
@@ -128,7 +143,8 @@ class _StoreSeveral:
                 positions=outcome.positions[start:end],
                 event_types=outcome.event_types[start:end],
                 stream_id=part.events[0].stream.id if part.events else None,
-                notes=part.notes,
+                notes=part.all_notes(),
+                stored=part.stored,
             )
             for account, part, (start, end) in zip(
                 self._accounts, self._decided, pairwise(ends), strict=True

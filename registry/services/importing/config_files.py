@@ -5,7 +5,7 @@ connector files like hummingbot's (`connector` beside keys with the connector's 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +19,10 @@ from registry.errors import (
     RegistryError,
     together,
 )
-from registry.services.changes.credentials import CredentialInput, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.env_files import MAX_FILE
+from registry.services.importing.names import NameSaid, said_by_path, said_by_values
+from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
 from registry.values import parse_json, text_of_file
 
 _ALIASES: Final = {
@@ -34,6 +36,10 @@ _ALIASES: Final = {
 }
 """What other programs call what ccxt calls differently; without case and underscores."""
 _SUFFIX: Final = re.compile(r"_perpetual$|_futures$|_spot$")
+_NAME: Final = re.compile(
+    r"[a-z]+([_.-][a-z]+)*[_.-]?[0-9]{0,4}|[a-z]{2,}([A-Z][a-z]{2,}){1,3}|\w{1,7}", re.ASCII
+)
+"""What people call things: pair_whitelist, walletAddress, hl_01."""
 _KEYSTORE: Final = re.compile(r"7b22[0-9a-f]{40,}", re.IGNORECASE)
 """A JSON keystore in hexadecimal, as hummingbot writes secrets that it has encrypted."""
 
@@ -45,6 +51,14 @@ class ConfigEntry:
     label: str
     exchange: str
     values: Mapping[str, str]
+    has_name: bool = False
+    """Whether the label is a name that its user chose, maybe an account's."""
+
+    @property
+    def names(self) -> list[NameSaid]:
+        """The names in it that may be an account's."""
+        own = [NameSaid(f"the entry {self.label}", self.label, says_account=False)]
+        return [*(own if self.has_name else ()), *said_by_values(self.values, self.label)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +69,24 @@ class ConfigImport:
     credentials: Mapping[str, Mapping[str, Secret]]
     """Exchange -> field -> value."""
     ignored: tuple[str, ...]
-    """Names in it that are no field."""
+    """Names in it that are no field, as far as they can be shown."""
 
-    def inputs(self) -> list[CredentialInput]:
-        """The credentials as the service stores them; fields not in the file are kept."""
-        return [
-            CredentialInput(SlotName(exchange, 0, "full"), fields, mode=Mode.MERGE)
-            for exchange, fields in self.credentials.items()
-        ]
+    def inputs(self, subaccounts: Subaccounts = NONE_NAMED) -> list[CredentialInput]:
+        """The credentials as the service stores them; errors as `import_inputs`."""
+        return import_inputs(self.credentials, subaccounts)
 
 
-def read_config(path: Path) -> tuple[str, list[ConfigEntry]]:
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A configuration as it was read."""
+
+    format: str
+    entries: Sequence[ConfigEntry]
+    names: Sequence[NameSaid]
+    """The names in it, beside those of the entries, that may be an account's."""
+
+
+def read_config(path: Path) -> ConfigFile:
     """The format of a file, and the credentials in it.
 
     Raises:
@@ -75,7 +96,8 @@ def read_config(path: Path) -> tuple[str, list[ConfigEntry]]:
     for name, reader in _FORMATS.items():
         entries = reader(data) if isinstance(data, dict) else []
         if entries:
-            return name, entries
+            said = said_by_values(_texts(data, without="name"), path.name)
+            return ConfigFile(name, entries, [*said_by_path(path), *said])
     raise InvalidInput(
         f"{path} is of no format that is known",
         hint="Known are passivbot's api-keys.json, freqtrade's config.json, and JSON with "
@@ -102,7 +124,7 @@ def _hummingbot(data: dict[str, Any]) -> list[ConfigEntry]:
 
 def _passivbot(data: dict[str, Any]) -> list[ConfigEntry]:
     return [
-        ConfigEntry(user, entry["exchange"], _texts(entry, without="exchange"))
+        ConfigEntry(user, entry["exchange"], _texts(entry, without="exchange"), has_name=True)
         for user, entry in data.items()
         if isinstance(entry, dict) and isinstance(entry.get("exchange"), str)
     ]
@@ -120,7 +142,7 @@ def _texts(data: Mapping[str, Any], *, without: str) -> dict[str, str]:
     }
 
 
-def choose(entries: list[ConfigEntry], label: str | None) -> list[ConfigEntry]:
+def choose(entries: Sequence[ConfigEntry], label: str | None) -> list[ConfigEntry]:
     """The entries that are meant: all of them, or the one of this label.
 
     Raises:
@@ -139,7 +161,7 @@ def choose(entries: list[ConfigEntry], label: str | None) -> list[ConfigEntry]:
             f"the file has several entries for {twice}",
             hint=f"Say which with --entry: {labels}.",
         )
-    return entries
+    return list(entries)
 
 
 def match_fields(
@@ -158,12 +180,13 @@ def match_fields(
         fields: dict[str, Secret] = {}
         for name, value in entry.values.items():
             field = _field(specs[entry.exchange], name)
+            where = f"{entry.label}.{_shown(name)}"
             if field is None:
-                ignored.append(f"{entry.label}.{name}")
+                ignored.append(where)
             elif _KEYSTORE.match(value):
                 problems.append(
                     InvalidCredential(
-                        f"{entry.label}.{name} is encrypted by another program",
+                        f"{where} is encrypted by another program",
                         hint="Export it in plain there, or type it in with add-credential.",
                     )
                 )
@@ -192,6 +215,11 @@ def _field(spec: ExchangeSpec, name: str) -> FieldSpec | None:
     wanted = _plain(name)
     # Where there is no secret but a private key, the one is called the other.
     return by_name.get(wanted) or (by_name.get("privatekey") if wanted == "secret" else None)
+
+
+def _shown(name: str) -> str:
+    """A name of a configuration, unless it could be a value in a name's place."""
+    return name if _NAME.fullmatch(name) else "(a name that is not shown)"
 
 
 def _plain(name: str) -> str:

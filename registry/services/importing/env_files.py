@@ -4,23 +4,29 @@ Only names that the catalog knows are looked at. An exchange of which the file h
 real is skipped and said; one that is incomplete stops the whole import.
 """
 
-import io
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-
+from registry.catalog.kinds import same_value
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries
 from registry.decisions.account import CreateAccount
 from registry.encryption.secret import Secret
-from registry.errors import InvalidCredential, InvalidInput, NothingToImport
-from registry.services.changes.credentials import CredentialInput, Mode, SlotName
-from registry.values import is_placeholder, text_of_file, wallet_address
+from registry.errors import (
+    InvalidCredential,
+    InvalidInput,
+    NothingToImport,
+    RegistryError,
+    together,
+)
+from registry.services.changes.credentials import CredentialInput
+from registry.services.importing.env_lines import assignments, can_be_shown
+from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
+from registry.values import is_placeholder, text_of_file
 
 _QUERIES = load_queries("registry.services")
 MAX_FILE: Final = 1024 * 1024
@@ -35,23 +41,22 @@ class EnvImport:
     skipped: Mapping[str, str]
     """Exchange -> why it is left out."""
     other_names: tuple[str, ...]
-    """Variables that are no exchange's."""
+    """Variables that are no exchange's, as far as their names can be shown."""
     absent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Exchange -> optional or known fields that the file does not have."""
+    hidden_names: int = 0
+    """How many more such variables there are: their names could be pieces of secrets."""
 
-    def inputs(self) -> list[CredentialInput]:
-        """The credentials as the service stores them: fields not in the file are kept."""
-        return [
-            CredentialInput(SlotName(exchange, 0, "full"), fields, mode=Mode.MERGE)
-            for exchange, fields in self.credentials.items()
-        ]
+    def inputs(self, subaccounts: Subaccounts = NONE_NAMED) -> list[CredentialInput]:
+        """The credentials as the service stores them; errors as `import_inputs`."""
+        return import_inputs(self.credentials, subaccounts)
 
     def account(self, name: str) -> CreateAccount:
         """The account to make where there is none."""
         address = self.credentials.get("paradex", {}).get("l1_address")
         return CreateAccount(
             account_name=name,
-            wallet_address=None if address is None else wallet_address(address.reveal()),
+            wallet_address=None if address is None else address.reveal(),
             description=f"Account from .env: {name}",
             metadata={"source": "env_file", "max_positions": 10, "max_exposure_usd": 100_000},
         )
@@ -61,27 +66,18 @@ def read_env_file(path: Path) -> dict[str, Secret]:
     """The variables of a file; nothing is taken from the environment or another file.
 
     Raises:
-        InvalidInput: it cannot be read, or a line is not an assignment.
+        InvalidInput: it cannot be read, sets a variable twice, or see `assignments`.
     """
-    text = text_of_file(path, limit=MAX_FILE)
-    for binding in parse_stream(io.StringIO(text)):
-        if binding.error:
-            raise InvalidInput(
-                f"{path}: line {binding.original.line} is not NAME=VALUE",
-                hint="Correct the line, or put # before it.",
-            )
-    # A line without "=" names nothing, and may be a pasted secret.
-    names = [
-        one.key for one in parse_stream(io.StringIO(text)) if one.key and one.value is not None
-    ]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    lines = list(assignments(text_of_file(path, limit=MAX_FILE), str(path)))
+    counts = Counter(one.name for one in lines)
+    twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
+        shown = [name for name in twice if can_be_shown(name)] or ["a variable"]
         raise InvalidInput(
-            f"{path} sets {', '.join(twice)} more than once", hint="Keep one line of each."
+            f"{path} sets {', '.join(shown)} more than once", hint="Keep one line of each."
         )
-    # Without interpolation: ${…} would be filled in from this process's environment.
-    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    return {name: Secret(value) for name, value in values.items() if value is not None}
+    # As they stand there: ${…} would be filled in from this process's environment.
+    return {one.name: Secret(one.value) for one in lines}
 
 
 def find_credentials(
@@ -104,30 +100,54 @@ def find_credentials(
     present = {name: reading for name, reading in readings.items() if reading.named}
     worthwhile = {n: r for n, r in present.items() if r.worthwhile(held=n in held)}
     skipped = {n: r.nothing_real() for n, r in present.items() if n not in worthwhile}
-    problems = [
-        f"{name}: {problem}"
-        for name, reading in worthwhile.items()
-        if (problem := reading.problem(may_lack=name in held))
-    ]
-    if problems:
-        raise InvalidCredential(
-            f"incomplete credentials: {'; '.join(problems)}",
-            hint="Nothing was imported. Fill the values in, or take the exchange's variables out "
-            "of the file.",
-        )
+    _check_all(worthwhile, held)
     if not worthwhile:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise NothingToImport(
             "the file holds no complete credential" + (f" ({why})" if why else ""),
             hint="See which variables are looked for with: account-registry exchanges",
         )
-    ours = {one.env for spec in specs for one in spec.fields.values()}
+    others = variables.keys() - {one.env for spec in specs for one in spec.fields.values()}
+    shown = sorted(filter(can_be_shown, others))
     return EnvImport(
         credentials={name: r.real for name, r in worthwhile.items()},
         skipped=skipped,
-        other_names=tuple(sorted(variables.keys() - ours)),
+        other_names=tuple(shown),
         absent={name: absent for name, r in worthwhile.items() if (absent := r.absent())},
+        hidden_names=len(others) - len(shown),
     )
+
+
+def _check_all(readings: Mapping[str, "_Reading"], held: Collection[str]) -> None:
+    """Says everything that is wrong with the values at once."""
+    incomplete = [
+        f"{name}: {problem}"
+        for name, reading in readings.items()
+        if (problem := reading.problem(may_lack=name in held))
+    ]
+    problems: list[RegistryError] = []
+    if incomplete:
+        problems = [
+            InvalidCredential(
+                f"incomplete credentials: {'; '.join(incomplete)}",
+                hint="Nothing was imported. Fill the values in, or take the exchange's variables "
+                "out of the file.",
+            )
+        ]
+    problems += [problem for reading in readings.values() for problem in reading.problems()]
+    problems = problems or _mixed_up(readings.values())
+    if problems:
+        raise together(problems)
+
+
+def _mixed_up(readings: Collection["_Reading"]) -> list[RegistryError]:
+    """The problem of a secret that stands in the place of a public value, of any exchange."""
+    public, secret = (
+        {env: value for one in readings for env, value in one.variables(secret=kept).items()}
+        for kept in (False, True)
+    )
+    same = same_value(public, secret)
+    return [InvalidCredential(f"{same[0]} and {same[1]} hold the same value")] if same else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +184,22 @@ class _Reading:
             what += [f"{env} is missing" for env in self._envs(missing)]
         return ", ".join(what) or None
 
+    def problems(self) -> Iterator[RegistryError]:
+        """What is wrong with the values themselves."""
+        for name, value in self.real.items():
+            if "\n" in value.reveal() and "-----BEGIN " not in value.reveal():
+                env = self.spec.fields[name].env
+                yield InvalidCredential(f"{env} is wrapped over several lines")
+        try:
+            self.spec.check_values(self.real)
+        except InvalidCredential as problem:
+            yield problem
+
+    def variables(self, *, secret: bool) -> dict[str, Secret]:
+        """The real values of the secret or of the public fields, by variable."""
+        fields = self.spec.fields
+        return {fields[n].env: v for n, v in self.real.items() if fields[n].secret is secret}
+
     def absent(self) -> tuple[str, ...]:
         return tuple(
             name
@@ -175,8 +211,10 @@ class _Reading:
         return [self.spec.fields[name].env for name in names]
 
 
-def held_exchanges(database: Database, account: str) -> set[str]:
-    """The exchanges that the account has a full credential for; none if it does not exist."""
+def held_exchanges(
+    database: Database, account: str, subaccounts: Subaccounts = NONE_NAMED
+) -> set[str]:
+    """The exchanges of which an import would replace a credential; none without the account."""
     with database.connection() as connection, registry_errors(connection):
-        rows = connection.execute(_QUERIES["held_exchanges"], {"account_name": account})
-        return {row[0] for row in rows}
+        rows = connection.execute(_QUERIES["held_slots"], {"account_name": account}).fetchall()
+    return {exchange for exchange, held in rows if subaccounts.may_be_among(held, exchange)}

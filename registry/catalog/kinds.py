@@ -1,0 +1,67 @@
+"""What a field's text is: the kinds that `exchanges.toml` names, and the shape of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from registry.encryption.secret import Secret
+
+_SHORTEST: Final = 8
+"""Shorter values are equal by chance."""
+
+
+FORMS: Final[Mapping[str, tuple[str, str]]] = {
+    "address": (r"0x[0-9a-fA-F]{40}", "0x and 40 hexadecimal digits"),
+    "base64": (r"[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==", "32 or 64 bytes in base64"),
+    "felt": (r"(0x)?[0-9a-fA-F]{1,64}", "64 hexadecimal digits at most"),
+    "hex32": (r"(0x)?[0-9a-fA-F]{64}", "64 hexadecimal digits"),
+    "hex40": (r"(0x)?[0-9a-fA-F]{80}", "80 hexadecimal digits"),
+    "integer": (r"[0-9]{1,19}", "a whole number"),
+    # A random key has few leading zeros that could be left out.
+    "stark_key": (r"(0x)?[0-9a-fA-F]{56,64}", "56 to 64 hexadecimal digits"),
+}
+"""What values look like, and how that is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a value of this kind is."""
+
+    form: str | None = None
+    """What all of them look like: without it a value is not stored."""
+    is_address: bool = False
+    is_private_key: bool = False
+    tells_accounts_apart: bool = True
+    """Whether a public value that differs means another account at the exchange."""
+
+
+KINDS: Final = {
+    "text": Kind(),
+    "address": Kind("address", is_address=True),
+    "stark_address": Kind("felt", is_address=True),
+    "private_key": Kind("hex32", is_private_key=True),
+    "stark_key": Kind("stark_key", is_private_key=True),
+    "other_key": Kind(is_private_key=True),
+    "public_key": Kind(tells_accounts_apart=False),
+    "setting": Kind(tells_accounts_apart=False),
+}
+
+
+def same_value(
+    public: Mapping[str, Secret], secret: Mapping[str, Secret]
+) -> tuple[str, str] | None:
+    """The names of a public and a secret value that are one value, however it is written."""
+    plain = {name: _plain(value) for name, value in secret.items()}
+    return next(
+        (
+            (one, other)
+            for one, value in public.items()
+            for other, key in plain.items()
+            if len(key) >= _SHORTEST and _plain(value) == key
+        ),
+        None,
+    )
+
+
+def _plain(value: Secret) -> str:
+    return value.reveal().strip().lower().removeprefix("0x").lstrip("0")

@@ -1,0 +1,61 @@
+"""Finds keys that several of the adopted accounts hold, whether they are written or only looked at.
+
+Their fingerprints stand in a temporary table meanwhile, so that memory does not grow with them.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.specification import FieldSpec
+from registry.database.connection import Connection
+from registry.database.queries import load_queries
+from registry.decisions.adoption import CREDENTIALS, Judge, Note
+from registry.decisions.adoption_accounts import LegacyAccount
+from registry.decisions.adoption_credentials import AdoptedCredential
+from registry.services.vault import Vault
+
+_QUERIES = load_queries("registry.services.adoption", "adoption.sql")
+
+
+class KeysInCommon:
+    """The keys of one adoption."""
+
+    def __init__(self, connection: Connection, vault: Vault) -> None:
+        """Makes the table; it is gone when the transaction ends."""
+        self._connection = connection
+        self._vault = vault
+        self._waiting: list[tuple[str, ...]] = []
+        connection.execute(_QUERIES["make_keys"])
+
+    def add(self, account: LegacyAccount, held: Iterable[AdoptedCredential]) -> None:
+        """Takes the credentials of an account."""
+        name = repr(account.name) if account.nth == 1 else f"{account.name!r} ({account.id})"
+        for one in held:
+            exchange = one.row.exchange or ""
+            for field, fingerprint in self._keys(exchange, one):
+                self._waiting.append((fingerprint, name, one.row.id, exchange, field))
+
+    def _keys(self, exchange: str, one: AdoptedCredential) -> Iterator[tuple[str, str]]:
+        spec = built_in_exchanges().get(exchange)
+        prints = self._vault.fingerprints(one.row.exchange_id, one.fields)
+        for name, fingerprint in prints.items():
+            known = None if spec is None else spec.field(name)
+            if (known or FieldSpec(name, "")).is_key:
+                yield name, fingerprint
+
+    def flush(self) -> None:
+        """Puts what was taken into the table."""
+        with self._connection.cursor().copy(_QUERIES["copy_keys"]) as copy:
+            for key in self._waiting:
+                copy.write_row(key)
+        self._waiting.clear()
+
+    def note(self, judge: Judge) -> None:
+        """Notes which accounts have keys in common."""
+        self.flush()
+        for row_id, exchange, fields, names, others in self._connection.execute(
+            _QUERIES["keys_in_common"]
+        ):
+            more = f" and {others:,} more" if others else ""
+            text = f"they hold the same {fields}"
+            judge.note(Note(CREDENTIALS, row_id, f"{names}{more}, {exchange}", "same-secret", text))

@@ -1,0 +1,126 @@
+"""Reads the lines of an env file, and refuses one in which a value was cut or wrapped.
+
+The reader is python-dotenv's. It takes what stands on the next line for a name of its own, and
+would keep a part of a secret as the whole. An error names lines, and variables only if their
+names cannot be a piece of a secret.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from dotenv.parser import Binding, parse_stream
+
+from registry.errors import InvalidInput
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_SHORT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,6}")
+_WORDS: Final = re.compile(r"[A-Z]+[0-9]{0,3}(_([A-Z]+[0-9]{0,3}|[0-9]{1,3}))+")
+_MIXED: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9]).{8,}")
+_ASSIGNMENT: Final = re.compile(r"^\s*(export\s+)?[A-Z][A-Z0-9_]*=", re.MULTILINE)
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}={1,2}")
+_HEX: Final = re.compile(r"(0x)?[0-9A-Fa-f]+")
+_CAPITALS: Final = 4
+_NEWLINE: Final = re.compile(r"\r\n|\n|\r")
+_OTHER_QUOTES: Final = "`\u201c\u201d\u2018\u2019"
+_HINT: Final = (
+    "A value stands on one line as it was given, or in single quotes. A comment begins with #."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A line that sets a variable."""
+
+    number: int
+    name: str
+    value: str
+    raw: str
+    """What stands behind the first equals sign."""
+
+    @property
+    def is_quoted(self) -> bool:
+        """Whether the reader took quotation marks off."""
+        return self.raw[:1] in ("'", '"')
+
+    def __str__(self) -> str:
+        return f"{self.name} (line {self.number})" if can_be_shown(self.name) else "another value"
+
+
+def can_be_shown(name: str) -> bool:
+    """Whether a variable's name is too short, or too wordy, to be a piece of a secret."""
+    return bool(_SHORT.fullmatch(name) or _WORDS.fullmatch(name))
+
+
+def assignments(text: str, where: str) -> Iterator[Assignment]:
+    """The variables that the lines set, in order.
+
+    Raises:
+        InvalidInput: a line is no assignment, or a value seems to go on elsewhere.
+    """
+    above: Assignment | None = None
+    for binding in parse_stream(io.StringIO(text)):
+        string = binding.original.string
+        number = binding.original.line + _lines(string[: len(string) - len(string.lstrip())])
+        line = string.strip()
+        if not binding.error and (binding.key is None or _only_exports(line, binding)):
+            above = None
+            continue
+        one = Assignment(
+            number, binding.key or "", binding.value or "", line.partition("=")[2].strip()
+        )
+        if binding.error or binding.value is None or not _sets_a_variable(one, line, above):
+            rest = f", and may be the rest of {above}" if _is_below(one, above) else ""
+            raise InvalidInput(f"{where}: line {number} is not NAME=VALUE{rest}", hint=_HINT)
+        if (problem := _problem(one)) is not None:
+            raise InvalidInput(f"{where}: the value of {one} {problem}", hint=_HINT)
+        yield one
+        above = one
+
+
+def _only_exports(line: str, binding: Binding) -> bool:
+    """Whether the line passes a variable on: the word `export`, and a name."""
+    return binding.value is None and line.startswith("export ") and can_be_shown(binding.key or "")
+
+
+def _sets_a_variable(one: Assignment, line: str, above: Assignment | None) -> bool:
+    """Whether the line is one, and not the end of a value that was wrapped."""
+    if not _NAME.fullmatch(one.name) or _MIXED.fullmatch(one.name):
+        return False
+    if one.raw and not one.raw.strip("="):
+        return False
+    if above is None or one.raw or not _is_below(one, above):
+        return True
+    if _WORDS.fullmatch(one.name) or (one.name.isupper() and len(one.name) >= _CAPITALS):
+        return True
+    # Padded base64 that is whole only with this line.
+    joined = f"{above.value}{line}"
+    return bool(
+        _HEX.fullmatch(above.value) or not _BASE64.fullmatch(joined) or len(joined) % 4 != 0
+    )
+
+
+def _is_below(one: Assignment, above: Assignment | None) -> bool:
+    return above is not None and above.number + 1 + _lines(above.raw) == one.number
+
+
+def _problem(one: Assignment) -> str | None:
+    """What is odd about the end of a value."""
+    if one.is_quoted:
+        if "-----BEGIN " not in one.value and _ASSIGNMENT.search(one.raw):
+            return "does not end where its quotation marks were to close"
+        return None
+    if one.value.endswith("\\"):
+        return "ends in a backslash, as one that goes on in the next line"
+    last = one.value[-1:]
+    if one.value[:1] in tuple(_OTHER_QUOTES) or (
+        last in ("'", '"', *_OTHER_QUOTES) and one.value.count(last) % 2
+    ):
+        return "has quotation marks that do not close, or are none of an env file"
+    return None
+
+
+def _lines(text: str) -> int:
+    return len(_NEWLINE.findall(text))

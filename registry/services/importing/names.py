@@ -1,0 +1,137 @@
+"""Which account a file is for, as its name or something in it says.
+
+A key that goes to another account than it was made for trades there until somebody looks. So a
+file that names another account is refused unless told. A name counts if an account has it, or
+if it differs from the right one in its number only (`bot_011`, `bot_012`); one that says
+"account" (`.env.NAME`, `ACCOUNT_NAME=NAME`) counts unless it is a word of setups.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from registry.database.connection import Database, registry_errors
+from registry.database.queries import load_queries
+from registry.encryption.secret import Secret
+from registry.errors import OtherAccountNamed
+from registry.values import is_placeholder
+
+_QUERIES = load_queries("registry.services")
+
+_NAMES: Final = (re.compile(r"\.env[._-](?P<account>.+)"), re.compile(r"(?P<account>[^.].*)\.env"))
+_JSON: Final = re.compile(r"(?P<account>[^.].*)\.json")
+SPARE: Final = re.compile(
+    r"(^|[._\-\d])(bak|backup|old|orig|save|copy|example|sample|template|dist)\d*([._\-]|$)|~$",
+    re.IGNORECASE,
+)
+"""What the name of a copy has that was put aside, or of a template."""
+_SAYS_ACCOUNT: Final = re.compile(r"((REGISTRY|BOT|TRADING)_)?ACCOUNT(_NAME)?", re.IGNORECASE)
+_SAYS_BOT: Final = re.compile(r"BOT(_NAME)?|INSTANCE(_NAME)?", re.IGNORECASE)
+_LIKE_A_NAME: Final = re.compile(r"[^\W\d][\w .-]{0,63}")
+_OF_SETUPS: Final = re.compile(
+    r"prod(uction)?|dev(elopment)?|test(ing|net)?|mainnet|devnet|stag(e|ing)|local|live|paper|demo"
+    r"|sandbox|ci|docker|compose|env|default|shared|common|api|private|secrets?|keys?"
+    r"|credentials?|config|settings|example|sample|template|dist|bak|backup|old|new|orig|save"
+    r"|copy|te?mp|vault|me"
+)
+_ALONE: Final = re.compile(r"accounts?|bots?|main|my|name|trading|user")
+"""Words that are no account's name by themselves, but make one together with others."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameSaid:
+    """A name that may be an account's."""
+
+    where: str
+    name: str
+    says_account: bool
+    """Whether what stands there is an account's name, if it is a name at all."""
+    is_public: bool = False
+    """Whether it is the name of a file, which is no secret."""
+
+
+def account_of(path: Path) -> str | None:
+    """The account that a file is named for: `.env.acc1` and `acc1.env` are acc1's."""
+    matches = (pattern.fullmatch(path.name) for pattern in _NAMES)
+    return next((match["account"] for match in matches if match), None)
+
+
+def said_by_path(path: Path) -> list[NameSaid]:
+    """The name that a file's own name says; copies are put aside under other endings."""
+    name = SPARE.sub(".", path.name).rstrip("._-")
+    matches = (pattern.fullmatch(name) for pattern in (*_NAMES, _JSON))
+    found = next((match["account"] for match in matches if match), None)
+    says_account = name.startswith(".env")
+    return [] if found is None else [NameSaid(path.name, found, says_account, is_public=True)]
+
+
+def said_by_values(values: Mapping[str, str], where: str) -> Iterator[NameSaid]:
+    """The names that variables or the like say, such as `ACCOUNT_NAME`."""
+    for variable, value in values.items():
+        says_account = bool(_SAYS_ACCOUNT.fullmatch(variable))
+        name = value.strip()
+        if (says_account or _SAYS_BOT.fullmatch(variable)) and _LIKE_A_NAME.fullmatch(name):
+            yield NameSaid(f"{variable} in {where}", name, says_account)
+
+
+def said_by_secrets(variables: Mapping[str, Secret], where: str) -> Iterator[NameSaid]:
+    """The same for the variables of an env file."""
+    return said_by_values({name: value.reveal() for name, value in variables.items()}, where)
+
+
+def check_names(
+    database: Database, account: str, said: Iterable[NameSaid], exchanges: Iterable[str]
+) -> None:
+    """Refuses names of other accounts that the registry knows, or that can be nothing else.
+
+    Raises:
+        OtherAccountNamed: one of the names is another account's.
+    """
+    said = [one for one in said if one.name != account]
+    if said:
+        names = {"names": [one.name.lower() for one in said]}
+        with database.connection() as connection, registry_errors(connection):
+            rows = connection.execute(_QUERIES["accounts_of_names"], names).fetchall()
+        refuse_names(account, said, [row[0] for row in rows], exchanges)
+
+
+def refuse_names(
+    account: str,
+    said: Iterable[NameSaid],
+    existing: Iterable[str],
+    exchanges: Iterable[str],
+) -> None:
+    """The same, among accounts that are given; errors as `check_names`."""
+    others = {name.lower() for name in existing if name != account}
+    known = {exchange.lower() for exchange in exchanges}
+    for one in said:
+        if one.name == account:
+            continue
+        is_known = one.name.lower() in others or _differs_in_number(one.name, account)
+        if is_known or (one.says_account and _is_anothers(one.name, account, known)):
+            shown = f"the account {one.name}" if is_known or one.is_public else "another account"
+            raise OtherAccountNamed(
+                f"{one.where} names {shown}, not {account}",
+                hint=f"If it is for {account} all the same, add --allow-other-account.",
+            )
+
+
+def _differs_in_number(name: str, account: str) -> bool:
+    one, other = _plain(name), _plain(account)
+    numbered = re.search(r"\d", one) and re.search(r"\d", other)
+    return bool(numbered) and one != other and re.sub(r"\d", "", one) == re.sub(r"\d", "", other)
+
+
+def _is_anothers(name: str, account: str, exchanges: Collection[str]) -> bool:
+    """Whether what says an account says another one, and not a kind of setup or an exchange."""
+    words = re.findall(r"[^\W\d_]+", name.lower())
+    of_setups = all(word in exchanges or _OF_SETUPS.fullmatch(word) for word in words)
+    alone = len(words) == 1 and _ALONE.fullmatch(words[0])
+    is_generic = (of_setups or alone) and not re.search(r"\d", name)
+    return _plain(name) != _plain(account) and not is_generic and not is_placeholder(name)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())

@@ -1,0 +1,100 @@
+"""Imports a file into one account: reads it, checks whose it is, and stores what it holds."""
+
+from pathlib import Path
+
+from registry.database.connection import Database
+from registry.decisions.account import CreateAccount
+from registry.encryption.keyring import MasterKeyring
+from registry.services.changes.credentials import CredentialInput, CredentialService
+from registry.services.changes.exchanges import exchange_specifications, known_specifications
+from registry.services.executor import Invocation, Outcome
+from registry.services.importing.config_files import ConfigImport, choose, match_fields, read_config
+from registry.services.importing.env_files import (
+    EnvImport,
+    find_credentials,
+    held_exchanges,
+    read_env_file,
+)
+from registry.services.importing.names import check_names, said_by_path, said_by_secrets
+from registry.services.importing.options import ImportOptions
+
+
+class ImportService:
+    """Imports files into accounts."""
+
+    def __init__(self, database: Database, keyring: MasterKeyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    def env_file(
+        self, account: str, path: Path, options: ImportOptions, invocation: Invocation
+    ) -> tuple[EnvImport, Outcome]:
+        """Imports an env file; gives what it holds, and what became of that.
+
+        Raises:
+            InvalidInput: see `read_env_file`.
+            InvalidCredential, NothingToImport: see `find_credentials`.
+            OtherAccountNamed: it is another account's, and the options do not allow that.
+            RegistryError: as `CredentialService.store`.
+        """
+        variables = read_env_file(path)
+        specs = known_specifications(self._database)
+        if not options.allow_other_account:
+            said = [*said_by_path(path), *said_by_secrets(variables, path.name)]
+            check_names(self._database, account, said, (one.name for one in specs))
+        held = held_exchanges(self._database, account, options.subaccounts)
+        found = find_credentials(variables, specs, held=held)
+        inputs = found.inputs(options.subaccounts)
+        made = found.account(account)
+        return found, self._store(account, inputs, made, options, invocation, "import-env")
+
+    def config_file(
+        self,
+        account: str,
+        path: Path,
+        entry: str | None,
+        options: ImportOptions,
+        invocation: Invocation,
+    ) -> tuple[ConfigImport, Outcome]:
+        """Imports the configuration of another program, or one entry of it.
+
+        Raises:
+            InvalidInput: see `read_config` and `choose`.
+            InvalidCredential, NothingToImport: see `match_fields`.
+            ExchangeNotFound: it is for an exchange that is not known.
+            OtherAccountNamed: it is another account's, and the options do not allow that.
+            RegistryError: as `CredentialService.store`.
+        """
+        file = read_config(path)
+        entries = choose(file.entries, entry)
+        specs = exchange_specifications(self._database, (one.exchange for one in entries))
+        if not options.allow_other_account:
+            said = [*file.names, *(name for one in entries for name in one.names)]
+            check_names(self._database, account, said, specs)
+        found = match_fields(file.format, entries, specs)
+        made = CreateAccount(
+            account_name=account,
+            description=f"Account from {file.format}: {account}",
+            metadata={"source": f"{file.format}_config"},
+        )
+        inputs = found.inputs(options.subaccounts)
+        return found, self._store(account, inputs, made, options, invocation, "import-config")
+
+    def _store(
+        self,
+        account: str,
+        inputs: list[CredentialInput],
+        made: CreateAccount,
+        options: ImportOptions,
+        invocation: Invocation,
+        verb: str,
+    ) -> Outcome:
+        return CredentialService(self._database, self._keyring).store(
+            account,
+            inputs,
+            invocation,
+            verb=verb,
+            create=made if options.create else None,
+            cascade=options.cascade,
+            allow_shared_secret=options.allow_shared_secret,
+        )
