@@ -8,7 +8,8 @@
 
 Each load is recorded in the log before a secret leaves the database, and nothing is kept:
 loading again gives what the registry holds then, so a replaced key needs no restart. A
-loader may be used by several threads.
+loader may be used by several threads. It has a connection only while it loads, and waits a
+minute for a server that is full or away.
 """
 
 import asyncio
