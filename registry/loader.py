@@ -8,7 +8,8 @@
 
 Each load is recorded in the log before a secret leaves the database, and nothing is kept:
 loading again gives what the registry holds then, so a replaced key needs no restart. A
-loader may be used by several threads.
+loader may be used by several threads. It has a connection only while it loads, and waits a
+minute for a server that is full or away.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.specification import ExchangeSpec
+from registry.database.patience import patiently
 from registry.database.pool import PooledDatabase
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
@@ -247,8 +249,12 @@ class CredentialLoader:
         found = self._fallback.find(account, self.specification(exchange))
         if found is None:
             return None
-        with self._database.connection() as connection:
-            record_fallback(connection, account, exchange, found, self._caller)
+
+        def record() -> None:
+            with self._database.connection() as connection:
+                record_fallback(connection, account, exchange, found, self._caller)
+
+        patiently(record)  # at worst it is recorded twice
         log.warning(
             "the %s credential of %s was taken from the environment (%s); "
             "move it with: account-registry import-env",

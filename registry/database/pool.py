@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import select
 import threading
 import time
@@ -92,34 +93,42 @@ class _Door:
     def __init__(self) -> None:
         self._places = threading.BoundedSemaphore(_PLACES)
         self._silence: tuple[float, DatabaseUnavailable] | None = None
+        """When somebody waited for the server in vain, and the error."""
 
     def enter(self, open_connection: Callable[[], Connection]) -> Connection:
         came = time.monotonic()
         self._places.acquire()
         try:
-            self._refuse_if_silent_since(came)
-            return open_connection()
-        except BaseException as error:
-            self.remember(error)
+            return self._open(open_connection, came)
+        except BaseException:
             self.leave()
             raise
 
-    def _refuse_if_silent_since(self, moment: float) -> None:
+    def _open(self, open_connection: Callable[[], Connection], came: float) -> Connection:
         # What others have waited for in vain meanwhile is not waited for once more.
-        if self._silence is not None and self._silence[0] >= moment:
+        if self._silence is not None and self._silence[0] >= came:
             raise self._silence[1]
+        try:
+            return open_connection()
+        except DatabaseUnavailable as error:
+            self.remember(error)
+            raise
 
     def leave(self) -> None:
         self._places.release()
 
-    def remember(self, error: BaseException) -> None:
-        if isinstance(error, DatabaseUnavailable) and error.silence:
+    def remember(self, error: DatabaseUnavailable) -> None:
+        if error.silence:
             self._silence = time.monotonic(), error
 
 
 @functools.cache
 def _door(_address: str | None) -> _Door:
     return _Door()
+
+
+# A process that was forked while all places were taken would wait for threads that it lacks.
+os.register_at_fork(after_in_child=_door.cache_clear)
 
 
 def _has_ended(connection: Connection) -> bool:

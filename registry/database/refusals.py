@@ -19,6 +19,7 @@ _FINAL: Final = re.compile(
     re.IGNORECASE,
 )
 _PREFIX: Final = re.compile(r"^- host: .*?, hostaddr: \S+: |connection (?:failed|is bad): ")
+_QUOTED: Final = re.compile("'[^']*'|\"[^\"]*\"")
 _FULL: Final = re.compile("too many|remaining connection slots|no more connections")
 _ONLY_READS: Final = "session is read-only"
 _NO_ANSWER: Final = "connection timeout expired"
@@ -64,7 +65,7 @@ def _is_final(cause: str, names: list[str]) -> bool:
     answer = cause.rpartition(" failed: ")[2]
     quoted = "|".join(re.escape(name) for name in names if name)
     named = quoted and re.search(rf'["«»„“”]\s?({quoted})\s?["«»“”]', answer)
-    return bool(_FINAL.search(answer) or named)
+    return bool(_FINAL.search(_QUOTED.sub("", answer)) or named)
 
 
 def _hint(said: list[str], *, crowded: bool) -> str:

@@ -9,7 +9,7 @@ import contextlib
 import select
 import time
 from collections.abc import Generator
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -61,17 +61,20 @@ class _Attentive(psycopg.Connection[Any]):
                     heard = quiet_since = now
                 elif now - quiet_since > self.patience:
                     if self._is_dead(wanted):
-                        self.close()
-                        silent = ServerSilent(time.monotonic() - heard)
-                        # Who waits in a pipeline wants to clear up, and finds it closed.
-                        with contextlib.suppress(psycopg.Error, StopIteration):
-                            gen.throw(silent)
-                        raise silent
+                        self._give_up(gen, time.monotonic() - heard)
                     quiet_since = time.monotonic()
                 wanted = gen.send(ready)
         except StopIteration as done:
             result: _Result = done.value
             return result
+
+    def _give_up(self, gen: Generator[Any, Any, Any], seconds: float) -> NoReturn:
+        self.close()
+        silent = ServerSilent(seconds)
+        # Who waits in a pipeline wants to clear up, and finds it closed.
+        with contextlib.suppress(psycopg.Error, StopIteration):
+            gen.throw(silent)
+        raise silent
 
     def _is_dead(self, _wanted: int) -> bool:
         return True
