@@ -4,7 +4,7 @@ import importlib.metadata
 from typing import Any
 
 import pytest
-from support.exchange_answers import CREDENTIALS, WALLET
+from support.exchange_answers import CREDENTIALS
 from support.trading import Trader, trading_at
 from support.world import BY
 
@@ -47,17 +47,6 @@ def test_who_borrows_is_told_whose_credential_lacks_something(trader: Trader) ->
 @pytest.mark.parametrize(
     ("exchange", "field", "value"),
     [
-        ("paradex", "l2_private_key_hex", "0xnot-hexadecimal"),
-        (
-            "paradex",
-            "l2_address",
-            "12345678901234567890123456789012345678901234567890123456789012345",
-        ),
-        ("hyperliquid", "private_key", "0x" + "17" * 31),
-        ("hyperliquid", "wallet_address", "0x" + "17" * 32),
-        ("hyperliquid", "vault_address", WALLET[2:]),
-        ("aster", "private_key", "17" * 33),
-        ("aster", "user_address", WALLET + "\n0"),
         ("grvt", "private_key", "grvt-private-key"),
         ("lighter", "private_key", "17" * 32),
         ("backpack", "secret_key", "A" * 43),

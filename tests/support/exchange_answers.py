@@ -16,7 +16,7 @@ CREDENTIALS: Final[Mapping[str, Mapping[str, str]]] = {
     "lighter": {"private_key": "0b" * 40, "account_index": "77", "api_key_index": "5"},
     "paradex": {
         "l1_address": WALLET,
-        "l2_private_key_hex": "0x57b2f8431c772e647712ae93cc616638",
+        "l2_private_key_hex": "0x57b2f8431c772e647712ae93cc6166380f1e2d3c4b5a69788796a5b4c3d2e1f",
         "l2_address": "0x1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcd",
     },
     "grvt": {

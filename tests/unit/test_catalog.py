@@ -279,12 +279,12 @@ def test_which_public_fields_tell_accounts_at_an_exchange_apart() -> None:
     apart = {name: list(spec.telling_apart(spec.fields)) for name, spec in EXCHANGES.items()}
     assert apart == {
         "lighter": ["account_index"],
-        "aster": [],
+        "aster": ["user_address"],
         "backpack": [],
         "paradex": ["l1_address", "l2_address", "environment"],
         "edgex": ["account_id"],
         "grvt": ["trading_account_id", "environment"],
-        "hyperliquid": ["wallet_address"],
+        "hyperliquid": ["wallet_address", "vault_address"],
     }
 
 

@@ -153,7 +153,8 @@ def test_where_the_account_has_the_credential_already_the_file_may_have_a_part_o
 
 
 def test_a_wallet_s_key_is_a_credential_without_the_pair_that_it_stands_for() -> None:
-    assert revealed(find(ASTER_PRIVATE_KEY="0xa7")) == {"aster": {"private_key": "0xa7"}}
+    key = "a7" * 32
+    assert revealed(find(ASTER_PRIVATE_KEY=key)) == {"aster": {"private_key": key}}
     with pytest.raises(InvalidCredential, match="aster: ASTER_SECRET_KEY is missing"):
         find(ASTER_API_KEY="k7")
 
