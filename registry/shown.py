@@ -13,15 +13,17 @@ NOT_SHOWN: Final = "(not shown: it could be a secret)"
 
 _PEM: Final = re.compile(r"-----BEGIN\b.*", re.DOTALL)
 _MNEMONIC: Final = re.compile(r"\b[a-z]{3,8}(?:[\s,]+[a-z]{3,8}){11,}\b", re.IGNORECASE)
-_PASSWORD: Final = re.compile(r"://[^\s/@:]*:([^\s@]+)@")
+_PASSWORD: Final = re.compile(r"://[^\s/@:]{0,100}:([^\s@]{1,200})@")
 # 32 bytes, as a master key is.
 _BASE64_KEY: Final = re.compile(r"(?<![\w-])(?:[\w-]{43}|[\w+/]{43})=(?!=)", re.ASCII)
 # A line of an env file; and a field by whose name its value is secret, unless that is the
 # name of a variable.
 _VARIABLE: Final = re.compile(r"\A(?:export\s+)?[A-Z_][A-Z0-9_]*\s*=\s*(.+)", re.DOTALL)
 _NAMED_SECRET: Final = re.compile(
-    r"""["']?[\w.-]*(?i:key|secret|token|passw|passphrase|mnemonic|seed|private)[\w.-]*["']?
-        \s*[=:]\s*["']?(?![A-Z][A-Z0-9]*_[A-Z0-9_]+(?::[a-z]+)*$)([^\s"',}\]]+)""",
+    # From where a name begins, and names are short: a long text is looked through once.
+    r"""["']?(?<![\w.-])[\w.-]{0,60}?
+        (?i:key|secret|token|passw|passphrase|mnemonic|seed|private)[\w.-]{0,60}["']?
+        \s{0,20}[=:]\s{0,20}["']?(?![A-Z][A-Z0-9]*_[A-Z0-9_]+(?::[a-z]+)*$)([^\s"',}\]]+)""",
     re.VERBOSE,
 )
 
@@ -43,7 +45,7 @@ _KEY: Final = 32
 _PUBLIC: Final = re.compile(
     r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"  # a UUID
     r"|\b0x[0-9a-f]{40}\b"  # an address of Ethereum
-    r"|\S+\+[0-9a-f]{8}\+A[a-z0-9+/]{43}(?![\w+/=])",  # a public key for checkpoints
+    r"|(?<!\S)\S{1,200}\+[0-9a-f]{8}\+A[a-z0-9+/]{43}(?![\w+/=])",  # a public key for checkpoints
     re.IGNORECASE,
 )
 # In base58 or bech32, such as those of Solana and Cosmos: accounts are named by them.

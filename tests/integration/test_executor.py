@@ -273,7 +273,9 @@ def test_a_value_that_cannot_be_sent_is_a_typed_error_for_a_program_too(
         accounts.create(command, ME)
 
 
-@pytest.mark.parametrize("name", ["\ud800", "a\0b", "x" * 100_000])
+@pytest.mark.parametrize(
+    "name", ["\ud800", "a\0b", "x" * 100_000, "key" * 30_000, "://a:" * 20_000, "a.b-" * 25_000]
+)
 def test_a_name_that_no_account_can_have_is_a_typed_error(
     accounts: AccountService, name: str
 ) -> None:
