@@ -27,7 +27,7 @@ from typing import Any, Final
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
 PLAN: Final = PROJECT / "scripts" / "mutations.toml"
-MUTMUT: Final = PROJECT / "scripts" / "mutmut_deadlines.py"
+MUTMUT: Final = PROJECT / "scripts" / "mutmut_limits.py"
 JOBS: Final = os.cpu_count() or 1
 NOTICED: Final = {"killed", "timeout", "segfault"}
 WORDING: Final = "wording"
@@ -131,7 +131,7 @@ def _mutmut(project: Path, *arguments: str) -> list[str]:
         check=False,
     )
     if done.returncode:
-        sys.exit(f"mutate: mutmut {arguments[0]} failed\n{done.stdout[-4000:]}")
+        sys.exit(f"{done.stdout[-2000:]}\nmutate: mutmut {arguments[0]} ended with {done.returncode}")
     return done.stdout.splitlines()
 
 

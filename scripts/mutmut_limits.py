@@ -1,10 +1,11 @@
-"""mutmut, with a deadline that each worker keeps itself.
+"""mutmut, with limits that each worker keeps itself.
 
-mutmut's own deadline sends a signal to a worker's process id later on, also when the worker has
+A change can make a loop endless, which then fills the memory, or wait for ever. mutmut's own deadline sends a signal to a worker's process id later on, also when the worker has
 ended long since: by then another program's process may have that id (seen in mutmut 3.8.1).
 """
 
 import os
+import resource
 import signal
 from collections.abc import Iterable
 from typing import Any, Final
@@ -14,6 +15,7 @@ from mutmut.runners.harness import PytestRunner
 from mutmut.workers import isolation
 
 _SECONDS: Final = 60
+_BYTES: Final = 2 << 30
 _TIMED_OUT: Final = 24
 """The exit code that means so to mutmut."""
 
@@ -23,6 +25,7 @@ class _Runner(PytestRunner):
         if mutant_name is not None:
             signal.signal(signal.SIGALRM, _give_up)
             signal.alarm(_SECONDS)
+            resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
         return super().run_tests(mutant_name=mutant_name, tests=tests)
 
 
