@@ -27,7 +27,7 @@ from typing import Any, Final
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
 PLAN: Final = PROJECT / "scripts" / "mutations.toml"
-MUTMUT: Final = Path(sys.executable).with_name("mutmut")
+MUTMUT: Final = PROJECT / "scripts" / "mutmut_limits.py"
 JOBS: Final = os.cpu_count() or 1
 NOTICED: Final = {"killed", "timeout", "segfault"}
 WORDING: Final = "wording"
@@ -105,6 +105,8 @@ def _mutated(paths: Sequence[str], tests: Sequence[str]) -> dict[Mutant, str]:
         "source_paths": ["registry", "projections"],
         "only_mutate": paths,
         "pytest_add_cli_args_test_selection": tests,
+        # Of the processor's time, which other programs do not take from it.
+        "timeout_multiplier": ["4"],
     }
     lines = [f"{name} =\n  " + "\n  ".join([*values, ""]) for name, values in settings.items()]
     with _copy() as project:
@@ -120,7 +122,7 @@ def _mutated(paths: Sequence[str], tests: Sequence[str]) -> dict[Mutant, str]:
 def _mutmut(project: Path, *arguments: str) -> list[str]:
     environment = {**os.environ, "REGISTRY_TEST_DATABASE_URL": "none"}
     done = subprocess.run(
-        [MUTMUT, *arguments],
+        [sys.executable, MUTMUT, *arguments],
         cwd=project,
         env=environment,
         stdout=subprocess.PIPE,
@@ -129,7 +131,7 @@ def _mutmut(project: Path, *arguments: str) -> list[str]:
         check=False,
     )
     if done.returncode:
-        sys.exit(f"mutate: mutmut {arguments[0]} failed\n{done.stdout[-4000:]}")
+        sys.exit(f"{done.stdout[-2000:]}\nmutate: mutmut {arguments[0]} ended with {done.returncode}")
     return done.stdout.splitlines()
 
 
