@@ -191,7 +191,7 @@ CREATE OR REPLACE FUNCTION public.holders_of_secrets(
     p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean
 ) RETURNS TABLE (account_name text, exchange text, subaccount_index integer, permission text,
     fields text, is_elsewhere boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 BEGIN
     FOR account_name, exchange, subaccount_index, permission, fields, is_elsewhere IN
         WITH versions AS MATERIALIZED (

@@ -514,6 +514,7 @@ CREATE FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, 
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $_$
 BEGIN
     FOR account_name, exchange, subaccount_index, permission, fields, is_elsewhere IN

@@ -256,7 +256,10 @@ def test_a_wrong_key_is_said(world: World, database_url: str) -> None:
             loader.load_account_credentials("main_bot")
 
 
-def test_no_server_and_an_unmigrated_one_are_said(empty_database: str, world: World) -> None:
+def test_no_server_and_an_unmigrated_one_are_said(
+    empty_database: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY_CONNECT_WAIT", "0")
     with (
         CredentialLoader(empty_database, keyring=world.keyring) as loader,
         pytest.raises(errors.NotMigrated),
