@@ -131,7 +131,8 @@ def _mutmut(project: Path, *arguments: str) -> list[str]:
         check=False,
     )
     if done.returncode:
-        sys.exit(f"{done.stdout[-2000:]}\nmutate: mutmut {arguments[0]} ended with {done.returncode}")
+        ended = f"mutate: mutmut {arguments[0]} ended with {done.returncode}"
+        sys.exit(f"{done.stdout[-2000:]}\n{ended}")
     return done.stdout.splitlines()
 
 

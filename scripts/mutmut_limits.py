@@ -1,6 +1,7 @@
 """mutmut, with limits that each worker keeps itself.
 
-A change can make a loop endless, which then fills the memory, or wait for ever. mutmut's own deadline sends a signal to a worker's process id later on, also when the worker has
+A change of the code can make a function run, or take memory, for ever. The own deadline of
+mutmut sends a signal to the process id of a worker later on, also when the worker has
 ended long since: by then another program's process may have that id (seen in mutmut 3.8.1).
 """
 
