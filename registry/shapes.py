@@ -61,7 +61,7 @@ def refuse_key_as_address(address: str) -> None:
     if found is not None:
         raise InvalidInput(
             f"the wallet address is kept in plain text, and looks like a private key: {found}",
-            hint="A wallet's address is 0x and 40 hexadecimal digits at most chains.",
+            hint="A wallet's address is 0x and 40 hexadecimal digits on most chains.",
         )
 
 
