@@ -14,8 +14,8 @@ from it (the package `projections` says how). A bot imports `loader`, `positions
 - `database`    connections, migrations, the embedded server
 - `events`      what can happen; everything else depends on it
 
-Modules that all of them use: `errors`, `values` (what is accepted from outside),
-`settings`, `folders`, `ownership`, `clock`, `wording`.
+Modules that all of them use: `errors`, `values` (what is accepted from outside), `shapes` and
+`shown` (what could be a secret), `settings`, `folders`, `own_files`, `clock`, `wording`.
 """
 
 __version__ = "0.1.0"
