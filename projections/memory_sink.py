@@ -11,7 +11,7 @@ MISFITS: Final = (KeyError, TypeError, ValueError, AttributeError)
 """What projecting and applying an event raise if it is malformed or fits nothing.
 
 Whoever may append by SQL can append what no decision of ours would give. Such an event
-changes nothing, here as in the tables; see `projections.judging`.
+changes nothing, here as in the tables; see `registry.rebuild.judging`.
 """
 
 

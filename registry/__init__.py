@@ -6,8 +6,10 @@ from it (the package `projections` says how). A bot imports `loader`, `positions
 
 - `commands`    the command line; the only part that knows a terminal
 - `services`    what can be asked of the registry; all I/O comes together here
+- `rebuild`     making the tables again from the log
+- `execution`   carrying a change out: read, decide, write
 - `proofs`      checkpoints and proofs, which an auditor checks without the database
-- `decisions`   pure rules: (state, command) -> events
+- `rules`       pure rules: (state, command) -> events
 - `log`         reading and appending events, and the Merkle tree over them
 - `catalog`     which fields each exchange's credential has
 - `encryption`  master keys, data keys, sealed fields
@@ -15,7 +17,7 @@ from it (the package `projections` says how). A bot imports `loader`, `positions
 - `events`      what can happen; everything else depends on it
 
 Modules that all of them use: `errors`, `values` (what is accepted from outside), `shapes` and
-`shown` (what could be a secret), `settings`, `folders`, `own_files`, `clock`, `wording`.
+`shown` (what could be a secret), `settings`, `folders`, `own_files`, `clock`, `plurals`.
 """
 
 __version__ = "0.1.0"

@@ -14,8 +14,8 @@ from typing import Any, Final
 from registry.catalog.client_settings import client_settings, is_test_system
 from registry.catalog.specification import ExchangeSpec
 from registry.errors import InvalidCredential, InvalidInput, MissingExtra
-from registry.services.releasing.releases import ReleasedCredential
-from registry.services.releasing.resolution import Resolution
+from registry.services.releases.releases import ReleasedCredential
+from registry.services.releases.resolution import Resolution
 
 _LIGHTER_LIBRARY: Final = "lighter-sdk==1.1.6"
 _LIGHTER_INDEXES: Final = range(4, 255)

@@ -20,8 +20,8 @@ from registry.catalog.specification import ExchangeSpec
 from registry.client_making import class_of, make_client
 from registry.errors import MissingExtra, OperationRefused
 from registry.loader import AsyncCredentialLoader, CredentialLoader
-from registry.services.releasing.releases import ReleasedCredential
-from registry.services.releasing.resolution import Access, Wish
+from registry.services.releases.releases import ReleasedCredential
+from registry.services.releases.resolution import Access, Wish
 
 
 def _words(text: str) -> frozenset[str]:

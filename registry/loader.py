@@ -28,15 +28,15 @@ from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
 from registry.services.identity import host, user_at_host
-from registry.services.releasing import one_process
-from registry.services.releasing.fallback import EnvironmentFallback, record_fallback
-from registry.services.releasing.releases import (
+from registry.services.releases import key_locks
+from registry.services.releases.fallback import EnvironmentFallback, record_fallback
+from registry.services.releases.releases import (
     Caller,
     ReleasedCredential,
     Releases,
     ReleaseService,
 )
-from registry.services.releasing.resolution import Access, Wish
+from registry.services.releases.resolution import Access, Wish
 
 __all__ = [
     "Access",
@@ -195,14 +195,14 @@ class CredentialLoader:
                 raise
             return Releases()
         self._warn(released.warnings())
-        self._warn(one_process.warnings(released.credentials.values()))
+        self._warn(key_locks.warnings(released.credentials.values()))
         return released
 
     def release_one(self, account_name: str, exchange: str, wish: Wish) -> ReleasedCredential:
         """One credential with all that is known of it; errors as `load`."""
         released = self._service().release_one(account_name, exchange, wish, self._caller)
         self._warn(released.warnings())
-        self._warn(one_process.warnings([released]))
+        self._warn(key_locks.warnings([released]))
         return released
 
     def specification(self, exchange: str) -> ExchangeSpec:

@@ -30,12 +30,12 @@ from registry.database.pool import PooledDatabase
 from registry.database.queries import load_queries
 from registry.database.target import Target
 from registry.errors import ExchangeNotFound, InvalidInput, PositionNotFound
-from registry.services.releasing.resolution import Resolution, Wish
+from registry.services.releases.resolution import Resolution, Wish
 
 log = logging.getLogger(__name__)
 
 _QUERIES = load_queries("registry", "positions.sql")
-_RELEASE_QUERIES = load_queries("registry.services.releasing", "releases.sql")
+_RELEASE_QUERIES = load_queries("registry.services.releases", "releases.sql")
 
 _Result = TypeVar("_Result")
 _KEPT_SECONDS: Final = 5.0

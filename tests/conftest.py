@@ -29,7 +29,7 @@ from registry.database.opening import SingleConnection, open_registry
 from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE
 from registry.encryption.keyring import MasterKeyring, generate_master_key
-from registry.services.executor import Invocation
+from registry.execution.executor import Invocation
 
 SERVER = "REGISTRY_TEST_SERVER"
 TEMPLATE = "REGISTRY_TEST_TEMPLATE"

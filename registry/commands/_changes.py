@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from registry.commands._run import Run
 from registry.errors import InvalidInput
-from registry.services.executor import Outcome
-from registry.wording import plural
+from registry.execution.executor import Outcome
+from registry.plurals import plural
 
 if TYPE_CHECKING:
-    from registry.decisions.credential import StoredCredential
+    from registry.rules.credentials import StoredCredential
 
 
 def tell(run: Run, outcome: Outcome, done: str, **facts: Any) -> None:

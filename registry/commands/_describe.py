@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from registry.commands._output import show
-from registry.wording import counted, plural
+from registry.plurals import counted, plural
 
 Data = dict[str, Any]
 

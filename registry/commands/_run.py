@@ -10,7 +10,7 @@ from registry.errors import ConfirmationNeeded, ExitStatus, InvalidInput
 if TYPE_CHECKING:
     from registry.database.opening import SingleConnection
     from registry.encryption.keyring import MasterKeyring
-    from registry.services.executor import Invocation
+    from registry.execution.executor import Invocation
 
 
 class Run:
@@ -44,7 +44,7 @@ class Run:
         Raises:
             InvalidInput: an option is not acceptable.
         """
-        from registry.services.executor import Invocation
+        from registry.execution.executor import Invocation
 
         expected: int | None = self._options.get("expected_version")
         return Invocation(

@@ -8,7 +8,7 @@ import typer
 from registry.commands._options import AccountName, Cascade, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.wording import counted
+from registry.plurals import counted
 
 if TYPE_CHECKING:
     from registry.services.changes.accounts import AccountService
@@ -52,7 +52,7 @@ def create_account(
 ) -> None:
     """Create an account."""
     from registry.commands._changes import tell
-    from registry.decisions.account import CreateAccount
+    from registry.rules.accounts import CreateAccount
 
     command = CreateAccount(
         account_name=account,
@@ -83,7 +83,7 @@ def update_account(
 ) -> None:
     """Change an account's details; what is not named stays. --metadata replaces all of it."""
     from registry.commands._changes import tell, with_cleared
-    from registry.decisions.account import UpdateAccount
+    from registry.rules.accounts import UpdateAccount
 
     given = {
         "wallet_address": wallet_address,
@@ -137,7 +137,7 @@ def delete_account(
 ) -> None:
     """Delete an account and its credentials; the history keeps them, encrypted."""
     from registry.commands._changes import tell
-    from registry.services.tables.reading import show_account
+    from registry.services.reading.accounts import show_account
 
     invocation = run.invocation()
     if invocation.command_id is None:

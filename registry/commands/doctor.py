@@ -17,7 +17,7 @@ def doctor(run: Run) -> None:
     """Check keys, database, schema, guards and log; exit code 1 if something failed."""
     from registry.database.target import Target
     from registry.errors import ExitStatus
-    from registry.services.health import examine
+    from registry.services.doctor import examine
 
     # A finding may be an error, and what errors say goes elsewhere to standard error.
     findings = [

@@ -13,7 +13,7 @@ from registry.commands._run import Run
 from registry.commands._verb import verb
 
 if TYPE_CHECKING:
-    from registry.services.audit.history import HistoryFilter
+    from registry.services.reading.history import HistoryFilter
 
 app = typer.Typer()
 
@@ -52,7 +52,7 @@ class Filter:
         Raises:
             InvalidInput: a value is not a moment, an id or the name of an event.
         """
-        from registry.services.audit.history import HistoryFilter
+        from registry.services.reading.history import HistoryFilter
         from registry.values import moment
 
         if self.event_type is not None:
@@ -86,7 +86,7 @@ def history(
 
     A value is shown as name#fingerprint: equal fingerprints of a field mean equal values.
     """
-    from registry.services.audit import history as service
+    from registry.services.reading import history as service
 
     wanted = only.checked()
     if run.named_actor is not None and wanted.actor is None:
@@ -106,7 +106,7 @@ def history(
 
 
 def _follow(run: Run, wanted: "HistoryFilter", *, as_lines: bool) -> None:
-    from registry.services.audit import history as service
+    from registry.services.reading import history as service
 
     def lost(why: str) -> None:
         run.output.notice(f"{why}; trying again, no event is missed")

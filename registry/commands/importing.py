@@ -16,14 +16,14 @@ from registry.commands._options import (
 )
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.wording import counted
+from registry.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from registry.services.executor import Outcome
+    from registry.execution.executor import Outcome
     from registry.services.importing.env_files import EnvImport
-    from registry.services.importing.many import EnvFile
+    from registry.services.importing.env_folder import EnvFile
     from registry.services.importing.options import ImportOptions
 
 app = typer.Typer()
@@ -158,9 +158,9 @@ def _import_folder(run: Run, folder: Path, options: "ImportOptions", *, yes: boo
 
     from registry.errors import InvalidInput
     from registry.services.changes.exchanges import known_specifications
-    from registry.services.changes.storing_several import SeveralAccounts
+    from registry.services.changes.store_many import SeveralAccounts
     from registry.services.importing.env_files import held_exchanges
-    from registry.services.importing.many import (
+    from registry.services.importing.env_folder import (
         Surroundings,
         check_all,
         chosen,
@@ -168,7 +168,7 @@ def _import_folder(run: Run, folder: Path, options: "ImportOptions", *, yes: boo
         with_problems,
     )
     from registry.services.importing.options import NONE_NAMED
-    from registry.services.tables.reading import list_accounts
+    from registry.services.reading.accounts import list_accounts
 
     invocation = run.invocation()
     if invocation.command_id is not None or invocation.expected_version is not None:

@@ -9,7 +9,7 @@ import typer
 from registry.commands._options import Slot, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.wording import counted
+from registry.plurals import counted
 
 if TYPE_CHECKING:
     from registry.encryption.secret import Secret

@@ -9,7 +9,7 @@ import typer
 from registry.commands._options import Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.wording import counted
+from registry.plurals import counted
 
 if TYPE_CHECKING:
     from registry.database.connection import Connection
@@ -76,8 +76,8 @@ def _status(run: Run, connection: "Connection") -> None:
 
 def _up(run: Run, connection: "Connection") -> None:
     from registry.commands._progress import stage_progress
+    from registry.rebuild.comparison import Watch
     from registry.services.schema.schema import bring_up
-    from registry.services.tables.rebuild_comparison import Watch
 
     with stage_progress(run.output, "Replaying") as progress:
         result = bring_up(connection, run.invocation, Watch(progress))
@@ -121,8 +121,8 @@ def _tell_up(run: Run, result: "BroughtUp") -> None:
 
 def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
     from registry.commands._progress import stage_progress
+    from registry.rebuild.comparison import Watch
     from registry.services.schema.schema import contents, take_down
-    from registry.services.tables.rebuild_comparison import Watch
 
     found = contents(connection)
     if found.down:
@@ -167,8 +167,8 @@ def _what_happens(found: "Contents") -> list[str]:
 def _rehearse(run: Run, connection: "Connection") -> None:
     from registry.commands._progress import stage_progress
     from registry.errors import ExitStatus
+    from registry.rebuild.comparison import Watch
     from registry.services.schema.rehearsal import rehearse
-    from registry.services.tables.rebuild_comparison import Watch
 
     with stage_progress(run.output, "Replaying a copy") as progress:
         result = rehearse(connection, run.invocation(), Watch(progress))

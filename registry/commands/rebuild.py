@@ -9,11 +9,11 @@ from registry.commands._options import Yes
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.wording import counted
+from registry.plurals import counted
 
 if TYPE_CHECKING:
-    from registry.services.tables.rebuild_comparison import Report
-    from registry.services.tables.rebuild_repair import Rebuilt
+    from registry.rebuild.comparison import Report
+    from registry.rebuild.repair import Rebuilt
 
 app = typer.Typer()
 
@@ -38,8 +38,8 @@ def rebuild(
     """Compare the tables with the log and repair the rows that differ; --check only compares."""
     from registry.commands._progress import stage_progress
     from registry.errors import ExitStatus
-    from registry.services.tables.rebuild import RebuildService
-    from registry.services.tables.rebuild_comparison import Options, Watch
+    from registry.rebuild.comparison import Options, Watch
+    from registry.rebuild.rebuild import RebuildService
 
     service = RebuildService(run.database, Options(workers=workers))
     with stage_progress(run.output, "Replaying") as progress:

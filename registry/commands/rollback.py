@@ -10,10 +10,10 @@ from registry.commands._options import Yes
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.wording import counted
+from registry.plurals import counted
 
 if TYPE_CHECKING:
-    from registry.services.tables.rollback import Preview
+    from registry.services.changes.rollback import Preview
 
 app = typer.Typer()
 
@@ -38,8 +38,8 @@ def rollback(
 ) -> None:
     """Undo what happened to accounts since; the history grows, and this can be undone too."""
     from registry.commands._changes import events_of, sentence
-    from registry.services.tables.as_of import parse_moment
-    from registry.services.tables.rollback import Rollback, RollbackService
+    from registry.services.changes.rollback import Rollback, RollbackService
+    from registry.services.reading.as_of import parse_moment
 
     invocation = run.invocation()
     service = RollbackService(run.database)

@@ -18,7 +18,7 @@ from registry.commands._verb import verb
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from registry.services.releasing.resolution import Resolution
+    from registry.services.releases.resolution import Resolution
 
 app = typer.Typer()
 
@@ -118,8 +118,8 @@ def resolve(
     lender: LenderOption = None,
 ) -> None:
     """Show which credential an account would use, and why; nothing is released."""
-    from registry.services.releasing.resolution import Wish
-    from registry.services.releasing.resolution import resolve as resolved
+    from registry.services.releases.resolution import Wish
+    from registry.services.releases.resolution import resolve as resolved
 
     wish = Wish(subaccount=subaccount, access=access, lender=lender)
     found = resolved(run.database, account, exchange, wish)

@@ -4,7 +4,7 @@ from typing import Final
 
 from registry.errors import SchemaTooNew
 from registry.events.access import AccessGranted, AccessRevoked
-from registry.events.account import (
+from registry.events.accounts import (
     AccountCreated,
     AccountDeactivated,
     AccountDeleted,
@@ -14,7 +14,7 @@ from registry.events.account import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
-from registry.events.credential import (
+from registry.events.credentials import (
     CredentialAdded,
     CredentialDeactivated,
     CredentialReactivated,
@@ -23,16 +23,16 @@ from registry.events.credential import (
     CredentialSecretsDestroyed,
     CredentialUpdated,
 )
-from registry.events.exchange import ExchangeAdded
+from registry.events.exchanges import ExchangeAdded
 from registry.events.keys import MasterKeyRotated
-from registry.events.position import PositionsLinked, PositionsUnlinked
+from registry.events.positions import PositionsLinked, PositionsUnlinked
 from registry.events.registry import (
     LegacyAdopted,
     ProjectionsRebuilt,
     SchemaTakenDown,
     SessionEnded,
 )
-from registry.events.release import CredentialReleased, EnvironmentFallbackUsed
+from registry.events.releases import CredentialReleased, EnvironmentFallbackUsed
 from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast

@@ -8,8 +8,8 @@ from typing import Final
 
 from psycopg import sql
 
-from projections.copy_out import awaited, end_copy, start_copy
 from registry.database.connection import Connection
+from registry.database.copy_out import awaited, end_copy, start_copy
 from registry.log.leaf import COLUMNS
 from registry.log.row_form import SELECTED
 

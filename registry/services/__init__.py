@@ -9,12 +9,11 @@ The packages, each of which may use those below it (an import contract keeps it 
 - `audit`      what happened, who could use what; verification, checkpoints, proofs
 - `schema`     migrating up and down, and the rehearsal of both
 - `adoption`   tables that a bot wrote itself become the registry's
-- `releasing`  secrets that leave: which credential, why, to whom, and how they get there
+- `releases`   secrets that leave: which credential, why, to whom, and how they get there
 - `importing`  credentials from env files and from configurations of other programs
 - `changes`    changes of accounts, credentials, keys and sharing, one command each
-- `tables`     reading the tables, now or as of a moment; rebuild and rollback
+- `reading`    what is only read: accounts now or as of a moment, history, exposure
 
-Beside them, what all of these need: `executor` carries a command out, `account_tasks` is what
-commands about one account share, `vault` seals, `lookup` finds ids by names. `health` is what
-`doctor` asks.
+Beside them, `doctor` looks for what could go wrong, and `identity` says who this process is. What
+changes stand on is `registry.execution`, and the tables are made again by `registry.rebuild`.
 """

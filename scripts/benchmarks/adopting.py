@@ -23,9 +23,9 @@ from registry.database.scratch import fresh_server
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
+from registry.execution.executor import Invocation
+from registry.rebuild.rebuild import RebuildService
 from registry.services.adoption.adoption import AdoptionService
-from registry.services.executor import Invocation
-from registry.services.tables.rebuild import RebuildService
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 

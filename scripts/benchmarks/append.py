@@ -20,7 +20,7 @@ from harness import Client, Step, Target, options, own_server, rate, report, tak
 from psycopg.conninfo import conninfo_to_dict
 
 from registry.database.durability import wait_until_durable
-from registry.events.account import AccountCreated
+from registry.events.accounts import AccountCreated
 from registry.events.stored import Stream
 from registry.log.append import CommandRecord, NewEvent, send_append
 from registry.log.bulk import Append, append_in_bulk

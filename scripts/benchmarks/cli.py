@@ -14,9 +14,9 @@ from harness import Target, options, own_server, report, take_turns
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
-from registry.decisions.account import CreateAccount
+from registry.execution.executor import Invocation
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
 
 _ONE_QUERY: Final = (
     "import os, psycopg; print(psycopg.connect(os.environ['DATABASE_URL']).execute("

@@ -18,9 +18,9 @@ from harness import Client, Step, Target, options, own_server, rate, report, tak
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
-from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.execution.executor import Invocation
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
 
 CLIENTS: Final = 16
 ACCOUNTS: Final = 200

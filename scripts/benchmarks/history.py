@@ -16,11 +16,11 @@ from harness import Client, Step, Target, options, own_server, rate, report, tak
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
-from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.execution.executor import Invocation
 from registry.log.bulk import Append, append_in_bulk
-from registry.services.audit.history import HistoryFilter, history
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
+from registry.services.reading.history import HistoryFilter, history
 
 ACCOUNT: Final = "measured"
 CHANGES: Final = 50

@@ -28,8 +28,8 @@ from projections.sql_sink import apply_to_tables
 from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
 from registry.events.stored import StoredEvent
-from registry.services.executor import Invocation
-from registry.services.tables.rebuild import RebuildService
+from registry.execution.executor import Invocation
+from registry.rebuild.rebuild import RebuildService
 
 TARGETS: Final = [
     Target("rebuild of damaged tables", "COPY binary", most=4),

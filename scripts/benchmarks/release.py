@@ -27,15 +27,15 @@ from harness import Target, options, own_server, report, server_is_given, take_t
 from projections.credentials import tokens_of
 from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
-from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.sealing import DataKey, Place
+from registry.execution.executor import Invocation
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, SlotName
 from registry.services.changes.sharing import SharingService
-from registry.services.executor import Invocation
-from registry.services.releasing.releases import Caller, ReleaseService
-from registry.services.releasing.resolution import Wish, resolve
+from registry.services.releases.releases import Caller, ReleaseService
+from registry.services.releases.resolution import Wish, resolve
 
 _OLD: Final = 16
 

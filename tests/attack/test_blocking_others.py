@@ -24,9 +24,9 @@ from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RebuildRunning, RegistryBusy, RegistryError
-from registry.services.audit.history import HistoryFilter, history
+from registry.rebuild.rebuild import RebuildService
 from registry.services.changes.sessions import Holder, end_session, record_end
-from registry.services.tables.rebuild import RebuildService
+from registry.services.reading.history import HistoryFilter, history
 
 Connection = psycopg.Connection[Any]
 

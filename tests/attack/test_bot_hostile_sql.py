@@ -15,8 +15,8 @@ from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.services.changes.credentials import Mode, SlotName
-from registry.services.releasing.releases import ReleaseService
-from registry.services.releasing.resolution import Wish, resolve
+from registry.services.releases.releases import ReleaseService
+from registry.services.releases.resolution import Wish, resolve
 
 APPEND = """SELECT append_event(gen_random_uuid(), 'release', gen_random_uuid(), 0, 'X', 1, '{}',
     'a', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())"""

@@ -78,7 +78,7 @@ def test_a_name_of_an_account_is_never_a_path(cli: CommandLine, name: str) -> No
     """The fallback's file is named for the account, and is compared by its whole name."""
     from registry.catalog.catalog import built_in_exchanges
     from registry.errors import InvalidInput
-    from registry.services.releasing.fallback import EnvironmentFallback
+    from registry.services.releases.fallback import EnvironmentFallback
 
     planted = cli.folder / f".env.{name.replace('/', '_')}x"
     planted.write_text(ASTER)

@@ -16,7 +16,7 @@ from support.cli import CommandLine
 from support.registry_tables import add_positions
 from support.world import BY, World
 
-from registry.decisions.account import UpdateAccount
+from registry.rules.accounts import UpdateAccount
 
 Connection = psycopg.Connection[Any]
 

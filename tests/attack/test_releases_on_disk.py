@@ -18,8 +18,8 @@ from registry.database.opening import SingleConnection
 from registry.database.scratch import fresh_server
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
-from registry.services.releasing.releases import ReleaseService
-from registry.services.releasing.resolution import Wish
+from registry.services.releases.releases import ReleaseService
+from registry.services.releases.resolution import Wish
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from support.cli import CommandLine
 from support.running import borrowing_bot, run, show
 
 from registry.catalog.catalog import built_in_exchanges
-from registry.services.releasing.program_environment import Wanted
+from registry.services.releases.program_environment import Wanted
 
 ENVS = sorted({f.env for spec in built_in_exchanges().values() for f in spec.fields.values()})
 

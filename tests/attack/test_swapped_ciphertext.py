@@ -16,8 +16,8 @@ from support.world import CALLER, World
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.errors import CannotDecrypt, MasterKeyWrong, RegistryError
 from registry.services.changes.credentials import Mode
-from registry.services.releasing.releases import ReleaseService
-from registry.services.releasing.resolution import Wish
+from registry.services.releases.releases import ReleaseService
+from registry.services.releases.resolution import Wish
 
 Connection = psycopg.Connection[Any]
 Swap = Callable[[str], None]

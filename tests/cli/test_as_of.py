@@ -94,7 +94,7 @@ def test_a_moment_that_is_none_is_refused(
 
 @pytest.mark.usefixtures("told")
 def test_only_the_accounts_own_events_are_read(connection: Connection) -> None:
-    from registry.services.tables.as_of import _QUERIES
+    from registry.services.reading.as_of import _QUERIES
 
     connection.execute("SET enable_seqscan = off")
     plan = connection.execute(

@@ -118,7 +118,7 @@ def test_an_unforeseen_error_says_its_type_and_nothing_else(
     def fails(*_: object) -> None:
         raise ArithmeticError(value)  # a traceback shows this line
 
-    monkeypatch.setattr("registry.services.tables.reading.list_accounts", fails)
+    monkeypatch.setattr("registry.services.reading.accounts.list_accounts", fails)
     for option in ("--json", "--debug"):
         shown = cli("list-accounts", option)
         assert shown.exit_status == 1

@@ -12,13 +12,13 @@ from support.tables import live_rows, replayed_rows
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import AccountExists, CredentialExists, RegistryError, SecretInUse
+from registry.execution.executor import Invocation, Outcome
 from registry.log.ids import new_id
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
-from registry.services.executor import Invocation, Outcome
 
 CLIENTS = 6
 SECRETS = 30

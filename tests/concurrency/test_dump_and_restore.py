@@ -11,9 +11,9 @@ from support.whole_log import check_whole_log
 from registry.database.opening import SingleConnection, open_registry
 from registry.database.programs import programs_for
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.execution.executor import Invocation
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
 
 _TABLES = ("accounts", "account_exchange_credentials", "credential_data_keys", "audit_events")
 

@@ -13,12 +13,12 @@ from support.registry_tables import unguarded
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.events.keys import MasterKeyRotated
+from registry.execution.executor import Invocation
 from registry.log.ids import REGISTRY_STREAM
+from registry.rebuild.rebuild import RebuildService
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
-from registry.services.tables.rebuild import RebuildService
 
 Connection = psycopg.Connection[Any]
 ACCOUNTS = 200
@@ -126,7 +126,7 @@ def test_a_check_among_writers_finds_nothing(
 def test_appends_go_on_while_the_log_is_replayed(
     database: SingleConnection, connection: Connection, database_url: str, invocation: Invocation
 ) -> None:
-    from registry.services.tables.rebuild_comparison import Report, Watch
+    from registry.rebuild.comparison import Report, Watch
 
     load_events(connection, many_accounts(5))
     names: list[str] = []

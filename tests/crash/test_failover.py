@@ -13,14 +13,14 @@ from support.world import BY
 from registry.database.opening import SingleConnection
 from registry.database.patience import VARIABLE
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.errors import DatabaseUnavailable
+from registry.execution.executor import Invocation
 from registry.loader import CredentialLoader
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
-from registry.services.releasing.resolution import Wish
-from registry.services.tables.reading import list_accounts
+from registry.services.reading.accounts import list_accounts
+from registry.services.releases.resolution import Wish
 
 pytestmark = pytest.mark.slow
 

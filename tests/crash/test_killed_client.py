@@ -15,12 +15,12 @@ from support.tables import live_rows, replayed_rows, snapshot
 from registry.database.connection import Database
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
+from registry.execution.executor import Invocation, Outcome
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
-from registry.services.executor import Invocation, Outcome
 
 # A fork copies one thread only; the child uses nothing of the others.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

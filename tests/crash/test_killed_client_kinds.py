@@ -14,11 +14,11 @@ from support.whole_log import check_whole_log
 from registry.database.connection import Database
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring
+from registry.execution.executor import Invocation, Outcome
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
-from registry.services.executor import Invocation, Outcome
 
 # A fork copies one thread only; the child uses nothing of the others.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

@@ -18,8 +18,8 @@ from support.registry_tables import contents, unguarded
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.services.executor import Invocation
-from registry.services.tables.rebuild import RebuildService
+from registry.execution.executor import Invocation
+from registry.rebuild.rebuild import RebuildService
 
 pytestmark = pytest.mark.slow
 

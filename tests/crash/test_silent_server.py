@@ -21,24 +21,24 @@ from support.large_log import load_events, many_accounts
 from support.proxy import Moment, Proxy
 from support.world import BY, World
 
-from projections.copy_out import copy_lines
 from registry.database import connection as connecting
 from registry.database import patience, watched
 from registry.database.connection import Connection, connect, registry_errors
+from registry.database.copy_out import copy_lines
 from registry.database.opening import SingleConnection
 from registry.database.patience import VARIABLE
 from registry.database.queries import load_queries
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount
 from registry.errors import DatabaseUnavailable
 from registry.loader import CredentialLoader
 from registry.log.chunk import CHUNK
 from registry.log.rows import copy_rows
-from registry.services.audit.history import HistoryFilter, follow
+from registry.rebuild.comparison import Options
+from registry.rebuild.rebuild import RebuildService
+from registry.rules.accounts import CreateAccount
 from registry.services.audit.verification import Extent, verify
 from registry.services.changes.accounts import AccountService
-from registry.services.tables.rebuild import RebuildService
-from registry.services.tables.rebuild_comparison import Options
+from registry.services.reading.history import HistoryFilter, follow
 
 NOT_ANSWERED = "the server has not answered for|no answer in time"
 

@@ -18,8 +18,6 @@ from support.legacy import LATER_TABLES, LIGHTER, Json, LegacyDatabase, fill_wel
 from registry.database.migrator import Migrator
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount
-from registry.decisions.adoption import Decision, Judge
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.secret import Secret
 from registry.errors import (
@@ -30,11 +28,13 @@ from registry.errors import (
     PermissionDenied,
     RegistryError,
 )
+from registry.execution.executor import Invocation
 from registry.loader import CredentialLoader
+from registry.rebuild.rebuild import RebuildService
+from registry.rules.accounts import CreateAccount
+from registry.rules.adoption.rows import Decision, Judge
 from registry.services.adoption.adoption import Adoption, AdoptionService
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
-from registry.services.tables.rebuild import RebuildService
 
 BY = Invocation(actor="owner@host", reason="moving in")
 DRY = Invocation(actor="owner@host", dry_run=True)

@@ -3,10 +3,10 @@
 import pytest
 
 from registry.database.opening import SingleConnection
-from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.errors import AccountExists
+from registry.execution.executor import Invocation
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
 
 OFTEN = 12
 """More often than a statement runs before the driver prepares it."""

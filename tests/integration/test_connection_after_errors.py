@@ -3,10 +3,10 @@
 import pytest
 
 from registry.database.opening import SingleConnection
-from registry.decisions.account import CreateAccount
 from registry.errors import AccountExists
+from registry.execution.executor import Invocation
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
 
 
 def test_a_connection_survives_many_failed_commands(

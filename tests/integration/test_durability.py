@@ -12,11 +12,11 @@ from registry.database.durability import (
     wait_until_durable,
 )
 from registry.database.opening import SingleConnection
-from registry.decisions.account import CreateAccount, UpdateAccount
+from registry.execution import executor
+from registry.execution.executor import Invocation
 from registry.log.ids import new_id
-from registry.services import executor
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
 
 Connection = psycopg.Connection[Any]
 

@@ -299,10 +299,10 @@ def test_several_are_told_and_what_came_after_them_counts(
 def test_one_that_comes_while_the_tables_are_repaired_is_skipped(
     scene: Scene, connection: Connection, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from registry.services.tables import rebuild_repair
+    from registry.rebuild import repair
 
     before, waiting = contents(connection), ["no field that it must have"]
-    append_at_end = rebuild_repair.append_at_end
+    append_at_end = repair.append_at_end
 
     def meanwhile(*arguments: Any) -> int:
         if waiting:
@@ -310,7 +310,7 @@ def test_one_that_comes_while_the_tables_are_repaired_is_skipped(
             append_raw(connection, event_type, ("account", uuid.uuid4()), data)
         return append_at_end(*arguments)
 
-    monkeypatch.setattr(rebuild_repair, "append_at_end", meanwhile)
+    monkeypatch.setattr(repair, "append_at_end", meanwhile)
     with unguarded(connection):
         connection.execute("TRUNCATE accounts CASCADE")
     rebuilt = cli("rebuild", "--yes", "--json")

@@ -12,9 +12,6 @@ from support.tables import nothing_written
 from registry.database.connection import Connection
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions import account as rules
-from registry.decisions.account import CreateAccount, UpdateAccount
-from registry.decisions.state import AccountState
 from registry.errors import (
     AccountExists,
     AccountNotFound,
@@ -22,10 +19,13 @@ from registry.errors import (
     InvalidInput,
     StaleVersion,
 )
+from registry.execution.account_tasks import RuleTask
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.log.ids import new_id
-from registry.services.account_tasks import RuleTask
+from registry.rules import accounts as rules
+from registry.rules.account_state import AccountState
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 
 ME = Invocation(actor="tester@host")
 

@@ -16,7 +16,7 @@ from support.cli import CommandLine
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.services.audit.history import HistoryFilter, follow, stream_history
+from registry.services.reading.history import HistoryFilter, follow, stream_history
 
 ROOT = Path(__file__).resolve().parents[2]
 ASTER = json.dumps({"api_key": "the-api-key", "secret_key": "the-secret"})
@@ -158,7 +158,7 @@ def test_long_histories_come_line_by_line(filled: CommandLine, database: SingleC
 def test_a_short_answer_reads_few_rows_of_a_long_log(
     wanted: HistoryFilter, long_log: psycopg.Connection[Any]
 ) -> None:
-    from registry.services.audit import history as service
+    from registry.services.reading import history as service
 
     parameters = service._parameters(long_log, wanted)
     plan = long_log.execute(

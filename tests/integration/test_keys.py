@@ -20,10 +20,10 @@ from registry.database.opening import SingleConnection
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.errors import MasterKeyWrong
 from registry.events.keys import MasterKeyRotated
+from registry.execution.executor import Invocation
 from registry.log.ids import REGISTRY_STREAM
 from registry.services.changes.rotation import rotate
-from registry.services.executor import Invocation
-from registry.services.releasing.resolution import Wish, resolve
+from registry.services.releases.resolution import Wish, resolve
 
 ASTER = {"api_key": "aster-api-key-1", "secret_key": "aster-secret-1"}
 

@@ -18,7 +18,7 @@ from rich.pretty import pretty_repr
 from support.bots import LoginRole
 from support.world import BY, World
 
-import registry.services.releasing.releases
+import registry.services.releases.releases
 from registry import errors
 from registry.database.connection import Connection
 from registry.encryption.keyring import MasterKeyring, generate_master_key
@@ -30,7 +30,7 @@ from registry.loader import (
 )
 from registry.services.changes.credentials import Mode, SlotName
 from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
-from registry.services.releasing import one_process
+from registry.services.releases import key_locks
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_loader_warns_of_another_process_and_not_of_itself(
 
 def end_this_process(file: Path) -> None:
     """As far as locks are concerned: those of a process go when its files are closed."""
-    os.close(one_process._held.pop(file))
+    os.close(key_locks._held.pop(file))
 
 
 def test_a_loader_warns_of_a_key_that_is_about_to_expire(
@@ -165,7 +165,7 @@ def test_a_change_between_request_and_collection_gives_what_holds_then(
     world: World, loader: CredentialLoader, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     world.account("main_bot", "aster", "backpack")
-    collect = registry.services.releasing.releases._sealed
+    collect = registry.services.releases.releases._sealed
     changes = [change]
 
     def after_a_change(connection: Connection, release_id: uuid.UUID) -> Any:
@@ -178,7 +178,7 @@ def test_a_change_between_request_and_collection_gives_what_holds_then(
                 world.credentials.deactivate("main_bot", SlotName("aster"), BY)
         return collect(connection, release_id)
 
-    monkeypatch.setattr(registry.services.releasing.releases, "_sealed", after_a_change)
+    monkeypatch.setattr(registry.services.releases.releases, "_sealed", after_a_change)
     loaded = loader.load_account_credentials("main_bot")
     assert loaded["backpack"]["secret_key"] == "main_bot-backpack-secret"
     if change == "replace":

@@ -10,7 +10,7 @@ from support.appending import append, command
 
 from registry.database.connection import registry_errors
 from registry.errors import CommandApplied, CommandIdReused, LogIsAppendOnly, StaleVersion
-from registry.events.account import AccountUpdated
+from registry.events.accounts import AccountUpdated
 from registry.events.registry import ProjectionsRebuilt
 from registry.events.stored import Stream
 from registry.log.ids import new_id

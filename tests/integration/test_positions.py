@@ -14,8 +14,8 @@ from support.world import BY, World
 from registry import errors
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions.account import UpdateAccount
 from registry.positions import FundingArbPositionManager
+from registry.rules.accounts import UpdateAccount
 
 Connection = psycopg.Connection[Any]
 

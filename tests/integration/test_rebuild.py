@@ -11,9 +11,9 @@ from support.registry_tables import add_positions, contents, unguarded
 
 from registry.database.opening import SingleConnection
 from registry.errors import RebuildRunning
-from registry.services.executor import Invocation
-from registry.services.tables.rebuild import RebuildService
-from registry.services.tables.rebuild_comparison import Options, Report, Watch
+from registry.execution.executor import Invocation
+from registry.rebuild.comparison import Options, Report, Watch
+from registry.rebuild.rebuild import RebuildService
 
 Connection = psycopg.Connection[Any]
 ACCOUNTS = 30

@@ -13,8 +13,8 @@ from projections.rows import Table
 from registry.events.codec import parse
 from registry.log.reading import events_of
 from registry.services.changes.credentials import SlotName
-from registry.services.releasing.releases import ReleaseService
-from registry.services.releasing.resolution import Wish
+from registry.services.releases.releases import ReleaseService
+from registry.services.releases.resolution import Wish
 
 EVENTS = """SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
     (e.occurred_at AT TIME ZONE 'UTC')::text, e.data::text

@@ -27,10 +27,11 @@ from registry.database.migrator import Migrator
 from registry.database.opening import SingleConnection
 from registry.database.programs import Programs, programs_for
 from registry.database.target import Target
-from registry.decisions.account import UpdateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.secret import Secret
 from registry.errors import DatabaseNotEmpty, MissingProgram, PermissionDenied, ProgramFailed
+from registry.execution.executor import Invocation
+from registry.rules.accounts import UpdateAccount
 from registry.services.backups.drill import (
     Copy,
     Plan,
@@ -42,7 +43,6 @@ from registry.services.backups.drill import (
 )
 from registry.services.backups.schema_comparison import read_schema
 from registry.services.changes.accounts import AccountService
-from registry.services.executor import Invocation
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "restore_drill.py"
 ALL = ["dump", "restore", "verify", "rebuild --check", "schema", "rows", "keys"]

@@ -8,13 +8,13 @@ import pytest
 from support.tables import nothing_written
 from support.world import BY, World
 
-from registry.decisions.account import CreateAccount
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput, RegistryError, SecretInUse
+from registry.execution.executor import Outcome
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput, Mode, SlotName
 from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
-from registry.services.changes.storing_several import AccountInput, SeveralAccounts
-from registry.services.executor import Outcome
+from registry.services.changes.store_many import AccountInput, SeveralAccounts
 from registry.services.importing.options import Subaccounts, import_inputs
 
 ASTER = {"api_key": "key-of-a", "secret_key": "secret-of-a"}

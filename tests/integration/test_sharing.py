@@ -13,12 +13,12 @@ from support.world import BY, CALLER, World
 from registry import errors
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount
 from registry.events.sharing import SharingType
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import Mode, SlotName
 from registry.services.changes.sharing import list_shares
-from registry.services.releasing.releases import Caller, ReleaseService
-from registry.services.releasing.resolution import Access, Wish, resolve
+from registry.services.releases.releases import Caller, ReleaseService
+from registry.services.releases.resolution import Access, Wish, resolve
 
 Connection = psycopg.Connection[Any]
 

@@ -23,10 +23,10 @@ from registry.database.opening import SingleConnection
 from registry.database.patience import VARIABLE
 from registry.database.pool import PooledDatabase
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount
 from registry.errors import DatabaseUnavailable
 from registry.loader import CredentialLoader
 from registry.positions import FundingArbPositionManager
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.accounts import AccountService
 
 Connection = psycopg.Connection[Any]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.whole_log import check_whole_log
 
 from registry.errors import CommandApplied, CommandIdReused, StaleVersion
-from registry.events.exchange import ExchangeAdded
+from registry.events.exchanges import ExchangeAdded
 from registry.events.stored import Stream
 from registry.log.append import CommandRecord, NewEvent, send_append
 from registry.log.bulk import Append, append_in_bulk

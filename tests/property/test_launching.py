@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.encryption.secret import Secret
-from registry.services.releasing.launching import memory_file
+from registry.services.releases.launching import memory_file
 
 TEXTS = (
     st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn", "Cf")) | st.just("\n"), min_size=1)

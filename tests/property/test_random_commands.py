@@ -16,12 +16,12 @@ from support.tables import live_rows, replayed_rows
 from registry import errors
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
+from registry.execution.executor import Invocation, Outcome
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
-from registry.services.executor import Invocation, Outcome
 
 Place = tuple[str, int | None, str]
 Act = Callable[[Invocation], Outcome]

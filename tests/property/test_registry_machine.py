@@ -22,18 +22,18 @@ from support.registry_tables import add_positions, contents, unguarded
 from projections.credentials import tokens_of
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.sealing import DataKey, Place
 from registry.errors import RegistryError
+from registry.execution.executor import Invocation
+from registry.rebuild.comparison import Options
+from registry.rebuild.rebuild import RebuildService
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.changes.positions import PositionService
-from registry.services.executor import Invocation
+from registry.services.changes.rollback import Rollback, RollbackService
 from registry.services.schema.schema import bring_up, take_down
-from registry.services.tables.rebuild import RebuildService
-from registry.services.tables.rebuild_comparison import Options
-from registry.services.tables.rollback import Rollback, RollbackService
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from registry.events.account import AccountUpdated
+from registry.events.accounts import AccountUpdated
 from registry.events.base import EventModel
 from registry.events.stored import Stream
 from registry.log.append import CommandRecord, NewEvent, send_append

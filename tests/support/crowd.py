@@ -30,13 +30,13 @@ from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.secret import Secret
 from registry.errors import LimitReached, RegistryError
+from registry.execution.executor import Invocation
 from registry.loader import CredentialLoader
 from registry.positions import FundingArbPositionManager
+from registry.rebuild.rebuild import RebuildService
 from registry.services.audit.verification import Extent, verify
 from registry.services.changes.rotation import rotate
-from registry.services.executor import Invocation
-from registry.services.releasing.resolution import Wish
-from registry.services.tables.rebuild import RebuildService
+from registry.services.releases.resolution import Wish
 from support import load
 from support.bots import login_role
 from support.promises import applied_commands, broken_promises, read

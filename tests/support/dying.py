@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from registry.services.executor import Outcome
+from registry.execution.executor import Outcome
 
 Command = Callable[[], Outcome]
 

@@ -27,13 +27,13 @@ from registry.database import patience
 from registry.database.connection import Database
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.decisions.account import CreateAccount, UpdateAccount
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import DatabaseUnavailable, RegistryError
+from registry.execution.executor import Invocation, Outcome
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
-from registry.services.executor import Invocation, Outcome
 
 SHARED: Final = tuple(f"shared-{number}" for number in range(4))
 """Accounts that all clients change."""

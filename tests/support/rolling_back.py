@@ -10,10 +10,10 @@ from typing import Any, Final
 from projections import TABLES, project
 from projections.ledger import Ledger, reduced
 from projections.rows import Row, Table
-from registry.decisions import rollback as rules
-from registry.decisions.rollback import Histories, Plan, World
-from registry.decisions.state import AccountState
 from registry.events.base import EventModel
+from registry.rules import rollback as rules
+from registry.rules.account_state import AccountState
+from registry.rules.rollback import Histories, Plan, World
 from support.states import after, history
 from support.stories import EXCHANGES
 

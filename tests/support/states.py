@@ -5,13 +5,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Final
 
-from registry.decisions.credential import Sealed
-from registry.decisions.state import AccountState
 from registry.encryption.sealing import Place
 from registry.encryption.secret import Secret
 from registry.events.base import EventModel
 from registry.events.stored import StoredEvent, Stream
 from registry.log.append import NewEvent
+from registry.rules.account_state import AccountState
+from registry.rules.credentials import Sealed
 
 ACCOUNT_ID: Final = uuid.UUID(int=0xA)
 _FIRST_DAY: Final = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)

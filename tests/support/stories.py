@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from registry.events.access import AccessGranted, AccessRevoked
-from registry.events.account import AccountCreated
-from registry.events.credential import (
+from registry.events.accounts import AccountCreated
+from registry.events.credentials import (
     CredentialAdded,
     CredentialDeactivated,
     CredentialReactivated,

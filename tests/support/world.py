@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from registry.database.connection import Database
-from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring
-from registry.events.credential import Permission
+from registry.events.credentials import Permission
 from registry.events.sharing import SharingType
+from registry.execution.executor import Invocation
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.access import AccessService
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.changes.sharing import SharingService
-from registry.services.executor import Invocation
-from registry.services.releasing.releases import Caller
+from registry.services.releases.releases import Caller
 
 BY = Invocation(actor="tester@host")
 CALLER = Caller(actor="bot@host", host="host", purpose="test")

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from registry.encryption.secret import Secret
 from registry.errors import SchemaTooNew
-from registry.events.account import AccountCreated, AccountUpdated
+from registry.events.accounts import AccountCreated, AccountUpdated
 from registry.events.base import EventModel
 from registry.events.codec import EVENT_TYPES, parse
-from registry.events.credential import CredentialAdded, CredentialUpdated
-from registry.events.exchange import ExchangeAdded, FieldDefinition
+from registry.events.credentials import CredentialAdded, CredentialUpdated
+from registry.events.exchanges import ExchangeAdded, FieldDefinition
 from registry.events.stored import StoredEvent, Stream, utc_text
 
 SLOT = {

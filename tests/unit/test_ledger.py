@@ -10,9 +10,9 @@ from support.stories import EXCHANGES, Access, Credential, Loan, created
 from projections import access, accounts, credentials, positions, project, sharing
 from projections.ledger import Ledger, reduced, unfit, unfit_change
 from projections.rows import Delete, Insert, Patch, PatchAll, Table
-from registry.events.account import AccountDeleted, AccountRenamed, AccountUpdated
+from registry.events.accounts import AccountDeleted, AccountRenamed, AccountUpdated
 from registry.events.base import EventModel
-from registry.events.position import PositionsLinked
+from registry.events.positions import PositionsLinked
 
 IDS: Final = {name: uuid.UUID(int=0xA + n) for n, name in enumerate(("ann", "ben", "cid"))}
 KEY, READ_ONLY = Credential(1), Credential(2, permission="read_only")

@@ -14,7 +14,7 @@ from support.stories import Access, Credential, Loan, created
 from projections import access, accounts, credentials, positions, project, sharing
 from projections.memory_sink import Rows, apply_to_memory
 from projections.rows import Delete, Insert, Patch, PatchAll, RowChange, Table
-from registry.events.account import (
+from registry.events.accounts import (
     AccountDeactivated,
     AccountDeleted,
     AccountReactivated,
@@ -23,7 +23,7 @@ from registry.events.account import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
-from registry.events.position import PositionsLinked, PositionsUnlinked
+from registry.events.positions import PositionsLinked, PositionsUnlinked
 from registry.events.stored import StoredEvent
 
 TABLE = Table("t", {"id": "uuid", "a": "text"})

@@ -12,8 +12,8 @@ FILES = [
     ("registry.database", "queries.sql"),
     ("registry.database", "migrations.sql"),
     ("registry.log", "queries.sql"),
-    ("registry.services", "queries.sql"),
-    ("registry.services", "health.sql"),
+    ("registry.execution", "queries.sql"),
+    ("registry.services", "doctor.sql"),
 ]
 
 

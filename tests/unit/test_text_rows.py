@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.rows import Table
-from projections.text_rows import (
+from registry.rebuild.text_rows import (
     as_in_copy,
     escape,
     join_lines,

@@ -7,7 +7,7 @@ import pytest
 from projections import Patch, project
 from registry.errors import SchemaTooNew
 from registry.events import upcasting
-from registry.events.account import AccountRenamed
+from registry.events.accounts import AccountRenamed
 from registry.events.codec import parse
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast

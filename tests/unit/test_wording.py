@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.wording import counted, plural
+from registry.plurals import counted, plural
 
 
 @pytest.mark.parametrize(

@@ -21,40 +21,40 @@ import psycopg
 from projections import TABLES, project
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
-from projections.merge import fill_table, make_shadow, update_in_place
 from projections.rows import Insert, Table
 from projections.sharing import TABLE as SHARING
-from projections.text_rows import line_of
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
-from registry.decisions.adoption import LEAVE_OUT, POSITIONS, Judge
-from registry.decisions.adoption_accounts import LegacyAccount, adopt_account
-from registry.decisions.adoption_credentials import (
-    AdoptedCredential,
-    LegacyCredential,
-    adopt_credentials,
-)
-from registry.decisions.adoption_sharing import LegacyShare, adopt_share, unlinked
-from registry.decisions.position import parts
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import Place
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
 from registry.events.base import EventModel
-from registry.events.credential import CredentialAdded
-from registry.events.position import PositionsLinked
+from registry.events.credentials import CredentialAdded
+from registry.events.positions import PositionsLinked
 from registry.events.registry import AdoptedTable, AdoptionDecision, LegacyAdopted
 from registry.events.stored import Stream
+from registry.execution.executor import Invocation
+from registry.execution.vault import Vault, send_registry_key
 from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
+from registry.plurals import counted
+from registry.rebuild.lock import rebuild_lock
+from registry.rebuild.merge import fill_table, make_shadow, update_in_place
+from registry.rebuild.text_rows import line_of
+from registry.rebuild.unadopted import adoption_pending
+from registry.rules.adoption.accounts import LegacyAccount, adopt_account
+from registry.rules.adoption.credentials import (
+    AdoptedCredential,
+    LegacyCredential,
+    adopt_credentials,
+)
+from registry.rules.adoption.rows import LEAVE_OUT, POSITIONS, Judge
+from registry.rules.adoption.sharing import LegacyShare, adopt_share, unlinked
+from registry.rules.positions import parts
 from registry.services.adoption.keys_in_common import KeysInCommon
 from registry.services.adoption.log import AdoptionLog
-from registry.services.executor import Invocation
-from registry.services.tables.adoption_state import adoption_pending
-from registry.services.tables.rebuild_lock import rebuild_lock
-from registry.services.vault import Vault, send_registry_key
-from registry.wording import counted
 
 _QUERIES = load_queries("registry.services.adoption", "adoption.sql")
 _ACCOUNTS_AT_A_TIME: Final = 500

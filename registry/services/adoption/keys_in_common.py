@@ -9,10 +9,10 @@ from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.specification import FieldSpec
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
-from registry.decisions.adoption import CREDENTIALS, Judge, Note
-from registry.decisions.adoption_accounts import LegacyAccount
-from registry.decisions.adoption_credentials import AdoptedCredential
-from registry.services.vault import Vault
+from registry.execution.vault import Vault
+from registry.rules.adoption.accounts import LegacyAccount
+from registry.rules.adoption.credentials import AdoptedCredential
+from registry.rules.adoption.rows import CREDENTIALS, Judge, Note
 
 _QUERIES = load_queries("registry.services.adoption", "adoption.sql")
 

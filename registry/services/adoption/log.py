@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from registry.clock import now
 from registry.database.connection import Connection
 from registry.events.stored import StoredEvent
+from registry.execution.executor import Invocation, command_record
 from registry.log.append import CommandRecord, NewEvent
 from registry.log.bulk import Append, append_in_bulk
-from registry.services.executor import Invocation, command_record
 
 
 class AdoptionLog:

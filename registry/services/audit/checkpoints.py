@@ -5,16 +5,16 @@ from typing import Final
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.durability import wait_until_durable
+from registry.database.snapshot import one_moment
 from registry.errors import InvalidInput, LogRewritten, NotFound
 from registry.log.findings import missing_positions
 from registry.log.merkle import is_consistent
 from registry.log.tree import read_consistency, read_head, read_root
+from registry.plurals import counted
 from registry.proofs.checkpoint import Checkpoint, read_checkpoint
 from registry.proofs.note import Verifier, split_notes
 from registry.services.audit.checkpoint_store import CheckpointStore, append_note, is_there
-from registry.services.snapshot import one_moment
 from registry.values import text_of_file
-from registry.wording import counted
 
 _MAX_NOTES: Final = 64 * 1024 * 1024
 

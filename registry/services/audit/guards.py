@@ -12,8 +12,8 @@ from psycopg import sql
 
 from registry.database.connection import Connection
 from registry.database.migration_files import load_migrations
+from registry.database.privileges import may_read_tokens
 from registry.database.queries import load_queries
-from registry.services.privileges import may_read_tokens
 
 _QUERIES = load_queries("registry.services.audit", "guards.sql")
 _TRIGGER: Final = re.compile(

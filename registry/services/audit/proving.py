@@ -4,16 +4,16 @@ from typing import Any
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
+from registry.database.snapshot import one_moment
 from registry.errors import CredentialNotFound, NotFound
+from registry.execution.lookup import account_id, exchange_of, send_exchange
 from registry.log.rows import copy_leaves
 from registry.log.tree import read_inclusion
+from registry.plurals import counted
 from registry.proofs.bundle import EventProof, write_bundle
 from registry.proofs.checkpoint import read_checkpoint
 from registry.proofs.note import Verifier
 from registry.services.changes.credentials import SlotName
-from registry.services.lookup import account_id, exchange_of, send_exchange
-from registry.services.snapshot import one_moment
-from registry.wording import counted
 
 _QUERIES = load_queries("registry.services.audit", "proving.sql")
 

@@ -15,20 +15,20 @@ from dataclasses import dataclass, field
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
+from registry.database.snapshot import one_moment
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.errors import LogRewritten
 from registry.log.chunk import CHUNK
 from registry.log.findings import Failure, SealedVersion
-from registry.log.joiner import Joiner
+from registry.log.stretch_join import Joiner
 from registry.log.tree import Head, read_head
+from registry.plurals import counted
 from registry.proofs.checkpoint import Checkpoint
 from registry.services.audit.checkpoints import check_continues
 from registry.services.audit.guards import changed_views, renamed_exchanges
-from registry.services.audit.unnamed_keys import unnamed_keys
+from registry.services.audit.orphan_keys import unnamed_keys
 from registry.services.audit.verify_worker import Stretch, check_here, check_stretch, start
-from registry.services.snapshot import one_moment
-from registry.wording import counted
 
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
 _PARALLEL_FROM = 2 * CHUNK
@@ -102,7 +102,7 @@ def verify(
             verdict.failures += _verify_exchanges(connection)
     if extent.with_projections:
         # Here, since it brings half of the program along.
-        from registry.services.tables.drift import drift
+        from registry.services.audit.table_check import drift
 
         verdict.failures += drift(database, functools.partial(progress, "tables"))
     verdict.failures.sort(key=lambda f: head.size if f.position is None else f.position)

@@ -9,9 +9,10 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from projections.copy_out import copy_lines
 from registry.database.connection import Connection, connect, registry_errors
+from registry.database.copy_out import copy_lines
 from registry.database.queries import load_queries
+from registry.database.snapshot import begin_reading
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
@@ -19,7 +20,6 @@ from registry.errors import CannotDecrypt, MasterKeyWrong
 from registry.log.chunk import GROUP, check_rows
 from registry.log.findings import ChunkReport, SealedVersion
 from registry.log.rows import copy_rows
-from registry.services.snapshot import begin_reading
 
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
 

@@ -34,11 +34,15 @@ from registry.database.scratch import (
     lent_database,
     roles_made,
 )
+from registry.database.snapshot import one_moment
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
 from registry.errors import DatabaseUnavailable, InvalidInput, ProgramFailed, RegistryError
+from registry.execution.vault import FINGERPRINT_KEY_ID
+from registry.plurals import counted
 from registry.proofs.checkpoint import Checkpoint
+from registry.rebuild.rebuild import RebuildService
 from registry.services.audit.checkpoints import current_checkpoint
 from registry.services.audit.verification import Extent, verify
 from registry.services.backups.schema_comparison import (
@@ -47,10 +51,6 @@ from registry.services.backups.schema_comparison import (
     read_schema,
 )
 from registry.services.backups.table_comparison import compare_tables
-from registry.services.snapshot import one_moment
-from registry.services.tables.rebuild import RebuildService
-from registry.services.vault import FINGERPRINT_KEY_ID
-from registry.wording import counted
 
 _QUERIES = load_queries("registry.services.backups", "drill.sql")
 _LISTED: Final = 20

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from projections import TABLES
-from projections.copy_out import copy_lines
 from registry.database.connection import Connection
+from registry.database.copy_out import copy_lines
 from registry.database.queries import load_queries
 
 _QUERIES = load_queries("registry.services.backups", "table_comparison.sql")

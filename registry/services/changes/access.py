@@ -10,12 +10,12 @@ from psycopg.rows import dict_row
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
-from registry.decisions import access as decisions
 from registry.errors import RoleNotFound
+from registry.execution.account_tasks import RuleTask
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.lookup import check_names
 from registry.log.ids import new_id
-from registry.services.account_tasks import RuleTask
-from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
-from registry.services.lookup import check_names
+from registry.rules import access as rules
 
 _QUERIES = load_queries("registry.services.changes", "sharing.sql")
 
@@ -37,16 +37,16 @@ class AccessService:
         return self._executor.execute(_GrantTask(account, role), invocation)
 
     def revoke(self, account: str, role: str, invocation: Invocation) -> Outcome:
-        """Takes the account from the role; errors as `decisions.access.revoke`."""
+        """Takes the account from the role; errors as `rules.access.revoke`."""
         content = {"verb": "revoke-access", "role": role}
-        task = RuleTask(account, content, lambda state: decisions.revoke(state, role))
+        task = RuleTask(account, content, lambda state: rules.revoke(state, role))
         return self._executor.execute(task, invocation)
 
 
 class _GrantTask(RuleTask):
     def __init__(self, account: str, role: str) -> None:
         content = {"verb": "grant-access", "role": role}
-        super().__init__(account, content, lambda state: decisions.grant(state, role, new_id()))
+        super().__init__(account, content, lambda state: rules.grant(state, role, new_id()))
         self._role = role
 
     def send_reads(self, connection: Connection) -> None:

@@ -7,19 +7,19 @@ from typing import Any
 
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
-from registry.decisions import account as decisions
-from registry.decisions.access import access_revocations
-from registry.decisions.account import UNCHANGED, AccountUse, CreateAccount, UpdateAccount
-from registry.decisions.sharing import check_affected, lent_by
-from registry.decisions.state import AccountState
 from registry.errors import AccountExists
 from registry.events.base import EventModel
+from registry.execution.account_tasks import AccountTask, RuleTask, new_events, next_events
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.log.ids import new_id
-from registry.services.account_tasks import AccountTask, RuleTask, new_events, next_events
-from registry.services.changes.lending import revocations, send_shares, shares_of
-from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.rules import accounts as rules
+from registry.rules.access import access_revocations
+from registry.rules.account_state import AccountState
+from registry.rules.accounts import UNCHANGED, AccountUse, CreateAccount, UpdateAccount
+from registry.rules.sharing import check_affected, lent_by
+from registry.services.changes.shares_of_account import revocations, send_shares, shares_of
 
-_QUERIES = load_queries("registry.services")
+_QUERIES = load_queries("registry.execution")
 
 
 class _CreateTask:
@@ -41,7 +41,7 @@ class _CreateTask:
         }
 
     def decide(self) -> Decision:
-        return Decision(new_events(self._id, AccountState(), decisions.create(self._command)))
+        return Decision(new_events(self._id, AccountState(), rules.create(self._command)))
 
 
 class _DeactivateTask(AccountTask):
@@ -57,7 +57,7 @@ class _DeactivateTask(AccountTask):
 
     def decide(self) -> Decision:
         state = self.read_state()
-        events = decisions.deactivate(state)
+        events = rules.deactivate(state)
         affected = lent_by(state, shares_of(self._shares))
         check_affected(f"account {state.name} lends", affected, cascade=self._cascade)
         notes = tuple(f"without a key from now on: {share}" for share in affected)
@@ -85,7 +85,7 @@ class _DeleteTask(AccountTask):
             positions=positions,
             borrowers=() if self._cascade else tuple(borrowers),
         )
-        *before, deleted = decisions.delete(state, use)
+        *before, deleted = rules.delete(state, use)
         shares = shares_of(self._shares)
         borrowed = [share for share in shares if share.borrower_id == account_id]
         check_affected(f"account {state.name} borrows", borrowed, cascade=self._cascade)
@@ -116,7 +116,7 @@ class AccountService:
         self._executor = CommandExecutor(database)
 
     def create(self, command: CreateAccount, invocation: Invocation) -> Outcome:
-        """Makes an account; errors as `decisions.account.create`.
+        """Makes an account; errors as `rules.accounts.create`.
 
         Raises:
             AccountExists: the name belongs to another account.
@@ -125,7 +125,7 @@ class AccountService:
             return self._executor.execute(_CreateTask(command), invocation)
 
     def update(self, name: str, command: UpdateAccount, invocation: Invocation) -> Outcome:
-        """Changes details; errors as `decisions.account.update`."""
+        """Changes details; errors as `rules.accounts.update`."""
         details = {
             "wallet_address": command.wallet_address,
             "description": command.description,
@@ -136,11 +136,11 @@ class AccountService:
             name,
             {"verb": "update-account", **named},
             invocation,
-            lambda state: decisions.update(state, command),
+            lambda state: rules.update(state, command),
         )
 
     def rename(self, name: str, new_name: str, invocation: Invocation) -> Outcome:
-        """Gives another name; errors as `decisions.account.rename`.
+        """Gives another name; errors as `rules.accounts.rename`.
 
         Raises:
             AccountExists: the new name belongs to another account.
@@ -150,11 +150,11 @@ class AccountService:
                 name,
                 {"verb": "rename-account", "new_name": new_name},
                 invocation,
-                lambda state: decisions.rename(state, new_name),
+                lambda state: rules.rename(state, new_name),
             )
 
     def deactivate(self, name: str, invocation: Invocation, *, cascade: bool = False) -> Outcome:
-        """Stops the account; errors as `decisions.account.deactivate`.
+        """Stops the account; errors as `rules.accounts.deactivate`.
 
         Raises:
             AccountInUse: others borrow from it, and `cascade` does not say that they may.
@@ -162,11 +162,11 @@ class AccountService:
         return self._executor.execute(_DeactivateTask(name, cascade=cascade), invocation)
 
     def reactivate(self, name: str, invocation: Invocation) -> Outcome:
-        """Lets the account go on; errors as `decisions.account.reactivate`."""
-        return self._run(name, {"verb": "reactivate-account"}, invocation, decisions.reactivate)
+        """Lets the account go on; errors as `rules.accounts.reactivate`."""
+        return self._run(name, {"verb": "reactivate-account"}, invocation, rules.reactivate)
 
     def delete(self, name: str, invocation: Invocation, *, cascade: bool = False) -> Outcome:
-        """Removes the account from the tables; errors as `decisions.account.delete`.
+        """Removes the account from the tables; errors as `rules.accounts.delete`.
 
         With `cascade` the shares that it is part of are ended with it.
         """

@@ -13,18 +13,6 @@ from registry.catalog.specification import ExchangeSpec
 from registry.clock import now
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
-from registry.decisions import credential as decisions
-from registry.decisions.account import CreateAccount
-from registry.decisions.account import create as create_account
-from registry.decisions.credential import StoredCredential, place_of
-from registry.decisions.sharing import (
-    altered,
-    borrowing,
-    check_affected,
-    lent_by,
-    resting_on,
-)
-from registry.decisions.state import AccountState, Slot, SlotQuery
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey
 from registry.encryption.secret import Secret
@@ -36,19 +24,31 @@ from registry.errors import (
     together,
 )
 from registry.events.base import EventModel
-from registry.events.credential import Permission, SealedVersion
+from registry.events.credentials import Permission, SealedVersion
+from registry.execution.account_tasks import AccountTask, new_events, next_events
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.lookup import account_not_found, exchange_of, send_exchange
+from registry.execution.vault import Vault, send_registry_key
 from registry.log.append import NewEvent
 from registry.log.ids import new_id
 from registry.log.reading import events_of
-from registry.services.account_tasks import AccountTask, new_events, next_events
-from registry.services.changes.lending import revocations, send_shares, shares_of
+from registry.rules import credentials as rules
+from registry.rules.account_state import AccountState, Slot, SlotQuery
+from registry.rules.accounts import CreateAccount
+from registry.rules.accounts import create as create_account
+from registry.rules.credentials import StoredCredential, place_of
+from registry.rules.sharing import (
+    altered,
+    borrowing,
+    check_affected,
+    lent_by,
+    resting_on,
+)
 from registry.services.changes.secrets_in_use import SecretCheck
-from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
-from registry.services.lookup import account_not_found, exchange_of, send_exchange
-from registry.services.vault import Vault, send_registry_key
+from registry.services.changes.shares_of_account import revocations, send_shares, shares_of
 from registry.values import subaccount_index as checked_subaccount
 
-_QUERIES = load_queries("registry.services")
+_QUERIES = load_queries("registry.execution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class CredentialInput:
     details: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = Mode.ADD
     by_default: bool = False
-    """Whether nobody named the slot's subaccount; see `decisions.credential.import_slot`."""
+    """Whether nobody named the slot's subaccount; see `rules.credentials.import_slot`."""
 
 
 class StoreCredentials(AccountTask):
@@ -171,7 +171,7 @@ class StoreCredentials(AccountTask):
             events += decided
             one = StoredCredential.of(state, slot, decided)
             stored.append(one)
-            notes += decisions.must_choose(state, slot) if one.change == "added" else []
+            notes += rules.must_choose(state, slot) if one.change == "added" else []
         new = next_events(state, events)
         try:
             notes += self._affected(state, new)
@@ -244,11 +244,11 @@ class StoreCredentials(AccountTask):
         exchange_id, spec = self._resolved[given.slot.exchange]
         wanted = given.slot.query(exchange_id)
         if given.mode is Mode.MERGE:
-            wanted = decisions.import_slot(state, wanted, by_default=given.by_default)
+            wanted = rules.import_slot(state, wanted, by_default=given.by_default)
         occupied = any(wanted.matches(row) for row in state.credentials())
         if given.mode is Mode.ADD or (given.mode is Mode.MERGE and not occupied):
             slot = wanted.slot()
-            return slot, decisions.add(
+            return slot, rules.add(
                 state,
                 slot,
                 spec.check(given.fields),
@@ -261,7 +261,7 @@ class StoreCredentials(AccountTask):
         if given.mode is Mode.MERGE:
             state.active_account()
             fields = self._current_fields(state, wanted, stored_keys) | fields
-        replaced = decisions.replace(
+        replaced = rules.replace(
             state, wanted, spec.check(fields), given.details, sealer=self._vault
         )
         return state.find_credential(wanted)[0], replaced
@@ -307,7 +307,7 @@ class CredentialService:
                 not say that it may.
             InvalidInput: an import names no subaccount, and only others than 0 are in use.
             CredentialExists, CredentialNotFound: the slot is not as the mode needs it.
-            AccountNotFound, AccountInactive, CredentialInactive: see `registry.decisions`.
+            AccountNotFound, AccountInactive, CredentialInactive: see `registry.rules`.
             AccountInUse: borrowers would get something else, and `cascade` does not say so.
             MasterKeyWrong: the registry was set up with another master key.
         """
@@ -326,51 +326,51 @@ class CredentialService:
     def update(
         self, account_name: str, slot: SlotName, details: Mapping[str, Any], invocation: Invocation
     ) -> Outcome:
-        """Changes details beside the secrets; errors as `decisions.credential.update`."""
+        """Changes details beside the secrets; errors as `rules.credentials.update`."""
         content = {name: str(value) for name, value in details.items()}
         task = _UpdateTask(
             account_name,
             slot,
             {"verb": "update-credential", **content},
-            lambda state, wanted: decisions.update(state, wanted, details),
+            lambda state, wanted: rules.update(state, wanted, details),
         )
         return self._executor.execute(task, invocation)
 
     def deactivate(
         self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
     ) -> Outcome:
-        """Stops the credential; errors as `decisions.credential.deactivate`.
+        """Stops the credential; errors as `rules.credentials.deactivate`.
 
         Raises:
             AccountInUse: it is lent, and `cascade` does not say that it may be stopped.
         """
         content = {"verb": "deactivate-credential"}
-        task = LentSlotTask(account_name, slot, content, decisions.deactivate, cascade=cascade)
+        task = LentSlotTask(account_name, slot, content, rules.deactivate, cascade=cascade)
         return self._executor.execute(task, invocation)
 
     def reactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
-        """Lets it be used again; errors as `decisions.credential.reactivate`."""
+        """Lets it be used again; errors as `rules.credentials.reactivate`."""
         content = {"verb": "reactivate-credential"}
-        task = _ReactivateTask(account_name, slot, content, decisions.reactivate)
+        task = _ReactivateTask(account_name, slot, content, rules.reactivate)
         return self._executor.execute(task, invocation)
 
     def remove(
         self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
     ) -> Outcome:
-        """Empties the slot; errors as `decisions.credential.remove`.
+        """Empties the slot; errors as `rules.credentials.remove`.
 
         Raises:
             AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
         """
         content = {"verb": "remove-credential"}
         task = LentSlotTask(
-            account_name, slot, content, decisions.remove, cascade=cascade, ends_shares=True
+            account_name, slot, content, rules.remove, cascade=cascade, ends_shares=True
         )
         return self._executor.execute(task, invocation)
 
 
 SlotRule = Callable[[AccountState, SlotQuery], Sequence[EventModel]]
-"""A function of `registry.decisions.credential`."""
+"""A function of `registry.rules.credentials`."""
 
 
 class SlotTask(AccountTask):
@@ -407,7 +407,7 @@ class _ReactivateTask(SlotTask):
         wanted = self._wanted()
         new = next_events(state, self._rule(state, wanted))
         slot, _ = state.find_credential(wanted)
-        return Decision(new, notes=tuple(decisions.must_choose(state, slot)))
+        return Decision(new, notes=tuple(rules.must_choose(state, slot)))
 
 
 class _BorrowersTask(SlotTask):

@@ -12,18 +12,17 @@ import psycopg
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
-from registry.decisions import credential as credentials
-from registry.decisions import destruction
-from registry.decisions.state import AccountState, SlotQuery
 from registry.events.base import EventModel
-from registry.events.credential import CredentialSecretsDestroyed
+from registry.events.credentials import CredentialSecretsDestroyed
 from registry.events.stored import StoredEvent, Stream
+from registry.execution.account_tasks import new_events
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.lookup import account_id, exchange_of, send_exchange
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
-from registry.services.account_tasks import new_events
+from registry.rules import credentials, destruction
+from registry.rules.account_state import AccountState, SlotQuery
 from registry.services.changes.credentials import LentSlotTask, SlotName
-from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
-from registry.services.lookup import account_id, exchange_of, send_exchange
 
 _QUERIES = load_queries("registry.services.changes", "destruction.sql")
 
@@ -39,7 +38,7 @@ def destroy_secrets(
 
     Raises:
         AccountNotFound: no account ever had this name.
-        CredentialNotFound, SecretsDestroyed, Refused: see `decisions.destruction.destroy`.
+        CredentialNotFound, SecretsDestroyed, Refused: see `rules.destruction.destroy`.
     """
     content = {"verb": "destroy-secrets", "versions": None if versions is None else list(versions)}
     task = _Destroy(_find(database, account), slot, content, versions)
@@ -57,7 +56,7 @@ def remove_and_destroy(
     """Empties a slot and destroys every version that its credential ever had.
 
     Raises:
-        AccountNotFound, CredentialNotFound: see `decisions.credential.remove`.
+        AccountNotFound, CredentialNotFound: see `rules.credentials.remove`.
         AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
     """
     task = _RemoveAndDestroy(account, slot, cascade=cascade)

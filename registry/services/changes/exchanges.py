@@ -19,15 +19,15 @@ from registry.errors import (
     together,
 )
 from registry.events.stored import Stream
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.lookup import check_names, exchange_of, exchange_stream_id, send_exchange
+from registry.execution.vault import Write
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
-from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
-from registry.services.lookup import check_names, exchange_of, exchange_stream_id, send_exchange
-from registry.services.vault import Write
 from registry.shapes import refuse_keys_within
 from registry.values import exchange_name, short_text
 
-_QUERIES = load_queries("registry.services")
+_QUERIES = load_queries("registry.execution")
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 
@@ -97,7 +97,7 @@ class ExchangeDefinition:
     name: str
     display_name: str
     fields: Sequence[Mapping[str, Any]]
-    """As `registry.events.exchange.FieldDefinition`."""
+    """As `registry.events.exchanges.FieldDefinition`."""
     ccxt_id: str | None = None
 
 
@@ -134,7 +134,7 @@ class _AddExchange:
         }
 
     def decide(self) -> Decision:
-        from registry.events.exchange import ExchangeAdded, FieldDefinition
+        from registry.events.exchanges import ExchangeAdded, FieldDefinition
 
         definition = self._definition
         existing = events_of(self._events)

@@ -9,15 +9,15 @@ from psycopg.rows import dict_row
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
-from registry.decisions import position as decisions
-from registry.decisions.position import Owned
 from registry.errors import PositionNotFound
-from registry.events.position import PositionsUnlinked
+from registry.events.positions import PositionsUnlinked
 from registry.events.stored import Stream
+from registry.execution.account_tasks import AccountTask, next_events
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.lookup import check_names
 from registry.log.append import NewEvent
-from registry.services.account_tasks import AccountTask, next_events
-from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
-from registry.services.lookup import check_names
+from registry.rules import positions as rules
+from registry.rules.positions import Owned
 
 _QUERIES = load_queries("registry.services.changes", "positions.sql")
 
@@ -64,7 +64,7 @@ class _Link(_PositionsTask):
 
     def decide(self) -> Decision:
         state = self.read_state()
-        linking = decisions.link(state, self.positions(), move=self._move)
+        linking = rules.link(state, self.positions(), move=self._move)
         linked = next_events(state, linking.linked)
         return Decision([*self._given_up(linking.unlinked), *linked])
 
@@ -88,7 +88,7 @@ class _Unlink(_PositionsTask):
 
     def decide(self) -> Decision:
         state = self.read_state()
-        return Decision(next_events(state, decisions.unlink(state, self.positions())))
+        return Decision(next_events(state, rules.unlink(state, self.positions())))
 
 
 class PositionService:
@@ -110,7 +110,7 @@ class PositionService:
         Raises:
             PositionNotFound: one does not exist.
             PositionsOwned: one belongs to another account, and `move` was not said.
-            AccountNotFound, AccountInactive: see `registry.decisions`.
+            AccountNotFound, AccountInactive: see `registry.rules`.
         """
         return self._executor.execute(_Link(account, positions, move=move), invocation)
 

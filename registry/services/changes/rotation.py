@@ -16,12 +16,12 @@ from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
 from registry.encryption.keyring import MasterKeyring
 from registry.events.keys import MasterKeyRotated
+from registry.execution.executor import CommandExecutor, Decision, Invocation
+from registry.execution.vault import FINGERPRINT_KEY_ID, PURPOSE
 from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
-from registry.services.executor import CommandExecutor, Decision, Invocation
-from registry.services.vault import FINGERPRINT_KEY_ID, PURPOSE
 
-_SHARED = load_queries("registry.services")
+_SHARED = load_queries("registry.execution")
 _QUERIES = load_queries("registry.services.changes", "rotation.sql")
 BATCH: Final = 500
 

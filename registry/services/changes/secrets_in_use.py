@@ -8,10 +8,10 @@ from psycopg.types.json import Jsonb
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
-from registry.decisions.state import Slot
-from registry.events.credential import SealedVersion
+from registry.events.credentials import SealedVersion
+from registry.rules.account_state import Slot
 
-_QUERIES = load_queries("registry.services")
+_QUERIES = load_queries("registry.execution")
 
 
 class SecretCheck:

@@ -17,11 +17,11 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.errors import RegistryBusy
 from registry.events.registry import SessionEnded
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
-from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
 
-_SHARED = load_queries("registry.services")
+_SHARED = load_queries("registry.execution")
 _QUERIES = load_queries("registry.services.changes", "sessions.sql")
 BRIEF: Final = dt.timedelta(seconds=2)
 """Whoever holds the log for longer is in the way."""

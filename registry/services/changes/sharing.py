@@ -9,21 +9,21 @@ from psycopg.rows import dict_row
 from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
-from registry.decisions import sharing as decisions
-from registry.decisions.sharing import Lender, ShareRequest
-from registry.decisions.state import AccountState
 from registry.events.base import EventModel
 from registry.events.sharing import SharingType
-from registry.log.ids import new_id
-from registry.services.account_tasks import AccountTask, RuleTask, next_events
-from registry.services.changes.lending import send_shares, shares_of
-from registry.services.executor import CommandExecutor, Decision, Invocation, Outcome
-from registry.services.lookup import (
+from registry.execution.account_tasks import AccountTask, RuleTask, next_events
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.lookup import (
     account_not_found,
     check_names,
     exchange_of,
     send_exchange,
 )
+from registry.log.ids import new_id
+from registry.rules import sharing as rules
+from registry.rules.account_state import AccountState
+from registry.rules.sharing import Lender, ShareRequest
+from registry.services.changes.shares_of_account import send_shares, shares_of
 
 _QUERIES = load_queries("registry.services.changes", "sharing.sql")
 
@@ -42,7 +42,7 @@ class SharingService:
         sharing_type: SharingType,
         invocation: Invocation,
     ) -> Outcome:
-        """Lets the borrower use the lender's credential; errors as `decisions.sharing.share`.
+        """Lets the borrower use the lender's credential; errors as `rules.sharing.share`.
 
         Raises:
             ExchangeNotFound: no exchange has this name.
@@ -52,7 +52,7 @@ class SharingService:
         )
 
     def unshare(self, borrower: str, exchange: str, invocation: Invocation) -> Outcome:
-        """Ends what the borrower may use; errors as `decisions.sharing.unshare`."""
+        """Ends what the borrower may use; errors as `rules.sharing.unshare`."""
         return self._executor.execute(_UnshareTask(borrower, exchange), invocation)
 
 
@@ -83,7 +83,7 @@ class _ShareTask(AccountTask):
         exchange_id, _ = exchange_of(self._exchange_row, self._exchange)
         lender = self._read_lender()
         wanted = ShareRequest(exchange_id, self._exchange, self._type, new_id())
-        events = decisions.share(state, lender, shares_of(self._shares), wanted)
+        events = rules.share(state, lender, shares_of(self._shares), wanted)
         return Decision(next_events(state, events), notes=tuple(self._notes(lender)))
 
     def _read_lender(self) -> Lender:
@@ -133,7 +133,7 @@ class _UnshareTask(RuleTask):
 
     def _unshare(self, state: AccountState) -> list[EventModel]:
         exchange_of(self._exchange_row, self._exchange)
-        return decisions.unshare(state, shares_of(self._shares), self._exchange)
+        return rules.unshare(state, shares_of(self._shares), self._exchange)
 
 
 def list_shares(

@@ -14,7 +14,6 @@ from registry.catalog.kinds import same_value
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries
-from registry.decisions.account import CreateAccount
 from registry.encryption.secret import Secret
 from registry.errors import (
     InvalidCredential,
@@ -23,12 +22,13 @@ from registry.errors import (
     RegistryError,
     together,
 )
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.env_lines import assignments, can_be_shown
 from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
 from registry.values import is_placeholder, text_of_file
 
-_QUERIES = load_queries("registry.services")
+_QUERIES = load_queries("registry.execution")
 MAX_FILE: Final = 1024 * 1024
 
 

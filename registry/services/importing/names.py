@@ -18,7 +18,7 @@ from registry.encryption.secret import Secret
 from registry.errors import OtherAccountNamed
 from registry.values import is_placeholder
 
-_QUERIES = load_queries("registry.services")
+_QUERIES = load_queries("registry.execution")
 
 _NAMES: Final = (re.compile(r"\.env[._-](?P<account>.+)"), re.compile(r"(?P<account>[^.].*)\.env"))
 _JSON: Final = re.compile(r"(?P<account>[^.].*)\.json")

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from registry.database.connection import Database
-from registry.decisions.account import CreateAccount
 from registry.encryption.keyring import MasterKeyring
+from registry.execution.executor import Invocation, Outcome
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput, CredentialService
 from registry.services.changes.exchanges import exchange_specifications, known_specifications
-from registry.services.executor import Invocation, Outcome
 from registry.services.importing.config_files import ConfigImport, choose, match_fields, read_config
 from registry.services.importing.env_files import (
     EnvImport,

@@ -22,9 +22,9 @@ from registry.database.queries import load_queries
 from registry.database.target import Target
 from registry.database.watched import address_of_same_server
 from registry.events.registry import ForeignReference
-from registry.services.executor import Invocation
+from registry.execution.executor import Invocation
+from registry.rebuild.comparison import Options, Watch
 from registry.services.schema.schema import bring_up, contents, take_down
-from registry.services.tables.rebuild_comparison import Options, Watch
 
 _QUERIES = load_queries("registry.services.schema", "rehearsal.sql")
 _TABLES: Final = [table.name for table in TABLES if not table.partial]

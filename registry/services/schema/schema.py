@@ -17,30 +17,30 @@ from registry.database.connection import Connection, registry_errors
 from registry.database.migration_files import Migration
 from registry.database.migrator import Migrator
 from registry.database.queries import load_queries
-from registry.decisions.position import parts
 from registry.errors import ConfirmationNeeded, InUseByOthers, TablesDiffer
-from registry.events.position import PositionsLinked, PositionsUnlinked
+from registry.events.positions import PositionsLinked, PositionsUnlinked
 from registry.events.registry import ForeignReference, SchemaTakenDown
 from registry.events.stored import Stream
+from registry.execution.executor import Invocation, command_record
 from registry.log.append import CommandRecord
 from registry.log.ids import REGISTRY_STREAM
-from registry.services.executor import Invocation, command_record
-from registry.services.tables.rebuild_comparison import (
+from registry.plurals import counted
+from registry.rebuild.comparison import (
     Comparison,
     Options,
     Watch,
     compared,
     examined,
 )
-from registry.services.tables.rebuild_lock import rebuild_lock
-from registry.services.tables.rebuild_repair import (
+from registry.rebuild.lock import rebuild_lock
+from registry.rebuild.repair import (
     Rebuilt,
     append_at_end,
     follow_tail,
     judging_if_refused,
     repair,
 )
-from registry.wording import counted
+from registry.rules.positions import parts
 
 _QUERIES = load_queries("registry.services.schema", "schema.sql")
 _TABLES: Final = [table.name for table in TABLES if not table.partial]

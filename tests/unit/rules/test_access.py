@@ -6,10 +6,10 @@ import pytest
 from support.states import after
 from support.stories import Access, created
 
-from registry.decisions import access as rules
-from registry.decisions.state import AccountState
 from registry.errors import AccessNotFound, AccountInactive, AccountNotFound
-from registry.events.account import AccountDeactivated, AccountDeleted
+from registry.events.accounts import AccountDeactivated, AccountDeleted
+from registry.rules import access as rules
+from registry.rules.account_state import AccountState
 
 ANN, BEN = Access("ann", 1), Access("ben", 2)
 NEW_ID = uuid.UUID(int=99)

@@ -8,7 +8,6 @@ import pytest
 from support.states import ACCOUNT_ID, after, grown, history
 from support.stories import Access, Credential, Loan, created
 
-from registry.decisions.state import AccountState, Slot, SlotQuery
 from registry.errors import (
     AccountInactive,
     AccountNotFound,
@@ -16,13 +15,14 @@ from registry.errors import (
     InvalidInput,
     SchemaTooNew,
 )
-from registry.events.account import (
+from registry.events.accounts import (
     AccountDeactivated,
     AccountDeleted,
     AccountRenamed,
     AccountUpdated,
 )
 from registry.events.stored import StoredEvent
+from registry.rules.account_state import AccountState, Slot, SlotQuery
 
 KEY = Credential(1)
 SLOT = Slot(2, "aster", None, "full")

@@ -7,11 +7,8 @@ from typing import Any
 import pytest
 from support.states import after
 
-from registry.decisions import account as rules
-from registry.decisions.account import AccountUse, CreateAccount, UpdateAccount
-from registry.decisions.state import AccountState
 from registry.errors import AccountInactive, AccountInUse, AccountNotFound, Conflict, InvalidInput
-from registry.events.account import (
+from registry.events.accounts import (
     AccountCreated,
     AccountDeactivated,
     AccountDeleted,
@@ -19,7 +16,10 @@ from registry.events.account import (
     AccountRenamed,
     AccountUpdated,
 )
-from registry.events.credential import CredentialAdded, CredentialRemoved
+from registry.events.credentials import CredentialAdded, CredentialRemoved
+from registry.rules import accounts as rules
+from registry.rules.account_state import AccountState
+from registry.rules.accounts import AccountUse, CreateAccount, UpdateAccount
 
 CREATED = AccountCreated(account_name="bot", description="first", metadata={"max_positions": 5})
 UNTOUCHED = UpdateAccount(description="other")

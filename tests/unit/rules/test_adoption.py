@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from registry import values
-from registry.decisions.adoption import LEAVE_OUT, LISTED, Decision, Judge, Note, Problem
-from registry.decisions.adoption_accounts import LegacyAccount, adopt_account
 from registry.errors import InvalidInput
-from registry.events.account import AccountCreated
+from registry.events.accounts import AccountCreated
+from registry.rules.adoption.accounts import LegacyAccount, adopt_account
+from registry.rules.adoption.rows import LEAVE_OUT, LISTED, Decision, Judge, Note, Problem
 
 ID = str(uuid.UUID(int=0x12345678_0000_0000_0000_000000000000))
 MOMENT = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)

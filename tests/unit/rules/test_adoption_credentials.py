@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from registry.decisions.adoption import CREDENTIALS, LEAVE_OUT, Decision, Judge, Note
-from registry.decisions.adoption_credentials import (
+from registry.encryption.keyring import MasterKeyring, generate_master_key
+from registry.encryption.secret import Secret
+from registry.errors import InvalidInput
+from registry.rules.adoption.credentials import (
     AdoptedCredential,
     LegacyCredential,
     adopt_credentials,
 )
-from registry.encryption.keyring import MasterKeyring, generate_master_key
-from registry.encryption.secret import Secret
-from registry.errors import InvalidInput
+from registry.rules.adoption.rows import CREDENTIALS, LEAVE_OUT, Decision, Judge, Note
 
 KEYS = MasterKeyring([generate_master_key()])
 STRANGE = MasterKeyring([generate_master_key()]).wrap(uuid.UUID(int=1), bytes(32))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from registry.decisions.adoption import LEAVE_OUT, Decision, Judge, Note
-from registry.decisions.adoption_sharing import LegacyShare, adopt_share, unlinked
 from registry.events.sharing import SharingGranted
+from registry.rules.adoption.rows import LEAVE_OUT, Decision, Judge, Note
+from registry.rules.adoption.sharing import LegacyShare, adopt_share, unlinked
 
 ID = str(uuid.UUID(int=3))
 MOMENT = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)

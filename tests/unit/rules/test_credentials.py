@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from support.states import ACCOUNT_ID, OpenSealer, after, grown
 
-from registry.decisions import credential as rules
-from registry.decisions.state import AccountState, Slot, SlotQuery
 from registry.encryption.sealing import Place
 from registry.encryption.secret import Secret
 from registry.errors import (
@@ -20,8 +18,10 @@ from registry.errors import (
     CredentialNotFound,
     InvalidInput,
 )
-from registry.events.account import AccountCreated, AccountDeactivated, AccountDeleted
-from registry.events.credential import CredentialAdded, CredentialReplaced, CredentialUpdated
+from registry.events.accounts import AccountCreated, AccountDeactivated, AccountDeleted
+from registry.events.credentials import CredentialAdded, CredentialReplaced, CredentialUpdated
+from registry.rules import credentials as rules
+from registry.rules.account_state import AccountState, Slot, SlotQuery
 
 FIELDS = {"api_key": Secret("k1"), "secret_key": Secret("s1")}
 OTHERS = {"api_key": Secret("k2"), "secret_key": Secret("s2")}

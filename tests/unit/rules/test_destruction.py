@@ -7,11 +7,11 @@ import pytest
 from support.states import history
 from support.stories import Credential, created
 
-from registry.decisions import destruction as rules
-from registry.decisions.state import SlotQuery
 from registry.errors import CredentialNotFound, Refused, SecretsDestroyed
 from registry.events.base import EventModel
-from registry.events.credential import CredentialSecretsDestroyed
+from registry.events.credentials import CredentialSecretsDestroyed
+from registry.rules import destruction as rules
+from registry.rules.account_state import SlotQuery
 
 ASTER = Credential(1, "aster")
 LATER = Credential(2, "aster")

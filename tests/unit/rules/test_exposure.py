@@ -11,9 +11,7 @@ import pytest
 from support.states import history
 from support.stories import Access, Credential, Loan, created
 
-from registry.decisions import reach as rules
-from registry.decisions.reach import HeldVersion, Record, Share, Span
-from registry.events.account import (
+from registry.events.accounts import (
     AccountDeactivated,
     AccountDeleted,
     AccountReactivated,
@@ -21,6 +19,8 @@ from registry.events.account import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
+from registry.rules import exposure as rules
+from registry.rules.exposure import HeldVersion, Record, Share, Span
 
 LENDER: Final = "lender"
 KEY, OTHER = Credential(1), Credential(2, subaccount=1)

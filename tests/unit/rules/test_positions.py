@@ -6,12 +6,12 @@ import pytest
 from support.states import ACCOUNT_ID, after
 from support.stories import created
 
-from registry.decisions import position as rules
-from registry.decisions.position import PER_EVENT, Linking, Owned
-from registry.decisions.state import AccountState
 from registry.errors import AccountInactive, AccountNotFound, PositionsOwned
-from registry.events.account import AccountDeactivated
-from registry.events.position import PositionsLinked, PositionsUnlinked
+from registry.events.accounts import AccountDeactivated
+from registry.events.positions import PositionsLinked, PositionsUnlinked
+from registry.rules import positions as rules
+from registry.rules.account_state import AccountState
+from registry.rules.positions import PER_EVENT, Linking, Owned
 
 OTHER, THIRD = uuid.UUID(int=0xB), uuid.UUID(int=0xC)
 

@@ -9,9 +9,7 @@ from support.rolling_back import IDS, account, carried_out, contents, lines, pla
 from support.stories import Access, Credential, Loan, created
 
 from projections import TABLES
-from registry.decisions.position import PER_EVENT
-from registry.decisions.rollback import Histories, Plan
-from registry.events.account import (
+from registry.events.accounts import (
     AccountDeactivated,
     AccountDeleted,
     AccountReactivated,
@@ -19,7 +17,9 @@ from registry.events.account import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
-from registry.events.position import PositionsLinked, PositionsUnlinked
+from registry.events.positions import PositionsLinked, PositionsUnlinked
+from registry.rules.positions import PER_EVENT
+from registry.rules.rollback import Histories, Plan
 
 KEY, PASSIVE = Credential(1), Credential(2, subaccount=1)
 READ_ONLY = Credential(3, permission="read_only")

@@ -8,8 +8,7 @@ import pytest
 from support.rolling_back import IDS, account, carried_out, contents, lines, planned
 from support.stories import EXCHANGES, Access, Credential, Loan, created
 
-from registry.decisions.rollback import Histories, Plan
-from registry.events.account import (
+from registry.events.accounts import (
     AccountDeactivated,
     AccountDeleted,
     AccountRenamed,
@@ -17,7 +16,8 @@ from registry.events.account import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
-from registry.events.position import PositionsLinked, PositionsUnlinked
+from registry.events.positions import PositionsLinked, PositionsUnlinked
+from registry.rules.rollback import Histories, Plan
 
 KEY = Credential(1)
 ROLE = Access()

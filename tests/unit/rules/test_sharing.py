@@ -7,10 +7,6 @@ import pytest
 from support.states import ACCOUNT_ID, after, grown
 from support.stories import EXCHANGES, Credential, Loan, created
 
-from registry.decisions import reach
-from registry.decisions import sharing as rules
-from registry.decisions.sharing import Lender, Share, ShareRequest
-from registry.decisions.state import AccountState
 from registry.errors import (
     AccountInactive,
     AccountInUse,
@@ -22,9 +18,13 @@ from registry.errors import (
     ShareNotFound,
     SharingRefused,
 )
-from registry.events.account import AccountDeactivated
+from registry.events.accounts import AccountDeactivated
 from registry.events.base import EventModel
 from registry.events.sharing import SharingType
+from registry.rules import exposure
+from registry.rules import sharing as rules
+from registry.rules.account_state import AccountState
+from registry.rules.sharing import Lender, Share, ShareRequest
 
 IDS: Final = {
     "bot": ACCOUNT_ID,
@@ -288,7 +288,7 @@ def test_a_narrow_share_never_gives_a_full_key(sharing_type: SharingType, key: C
     state = after(created(), key.added())
     given = bool(rules.borrowing(state, [lent(sharing_type)], row(state, key)))
     assert given == (sharing_type == "full" or key is READ_ONLY)
-    assert given == reach.may_use(sharing_type, key.permission)
+    assert given == exposure.may_use(sharing_type, key.permission)
 
 
 def test_a_key_that_is_inactive_or_of_another_exchange_is_borrowed_by_nobody() -> None:

@@ -1,0 +1,286 @@
+"""Verbs by which the log is proved: verify, checkpoint, prove and verify-proof."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from registry.commands._options import PermissionOption, Subaccount
+from registry.commands._run import Run
+from registry.commands._verb import verb
+from registry.errors import InvalidInput
+from registry.plurals import counted
+
+if TYPE_CHECKING:
+    from registry.proofs.bundle import ProvenEvents
+    from registry.services.audit.verification import Verdict
+
+app = typer.Typer()
+
+_MAX_PROOF = 256 * 1024 * 1024
+
+PublicKey = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY|FILE",
+        help="The public key for checkpoints, or its file. [default: the one on this machine]",
+    ),
+]
+
+
+@app.command("verify")
+@verb("verify")
+def verify(
+    run: Run,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            help="Also prove that the log continues every checkpoint in this file.",
+        ),
+    ] = None,
+    key: PublicKey = None,
+    without_keys: Annotated[
+        bool,
+        typer.Option("--without-keys", help="Do not open the data keys; needs no master key."),
+    ] = False,
+    only_log: Annotated[
+        bool, typer.Option("--only-log", help="Do not compare the tables with the log.")
+    ] = False,
+    processes: Annotated[
+        int | None, typer.Option("--processes", metavar="N", min=1, max=64)
+    ] = None,
+) -> None:
+    """Check the whole log and that the tables follow from it; exit code 6 if not so.
+
+    Without --against, the last checkpoint that was signed on this machine is used, if any.
+    """
+    from registry.commands._progress import progress_bar
+    from registry.database.target import Target
+    from registry.errors import ExitStatus
+    from registry.services.audit.checkpoint_store import CheckpointStore
+    from registry.services.audit.checkpoints import known_checkpoints
+    from registry.services.audit.verification import Extent, default_processes
+    from registry.services.audit.verification import verify as verify_all
+
+    extent = Extent(
+        against=known_checkpoints(CheckpointStore(), against, key),
+        with_keys=not without_keys,
+        with_projections=not only_log,
+        processes=processes or default_processes(),
+    )
+    with progress_bar(run.output) as progress:
+        verdict = verify_all(run.database, Target.from_environment(), extent, progress)
+    run.output.result(_data(verdict), lambda: _text(run, verdict))
+    if verdict.failures:
+        run.exit_status = ExitStatus.VERIFICATION
+
+
+def _data(verdict: "Verdict") -> dict[str, Any]:
+    return {
+        **dataclasses.asdict(verdict),
+        "root": verdict.root.hex(),
+        "verified": not verdict.failures,
+    }
+
+
+def _text(run: Run, verdict: "Verdict") -> None:
+    for failure in verdict.failures:
+        where = "" if failure.position is None else f"position {failure.position}: "
+        run.output.line(f"FAILED   {failure.check}: {where}{failure.message}")
+    if verdict.more_failures:
+        run.output.line(f"         … and {verdict.more_failures:,} more")
+    if verdict.unopened_data_keys:
+        run.output.notice(
+            f"{counted(verdict.unopened_data_keys, 'data key')} not opened: "
+            "no master key for them here."
+        )
+    outcome = "does NOT verify" if verdict.failures else "verifies"
+    run.output.line(
+        f"The log of {counted(verdict.events, 'event')} {outcome}; root {verdict.root.hex()}; "
+        f"{counted(verdict.data_keys, 'data key')} opened; "
+        f"{counted(verdict.checkpoints, 'checkpoint')} compared."
+    )
+
+
+@app.command("generate-checkpoint-key")
+@verb("generate-checkpoint-key")
+def generate_checkpoint_key(
+    run: Run,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--origin",
+            metavar="NAME",
+            help="The log's name in every checkpoint, such as registry.example.com/main. "
+            "[default: this host/account-registry]",
+        ),
+    ] = None,
+) -> None:
+    """Make the key that signs checkpoints; prints the public key, which auditors need."""
+    import socket
+
+    from registry.services.audit.checkpoint_store import CheckpointStore
+
+    store = CheckpointStore()
+    verifier = store.generate(origin or f"{socket.gethostname()}/account-registry")
+
+    def text() -> None:
+        run.output.notice(f"Wrote {store.key_file} (mode 0600) and {store.public_file}.")
+        run.output.notice("Give auditors the public key:")
+        run.output.line(str(verifier))
+
+    data = {"public_key": str(verifier), "origin": verifier.name, "file": str(store.key_file)}
+    run.output.result(data, text)
+
+
+@app.command("checkpoint")
+@verb("checkpoint")
+def checkpoint(
+    run: Run,
+    append: Annotated[
+        Path | None,
+        typer.Option("--append", metavar="FILE", help="Add it to this file as well."),
+    ] = None,
+) -> None:
+    """Sign where the log ends now. Keep it in another place: it proves later what was.
+
+    Refuses if the log is not a continuation of the last checkpoint.
+    """
+    from registry.services.audit.checkpoint_store import CheckpointStore
+    from registry.services.audit.checkpoints import sign_checkpoint
+
+    signed, note = sign_checkpoint(run.database, CheckpointStore(), append)
+    data = {
+        "origin": signed.origin,
+        "size": signed.size,
+        "root": signed.root.hex(),
+        "note": note,
+        "file": None if append is None else str(append),
+    }
+
+    def text() -> None:
+        if append is None:
+            run.output.lines(note.removesuffix("\n"))
+        else:
+            run.output.line(
+                f"Signed the log of {counted(signed.size, 'event')}; added to {append}."
+            )
+
+    run.output.result(data, text)
+
+
+@app.command("prove")
+@verb("prove")
+def prove(
+    run: Run,
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="POSITION | ACCOUNT EXCHANGE", help="An event, or a credential."),
+    ],
+    checkpoint_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE",
+            help="Prove it against the last checkpoint in this file. "
+            "[default: the last one signed here]",
+        ),
+    ] = None,
+    subaccount: Subaccount = None,
+    permission: PermissionOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the proof to this file.")
+    ] = None,
+    key: PublicKey = None,
+) -> None:
+    """Write a proof that an event, or a credential's whole history, is in the signed log.
+
+    It holds the encrypted fields too: keep it as you keep backups.
+    """
+    import json
+
+    from registry.services.audit.checkpoint_store import CheckpointStore
+    from registry.services.audit.checkpoints import covering_note
+    from registry.services.audit.proving import prove_credential, prove_event
+    from registry.services.changes.credentials import SlotName
+
+    store = CheckpointStore()
+    verifier = store.verifier(key)
+    note = covering_note(store, checkpoint_file)
+    match what:
+        case [position] if position.isdecimal():
+            document = prove_event(run.database, note, verifier, int(position))
+        case [account, exchange]:
+            slot = SlotName(exchange, subaccount, permission)
+            document = prove_credential(run.database, note, verifier, account, slot)
+        case _:
+            raise InvalidInput("prove takes a position, or an account and an exchange")
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    if out is not None:
+        _write(out, text + "\n")
+        document = {"file": str(out), "events": len(document["events"]), "about": document["about"]}
+        text = f"Wrote the proof of {counted(document['events'], 'event')} to {out}."
+    run.output.result(document, lambda: run.output.lines(text))
+
+
+@app.command("verify-proof")
+@verb("verify-proof")
+def verify_proof(
+    run: Run,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What prove wrote.")],
+    key: PublicKey = None,
+) -> None:
+    """Check a proof with the public key only: needs no database and no network."""
+    from registry.proofs.bundle import verify_bundle
+    from registry.services.audit.checkpoint_store import CheckpointStore
+    from registry.values import parse_json, text_of_file
+
+    verifier = CheckpointStore().verifier(key)
+    document = parse_json(text_of_file(file, limit=_MAX_PROOF), str(file))
+    proven = verify_bundle(document, verifier)
+    checkpoint = proven.checkpoint
+    data = {
+        "about": proven.about,
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "events": [leaf.record() for leaf in proven.events],
+    }
+
+    run.output.result(data, lambda: _tell_proven(run, proven))
+
+
+def _tell_proven(run: Run, proven: "ProvenEvents") -> None:
+    from registry.commands._describe import describe, when
+
+    run.output.table(
+        ["event", "when", "who", "role", "version", "what", "why"],
+        [
+            [
+                leaf.position,
+                when(leaf.recorded_at, leaf.occurred_at),
+                leaf.actor,
+                leaf.recorded_by,
+                leaf.stream_version,
+                describe(leaf.record()),
+                leaf.reason,
+            ]
+            for leaf in proven.events
+        ],
+    )
+    checkpoint = proven.checkpoint
+    run.output.line(
+        f"Proven: {counted(len(proven.events), 'event')} of the log {checkpoint.origin}, "
+        f"which had {counted(checkpoint.size, 'event')} when it was signed."
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"cannot write {path}: {error.strerror}") from None

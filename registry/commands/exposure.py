@@ -1,0 +1,88 @@
+"""Verbs for when a key has leaked: who-could-use and blast-radius."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from registry.commands._options import AccountName, ExchangeName
+from registry.commands._run import Run
+from registry.commands._verb import verb
+
+if TYPE_CHECKING:
+    from registry.services.reading.exposure import Reach
+
+app = typer.Typer()
+
+
+@app.command("who-could-use")
+@verb("who-could-use")
+def who_could_use(
+    run: Run,
+    account: AccountName,
+    exchange: ExchangeName,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="At this moment. [default: now]")
+    ] = None,
+) -> None:
+    """Show which accounts and roles could use a credential at a moment, and who received it."""
+    from registry.services.reading.exposure import could_use_at
+    from registry.values import moment
+
+    at_moment = None if at is None else moment(at, "--at")
+    _tell(run, could_use_at(run.database, account, exchange, at_moment))
+
+
+@app.command("blast-radius")
+@verb("blast-radius")
+def blast_radius(
+    run: Run,
+    account: AccountName,
+    exchange: ExchangeName,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="Every version since then. [default: the versions that are held now]",
+        ),
+    ] = None,
+) -> None:
+    """Show everybody that a leaked credential may have come from, or gone to."""
+    from registry.services.reading.exposure import blast_radius as reach_of
+    from registry.values import moment
+
+    moment_since = None if since is None else moment(since, "--since")
+    _tell(run, reach_of(run.database, account, exchange, moment_since))
+
+
+_COULD_USE: Final = {
+    "account": "account",
+    "as": "as",
+    "sharing": "sharing_type",
+    "subaccount": "subaccount_index",
+    "permission": "permission",
+    "version": "version",
+    "roles": "roles",
+    "from": "from",
+    "until": "until",
+}
+"""Column of the table -> name in the record."""
+_RECEIVED: Final = ("account", "version", "role", "host", "purpose", "times", "first", "last")
+
+
+def _tell(run: Run, reach: "Reach") -> None:
+    def text() -> None:
+        run.output.line("Could use it:")
+        run.output.table(
+            list(_COULD_USE),
+            [[record[name] for name in _COULD_USE.values()] for record in reach.could_use],
+        )
+        run.output.line("Received it:" if reach.received else "Nobody received it.")
+        if reach.received:
+            run.output.table(
+                _RECEIVED, [[record[name] for name in _RECEIVED] for record in reach.received]
+            )
+        run.output.line(f"Roles that run commands today: {', '.join(reach.operators) or 'none'}")
+
+    run.output.result(dataclasses.asdict(reach), text)

@@ -1,0 +1,139 @@
+"""The verb `run`: starts a program with an account's credentials, and becomes it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry.commands._options import AccessOption, Subaccount
+from registry.commands._run import Run
+from registry.commands._verb import verb
+from registry.plurals import counted
+
+if TYPE_CHECKING:
+    from registry.catalog.specification import ExchangeSpec
+    from registry.services.releases.program_environment import PassedOn
+    from registry.services.releases.releases import Releases
+
+app = typer.Typer()
+
+_ENV_FILE_PLACE = "{env-file}"
+_NAMES_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Whose credentials the program gets, and which of them."""
+
+    account: Annotated[
+        str, typer.Option("--account", metavar="NAME", help="Whose credentials it gets.")
+    ]
+    exchange: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exchange",
+            metavar="EXCHANGE",
+            help="Only this one's credential, and it must be there; may be repeated.",
+        ),
+    ] = None
+    subaccount: Subaccount = None
+    access: AccessOption = None
+
+
+@app.command(
+    "run",
+    context_settings={"allow_interspersed_args": False},
+)
+@verb("run")
+def run_command(
+    run: Run,
+    command: Annotated[
+        list[str],
+        typer.Argument(metavar="-- COMMAND [ARGUMENT]…", help="The program and its arguments."),
+    ],
+    credentials: Credentials,
+    env_file: Annotated[
+        bool,
+        typer.Option(
+            "--env-file",
+            help="Put the credentials into a file in memory instead of the environment; "
+            f"{_ENV_FILE_PLACE} in an argument, and REGISTRY_ENV_FILE, are its path.",
+        ),
+    ] = False,
+    pass_env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pass-env",
+            metavar="NAME|PREFIX*",
+            help="Pass on this variable too, or all that begin so and do not look like a "
+            "credential; may be repeated. Quote the *.",
+        ),
+    ] = None,
+) -> None:
+    """Start a program with an account's credentials in its environment.
+
+    There is no shell in between. The program takes this process's place: signals reach
+    it, and its exit code is the one that the caller sees. Of this environment it gets
+    the variables of the system (PATH, HOME, LANG, PYTHONPATH and such) and those that
+    --pass-env names.
+    """
+    from registry.services.releases import launching
+    from registry.services.releases.program_environment import Wanted
+
+    program = launching.find_program(command[0])
+    wanted = Wanted.of(pass_env or ())
+    released, specs = _release(run, credentials, launching.short_name(program))
+    values = launching.variables(released, specs)
+    passed_on = wanted.pick(specs.values())
+    _tell_left_out(run, passed_on)
+    environment = {**passed_on.variables, "REGISTRY_ACCOUNT": credentials.account}
+    arguments = list(command)
+    if env_file:
+        path = launching.memory_file(values)
+        environment["REGISTRY_ENV_FILE"] = path
+        arguments = [argument.replace(_ENV_FILE_PLACE, path) for argument in arguments]
+    else:
+        environment |= {name: value.reveal() for name, value in values.items()}
+    run.close()
+    launching.become(program, arguments, environment)
+
+
+def _release(
+    run: Run, wanted: Credentials, program: str
+) -> "tuple[Releases, dict[str, ExchangeSpec]]":
+    """The credentials, and the specification of each one's exchange."""
+    from registry.services.identity import host
+    from registry.services.releases import key_locks
+    from registry.services.releases.releases import Caller, ReleaseService
+    from registry.services.releases.resolution import Wish
+
+    actor = run.actor()
+    service = ReleaseService(run.database, run.keyring())
+    caller = Caller(actor=actor, host=host(), purpose=f"run {program}", reason=run.reason)
+    wish = Wish(subaccount=wanted.subaccount, access=wanted.access)
+    released = service.release(wanted.account, wanted.exchange, wish, caller)
+    _tell_problems(run, released, strict=bool(wanted.exchange))
+    for warning in key_locks.warnings(released.credentials.values(), across_exec=True):
+        run.output.notice(f"Warning: {warning}")
+    return released, {name: service.specification(name) for name in released.credentials}
+
+
+def _tell_problems(run: Run, released: "Releases", *, strict: bool) -> None:
+    for warning in released.warnings():
+        run.output.notice(f"Warning: {warning}")
+    for exchange, problem in released.problems.items():
+        if strict or not released.credentials:
+            raise problem
+        run.output.notice(f"Warning: no {exchange} credential: {problem.message}")
+
+
+def _tell_left_out(run: Run, passed_on: "PassedOn") -> None:
+    if passed_on.not_set:
+        run.output.notice(f"Warning: not in the environment: {', '.join(passed_on.not_set)}.")
+    if passed_on.left_out:
+        shown = passed_on.left_out[:_NAMES_SHOWN]
+        more = ", …" if len(passed_on.left_out) > len(shown) else ""
+        run.output.notice(
+            f"Not passed on: {counted(len(passed_on.left_out), 'variable')} "
+            f"({', '.join(shown)}{more}); --pass-env NAME, or 'PREFIX*', passes on what it needs."
+        )

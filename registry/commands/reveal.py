@@ -1,0 +1,55 @@
+"""The verb `reveal-credential`: shows a secret to a person, one field at a time, as a release."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from registry.commands._options import AccessOption, AccountName, ExchangeName, Subaccount, Yes
+from registry.commands._run import Run
+from registry.commands._verb import verb
+
+app = typer.Typer()
+
+
+@app.command("reveal-credential")
+@verb("reveal-credential")
+def reveal_credential(
+    run: Run,
+    account: AccountName,
+    exchange: ExchangeName,
+    field: Annotated[
+        str | None,
+        typer.Option("--field", metavar="F", help="Which field; needed if there are several."),
+    ] = None,
+    subaccount: Subaccount = None,
+    access: AccessOption = None,
+    yes: Yes = False,
+) -> None:
+    """Show one field of a credential in plain text; that is recorded as a release.
+
+    On a terminal it asks first, since what is shown stays in its scrollback.
+    """
+    from registry.errors import InvalidInput
+    from registry.services.identity import host
+    from registry.services.releases.releases import Caller, ReleaseService
+    from registry.services.releases.resolution import Wish
+
+    service = ReleaseService(run.database, run.keyring())
+    names = list(service.specification(exchange).fields)
+    wanted = field or (names[0] if len(names) == 1 else None)
+    if wanted is None or wanted not in names:
+        what = "say which field" if field is None else f"{exchange} has no field {field}"
+        raise InvalidInput(what, hint=f"With --field, one of: {', '.join(names)}.")
+    if sys.stdout.isatty():
+        run.confirm(f"Show the {wanted} of {account} for {exchange} on this terminal?", yes=yes)
+    caller = Caller(actor=run.actor(), host=host(), purpose=f"reveal {wanted}", reason=run.reason)
+    wish = Wish(subaccount=subaccount, access=access)
+    released = service.release_one(account, exchange, wish, caller)
+    for warning in released.warnings():
+        run.output.notice(f"Warning: {warning}")
+    if wanted not in released.fields:
+        raise InvalidInput(f"the credential of {account} for {exchange} has no {wanted}")
+    value = released.fields[wanted].reveal()
+    data = {"account": account, "exchange": exchange, "field": wanted, "value": value}
+    run.output.result({**data, "position": released.position}, lambda: run.output.line(value))

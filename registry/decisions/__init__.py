@@ -1,6 +1,0 @@
-"""The rules: what a command means in a state. Pure functions, no I/O, no clock.
-
-House rules: `decide` takes a state and a command and gives events, or raises a typed
-error that names what is in the way. What takes power away (deactivate, remove, delete) is
-possible on an inactive account; everything else is not.
-"""

@@ -1,0 +1,47 @@
+"""Events of an account's releases, in a stream of their own.
+
+The database's functions write them, in the transaction that decides; `recorded_by` is the
+role that was logged in. What a client says of itself (actor, host, purpose) is its claim;
+`client_address` is what the server saw, null for a connection on the same machine.
+"""
+
+import uuid
+from typing import Literal
+
+from registry.events.base import EventModel
+from registry.events.credentials import Permission
+from registry.events.sharing import SharingType
+
+
+class ReleaseEvent(EventModel):
+    """What every event of a release says."""
+
+    account: str
+    exchange: str
+    exchange_id: int
+    purpose: str
+    host: str
+    client_address: str | None
+
+
+class CredentialReleased(ReleaseEvent):
+    """A version of a credential was handed out, for the account of the stream."""
+
+    credential_id: uuid.UUID
+    credential_version: int
+    subaccount_index: int | None
+    permission: Permission
+    source: Literal["own", "shared"]
+    access: SharingType
+    """What the caller may do with it."""
+    lender_id: uuid.UUID | None
+    lender: str | None
+    share_id: uuid.UUID | None
+    sharing_type: SharingType | None
+
+
+class EnvironmentFallbackUsed(ReleaseEvent):
+    """A bot took credentials from its environment, since the registry had none."""
+
+    origin: str
+    """From which variables or file."""

@@ -1,0 +1,91 @@
+"""What commands about one account have in common: the account's stream is read, then decided on."""
+
+import abc
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+
+from registry.database.connection import Connection
+from registry.events.base import EventModel
+from registry.events.stored import StoredEvent, Stream
+from registry.execution.executor import Decision
+from registry.execution.lookup import account_not_found
+from registry.log.append import NewEvent
+from registry.log.reading import events_of, send_account_stream
+from registry.rules.account_state import AccountState
+
+
+def new_events(
+    account_id: uuid.UUID, state: AccountState, events: Sequence[EventModel]
+) -> list[NewEvent]:
+    """The events as the next ones of the account's stream, of which this is the state."""
+    stream = Stream("account", account_id)
+    return [
+        NewEvent(stream, state.version + number, event, event.related_account_id)
+        for number, event in enumerate(events, start=1)
+    ]
+
+
+def next_events(state: AccountState, events: Sequence[EventModel]) -> list[NewEvent]:
+    """The events as the next ones of an account that exists."""
+    return new_events(uuid.UUID(state.account["id"]), state, events)
+
+
+class AccountTask(abc.ABC):
+    """A command about one account; see `executor.Task`."""
+
+    # Set by `send_reads`, which the executor calls first.
+    _connection: Connection
+    _stream: psycopg.Cursor[Any]
+    _events: list[StoredEvent]
+
+    def __init__(self, name: str, content: Mapping[str, Any]) -> None:
+        """Takes the account's name, and what the command says beside it."""
+        self._name = name
+        self._content = content
+
+    def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
+        self._connection = connection
+        self._stream = send_account_stream(connection, self._name)
+
+    def content(self) -> Mapping[str, Any]:
+        """See `Task`."""
+        return {**self._content, "account": self._name}
+
+    @abc.abstractmethod
+    def decide(self) -> Decision:
+        """See `Task`."""
+
+    def read_state(self) -> AccountState:
+        """The account as it is.
+
+        Raises:
+            AccountNotFound: no account has this name.
+        """
+        self._events = events_of(self._stream)
+        state = AccountState.of(self._events)
+        if not state.exists:
+            raise account_not_found(self._connection, self._name)
+        return state
+
+
+class RuleTask(AccountTask):
+    """A command whose events follow from the account's state alone, by one rule."""
+
+    def __init__(
+        self,
+        name: str,
+        content: Mapping[str, Any],
+        rule: Callable[[AccountState], Sequence[EventModel]],
+    ) -> None:
+        """Takes the rule too, a function of `registry.rules`."""
+        super().__init__(name, content)
+        self._rule = rule
+
+    def decide(self) -> Decision:
+        """See `Task`."""
+        state = self.read_state()
+        return Decision(next_events(state, self._rule(state)))

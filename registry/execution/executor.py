@@ -1,0 +1,311 @@
+"""Carries a command out: read, decide, and append with the projections, in one transaction.
+
+Two round trips: the reads go out together, and so do BEGIN, the appends, the changes of
+the tables, the checks and COMMIT. Where others append at the same time, the wait for the disk comes
+after it: in a round trip of its own the first time, and in the same one from then on.
+A decision made on a state that has changed since is made again. Nothing is told before it is
+on disk, not even what another command wrote and this one only found there.
+"""
+
+import datetime as dt
+import hashlib
+import random
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import orjson
+import psycopg
+import structlog
+
+from projections import project
+from projections.sql_sink import apply_to_tables
+from registry.clock import now
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.durability import send_flush, wait_until_durable
+from registry.database.patience import patience
+from registry.errors import (
+    CommandApplied,
+    CommandIdReused,
+    DatabaseUnavailable,
+    InvalidInput,
+    StaleVersion,
+)
+from registry.log.append import CommandRecord, NewEvent, send_append
+from registry.log.ids import new_id
+from registry.log.reading import AppliedCommand, applied_command, send_command
+from registry.rules.credentials import StoredCredential
+from registry.values import MAX_REASON, short_text
+
+log = structlog.get_logger(__name__)
+
+_DECISIONS: Final = 20
+"""How often a command is decided while others keep changing what it is decided on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """Who asks, and how."""
+
+    actor: str
+    reason: str | None = None
+    command_id: uuid.UUID | None = None
+    """Given by a caller that may send the same command again after a lost connection."""
+    expected_version: int | None = None
+    """The version of the account's stream that the caller has seen."""
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        short_text(self.actor, "the actor")
+        if self.reason is not None:
+            short_text(self.reason, "the reason", limit=MAX_REASON)
+
+
+class Statement(Protocol):
+    """Something beside events that a command writes, such as a data key."""
+
+    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+        """Sends the statement, within the command's transaction."""
+
+
+class Check(Protocol):
+    """A rule that only the database can judge, once the command has done all that it does.
+
+    It is asked in the command's transaction, under the log's lock, and fails by an error.
+    """
+
+    notes: tuple[str, ...]
+    """What the caller should know; there when the answer was taken."""
+
+    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+        """Sends the question."""
+
+    def take(self, answer: psycopg.Cursor[Any]) -> None:
+        """Reads the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a command means in the state that was read."""
+
+    events: Sequence[NewEvent]
+    statements: Sequence[Statement] = ()
+    notes: tuple[str, ...] = ()
+    """What the caller should know beside the events, such as who else is affected."""
+    checks: Sequence[Check] = ()
+    stored: tuple[StoredCredential, ...] = ()
+    """What becomes of each credential that the command gives."""
+
+    def all_notes(self) -> tuple[str, ...]:
+        """The notes, with those of the checks after they were asked."""
+        return (*self.notes, *(note for check in self.checks for note in check.notes))
+
+
+class Task(Protocol):
+    """A command as the executor sees it."""
+
+    def send_reads(self, connection: Connection) -> None:
+        """Sends the queries whose answers the decision needs."""
+
+    def content(self) -> Mapping[str, Any]:
+        """What the command says, for telling it from another; called after the reads."""
+
+    def decide(self) -> Decision:
+        """The decision; called after the reads, and again after a conflict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a command."""
+
+    command_id: uuid.UUID
+    positions: tuple[int, ...] = ()
+    event_types: tuple[str, ...] = ()
+    stream_id: uuid.UUID | None = None
+    replayed: bool = False
+    """The log held the command already; this is its first result."""
+    dry_run: bool = False
+    notes: tuple[str, ...] = ()
+    """See `Decision`."""
+    repaired: bool = False
+    """There was no event to append, but something beside the log was put right."""
+    stored: tuple[StoredCredential, ...] = ()
+    """See `Decision`; empty for a command that was applied before."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether the command had anything to change."""
+        return bool(self.event_types) or self.repaired
+
+
+class CommandExecutor:
+    """Carries commands out against one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._others_append = False
+        """What the last command met; a guess at what the next one will meet."""
+
+    def execute(self, task: Task, invocation: Invocation) -> Outcome:
+        """The outcome of the command; all of it happened, or nothing.
+
+        Raises:
+            CommandIdReused: the command id belongs to a command with other content.
+            StaleVersion: the stream is not at the expected version, or changes all the time.
+            DatabaseUnavailable: the connection was lost, and is not coming back.
+            RegistryError: whatever the decision raises.
+        """
+        command_id = invocation.command_id or new_id()
+        with structlog.contextvars.bound_contextvars(
+            actor=invocation.actor, command_id=str(command_id)
+        ):
+            return self._retry(task, invocation, command_id)
+
+    def _retry(self, task: Task, invocation: Invocation, command_id: uuid.UUID) -> Outcome:
+        decisions = _DECISIONS
+        maybe_applied = invocation.command_id is not None
+        with patience() as waiting:
+            while True:
+                try:
+                    return self._attempt(task, invocation, command_id, look_first=maybe_applied)
+                except StaleVersion as error:
+                    decisions -= 1
+                    if invocation.expected_version is not None or not decisions:
+                        raise
+                    log.debug("decided again", why=error.message)
+                    time.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads retries
+                except CommandApplied:
+                    maybe_applied = True
+                except DatabaseUnavailable as error:
+                    if not error.undone:
+                        log.warning("connection lost", why=error.message)
+                        # Whether the transaction was committed is unknown: ask by the command id.
+                        maybe_applied = True
+                    waiting.after(error)
+
+    def _attempt(
+        self, task: Task, invocation: Invocation, command_id: uuid.UUID, *, look_first: bool
+    ) -> Outcome:
+        with self._database.connection() as connection, registry_errors(connection):
+            with connection.pipeline():
+                known = send_command(connection, command_id) if look_first else None
+                task.send_reads(connection)
+            record = command_record(invocation, task.content(), command_id)
+            applied = None if known is None else applied_command(known)
+            if applied is not None:
+                first_result = _first_result(applied, record)
+                wait_until_durable(connection)
+                return first_result
+            decision = task.decide()
+            _check_expected(decision, invocation)
+            types = tuple(new.event.event_type for new in decision.events)
+            stream_id = decision.events[0].stream.id if decision.events else None
+            positions: tuple[int, ...] = ()
+            if decision.events or decision.statements:
+                positions = self._write(connection, record, decision, dry_run=invocation.dry_run)
+            elif not invocation.dry_run:
+                wait_until_durable(connection)
+        return Outcome(
+            command_id=command_id,
+            positions=positions,
+            event_types=types,
+            stream_id=stream_id,
+            dry_run=invocation.dry_run,
+            notes=decision.all_notes(),
+            repaired=bool(decision.statements) and not decision.events,
+            stored=decision.stored,
+        )
+
+    def _write(
+        self, connection: Connection, record: CommandRecord, decision: Decision, *, dry_run: bool
+    ) -> tuple[int, ...]:
+        """Writes all of the decision; a dry run too, up to the end, so it meets every guard."""
+        flush_along = self._others_append and not dry_run
+        # BEGIN, although what a pipeline sends is one transaction anyway: one that is left
+        # half-way, by an error of ours or an interrupt, would be committed.
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            appends = [
+                send_append(connection, record, index, event, flush_later_if_others_wait=True)
+                for index, event in enumerate(decision.events)
+            ]
+            for statement in decision.statements:
+                statement.send(connection)
+            changes = [
+                apply_to_tables(connection, change)
+                for event in decision.events
+                if (change := project(event.stored(record.occurred_at))) is not None
+            ]
+            answers = [(check, check.send(connection)) for check in decision.checks]
+            connection.execute("ROLLBACK" if dry_run else "COMMIT")
+            if flush_along:
+                send_flush(connection)
+        for check, answer in answers:
+            check.take(answer)
+        if dry_run:
+            return ()
+        appended = [row for cursor in appends if (row := cursor.fetchone())]
+        self._others_append = any(flush_is_due for _, flush_is_due in appended)
+        if not flush_along and (self._others_append or not appended):
+            wait_until_durable(connection)
+        if any(change.rowcount == 0 for change in changes):
+            log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
+        positions = tuple(position for position, _ in appended)
+        types = tuple(new.event.event_type for new in decision.events)
+        log.info("command applied", events=types, positions=positions)
+        return positions
+
+
+def _first_result(applied: AppliedCommand, record: CommandRecord) -> Outcome:
+    if applied.digest != record.digest:
+        raise CommandIdReused(
+            f"command id {record.command_id} belongs to another command",
+            hint="Give every command an id of its own.",
+        )
+    return Outcome(
+        command_id=record.command_id,
+        positions=applied.positions,
+        event_types=applied.event_types,
+        stream_id=applied.stream_id,
+        replayed=True,
+    )
+
+
+def _check_expected(decision: Decision, invocation: Invocation) -> None:
+    expected = invocation.expected_version
+    if expected is None or not decision.events:
+        return
+    if expected < 0:
+        raise InvalidInput("an expected version is 0 or more")
+    actual = decision.events[0].version - 1
+    if actual != expected:
+        raise StaleVersion(
+            f"the account is at version {actual}, not {expected}",
+            hint="Look at the changes with history, and decide again.",
+        )
+
+
+def command_record(
+    invocation: Invocation,
+    content: Mapping[str, Any],
+    command_id: uuid.UUID | None = None,
+    occurred_at: dt.datetime | None = None,
+) -> CommandRecord:
+    """What the log keeps of a command that says this; by default it gets a new id, and happens now.
+
+    Raises:
+        InvalidInput: JSON cannot carry the content.
+    """
+    try:
+        text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        raise InvalidInput("the command holds a value that JSON cannot carry") from None
+    return CommandRecord(
+        command_id or new_id(),
+        hashlib.sha256(text).digest(),
+        invocation.actor,
+        invocation.reason,
+        occurred_at or now(),
+    )

@@ -1,0 +1,106 @@
+"""Finds things by name, and says something useful when they are not there."""
+
+import difflib
+import uuid
+from typing import Any, Final
+
+import psycopg
+
+from registry.database.connection import Connection
+from registry.database.queries import load_queries
+from registry.errors import AccountNotFound, ExchangeNotFound
+from registry.shown import shown
+
+_QUERIES = load_queries("registry.execution")
+_EXCHANGE_STREAMS: Final = uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a01")
+
+
+def exchange_stream_id(name: str) -> uuid.UUID:
+    """The id of the stream that holds a user's definition of an exchange."""
+    return uuid.uuid5(_EXCHANGE_STREAMS, name)
+
+
+def account_not_found(connection: Connection, name: str) -> AccountNotFound:
+    """The error for a name that no account has: was it deleted, renamed or mistyped?"""
+    former = connection.execute(_QUERIES["former_name"], {"account_name": name}).fetchone()
+    if former is not None:
+        position, event_type, _, actor, recorded_at, name_now = former
+        when = f"on {recorded_at:%Y-%m-%d} by {actor} (event {position})"
+        if event_type == "AccountRenamed" and name_now is not None:
+            return AccountNotFound(
+                f"account {name} was renamed to {name_now} {when}", hint=f"Use {name_now}."
+            )
+        if event_type == "AccountDeleted":
+            return AccountNotFound(
+                f"account {name} was deleted {when}",
+                hint=f"See: account-registry history {name}",
+            )
+    names = [row[0] for row in connection.execute(_QUERIES["account_names"])]
+    if name in names:
+        return AccountNotFound(
+            f"the account {name} is not in the log yet: its row is older than the registry",
+            hint="Take such rows in first: account-registry adopt --dry-run",
+        )
+    return AccountNotFound(
+        f"there is no account {shown(name)}",
+        hint=_suggestion(name, names) or "See: account-registry list-accounts",
+    )
+
+
+def account_id(connection: Connection, name: str, *, also_former: bool = False) -> uuid.UUID:
+    """The id of the account of this name, or (if wanted) of the last one that had it.
+
+    Raises:
+        AccountNotFound: there is none.
+    """
+    row = connection.execute(
+        "SELECT a.id FROM public.accounts AS a WHERE a.account_name = %s", [name]
+    ).fetchone()
+    if row is None and also_former:
+        former = connection.execute(_QUERIES["former_name"], {"account_name": name}).fetchone()
+        row = None if former is None else (former[2],)
+    if row is None:
+        raise account_not_found(connection, name)
+    found: uuid.UUID = row[0]
+    return found
+
+
+def check_names(connection: Connection, account: str | None, exchange: str | None = None) -> None:
+    """Makes sure that what a list is narrowed to exists.
+
+    Raises:
+        AccountNotFound: no account has this name.
+        ExchangeNotFound: no exchange has this name.
+    """
+    if account is not None:
+        account_id(connection, account)
+    if exchange is not None:
+        exchange_of(send_exchange(connection, exchange), exchange)
+
+
+def send_exchange(connection: Connection, name: str) -> psycopg.Cursor[Any]:
+    """Asks for an exchange; `exchange_of` reads the answer."""
+    parameters = {"exchange": name, "stream_id": exchange_stream_id(name)}
+    return connection.execute(_QUERIES["exchange"], parameters)
+
+
+def exchange_of(cursor: psycopg.Cursor[Any], name: str) -> tuple[int, dict[str, Any] | None]:
+    """The exchange's id in `dexes` and its own definition, if a user made one.
+
+    Raises:
+        ExchangeNotFound: `dexes` has no exchange of this name.
+    """
+    exchange_id, definition, names = cursor.fetchone() or (None, None, [])
+    if exchange_id is None:
+        raise ExchangeNotFound(
+            f"there is no exchange {shown(name)}",
+            hint=_suggestion(name, names)
+            or "See: account-registry exchanges; add one with: account-registry add-exchange",
+        )
+    return exchange_id, definition
+
+
+def _suggestion(name: str, names: list[str]) -> str | None:
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    return f"Did you mean {' or '.join(by_lower[match] for match in close)}?" if close else None

@@ -1,0 +1,105 @@
+"""Seals credentials for the executor: the registry's own key, and a data key per version."""
+
+import datetime as dt
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+
+from registry.clock import now
+from registry.database.connection import Connection
+from registry.database.queries import load_queries
+from registry.encryption.fingerprint import Fingerprinter
+from registry.encryption.keyring import MasterKeyring
+from registry.encryption.sealing import DataKey, Place
+from registry.encryption.secret import Secret
+from registry.log.ids import new_id
+from registry.rules.credentials import Sealed
+
+_QUERIES = load_queries("registry.execution")
+PURPOSE: Final = "fingerprint"
+_KEY_BYTES: Final = 32
+
+FINGERPRINT_KEY_ID: Final = uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a02")
+"""What the fingerprint key is wrapped under; it has no row of its own to name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A statement that must be in the command's transaction."""
+
+    name: str
+    parameters: Mapping[str, Any]
+
+    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+        """See `executor.Statement`."""
+        return connection.execute(_QUERIES[self.name], dict(self.parameters))
+
+
+def send_registry_key(connection: Connection) -> psycopg.Cursor[Any]:
+    """Asks for the registry's key; `Vault` reads the answer."""
+    return connection.execute(_QUERIES["registry_key"], {"purpose": PURPOSE})
+
+
+class Vault:
+    """The `Sealer` of one decision. What it makes is written with the decision's events."""
+
+    def __init__(self, keyring: MasterKeyring, registry_key: psycopg.Cursor[Any]) -> None:
+        """Opens the registry's key, or makes it for the first credential ever.
+
+        Raises:
+            MasterKeyWrong: the ring does not hold the key that the registry was set up with.
+            CannotDecrypt: the registry's key is damaged.
+        """
+        self._keyring = keyring
+        self._time: dt.datetime = now()
+        self.writes: list[Write] = []
+        row = registry_key.fetchone()
+        key = self._new_registry_key() if row is None else keyring.unwrap(FINGERPRINT_KEY_ID, *row)
+        self._fingerprinter = Fingerprinter(key)
+
+    def fingerprints(self, exchange_id: int, fields: Mapping[str, Secret]) -> dict[str, str]:
+        """See `Sealer`."""
+        return self._fingerprinter.fields(exchange_id, fields)
+
+    def seal(
+        self, credential_id: uuid.UUID, version: int, place: Place, fields: Mapping[str, Secret]
+    ) -> Sealed:
+        """See `Sealer`."""
+        data_key = DataKey.generate(new_id())
+        self.writes.append(
+            Write(
+                "add_data_key",
+                {
+                    "id": data_key.id,
+                    "credential_id": credential_id,
+                    "credential_version": version,
+                    "wrapped_key": self._keyring.wrap(data_key.id, data_key.key),
+                    "master_key_id": self._keyring.newest_id,
+                    "created_at": self._time,
+                },
+            )
+        )
+        return Sealed(
+            data_key.id,
+            data_key.seal(place, fields),
+            self.fingerprints(place.exchange_id, fields),
+        )
+
+    def _new_registry_key(self) -> bytes:
+        key = os.urandom(_KEY_BYTES)
+        self.writes.append(
+            Write(
+                "add_registry_key",
+                {
+                    "purpose": PURPOSE,
+                    "wrapped_key": self._keyring.wrap(FINGERPRINT_KEY_ID, key),
+                    "master_key_id": self._keyring.newest_id,
+                    "created_at": self._time,
+                },
+            )
+        )
+        return key

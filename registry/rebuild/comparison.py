@@ -1,0 +1,335 @@
+"""Compares the tables with the log, in one snapshot and by several processes if that pays.
+
+What differs is counted, listed, and kept in temporary files for a repair.
+"""
+
+import contextlib
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Final
+
+from projections import TABLES
+from projections.positions import TABLE as POSITIONS
+from registry.database.connection import Connection, registry_errors
+from registry.database.copy_out import copy_lines
+from registry.database.privileges import may_read_tokens
+from registry.database.queries import load_queries
+from registry.errors import LogContradictsItself
+from registry.events.registry import TableRepair
+from registry.rebuild.differences import LISTED, RowDrift
+from registry.rebuild.judging import Skipped, judge, rows_fit
+from registry.rebuild.processes import run_processes
+from registry.rebuild.repair_rows import RepairKind, Repairs
+from registry.rebuild.replay import EVENTS_PER_SLICE, replay_in_slices
+from registry.rebuild.worker import (
+    Message,
+    SliceTask,
+    examine_slices,
+    rows_that_fit,
+)
+
+_QUERIES = load_queries("registry.rebuild", "rebuild.sql")
+
+WORTH_A_PROCESS: Final = 50_000
+"""Below so many events, starting processes takes longer than they save."""
+
+Progress = Callable[[int, int], None]
+"""Told how many events were replayed, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a rebuild is carried out."""
+
+    workers: int | None = None
+    """Processes; None: as many as there are cores, two at most, and one for a short log."""
+    events_per_slice: int = EVENTS_PER_SLICE
+
+
+@dataclass(slots=True)
+class Report:
+    """How the tables differ from the log."""
+
+    size: int = 0
+    """How many events were replayed."""
+    rows: int = 0
+    """How many rows the tables have."""
+    seconds: float = 0.0
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(table, kind) -> rows that differ."""
+    listed: list[RowDrift] = field(default_factory=list)
+    """The first of them."""
+    tokens: bool = True
+    """Whether the encrypted fields were compared too: not every role may read them."""
+    adoption_pending: bool = False
+    """Whether there are rows from before the registry, which are no damage."""
+    skipped: list[Skipped] = field(default_factory=list)
+    """Events that do not count: what they say is in no row."""
+    unknown_links: int = 0
+    """Positions with an owner of which the log has never heard (the bot may set it)."""
+
+    @property
+    def differing(self) -> int:
+        """How many rows are not what the log says."""
+        return sum(self.counts.values())
+
+    @property
+    def extra(self) -> int:
+        """How many rows are there that the log does not know: repairing deletes them."""
+        return sum(count for (_, kind), count in self.counts.items() if kind == "extra")
+
+    def by_table(self) -> dict[str, TableRepair]:
+        """The counts of each table that differs."""
+        tables = sorted({table for table, _ in self.counts})
+        kinds = ("missing", "extra", "changed")
+        return {t: TableRepair(**{kind: self.counts[t, kind] for kind in kinds}) for t in tables}
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How the caller follows a rebuild."""
+
+    progress: Progress = lambda _done, _total: None
+    """Told how many events were replayed, and of how many."""
+    approve: Callable[[Report], None] = lambda _report: None
+    """Asked before rows are repaired; raises to prevent it."""
+
+
+class Comparison:
+    """What a comparison found; holds temporary files until it is closed."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.report = Report()
+        self.links: dict[str, str | None] = {}
+        """The owner of each position that the log names."""
+        self.link_repairs: set[str] = set()
+        self.unknown_links: set[str] = set()
+        self.extra: list[tuple[str, str]] = []
+        self.repairs: list[Repairs] = []
+        """What each worker has found; closed with the comparison."""
+        self.late: dict[str, set[bytes]] = defaultdict(set)
+        """By table, the keys of the rows that events since the comparison have changed."""
+        self._watch = watch
+        self._passed = 0
+        self._slices = 1
+
+    def expect(self, size: int, slices: int) -> None:
+        """Says how many events are replayed, in how many slices."""
+        self.report.size = size
+        self._slices = slices
+
+    def take(self, message: Message) -> None:
+        """Takes a message of a worker; see `examine_slices`."""
+        if "progress" in message:
+            self._passed += message["progress"]
+            self._watch.progress(self._passed // self._slices, self.report.size)
+        elif "drift" in message:
+            self._list(RowDrift(**message["drift"]))
+        elif "counts" in message:
+            for table, kind, rows in message["counts"]:
+                self.report.counts[table, kind] += rows
+        elif "links" in message:
+            for position, owner in message["links"].items():
+                # A position that moved is in two slices: given up in one, owned in the other.
+                self.links[position] = owner or self.links.get(position)
+        elif "rows" in message:
+            self.report.rows += message["rows"]
+
+    def found(self, row: RowDrift) -> None:
+        """Counts a row that differs, and lists it if there is room."""
+        self.report.counts[row.table, row.kind] += 1
+        self._list(row)
+
+    def blocks(
+        self, kind: RepairKind, *, but: Mapping[str, AbstractSet[bytes]] | None = None
+    ) -> dict[str, Iterator[bytes]]:
+        """Table -> rows as they should be, in blocks of COPY text; `but` says by key which not."""
+        left_out = but or {}
+        return {
+            table.name: self._blocks(table.name, kind, left_out.get(table.name, frozenset()))
+            for table in TABLES
+            if not table.partial
+        }
+
+    def _blocks(self, table: str, kind: RepairKind, but: AbstractSet[bytes]) -> Iterator[bytes]:
+        for repairs in self.repairs:
+            yield from repairs.blocks(table, kind, but=but)
+
+    @property
+    def anything_to_do(self) -> bool:
+        """Whether a rebuild would write."""
+        return bool(self.report.differing or self.unknown_links)
+
+    def close(self) -> None:
+        """Deletes the temporary files."""
+        for repairs in self.repairs:
+            repairs.close()
+
+    def _list(self, row: RowDrift) -> None:
+        if len(self.report.listed) < LISTED:
+            self.report.listed.append(row)
+        if row.kind == "extra":
+            self.extra.append((row.table, row.key))
+
+
+@contextlib.contextmanager
+def compared(
+    connection: Connection,
+    watch: Watch,
+    options: Options,
+    *,
+    exists: bool = True,
+    judged: bool = False,
+) -> Iterator[Comparison]:
+    """The comparison of the tables with the log in one snapshot.
+
+    `exists` says whether there are tables; without them every row is missing. The events are
+    judged first if the replay stumbles over one, or if the caller says so (`judged`), since
+    the tables cannot hold the rows that follow.
+
+    Raises:
+        LogContradictsItself: the events that count do not make rows either.
+        SchemaTooNew: an event was written by a newer version of this program.
+    """
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        with registry_errors(connection):
+            connection.execute(_QUERIES["begin_snapshot"])
+            size, snapshot = connection.execute(_QUERIES["snapshot"]).fetchone() or (0, "")
+            whole = _Whole(connection, watch, options, size, snapshot, exists)
+            skipped = whole.judged() if judged else []
+            try:
+                comparison = stack.enter_context(whole.comparison(skipped))
+            except LogContradictsItself:
+                if judged or not (skipped := whole.judged()):
+                    raise
+                comparison = stack.enter_context(whole.comparison(skipped))
+            connection.execute("COMMIT")
+        comparison.report.seconds = time.monotonic() - started
+        yield comparison
+
+
+@contextlib.contextmanager
+def examined(connection: Connection, watch: Watch, options: Options) -> Iterator[Comparison]:
+    """The comparison for those who do not repair, and so do not learn what the tables refuse.
+
+    Rows that are there the tables can hold. If others follow from the log, it is asked
+    whether they can hold those; if not, the events are judged.
+    """
+    with contextlib.ExitStack() as stack:
+        comparison = stack.enter_context(compared(connection, watch, options))
+        report = comparison.report
+        if report.differing and not report.skipped:
+            slices = replay_in_slices(
+                connection, report.size, options.events_per_slice, tokens=report.tokens
+            )
+            with registry_errors(connection):
+                fits = rows_fit(connection, slices)
+            if not fits:
+                judging = compared(connection, watch, options, judged=True)
+                comparison = stack.enter_context(judging)
+        yield comparison
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What is compared, in one snapshot."""
+
+    connection: Connection
+    watch: Watch
+    options: Options
+    size: int
+    snapshot: str
+    exists: bool
+
+    def judged(self) -> list[Skipped]:
+        """The events that do not count."""
+        return judge(self.connection, self.size, tokens=may_read_tokens(self.connection))
+
+    @contextlib.contextmanager
+    def comparison(self, skipped: list[Skipped]) -> Iterator[Comparison]:
+        with contextlib.closing(Comparison(self.watch)) as comparison:
+            report = comparison.report
+            report.skipped = skipped
+            report.tokens = may_read_tokens(self.connection)
+            _examine(
+                self.connection,
+                self.snapshot,
+                comparison,
+                self.size,
+                self.options,
+                exists=self.exists,
+            )
+            with rows_that_fit(self.connection):
+                _compare_links(self.connection, comparison, exists=self.exists)
+            yield comparison
+
+
+def _examine(
+    connection: Connection,
+    snapshot: str,
+    comparison: Comparison,
+    size: int,
+    options: Options,
+    *,
+    exists: bool,
+) -> None:
+    workers = options.workers or (min(2, os.cpu_count() or 1) if size >= WORTH_A_PROCESS else 1)
+    rounds = -(-size // (workers * options.events_per_slice)) or 1
+    slices = workers * rounds
+    comparison.expect(size, slices)
+    tasks = [
+        SliceTask(
+            size,
+            list(range(first, slices, workers)),
+            slices,
+            exists,
+            tokens=comparison.report.tokens,
+            skipped=[event.position for event in comparison.report.skipped],
+        )
+        for first in range(workers)
+    ]
+    for _ in tasks:
+        comparison.repairs.append(Repairs.temporary())
+    if workers == 1:
+        examine_slices(connection, tasks[0], comparison.repairs[0], comparison.take)
+    else:
+        by_files = dict(zip(comparison.repairs, tasks, strict=True))
+        run_processes(connection, snapshot, by_files, comparison.take)
+
+
+def _compare_links(connection: Connection, comparison: Comparison, *, exists: bool) -> None:
+    """Compares the owners of positions: their table is the bot's, and only the owner is ours."""
+    links = comparison.links
+    if not exists:
+        comparison.link_repairs = {position for position, owner in links.items() if owner}
+        return
+    extra_accounts = {key for table, key in comparison.extra if table == "accounts"}
+    owned: set[str] = set()
+    statement = (
+        "COPY (SELECT p.id, p.account_id FROM public.strategy_positions AS p"
+        " WHERE p.account_id IS NOT NULL) TO STDOUT"
+    )
+    for line in copy_lines(connection, statement):
+        position, owner = line.rstrip("\n").split("\t")
+        owned.add(position)
+        if position not in links and owner not in extra_accounts:
+            comparison.unknown_links.add(position)
+        elif links.get(position) != owner:
+            links.setdefault(position, None)
+            _found_link(comparison, position, owner)
+    absent = [position for position, owner in links.items() if owner and position not in owned]
+    unowned = connection.execute(_QUERIES["unowned_positions"], {"positions": absent})
+    for (position,) in unowned:
+        _found_link(comparison, position, None)
+    comparison.report.unknown_links = len(comparison.unknown_links)
+
+
+def _found_link(comparison: Comparison, position: str, owner: str | None) -> None:
+    comparison.link_repairs.add(position)
+    columns = {"account_id": (owner, comparison.links[position])}
+    comparison.found(RowDrift(POSITIONS.name, "changed", position, None, columns))

@@ -1,0 +1,188 @@
+"""Compares the rows of the tables with those that follow from the log."""
+
+import itertools
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeVar
+
+import psycopg
+
+from projections.memory_sink import Rows
+from projections.projector import TABLES
+from projections.rows import Row, Table
+from registry.database.copy_out import copy_lines
+from registry.rebuild.repair_rows import Repairs
+from registry.rebuild.replay import Slice
+from registry.rebuild.text_rows import as_in_copy, join_lines, line_of, split_line, values_of
+
+_T = TypeVar("_T")
+Kind = Literal["missing", "extra", "changed"]
+
+HIDDEN: Final = "(encrypted)"
+LISTED: Final = 1_000
+"""How many rows are told one by one; all are counted."""
+_BATCH: Final = 500
+_PLAIN: Final = frozenset({"text", "varchar", "boolean"})
+"""Types whose values PostgreSQL writes as the log does."""
+_NAMES: Final = ("account_name", "account_id", "primary_account_id")
+
+
+@dataclass(frozen=True, slots=True)
+class RowDrift:
+    """A row that is not what the log says."""
+
+    table: str
+    kind: Kind
+    key: str
+    name: str | None
+    """The account's name, or else the id of the account that the row belongs to."""
+    columns: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    """Of a changed row: column -> (in the table, by the log); never an encrypted value."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """Where the comparison puts what it finds."""
+
+    tell: Callable[[RowDrift], None]
+    """Takes the first rows that differ, and all that the log does not know."""
+    repairs: Repairs
+    room: int = LISTED
+    """How many rows more are told."""
+    counts: Counter[tuple[str, Kind]] = field(default_factory=Counter)
+    """(table, kind) -> rows that differ."""
+
+    def found(self, row: RowDrift) -> None:
+        """Takes a row that differs."""
+        self.counts[row.table, row.kind] += 1
+        if self.room > 0 or row.kind == "extra":
+            self.tell(row)
+        self.room -= 1
+
+
+def compare(
+    connection: psycopg.Connection[Any],
+    rows: Rows,
+    part: Slice,
+    findings: Findings,
+    *,
+    exists: bool = True,
+    tokens: bool = True,
+) -> int:
+    """Compares a slice's rows with the tables and says how many rows the tables have.
+
+    The rows are consumed. Tables of another program are left to the caller: their rows can
+    move between slices. `exists` says whether there are tables at all. Without `tokens`,
+    the columns that hold them are not looked at, and nothing can be repaired.
+    """
+    counted = 0
+    for whole in TABLES:
+        if whole.partial:
+            continue
+        table = whole if tokens else whole.without_secrets()
+        wanted = rows.pop(table.name, {})
+        if exists:
+            counted += _compare_table(connection, table, wanted, part, findings)
+        if wanted:
+            _missing(table, wanted, findings)
+    return counted
+
+
+def _missing(table: Table, wanted: dict[str, Row], findings: Findings) -> None:
+    told = min(len(wanted), max(findings.room, 0))
+    for key, row in itertools.islice(wanted.items(), told):
+        findings.tell(RowDrift(table.name, "missing", key, _name(row)))
+    findings.room -= told
+    findings.counts[table.name, "missing"] += len(wanted)
+    # Rows of one account lie together in the tables and in most of their indexes, and
+    # inserting them finds what it needs in the processor's cache.
+    ordered = sorted(wanted.values(), key=operator.itemgetter(table.owner))
+    for batch in _batches(iter(ordered)):
+        lines = join_lines([line_of(table, row) for row in batch])
+        findings.repairs.write(table.name, "missing", lines)
+
+
+def _compare_table(
+    connection: psycopg.Connection[Any],
+    table: Table,
+    wanted: dict[str, Row],
+    part: Slice,
+    findings: Findings,
+) -> int:
+    """Takes every row that is there out of `wanted`."""
+    counted = 0
+    suspects: list[tuple[str, Row]] = []
+    statement = (
+        f"COPY (SELECT {', '.join(table.columns)} FROM public.{table.name}"
+        f" WHERE {part.condition(table.owner)}) TO STDOUT"
+    )
+    for whole in copy_lines(connection, statement):
+        line = whole[:-1]
+        counted += 1
+        key = line.partition("\t")[0]
+        row = wanted.pop(key, None)
+        if row is None:
+            live = dict(zip(table.columns, split_line(line), strict=True))
+            findings.found(RowDrift(table.name, "extra", key, _name(live)))
+        elif line != line_of(table, row):
+            suspects.append((line, row))
+    for batch in _batches(iter(suspects)):
+        unsure = batch if findings.room > 0 else _take_sure(table, batch, findings)
+        if unsure:
+            _compare_exactly(connection, table, unsure, findings)
+    return counted
+
+
+def _take_sure(
+    table: Table, suspects: list[tuple[str, Row]], findings: Findings
+) -> list[tuple[str, Row]]:
+    """Takes the rows that differ for sure, where nobody asks in what; gives the others."""
+    unsure = []
+    for line, row in suspects:
+        values = zip(table.columns.values(), split_line(line), values_of(table, row), strict=True)
+        if any(kind in _PLAIN and live != logged for kind, live, logged in values):
+            findings.repairs.write(table.name, "changed", line_of(table, row) + "\n")
+            findings.counts[table.name, "changed"] += 1
+        else:
+            unsure.append((line, row))
+    return unsure
+
+
+def _compare_exactly(
+    connection: psycopg.Connection[Any],
+    table: Table,
+    suspects: list[tuple[str, Row]],
+    findings: Findings,
+) -> None:
+    # The same value can be written in several ways (1e3 and 1000, .5 and .500 seconds):
+    # PostgreSQL itself says how it writes those of the log.
+    columns = list(table.columns)
+    given = [list(texts) for texts in zip(*(values_of(table, r) for _, r in suspects), strict=True)]
+    statement = (
+        f"SELECT {as_in_copy(table, 'w.')}"
+        f" FROM unnest({', '.join(['%s::text[]'] * len(columns))})"
+        f" WITH ORDINALITY AS w ({', '.join(columns)}, n) ORDER BY w.n"
+    )
+    canonical = connection.execute(statement.encode(), given)
+    for (line, row), expected in zip(suspects, canonical, strict=True):
+        found = split_line(line)
+        differences = {
+            column: (HIDDEN, HIDDEN) if column in table.secret else (live, logged)
+            for column, live, logged in zip(columns, found, expected, strict=True)
+            if live != logged
+        }
+        if differences:
+            findings.repairs.write(table.name, "changed", join_lines([line_of(table, row)]))
+            key = found[0] or ""
+            findings.found(RowDrift(table.name, "changed", key, _name(row), differences))
+
+
+def _name(row: Row) -> str | None:
+    return next((row[column] for column in _NAMES if row.get(column) is not None), None)
+
+
+def _batches(items: Iterator[_T]) -> Iterator[list[_T]]:
+    while batch := list(itertools.islice(items, _BATCH)):
+        yield batch

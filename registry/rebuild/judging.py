@@ -1,0 +1,122 @@
+"""Judges the events of a log: which of them count.
+
+An event counts if the tables, as the events before it had left them, could take its change.
+Commands append no others, since they make the change in the transaction of the append. What
+does not count was appended by hand; it is told, and the tables are what all others say.
+
+This takes a few times as long as a replay, which notices by itself that something is wrong:
+it stumbles over an event, or the tables cannot hold the rows that follow. Only then is the
+whole log judged.
+"""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import psycopg
+
+from projections.ledger import Ledger, Misfit, reduced, unfit
+from projections.memory_sink import MISFITS, Rows
+from projections.projector import HANDLERS, TABLES, UNPROJECTED
+from registry.errors import LogContradictsItself
+from registry.events.stored import StoredEvent
+from registry.events.upcasting import upcast
+from registry.rebuild.replay import Slice, event_lines
+from registry.rebuild.text_rows import unescape
+
+if TYPE_CHECKING:
+    from projections.rows import Row, Table
+
+_EXCHANGES: Final = "SELECT d.id FROM public.dexes AS d"
+_ORIGIN: Final = """
+SELECT e.position, e.stream_type, e.stream_id::text, e.event_type, e.recorded_by
+FROM public.audit_trail AS e
+WHERE e.position = ANY(%s)
+ORDER BY e.position
+"""
+_LENT: Final = "the credential is lent (end these shares, then rebuild)"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An event that does not count, and why."""
+
+    position: int
+    stream: str
+    """Its type and id."""
+    event_type: str
+    recorded_by: str
+    """The login that appended it."""
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.event_type} of {self.stream} does not count: {self.reason} "
+            f"(appended by {self.recorded_by})"
+        )
+
+
+def judge(connection: psycopg.Connection[Any], size: int, *, tokens: bool = True) -> list[Skipped]:
+    """Those of the first `size` events that do not count.
+
+    Raises:
+        SchemaTooNew: an event was written by a newer version of this program. Whether it
+            counts cannot be told, nor what follows from it.
+    """
+    ledger = Ledger(_exchanges(connection))
+    reasons: dict[int, Misfit] = {}
+    with contextlib.closing(event_lines(connection, size, Slice(), tokens=tokens)) as lines:
+        for line in lines:
+            position, misfit = _judged(ledger, line)
+            if misfit:
+                reasons[position] = misfit
+    reasons |= dict.fromkeys(ledger.removed_while_lent, _LENT)
+    rows = connection.execute(_ORIGIN, [list(reasons)]).fetchall()
+    return [
+        Skipped(position, f"{kind} {stream_id}", event_type, login, reasons[position])
+        for position, kind, stream_id, event_type, login in rows
+    ]
+
+
+def rows_fit(connection: psycopg.Connection[Any], replayed: Iterable[Rows]) -> bool:
+    """Whether the tables can hold the rows of a replay, which are given slice by slice.
+
+    False also if the replay stumbles.
+    """
+    kept: dict[Table, list[tuple[str, Row]]] = {t: [] for t in TABLES if not t.partial}
+    try:
+        for rows in replayed:
+            for table in TABLES:
+                for key, row in rows.get(table.name, {}).items():
+                    if unfit(table, {**row, table.key: key}):
+                        return False
+                    if not table.partial:
+                        kept[table].append((key, reduced(table, row)))
+    except (LogContradictsItself, *MISFITS):
+        return False
+    ledger = Ledger(_exchanges(connection))
+    # In the order of the tables, so that accounts are there before what refers to them.
+    refused = any(ledger.insert(table, *one) for table, rows in kept.items() for one in rows)
+    return not refused and not ledger.removed_while_lent
+
+
+def _judged(ledger: Ledger, line: str) -> tuple[int, Misfit]:
+    position, account_id, version, event_type, schema, occurred_at, data = line.split("\t")
+    number = int(position)
+    if event_type in UNPROJECTED:
+        return number, ""
+    handler = HANDLERS.get(event_type)
+    if handler is None:
+        return number, "no program writes such an event"
+    values = orjson.loads(unescape(data))
+    event = StoredEvent(account_id, int(version), event_type, int(schema), occurred_at, values)
+    try:
+        return number, ledger.take(handler(upcast(event)), account_id, number)
+    except MISFITS:
+        return number, "it does not hold what an event of its type holds"
+
+
+def _exchanges(connection: psycopg.Connection[Any]) -> frozenset[int]:
+    return frozenset(row[0] for row in connection.execute(_EXCHANGES))

@@ -1,0 +1,79 @@
+"""Checks and repairs the tables: `rebuild --check` and `rebuild`.
+
+First the tables are compared with the log (`rebuild_comparison`), then what differs is
+merged (`rebuild_repair`).
+"""
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.privileges import may_read_tokens
+from registry.errors import PermissionDenied
+from registry.execution.executor import Invocation
+from registry.rebuild.comparison import Options, Report, Watch, compared, examined
+from registry.rebuild.lock import rebuild_lock
+from registry.rebuild.repair import Rebuilt, judging_if_refused, repair
+from registry.rebuild.unadopted import adoption_pending, refuse_while_pending
+
+
+class RebuildService:
+    """Checks and repairs the tables of one database."""
+
+    def __init__(self, database: Database, options: Options | None = None) -> None:
+        self._database = database
+        self._options = options or Options()
+
+    def check(self, watch: Watch | None = None) -> Report:
+        """How the tables differ from the log; writes nothing at all.
+
+        Raises:
+            RebuildRunning: another rebuild of this database is at work.
+            LogContradictsItself: the log cannot be replayed.
+        """
+        watch = watch or Watch()
+        with (
+            self._database.connection() as connection,
+            rebuild_lock(connection),
+            examined(connection, watch, self._options) as comparison,
+        ):
+            comparison.report.adoption_pending = adoption_pending(connection)
+            return comparison.report
+
+    def rebuild(self, invocation: Invocation, watch: Watch | None = None) -> Rebuilt:
+        """Makes the tables what the log says, and records links that it did not know.
+
+        Raises:
+            RebuildRunning: another rebuild of this database is at work.
+            LogContradictsItself: the log cannot be replayed.
+            AdoptionPending: there are rows from before the registry.
+            PermissionDenied: the role may compare only.
+            RegistryError: whatever `watch.approve` raises; nothing was changed then.
+        """
+        watch = watch or Watch()
+        with self._database.connection() as connection, rebuild_lock(connection):
+            _check_may_repair(connection)
+            if invocation.dry_run:
+                with examined(connection, watch, self._options) as comparison:
+                    refuse_while_pending(connection)
+                    return Rebuilt(comparison.report)
+            return judging_if_refused(
+                lambda judged: self._repair(connection, invocation, watch, judged=judged)
+            )
+
+    def _repair(
+        self, connection: Connection, invocation: Invocation, watch: Watch, *, judged: bool
+    ) -> Rebuilt:
+        with compared(connection, watch, self._options, judged=judged) as comparison:
+            refuse_while_pending(connection)
+            if not comparison.anything_to_do:
+                return Rebuilt(comparison.report)
+            watch.approve(comparison.report)
+            return repair(connection, comparison, invocation)
+
+
+def _check_may_repair(connection: Connection) -> None:
+    with registry_errors(connection):
+        may_repair = may_read_tokens(connection)
+    if not may_repair:
+        raise PermissionDenied(
+            "this database role may compare the tables with the log, but not repair them",
+            hint="Use rebuild --check, or a login that is a member of registry_operator.",
+        )

@@ -1,0 +1,225 @@
+"""Repairs the tables: merges what a comparison found, in one short transaction.
+
+The transaction takes the append lock, follows the events that came since the comparison,
+and touches only rows that differ.
+"""
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+
+from projections import TABLES, project
+from projections.accounts import TABLE as ACCOUNTS
+from projections.memory_sink import MISFITS, Rows, apply_to_memory
+from projections.positions import TABLE as POSITIONS
+from projections.rows import Delete, PatchAll, RowChange
+from registry.database.connection import Connection, registry_errors
+from registry.database.errors import SHARING_REFUSED, STALE_VERSION
+from registry.database.queries import load_queries
+from registry.errors import RowsRefused
+from registry.events.base import EventModel
+from registry.events.positions import PositionsLinked
+from registry.events.registry import ProjectionsRebuilt
+from registry.events.stored import StoredEvent, Stream
+from registry.execution.executor import Invocation, command_record
+from registry.log.append import CommandRecord, NewEvent, send_append
+from registry.log.ids import REGISTRY_STREAM
+from registry.rebuild.comparison import Comparison, Report
+from registry.rebuild.merge import SHADOW, copy_in, fill_shadow, follow, make_shadow, merge
+from registry.rules.positions import parts
+
+_QUERIES = load_queries("registry.rebuild", "rebuild.sql")
+
+Step = Callable[[Connection], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild did."""
+
+    report: Report
+    position: int | None = None
+    """Where the log says so; None if there was nothing to do."""
+    tail: int = 0
+    """How many events came while the log was replayed."""
+    links_recorded: int = 0
+    locked_seconds: float = 0.0
+    """How long appends had to wait."""
+
+
+def repair(
+    connection: Connection,
+    comparison: Comparison,
+    invocation: Invocation,
+    *,
+    before: Step = lambda _: None,
+    after: Step = lambda _: None,
+) -> Rebuilt:
+    """Merges what a comparison found, in one transaction.
+
+    `before` and `after` belong to the same transaction: bringing the schema up makes the
+    tables and fills them at once, so that nobody ever sees them empty.
+
+    Raises:
+        RowsRefused: the tables refuse rows that follow from the log.
+    """
+    with registry_errors(connection), _naming_refusals():
+        connection.execute("BEGIN")
+        make_shadow(connection)
+        fill_shadow(connection, comparison.blocks("changed"), comparison.extra)
+        before(connection)
+        content = {"verb": "rebuild", "size": comparison.report.size}
+        record = command_record(invocation, content, invocation.command_id)
+        started = time.monotonic()
+        # From here to the commit, appends wait.
+        event = ProjectionsRebuilt(size=comparison.report.size, tables=comparison.report.by_table())
+        position = append_at_end(connection, record, 0, REGISTRY_STREAM, event)
+        tail = follow_tail(connection, comparison)
+        owners = {
+            key: {"id": key, "account_id": comparison.links[key]} for key in comparison.link_repairs
+        }
+        missing = comparison.blocks("missing", but=comparison.late)
+        merge(connection, missing, {POSITIONS: owners})
+        recorded = _record_links(connection, comparison, record)
+        after(connection)
+        connection.execute("COMMIT")
+    return Rebuilt(
+        comparison.report,
+        position=position,
+        tail=tail,
+        links_recorded=recorded,
+        locked_seconds=time.monotonic() - started,
+    )
+
+
+def judging_if_refused(attempt: Callable[[bool], Rebuilt]) -> Rebuilt:
+    """What the attempt gives; if the tables refuse the rows, it is told to judge the events.
+
+    Raises:
+        RowsRefused: the tables refuse the rows of the events that count, too.
+    """
+    with contextlib.suppress(RowsRefused):
+        return attempt(False)
+    # Once more after that, since more of the kind may come while the log is judged.
+    with contextlib.suppress(RowsRefused):
+        return attempt(True)
+    return attempt(True)
+
+
+@contextlib.contextmanager
+def _naming_refusals() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        raise RowsRefused(_refusal(error)) from error
+    except psycopg.DatabaseError as error:
+        if error.sqlstate != SHARING_REFUSED:
+            raise
+        raise RowsRefused(_refusal(error)) from error
+
+
+def _refusal(error: psycopg.Error) -> str:
+    what = error.diag.message_primary or type(error).__name__
+    return f"the tables refuse the rows that follow from the log: {what}"
+
+
+def append_at_end(
+    connection: Connection, record: CommandRecord, index: int, stream: Stream, event: EventModel
+) -> int:
+    """Appends an event at the end of its stream, whatever is there, and gives its position."""
+    parameters = {"stream_type": stream.type, "stream_id": stream.id}
+    while True:
+        (version,) = connection.execute(_QUERIES["stream_version"], parameters).fetchone() or (0,)
+        new = NewEvent(stream, version + 1, event)
+        try:
+            with connection.transaction():  # a savepoint: all that was done before stays
+                (position,) = send_append(connection, record, index, new).fetchone() or (-1,)
+                return int(position)
+        except psycopg.DatabaseError as error:
+            # Somebody else appended to the stream before the lock was ours: such as a
+            # rotation of the master key, whose events are in the registry's stream too.
+            if error.sqlstate != STALE_VERSION:
+                raise
+
+
+def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool = True) -> int:
+    """Makes what came after the comparison part of it, and says how many events that were.
+
+    `shadow` says whether the tables of `merge` are to follow too.
+
+    Raises:
+        RowsRefused: an event that came is malformed.
+    """
+    links: Rows = {
+        POSITIONS.name: {key: {"account_id": owner} for key, owner in comparison.links.items()}
+    }
+    tail = connection.execute(_QUERIES["tail"], {"size": comparison.report.size}).fetchall()
+    try:
+        projected = [project(StoredEvent(*row)) for row in tail]
+    except MISFITS:
+        raise RowsRefused(
+            "an event that came meanwhile does not hold what an event of its type holds",
+            hint="Try again: it is looked at then.",
+        ) from None
+    changes = [change for change in projected if change is not None]
+    if shadow:
+        _hold_back(connection, comparison, changes)
+    for change in changes:
+        if change.table.partial:
+            apply_to_memory(links, change)
+        elif shadow:
+            follow(connection, change)
+        if isinstance(change, Delete) and change.table == ACCOUNTS:
+            for link in links[POSITIONS.name].values():
+                if link["account_id"] == change.key:
+                    link["account_id"] = None
+    comparison.links = {key: row["account_id"] for key, row in links[POSITIONS.name].items()}
+    # The last event is the rebuild's own.
+    return len(tail) - 1
+
+
+def _hold_back(
+    connection: Connection, comparison: Comparison, changes: Iterable[RowChange]
+) -> None:
+    """Puts missing rows into the shadow that the tail changes, so that it changes them there."""
+    for change in changes:
+        if not change.table.partial:
+            keys = change.keys if isinstance(change, PatchAll) else (change.key,)
+            comparison.late[change.table.name].update(key.encode() for key in keys)
+    for table in TABLES:
+        if late := comparison.late.get(table.name):
+            for repairs in comparison.repairs:
+                copy_in(
+                    connection,
+                    table,
+                    repairs.lines_of(table.name, "missing", late),
+                    schema=SHADOW,
+                )
+
+
+def _record_links(connection: Connection, comparison: Comparison, record: CommandRecord) -> int:
+    """Records owners that the bot has set and no event has told of."""
+    unknown = list(comparison.unknown_links - comparison.links.keys())
+    owners = connection.execute(_QUERIES["linked_positions"], {"positions": unknown}).fetchall()
+    return record_links(connection, record, dict(owners), first_index=1)
+
+
+def record_links(
+    connection: Connection,
+    record: CommandRecord,
+    owners: dict[uuid.UUID, list[uuid.UUID]],
+    *,
+    first_index: int,
+) -> int:
+    """Appends PositionsLinked events for owners that the table has already."""
+    index = first_index
+    for account_id, positions in owners.items():
+        for part in parts(positions):
+            event = PositionsLinked(positions=part)
+            append_at_end(connection, record, index, Stream("account", account_id), event)
+            index += 1
+    return sum(len(positions) for positions in owners.values())

@@ -1,0 +1,195 @@
+"""Replays the log, or a slice of it, into dictionaries.
+
+A slice holds the events of some accounts: all events that change a row of an account are
+in the same one, so slices can be replayed at the same time or one after the other.
+"""
+
+import contextlib
+import gc
+import itertools
+from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import psycopg
+
+from projections.memory_sink import MISFITS, Rows, apply_to_memory
+from projections.projector import HANDLERS, UNPROJECTED
+from registry.database.copy_out import copy_lines
+from registry.errors import LogContradictsItself
+from registry.events.stored import StoredEvent
+from registry.events.upcasting import upcast
+from registry.rebuild.text_rows import unescape
+
+EVENTS_PER_SLICE: Final = 750_000
+"""Bounds the memory: nobody needs to hold more rows than this many events make."""
+_STEP: Final = 20_000
+
+# A release changes a row of the account whose credential is released: the related one.
+_ACCOUNT: Final = (
+    "CASE e.stream_type WHEN 'release' THEN coalesce(e.related_account_id, e.stream_id)"
+    " ELSE e.stream_id END"
+)
+_READ: Final = """
+COPY (
+    SELECT e.position, {account}, e.stream_version, e.event_type, e.schema_version,
+        e.occurred_at::timestamp, {data}
+    FROM {log} AS e
+    WHERE e.position < {size:d} AND {slice} AND {counts}
+    ORDER BY e.position
+) TO STDOUT
+"""
+_WHOLE: Final = {"log": "public.audit_events", "data": "e.data"}
+# A role that may not read tokens finds the field's fingerprints in their place: a row then
+# has the fields that it should have.
+_WITHOUT_TOKENS: Final = {
+    "log": "public.audit_trail",
+    "data": "CASE WHEN e.data ? 'fingerprints'"
+    " THEN e.data || jsonb_build_object('tokens', e.data -> 'fingerprints') ELSE e.data END",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The accounts whose id falls into one of several equal parts."""
+
+    number: int = 0
+    of: int = 1
+
+    def condition(self, account_id: str) -> str:
+        """An SQL condition on an expression that gives an account's id."""
+        if self.of == 1:
+            return "TRUE"
+        return f"(pg_catalog.uuid_hash({account_id}) & 2147483647) % {self.of:d} = {self.number:d}"
+
+
+def replay(
+    connection: psycopg.Connection[Any],
+    size: int,
+    part: Slice,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    tokens: bool = True,
+    skipped: Collection[int] = (),
+) -> Rows:
+    """The rows of a slice that follow from the first `size` events of the log.
+
+    `progress` is told how many more of the log's events have been passed. Without `tokens`,
+    the log is read as an auditor may read it: fingerprints stand in the place of tokens.
+    The events at the positions `skipped` do not count (see `registry.rebuild.judging`).
+
+    Raises:
+        LogContradictsItself: an event changes a row that it must not, or is malformed.
+        SchemaTooNew: an event was written by a newer version of this program.
+    """
+    rows: Rows = {}
+    passed = 0
+    opened = contextlib.closing(event_lines(connection, size, part, tokens=tokens, skipped=skipped))
+    with no_garbage_collection(), opened as lines:
+        while (reached := _replay(rows, itertools.islice(lines, _STEP))) is not None:
+            progress(reached - passed)
+            passed = reached
+    progress(size - passed)
+    return rows
+
+
+def replay_in_slices(
+    connection: psycopg.Connection[Any],
+    size: int,
+    events_per_slice: int = EVENTS_PER_SLICE,
+    *,
+    tokens: bool = True,
+    skipped: Collection[int] = (),
+) -> Iterator[Rows]:
+    """The rows of all slices, one slice after the other; see `replay`."""
+    of = -(-size // events_per_slice) or 1
+    for number in range(of):
+        yield replay(connection, size, Slice(number, of), tokens=tokens, skipped=skipped)
+
+
+def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
+    """Replays the lines and gives the last position; None if there were no lines."""
+    position = None
+    new = tuple.__new__
+    # All of it stands in one function, and the event is made without its own __new__: there
+    # are a million events, and a call takes a few hundredths of the time of one event.
+    for line in lines:
+        position, account_id, version, event_type, schema, occurred_at, data = line.split("\t")
+        handler = HANDLERS.get(event_type)
+        if handler is None:
+            if event_type in UNPROJECTED:
+                continue
+            raise _does_not_fit(position, event_type)
+        # JSON may end with the line's end.
+        values = orjson.loads(data if "\\" not in data else unescape(data))
+        event = new(
+            StoredEvent,
+            (
+                account_id,
+                int(version),
+                event_type,
+                1 if schema == "1" else int(schema),
+                occurred_at,
+                values,
+            ),
+        )
+        try:
+            apply_to_memory(rows, handler(upcast(event)), account_id)
+        except MISFITS:
+            raise _does_not_fit(position, event_type) from None
+    return None if position is None else int(position)
+
+
+def _does_not_fit(position: str, event_type: str) -> LogContradictsItself:
+    return LogContradictsItself(
+        f"event {position} ({event_type}) does not fit the events before it",
+        hint="Run: account-registry verify. If the log is intact, report this as a defect.",
+    )
+
+
+def event_lines(
+    connection: psycopg.Connection[Any],
+    size: int,
+    part: Slice,
+    *,
+    tokens: bool,
+    skipped: Collection[int] = (),
+) -> Generator[str, None, None]:
+    """The events of a slice, each as a line of COPY text: position, and what a projector sees.
+
+    In the place of the stream stands the account whose rows the event changes.
+    """
+    statement = _READ.format(
+        account=_ACCOUNT,
+        size=size,
+        slice=part.condition(_ACCOUNT),
+        counts=f"e.position NOT IN ({', '.join(map(str, skipped))})" if skipped else "TRUE",
+        **(_WHOLE if tokens else _WITHOUT_TOKENS),
+    )
+    with connection.transaction():
+        # The planner cannot know how many rows a slice has, and would rather sort them all
+        # than read them in the order of the primary key, in which they nearly lie.
+        connection.execute("SET LOCAL enable_sort = off")
+        connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+        # Compiling the statement takes longer than it saves.
+        connection.execute("SET LOCAL jit = off")
+        # Makes the cast to timestamp, which is cheaper than AT TIME ZONE, give UTC.
+        connection.execute("SET LOCAL TIME ZONE 'UTC'")
+        yield from copy_lines(connection, statement)
+
+
+@contextlib.contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Turns the garbage collector off for a while.
+
+    A replay makes a million small objects that are in no cycle: looking for cycles among
+    them takes long and finds nothing.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

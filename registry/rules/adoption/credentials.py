@@ -1,0 +1,274 @@
+"""Adopting the credentials of an account: their slots, and what their columns hold."""
+
+import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from registry import values
+from registry.encryption.keyring import looks_like_token
+from registry.encryption.secret import Secret
+from registry.errors import InvalidInput
+from registry.rules.adoption.rows import (
+    CREDENTIALS,
+    LEAVE_OUT,
+    Decision,
+    Judge,
+    Note,
+    Problem,
+    moments_of,
+)
+
+
+class LegacyCredential(NamedTuple):
+    """A row of `account_exchange_credentials` as it was found."""
+
+    id: str
+    account_id: str
+    account: str | None
+    exchange_id: int
+    exchange: str | None
+    api_key: str | None
+    secret_key: str | None
+    additional: str | None
+    exchange_account_id: str | None
+    subaccount_index: int | None
+    permission: str
+    is_active: bool | None
+    last_used: str | None
+    created_at: str | None
+    updated_at: str | None
+
+    @property
+    def words(self) -> str:
+        """The row as people name it."""
+        subaccount = "" if self.subaccount_index is None else f" subaccount {self.subaccount_index}"
+        return f"{self.account!r} {self.exchange}{subaccount}"
+
+
+Opener = Callable[[str], Secret | None]
+"""Opens a token from before the registry; None if no key does."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedCredential:
+    """A credential that fits the rules, its fields open."""
+
+    row: LegacyCredential
+    subaccount_index: int | None
+    permission: str
+    is_active: bool
+    fields: Mapping[str, Secret]
+    moments: Mapping[str, dt.datetime]
+
+
+def adopt_credentials(
+    rows: Iterable[LegacyCredential], judge: Judge, open_token: Opener
+) -> list[AdoptedCredential]:
+    """The credentials of one account that fit the rules, or were decided to.
+
+    Of several rows for one slot the first keeps it.
+    """
+    adopted: list[AdoptedCredential] = []
+    rows = list(rows)
+    taken: dict[tuple[int, str], set[int | None]] = {}
+    for row in rows:
+        one = _adopt_credential(row, rows, taken, judge, open_token)
+        if one is not None:
+            adopted.append(one)
+    _note_several(adopted, judge)
+    return adopted
+
+
+def _adopt_credential(
+    row: LegacyCredential,
+    rows: list[LegacyCredential],
+    taken: dict[tuple[int, str], set[int | None]],
+    judge: Judge,
+    open_token: Opener,
+) -> AdoptedCredential | None:
+    if row.account is None or row.exchange is None:
+        gone = "account" if row.account is None else "exchange"
+        judge.decide(_of_credential(row, "orphan", f"its {gone} does not exist", (LEAVE_OUT,)))
+        return None
+    slots = taken.setdefault((row.exchange_id, row.permission), set())
+    place = _place(row, rows, slots, judge)
+    fields = _fields(row, judge, open_token)
+    names = ("last_used", "created_at", "updated_at")
+    moments = moments_of(CREDENTIALS, row.id, row.words, judge, row, names)
+    if place is None or fields is None or moments is None:
+        return None
+    if row.is_active is None:
+        text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
+        judge.note(Note(CREDENTIALS, row.id, row.words, "inactive", text))
+    subaccount, keeps_active = place
+    slots.add(subaccount)
+    return AdoptedCredential(
+        row, subaccount, row.permission, bool(row.is_active) and keeps_active, fields, moments
+    )
+
+
+def _place(
+    row: LegacyCredential, rows: list[LegacyCredential], slots: set[int | None], judge: Judge
+) -> tuple[int | None, bool] | None:
+    """The subaccount that the row gets, and whether it may stay active."""
+    wanted = row.subaccount_index
+    free = _free_subaccount(row, rows, slots)
+    if wanted is not None and wanted < 0:
+        proposed = free if None in slots or _claimed(row, rows, None) else None
+        problem = _of_credential(
+            row,
+            "subaccount",
+            f"its subaccount is {wanted}, and they are numbered from 0",
+            ("renumber", LEAVE_OUT),
+            Decision("renumber", proposed),
+        )
+    elif wanted in slots:
+        problem = _of_credential(
+            row,
+            "same-slot",
+            "another row is for the same account, exchange and subaccount",
+            ("set-aside", "renumber", LEAVE_OUT),
+            Decision("set-aside", free),
+        )
+    else:
+        return wanted, True
+    decision = judge.decide(problem)
+    if decision is None or decision.decision == LEAVE_OUT:
+        return None
+    number = None if decision.value is None else _number(decision.value)
+    if number in slots or (number != wanted and _claimed(row, rows, number)):
+        raise InvalidInput(
+            f"the subaccount {number} of {row.words} is taken",
+            hint=f"Free is {free}.",
+        )
+    return number, decision.decision != "set-aside"
+
+
+def _claimed(row: LegacyCredential, rows: list[LegacyCredential], number: int | None) -> bool:
+    return any(
+        other.subaccount_index == number
+        for other in rows
+        if other.exchange_id == row.exchange_id and other.permission == row.permission
+    )
+
+
+def _free_subaccount(
+    row: LegacyCredential, rows: list[LegacyCredential], slots: set[int | None]
+) -> int:
+    number = 0
+    while number in slots or _claimed(row, rows, number):
+        number += 1
+    return number
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise InvalidInput("a subaccount is a whole number")
+    return values.subaccount_index(value)
+
+
+def _fields(row: LegacyCredential, judge: Judge, open_token: Opener) -> dict[str, Secret] | None:
+    """The open fields; None if the row is left out, or something is undecided."""
+    additional = _additional(row, judge)
+    if additional is None:
+        return None
+    found: dict[str, Secret] = {}
+    problems: dict[str, list[str]] = {}
+    given = {"api_key": row.api_key, "secret_key": row.secret_key, **additional}
+    for name, value in given.items():
+        secret, problem = _open(value, open_token)
+        if secret is not None:
+            found[name] = secret
+        if problem is not None:
+            problems.setdefault(problem, []).append(name)
+    for kind in ("plain-text", "empty"):
+        if names := problems.pop(kind, None):
+            judge.note(Note(CREDENTIALS, row.id, row.words, kind, _NOTES[kind] + ", ".join(names)))
+    fit = [_solved(row, kind, names, judge) for kind, names in problems.items()]
+    if not found and not problems:
+        fit = [_solved(row, "no-fields", [], judge)]
+    return found if all(fit) else None
+
+
+_NOTES: Final = {
+    "plain-text": "stood in plain text, and is sealed now: ",
+    "empty": "empty, and left out (bots were given None, or nothing): ",
+}
+
+
+def _open(value: Any, open_token: Opener) -> tuple[Secret | None, str | None]:
+    """The value of a field as it was meant, and what is odd about it."""
+    if value is None or value == "":
+        return None, None if value is None else "empty"
+    if not isinstance(value, str):
+        return Secret(json.dumps(value)), "plain-text"
+    opened = open_token(value)
+    if opened is None and looks_like_token(value):
+        return None, "unknown-key"
+    plain = Secret(value) if opened is None else opened
+    if values.is_placeholder(plain.reveal()):
+        return plain, "placeholder"
+    return plain, "plain-text" if opened is None else None
+
+
+def _solved(row: LegacyCredential, kind: str, names: list[str], judge: Judge) -> bool:
+    """Whether the row is to be adopted in spite of this."""
+    text = {
+        "unknown-key": "no key that was given opens it (give it by --legacy-key-env): ",
+        "placeholder": "a template's placeholder, not a real value: ",
+        "no-fields": "it holds no field at all",
+    }[kind]
+    choices = ("keep", LEAVE_OUT) if kind == "placeholder" else (LEAVE_OUT,)
+    decision = judge.decide(_of_credential(row, kind, text + ", ".join(names), choices))
+    return decision is not None and decision.decision == "keep"
+
+
+def _additional(row: LegacyCredential, judge: Judge) -> dict[str, Any] | None:
+    """The additional fields; None if they are not an object and that is not decided."""
+    if row.additional is None:
+        return {}
+    found = json.loads(row.additional)
+    if isinstance(found, str):  # an object that was encoded twice
+        found = json.loads(found) if found.lstrip().startswith("{") else found
+    if isinstance(found, dict):
+        return found
+    if not found and not isinstance(found, str):
+        return {}
+    decision = judge.decide(
+        _of_credential(
+            row,
+            "additional",
+            "additional_credentials_encrypted is not a JSON object",
+            ("forget", LEAVE_OUT),
+        )
+    )
+    return {} if decision is not None and decision.decision == "forget" else None
+
+
+def _of_credential(
+    row: LegacyCredential,
+    kind: str,
+    text: str,
+    choices: tuple[str, ...],
+    proposal: Decision | None = None,
+) -> Problem:
+    return Problem(
+        table=CREDENTIALS,
+        id=row.id,
+        of=row.words,
+        problem=kind,
+        text=text,
+        choices=choices,
+        proposal=proposal or Decision(LEAVE_OUT),
+    )
+
+
+def _note_several(adopted: list[AdoptedCredential], judge: Judge) -> None:
+    active = Counter(one.row.exchange for one in adopted if one.is_active)
+    for one in adopted:
+        if one.is_active and active.pop(one.row.exchange, 1) > 1:
+            text = "several active subaccounts: bots must say which (they were given any of them)"
+            judge.note(Note(CREDENTIALS, one.row.id, one.row.words, "several", text))

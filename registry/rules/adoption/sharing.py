@@ -1,0 +1,136 @@
+"""Adopting shares and the owners of positions."""
+
+from typing import Any, NamedTuple
+
+from registry.events.sharing import SharingGranted
+from registry.rules.adoption.rows import (
+    LEAVE_OUT,
+    POSITIONS,
+    SHARING,
+    Decision,
+    Judge,
+    Note,
+    Problem,
+    moments_of,
+)
+
+
+class LegacyShare(NamedTuple):
+    """A row of `account_exchange_sharing` as it was found."""
+
+    id: str
+    borrower_id: str
+    borrower: str | None
+    lender_id: str
+    lender: str | None
+    lender_is_active: bool | None
+    exchange_id: int
+    exchange: str | None
+    sharing_type: str | None
+    created_at: str | None
+    updated_at: str | None
+    lender_borrows_from: str | None
+    lender_has_credential: bool
+    nth: int
+    """Counts what the borrower borrows for this exchange."""
+    borrower_version: int
+
+    @property
+    def words(self) -> str:
+        """The row as people name it."""
+        return f"{self.borrower!r} borrows {self.exchange} from {self.lender!r}"
+
+
+def adopt_share(row: LegacyShare, judge: Judge) -> SharingGranted | None:
+    """The share as an event; None if it is left out, or something is undecided."""
+    broken = _broken_rule(row)
+    if broken is not None:
+        kind, text = broken
+        judge.decide(_of_share(row, kind, text, (LEAVE_OUT,), Decision(LEAVE_OUT)))
+        return None
+    sharing_type = _sharing_type(row, judge)
+    moments = moments_of(SHARING, row.id, row.words, judge, row, ("created_at", "updated_at"))
+    if sharing_type is None or moments is None:
+        return None
+    if not row.lender_is_active:
+        text = "the lender is inactive: nothing is released until it is active again"
+        judge.note(Note(SHARING, row.id, row.words, "inactive-lender", text))
+    given: dict[str, Any] = {
+        "share_id": row.id,
+        "exchange": row.exchange,
+        "exchange_id": row.exchange_id,
+        "lender_id": row.lender_id,
+        "lender": row.lender,
+        "sharing_type": sharing_type,
+        **moments,
+        "origin": "legacy",
+    }
+    return SharingGranted(**given)
+
+
+def _broken_rule(row: LegacyShare) -> tuple[str, str] | None:
+    if None in (row.borrower, row.lender, row.exchange):
+        return "orphan", "its account or exchange does not exist"
+    if row.borrower_id == row.lender_id:
+        return "own-lender", "nobody borrows from itself"
+    if row.nth > 1:
+        return "second-lender", "the borrower has another lender for this exchange"
+    if row.lender_borrows_from is not None:
+        text = (
+            f"{row.lender!r} borrows it from {row.lender_borrows_from!r} itself, and what is "
+            "borrowed cannot be lent on (share it from there afterwards)"
+        )
+        return "chain", text
+    if not row.lender_has_credential:
+        return "nothing-to-lend", "the lender has no credential for this exchange"
+    return None
+
+
+def _sharing_type(row: LegacyShare, judge: Judge) -> Any:
+    found = (row.sharing_type or "").strip().lower().replace("-", "_").replace(" ", "_")
+    known = ("full", "read_only", "positions_only")
+    if row.sharing_type in known:
+        return row.sharing_type
+    spelled = {"readonly": "read_only", "positionsonly": "positions_only"}.get(found, found)
+    # Not known: propose what gives the least away.
+    proposed = spelled if spelled in known else "positions_only"
+    decision = judge.decide(
+        _of_share(
+            row,
+            "sharing-type",
+            f"{row.sharing_type!r} is not a type of sharing",
+            (*(f"as-{one}" for one in known), LEAVE_OUT),
+            Decision(f"as-{proposed}"),
+        )
+    )
+    if decision is None or decision.decision == LEAVE_OUT:
+        return None
+    return decision.decision.removeprefix("as-")
+
+
+def _of_share(
+    row: LegacyShare, kind: str, text: str, choices: tuple[str, ...], proposal: Decision
+) -> Problem:
+    return Problem(
+        table=SHARING,
+        id=row.id,
+        of=row.words,
+        problem=kind,
+        text=text,
+        choices=choices,
+        proposal=proposal,
+    )
+
+
+def unlinked(position: str, owner: str, judge: Judge) -> bool:
+    """Whether a position whose owner does not exist is to have none."""
+    problem = Problem(
+        table=POSITIONS,
+        id=position,
+        of=position,
+        problem="owner",
+        text=f"its account {owner} does not exist",
+        choices=("unlink",),
+        proposal=Decision("unlink"),
+    )
+    return judge.decide(problem) is not None

@@ -1,0 +1,125 @@
+"""Decisions about destroying secrets: which versions there are, and which may go."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.errors import CredentialNotFound, Refused, SecretsDestroyed
+from registry.events.base import EventModel
+from registry.events.credentials import CredentialSecretsDestroyed
+from registry.events.stored import StoredEvent
+from registry.rules.account_state import AccountState, SlotQuery
+
+
+@dataclass(frozen=True, slots=True)
+class SealedVersion:
+    """A version of a credential as its event says, and the data key that it needs."""
+
+    number: int
+    data_key_id: str
+    identity: dict[str, Any] = field(hash=False)
+    """What every event of the credential says: its id and its slot."""
+
+
+def sealed_versions(events: Iterable[StoredEvent]) -> list[SealedVersion]:
+    """Every version that an account ever held."""
+    identity = ("credential_id", "exchange", "exchange_id", "subaccount_index", "permission")
+    return [
+        SealedVersion(
+            event.data["version"],
+            event.data["data_key_id"],
+            {name: event.data[name] for name in identity},
+        )
+        for event in events
+        if "data_key_id" in event.data and "tokens" in event.data
+    ]
+
+
+def destroyed_keys(events: Iterable[StoredEvent]) -> set[str]:
+    """The data keys that were destroyed: what they sealed cannot be brought back."""
+    return {
+        key_id
+        for event in events
+        if event.event_type == "CredentialSecretsDestroyed"
+        for key_id in event.data["data_key_ids"]
+    }
+
+
+def destroy(
+    events: Sequence[StoredEvent], wanted: SlotQuery, versions: Sequence[int] | None
+) -> list[EventModel]:
+    """Destroys versions of a slot: those that are named, or all that are not in use.
+
+    Raises:
+        CredentialNotFound: the slot never held such a version.
+        SecretsDestroyed: a named version was destroyed before.
+        Refused: a named version is the one in use.
+    """
+    held = [one for one in sealed_versions(events) if _is_in(wanted, one)]
+    gone = destroyed_keys(events)
+    used = {row["data_key_id"] for row in AccountState.of(events).credentials()}
+    if not held:
+        raise CredentialNotFound(f"the account never had a credential for {wanted}")
+    if versions is None:
+        chosen = [one for one in held if one.data_key_id not in gone | used]
+    else:
+        chosen = [one for one in held if one.number in versions]
+        _check(chosen, wanted, versions, gone, used)
+    return _events(chosen)
+
+
+def _check(
+    chosen: Sequence[SealedVersion],
+    wanted: SlotQuery,
+    versions: Sequence[int],
+    gone: set[str],
+    used: set[str],
+) -> None:
+    for number in versions:
+        found = [one for one in chosen if one.number == number]
+        if not found:
+            raise CredentialNotFound(f"{wanted} never had a version {number}")
+        if any(one.data_key_id in used for one in found):
+            raise Refused(
+                f"version {number} for {wanted} is in use",
+                hint="Replace or remove the credential first; see also: remove-credential "
+                "--destroy",
+            )
+        if any(one.data_key_id in gone for one in found):
+            raise SecretsDestroyed(f"version {number} for {wanted} was destroyed before")
+
+
+def destroy_credential(events: Sequence[StoredEvent], credential_id: str) -> list[EventModel]:
+    """Destroys every version of one credential that is being removed."""
+    gone = destroyed_keys(events)
+    return _events(
+        [
+            one
+            for one in sealed_versions(events)
+            if one.identity["credential_id"] == credential_id and one.data_key_id not in gone
+        ]
+    )
+
+
+def _events(chosen: Sequence[SealedVersion]) -> list[EventModel]:
+    by_credential: dict[str, list[SealedVersion]] = {}
+    for one in chosen:
+        by_credential.setdefault(one.identity["credential_id"], []).append(one)
+    return [
+        CredentialSecretsDestroyed(
+            **ones[0].identity,
+            versions=sorted({one.number for one in ones}),
+            data_key_ids=[uuid.UUID(key) for key in sorted({one.data_key_id for one in ones})],
+        )
+        for ones in by_credential.values()
+    ]
+
+
+def _is_in(wanted: SlotQuery, version: SealedVersion) -> bool:
+    slot = version.identity
+    return (
+        slot["exchange_id"] == wanted.exchange_id
+        and wanted.subaccount_index in (None, slot["subaccount_index"])
+        and wanted.permission in (None, slot["permission"])
+    )

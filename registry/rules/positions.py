@@ -1,0 +1,84 @@
+"""Decisions about the positions that an account owns."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from registry.errors import PositionsOwned
+from registry.events.positions import PositionsLinked, PositionsUnlinked
+from registry.rules.account_state import AccountState
+
+PER_EVENT: Final = 1_000
+"""How many positions one event names at most."""
+_NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A position and who owns it now."""
+
+    id: uuid.UUID
+    account_id: uuid.UUID | None
+    account_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """What the linking of positions means: others give up what this account gets."""
+
+    unlinked: dict[uuid.UUID, list[PositionsUnlinked]]
+    linked: list[PositionsLinked]
+
+
+def link(state: AccountState, positions: Sequence[Owned], *, move: bool) -> Linking:
+    """The account owns the positions; those of another account only if they may `move`.
+
+    Raises:
+        AccountNotFound, AccountInactive: see `AccountState.active_account`.
+        PositionsOwned: some belong to another account.
+    """
+    account_id = uuid.UUID(state.active_account()["id"])
+    wanted = [one for one in positions if one.account_id != account_id]
+    owners: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for one in wanted:
+        if one.account_id is not None:
+            owners.setdefault(one.account_id, []).append(one.id)
+    if owners and not move:
+        raise _owned_by_others([one for one in wanted if one.account_id is not None])
+    return Linking(
+        {
+            owner: [PositionsUnlinked(positions=part) for part in parts(ids)]
+            for owner, ids in owners.items()
+        },
+        [PositionsLinked(positions=part) for part in parts([one.id for one in wanted])],
+    )
+
+
+def unlink(state: AccountState, positions: Sequence[Owned]) -> list[PositionsUnlinked]:
+    """The account does not own the positions any more.
+
+    Raises:
+        AccountNotFound: the account was never created, or was deleted.
+        PositionsOwned: some belong to another account.
+    """
+    account_id = uuid.UUID(state.account["id"])
+    others = [one for one in positions if one.account_id not in (None, account_id)]
+    if others:
+        raise _owned_by_others(others)
+    owned = [one.id for one in positions if one.account_id == account_id]
+    return [PositionsUnlinked(positions=part) for part in parts(owned)]
+
+
+def parts(ids: Sequence[uuid.UUID]) -> list[list[uuid.UUID]]:
+    """The ids in parts that fit into an event."""
+    return [list(ids[first : first + PER_EVENT]) for first in range(0, len(ids), PER_EVENT)]
+
+
+def _owned_by_others(positions: Sequence[Owned]) -> PositionsOwned:
+    named = ", ".join(f"{one.id} of {one.account_name}" for one in positions[:_NAMED])
+    more = len(positions) - _NAMED
+    return PositionsOwned(
+        f"positions belong to another account: {named}" + (f" and {more} more" if more > 0 else ""),
+        hint="Link them with --move to take them over.",
+    )

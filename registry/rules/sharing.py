@@ -1,0 +1,276 @@
+"""Decisions about sharing: one hop only, and of what the lender has."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from projections.credentials import CredentialRow
+from registry.errors import (
+    AccountInactive,
+    AccountInUse,
+    CredentialInactive,
+    CredentialNotFound,
+    InvalidInput,
+    ShareExists,
+    ShareNotFound,
+    SharingRefused,
+)
+from registry.events.base import EventModel
+from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked, SharingType
+from registry.rules.account_state import AccountState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A share as the tables have it, with the names of today."""
+
+    id: uuid.UUID
+    borrower_id: uuid.UUID
+    borrower: str
+    borrower_version: int
+    """The version of the borrower's stream."""
+    lender_id: uuid.UUID
+    lender: str
+    exchange_id: int
+    exchange: str
+    sharing_type: SharingType
+
+    def __str__(self) -> str:
+        return f"{self.borrower} borrows {self.exchange} from {self.lender} ({self.sharing_type})"
+
+    def revoked(self) -> EventModel:
+        """The event that ends it."""
+        return SharingRevoked(
+            share_id=self.id,
+            exchange=self.exchange,
+            exchange_id=self.exchange_id,
+            lender_id=self.lender_id,
+            lender=self.lender,
+            sharing_type=self.sharing_type,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lender:
+    """What a borrower's decision needs to know of the lender."""
+
+    id: uuid.UUID
+    name: str
+    is_active: bool
+    active_permissions: tuple[str, ...]
+    """Of its active credentials for the exchange."""
+    has_inactive: bool
+    """Whether it has inactive ones."""
+    shares: tuple[Share, ...]
+    """Those in which it lends or borrows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRequest:
+    """What is to be shared."""
+
+    exchange_id: int
+    exchange: str
+    sharing_type: SharingType
+    new_id: uuid.UUID
+
+
+def share(
+    state: AccountState, lender: Lender, shares: Iterable[Share], wanted: ShareRequest
+) -> list[EventModel]:
+    """Lets the account of the state borrow; `shares` are those that it is part of.
+
+    Raises:
+        AccountNotFound, AccountInactive: see `AccountState.active_account`; the lender too.
+        InvalidInput: borrower and lender are the same.
+        CredentialNotFound, CredentialInactive: the lender has nothing to lend.
+        ShareExists: the account borrows from somebody else already.
+        SharingRefused: there would be a chain.
+    """
+    account = state.active_account()
+    borrower_id = uuid.UUID(account["id"])
+    if lender.id == borrower_id:
+        raise InvalidInput(f"account {lender.name} cannot borrow from itself")
+    own = [one for one in shares if one.exchange_id == wanted.exchange_id]
+    _check_one_hop(state.name, borrower_id, own, lender, wanted)
+    _check_lender(lender, wanted)
+    held = next((one for one in own if one.borrower_id == borrower_id), None)
+    if held is not None and held.lender_id != lender.id:
+        raise ShareExists(
+            f"account {state.name} borrows {wanted.exchange} from {held.lender} already",
+            hint=f"End that first: account-registry unshare {state.name} {wanted.exchange}",
+        )
+    if held is not None and held.sharing_type == wanted.sharing_type:
+        return []
+    kind = SharingGranted if held is None else SharingChanged
+    return [
+        kind(
+            share_id=wanted.new_id if held is None else held.id,
+            exchange=wanted.exchange,
+            exchange_id=wanted.exchange_id,
+            lender_id=lender.id,
+            lender=lender.name,
+            sharing_type=wanted.sharing_type,
+        )
+    ]
+
+
+def _check_lender(lender: Lender, wanted: ShareRequest) -> None:
+    if not lender.is_active:
+        raise AccountInactive(
+            f"the lender {lender.name} is inactive",
+            hint=f"Reactivate it first: account-registry reactivate-account {lender.name}",
+        )
+    if lender.active_permissions:
+        return
+    if lender.has_inactive:
+        raise CredentialInactive(
+            f"the credential of the lender {lender.name} for {wanted.exchange} is inactive",
+            hint="Reactivate it first: "
+            f"account-registry reactivate-credential {lender.name} {wanted.exchange}",
+        )
+    raise CredentialNotFound(
+        f"the lender {lender.name} has no credential for {wanted.exchange}",
+        hint=f"Add it first: account-registry add-credential {lender.name} {wanted.exchange}",
+    )
+
+
+def _check_one_hop(
+    borrower: str,
+    borrower_id: uuid.UUID,
+    own: Iterable[Share],
+    lender: Lender,
+    wanted: ShareRequest,
+) -> None:
+    for one in lender.shares:
+        if one.exchange_id == wanted.exchange_id and one.borrower_id == lender.id:
+            raise SharingRefused(
+                f"{lender.name} borrows {wanted.exchange} from {one.lender}, "
+                "and what is borrowed cannot be lent on",
+                hint=f"{borrower} has the credential itself, and needs no share."
+                if one.lender_id == borrower_id
+                else f"Let {borrower} borrow from {one.lender} itself.",
+            )
+    lends_to = sorted(one.borrower for one in own if one.lender_id == borrower_id)
+    if lends_to:
+        raise SharingRefused(
+            f"{borrower} lends {wanted.exchange} to {', '.join(lends_to)}, "
+            "and cannot borrow for the same exchange",
+            hint="One account lends, the others borrow from it.",
+        )
+
+
+def unshare(state: AccountState, shares: Iterable[Share], exchange: str) -> list[EventModel]:
+    """Ends what the account borrows for an exchange.
+
+    Raises:
+        AccountNotFound: the account was never created, or was deleted.
+        ShareNotFound: it borrows nothing for this exchange.
+    """
+    account_id = uuid.UUID(state.account["id"])
+    borrowed = [one for one in shares if one.borrower_id == account_id]
+    found = [one.revoked() for one in borrowed if one.exchange == exchange]
+    if not found:
+        others = ", ".join(one.exchange for one in borrowed)
+        raise ShareNotFound(
+            f"account {state.name} borrows nothing for {exchange}",
+            hint=f"It borrows for: {others}." if others else "See: account-registry list-shares",
+        )
+    return found
+
+
+def lent_by(state: AccountState, shares: Iterable[Share]) -> list[Share]:
+    """The shares in which the account is the lender."""
+    return [one for one in shares if str(one.lender_id) == state.account["id"]]
+
+
+def resting_on(state: AccountState, shares: Iterable[Share], row: CredentialRow) -> list[Share]:
+    """The shares that would be without a credential that fits, if not for this one."""
+    left = {
+        other["permission"]
+        for other in state.credentials()
+        if other["exchange_id"] == row["exchange_id"]
+        and other["id"] != row["id"]
+        and other["is_active"]
+    }
+    return [
+        one
+        for one in lent_by(state, shares)
+        if one.exchange_id == row["exchange_id"]
+        and row["is_active"]
+        and not left & _serves(one, row)
+    ]
+
+
+def _serves(one: Share, row: CredentialRow) -> set[str]:
+    """The permissions of which one can take the place of a credential."""
+    if one.sharing_type == "full":
+        return {row["permission"], "full"}
+    # A full key never served such a share, but a lender must keep something to lend.
+    return {"read_only"} if row["permission"] == "read_only" else {"full", "read_only"}
+
+
+def borrowing(state: AccountState, shares: Iterable[Share], row: CredentialRow) -> list[Share]:
+    """The shares by which others can get this credential."""
+    return [one for one in lent_by(state, shares) if row["id"] in _given(state, one)]
+
+
+def altered(before: AccountState, after: AccountState, shares: Iterable[Share]) -> list[str]:
+    """The shares of a lender that give something else after than before, and what, in words."""
+    return [
+        f"{one} and {effect}"
+        for one in lent_by(before, shares)
+        if (effect := _effect(_given(before, one), _given(after, one)))
+    ]
+
+
+def _effect(had: Mapping[str, CredentialRow], has: Mapping[str, CredentialRow]) -> str | None:
+    if not had:
+        return None
+    if len(_chosen(had)) == 1 and len(_chosen(has)) > 1:
+        return "must say which subaccount from then on"
+    if not _chosen(had) <= _chosen(has) or not _versions(had) <= _versions(has):
+        return "gets another key from then on"
+    return None
+
+
+def _given(state: AccountState, one: Share) -> dict[str, CredentialRow]:
+    """The credentials that a borrower can get by a share."""
+    return {
+        row["id"]: row
+        for row in state.credentials()
+        if row["exchange_id"] == one.exchange_id
+        and row["is_active"]
+        and (one.sharing_type == "full" or row["permission"] == "read_only")
+    }
+
+
+def _chosen(given: Mapping[str, CredentialRow]) -> set[str]:
+    """Those between which a borrower must choose who asks for nothing special."""
+    full = {key for key, row in given.items() if row["permission"] == "full"}
+    return full or set(given)
+
+
+def _versions(given: Mapping[str, CredentialRow]) -> set[tuple[str, int]]:
+    return {(key, row["version"]) for key, row in given.items()}
+
+
+def check_affected(
+    what: str,
+    affected: Sequence[Share | str],
+    *,
+    cascade: bool,
+    hint: str = "End these shares first, or add --cascade to do it all the same.",
+) -> None:
+    """Refuses what would change what borrowers get, unless told.
+
+    Raises:
+        AccountInUse: shares are affected; the message lists them.
+    """
+    if affected and not cascade:
+        raise AccountInUse(f"{what}: {listing(affected)}", hint=hint)
+
+
+def listing(shares: Iterable[Share | str]) -> str:
+    """Shares in words."""
+    return "; ".join(str(one) for one in shares)

@@ -1,0 +1,198 @@
+"""Brings accounts back to what they were at a moment, by events that undo what came since."""
+
+import itertools
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import psycopg
+
+from projections import access, positions, sharing
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.errors import CannotRollBack, ChangedMeanwhile
+from registry.events.stored import StoredEvent, Stream
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.lookup import account_id
+from registry.log.append import NewEvent
+from registry.rules import rollback as rules
+from registry.rules.account_state import AccountState
+from registry.rules.rollback import Histories, Line, Plan, World
+from registry.services.reading.as_of import Moment, position_of
+
+_QUERIES = load_queries("registry.services.changes", "rollback.sql")
+_NAMED: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """What to bring back, and to when."""
+
+    to: Moment
+    account: str | None = None
+    skip: bool = False
+    """Leave out what cannot come back, instead of refusing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a rollback would do."""
+
+    position: int
+    """The last event that is kept as it was."""
+    lines: list[Line]
+    lost: list[str]
+    event_types: list[str]
+
+
+class RollbackService:
+    """Rolls accounts back. Exchanges, keys and the log itself are never rolled back."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def preview(self, wanted: Rollback) -> Preview:
+        """What `roll_back` would do now.
+
+        Raises:
+            AccountNotFound: no account has or had the name.
+            InvalidInput: the log is not that long yet.
+        """
+        with self._database.connection() as connection, registry_errors(connection):
+            task = _RollbackTask(self._resolved(connection, wanted), wanted, None)
+            with connection.pipeline():
+                task.send_reads(connection)
+            plan = task.plan()
+        types = [step.event.event_type for step in plan.steps]
+        return Preview(task.position, plan.lines, plan.lost, types)
+
+    def roll_back(
+        self, wanted: Rollback, invocation: Invocation, *, seen: Preview | None = None
+    ) -> Outcome:
+        """Appends what undoes the changes since, in one transaction.
+
+        Raises:
+            CannotRollBack: something cannot come back, and `skip` was not said.
+            ChangedMeanwhile: the plan is not the one that was seen.
+            AccountNotFound: no account has or had the name.
+            InvalidInput: the log is not that long yet.
+        """
+        with self._database.connection() as connection, registry_errors(connection):
+            # A time is a position once and for all, also if the command is decided again.
+            resolved = self._resolved(connection, wanted)
+        task = _RollbackTask(resolved, wanted, None if seen is None else seen.lines)
+        reason = invocation.reason or f"rollback to event {task.position}"
+        return CommandExecutor(self._database).execute(task, replace(invocation, reason=reason))
+
+    @staticmethod
+    def _resolved(connection: Connection, wanted: Rollback) -> tuple[int, uuid.UUID | None]:
+        position = position_of(connection, wanted.to)
+        if wanted.account is None:
+            return position, None
+        return position, account_id(connection, wanted.account, also_former=True)
+
+
+class _RollbackTask:
+    def __init__(
+        self,
+        resolved: tuple[int, uuid.UUID | None],
+        wanted: Rollback,
+        seen: list[Line] | None,
+    ) -> None:
+        self.position, self._account_id = resolved
+        self._wanted = wanted
+        self._seen = seen
+
+    def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
+        self._connection = connection
+        parameters = {"position": self.position, "account_id": self._account_id}
+        self._events: psycopg.Cursor[Any] = connection.execute(
+            _QUERIES["changed_streams"], parameters
+        )
+        self._names = connection.execute(_QUERIES["account_names"])
+        self._shares = connection.execute(_QUERIES["shares"])
+
+    def content(self) -> Mapping[str, Any]:
+        """See `Task`."""
+        wanted = self._wanted
+        return {
+            "verb": "rollback",
+            "to": self.position if isinstance(wanted.to, int) else wanted.to.isoformat(),
+            "account": wanted.account,
+            "skip": wanted.skip,
+        }
+
+    def decide(self) -> Decision:
+        """See `Task`."""
+        plan = self.plan()
+        if plan.lost and not self._wanted.skip:
+            named = "; ".join(plan.lost[:_NAMED])
+            more = len(plan.lost) - _NAMED
+            raise CannotRollBack(
+                f"not everything can come back: {named}"
+                + (f"; and {more} more" if more > 0 else ""),
+                hint="Add --skip to bring back the rest.",
+            )
+        if self._seen is not None and plan.lines != self._seen:
+            raise ChangedMeanwhile(
+                "the accounts have changed since the plan was shown",
+                hint="Look at the plan again, with --dry-run.",
+            )
+        return Decision(self._numbered(plan))
+
+    def plan(self) -> Plan:
+        """The plan in the state that was read."""
+        self._versions: dict[str, int] = {}
+        accounts = list(self._histories())
+        return rules.plan(accounts, self._world(accounts))
+
+    def _histories(self) -> Iterable[Histories]:
+        for key, events in itertools.groupby(self._events, key=lambda row: row[1]):
+            then, now = AccountState(checked=True), AccountState(checked=True)
+            for position, *columns in events:
+                event = StoredEvent(*columns)
+                now.apply(event)
+                if position <= self.position:
+                    then.apply(event)
+            self._versions[key] = now.version
+            yield Histories(key, then, now)
+
+    def _world(self, accounts: list[Histories]) -> World:
+        ids = [row["data_key_id"] for one in accounts for row in one.then.credentials()]
+        named = [key for one in accounts for key in one.then.rows.get(positions.TABLE.name, {})]
+        of_accounts = {"positions": named, "accounts": [one.account_id for one in accounts]}
+        lenders = [
+            row["shared_account_id"]
+            for one in accounts
+            for row in one.then.rows.get(sharing.TABLE.name, {}).values()
+        ]
+        named_roles = [
+            row["role_name"]
+            for one in accounts
+            for row in one.then.rows.get(access.TABLE.name, {}).values()
+        ]
+        roles = self._connection.execute(_QUERIES["login_roles"], {"names": named_roles})
+        lending = self._connection.execute(_QUERIES["lenders"], {"ids": lenders})
+        keys = self._connection.execute(_QUERIES["data_keys"], {"ids": ids})
+        owners = self._connection.execute(_QUERIES["owners"], of_accounts)
+        return World(
+            data_keys=frozenset(row[0] for row in keys),
+            owners=dict(owners.fetchall()),
+            names=dict(self._names.fetchall()),
+            lenders=frozenset(lending.fetchall()),
+            shares={key: tuple(share) for key, *share in self._shares},
+            roles=frozenset(row[0] for row in roles),
+        )
+
+    def _numbered(self, plan: Plan) -> list[NewEvent]:
+        events = []
+        for step in plan.steps:
+            key = str(step.account_id)
+            self._versions[key] += 1
+            stream = Stream("account", step.account_id)
+            events.append(
+                NewEvent(stream, self._versions[key], step.event, step.related_account_id)
+            )
+        return events

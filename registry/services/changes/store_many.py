@@ -1,0 +1,165 @@
+"""Stores credentials of several accounts, in one transaction: of all of them, or of none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+from typing import Any
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.encryption.keyring import MasterKeyring
+from registry.errors import RegistryError, together
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.vault import Vault, send_registry_key
+from registry.rules.accounts import CreateAccount
+from registry.services.changes.credentials import CredentialInput, StoreCredentials
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInput:
+    """What is to be stored for one account, and where it comes from."""
+
+    source: str
+    account: str
+    credentials: Sequence[CredentialInput]
+    create: CreateAccount | None = None
+    """How to make the account if there is none."""
+
+
+class SeveralAccounts:
+    """One command about the credentials of several accounts."""
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: MasterKeyring,
+        inputs: Sequence[AccountInput],
+        *,
+        verb: str,
+        cascade: bool = False,
+        allow_shared_secret: bool = False,
+    ) -> None:
+        """Takes at most one input for each account."""
+        self._database = database
+        tasks = {
+            one.source: StoreCredentials(
+                one.account,
+                one.credentials,
+                keyring,
+                verb=verb,
+                create=one.create,
+                cascade=cascade,
+                allow_shared_secret=allow_shared_secret,
+            )
+            for one in inputs
+        }
+        self._task = _StoreSeveral(tasks, [one.account for one in inputs], keyring, verb)
+
+    def problems(self) -> dict[str, RegistryError]:
+        """Source -> why it cannot be stored now; writes nothing.
+
+        Raises:
+            MasterKeyWrong: the registry was set up with another master key.
+        """
+        with self._database.connection() as connection, registry_errors(connection):
+            with connection.pipeline():
+                self._task.send_reads(connection)
+            self._task.content()
+            decided, problems = self._task.parts()
+            # Not under the log's lock: `store` asks again.
+            for source, part in decided.items():
+                try:
+                    with registry_errors(connection):
+                        for check in part.checks:
+                            check.send(connection)
+                except RegistryError as problem:
+                    problems[source] = problem
+        return problems
+
+    def store(self, invocation: Invocation) -> dict[str, Outcome]:
+        """Stores everything or nothing; account -> what became of its part.
+
+        Raises:
+            RegistryError: some cannot be stored; the kind is the first one's, and the text
+                says why of each.
+        """
+        outcome = CommandExecutor(self._database).execute(self._task, invocation)
+        return self._task.divided(outcome)
+
+
+class _StoreSeveral:
+    def __init__(
+        self,
+        tasks: Mapping[str, StoreCredentials],
+        accounts: Sequence[str],
+        keyring: MasterKeyring,
+        verb: str,
+    ) -> None:
+        self._tasks = tasks
+        self._accounts = accounts
+        self._keyring = keyring
+        self._verb = verb
+
+    def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
+        self._registry_key = send_registry_key(connection)
+        for task in self._tasks.values():
+            task.send_reads_of_account(connection)
+
+    def content(self) -> Mapping[str, Any]:
+        """See `Task`."""
+        # One vault for all: the first credentials ever make the registry's key, once.
+        self._vault = Vault(self._keyring, self._registry_key)
+        contents = [task.content_with(self._vault) for task in self._tasks.values()]
+        return {"verb": self._verb, "accounts": contents}
+
+    def parts(self) -> tuple[dict[str, Decision], dict[str, RegistryError]]:
+        """The decision about each source; for those that there is none for, why."""
+        decided: dict[str, Decision] = {}
+        problems: dict[str, RegistryError] = {}
+        for source, task in self._tasks.items():
+            try:
+                decided[source] = task.decide()
+            except RegistryError as problem:
+                problems[source] = problem
+        return decided, problems
+
+    def decide(self) -> Decision:
+        """See `Task`."""
+        decided, problems = self.parts()
+        refuse(problems)
+        self._decided = list(decided.values())
+        return Decision(
+            [event for part in self._decided for event in part.events],
+            self._vault.writes,
+            checks=[check for part in self._decided for check in part.checks],
+        )
+
+    def divided(self, outcome: Outcome) -> dict[str, Outcome]:
+        """The parts of an outcome: the events are in the order of the accounts."""
+        ends = accumulate((len(part.events) for part in self._decided), initial=0)
+        return {
+            account: replace(
+                outcome,
+                positions=outcome.positions[start:end],
+                event_types=outcome.event_types[start:end],
+                stream_id=part.events[0].stream.id if part.events else None,
+                notes=part.all_notes(),
+                stored=part.stored,
+            )
+            for account, part, (start, end) in zip(
+                self._accounts, self._decided, pairwise(ends), strict=True
+            )
+        }
+
+
+def refuse(problems: Mapping[str, RegistryError]) -> None:
+    """Makes one error of what is wrong with some of the inputs.
+
+    Raises:
+        RegistryError: there is a problem; the kind is the first one's.
+    """
+    if problems:
+        named = [
+            type(one)(f"{source}: {one.message}", hint=one.hint) for source, one in problems.items()
+        ]
+        raise together(named, "nothing was imported: ")

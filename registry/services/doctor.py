@@ -1,0 +1,225 @@
+"""Looks for what could go wrong: the checks of `doctor`."""
+
+import datetime as dt
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from registry.clock import now
+from registry.database.connection import Connection, check_schema, connect_once, registry_errors
+from registry.database.migrator import Migrator
+from registry.database.privileges import may_read_tokens
+from registry.database.queries import load_queries
+from registry.database.target import Target
+from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
+from registry.encryption.keyring import MasterKeyring
+from registry.errors import RegistryError
+from registry.events.stored import utc_text
+from registry.execution.vault import FINGERPRINT_KEY_ID
+from registry.plurals import counted
+from registry.rebuild.unadopted import PENDING, adoption_pending
+from registry.services.audit.guards import may_compare_functions, missing_guards
+from registry.services.audit.orphan_keys import HINT, unnamed_keys
+from registry.services.changes.sessions import log_holders
+
+_QUERIES = load_queries("registry.services", "doctor.sql")
+_CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)
+
+Grade = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    grade: Grade
+    message: str
+    hint: str | None = None
+
+
+def examine(target: Target, notice: Callable[[str], None]) -> Iterator[Finding]:
+    """All checks, as they are made; a check that cannot be made is a failed one."""
+    keyring = None
+    try:
+        keyring = load_keyring()
+        yield Finding("master key", "ok", f"key {', '.join(keyring.ids)} from {_key_source()}")
+    except RegistryError as error:
+        yield _failed("master key", error)
+    try:
+        connection = connect_once(target, notice)  # who asks what is wrong waits for nobody
+    except RegistryError as error:
+        yield _failed("database", error)
+        return
+    with connection:
+        try:
+            with registry_errors(connection):
+                yield from _database(connection, target)
+        except RegistryError as error:
+            yield _failed("database", error)
+            return
+        try:
+            check_schema(connection)
+            yield _migrations(connection)
+        except RegistryError as error:
+            yield _failed("schema", error)
+            return
+        try:
+            with registry_errors(connection):
+                yield from _contents(connection, keyring)
+        except RegistryError as error:
+            yield _failed("contents", error)
+
+
+def _failed(check: str, error: RegistryError) -> Finding:
+    return Finding(check, "failed", error.message, error.hint)
+
+
+def _key_source() -> str:
+    if os.environ.get(VARIABLE):
+        return VARIABLE
+    path = os.environ.get(FILE_VARIABLE) or str(default_key_file())
+    return f"{path} (mode {stat.S_IMODE(Path(path).stat().st_mode):04o})"
+
+
+def _database(connection: Connection, target: Target) -> Iterator[Finding]:
+    version, address, database, user, clock, durable = connection.execute(
+        _QUERIES["server"]
+    ).fetchone() or ("?", "", "", "", now(), "")
+    kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
+    where = f"{kind} {version}, database {database} as {user}{address}"
+    yield Finding("database", "ok", where)
+    if durable != "on":
+        yield Finding(
+            "durability",
+            "failed",
+            f"the server runs with {durable}",
+            "A crash of the machine could lose acknowledged changes: turn it on.",
+        )
+    drift = abs(now() - clock)
+    if drift > _CLOCK_TOLERANCE:
+        yield Finding(
+            "clock",
+            "warning",
+            f"this machine and the database differ by {drift.total_seconds():.0f} s",
+            "Synchronise both with NTP: the history shows both times.",
+        )
+    else:
+        yield Finding("clock", "ok", "agrees with the database's")
+
+
+def _migrations(connection: Connection) -> Finding:
+    status = Migrator(connection).status()
+    newest = max(one.number for one in status)
+    return Finding("schema", "ok", f"at migration {newest:03}, all files as they were applied")
+
+
+def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator[Finding]:
+    missing = list(missing_guards(connection))
+    if missing:
+        yield Finding(
+            "guards",
+            "failed",
+            "; ".join(missing),
+            "Somebody with the owner's rights did this. Run: account-registry verify",
+        )
+    else:
+        yield Finding("guards", "ok", "the log and the tables refuse direct writes")
+    if not may_compare_functions(connection):
+        yield Finding(
+            "functions",
+            "warning",
+            "they were not compared: that takes temporary ones, which cannot be made here",
+            "Ask the primary server, with a login that has TEMPORARY on the database.",
+        )
+    if (connection.execute(_QUERIES["bots_can_create"]).fetchone() or (False,))[0]:
+        yield Finding(
+            "schema public",
+            "warning",
+            "every login may create objects in it, and so functions that others take for ours",
+            "Run in the database: REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        )
+    if adoption_pending(connection):
+        yield Finding(
+            "legacy rows",
+            "warning",
+            PENDING,
+            "Take them in: account-registry adopt --dry-run",
+        )
+    if keyring is not None:
+        yield from _keys(connection, keyring)
+    yield from _holders(connection)
+    events, size, accounts = connection.execute(_QUERIES["counts"]).fetchone() or (0, 0, 0)
+    grade: Grade = "ok" if events == size else "failed"
+    yield Finding(
+        "log",
+        grade,
+        f"{counted(events, 'event')}, the head says {size:,}; {counted(accounts, 'account')}",
+    )
+
+
+def _holders(connection: Connection) -> Iterator[Finding]:
+    for holder in log_holders(connection):
+        since = f" since {utc_text(holder.since)[:19]}Z" if holder.since else ""
+        yield Finding(
+            "log",
+            "warning",
+            f"session {holder.pid} of {holder.role} ({holder.application or 'no name'}, "
+            f"{holder.state or 'state unknown'}) holds the log{since}",
+            "All commands wait for it. Ask whose it is, or end it: account-registry end-session",
+        )
+
+
+def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:
+    used = {row[0]: row[1] for row in connection.execute(_QUERIES["master_keys_in_use"])}
+    unknown = {key: count for key, count in used.items() if key not in keyring.ids}
+    if unknown:
+        listed = ", ".join(f"{key} ({counted(count, 'key')})" for key, count in unknown.items())
+        yield Finding(
+            "data keys",
+            "failed",
+            f"wrapped by a master key that is not configured: {listed}",
+            f"Add that key to {VARIABLE}, after the newest one.",
+        )
+        return
+    row = connection.execute(_QUERIES["fingerprint_key"]).fetchone()
+    if row is None:
+        yield Finding("data keys", "ok", "none yet: no credential was stored so far")
+        return
+    try:
+        keyring.unwrap(FINGERPRINT_KEY_ID, *row)
+    except RegistryError as error:
+        yield _failed("data keys", error)
+        return
+    of_credentials = sum(used.values()) - 1
+    yield Finding(
+        "data keys",
+        "ok",
+        f"{of_credentials:,} of credentials, and the registry's own, are under the configured "
+        "master key",
+    )
+    if may_read_tokens(connection) and (left := unnamed_keys(connection)).count:
+        yield Finding("data keys", "failed", left.summary, HINT)
+    yield from _rotation(used, keyring)
+
+
+def _rotation(used: dict[str, int], keyring: MasterKeyring) -> Iterator[Finding]:
+    newest, *older = keyring.ids
+    waiting = sum(count for key, count in used.items() if key != newest)
+    if waiting:
+        yield Finding(
+            "rotation",
+            "warning",
+            f"{counted(waiting, 'key')} under an older master key than {newest}",
+            "Run: account-registry rotate-master-key",
+        )
+    elif older:
+        yield Finding(
+            "rotation",
+            "ok",
+            f"no key needs {', '.join(older)} any more: it can go from {VARIABLE}",
+            "Keep it with your backups for as long as they are older than the rotation.",
+        )

@@ -1,0 +1,265 @@
+"""Imports the env files of a folder, one account for each.
+
+Which files are accounts is told from what they hold: a template has no real value, a copy
+has the secrets of another file. A name alone (`backup`, `example`) leaves no file out.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from registry import values
+from registry.catalog.specification import ExchangeSpec
+from registry.encryption.secret import Secret
+from registry.errors import (
+    InvalidInput,
+    NothingToImport,
+    RegistryError,
+    SecretInUse,
+)
+from registry.services.changes.store_many import AccountInput, refuse
+from registry.services.importing.env_files import (
+    MAX_FILE,
+    EnvImport,
+    find_credentials,
+    read_env_file,
+)
+from registry.services.importing.names import SPARE, account_of, refuse_names, said_by_secrets
+from registry.services.importing.options import ImportOptions
+
+_ANY_ENV: Final = re.compile(r"\.env|.*\.env|\.env[._-].*|.*\.env\..*")
+
+
+Pair = tuple[str, str, str]
+"""(exchange, field, key) of a file; held for comparing only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a file is looked at with."""
+
+    specs: Mapping[str, ExchangeSpec]
+    held: Callable[[str], Collection[str]]
+    """Account -> the exchanges that it has credentials for."""
+    existing: Collection[str]
+    """The accounts that there are."""
+    options: ImportOptions
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFile:
+    """A file of the folder, and what would become of it."""
+
+    path: Path
+    account: str | None
+    found: EnvImport | None = None
+    left_out: str | None = None
+    """Why it is left out."""
+    refused: RegistryError | None = None
+    """Why nothing can be imported as long as it is like this."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: its name in the folder."""
+        return self.path.name
+
+
+def survey(folder: Path, known: Surroundings) -> list[EnvFile]:
+    """What each env file of a folder is; reads nothing else and changes nothing.
+
+    Raises:
+        InvalidInput: the folder cannot be read.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if _ANY_ENV.fullmatch(path.name))
+    except OSError as error:
+        raise InvalidInput(f"cannot read {folder}: {error.strerror}") from None
+    files = [_examine(path, known) for path in paths if path.is_file()]
+    return _without_copies(files, known)
+
+
+def chosen(files: Iterable[EnvFile], *, create: bool) -> list[AccountInput]:
+    """What the files that can be read hold; `create` says that accounts may be made."""
+    return [
+        AccountInput(
+            one.name,
+            one.account,
+            one.found.inputs(),
+            one.found.account(one.account) if create else None,
+        )
+        for one in files
+        if one.account is not None and one.found is not None and one.refused is None
+    ]
+
+
+def with_problems(files: Iterable[EnvFile], problems: Mapping[str, RegistryError]) -> list[EnvFile]:
+    """The files, those refused of which the registry cannot take what they hold."""
+    return [
+        replace(one, refused=problems[one.name]) if one.name in problems else one for one in files
+    ]
+
+
+def check_all(files: Collection[EnvFile]) -> None:
+    """Makes one error of all that stands in the way.
+
+    Raises:
+        RegistryError: a file is refused; nothing is imported then.
+        NothingToImport: no file is left.
+    """
+    refuse({one.name: one.refused for one in files if one.refused})
+    if not any(one.found for one in files):
+        raise NothingToImport("no env file of the folder holds a complete credential")
+
+
+def _examine(path: Path, known: Surroundings) -> EnvFile:
+    account = account_of(path)
+    if account is None:
+        return EnvFile(path, None, left_out="its name says no account")
+    try:
+        variables = read_env_file(path)
+    except InvalidInput as problem:
+        if _mentions(path, known) and not SPARE.search(path.name):
+            return EnvFile(path, account, refused=problem)
+        return EnvFile(path, account, left_out=f"no env file: {problem.message}")
+    try:
+        return EnvFile(path, account, _found(variables, path, account, known))
+    except NothingToImport:
+        why = "a template: no real value in it"
+    except RegistryError as problem:
+        if not _is_template(variables, known):
+            return EnvFile(path, account, refused=problem)
+        why = "a template: no real secret in it"
+    return EnvFile(path, account, left_out=why)
+
+
+def _found(
+    variables: Mapping[str, Secret], path: Path, account: str, known: Surroundings
+) -> EnvImport:
+    try:
+        values.account_name(account)
+        found = find_credentials(variables, known.specs.values(), held=known.held(account))
+    except NothingToImport:
+        raise
+    except RegistryError as problem:
+        hint = "Correct the file, or move it out of the folder."
+        raise type(problem)(problem.message, hint=hint) from None
+    if not known.options.allow_other_account:
+        said = said_by_secrets(variables, path.name)
+        refuse_names(account, said, known.existing, known.specs)
+    return found
+
+
+def _mentions(path: Path, known: Surroundings) -> bool:
+    """Whether a file that is no proper env file has variables of an exchange all the same."""
+    try:
+        text = values.text_of_file(path, limit=MAX_FILE)
+    except InvalidInput:
+        return False
+    is_text = "\0" not in text
+    return is_text and any(
+        one.env in text for spec in known.specs.values() for one in spec.fields.values()
+    )
+
+
+def _is_template(variables: Mapping[str, Secret], known: Surroundings) -> bool:
+    secret = {
+        one.env for spec in known.specs.values() for one in spec.fields.values() if one.secret
+    }
+    return not any(
+        name in secret and not values.is_placeholder(value.reveal())
+        for name, value in variables.items()
+    )
+
+
+def _without_copies(files: Sequence[EnvFile], known: Surroundings) -> list[EnvFile]:
+    # Whose account exists comes first, then the plainest name: the others are its copies.
+    order = sorted(
+        (one for one in files if one.found),
+        key=lambda one: (
+            one.account not in known.existing,
+            bool(SPARE.search(one.name)),
+            len(one.name),
+            one.name,
+        ),
+    )
+    changed: dict[Path, EnvFile] = {}
+    kept: list[EnvFile] = []
+    holders: dict[Pair, list[int]] = defaultdict(list)
+    for one in order:
+        pairs = _pairs(one, known)
+        alike = sorted({number for pair in pairs for number in holders[pair]})
+        like = (_like(one, kept[number], known) for number in alike)
+        changed[one.path] = next((found for found in like if found), one)
+        if changed[one.path] is one:
+            for pair in pairs:
+                holders[pair].append(len(kept))
+            kept.append(one)
+    return [_alone(changed.get(one.path, one), kept) for one in files]
+
+
+def _pairs(one: EnvFile, known: Surroundings) -> list[Pair]:
+    return [
+        (exchange, name, value.reveal())
+        for exchange, fields in (one.found.credentials if one.found else {}).items()
+        for name, value in known.specs[exchange].keys(fields).items()
+    ]
+
+
+def _like(one: EnvFile, other: EnvFile, known: Surroundings) -> EnvFile | None:
+    """What becomes of a file that has secrets of another one; None if it has none."""
+    assert one.found is not None  # noqa: S101 - only such files are compared
+    assert other.found is not None  # noqa: S101
+    equal = {
+        exchange: fields
+        for exchange, mine in one.found.credentials.items()
+        if (theirs := other.found.credentials.get(exchange))
+        and (fields := _equal_keys(known.specs[exchange], mine, theirs))
+    }
+    if not equal:
+        return None
+    is_whole = all(
+        equal.get(exchange) == known.specs[exchange].keys(mine).keys()
+        for exchange, mine in one.found.credentials.items()
+    )
+    is_spare = bool(SPARE.search(one.name))
+    allowed = known.options.allow_shared_secret
+    if is_spare or (is_whole and not allowed):
+        what = "a copy" if is_whole else "an older or newer copy"
+        return replace(one, found=None, left_out=f"{what} of {other.name}: the same secrets")
+    if allowed or one.account == other.account:
+        return None
+    exchange, fields = next(iter(equal.items()))
+    return replace(one, refused=_shared(one, other, f"{', '.join(fields)} for {exchange}"))
+
+
+def _shared(one: EnvFile, other: EnvFile, what: str) -> RegistryError:
+    return SecretInUse(
+        f"{other.name} has the same {what}",
+        hint=f"If {one.account} and {other.account} are both to hold it, "
+        "add --allow-shared-secret.",
+    )
+
+
+def _equal_keys(
+    spec: ExchangeSpec, mine: Mapping[str, Secret], theirs: Mapping[str, Secret]
+) -> Collection[str]:
+    """The keys that two credentials share, of one account at the exchange."""
+    mine, theirs = ({**spec.defaults(), **fields} for fields in (mine, theirs))
+    elsewhere = any(theirs.get(name, one) != one for name, one in spec.telling_apart(mine).items())
+    equal = {name: None for name, one in spec.keys(mine).items() if theirs.get(name) == one}
+    return {} if elsewhere else equal.keys()
+
+
+def _alone(one: EnvFile, kept: Iterable[EnvFile]) -> EnvFile:
+    """The file, refused if another one that is no copy of it is the same account's."""
+    others = [other.name for other in kept if other.account == one.account and other != one]
+    if one.found is None or one.refused is not None or not others:
+        return one
+    problem = InvalidInput(
+        f"{others[0]} is {one.account}'s too, and they differ",
+        hint="Move the file that does not count out of the folder.",
+    )
+    return replace(one, refused=problem)

@@ -1,0 +1,68 @@
+"""What is only read: accounts and credentials, never their secrets."""
+
+import datetime as dt
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.execution.lookup import (
+    account_not_found,
+    check_names,
+)
+
+_QUERIES = load_queries("registry.execution")
+
+Record = dict[str, Any]
+"""A row for people: column -> value."""
+
+
+def list_accounts(database: Database) -> list[Record]:
+    """All accounts, by name."""
+    with database.connection() as connection, registry_errors(connection):
+        return _records(connection, "accounts", {"only": None})
+
+
+def show_account(database: Database, name: str) -> Record:
+    """An account with its credentials.
+
+    Raises:
+        AccountNotFound: no account has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        found = _records(connection, "accounts", {"only": name})
+        if not found:
+            raise account_not_found(connection, name)
+        credentials = _records(connection, "credentials", {"account_name": name, "exchange": None})
+        return {**found[0], "credentials": credentials}
+
+
+def list_credentials(
+    database: Database,
+    account: str | None = None,
+    exchange: str | None = None,
+    *,
+    due_until: dt.datetime | None = None,
+) -> list[Record]:
+    """Credentials without their secrets, of one account or exchange, or all.
+
+    With `due_until`, only those that expire by then (or have), the first to expire first.
+
+    Raises:
+        AccountNotFound: no account has this name.
+        ExchangeNotFound: no exchange has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account, exchange)
+        found = _records(connection, "credentials", {"account_name": account, "exchange": exchange})
+    if due_until is None:
+        return found
+    limit = due_until.astimezone(dt.UTC).replace(tzinfo=None)  # as the column has it
+    due = [one for one in found if one["expires_at"] is not None and one["expires_at"] <= limit]
+    return sorted(due, key=lambda one: one["expires_at"])
+
+
+def _records(connection: Connection, query: str, parameters: Record) -> list[Record]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_QUERIES[query], parameters).fetchall()

@@ -1,0 +1,166 @@
+"""Shows accounts as they were: the events up to then are replayed, nothing else is read.
+
+A moment is a position in the log, or a time. Times go by the database's clock
+(`recorded_at`), which never goes back; the clocks of the machines that sent the commands do.
+"""
+
+import datetime as dt
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from projections import accounts, credentials
+from projections.credentials import tokens_of
+from projections.memory_sink import Rows
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.privileges import may_read_tokens
+from registry.database.queries import load_queries
+from registry.errors import AccountNotFound, InvalidInput
+from registry.events.stored import StoredEvent
+from registry.rebuild.judging import judge, rows_fit
+from registry.rebuild.replay import replay_in_slices
+from registry.rules.account_state import AccountState
+from registry.values import moment
+
+_QUERIES = load_queries("registry.services.reading", "as_of.sql")
+
+Record = dict[str, Any]
+Moment = int | dt.datetime
+
+
+def parse_moment(text: str, what: str) -> Moment:
+    """A position, or a time in ISO 8601 with its time zone.
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return moment(text, what)
+    except InvalidInput as error:
+        raise InvalidInput(
+            error.message, hint=f"{error.hint} An event's number, from 0 on, will do too."
+        ) from None
+
+
+def position_of(connection: Connection, wanted: Moment) -> int:
+    """The last position that belongs to the moment; -1 if it is before the first event.
+
+    Raises:
+        InvalidInput: the log is not that long yet.
+    """
+    if isinstance(wanted, dt.datetime):
+        cursor = connection.execute(_QUERIES["position_at"], {"moment": wanted})
+        (position,) = cursor.fetchone() or (-1,)
+        return int(position)
+    (last,) = connection.execute(_QUERIES["last_position"]).fetchone() or (-1,)
+    if wanted > last:
+        raise InvalidInput(
+            f"the log has no event {wanted}",
+            hint=f"The newest is {last}." if last >= 0 else "It is empty.",
+        )
+    return wanted
+
+
+def show_account(database: Database, name: str, wanted: Moment) -> Record:
+    """The account that had this name at that moment, with its credentials.
+
+    Reads the events of the accounts that have or had the name, and no others.
+
+    Raises:
+        AccountNotFound: no account had this name then.
+        InvalidInput: the log is not that long yet.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        position = position_of(connection, wanted)
+        parameters = {"account_name": name, "position": position}
+        rows = connection.execute(_QUERIES["streams_by_name"], parameters)
+        for state in _states(map(StoredEvent._make, rows)):
+            if state.exists and state.name == name:
+                return {**_account(state), "as_of": position}
+        raise AccountNotFound(
+            f"there was no account {name} as of event {position}",
+            hint=f"See: account-registry list-accounts --as-of {position}"
+            if position >= 0
+            else "That is before the first event.",
+        )
+
+
+def list_accounts(database: Database, wanted: Moment) -> list[Record]:
+    """All accounts at that moment, by name. Replays the whole log up to there.
+
+    Raises:
+        InvalidInput: the log is not that long yet.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        position = position_of(connection, wanted)
+        versions = dict(connection.execute(_QUERIES["versions"], {"position": position}))
+        tokens = may_read_tokens(connection)
+        found: list[Record] = []
+
+        def replayed(skipped: Sequence[int] = ()) -> Iterator[Rows]:
+            size = position + 1
+            for rows in replay_in_slices(connection, size, tokens=tokens, skipped=skipped):
+                found.extend(_records(rows, versions, position))
+                yield rows
+
+        # Nearly always all events count; what was found then stays, and is not replayed again.
+        if not rows_fit(connection, replayed()):
+            found.clear()
+            judged = judge(connection, position + 1, tokens=tokens)
+            for _ in replayed([event.position for event in judged]):
+                pass
+    return sorted(found, key=lambda record: record["account_name"])
+
+
+def _records(rows: Rows, versions: dict[str, int], position: int) -> Iterator[Record]:
+    held = Counter(row["account_id"] for row in rows.get(credentials.TABLE.name, {}).values())
+    for key, row in rows.get(accounts.TABLE.name, {}).items():
+        yield {
+            **_with_times(row),
+            "credentials": held[key],
+            "version": versions[key],
+            "as_of": position,
+        }
+
+
+def _states(events: Iterator[StoredEvent]) -> Iterator[AccountState]:
+    for _, stream in itertools.groupby(events, key=lambda event: event.stream_id):
+        yield AccountState.of(stream, checked=True)
+
+
+def _account(state: AccountState) -> Record:
+    account = _with_times(dict(state.account))
+    held = [
+        {
+            "id": row["id"],
+            "account_name": state.name,
+            "exchange": state.slot_of(row).exchange,
+            "subaccount_index": row["subaccount_index"],
+            "permission": row["permission"],
+            "version": row["version"],
+            "is_active": row["is_active"],
+            "account_is_active": account["is_active"],
+            "label": row["label"],
+            "expires_at": _time(row["expires_at"]),
+            "ip_allow_list": row["ip_allow_list"],
+            "exchange_account_id": row["exchange_account_id"],
+            "created_at": _time(row["created_at"]),
+            "updated_at": _time(row["updated_at"]),
+            "fields": list(tokens_of(row)),
+        }
+        for row in state.credentials()
+    ]
+    held.sort(key=lambda c: (c["exchange"], c["permission"], c["subaccount_index"] or -1))
+    return {**account, "version": state.version, "credentials": held}
+
+
+def _with_times(row: Record) -> Record:
+    times = {column: _time(row[column]) for column in ("created_at", "updated_at")}
+    return {**row, **times}
+
+
+def _time(text: str | None) -> dt.datetime | None:
+    return None if text is None else dt.datetime.fromisoformat(text)

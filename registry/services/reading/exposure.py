@@ -1,0 +1,194 @@
+"""Who could use a credential at a moment, and how far a leaked one reaches."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.database.snapshot import one_moment
+from registry.errors import CredentialNotFound
+from registry.execution.lookup import account_id, exchange_of, send_exchange
+from registry.log.moments import events_before
+from registry.rules.exposure import (
+    Access,
+    HeldVersion,
+    Record,
+    held_versions,
+    overlaps,
+    roles_in,
+    shares_of,
+    who_could_use,
+)
+
+_QUERIES = load_queries("registry.services.reading", "exposure.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a credential was, or could have gone."""
+
+    versions: list[dict[str, Any]]
+    """The versions that the slots held in that time."""
+    could_use: list[dict[str, Any]]
+    """The owner and the borrowers that could use one of them."""
+    received: list[dict[str, Any]]
+    """Who did receive one of them, whenever: by account, role, host and purpose."""
+    operators: list[str]
+    """Database roles that can run commands today."""
+
+
+def could_use_at(
+    database: Database, account: str, exchange: str, moment: dt.datetime | None
+) -> Reach:
+    """Who could use an account's credentials of an exchange at a moment, or can now.
+
+    Raises:
+        AccountNotFound, ExchangeNotFound: no account ever, or no exchange, has this name.
+        CredentialNotFound: the account had no credential there then.
+    """
+    return _reach(database, account, exchange, moment, moment, one_instant=True)
+
+
+def blast_radius(
+    database: Database, account: str, exchange: str, since: dt.datetime | None
+) -> Reach:
+    """Who could use or did receive what the account has, or had since a moment.
+
+    Without a moment: since the versions that the slots hold now came in. What was received
+    counts whenever it was, since whoever got a version may still have it.
+
+    Raises:
+        AccountNotFound, ExchangeNotFound: no account ever, or no exchange, has this name.
+        CredentialNotFound: the account had no credential there in that time.
+    """
+    return _reach(database, account, exchange, since, None, one_instant=False)
+
+
+def _reach(
+    database: Database,
+    account: str,
+    exchange: str,
+    start: dt.datetime | None,
+    end: dt.datetime | None,
+    *,
+    one_instant: bool,
+) -> Reach:
+    with (
+        database.connection() as connection,
+        registry_errors(connection),
+        one_moment(connection),
+    ):
+        lender = account_id(connection, account, also_former=True)
+        exchange_of(send_exchange(connection, exchange), exchange)
+        last = _position_at(connection, end)
+        first = last if start is None else _position_at(connection, start)
+        shares = _events(connection, "shares", {"account_id": lender})
+        borrowers = {event["stream_id"] for event in shares}
+        streams = _streams(connection, [lender, *borrowers])
+        own = streams.get(str(lender), [])
+        versions = [v for v in held_versions(own, exchange) if overlaps(v.held, (first, last))]
+        if not versions:
+            raise _no_credential(account, exchange, own)
+        if start is None and not one_instant:
+            first = min(version.held[0] for version in versions)
+        found = who_could_use(
+            str(lender), versions, shares_of(shares, exchange), streams, (first, last)
+        )
+        times = {e["position"]: e["recorded_at"] for s in (shares, *streams.values()) for e in s}
+        return Reach(
+            [_version(version, times) for version in versions],
+            [_access(access, streams, (first, last), times) for access in found],
+            _received(connection, lender, versions, last),
+            [row[0] for row in connection.execute(_QUERIES["operators"])],
+        )
+
+
+def _no_credential(account: str, exchange: str, own: Sequence[Record]) -> CredentialNotFound:
+    lenders = {
+        str(event["data"]["lender"])
+        for event in own
+        if event["event_type"].startswith("Sharing") and event["data"]["exchange"] == exchange
+    }
+    ask = "; ".join(f"account-registry who-could-use {one} {exchange}" for one in sorted(lenders))
+    return CredentialNotFound(
+        f"account {account} had no credential of its own for {exchange} at that time",
+        hint=f"It borrowed one, so ask about the lender's: {ask}"
+        if lenders
+        else "If it was removed, name a time when it was held (--at or --since); "
+        f"see: account-registry history {account} --exchange {exchange}",
+    )
+
+
+def _position_at(connection: Connection, moment: dt.datetime | None) -> int:
+    """The last event that was recorded at a moment or before, -1 if none; None means now."""
+    if moment is not None:
+        return events_before(connection, moment + dt.timedelta(microseconds=1)) - 1
+    row = connection.execute(_QUERIES["last_position"]).fetchone()
+    return -1 if row is None else int(row[0])
+
+
+def _streams(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[str, list[Record]]:
+    streams: dict[str, list[Record]] = {}
+    for event in _events(connection, "account_events", {"account_ids": list(ids)}):
+        streams.setdefault(str(event["stream_id"]), []).append(event)
+    return streams
+
+
+def _events(connection: Connection, query: str, parameters: dict[str, Any]) -> list[Record]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return list(cursor.execute(_QUERIES[query], parameters).fetchall())
+
+
+def _received(
+    connection: Connection, lender: uuid.UUID, versions: Iterable[HeldVersion], last: int
+) -> list[dict[str, Any]]:
+    wanted = {(version.credential_id, version.version) for version in versions}
+    ids = sorted({credential_id for credential_id, _ in wanted})
+    parameters = {"account_id": lender, "credential_ids": ids, "last": last}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_QUERIES["releases"], parameters).fetchall()
+    return [row for row in rows if (row["credential_id"], row["version"]) in wanted]
+
+
+def _name(events: Sequence[Record]) -> str | None:
+    names = [e["data"]["account_name"] for e in events if "account_name" in e["data"]]
+    return names[-1] if names else None
+
+
+def _version(version: HeldVersion, times: dict[int, dt.datetime]) -> dict[str, Any]:
+    start, end = version.held
+    return {
+        "credential_id": version.credential_id,
+        "exchange": version.exchange,
+        "subaccount_index": version.subaccount_index,
+        "permission": version.permission,
+        "version": version.version,
+        "from": times.get(start),
+        "until": None if end is None else times.get(end),
+    }
+
+
+def _access(
+    access: Access,
+    streams: dict[str, list[Record]],
+    window: tuple[int, int],
+    times: dict[int, dt.datetime],
+) -> dict[str, Any]:
+    start, end = access.span
+    events = streams.get(access.account_id, [])
+    return {
+        "account": _name(events) or access.account_id,
+        "as": "owner" if access.sharing_type is None else "borrower",
+        "sharing_type": access.sharing_type,
+        "permission": access.version.permission,
+        "subaccount_index": access.version.subaccount_index,
+        "version": access.version.version,
+        "roles": roles_in(events, access.span, window),
+        "from": times.get(start),
+        "until": None if end is None else times.get(end),
+    }

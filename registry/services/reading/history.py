@@ -1,0 +1,193 @@
+"""The history: what happened to an account, an exchange or a credential, or by whom.
+
+Never a token: everything is read through the view `audit_trail`. Each question is answered
+by an index that is in the order of the log, so that a short answer is quick in a long log. Of
+two filters PostgreSQL reads the rarer one's index, or both; only two that are both common and
+seldom meet read much for little.
+"""
+
+import datetime as dt
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.errors import CredentialNotFound, DatabaseUnavailable
+from registry.execution.lookup import account_id, check_names
+from registry.log.moments import events_before
+
+_QUERIES = load_queries("registry.services.reading", "history.sql")
+_POLL_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 0.05
+_PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_STEP: Final = 1000
+_MAX: Final = 2**63 - 1
+
+Record = dict[str, Any]
+"""An event for people: column -> value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFilter:
+    """Which events to show."""
+
+    account: str | None = None
+    exchange: str | None = None
+    credential_id: uuid.UUID | None = None
+    event_type: str | None = None
+    actor: str | None = None
+    command_id: uuid.UUID | None = None
+    since: dt.datetime | None = None
+    """Recorded at this moment or later, by the database's clock."""
+    until: dt.datetime | None = None
+    """Recorded before this moment."""
+    limit: int = 100
+
+
+def history(database: Database, wanted: HistoryFilter) -> list[Record]:
+    """The newest events that fit, the oldest of them first; never a token.
+
+    Raises:
+        AccountNotFound: no account ever had this name.
+        ExchangeNotFound: no exchange has this name.
+        CredentialNotFound: no account is named, and none holds the credential now.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        parameters = _parameters(connection, wanted)
+        with connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(_newest(wanted), parameters, prepare=False).fetchall()
+
+
+def stream_history(database: Database, wanted: HistoryFilter) -> Iterator[Record]:
+    """The same, event by event, so that a long answer needs little memory.
+
+    Raises:
+        AccountNotFound, ExchangeNotFound: see `history`.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        parameters = _parameters(connection, wanted)
+        with (
+            connection.transaction(),
+            connection.cursor(name="history", row_factory=dict_row) as cursor,
+        ):
+            cursor.itersize = _STEP
+            yield from cursor.execute(_newest(wanted), parameters)
+
+
+def follow(
+    database: Database, wanted: HistoryFilter, lost: Callable[[str], None] = lambda _: None
+) -> Iterator[Record]:
+    """The newest events that fit, and then each new one as it comes, for ever.
+
+    Positions are gapless, so it reads on from the last one that it has seen: a message that
+    the database did not deliver, or a lost connection, is no lost event. `lost` is told of
+    a lost connection.
+
+    Raises:
+        AccountNotFound, ExchangeNotFound: see `history`.
+        DatabaseUnavailable: the database cannot be reached at the start.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        # First the end, then what is before it: what comes in between is read later.
+        position = _size(connection)
+        parameters = _parameters(connection, wanted)
+    for event in history(database, wanted):
+        if event["position"] < position:
+            yield event
+    failures = 0
+    while True:
+        try:
+            for events, position in _new_events(database, parameters, position):  # noqa: B007, B020
+                failures = 0
+                yield from events
+        except DatabaseUnavailable as error:
+            lost(error.message)
+            time.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
+            failures += 1
+
+
+def _new_events(
+    database: Database, parameters: Record, position: int
+) -> Iterator[tuple[list[Record], int]]:
+    """The events from a position on as they come, each batch with the position after it."""
+    statement = _compose("show", positions=_compose("since_position"))
+    with database.connection() as connection, registry_errors(connection):
+        connection.execute(_QUERIES["listen"])
+        following = False
+        while True:
+            # Before the log is read: what is appended after this sends a message.
+            following = following or _follow_now(connection)
+            end = _size(connection)
+            while position < end:
+                start, position = position, min(position + _STEP, end)
+                between = {**parameters, "from": start, "to": position}
+                with connection.cursor(row_factory=dict_row) as cursor:
+                    yield cursor.execute(statement, between).fetchall(), position
+            # Woken by an append, or now and then in case that a message was lost.
+            patience = _POLL_SECONDS if following else _RETRY_SECONDS
+            for _ in connection.notifies(timeout=patience, stop_after=1):
+                pass
+
+
+def _follow_now(connection: Connection) -> bool:
+    row = connection.execute(_QUERIES["follow"]).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _newest(wanted: HistoryFilter) -> sql.Composed:
+    of_account = wanted.account is not None or wanted.credential_id is not None
+    by_account = of_account and wanted.command_id is None
+    return _compose("show", positions=_compose("newest_of_an_account" if by_account else "newest"))
+
+
+def _compose(name: str, **parts: sql.Composable) -> sql.Composed:
+    shared = {part: sql.SQL(_text(part)) for part in ("columns", "conditions", "about")}
+    return sql.SQL(_text(name)).format(**shared, **parts)
+
+
+def _text(name: str) -> Any:
+    # The driver's type for texts that a program holds, and not its input: these are from a file.
+    return _QUERIES[name].decode()
+
+
+def _parameters(connection: Connection, wanted: HistoryFilter) -> Record:
+    check_names(connection, None, wanted.exchange)
+    credential_id = None if wanted.credential_id is None else str(wanted.credential_id)
+    return {
+        "account_id": _account(connection, wanted),
+        "exchange": wanted.exchange,
+        "credential_id": credential_id,
+        "event_type": wanted.event_type,
+        "actor": wanted.actor,
+        "command_id": wanted.command_id,
+        "from": 0 if wanted.since is None else events_before(connection, wanted.since),
+        "to": _MAX if wanted.until is None else events_before(connection, wanted.until),
+        "limit": wanted.limit,
+    }
+
+
+def _account(connection: Connection, wanted: HistoryFilter) -> uuid.UUID | None:
+    if wanted.account is not None:
+        return account_id(connection, wanted.account, also_former=True)
+    if wanted.credential_id is None:
+        return None
+    parameters = {"credential_id": wanted.credential_id}
+    row = connection.execute(_QUERIES["account_of_credential"], parameters).fetchone()
+    if row is None:
+        raise CredentialNotFound(
+            f"no account holds the credential {wanted.credential_id} now",
+            hint="Name the account that held it: "
+            f"account-registry history ACCOUNT --credential {wanted.credential_id}",
+        )
+    return uuid.UUID(str(row[0]))
+
+
+def _size(connection: Connection) -> int:
+    row = connection.execute(_QUERIES["size"]).fetchone()
+    return 0 if row is None else int(row[0])

@@ -1,0 +1,118 @@
+"""Starts a program with released credentials, in its environment or in a file in memory."""
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from registry.catalog.specification import ExchangeSpec, can_carry_a_credential
+from registry.encryption.secret import Secret
+from registry.errors import CommandNotFound, InvalidInput
+from registry.services.releases.releases import Releases
+
+_PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_@%+:,./=-]+")
+_PIPE_CAPACITY: Final = 65_536
+
+
+def find_program(name: str) -> str:
+    """The path of a program, found as a shell would.
+
+    Raises:
+        CommandNotFound: there is none, or it cannot be executed.
+    """
+    path = shutil.which(name)
+    if path is None:
+        raise CommandNotFound(
+            f"there is no program {name} that can be run",
+            hint="Give its path, or check PATH. Nothing was released.",
+        )
+    return path
+
+
+def short_name(program: str) -> str:
+    """The name of a program, for the log: its arguments may hold secrets."""
+    return Path(program).name
+
+
+def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str, Secret]:
+    """The credentials as the variables that bots expect.
+
+    Raises:
+        InvalidInput: two exchanges have the same variable, or one is not for credentials.
+    """
+    values: dict[str, Secret] = {}
+    for exchange, credential in released.credentials.items():
+        for name, value in credential.fields.items():
+            field = specs[exchange].field(name)
+            variable = _plain_name(exchange, name) if field is None else field.env
+            if not can_carry_a_credential(variable) or "\0" in value.reveal():
+                raise InvalidInput(
+                    f"the field {name} of {exchange} cannot be passed as {variable!r}",
+                    hint="See who defined it: account-registry history --type ExchangeAdded",
+                )
+            if variable in values:
+                raise InvalidInput(
+                    f"two of the credentials are passed as {variable}",
+                    hint="Say which exchanges are wanted with --exchange.",
+                )
+            values[variable] = value
+    return values
+
+
+def _plain_name(exchange: str, field: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", f"{exchange}_{field}".upper())
+
+
+def memory_file(values: Mapping[str, Secret]) -> str:
+    """The variables as an env file that exists only in memory; gives its path.
+
+    On Linux it can be read again and again (memfd_create(2)); elsewhere it is a pipe, to
+    be read once. This process, the program that
+    takes its place, and what that starts have it open.
+
+    Raises:
+        InvalidInput: it is larger than a pipe can hold.
+    """
+    text = "".join(f"{name}={_quoted(value.reveal())}\n" for name, value in values.items())
+    content = text.encode()
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("registry-env", 0)
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    else:
+        if len(content) > _PIPE_CAPACITY:
+            raise InvalidInput("the credentials are too large for a pipe")
+        descriptor, writer = os.pipe()
+        os.write(writer, content)
+        os.close(writer)
+        os.set_inheritable(descriptor, True)
+    return f"/dev/fd/{descriptor}"
+
+
+def _quoted(value: str) -> str:
+    if _PLAIN_VALUE.fullmatch(value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def become(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Replaces this process by the program (execve(2)).
+
+    Raises:
+        CommandNotFound: the system cannot execute it.
+    """
+    # Python ignores these, and what is ignored stays so across execve.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if hasattr(signal, "SIGXFSZ"):
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    try:
+        os.execve(program, list(arguments), dict(environment))  # noqa: S606 - without a shell
+    except OSError as error:
+        raise CommandNotFound(
+            f"the program {program} cannot be run: {error.strerror}",
+            hint="A script needs a first line such as #!/usr/bin/env python3.",
+        ) from None

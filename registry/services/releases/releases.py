@@ -1,0 +1,255 @@
+"""Releases: handing decrypted secrets out, each recorded and committed before it happens."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
+
+from psycopg.rows import dict_row, tuple_row
+
+from projections.credentials import tokens_of
+from registry.catalog.catalog import built_in_exchanges, specification
+from registry.catalog.specification import ExchangeSpec
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.durability import wait_until_durable
+from registry.database.patience import patiently
+from registry.database.queries import load_queries
+from registry.encryption.keyring import MasterKeyring
+from registry.encryption.sealing import DataKey, Place
+from registry.encryption.secret import Secret
+from registry.errors import (
+    NoCredentials,
+    RegistryError,
+    ReleaseRefused,
+)
+from registry.services.releases.resolution import Resolution, Wish
+
+_QUERIES = load_queries("registry.services.releases", "releases.sql")
+_ATTEMPTS: Final = 4
+_OWN_FIELDS: Final = ("api_key", "secret_key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """What the caller says of itself; the event keeps it beside what the database knows."""
+
+    actor: str
+    host: str
+    purpose: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedCredential:
+    """A credential that was released: its fields, and why it was this one."""
+
+    resolution: Resolution
+    release_id: uuid.UUID
+    position: int
+    """Of the event that records it."""
+    fields: Mapping[str, Secret]
+    subaccount_index: int | None
+
+    def plain(self) -> dict[str, Any]:
+        """The values in the shape that bots know: field -> text, and the subaccount's number."""
+        return plain_fields(self.fields, self.subaccount_index)
+
+    def warnings(self) -> list[str]:
+        """What may go wrong with it."""
+        return self.resolution.warnings()
+
+
+def plain_fields(fields: Mapping[str, Secret], subaccount_index: int | None) -> dict[str, Any]:
+    """The values in the order that bots know: api_key, secret_key, the subaccount, others."""
+    plain: dict[str, Any] = {n: fields[n].reveal() for n in _OWN_FIELDS if n in fields}
+    if subaccount_index is not None:
+        plain["subaccount_index"] = subaccount_index
+    return plain | {n: value.reveal() for n, value in fields.items() if n not in plain}
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """What one request gave, by exchange."""
+
+    credentials: dict[str, ReleasedCredential] = field(default_factory=dict)
+    problems: dict[str, RegistryError] = field(default_factory=dict)
+
+    def warnings(self) -> list[str]:
+        """What may go wrong with the credentials."""
+        return [text for one in self.credentials.values() for text in one.warnings()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a request says of one exchange."""
+
+    resolution: Resolution
+    release_id: uuid.UUID
+    position: int
+
+    @classmethod
+    def of(cls, account: str, wish: Wish, row: Sequence[Any]) -> Self:
+        *resolved, other_users, release_id, position = row
+        return cls(Resolution.of(account, wish, resolved, other_users), release_id, position)
+
+
+class ReleaseService:
+    """Releases credentials from one database with one ring of keys."""
+
+    def __init__(self, database: Database, keyring: MasterKeyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    def release(
+        self, account: str, exchanges: Sequence[str] | None, wish: Wish, caller: Caller
+    ) -> Releases:
+        """Releases what the account may use: of all its exchanges, or of those named.
+
+        A credential that cannot be had is among the problems and hides no other.
+
+        Raises:
+            AccountNotFound, AccountInactive, NotPermitted: it is about the whole account.
+            NoCredentials: there is nothing to release.
+            DatabaseUnavailable: the connection was lost, and is not coming back.
+        """
+
+        def attempt() -> Releases:
+            with self._database.connection() as connection:
+                return self._attempt(connection, account, exchanges, wish, caller)
+
+        # Asking again is safe: at worst a release is recorded that nobody got.
+        return patiently(attempt)
+
+    def release_one(
+        self, account: str, exchange: str, wish: Wish, caller: Caller
+    ) -> ReleasedCredential:
+        """Releases the credential for one exchange; errors as `Resolution.error`, and `release`.
+
+        Raises:
+            CannotDecrypt, MasterKeyWrong: it does not open.
+        """
+        releases = self.release(account, [exchange], wish, caller)
+        for problem in releases.problems.values():
+            raise problem
+        return releases.credentials[exchange]
+
+    def specification(self, exchange: str) -> ExchangeSpec:
+        """The fields of an exchange, as far as a bot may ask.
+
+        Raises:
+            ExchangeNotFound: they are not known.
+        """
+        known = built_in_exchanges().get(exchange)
+        if known is not None:
+            return known
+        with self._database.connection() as connection, registry_errors(connection):
+            row = connection.execute(_QUERIES["definition"], {"exchange": exchange}).fetchone()
+        return specification(exchange, row[0] if row else None)
+
+    def _attempt(
+        self,
+        connection: Connection,
+        account: str,
+        exchanges: Sequence[str] | None,
+        wish: Wish,
+        caller: Caller,
+    ) -> Releases:
+        releases = Releases()
+        for _ in range(_ATTEMPTS):
+            rows = _request(connection, account, exchanges, wish, caller)
+            if not rows:
+                raise NoCredentials(
+                    f"account {account} has no credentials, own or shared",
+                    hint=f"Add one with: account-registry add-credential {account} EXCHANGE",
+                )
+            answers = [_Answer.of(account, wish, row) for row in rows]
+            # A key that was replaced between the two steps, say, is asked for again.
+            exchanges = self._collect(connection, answers, releases)
+            if not exchanges:
+                break
+        for exchange in exchanges or ():
+            releases.problems[exchange] = ReleaseRefused(
+                f"what {account} may use for {exchange} changes all the time",
+                hint="Load again in a moment.",
+            )
+        return releases
+
+    def _collect(
+        self, connection: Connection, answers: Sequence[_Answer], releases: Releases
+    ) -> list[str]:
+        """Adds what was granted, and why the rest was not; the exchanges that changed since."""
+        granted = {one.release_id: one.resolution for one in answers if one.resolution.granted}
+        for answer in answers:
+            if answer.resolution.exchange is None:
+                raise answer.resolution.error()
+            if not answer.resolution.granted:
+                releases.problems[answer.resolution.exchange] = answer.resolution.error()
+        positions = {one.release_id: one.position for one in answers}
+        changed = []
+        for sealed in _sealed(connection, granted):
+            release_id = sealed["release_id"]
+            exchange = granted[release_id].exchange or ""
+            if sealed["outcome"] == "changed":
+                changed.append(exchange)
+                continue
+            try:
+                releases.credentials[exchange] = ReleasedCredential(
+                    resolution=replace(granted[release_id], hosts=tuple(sealed["hosts"] or ())),
+                    release_id=release_id,
+                    position=positions[release_id],
+                    fields=self._opened(sealed),
+                    subaccount_index=sealed["subaccount_index"],
+                )
+            except RegistryError as problem:
+                releases.problems[exchange] = problem
+        return changed
+
+    def _opened(self, sealed: Any) -> Mapping[str, Secret]:
+        data_key = DataKey.unwrap(
+            self._keyring, sealed["data_key_id"], sealed["wrapped_key"], sealed["master_key_id"]
+        )
+        place = Place(
+            sealed["owner_id"],
+            sealed["exchange_id"],
+            sealed["subaccount_index"],
+            sealed["permission"],
+        )
+        return data_key.open(place, tokens_of(sealed))
+
+
+def _request(
+    connection: Connection,
+    account: str,
+    exchanges: Sequence[str] | None,
+    wish: Wish,
+    caller: Caller,
+) -> list[tuple[Any, ...]]:
+    parameters = {
+        "account": account,
+        "exchanges": None if exchanges is None else list(exchanges),
+        "subaccount": wish.subaccount,
+        "access": wish.access,
+        "lender": wish.lender,
+        "actor": caller.actor,
+        "host": caller.host,
+        "purpose": caller.purpose,
+        "reason": caller.reason,
+    }
+    # In autocommit mode: the request is committed when its answer is here. (The rows are said,
+    # since a bot may hand over connections that make something else of them.)
+    with registry_errors(connection), connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(_QUERIES["request"], parameters).fetchall()
+
+
+def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> Sequence[Any]:
+    """The sealed fields; a server before PostgreSQL 17 may need us to flush for it, once."""
+    if not granted:
+        return ()
+    watched = [release for release, used in granted.items() if used.breaks_when_used_twice]
+    parameters = {"release_ids": list(granted), "watched": watched}
+    with registry_errors(connection), connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_QUERIES["collect"], parameters).fetchall()
+        if any(row["outcome"] == "not_durable" for row in rows):
+            wait_until_durable(connection)
+            rows = cursor.execute(_QUERIES["collect"], parameters).fetchall()
+    return rows

@@ -1,0 +1,327 @@
+"""Which credential an account uses for an exchange, and the reason in words.
+
+The database decides (`resolve_credential`), for commands and bots alike; here its answer
+becomes a sentence, or the error that stands for a refusal.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, NamedTuple
+
+from registry import errors
+from registry.catalog.catalog import built_in_exchanges
+from registry.clock import now
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries
+from registry.execution.lookup import check_names
+from registry.shown import shown
+
+_QUERIES = load_queries("registry.services.releases", "releases.sql")
+_SOON: Final = dt.timedelta(days=7)
+
+Access = Literal["full", "read_only", "positions_only"]
+"""What the caller may do with a credential."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked for beside the account and the exchange."""
+
+    subaccount: int | None = None
+    access: Access | None = None
+    """Less than there is, if wanted; None takes what there is."""
+    lender: str | None = None
+    """The share of this lender, although the account may have a credential of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """The database's answer."""
+
+    account: str
+    exchange: str | None
+    """None: the answer is about the account as a whole."""
+    outcome: str
+    wish: Wish
+    source: str | None = None
+    owner: str | None = None
+    """The lender, for a share."""
+    credential_id: uuid.UUID | None = None
+    version: int | None = None
+    subaccount_index: int | None = None
+    permission: str | None = None
+    access: Access | None = None
+    sharing_type: str | None = None
+    expires_at: dt.datetime | None = None
+    choices: tuple[str, ...] = ()
+    other_users: int = 0
+    """How many other active accounts received this version of the key."""
+    hosts: tuple[str, ...] = ()
+    """Where this account received it within the last day, as far as that matters."""
+
+    @classmethod
+    def of(
+        cls, account: str, wish: Wish, row: Sequence[Any], other_users: int | None = None
+    ) -> "Resolution":
+        """The answer of a row of `resolve_one`, `resolve_all` or `request`, which begin alike."""
+        exchange, outcome, source, owner, credential_id, version, subaccount_index, *others = row
+        permission, access, sharing_type, expires_at, choices = others
+        return cls(
+            account=account,
+            exchange=exchange,
+            outcome=outcome,
+            wish=wish,
+            source=source,
+            owner=owner,
+            credential_id=credential_id,
+            version=version,
+            subaccount_index=subaccount_index,
+            permission=permission,
+            access=access,
+            sharing_type=sharing_type,
+            expires_at=expires_at,
+            choices=tuple(choices or ()),
+            other_users=other_users or 0,
+        )
+
+    @property
+    def granted(self) -> bool:
+        """Whether there is a credential to use."""
+        return self.outcome == "ok"
+
+    @property
+    def holder(self) -> str:
+        """The account that the credential belongs to."""
+        return self.owner or self.account
+
+    @property
+    def listed(self) -> str:
+        """The subaccounts that there are to choose from."""
+        return ", ".join(self.choices)
+
+    def reason(self) -> str:
+        """Why this credential, or why none."""
+        if not self.granted:
+            return self.error().message
+        key = f"{'full' if self.permission == 'full' else 'read-only'} key, version {self.version}"
+        if self.source == "own":
+            text = f"{self.account} has its own {key}"
+        else:
+            none = "" if self.wish.lender else f"{self.account} has none of its own; "
+            text = f"{none}{self.owner} shares its {key} ({self.sharing_type})"
+        less = "" if self.access == "full" else f"; to be used for {_USES[self.access or '']} only"
+        return text + less
+
+    @property
+    def breaks_when_used_twice(self) -> bool:
+        """Whether two who trade on this key break each other's orders."""
+        spec = built_in_exchanges().get(self.exchange or "")
+        return self.access == "full" and spec is not None and spec.nonce_per_key
+
+    def warnings(self) -> list[str]:
+        """What may go wrong with it, now or soon."""
+        return [*self._expiry_warnings(), *self._use_warnings()]
+
+    def _expiry_warnings(self) -> list[str]:
+        if self.expires_at is None:
+            return []
+        left = self.expires_at.replace(tzinfo=dt.UTC) - now()
+        which = f"the {self.exchange} key of {self.holder}"
+        if left <= dt.timedelta(0):
+            return [f"{which} expired on {self.expires_at:%Y-%m-%d}"]
+        return [f"{which} expires on {self.expires_at:%Y-%m-%d}"] if left < _SOON else []
+
+    def _use_warnings(self) -> list[str]:
+        if not self.breaks_when_used_twice:
+            return []
+        counts = self._counts()
+        found = []
+        if self.other_users:
+            others = "another account uses"
+            if self.other_users > 1:
+                others = f"{self.other_users} other accounts use"
+            found.append(f"{others} this {self.exchange} key too, {counts}; give each its own")
+        if len(self.hosts) > 1:
+            found.append(
+                f"{self.account} received this {self.exchange} key on several hosts within a day "
+                f"({', '.join(self.hosts)}), {counts}; let only one of them run"
+            )
+        return found
+
+    def used_by_another_process(self, file: str) -> str:
+        """The warning that a process which holds this file lives with the same key."""
+        return (
+            f"another process here has this {self.exchange} key of {self.holder} in use, "
+            f"{self._counts()}; let only one of them run (see which: fuser {file})"
+        )
+
+    def _counts(self) -> str:
+        name = built_in_exchanges()[self.exchange or ""].display_name
+        return f"and {name} counts orders per key: two bots on one key break each other's orders"
+
+    def error(self) -> errors.RegistryError:
+        """The refusal as an error to raise."""
+        kind, message, hint = _REFUSALS[self._case()]
+        named = self._shown() if self.outcome in _NO_SUCH_NAME else self
+        return kind(message.format(r=named), hint=hint.format(r=named))
+
+    def _shown(self) -> "Resolution":
+        """The same with names that can be shown: what is not found may be no name at all."""
+        exchange = None if self.exchange is None else shown(self.exchange)
+        lender = None if self.wish.lender is None else shown(self.wish.lender)
+        wish = replace(self.wish, lender=lender)
+        return replace(self, account=shown(self.account), exchange=exchange, wish=wish)
+
+    def _case(self) -> str:
+        if self.outcome == "no_credential" and self.source == "shared":
+            return "no_credential of the lender"
+        if self.outcome != "needs_other_permission":
+            return self.outcome
+        if self.wish.access == "full":
+            return "needs_other_permission for full access"
+        narrow = self.sharing_type not in (None, "full")
+        return f"needs_other_permission for {'a narrow share' if narrow else 'less'}"
+
+
+_USES: Final = {"read_only": "reading", "positions_only": "reading positions"}
+
+
+_NO_SUCH_NAME: Final = ("account_not_found", "exchange_not_found", "not_shared")
+
+
+class _Refusal(NamedTuple):
+    """An error whose texts are filled in from the resolution, r."""
+
+    kind: type[errors.RegistryError]
+    message: str
+    hint: str
+
+
+_ADD_READ_ONLY: Final = (
+    "Make a read-only key at the exchange and add it with: account-registry "
+    "add-credential {r.holder} {r.exchange} --permission read_only"
+)
+
+_REFUSALS: Final = {
+    "account_not_found": _Refusal(
+        errors.AccountNotFound,
+        "there is no account {r.account}",
+        "See: account-registry list-accounts",
+    ),
+    "not_permitted": _Refusal(
+        errors.NotPermitted,
+        "the database role that is logged in may not use account {r.account}",
+        "An operator permits it with: account-registry grant-access {r.account} --role ROLE",
+    ),
+    "account_inactive": _Refusal(
+        errors.AccountInactive,
+        "account {r.account} is inactive",
+        "Reactivate it first: account-registry reactivate-account {r.account}",
+    ),
+    "exchange_not_found": _Refusal(
+        errors.ExchangeNotFound,
+        "there is no exchange {r.exchange}",
+        "See: account-registry exchanges",
+    ),
+    "no_credential": _Refusal(
+        errors.CredentialNotFound,
+        "{r.account} has no credential for {r.exchange}, own or shared",
+        "Add one with: account-registry add-credential {r.holder} {r.exchange}",
+    ),
+    "no_credential of the lender": _Refusal(
+        errors.CredentialNotFound,
+        "the lender {r.owner} has no credential for {r.exchange}",
+        "Add one with: account-registry add-credential {r.holder} {r.exchange}",
+    ),
+    "no_such_subaccount": _Refusal(
+        errors.CredentialNotFound,
+        "{r.holder} has no credential for {r.exchange} subaccount {r.wish.subaccount}",
+        "See: account-registry list-credentials {r.holder}",
+    ),
+    "credential_inactive": _Refusal(
+        errors.CredentialInactive,
+        "the credential of {r.holder} for {r.exchange} is inactive",
+        "Reactivate it: account-registry reactivate-credential {r.holder} {r.exchange}",
+    ),
+    "needs_other_permission for full access": _Refusal(
+        errors.ReleaseRefused,
+        "{r.holder} has only a read-only key for {r.exchange}, and a full one was asked for",
+        "Add one with: account-registry add-credential {r.holder} {r.exchange}",
+    ),
+    "needs_other_permission for less": _Refusal(
+        errors.ReleaseRefused,
+        "{r.holder} has only a full key for {r.exchange}, which is not released where it is "
+        "asked for as {r.wish.access}",
+        _ADD_READ_ONLY,
+    ),
+    "needs_other_permission for a narrow share": _Refusal(
+        errors.ReleaseRefused,
+        "{r.holder} has only a full key for {r.exchange}, which is not released where it is "
+        "shared as {r.sharing_type}",
+        _ADD_READ_ONLY,
+    ),
+    "secrets_destroyed": _Refusal(
+        errors.ReleaseRefused,
+        "the secrets of {r.holder} for {r.exchange} were destroyed",
+        "Store new ones: account-registry replace-credential {r.holder} {r.exchange}",
+    ),
+    "several_credentials": _Refusal(
+        errors.InvalidInput,
+        "{r.holder} has several credentials for {r.exchange}, of the subaccounts {r.listed}",
+        "Say which, with --subaccount N.",
+    ),
+    "not_shared": _Refusal(
+        errors.ShareNotFound,
+        "{r.wish.lender} shares no {r.exchange} credential with {r.account}",
+        "See: account-registry list-shares {r.account}",
+    ),
+    "lender_inactive": _Refusal(
+        errors.AccountInactive,
+        "the lender {r.owner} is inactive, from whom {r.account} borrows for {r.exchange}",
+        "Reactivate it first: account-registry reactivate-account {r.owner}",
+    ),
+    "share_is_narrower": _Refusal(
+        errors.ReleaseRefused,
+        "{r.owner} shares {r.exchange} with {r.account} as {r.sharing_type} only",
+        "Change it with: account-registry share {r.account} {r.owner} {r.exchange} --type full",
+    ),
+}
+"""By the outcome that the database gives, and the case of it."""
+
+
+def resolve(database: Database, account: str, exchange: str | None, wish: Wish) -> list[Resolution]:
+    """What the account would use for an exchange, or for each that it can; nothing is released.
+
+    Raises:
+        AccountNotFound: no account has this name.
+        ExchangeNotFound: no exchange has this name.
+    """
+    parameters = {
+        "account_name": account,
+        "exchange": exchange,
+        "subaccount": wish.subaccount,
+        "access": wish.access,
+        "lender": wish.lender,
+    }
+    with database.connection() as connection, registry_errors(connection):
+        query = _QUERIES["resolve_all" if exchange is None else "resolve_one"]
+        rows = connection.execute(query, parameters).fetchall()
+        if not rows:
+            check_names(connection, account, exchange)
+        found = [Resolution.of(account, wish, row) for row in rows]
+        return [
+            _with_users(connection, one) if one.breaks_when_used_twice else one for one in found
+        ]
+
+
+def _with_users(connection: Connection, resolution: Resolution) -> Resolution:
+    """The same with who else may be using the key; it looks at many releases."""
+    parameters = {
+        "account_name": resolution.account,
+        "credential_id": resolution.credential_id,
+        "version": resolution.version,
+    }
+    other_users, hosts = connection.execute(_QUERIES["key_users"], parameters).fetchone() or (0, ())
+    return replace(resolution, other_users=other_users, hosts=tuple(hosts))

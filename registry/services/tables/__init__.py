@@ -1,1 +1,0 @@
-"""The tables: reading them now or as of a moment, comparing and rebuilding, rolling back."""
