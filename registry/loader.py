@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.specification import ExchangeSpec
+from registry.database.connection import refuse_standby
 from registry.database.patience import patiently
 from registry.database.pool import PooledDatabase
 from registry.database.target import Target
@@ -252,6 +253,7 @@ class CredentialLoader:
 
         def record() -> None:
             with self._database.connection() as connection:
+                refuse_standby(connection)
                 record_fallback(connection, account, exchange, found, self._caller)
 
         patiently(record)  # at worst it is recorded twice

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from registry.database.errors import connection_lost, translate
+from registry.database.errors import connection_lost, no_writes, translate
 from registry.database.migration_files import LAST_KEPT, known_numbers
 from registry.database.patience import Notice, patiently
 from registry.database.queries import load_queries
@@ -130,6 +130,20 @@ def check_schema(connection: Connection) -> None:
             + (" (it rebuilds every row)" if taken_down else ""),
             taken_down=taken_down,
         )
+
+
+def refuse_standby(connection: Connection) -> None:
+    """Lets nothing be decided on a server that repeats another one.
+
+    What it shows may be older than what was acknowledged: an account that was just made is not
+    there yet, and a command about it would be refused for ever.
+
+    Raises:
+        DatabaseUnavailable: it is one. The connection is closed, so that another server is found.
+    """
+    if connection.info.parameter_status("in_hot_standby") == "on":
+        connection.close()
+        raise no_writes()
 
 
 @contextlib.contextmanager

@@ -120,15 +120,20 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
     return errors.RegistryError(f"the database reports: {message} ({state})", hint=hint)
 
 
+def no_writes() -> errors.DatabaseUnavailable:
+    """The registry's error for a server that takes no writes."""
+    return errors.DatabaseUnavailable(
+        "the database's server only reads, as a standby does",
+        hint=READ_ONLY_HINT,
+        passing=True,
+        undone=True,
+    )
+
+
 def lost(error: psycopg.Error) -> errors.DatabaseUnavailable:
     """The registry's error for a connection that was lost."""
     if error.sqlstate == _READ_ONLY:
-        return errors.DatabaseUnavailable(
-            "the database's server only reads, as a standby does",
-            hint=READ_ONLY_HINT,
-            passing=True,
-            undone=True,
-        )
+        return no_writes()
     message = error.diag.message_primary or causes(error)[0]
     return errors.DatabaseUnavailable(
         f"the connection to the database was lost: {message}",

@@ -23,7 +23,12 @@ import structlog
 from projections import project
 from projections.sql_sink import apply_to_tables
 from registry.clock import now
-from registry.database.connection import Connection, Database, registry_errors
+from registry.database.connection import (
+    Connection,
+    Database,
+    refuse_standby,
+    registry_errors,
+)
 from registry.database.durability import send_flush, wait_until_durable
 from registry.database.patience import patience
 from registry.errors import (
@@ -189,6 +194,7 @@ class CommandExecutor:
         self, task: Task, invocation: Invocation, command_id: uuid.UUID, *, look_first: bool
     ) -> Outcome:
         with self._database.connection() as connection, registry_errors(connection):
+            refuse_standby(connection)
             with connection.pipeline():
                 known = send_command(connection, command_id) if look_first else None
                 task.send_reads(connection)

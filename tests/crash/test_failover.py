@@ -71,3 +71,25 @@ def test_where_no_server_takes_writes_one_that_reads_serves_who_reads(
             list_accounts(database)
             with pytest.raises(DatabaseUnavailable, match="only reads, as a standby does"):
                 AccountService(database).create(CreateAccount(account_name="other"), BY)
+
+
+def test_nothing_is_decided_on_what_a_standby_does_not_show_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The account was acknowledged; a refusal that it is not there would be told for good."""
+    monkeypatch.setenv(VARIABLE, "0")
+    keyring = MasterKeyring([generate_master_key()])
+    with pair() as servers:
+        with psycopg.connect(servers.standby, autocommit=True) as standby:
+            standby.execute("SELECT pg_wal_replay_pause()")
+        with contextlib.closing(SingleConnection(Target(servers.ensure_running()))) as database:
+            AccountService(database).create(CreateAccount(account_name="bot"), BY)
+        with contextlib.closing(SingleConnection(Target(servers.standby))) as database:
+            assert list_accounts(database) == []
+            with pytest.raises(DatabaseUnavailable, match="only reads, as a standby does"):
+                AccountService(database).deactivate("bot", BY)
+        with (
+            CredentialLoader(servers.standby, keyring=keyring) as loader,
+            pytest.raises(DatabaseUnavailable, match="only reads, as a standby does"),
+        ):
+            loader.load_account_credentials("bot")

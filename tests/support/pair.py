@@ -39,6 +39,11 @@ class Pair:
         hosts = f"{self._pgdata},{self._first['host']}"
         return make_conninfo("", **{**self._first, "host": hosts})
 
+    @property
+    def standby(self) -> str:
+        """The address of the standby alone."""
+        return make_conninfo("", **{**self._first, "host": str(self._pgdata)})
+
     def fail_over(self) -> None:
         """The primary dies with all its processes, and the standby takes its place."""
         kill(self.primary)

@@ -10,7 +10,12 @@ from psycopg.rows import dict_row, tuple_row
 from projections.credentials import tokens_of
 from registry.catalog.catalog import built_in_exchanges, specification
 from registry.catalog.specification import ExchangeSpec
-from registry.database.connection import Connection, Database, registry_errors
+from registry.database.connection import (
+    Connection,
+    Database,
+    refuse_standby,
+    registry_errors,
+)
 from registry.database.durability import wait_until_durable
 from registry.database.patience import patiently
 from registry.database.queries import load_queries
@@ -115,6 +120,7 @@ class ReleaseService:
 
         def attempt() -> Releases:
             with self._database.connection() as connection:
+                refuse_standby(connection)
                 return self._attempt(connection, account, exchanges, wish, caller)
 
         # Asking again is safe: at worst a release is recorded that nobody got.
