@@ -1,40 +1,30 @@
 """The table `account_access`."""
 
-from typing import Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
-from projections.rows import Delete, Insert, RowChange, Table
+from projections.columns import OWN_TIME, Column
+from projections.rows import Delete, RowChange, Table
 from registry.events.stored import StoredEvent
-
-TABLE: Final = Table(
-    "account_access",
-    {
-        "id": "uuid",
-        "account_id": "uuid",
-        "role_name": "varchar",
-        "granted_at": "timestamp",
-    },
-    unique=("account_id", "role_name"),
-)
 
 
 class AccessRow(TypedDict):
     """A row of `account_access`."""
 
-    id: str
-    account_id: str
-    role_name: str
-    granted_at: str
+    id: Annotated[str, Column("uuid")]
+    account_id: Annotated[str, Column("uuid", account=True)]
+    role_name: Annotated[str, Column("varchar(63)", bool)]
+    granted_at: Annotated[str, Column("timestamp", default=OWN_TIME)]
+
+
+TABLE: Final = Table.of("account_access", AccessRow, unique=("account_id", "role_name"))
 
 
 def granted(event: StoredEvent) -> RowChange:
     """AccessGranted."""
-    row: AccessRow = {
-        "id": event.data["access_id"],
-        "account_id": event.stream_id,
-        "role_name": event.data["role"],
-        "granted_at": event.occurred_at,
-    }
-    return Insert(TABLE, event.data["access_id"], dict(row))
+    data = event.data
+    return TABLE.insert(
+        event, data["access_id"], account_id=event.stream_id, role_name=data["role"]
+    )
 
 
 def revoked(event: StoredEvent) -> RowChange:

@@ -1,66 +1,49 @@
 """The table `account_exchange_credentials`."""
 
-from typing import Any, Final, TypedDict, cast
+from typing import Annotated, Any, Final, TypedDict
 
-from projections.rows import Delete, Insert, Patch, Row, RowChange, Table
-from registry.events.stored import StoredEvent, database_time, told_time
+from projections.columns import OWN_TIME, Column, is_array, is_object
+from projections.rows import Delete, Patch, RowChange, Table
+from registry.events.stored import StoredEvent
 
-TABLE: Final = Table(
-    "account_exchange_credentials",
-    {
-        "id": "uuid",
-        "account_id": "uuid",
-        "exchange_id": "integer",
-        "api_key_encrypted": "text",
-        "secret_key_encrypted": "text",
-        "additional_credentials_encrypted": "jsonb",
-        "exchange_account_id": "varchar",
-        "subaccount_index": "integer",
-        "is_active": "boolean",
-        "last_used": "timestamp",
-        "created_at": "timestamp",
-        "updated_at": "timestamp",
-        "permission": "varchar",
-        "version": "integer",
-        "data_key_id": "uuid",
-        "label": "varchar",
-        "expires_at": "timestamp",
-        "ip_allow_list": "jsonb",
-    },
-    unique=("account_id", "exchange_id", "subaccount_index", "permission"),
-    secret=frozenset(
-        {"api_key_encrypted", "secret_key_encrypted", "additional_credentials_encrypted"}
-    ),
-)
 
-OWN_COLUMNS: Final = {"api_key": "api_key_encrypted", "secret_key": "secret_key_encrypted"}
-"""The fields that have a column of their own; all others share the JSON column."""
-
-DETAILS: Final = ("label", "expires_at", "ip_allow_list", "exchange_account_id")
-"""What a credential has beside its secrets."""
+def _is_permission(value: str) -> bool:
+    return value in ("full", "read_only")
 
 
 class CredentialRow(TypedDict):
     """A row of `account_exchange_credentials`."""
 
-    id: str
-    account_id: str
-    exchange_id: int
-    api_key_encrypted: str | None
-    secret_key_encrypted: str | None
-    additional_credentials_encrypted: dict[str, str] | None
-    exchange_account_id: str | None
-    subaccount_index: int | None
-    is_active: bool
-    last_used: str | None
-    created_at: str
-    updated_at: str
-    permission: str
-    version: int
-    data_key_id: str
-    label: str | None
-    expires_at: str | None
-    ip_allow_list: list[str] | None
+    id: Annotated[str, Column("uuid", original=True)]
+    account_id: Annotated[str, Column("uuid", original=True, account=True)]
+    exchange_id: Annotated[int, Column("integer", original=True)]
+    api_key_encrypted: Annotated[str | None, Column("text", secret=True)]
+    secret_key_encrypted: Annotated[str | None, Column("text", secret=True)]
+    additional_credentials_encrypted: Annotated[
+        dict[str, str] | None, Column("jsonb", is_object, secret=True)
+    ]
+    exchange_account_id: Annotated[str | None, Column("varchar(255)", detail=True)]
+    subaccount_index: Annotated[int | None, Column("integer")]
+    is_active: Annotated[bool, Column("boolean", default=True)]
+    last_used: Annotated[str | None, Column("timestamp")]
+    created_at: Annotated[str, Column("timestamp", default=OWN_TIME)]
+    updated_at: Annotated[str, Column("timestamp", default=OWN_TIME)]
+    permission: Annotated[str, Column("varchar(20)", _is_permission)]
+    version: Annotated[int, Column("integer", lambda version: version > 0)]
+    data_key_id: Annotated[str, Column("uuid")]
+    label: Annotated[str | None, Column("varchar(255)", detail=True)]
+    expires_at: Annotated[str | None, Column("timestamp", detail=True)]
+    ip_allow_list: Annotated[list[str] | None, Column("jsonb", is_array, detail=True)]
+
+
+TABLE: Final = Table.of(
+    "account_exchange_credentials",
+    CredentialRow,
+    unique=("account_id", "exchange_id", "subaccount_index", "permission"),
+)
+
+OWN_COLUMNS: Final = {"api_key": "api_key_encrypted", "secret_key": "secret_key_encrypted"}
+"""The fields that have a column of their own; all others share the JSON column."""
 
 
 def tokens_of(row: CredentialRow) -> dict[str, str]:
@@ -71,61 +54,31 @@ def tokens_of(row: CredentialRow) -> dict[str, str]:
 
 
 def added(event: StoredEvent) -> RowChange:
-    """CredentialAdded."""
-    data = event.data
-    tokens = data["tokens"]
-    row: CredentialRow = {
-        "id": data["credential_id"],
-        "account_id": event.stream_id,
-        "exchange_id": data["exchange_id"],
-        "api_key_encrypted": tokens.get("api_key"),
-        "secret_key_encrypted": tokens.get("secret_key"),
-        "additional_credentials_encrypted": _additional(tokens),
-        "exchange_account_id": data.get("exchange_account_id"),
-        "subaccount_index": data["subaccount_index"],
-        "is_active": data.get("is_active", True),
-        "last_used": _utc(data.get("last_used")),
-        # One that comes back after it was removed is as old as it was.
-        "created_at": told_time(event, "created_at"),
-        "updated_at": told_time(event, "updated_at"),
-        "permission": data["permission"],
-        "version": data["version"],
-        "data_key_id": data["data_key_id"],
-        "label": data.get("label"),
-        "expires_at": _utc(data.get("expires_at")),
-        "ip_allow_list": data.get("ip_allow_list"),
-    }
-    return Insert(TABLE, data["credential_id"], cast("Row", row))
+    """CredentialAdded; one that comes back after it was removed is as old as it was."""
+    key = event.data["credential_id"]
+    return TABLE.insert(event, key, account_id=event.stream_id, **_columns(event.data["tokens"]))
 
 
 def replaced(event: StoredEvent) -> RowChange:
     """CredentialReplaced: another version of the secrets in the same slot."""
     data = event.data
-    tokens = data["tokens"]
-    values = _details(event)
-    values["version"] = data["version"]
-    values["data_key_id"] = data["data_key_id"]
-    values["api_key_encrypted"] = tokens.get("api_key")
-    values["secret_key_encrypted"] = tokens.get("secret_key")
-    values["additional_credentials_encrypted"] = _additional(tokens)
-    return Patch(TABLE, data["credential_id"], values)
+    version = {"version": data["version"], "data_key_id": data["data_key_id"]}
+    return TABLE.patch(event, data["credential_id"], **version, **_columns(data["tokens"]))
 
 
 def updated(event: StoredEvent) -> RowChange:
     """CredentialUpdated: the details that the event has, and no others."""
-    return Patch(TABLE, event.data["credential_id"], _details(event))
+    return TABLE.patch(event, event.data["credential_id"])
 
 
 def deactivated(event: StoredEvent) -> RowChange:
     """CredentialDeactivated."""
-    values = {"is_active": False, "updated_at": event.occurred_at}
-    return Patch(TABLE, event.data["credential_id"], values)
+    return TABLE.patch(event, event.data["credential_id"], is_active=False)
 
 
 def reactivated(event: StoredEvent) -> RowChange:
     """CredentialReactivated."""
-    values = {"is_active": True, "updated_at": event.occurred_at}
-    return Patch(TABLE, event.data["credential_id"], values)
+    return TABLE.patch(event, event.data["credential_id"], is_active=True)
 
 
 def removed(event: StoredEvent) -> RowChange:
@@ -138,24 +91,11 @@ def released(event: StoredEvent) -> RowChange:
     return Patch(TABLE, event.data["credential_id"], {"last_used": event.occurred_at})
 
 
-def _additional(tokens: dict[str, str]) -> dict[str, str] | None:
-    if tokens.keys() <= OWN_COLUMNS.keys():
-        return None
-    return {field: token for field, token in tokens.items() if field not in OWN_COLUMNS}
-
-
-def _details(event: StoredEvent) -> dict[str, Any]:
-    """When it was changed, and those of the details that the event has."""
-    data = event.data
-    values: dict[str, Any] = {"updated_at": event.occurred_at}
-    for name in DETAILS:
-        if name in data:
-            values[name] = _utc(data[name]) if name == "expires_at" else data[name]
-    return values
-
-
-def _utc(moment: str | None) -> str | None:
-    return None if moment is None else database_time(moment)
+def _columns(tokens: dict[str, str]) -> dict[str, Any]:
+    """Each secret column with what it holds of a version's tokens."""
+    own = {column: tokens.get(field) for field, column in OWN_COLUMNS.items()}
+    others = {field: token for field, token in tokens.items() if field not in OWN_COLUMNS}
+    return {**own, "additional_credentials_encrypted": others or None}
 
 
 HANDLERS: Final = {

@@ -1,11 +1,20 @@
 """The column `account_id` of `strategy_positions`, a table that is the bot's."""
 
-from typing import Final
+from typing import Annotated, Final, TypedDict
 
+from projections.columns import Column
 from projections.rows import PatchAll, RowChange, Table
 from registry.events.stored import StoredEvent
 
-TABLE: Final = Table("strategy_positions", {"id": "uuid", "account_id": "uuid"}, partial=True)
+
+class PositionRow(TypedDict):
+    """What a row of `strategy_positions` has of the registry."""
+
+    id: Annotated[str, Column("uuid", original=True)]
+    account_id: Annotated[str | None, Column("uuid")]
+
+
+TABLE: Final = Table.of("strategy_positions", PositionRow, partial=True)
 
 
 def linked(event: StoredEvent) -> RowChange:

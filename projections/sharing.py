@@ -1,57 +1,49 @@
 """The table `account_exchange_sharing`."""
 
-from typing import Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
-from projections.rows import Delete, Insert, Patch, RowChange, Table
-from registry.events.stored import StoredEvent, told_time
+from projections.columns import OWN_TIME, Column
+from projections.rows import Delete, RowChange, Table
+from registry.events.stored import StoredEvent
 
-TABLE: Final = Table(
-    "account_exchange_sharing",
-    {
-        "id": "uuid",
-        "primary_account_id": "uuid",
-        "shared_account_id": "uuid",
-        "exchange_id": "integer",
-        "sharing_type": "varchar",
-        "created_at": "timestamp",
-        "updated_at": "timestamp",
-    },
-    owner="primary_account_id",
-    unique=("primary_account_id", "exchange_id"),
-)
+
+def _is_sharing_type(value: str) -> bool:
+    return value in ("full", "read_only", "positions_only")
 
 
 class SharingRow(TypedDict):
     """A row of `account_exchange_sharing`."""
 
-    id: str
-    primary_account_id: str
-    shared_account_id: str
-    exchange_id: int
-    sharing_type: str
-    created_at: str
-    updated_at: str
+    id: Annotated[str, Column("uuid", original=True)]
+    primary_account_id: Annotated[str, Column("uuid", original=True, account=True)]
+    shared_account_id: Annotated[str, Column("uuid", original=True, account=True)]
+    exchange_id: Annotated[int, Column("integer", original=True)]
+    sharing_type: Annotated[str, Column("varchar(50)", _is_sharing_type)]
+    created_at: Annotated[str, Column("timestamp", default=OWN_TIME)]
+    updated_at: Annotated[str, Column("timestamp", default=OWN_TIME)]
+
+
+TABLE: Final = Table.of(
+    "account_exchange_sharing",
+    SharingRow,
+    owner="primary_account_id",
+    unique=("primary_account_id", "exchange_id"),
+)
 
 
 def granted(event: StoredEvent) -> RowChange:
     """SharingGranted: the stream is the borrower's."""
-    data = event.data
-    row: SharingRow = {
-        "id": data["share_id"],
-        "primary_account_id": event.stream_id,
-        "shared_account_id": data["lender_id"],
-        "exchange_id": data["exchange_id"],
-        "sharing_type": data["sharing_type"],
-        "created_at": told_time(event, "created_at"),
-        "updated_at": told_time(event, "updated_at"),
-    }
-    return Insert(TABLE, data["share_id"], dict(row))
+    return TABLE.insert(
+        event,
+        event.data["share_id"],
+        primary_account_id=event.stream_id,
+        shared_account_id=event.data["lender_id"],
+    )
 
 
 def changed(event: StoredEvent) -> RowChange:
     """SharingChanged."""
-    values = {"sharing_type": event.data["sharing_type"], "updated_at": event.occurred_at}
-    return Patch(TABLE, event.data["share_id"], values)
+    return TABLE.patch(event, event.data["share_id"], sharing_type=event.data["sharing_type"])
 
 
 def revoked(event: StoredEvent) -> RowChange:

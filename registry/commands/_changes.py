@@ -1,10 +1,8 @@
 """How the outcome of a change is told."""
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from registry.commands._run import Run
-from registry.errors import InvalidInput
 from registry.execution.executor import Outcome
 from registry.plurals import plural
 
@@ -58,33 +56,6 @@ def versions(one: "StoredCredential") -> str:
     """The slot, and the versions that came and went: "aster subaccount 0, version 1→2"."""
     known = f", version {one.previous_version}→{one.version}"
     return f"{one.slot}{known if one.change == 'replaced' else ''}"
-
-
-def with_cleared(
-    what: str,
-    changes: Mapping[str, Any],
-    clear: Sequence[str] | None,
-    empty: Mapping[str, tuple[str, Any]],
-) -> dict[str, Any]:
-    """The changes, and the details that are to be emptied too.
-
-    `empty` says by each detail's name for people which column it is, and its empty value.
-
-    Raises:
-        InvalidInput: there is no such detail, or it is set at the same time.
-    """
-    cleared = {}
-    for detail in clear or []:
-        if detail not in empty:
-            raise InvalidInput(
-                f"{what} has no detail {detail!r} to clear",
-                hint=f"It is one of: {', '.join(empty)}.",
-            )
-        column, value = empty[detail]
-        if column in changes:
-            raise InvalidInput(f"{detail} cannot be set and cleared at once")
-        cleared[column] = value
-    return {**changes, **cleared}
 
 
 def sentence(outcome: Outcome, done: str) -> str:

@@ -3,8 +3,10 @@
 A dataclass stands for several options at once; `_verb.verb` takes it apart.
 """
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -62,6 +64,56 @@ class Slot:
         """What the JSON of every change says of the slot."""
         return {"account": self.account, "exchange": self.exchange}
 
+
+# ---------------------------------------------------------------- details
+
+
+class Details:
+    """A dataclass whose fields are details, with an option for each."""
+
+    def given(self) -> dict[str, Any]:
+        """The details that were given."""
+        said = dataclasses.asdict(self)  # type: ignore[call-overload]
+        return {name: said[name] for name in self.options() if said[name] not in (None, [])}
+
+    def changes(self, clear: Sequence[str] | None) -> dict[str, Any]:
+        """The details that were given, and as None those that are to be cleared.
+
+        Raises:
+            InvalidInput: a name to clear is no detail's, or it is set too; or none is named.
+        """
+        from registry.errors import InvalidInput
+
+        changes = self.given()
+        options = {option: name for name, option in self.options().items()}
+        for option in clear or []:
+            name = options.get(f"--{option}")
+            if name is None:
+                choices = ", ".join(known.removeprefix("--") for known in options)
+                raise InvalidInput(
+                    f"there is no detail {option!r} to clear", hint=f"It is one of: {choices}."
+                )
+            if changes.get(name) is not None:
+                raise InvalidInput(f"{option} cannot be set and cleared at once")
+            changes[name] = None
+        if not changes:
+            named = ", ".join(options)
+            raise InvalidInput("nothing to change was named", hint=f"Name it: {named}, or --clear.")
+        return changes
+
+    @classmethod
+    def options(cls) -> dict[str, str]:
+        """The option of each detail."""
+        hints = get_type_hints(cls, include_extras=True)
+        return {name: hint.__metadata__[0].param_decls[0] for name, hint in hints.items()}
+
+
+Clear = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--clear", metavar="DETAIL", help="Empty a detail, by its option's name; may be repeated."
+    ),
+]
 
 # ---------------------------------------------------------------- how a change is made
 

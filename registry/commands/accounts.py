@@ -1,11 +1,12 @@
 """Verbs that change accounts."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from registry.commands._options import AccountName, Cascade, Yes
+from registry.commands._options import AccountName, Cascade, Clear, Details, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.plurals import counted
@@ -15,24 +16,29 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Wallet = Annotated[
-    str | None,
-    typer.Option("--wallet-address", metavar="ADDRESS", help="The wallet that it trades from."),
-]
-Description = Annotated[str | None, typer.Option("--description", metavar="TEXT")]
-Metadata = Annotated[
-    str | None,
-    typer.Option(
-        "--metadata",
-        metavar="JSON|@FILE",
-        help="A JSON object of limits and settings, such as max_positions; @FILE reads it.",
-    ),
-]
-_EMPTY: dict[str, tuple[str, Any]] = {
-    "wallet-address": ("wallet_address", None),
-    "description": ("description", None),
-    "metadata": ("metadata", {}),
-}
+
+@dataclass(frozen=True, slots=True)
+class AccountOptions(Details):
+    """What an account has beside its name."""
+
+    wallet_address: Annotated[
+        str | None,
+        typer.Option("--wallet-address", metavar="ADDRESS", help="The wallet that it trades from."),
+    ] = None
+    description: Annotated[str | None, typer.Option("--description", metavar="TEXT")] = None
+    metadata: Annotated[
+        str | None,
+        typer.Option(
+            "--metadata",
+            metavar="JSON|@FILE",
+            help="A JSON object of limits and settings, such as max_positions; @FILE reads it.",
+        ),
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """The details that were given, the metadata as an object."""
+        said = Details.given(self)
+        return {**said, "metadata": _metadata(said["metadata"])} if "metadata" in said else said
 
 
 def _accounts(run: Run) -> "AccountService":
@@ -46,20 +52,13 @@ def _accounts(run: Run) -> "AccountService":
 def create_account(
     run: Run,
     account: Annotated[str, typer.Argument(metavar="NAME", help="A name that is free.")],
-    wallet_address: Wallet = None,
-    description: Description = None,
-    metadata: Metadata = None,
+    details: AccountOptions,
 ) -> None:
     """Create an account."""
     from registry.commands._changes import tell
     from registry.rules.accounts import CreateAccount
 
-    command = CreateAccount(
-        account_name=account,
-        wallet_address=wallet_address,
-        description=description,
-        metadata=None if metadata is None else _metadata(metadata),
-    )
+    command = CreateAccount(account_name=account, **details.given())
     outcome = _accounts(run).create(command, run.invocation())
     tell(run, outcome, f"created account {account}", account=account, id=outcome.stream_id)
 
@@ -67,32 +66,14 @@ def create_account(
 @app.command("update-account")
 @verb("update-account", changes=True)
 def update_account(
-    run: Run,
-    account: AccountName,
-    wallet_address: Wallet = None,
-    description: Description = None,
-    metadata: Metadata = None,
-    clear: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--clear",
-            metavar="DETAIL",
-            help="Empty wallet-address, description or metadata; may be repeated.",
-        ),
-    ] = None,
+    run: Run, account: AccountName, details: AccountOptions, clear: Clear = None
 ) -> None:
     """Change an account's details; what is not named stays. --metadata replaces all of it."""
-    from registry.commands._changes import tell, with_cleared
+    from registry.commands._changes import tell
     from registry.rules.accounts import UpdateAccount
 
-    given = {
-        "wallet_address": wallet_address,
-        "description": description,
-        "metadata": None if metadata is None else _metadata(metadata),
-    }
-    said = {name: value for name, value in given.items() if value is not None}
-    changes = with_cleared("an account", said, clear, _EMPTY)
-    outcome = _accounts(run).update(account, UpdateAccount(**changes), run.invocation())
+    changes = UpdateAccount(**details.changes(clear))
+    outcome = _accounts(run).update(account, changes, run.invocation())
     tell(run, outcome, f"updated account {account}", account=account)
 
 

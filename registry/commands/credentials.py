@@ -11,6 +11,8 @@ from registry.commands._options import (
     AllowOtherAccount,
     AllowSharedSecret,
     Cascade,
+    Clear,
+    Details,
     Slot,
     Yes,
 )
@@ -33,52 +35,32 @@ FromJson = Annotated[
         help="Read the fields from a JSON object in a file, or from standard input.",
     ),
 ]
-Label = Annotated[str | None, typer.Option("--label", metavar="TEXT")]
-ExpiresAt = Annotated[
-    str | None,
-    typer.Option("--expires-at", metavar="TIME", help="When the exchange ends it, ISO 8601."),
-]
-IpAllowList = Annotated[
-    list[str] | None,
-    typer.Option("--ip", metavar="IP", help="An address the key is bound to; may be repeated."),
-]
-ExchangeAccount = Annotated[
-    str | None,
-    typer.Option("--exchange-account", metavar="ID", help="The account's id at the exchange."),
-]
 
 _MAX_INPUT = 1024 * 1024
-_EMPTY = {
-    "label": ("label", None),
-    "expires-at": ("expires_at", None),
-    "ip": ("ip_allow_list", None),
-    "exchange-account": ("exchange_account_id", None),
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class CredentialOptions(Details):
     """What a credential has beside its secrets."""
 
-    label: Label = None
-    expires_at: ExpiresAt = None
-    ip: IpAllowList = None
-    exchange_account: ExchangeAccount = None
-
-    def given(self) -> dict[str, Any]:
-        """Column -> value, of the details that were given."""
-        columns = {
-            "label": self.label,
-            "expires_at": self.expires_at,
-            "ip_allow_list": self.ip or None,
-            "exchange_account_id": self.exchange_account,
-        }
-        return {name: value for name, value in columns.items() if value is not None}
+    label: Annotated[str | None, typer.Option("--label", metavar="TEXT")] = None
+    expires_at: Annotated[
+        str | None,
+        typer.Option("--expires-at", metavar="TIME", help="When the exchange ends it, ISO 8601."),
+    ] = None
+    ip_allow_list: Annotated[
+        list[str] | None,
+        typer.Option("--ip", metavar="IP", help="An address the key is bound to; may be repeated."),
+    ] = None
+    exchange_account_id: Annotated[
+        str | None,
+        typer.Option("--exchange-account", metavar="ID", help="The account's id at the exchange."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
-class NewCredential(Details):
-    """What `add-credential` and `replace-credential` take beside the slot."""
+class StoreOptions:
+    """How `add-credential` and `replace-credential` store what they are given."""
 
     from_json: FromJson = None
     cascade: Cascade = False
@@ -88,39 +70,45 @@ class NewCredential(Details):
 
 @app.command("add-credential")
 @verb("add-credential", changes=True)
-def add_credential(run: Run, slot: Slot, new: NewCredential) -> None:
+def add_credential(run: Run, slot: Slot, details: CredentialOptions, how: StoreOptions) -> None:
     """Store a credential in an empty slot; asks for its fields on a terminal."""
-    _store(run, slot, new, "add")
+    _store(run, slot, details, how, "add")
 
 
 @app.command("replace-credential")
 @verb("replace-credential", changes=True)
-def replace_credential(run: Run, slot: Slot, new: NewCredential) -> None:
+def replace_credential(run: Run, slot: Slot, details: CredentialOptions, how: StoreOptions) -> None:
     """Replace a credential's secrets, as its next version; asks for them on a terminal."""
-    _store(run, slot, new, "replace")
+    _store(run, slot, details, how, "replace")
 
 
-def _store(run: Run, slot: Slot, new: NewCredential, mode: Literal["add", "replace"]) -> None:
+def _store(
+    run: Run,
+    slot: Slot,
+    details: CredentialOptions,
+    how: StoreOptions,
+    mode: Literal["add", "replace"],
+) -> None:
     from registry.commands._changes import tell, versions
     from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
     from registry.services.changes.exchanges import exchange_specification
 
     invocation = run.invocation()
     keyring = run.keyring()  # before anybody types a secret in vain
-    if new.from_json is None:
+    if how.from_json is None:
         spec = exchange_specification(run.database, slot.exchange, slot.account)
         fields: Mapping[str, Any] = _ask(spec)
     else:
-        if not new.allow_other_account:
-            _check_file(run, slot, new.from_json)
-        fields = _read_fields(new.from_json)
+        if not how.allow_other_account:
+            _check_file(run, slot, how.from_json)
+        fields = _read_fields(how.from_json)
     outcome = CredentialService(run.database, keyring).store(
         slot.account,
-        [CredentialInput(slot.name, fields, new.given(), Mode(mode))],
+        [CredentialInput(slot.name, fields, details.given(), Mode(mode))],
         invocation,
         verb=run.output.verb,
-        cascade=new.cascade,
-        allow_shared_secret=new.allow_shared_secret,
+        cascade=how.cascade,
+        allow_shared_secret=how.allow_shared_secret,
     )
     what = "added a credential" if mode == "add" else "replaced the credential"
     of = f"{slot.account} for {versions(outcome.stored[0])}" if outcome.stored else str(slot)
@@ -138,20 +126,13 @@ def _check_file(run: Run, slot: Slot, source: str) -> None:
 def update_credential(
     run: Run,
     slot: Slot,
-    details: Details,
-    clear: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--clear",
-            metavar="DETAIL",
-            help="Empty label, expires-at, ip or exchange-account; may be repeated.",
-        ),
-    ] = None,
+    details: CredentialOptions,
+    clear: Clear = None,
 ) -> None:
     """Change what is beside the secrets: label, expiry, bound addresses, account id."""
-    from registry.commands._changes import tell, with_cleared
+    from registry.commands._changes import tell
 
-    changes = with_cleared("a credential", details.given(), clear, _EMPTY)
+    changes = details.changes(clear)
     outcome = _credentials(run).update(slot.account, slot.name, changes, run.invocation())
     tell(run, outcome, f"updated the credential of {slot}", **slot.facts)
 

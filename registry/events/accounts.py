@@ -8,34 +8,42 @@ from pydantic import Field
 from registry.events.base import EventModel, Origin
 
 
-class AccountCreated(EventModel):
+class NamedAccount(EventModel):
+    """What the events say by which an account has a name."""
+
+    account_name: str
+
+
+class AccountDetails(EventModel):
+    """What an account has beside its name; an event that lacks one says nothing of it."""
+
+    wallet_address: str | None = None
+    description: str | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+# The stored fields stand in the order of the bases, the last one first.
+
+
+class AccountCreated(AccountDetails, NamedAccount):
     """An account came to be.
 
     One that is older than the log says so (`origin`), and how it was when it was adopted.
     """
 
-    account_name: str
-    wallet_address: str | None = None
-    description: str | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
     is_active: bool = True
     created_at: dt.datetime | None = None
     updated_at: dt.datetime | None = None
     origin: Origin | None = None
 
 
-class AccountUpdated(EventModel):
-    """Some of the account's details changed; a field that is absent did not."""
-
-    wallet_address: str | None = None
-    description: str | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+class AccountUpdated(AccountDetails):
+    """Some of the account's details changed."""
 
 
-class AccountRenamed(EventModel):
+class AccountRenamed(NamedAccount):
     """The account has another name; its id and all that belongs to it stay."""
 
-    account_name: str
     previous_name: str
 
 
@@ -47,18 +55,12 @@ class AccountReactivated(EventModel):
     """The account may be used again."""
 
 
-class AccountDeleted(EventModel):
+class AccountDeleted(NamedAccount):
     """The account is gone from the tables; its history stays."""
 
-    account_name: str
 
-
-class AccountRestored(EventModel):
+class AccountRestored(AccountDetails, NamedAccount):
     """A deleted account is back under its id; what it held comes back by events of its own."""
 
-    account_name: str
-    wallet_address: str | None = None
-    description: str | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
     is_active: bool
     created_at: dt.datetime

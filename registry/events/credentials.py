@@ -32,17 +32,25 @@ class SealedVersion(CredentialEvent):
     fingerprints: dict[str, str]
 
 
-class CredentialAdded(SealedVersion):
+class CredentialDetails(EventModel):
+    """What a credential has beside its secrets; an event that lacks one says nothing of it."""
+
+    label: str | None = None
+    expires_at: dt.datetime | None = None
+    ip_allow_list: list[str] | None = None
+    exchange_account_id: str | None = None
+
+
+# The stored fields stand in the order of the bases, the last one first.
+
+
+class CredentialAdded(CredentialDetails, SealedVersion):
     """An empty slot received a credential.
 
     `created_at` and `last_used` are given where a removed credential comes back, or where
     one is adopted that is older than the log (`origin`); the latter may be inactive.
     """
 
-    label: str | None = None
-    expires_at: dt.datetime | None = None
-    ip_allow_list: list[str] | None = None
-    exchange_account_id: str | None = None
     created_at: dt.datetime | None = None
     last_used: dt.datetime | None = None
     updated_at: dt.datetime | None = None
@@ -50,22 +58,12 @@ class CredentialAdded(SealedVersion):
     origin: Origin | None = None
 
 
-class CredentialReplaced(SealedVersion):
-    """The credential has new secrets; a detail that is absent did not change."""
-
-    label: str | None = None
-    expires_at: dt.datetime | None = None
-    ip_allow_list: list[str] | None = None
-    exchange_account_id: str | None = None
+class CredentialReplaced(CredentialDetails, SealedVersion):
+    """The credential has new secrets."""
 
 
-class CredentialUpdated(CredentialEvent):
-    """Details beside the secrets changed; one that is absent did not."""
-
-    label: str | None = None
-    expires_at: dt.datetime | None = None
-    ip_allow_list: list[str] | None = None
-    exchange_account_id: str | None = None
+class CredentialUpdated(CredentialDetails, CredentialEvent):
+    """Details beside the secrets changed."""
 
 
 class CredentialDeactivated(CredentialEvent):

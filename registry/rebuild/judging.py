@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import psycopg
 
-from projections.ledger import Ledger, Misfit, reduced, unfit
+from projections.columns import Misfit
 from projections.memory_sink import MISFITS, Rows
 from projections.projector import HANDLERS, TABLES, UNPROJECTED
 from registry.errors import LogContradictsItself
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
+from registry.rebuild.ledger import Ledger, reduced
 from registry.rebuild.replay import Slice, event_lines
 from registry.rebuild.text_rows import unescape
 
@@ -90,7 +91,7 @@ def rows_fit(connection: psycopg.Connection[Any], replayed: Iterable[Rows]) -> b
         for rows in replayed:
             for table in TABLES:
                 for key, row in rows.get(table.name, {}).items():
-                    if unfit(table, {**row, table.key: key}):
+                    if table.misfit({**row, table.key: key}):
                         return False
                     if not table.partial:
                         kept[table].append((key, reduced(table, row)))

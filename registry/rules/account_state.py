@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from projections import accounts, credentials, project
+from projections import TABLES, accounts, credentials, project
 from projections.accounts import AccountRow
 from projections.credentials import CredentialRow
-from projections.ledger import REFERENCES, unfit_change
 from projections.memory_sink import MISFITS, Rows, apply_to_memory
-from projections.rows import Delete, RowChange
+from projections.rows import Delete, RowChange, misfit_of
 from registry.errors import (
     AccountInactive,
     AccountNotFound,
@@ -98,9 +97,9 @@ class AccountState:
 
     def _check(self, change: RowChange) -> None:
         if isinstance(change, Delete) and change.table == accounts.TABLE:
-            if any(self.rows.get(table.name) for table in REFERENCES):
+            if any(self.rows.get(table.name) for table in TABLES if table.accounts):
                 raise ValueError("the account still has something")
-        elif self.checked and (misfit := unfit_change(change)):
+        elif self.checked and (misfit := misfit_of(change)):
             raise ValueError(misfit)
 
     @property

@@ -1,11 +1,12 @@
 """Decisions about accounts."""
 
-import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Unpack
 
+from projections.accounts import TABLE
 from registry import values
-from registry.errors import AccountInUse, Conflict, InvalidInput
+from registry.errors import AccountInUse, Conflict
 from registry.events.accounts import (
     AccountCreated,
     AccountDeactivated,
@@ -18,35 +19,23 @@ from registry.events.base import EventModel
 from registry.plurals import counted
 from registry.rules.account_state import AccountState
 from registry.rules.credentials import removal
-from registry.shapes import refuse_key, refuse_keys_within
+from registry.rules.details import AccountDetails, changes, checked
+from registry.shapes import refuse_key
 
 
-class _Unchanged(enum.Enum):
-    UNCHANGED = enum.auto()
-
-
-UNCHANGED: Final = _Unchanged.UNCHANGED
-"""Stands for a detail that a command leaves as it is."""
-Unchanged = Literal[_Unchanged.UNCHANGED]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateAccount:
-    """Make a new account."""
-
-    account_name: str
-    wallet_address: str | None = None
-    description: str | None = None
-    metadata: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateAccount:
     """Change details; None clears one."""
 
-    wallet_address: str | Unchanged | None = UNCHANGED
-    description: str | Unchanged | None = UNCHANGED
-    metadata: dict[str, Any] | Unchanged = UNCHANGED
+    def __init__(self, **details: Unpack[AccountDetails]) -> None:
+        self.details: Mapping[str, Any] = details
+
+
+class CreateAccount(UpdateAccount):
+    """Make a new account."""
+
+    def __init__(self, *, account_name: str, **details: Unpack[AccountDetails]) -> None:
+        super().__init__(**details)
+        self.account_name = account_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +53,9 @@ def create(command: CreateAccount) -> list[EventModel]:
     Raises:
         InvalidInput: a value is not acceptable.
     """
-    given: dict[str, Any] = {"account_name": _name(command.account_name)}
-    if command.wallet_address is not None:
-        given["wallet_address"] = values.wallet_address(command.wallet_address)
-    if command.description is not None:
-        given["description"] = _description(command.description)
-    if command.metadata is not None:
-        given["metadata"] = _metadata(command.metadata)
-    return [AccountCreated(**given)]
+    name = _name(command.account_name)
+    said = {detail: value for detail, value in command.details.items() if value is not None}
+    return [AccountCreated(account_name=name, **checked(AccountDetails, TABLE, said))]
 
 
 def update(state: AccountState, command: UpdateAccount) -> list[EventModel]:
@@ -81,23 +65,7 @@ def update(state: AccountState, command: UpdateAccount) -> list[EventModel]:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
         InvalidInput: a value is not acceptable, or the command names no detail.
     """
-    account = state.active_account()
-    asked: dict[str, Any] = {}
-    if command.wallet_address is not UNCHANGED:
-        address = command.wallet_address
-        asked["wallet_address"] = None if address is None else values.wallet_address(address)
-    if command.description is not UNCHANGED:
-        text = command.description
-        asked["description"] = None if text is None else _description(text)
-    if command.metadata is not UNCHANGED:
-        asked["metadata"] = _metadata(command.metadata)
-    if not asked:
-        raise InvalidInput(
-            "nothing to change was named",
-            hint="Name it: --wallet-address, --description, --metadata, or --clear.",
-        )
-    current = dict(account)
-    changed = {name: value for name, value in asked.items() if value != current[name]}
+    changed = changes(AccountDetails, TABLE, state.active_account(), command.details)
     return [AccountUpdated(**changed)] if changed else []
 
 
@@ -169,13 +137,3 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
 def _name(name: str) -> str:
     refuse_key(name, "an account name")
     return values.account_name(name)
-
-
-def _metadata(value: Any) -> dict[str, Any]:
-    metadata = values.metadata(value)
-    refuse_keys_within(metadata, "metadata")
-    return metadata
-
-
-def _description(text: str) -> str:
-    return values.short_text(text, "a description", limit=values.MAX_TEXT)

@@ -1,13 +1,11 @@
 """Decisions about credentials."""
 
-import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from projections.credentials import DETAILS, CredentialRow
-from registry import values
+from projections.credentials import TABLE, CredentialRow
 from registry.encryption.sealing import Place
 from registry.encryption.secret import Secret
 from registry.errors import Conflict, CredentialExists, CredentialInactive, InvalidInput
@@ -21,6 +19,7 @@ from registry.events.credentials import (
     CredentialUpdated,
 )
 from registry.rules.account_state import AccountState, Slot, SlotQuery
+from registry.rules.details import CredentialDetails, changes, checked, differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +69,6 @@ class StoredCredential:
                 return cls(slot, "updated" if events else "unchanged", before or 0, before)
 
 
-def details(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The details beside the secrets that were given, checked; None clears a detail.
-
-    Raises:
-        InvalidInput: a value is not acceptable.
-    """
-    unknown = sorted(given.keys() - set(DETAILS))
-    if unknown:
-        raise InvalidInput(f"a credential has no detail {unknown[0]!r}")
-    return {name: None if value is None else _CHECKS[name](value) for name, value in given.items()}
-
-
-def _label(value: str) -> str:
-    return values.short_text(value, "a label")
-
-
-def _expires_at(value: str | dt.datetime) -> dt.datetime:
-    return values.moment(value, "the expiry")
-
-
-def _exchange_account_id(value: str) -> str:
-    return values.short_text(value, "the account id at the exchange", is_id=True)
-
-
-_CHECKS: dict[str, Any] = {
-    "label": _label,
-    "expires_at": _expires_at,
-    "ip_allow_list": values.ip_allow_list,
-    "exchange_account_id": _exchange_account_id,
-}
-
-
 def add(
     state: AccountState,
     slot: Slot,
@@ -134,7 +101,8 @@ def add(
         )
     version = state.last_version(slot) + 1
     sealed = sealer.seal(new_id, version, place_of(account["id"], slot), fields)
-    return [CredentialAdded(**_version(new_id, slot, version, sealed), **details(given))]
+    details = checked(CredentialDetails, TABLE, given)
+    return [CredentialAdded(**_version(new_id, slot, version, sealed), **details)]
 
 
 def import_slot(state: AccountState, wanted: SlotQuery, *, by_default: bool) -> SlotQuery:
@@ -194,13 +162,13 @@ def replace(
     """
     account = state.active_account()
     slot, row = _active(state, wanted)
-    checked = details(given)
+    details = checked(CredentialDetails, TABLE, given)
+    changed = differences(TABLE.details_in(row), details)
     if sealer.fingerprints(slot.exchange_id, fields) == state.fingerprints[row["id"]]:
-        return _update(state, row, checked)
+        return _update(state, row, changed)
     credential_id = uuid.UUID(row["id"])
     version = state.last_version(slot) + 1
     sealed = sealer.seal(credential_id, version, place_of(account["id"], slot), fields)
-    changed = _changed_details(row, checked)
     return [CredentialReplaced(**_version(credential_id, slot, version, sealed), **changed)]
 
 
@@ -214,13 +182,7 @@ def update(state: AccountState, wanted: SlotQuery, given: Mapping[str, Any]) -> 
     """
     state.active_account()
     _, row = state.find_credential(wanted)
-    checked = details(given)
-    if not checked:
-        raise InvalidInput(
-            "nothing to change was named",
-            hint="Name it: --label, --expires-at, --ip, --exchange-account, or --clear.",
-        )
-    return _update(state, row, checked)
+    return _update(state, row, changes(CredentialDetails, TABLE, row, given))
 
 
 def deactivate(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
@@ -284,22 +246,9 @@ def _active(state: AccountState, wanted: SlotQuery) -> tuple[Slot, CredentialRow
 
 
 def _update(
-    state: AccountState, row: CredentialRow, checked: Mapping[str, Any]
+    state: AccountState, row: CredentialRow, changed: Mapping[str, Any]
 ) -> list[EventModel]:
-    changed = _changed_details(row, checked)
     return [CredentialUpdated(**identity(state, row), **changed)] if changed else []
-
-
-def _changed_details(row: CredentialRow, checked: Mapping[str, Any]) -> dict[str, Any]:
-    current = dict(row)
-    return {name: value for name, value in checked.items() if _stored(value) != current[name]}
-
-
-def _stored(value: Any) -> Any:
-    # A row holds moments as text; see `projections.credentials`.
-    if isinstance(value, dt.datetime):
-        return value.replace(tzinfo=None).isoformat(sep=" ")
-    return value
 
 
 def place_of(account_id: str, slot: Slot) -> Place:

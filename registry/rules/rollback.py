@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from projections import positions, sharing
-from projections.accounts import DETAILS as ACCOUNT_DETAILS
-from projections.accounts import AccountRow
-from projections.credentials import DETAILS, CredentialRow, tokens_of
+from projections.accounts import TABLE as ACCOUNTS
+from projections.credentials import TABLE as CREDENTIALS
+from projections.credentials import CredentialRow, tokens_of
 from projections.rows import Row
 from registry.events.accounts import (
     AccountDeactivated,
@@ -37,6 +37,7 @@ from registry.events.positions import PositionsLinked, PositionsUnlinked
 from registry.plurals import counted
 from registry.rules.account_state import AccountState
 from registry.rules.credentials import identity
+from registry.rules.details import differences
 from registry.rules.positions import parts
 
 Sign = Literal["+", "-", "~"]
@@ -264,7 +265,7 @@ class _Planner:
             self._lose_name(account)
             return
         then = account.then.account
-        given = {name: value for name in ACCOUNT_DETAILS if (value := _detail(then, name))}
+        given = {name: value for name, value in ACCOUNTS.details_in(then).items() if value}
         event = AccountRestored(
             account_name=then["account_name"],
             is_active=then["is_active"],
@@ -281,16 +282,10 @@ class _Planner:
         if not account.now.exists:
             return
         then, now = account.then.account, account.now.account
-        changed = {
-            name: _detail(then, name)
-            for name in ACCOUNT_DETAILS
-            if _detail(then, name) != _detail(now, name)
-        }
+        current = ACCOUNTS.details_in(now)
+        changed = differences(current, ACCOUNTS.details_in(then))
         if changed:
-            shown = ", ".join(
-                f"{name}: {_text(_detail(now, name))} → {_text(changed[name])}" for name in changed
-            )
-            self._append(account, AccountUpdated(**changed), "~", shown)
+            self._append(account, AccountUpdated(**changed), "~", _shown(current, changed))
         if then["is_active"] != now["is_active"]:
             event = AccountReactivated() if then["is_active"] else AccountDeactivated()
             self._append(account, event, "~", _activity("account", active=then["is_active"]))
@@ -308,7 +303,8 @@ class _Planner:
     def _credential_back(self, account: Histories, then: CredentialRow) -> None:
         if not self._readable(account, then):
             return
-        given = {name: value for name, value in _details(then).items() if value is not None}
+        told = CREDENTIALS.details_in(then)
+        given = {name: value for name, value in told.items() if value is not None}
         if then["last_used"] is not None:
             given["last_used"] = _moment(then["last_used"])
         created = _moment(then["created_at"])
@@ -321,16 +317,15 @@ class _Planner:
         self, account: Histories, then: CredentialRow, now: CredentialRow
     ) -> None:
         name = str(account.then.slot_of(then))
-        current = _details(now)
-        changed = {key: value for key, value in _details(then).items() if value != current[key]}
+        current = CREDENTIALS.details_in(now)
+        changed = differences(current, CREDENTIALS.details_in(then))
         if then["data_key_id"] != now["data_key_id"] and self._readable(account, then):
             text = f"{name}: secrets of version {now['version']} → {then['version']}"
             event = CredentialReplaced(**_sealed(account.then, then), **changed)
             self._append(account, event, "~", text)
         elif changed:
-            shown = ", ".join(f"{k}: {_text(current[k])} → {_text(changed[k])}" for k in changed)
             updated = CredentialUpdated(**identity(account.then, then), **changed)
-            self._append(account, updated, "~", f"{name}: {shown}")
+            self._append(account, updated, "~", f"{name}: {_shown(current, changed)}")
         if then["is_active"] != now["is_active"]:
             kind = CredentialReactivated if then["is_active"] else CredentialDeactivated
             text = _activity(name, active=then["is_active"])
@@ -480,14 +475,8 @@ def _lender(row: Row) -> str:
     return str(row["shared_account_id"])
 
 
-def _detail(account: AccountRow, name: str) -> Any:
-    return dict(account)[name]
-
-
-def _details(row: CredentialRow) -> dict[str, Any]:
-    values = {name: dict(row)[name] for name in DETAILS}
-    expires = row["expires_at"]
-    return {**values, "expires_at": None if expires is None else _moment(expires)}
+def _shown(current: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}: {_text(current[k])} → {_text(changed[k])}" for k in changed)
 
 
 def _sealed(state: AccountState, row: CredentialRow) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from projections import TABLES, project
-from projections.ledger import Ledger, reduced
 from projections.rows import Row, Table
 from registry.events.base import EventModel
+from registry.rebuild.ledger import Ledger, reduced
 from registry.rules import rollback as rules
 from registry.rules.account_state import AccountState
 from registry.rules.rollback import Histories, Plan, World

@@ -186,9 +186,9 @@ def test_the_account_that_an_import_makes_is_described_as_bots_do() -> None:
         PARADEX_L2_PRIVATE_KEY=FIELDS["paradex"]["l2_private_key_hex"],
     )
     account = found.account("bot7")
-    assert account.wallet_address == FIELDS["paradex"]["l1_address"]
-    assert account.description == "Account from .env: bot7"
-    assert account.metadata == {
+    assert account.details["wallet_address"] == FIELDS["paradex"]["l1_address"]
+    assert account.details["description"] == "Account from .env: bot7"
+    assert account.details["metadata"] == {
         "source": "env_file",
         "max_positions": 10,
         "max_exposure_usd": 100_000,

@@ -8,11 +8,11 @@ from support.states import history
 from support.stories import EXCHANGES, Access, Credential, Loan, created
 
 from projections import access, accounts, credentials, positions, project, sharing
-from projections.ledger import Ledger, reduced, unfit, unfit_change
-from projections.rows import Delete, Insert, Patch, PatchAll, Table
+from projections.rows import Delete, Insert, Patch, PatchAll, Table, misfit_of
 from registry.events.accounts import AccountDeleted, AccountRenamed, AccountUpdated
 from registry.events.base import EventModel
 from registry.events.positions import PositionsLinked
+from registry.rebuild.ledger import Ledger, reduced
 
 IDS: Final = {name: uuid.UUID(int=0xA + n) for n, name in enumerate(("ann", "ben", "cid"))}
 KEY, READ_ONLY = Credential(1), Credential(2, permission="read_only")
@@ -224,39 +224,39 @@ def test_a_column_holds_what_its_type_and_rules_allow(
     table: Table, column: str, fit: list[Any], not_fit: list[Any]
 ) -> None:
     for value in fit:
-        assert unfit(table, {column: value}) == ""
+        assert table.misfit({column: value}) == ""
     for value in not_fit:
-        told_why = unfit(table, {column: value})
+        told_why = table.misfit({column: value})
         assert column in told_why
         assert ("lacks" in told_why) == (value is None)
 
 
 def test_what_is_wrong_is_told_as_a_type_or_as_a_rule() -> None:
-    assert unfit(accounts.TABLE, {"account_name": 5}) == "account_name cannot hold what it says"
-    assert unfit(accounts.TABLE, {"account_name": ""}) == "account_name cannot be what it says"
-    assert unfit(accounts.TABLE, {"account_name": None}) == "it lacks account_name"
+    assert accounts.TABLE.misfit({"account_name": 5}) == "account_name cannot hold what it says"
+    assert accounts.TABLE.misfit({"account_name": ""}) == "account_name cannot be what it says"
+    assert accounts.TABLE.misfit({"account_name": None}) == "it lacks account_name"
 
 
 def test_a_credential_needs_one_field_at_least() -> None:
     none: dict[str, Any] = dict.fromkeys(credentials.TABLE.secret)
-    assert unfit(credentials.TABLE, none) == "it has no field"
+    assert credentials.TABLE.misfit(none) == "it has no field"
     for column, value in (
         ("api_key_encrypted", "t"),
         ("secret_key_encrypted", "t"),
         ("additional_credentials_encrypted", {"a": "t"}),
     ):
-        assert unfit(credentials.TABLE, {**none, column: value}) == ""
-    assert unfit(credentials.TABLE, {"label": None}) == ""
+        assert credentials.TABLE.misfit({**none, column: value}) == ""
+    assert credentials.TABLE.misfit({"label": None}) == ""
 
 
 def test_a_change_is_looked_at_in_all_its_values() -> None:
     bad = {"description": 5}
     why = "description cannot hold what it says"
-    assert unfit_change(Patch(accounts.TABLE, UUID, bad)) == why
-    assert unfit_change(Insert(accounts.TABLE, UUID, bad)) == why
-    assert unfit_change(Delete(accounts.TABLE, "whatever")) == ""
-    assert unfit_change(PatchAll(positions.TABLE, (UUID, UUID), {})) == ""
-    assert unfit_change(PatchAll(positions.TABLE, (UUID, "x"), {})) == "it names what is no id"
+    assert misfit_of(Patch(accounts.TABLE, UUID, bad)) == why
+    assert misfit_of(Insert(accounts.TABLE, UUID, bad)) == why
+    assert misfit_of(Delete(accounts.TABLE, "whatever")) == ""
+    assert misfit_of(PatchAll(positions.TABLE, (UUID, UUID), {})) == ""
+    assert misfit_of(PatchAll(positions.TABLE, (UUID, "x"), {})) == "it names what is no id"
 
 
 def test_values_that_no_column_can_hold_are_told_before_anything_is_changed() -> None:

@@ -15,7 +15,7 @@ from registry.log.ids import new_id
 from registry.rules import accounts as rules
 from registry.rules.access import access_revocations
 from registry.rules.account_state import AccountState
-from registry.rules.accounts import UNCHANGED, AccountUse, CreateAccount, UpdateAccount
+from registry.rules.accounts import AccountUse, CreateAccount, UpdateAccount
 from registry.rules.sharing import check_affected, lent_by
 from registry.services.changes.shares_of_account import revocations, send_shares, shares_of
 
@@ -35,9 +35,7 @@ class _CreateTask:
         return {
             "verb": "create-account",
             "account": command.account_name,
-            "wallet_address": command.wallet_address,
-            "description": command.description,
-            "metadata": command.metadata,
+            **command.details,
         }
 
     def decide(self) -> Decision:
@@ -126,15 +124,9 @@ class AccountService:
 
     def update(self, name: str, command: UpdateAccount, invocation: Invocation) -> Outcome:
         """Changes details; errors as `rules.accounts.update`."""
-        details = {
-            "wallet_address": command.wallet_address,
-            "description": command.description,
-            "metadata": command.metadata,
-        }
-        named = {detail: value for detail, value in details.items() if value is not UNCHANGED}
         return self._run(
             name,
-            {"verb": "update-account", **named},
+            {"verb": "update-account", **command.details},
             invocation,
             lambda state: rules.update(state, command),
         )

@@ -1,0 +1,98 @@
+"""Details: what an account or a credential has beside its name, its slot and its secrets.
+
+A detail is declared here with the check of what people give for it, in the events with what
+the log holds, and in `projections` with what the table holds. Commands, histories, rollbacks
+and adoptions treat all details alike.
+"""
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypedDict, get_args, get_type_hints
+
+from projections.rows import Row, Table
+from registry import values
+from registry.errors import InvalidInput
+from registry.shapes import refuse_keys_within
+
+Check = Callable[[Any], Any]
+
+
+def _description(text: str) -> str:
+    return values.short_text(text, "a description", limit=values.MAX_TEXT)
+
+
+def _metadata(value: dict[str, Any]) -> dict[str, Any]:
+    metadata = values.metadata(value)
+    refuse_keys_within(metadata, "metadata")
+    return metadata
+
+
+def _label(text: str) -> str:
+    return values.short_text(text, "a label")
+
+
+def _expires_at(moment: str | dt.datetime) -> dt.datetime:
+    return values.moment(moment, "the expiry")
+
+
+def _exchange_account_id(text: str) -> str:
+    return values.short_text(text, "the account id at the exchange", is_id=True)
+
+
+class AccountDetails(TypedDict, total=False):
+    """What an account has beside its name; None clears a detail."""
+
+    wallet_address: Annotated[str | None, values.wallet_address]
+    description: Annotated[str | None, _description]
+    metadata: Annotated[dict[str, Any] | None, _metadata]
+
+
+class CredentialDetails(TypedDict, total=False):
+    """What a credential has beside its secrets; None clears a detail."""
+
+    label: Annotated[str | None, _label]
+    expires_at: Annotated[str | dt.datetime | None, _expires_at]
+    ip_allow_list: Annotated[list[str] | None, values.ip_allow_list]
+    exchange_account_id: Annotated[str | None, _exchange_account_id]
+
+
+@functools.cache
+def checks_of(kind: type) -> dict[str, Check]:
+    """The check of each detail of a kind."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: get_args(hint)[1] for name, hint in hints.items()}
+
+
+def checked(kind: type, table: Table, given: Mapping[str, Any]) -> Row:
+    """The details that were given, as events hold them.
+
+    Raises:
+        InvalidInput: a value is not acceptable, or there is no such detail.
+    """
+    checks = checks_of(kind)
+    if unknown := sorted(given.keys() - checks.keys()):
+        raise InvalidInput(
+            f"there is no detail {unknown[0]!r}", hint=f"It is one of: {', '.join(checks)}."
+        )
+    return {
+        name: table.blank[name] if value is None else checks[name](value)
+        for name, value in given.items()
+    }
+
+
+def changes(kind: type, table: Table, row: Mapping[str, Any], given: Mapping[str, Any]) -> Row:
+    """Those of the given details that differ from a row's; errors as `checked`.
+
+    Raises:
+        InvalidInput: no detail is named.
+    """
+    if not given:
+        named = ", ".join(checks_of(kind))
+        raise InvalidInput("nothing to change was named", hint=f"Name one of: {named}.")
+    return differences(table.details_in(row), checked(kind, table, given))
+
+
+def differences(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Row:
+    """The wanted details that are not so now."""
+    return {name: value for name, value in wanted.items() if value != now[name]}
