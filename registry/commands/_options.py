@@ -105,7 +105,8 @@ class Details:
     def options(cls) -> dict[str, str]:
         """The option of each detail."""
         hints = get_type_hints(cls, include_extras=True)
-        return {name: hint.__metadata__[0].param_decls[0] for name, hint in hints.items()}
+        # Within Annotated, what Typer calls the default is the option's first name.
+        return {name: hint.__metadata__[0].default for name, hint in hints.items()}
 
 
 Clear = Annotated[

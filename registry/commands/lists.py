@@ -73,6 +73,7 @@ def list_accounts(run: Run, as_of: AsOf = None) -> None:
 @verb("show-account")
 def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
     """Show an account and its credentials (never their secrets), as it is or as it was."""
+    from projections.accounts import TABLE
     from registry.services.reading import accounts as reading
 
     if as_of is None:
@@ -88,9 +89,7 @@ def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
                 ("account", found["account_name"]),
                 ("id", found["id"]),
                 ("active", found["is_active"]),
-                ("wallet", found["wallet_address"]),
-                ("description", found["description"]),
-                ("metadata", found["metadata"]),
+                *((name.replace("_", " "), found[name]) for name in TABLE.details),
                 ("created", found["created_at"]),
                 ("updated", found["updated_at"]),
                 ("version", found["version"]),

@@ -1,10 +1,15 @@
 """Tables that a bot's owner made by hand: whether the registry's schema can take them over."""
 
+from typing import Any, Final
+
+from projections import TABLES
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.errors import LegacyInTheWay
 
 _QUERIES = load_queries("registry.database", "legacy.sql")
+_BOTS_OWN: Final = ("status", "size_usd")
+"""Columns of positions that are the bot's own, and that its limits are about."""
 
 
 def check_legacy_tables(connection: Connection) -> None:
@@ -13,10 +18,32 @@ def check_legacy_tables(connection: Connection) -> None:
     Raises:
         LegacyInTheWay: there is something; the message lists all of it.
     """
-    found = [row[0] for row in connection.execute(_QUERIES["obstacles"], {})]
+    found = [row[0] for row in connection.execute(_QUERIES["obstacles"], _wanted())]
     if found:
         raise LegacyInTheWay(
             f"the tables that are there cannot be taken over: {'; '.join(found)}",
             hint="Nothing was changed. Alter this by hand (a trigger can be disabled, a column "
             "given a default), and run: account-registry migrate up",
         )
+
+
+def _wanted() -> dict[str, list[Any]]:
+    """The columns that such tables must have, or may have in the registry's form."""
+    wanted: list[tuple[str, str, str | None, bool]] = [
+        (table.name, name, _type_name(column.type), column.original)
+        for table in TABLES
+        if table.declared[table.key].original
+        for name, column in table.declared.items()
+    ]
+    wanted += [("strategy_positions", name, None, True) for name in _BOTS_OWN]
+    names = ("tables", "columns", "types", "originals")
+    return {
+        name: list(values) for name, values in zip(names, zip(*wanted, strict=True), strict=True)
+    }
+
+
+def _type_name(declared: str) -> str:
+    """The type as PostgreSQL's `format_type` says it."""
+    kind, _, length = declared.partition("(")
+    named = {"varchar": "character varying", "timestamp": "timestamp without time zone"}
+    return named.get(kind, kind) + (f"({length}" if length else "")

@@ -2,44 +2,10 @@
 
 -- name: obstacles
 -- What is in the way, one line for each; none if there are no such tables.
-WITH wanted (table_name, column_name, type_name, needed) AS (VALUES
-    ('accounts', 'id', 'uuid', TRUE),
-    ('accounts', 'account_name', 'character varying(255)', TRUE),
-    ('accounts', 'wallet_address', 'character varying(255)', FALSE),
-    ('accounts', 'description', 'text', FALSE),
-    ('accounts', 'is_active', 'boolean', FALSE),
-    ('accounts', 'created_at', 'timestamp without time zone', FALSE),
-    ('accounts', 'updated_at', 'timestamp without time zone', FALSE),
-    ('accounts', 'metadata', 'jsonb', FALSE),
-    ('account_exchange_credentials', 'id', 'uuid', TRUE),
-    ('account_exchange_credentials', 'account_id', 'uuid', TRUE),
-    ('account_exchange_credentials', 'exchange_id', 'integer', TRUE),
-    ('account_exchange_credentials', 'api_key_encrypted', 'text', FALSE),
-    ('account_exchange_credentials', 'secret_key_encrypted', 'text', FALSE),
-    ('account_exchange_credentials', 'additional_credentials_encrypted', 'jsonb', FALSE),
-    ('account_exchange_credentials', 'exchange_account_id', 'character varying(255)', FALSE),
-    ('account_exchange_credentials', 'subaccount_index', 'integer', FALSE),
-    ('account_exchange_credentials', 'is_active', 'boolean', FALSE),
-    ('account_exchange_credentials', 'last_used', 'timestamp without time zone', FALSE),
-    ('account_exchange_credentials', 'created_at', 'timestamp without time zone', FALSE),
-    ('account_exchange_credentials', 'updated_at', 'timestamp without time zone', FALSE),
-    ('account_exchange_credentials', 'permission', 'character varying(20)', FALSE),
-    ('account_exchange_credentials', 'version', 'integer', FALSE),
-    ('account_exchange_credentials', 'data_key_id', 'uuid', FALSE),
-    ('account_exchange_credentials', 'label', 'character varying(255)', FALSE),
-    ('account_exchange_credentials', 'expires_at', 'timestamp without time zone', FALSE),
-    ('account_exchange_credentials', 'ip_allow_list', 'jsonb', FALSE),
-    ('account_exchange_sharing', 'id', 'uuid', TRUE),
-    ('account_exchange_sharing', 'primary_account_id', 'uuid', TRUE),
-    ('account_exchange_sharing', 'shared_account_id', 'uuid', TRUE),
-    ('account_exchange_sharing', 'exchange_id', 'integer', TRUE),
-    ('account_exchange_sharing', 'sharing_type', 'character varying(50)', FALSE),
-    ('account_exchange_sharing', 'created_at', 'timestamp without time zone', FALSE),
-    ('account_exchange_sharing', 'updated_at', 'timestamp without time zone', FALSE),
-    ('strategy_positions', 'id', 'uuid', TRUE),
-    ('strategy_positions', 'status', NULL, TRUE),
-    ('strategy_positions', 'size_usd', NULL, TRUE),
-    ('strategy_positions', 'account_id', 'uuid', FALSE)
+WITH wanted AS (
+    SELECT w.*
+    FROM unnest(%(tables)s::text[], %(columns)s::text[], %(types)s::text[], %(originals)s::boolean[])
+        AS w (table_name, column_name, type_name, needed)
 ), present AS (
     SELECT c.oid, c.relname, c.relkind, c.relowner
     FROM pg_catalog.pg_class AS c

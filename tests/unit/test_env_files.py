@@ -193,7 +193,10 @@ def test_the_account_that_an_import_makes_is_described_as_bots_do() -> None:
         "max_positions": 10,
         "max_exposure_usd": 100_000,
     }
-    assert find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7").account("b").wallet_address is None
+    assert (
+        find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7").account("b").details["wallet_address"]
+        is None
+    )
 
 
 def test_no_value_is_in_an_error() -> None:

@@ -1,29 +1,32 @@
 """Adopting a row of `accounts`: its name and its metadata."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from projections.accounts import TABLE
 from registry import values
 from registry.errors import InvalidInput
 from registry.events.accounts import AccountCreated
-from registry.rules.adoption.rows import ACCOUNTS, Decision, Judge, Note, Problem, moments_of
+from registry.rules.adoption.rows import ACCOUNTS, Decision, Judge, Note, Problem, told_of
 from registry.shapes import refuse_key, refuse_keys_within
 
 
 class LegacyAccount(NamedTuple):
-    """A row of `accounts` as it was found; moments and JSON are text."""
+    """A row of `accounts` as it was found."""
 
     id: str
     name: str
     nth: int
     """Which of the accounts of this name it is, from 1."""
-    wallet_address: str | None
-    description: str | None
     is_active: bool | None
-    created_at: str | None
-    updated_at: str | None
-    metadata: str | None
+    told: Mapping[str, str | None]
+    """Its moments and details, as text."""
+
+    @property
+    def words(self) -> str:
+        """The row as people name it."""
+        return repr(self.name)
 
 
 def adopt_account(
@@ -32,37 +35,34 @@ def adopt_account(
     """The account as an event, or None as long as something is undecided."""
     name = _account_name(row, judge, is_free)
     metadata = _metadata(row, judge)
-    moments = moments_of(ACCOUNTS, row.id, repr(row.name), judge, row, ("created_at", "updated_at"))
-    if name is None or metadata is None or moments is None:
+    told = told_of(TABLE, row, judge, but=["metadata"])
+    if name is None or metadata is None or told is None:
         return None
     _note_account(row, judge)
-    given: dict[str, Any] = {
-        "account_name": name,
-        "wallet_address": row.wallet_address,
-        "description": row.description,
-        "metadata": metadata,
-        "is_active": bool(row.is_active),
-        **moments,
-        "origin": "legacy",
-    }
-    return AccountCreated(**{key: value for key, value in given.items() if value is not None})
+    return AccountCreated(
+        account_name=name,
+        metadata=metadata,
+        is_active=bool(row.is_active),
+        **told,
+        origin="legacy",
+    )
 
 
 def _note_account(row: LegacyAccount, judge: Judge) -> None:
     if row.is_active is None:
         text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
-        judge.note(Note(ACCOUNTS, row.id, repr(row.name), "inactive", text))
-    if row.wallet_address is not None:
+        judge.note(Note(ACCOUNTS, row.id, row.words, "inactive", text))
+    wallet = row.told["wallet_address"]
+    if wallet is not None:
         try:
-            values.wallet_address(row.wallet_address)
+            values.wallet_address(wallet)
         except InvalidInput as problem:
-            judge.note(Note(ACCOUNTS, row.id, repr(row.name), "wallet", problem.message))
-    texts = {"the description": row.description, "the metadata": row.metadata}
-    for what, plain in texts.items():
+            judge.note(Note(ACCOUNTS, row.id, row.words, "wallet", problem.message))
+    for name in [name for name in TABLE.details if name != "wallet_address"]:
         try:
-            refuse_key(plain or "", what)
+            refuse_key(row.told[name] or "", f"the {name.replace('_', ' ')}")
         except InvalidInput as problem:
-            judge.note(Note(ACCOUNTS, row.id, repr(row.name), "private-key", problem.message))
+            judge.note(Note(ACCOUNTS, row.id, row.words, "private-key", problem.message))
 
 
 def _account_name(row: LegacyAccount, judge: Judge, is_free: Callable[[str], bool]) -> str | None:
@@ -97,10 +97,11 @@ def _free_name(row: LegacyAccount, is_free: Callable[[str], bool]) -> str:
 
 
 def _metadata(row: LegacyAccount, judge: Judge) -> dict[str, Any] | None:
-    if row.metadata is None:
+    found = row.told["metadata"]
+    if found is None:
         return {}
     try:
-        return values.parse_metadata(row.metadata)
+        return values.parse_metadata(found)
     except InvalidInput as problem:
         text = problem.message
     decision = judge.decide(_of_account(row, "metadata", text, ("wrap", "set"), Decision("wrap")))
@@ -109,7 +110,7 @@ def _metadata(row: LegacyAccount, judge: Judge) -> dict[str, Any] | None:
     if decision.decision == "set":
         refuse_keys_within(decision.value, "metadata")
         return values.metadata(decision.value)
-    return values.metadata(_wrapped(row.metadata))
+    return values.metadata(_wrapped(found))
 
 
 def _of_account(
@@ -118,7 +119,7 @@ def _of_account(
     return Problem(
         table=ACCOUNTS,
         id=row.id,
-        of=repr(row.name),
+        of=row.words,
         problem=kind,
         text=text,
         choices=choices,

@@ -1,12 +1,12 @@
 """Adopting the credentials of an account: their slots, and what their columns hold."""
 
-import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from projections.credentials import TABLE
 from registry import values
 from registry.encryption.keyring import looks_like_token
 from registry.encryption.secret import Secret
@@ -18,7 +18,7 @@ from registry.rules.adoption.rows import (
     Judge,
     Note,
     Problem,
-    moments_of,
+    told_of,
 )
 
 
@@ -33,13 +33,11 @@ class LegacyCredential(NamedTuple):
     api_key: str | None
     secret_key: str | None
     additional: str | None
-    exchange_account_id: str | None
     subaccount_index: int | None
     permission: str
     is_active: bool | None
-    last_used: str | None
-    created_at: str | None
-    updated_at: str | None
+    told: Mapping[str, str | None]
+    """Its moments and details, as text."""
 
     @property
     def words(self) -> str:
@@ -61,7 +59,8 @@ class AdoptedCredential:
     permission: str
     is_active: bool
     fields: Mapping[str, Secret]
-    moments: Mapping[str, dt.datetime]
+    told: Mapping[str, Any]
+    """Its moments and details, as events hold them."""
 
 
 def adopt_credentials(
@@ -96,9 +95,8 @@ def _adopt_credential(
     slots = taken.setdefault((row.exchange_id, row.permission), set())
     place = _place(row, rows, slots, judge)
     fields = _fields(row, judge, open_token)
-    names = ("last_used", "created_at", "updated_at")
-    moments = moments_of(CREDENTIALS, row.id, row.words, judge, row, names)
-    if place is None or fields is None or moments is None:
+    told = told_of(TABLE, row, judge)
+    if place is None or fields is None or told is None:
         return None
     if row.is_active is None:
         text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
@@ -106,7 +104,7 @@ def _adopt_credential(
     subaccount, keeps_active = place
     slots.add(subaccount)
     return AdoptedCredential(
-        row, subaccount, row.permission, bool(row.is_active) and keeps_active, fields, moments
+        row, subaccount, row.permission, bool(row.is_active) and keeps_active, fields, told
     )
 
 

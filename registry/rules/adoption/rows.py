@@ -5,11 +5,13 @@ solve it and a proposal. Nothing is dropped, renamed or moved unless somebody de
 """
 
 import datetime as dt
+import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from projections.rows import Table
 from registry.errors import InvalidInput
 
 ACCOUNTS: Final = "accounts"
@@ -107,29 +109,65 @@ class Judge:
         return [key for key in self.decisions if key not in used]
 
 
-def moments_of(
-    table: str, row_id: str, of: str, judge: Judge, row: Any, names: Iterable[str]
-) -> dict[str, dt.datetime] | None:
-    """The moments that a row has; None as long as one that is none is undecided."""
-    found = {}
-    for name in names:
-        text = getattr(row, name)
-        if text is None:
+class LegacyRow(Protocol):
+    """A row as it was found."""
+
+    @property
+    def id(self) -> str:
+        """Its key."""
+
+    @property
+    def words(self) -> str:
+        """The row as people name it."""
+
+    @property
+    def told(self) -> Mapping[str, str | None]:
+        """Its moments and details, as text."""
+
+
+def told_of(
+    table: Table, row: LegacyRow, judge: Judge, *, but: Collection[str] = ()
+) -> dict[str, Any] | None:
+    """The moments and details of a row as events hold them, those that are NULL left out.
+
+    None while a value that no event can hold awaits a decision.
+    """
+    found: dict[str, Any] = {}
+    undecided = False
+    for name, text in row.told.items():
+        if text is None or name in but:
             continue
+        value, wrong = _read(table, name, text)
+        if not wrong:
+            found[name] = value
+        elif judge.decide(_unreadable(table, row, name, wrong)) is None:
+            undecided = True
+    return None if undecided else found
+
+
+def _read(table: Table, name: str, text: str) -> tuple[Any, str]:
+    """A value as events hold it, and why they cannot."""
+    if name in table.moments:
         try:
-            found[name] = dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+            return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC), ""
         except ValueError:
-            decision = judge.decide(
-                Problem(
-                    table=table,
-                    id=row_id,
-                    of=of,
-                    problem=name.replace("_", "-"),
-                    text=f"{name} is {text}, which no calendar has",
-                    choices=("forget",),
-                    proposal=Decision("forget"),
-                )
-            )
-            if decision is None:
-                return None
-    return found
+            return None, f"{name} is {text}, which no calendar has"
+    value = json.loads(text) if table.columns[name] == "jsonb" else text
+    return value, table.misfit({name: value})
+
+
+def _unreadable(table: Table, row: LegacyRow, name: str, wrong: str) -> Problem:
+    return Problem(
+        table=table.name,
+        id=row.id,
+        of=row.words,
+        problem=name.replace("_", "-"),
+        text=wrong,
+        choices=("forget",),
+        proposal=Decision("forget"),
+    )
+
+
+def told_columns(table: Table) -> list[str]:
+    """The columns that `told_of` is about."""
+    return [name for name in table.columns if name in {*table.moments, *table.details}]

@@ -1,7 +1,9 @@
 """Adopting shares and the owners of positions."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from projections.sharing import TABLE
 from registry.events.sharing import SharingGranted
 from registry.rules.adoption.rows import (
     LEAVE_OUT,
@@ -11,7 +13,7 @@ from registry.rules.adoption.rows import (
     Judge,
     Note,
     Problem,
-    moments_of,
+    told_of,
 )
 
 
@@ -27,8 +29,8 @@ class LegacyShare(NamedTuple):
     exchange_id: int
     exchange: str | None
     sharing_type: str | None
-    created_at: str | None
-    updated_at: str | None
+    told: Mapping[str, str | None]
+    """Its moments, as text."""
     lender_borrows_from: str | None
     lender_has_credential: bool
     nth: int
@@ -49,8 +51,8 @@ def adopt_share(row: LegacyShare, judge: Judge) -> SharingGranted | None:
         judge.decide(_of_share(row, kind, text, (LEAVE_OUT,), Decision(LEAVE_OUT)))
         return None
     sharing_type = _sharing_type(row, judge)
-    moments = moments_of(SHARING, row.id, row.words, judge, row, ("created_at", "updated_at"))
-    if sharing_type is None or moments is None:
+    told = told_of(TABLE, row, judge)
+    if sharing_type is None or told is None:
         return None
     if not row.lender_is_active:
         text = "the lender is inactive: nothing is released until it is active again"
@@ -62,7 +64,7 @@ def adopt_share(row: LegacyShare, judge: Judge) -> SharingGranted | None:
         "lender_id": row.lender_id,
         "lender": row.lender,
         "sharing_type": sharing_type,
-        **moments,
+        **told,
         "origin": "legacy",
     }
     return SharingGranted(**given)

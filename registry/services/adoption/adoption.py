@@ -50,7 +50,7 @@ from registry.rules.adoption.credentials import (
     LegacyCredential,
     adopt_credentials,
 )
-from registry.rules.adoption.rows import LEAVE_OUT, POSITIONS, Judge
+from registry.rules.adoption.rows import LEAVE_OUT, POSITIONS, Judge, told_columns
 from registry.rules.adoption.sharing import LegacyShare, adopt_share, unlinked
 from registry.rules.positions import parts
 from registry.services.adoption.keys_in_common import KeysInCommon
@@ -244,8 +244,8 @@ class _Run:
     def _accounts(self, progress: Progress) -> None:
         accounts, credentials = self._connection.execute(_QUERIES["counts"]).fetchone() or (0, 0)
         passed = 0
-        rows = self._stream("accounts", LegacyAccount)
-        held = _Groups(self._stream("credentials", LegacyCredential))
+        rows = self._stream("accounts", LegacyAccount, ACCOUNTS, "n")
+        held = _Groups(self._stream("credentials", LegacyCredential, CREDENTIALS, "c"))
         for number, account in enumerate(rows, start=1):
             self._orphans(held.before(account.id))
             own = held.of(account.id)
@@ -288,13 +288,10 @@ class _Run:
             "data_key_id": sealed.data_key_id,
             "tokens": dict(sealed.tokens),
             "fingerprints": dict(sealed.fingerprints),
-            "exchange_account_id": row.exchange_account_id,
-            **adopted.moments,
+            **adopted.told,
             "is_active": adopted.is_active,
             "origin": "legacy",
         }
-        if row.exchange_account_id is None:
-            del given["exchange_account_id"]
         return CredentialAdded(**given)
 
     def _open(self, token: str) -> Secret | None:
@@ -313,7 +310,7 @@ class _Run:
     # ------------------------------------------------------------ shares and positions
 
     def _shares(self) -> None:
-        rows = self._stream("shares", LegacyShare)
+        rows = self._stream("shares", LegacyShare, SHARING, "s")
         for borrower_id, shares in itertools.groupby(rows, lambda row: row.borrower_id):
             self._borrower(uuid.UUID(borrower_id), list(shares))
         self._flush()
@@ -436,11 +433,17 @@ class _Run:
 
     # ------------------------------------------------------------ reading
 
-    def _stream(self, query: str, kind: Any) -> Iterator[Any]:
+    def _stream(
+        self, query: str, kind: Any, table: Table | None = None, alias: str = ""
+    ) -> Iterator[Any]:
         """The rows of a query, read in batches."""
+        statement = _QUERIES[query]
+        if table is not None:
+            told = ", ".join(f"'{name}', {alias}.{name}::text" for name in told_columns(table))
+            statement = statement.replace(b"{told}", f"json_build_object({told})".encode())
         with self._connection.cursor(name=f"adopt_{query}") as cursor:
             cursor.itersize = 2_000
-            cursor.execute(_QUERIES[query])
+            cursor.execute(statement)
             yield from map(kind._make, cursor)
 
     def _find_own_columns(self) -> None:

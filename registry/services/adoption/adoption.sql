@@ -1,4 +1,5 @@
 -- What adopting the tables of a bot from before the registry says to the database.
+-- `{told}` stands for an object of a row's moments and details, as text.
 
 -- name: pending
 -- Whether such tables are there and their rules are not in force yet.
@@ -23,8 +24,7 @@ WITH marked AS (
         PARTITION BY m.account_name ORDER BY m.known DESC, m.created_at NULLS LAST, m.id) AS nth
     FROM marked AS m
 )
-SELECT n.id::text, n.account_name, n.nth, n.wallet_address, n.description, n.is_active,
-    n.created_at::text, n.updated_at::text, n.metadata::text
+SELECT n.id::text, n.account_name, n.nth, n.is_active, {told}
 FROM numbered AS n
 WHERE NOT n.known
 ORDER BY n.id
@@ -32,9 +32,8 @@ ORDER BY n.id
 -- name: credentials
 -- Of rows for the same slot, the one that a bot would rather use comes first.
 SELECT c.id::text, c.account_id::text, a.account_name, c.exchange_id, d.name, c.api_key_encrypted,
-    c.secret_key_encrypted, c.additional_credentials_encrypted::text, c.exchange_account_id,
-    c.subaccount_index, c.permission, c.is_active, c.last_used::text, c.created_at::text,
-    c.updated_at::text
+    c.secret_key_encrypted, c.additional_credentials_encrypted::text, c.subaccount_index,
+    c.permission, c.is_active, {told}
 FROM public.account_exchange_credentials AS c
 LEFT JOIN public.accounts AS a ON a.id = c.account_id
 LEFT JOIN public.dexes AS d ON d.id = c.exchange_id
@@ -45,8 +44,7 @@ ORDER BY c.account_id, d.name, coalesce(c.is_active, FALSE) DESC,
 -- name: shares
 -- Shares that no event tells of, with what the rules need to know of each.
 SELECT s.id::text, s.primary_account_id::text, b.account_name, s.shared_account_id::text,
-    l.account_name, l.is_active, s.exchange_id, d.name, s.sharing_type, s.created_at::text,
-    s.updated_at::text,
+    l.account_name, l.is_active, s.exchange_id, d.name, s.sharing_type, {told},
     (SELECT o.account_name FROM public.account_exchange_sharing AS further
      JOIN public.accounts AS o ON o.id = further.shared_account_id
      WHERE further.primary_account_id = s.shared_account_id

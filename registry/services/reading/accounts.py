@@ -1,10 +1,12 @@
 """What is only read: accounts and credentials, never their secrets."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, Final
 
 from psycopg.rows import dict_row
 
+from projections.accounts import TABLE as ACCOUNTS
+from projections.credentials import TABLE as CREDENTIALS
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.execution.lookup import (
@@ -13,6 +15,14 @@ from registry.execution.lookup import (
 )
 
 _QUERIES = load_queries("registry.execution")
+_NOT_SHOWN: Final = {*CREDENTIALS.secret, "account_id", "exchange_id", "data_key_id"}
+CREDENTIAL_COLUMNS: Final = tuple(c for c in CREDENTIALS.columns if c not in _NOT_SHOWN)
+"""What people see of a credential beside the names of its account and exchange."""
+
+_COLUMNS: Final = {
+    b"{account}": ", ".join(f"a.{column}" for column in ACCOUNTS.columns).encode(),
+    b"{credential}": ", ".join(f"c.{column}" for column in CREDENTIAL_COLUMNS).encode(),
+}
 
 Record = dict[str, Any]
 """A row for people: column -> value."""
@@ -65,4 +75,7 @@ def list_credentials(
 
 def _records(connection: Connection, query: str, parameters: Record) -> list[Record]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_QUERIES[query], parameters).fetchall()
+        statement = _QUERIES[query]
+        for place, columns in _COLUMNS.items():
+            statement = statement.replace(place, columns)
+        return cursor.execute(statement, parameters).fetchall()

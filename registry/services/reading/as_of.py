@@ -7,12 +7,13 @@ A moment is a position in the log, or a time. Times go by the database's clock
 import datetime as dt
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from projections import accounts, credentials
 from projections.credentials import tokens_of
 from projections.memory_sink import Rows
+from projections.rows import Table
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.privileges import may_read_tokens
 from registry.database.queries import load_queries
@@ -21,11 +22,14 @@ from registry.events.stored import StoredEvent
 from registry.rebuild.judging import judge, rows_fit
 from registry.rebuild.replay import replay_in_slices
 from registry.rules.account_state import AccountState
+from registry.services.reading.accounts import CREDENTIAL_COLUMNS, Record
 from registry.values import moment
 
 _QUERIES = load_queries("registry.services.reading", "as_of.sql")
 
-Record = dict[str, Any]
+# A use of a credential is no event of its account.
+_CREDENTIAL_COLUMNS: Final = tuple(c for c in CREDENTIAL_COLUMNS if c != "last_used")
+
 Moment = int | dt.datetime
 
 
@@ -119,7 +123,7 @@ def _records(rows: Rows, versions: dict[str, int], position: int) -> Iterator[Re
     held = Counter(row["account_id"] for row in rows.get(credentials.TABLE.name, {}).values())
     for key, row in rows.get(accounts.TABLE.name, {}).items():
         yield {
-            **_with_times(row),
+            **_with_times(accounts.TABLE, row),
             "credentials": held[key],
             "version": versions[key],
             "as_of": position,
@@ -132,23 +136,13 @@ def _states(events: Iterator[StoredEvent]) -> Iterator[AccountState]:
 
 
 def _account(state: AccountState) -> Record:
-    account = _with_times(dict(state.account))
+    account = _with_times(accounts.TABLE, state.account)
     held = [
         {
-            "id": row["id"],
             "account_name": state.name,
             "exchange": state.slot_of(row).exchange,
-            "subaccount_index": row["subaccount_index"],
-            "permission": row["permission"],
-            "version": row["version"],
-            "is_active": row["is_active"],
+            **_with_times(credentials.TABLE, row, _CREDENTIAL_COLUMNS),
             "account_is_active": account["is_active"],
-            "label": row["label"],
-            "expires_at": _time(row["expires_at"]),
-            "ip_allow_list": row["ip_allow_list"],
-            "exchange_account_id": row["exchange_account_id"],
-            "created_at": _time(row["created_at"]),
-            "updated_at": _time(row["updated_at"]),
             "fields": list(tokens_of(row)),
         }
         for row in state.credentials()
@@ -157,10 +151,11 @@ def _account(state: AccountState) -> Record:
     return {**account, "version": state.version, "credentials": held}
 
 
-def _with_times(row: Record) -> Record:
-    times = {column: _time(row[column]) for column in ("created_at", "updated_at")}
-    return {**row, **times}
-
-
-def _time(text: str | None) -> dt.datetime | None:
-    return None if text is None else dt.datetime.fromisoformat(text)
+def _with_times(table: Table, row: Mapping[str, Any], columns: Iterable[str] = ()) -> Record:
+    """Columns of a row, or all of them, its moments as such."""
+    return {
+        column: dt.datetime.fromisoformat(row[column])
+        if column in table.moments and row[column] is not None
+        else row[column]
+        for column in columns or table.columns
+    }

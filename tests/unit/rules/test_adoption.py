@@ -6,11 +6,20 @@ from typing import Any
 
 import pytest
 
+from projections import accounts
 from registry import values
 from registry.errors import InvalidInput
 from registry.events.accounts import AccountCreated
 from registry.rules.adoption.accounts import LegacyAccount, adopt_account
-from registry.rules.adoption.rows import LEAVE_OUT, LISTED, Decision, Judge, Note, Problem
+from registry.rules.adoption.rows import (
+    LEAVE_OUT,
+    LISTED,
+    Decision,
+    Judge,
+    Note,
+    Problem,
+    told_columns,
+)
 
 ID = str(uuid.UUID(int=0x12345678_0000_0000_0000_000000000000))
 MOMENT = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
@@ -101,14 +110,11 @@ def account(**columns: Any) -> LegacyAccount:
         "id": ID,
         "name": "bot",
         "nth": 1,
-        "wallet_address": None,
-        "description": None,
         "is_active": True,
-        "created_at": None,
-        "updated_at": None,
-        "metadata": None,
     }
-    return LegacyAccount(**{**fitting, **columns})
+    told = dict.fromkeys(told_columns(accounts.TABLE)) | columns
+    own = {name: told.pop(name, value) for name, value in fitting.items()}
+    return LegacyAccount(**own, told=told)
 
 
 def adopted(judge: Judge, *, taken: tuple[str, ...] = (), **columns: Any) -> AccountCreated | None:

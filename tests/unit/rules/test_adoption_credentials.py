@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from projections import credentials
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
@@ -14,7 +15,7 @@ from registry.rules.adoption.credentials import (
     LegacyCredential,
     adopt_credentials,
 )
-from registry.rules.adoption.rows import CREDENTIALS, LEAVE_OUT, Decision, Judge, Note
+from registry.rules.adoption.rows import CREDENTIALS, LEAVE_OUT, Decision, Judge, Note, told_columns
 
 KEYS = MasterKeyring([generate_master_key()])
 STRANGE = MasterKeyring([generate_master_key()]).wrap(uuid.UUID(int=1), bytes(32))
@@ -37,15 +38,13 @@ def row(number: int = 1, **columns: Any) -> LegacyCredential:
         "api_key": "[key]",
         "secret_key": "[sec]",
         "additional": None,
-        "exchange_account_id": None,
         "subaccount_index": None,
         "permission": "full",
         "is_active": True,
-        "last_used": None,
-        "created_at": None,
-        "updated_at": None,
     }
-    return LegacyCredential(**{**fitting, **columns})
+    told = dict.fromkeys(told_columns(credentials.TABLE)) | columns
+    own = {name: told.pop(name, value) for name, value in fitting.items()}
+    return LegacyCredential(**own, told=told)
 
 
 def adopt(*rows: LegacyCredential, judge: Judge | None = None) -> list[AdoptedCredential]:
@@ -88,7 +87,7 @@ def test_a_credential_that_fits_is_taken_with_its_fields_open() -> None:
     )
     assert plain([one]) == [{"api_key": "key", "secret_key": "sec", "passphrase": "words"}]
     assert (one.subaccount_index, one.permission, one.is_active) == (3, "full", True)
-    assert one.moments == {
+    assert one.told == {
         "created_at": dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC),
         "last_used": dt.datetime(2024, 3, 1, tzinfo=dt.UTC),
     }
@@ -118,7 +117,7 @@ def test_a_moment_that_no_calendar_has_waits_for_a_decision() -> None:
     assert adopt(row(last_used="infinity"), judge=judge) == []
     assert told(judge) == [("last-used", "last_used is infinity, which no calendar has", "forget")]
     assert judge.undecided[0].key == (CREDENTIALS, row().id, "last-used")
-    assert adopt(row(last_used="infinity"), judge=Judge(accept_proposals=True))[0].moments == {}
+    assert adopt(row(last_used="infinity"), judge=Judge(accept_proposals=True))[0].told == {}
 
 
 # Slots

@@ -30,8 +30,7 @@ def share(**columns: Any) -> LegacyShare:
         "exchange_id": 3,
         "exchange": "backpack",
         "sharing_type": "full",
-        "created_at": "2024-02-29 12:30:00",
-        "updated_at": None,
+        "told": {"created_at": "2024-02-29 12:30:00", "updated_at": None},
         "lender_borrows_from": None,
         "lender_has_credential": True,
         "nth": 1,
@@ -133,11 +132,11 @@ def test_a_share_of_an_inactive_lender_is_taken_and_noted(active: bool | None) -
 
 def test_a_share_with_a_moment_that_no_calendar_has_waits_for_a_decision() -> None:
     judge = Judge()
-    assert adopt_share(share(created_at="-infinity"), judge) is None
+    assert adopt_share(share(told={"created_at": "-infinity"}), judge) is None
     (found,) = judge.undecided
     assert found.key == ("account_exchange_sharing", ID, "created-at")
     assert found.of == "'bot' borrows backpack from 'lender'"
-    event = adopt_share(share(created_at="-infinity"), Judge(accept_proposals=True))
+    event = adopt_share(share(told={"created_at": "-infinity"}), Judge(accept_proposals=True))
     assert event is not None
     assert event.created_at is None
 
