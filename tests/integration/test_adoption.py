@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,11 @@ from psycopg.conninfo import make_conninfo
 from support.bots import login_role
 from support.catalogs import tables_in_catalog
 from support.legacy import LATER_TABLES, LIGHTER, Json, LegacyDatabase, fill_well
+from support.rolling_back import details
 
+from projections.accounts import TABLE as ACCOUNTS
+from projections.credentials import TABLE as CREDENTIALS
+from projections.rows import Table
 from registry.database.migrator import Migrator
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
@@ -124,6 +129,21 @@ def test_ids_names_timestamps_flags_and_links_stay(move: Move) -> None:
     move.up()
     move.adopt()
     assert kept() == before
+
+
+@pytest.mark.parametrize("table", [ACCOUNTS, CREDENTIALS], ids=lambda table: table.name)
+def test_every_detail_that_a_table_has_already_is_adopted(move: Move, table: Table) -> None:
+    fill_well(move.bot)
+    for name, value in details(table).items():
+        column = f"{name} {table.declared[name].type}"
+        move.bot.connection.execute(f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {column}")
+        stored = json.dumps(value) if table.columns[name] == "jsonb" else value
+        move.bot.connection.execute(f"UPDATE {table.name} SET {name} = %s", [stored])
+    before = move.bot.rows(table.name, ", ".join(["id", *table.details]))
+    move.up()
+    assert move.adopt().done
+    assert move.bot.rows(table.name, ", ".join(["id", *table.details])) == before
+    assert move.is_clean()
 
 
 def test_the_loader_gives_what_the_bots_own_gave(move: Move) -> None:

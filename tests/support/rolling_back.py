@@ -32,6 +32,24 @@ OF_A_ROLLBACK: Final[dict[str, set[str]]] = {
 NAMES: Final = {str(account_id): name for name, account_id in IDS.items()}
 
 
+def details(table: Table, number: int = 1) -> dict[str, Any]:
+    """A value for each detail of a table, so that a new one is not forgotten here."""
+    samples: dict[str, list[Any]] = {
+        "varchar": [f"x{number}"],
+        "text": [f"x{number}"],
+        "timestamp": [dt.datetime(2040, 1, number, tzinfo=dt.UTC)],
+        "jsonb": [{"n": number}, [f"x{number}"]],
+    }
+    return {
+        name: next(s for s in samples[table.columns[name]] if not table.misfit(_in_row(name, s)))
+        for name in table.details
+    }
+
+
+def _in_row(name: str, sample: Any) -> Row:
+    return {name: "2040-01-01 00:00:00" if isinstance(sample, dt.datetime) else sample}
+
+
 def account(name: str, then: Sequence[EventModel], since: Sequence[EventModel] = ()) -> Histories:
     """An account: what had happened at the position to go back to, and what has since."""
     account_id = IDS[name]
