@@ -1,7 +1,7 @@
 """Rows as the tables would hold them, reduced to what the tables' rules are about.
 
 It takes the changes of events one by one, and says why the tables would refuse one. The
-rules are those of the tables themselves (migrations 006 and 008); a test compares them.
+rules are those of the tables themselves (migrations 006, 008 and 011); a test compares them.
 """
 
 import datetime as dt
