@@ -81,6 +81,7 @@ BEGIN
 END
 $$;
 ALTER FUNCTION public.audit_refuse_change OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.audit_refuse_change FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER audit_events_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON public.audit_events

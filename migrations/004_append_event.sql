@@ -32,6 +32,7 @@ RETURN '\x00000008'::bytea || int8send(p_position)
         || '\x00000008'::bytea || timestamptz_send(p_recorded_at)
         || int4send(octet_length(p_recorded_by)) || convert_to(p_recorded_by, 'UTF8');
 ALTER FUNCTION public.audit_leaf OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.audit_leaf FROM PUBLIC;
 
 -- Writes one event at the end of the log and returns its position. The caller has locked the
 -- head and says what it holds, and has made sure that the version is the stream's next and
@@ -184,6 +185,7 @@ RETURN CASE
             && $.role.type() == "string"'
 END;
 ALTER FUNCTION public.event_is_well_formed OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.event_is_well_formed FROM PUBLIC;
 
 -- Appends one event and returns its position. A command of several events calls it
 -- once for each in one transaction (a client sends the calls in one round trip).

@@ -30,6 +30,7 @@ BEGIN
 END
 $$;
 ALTER FUNCTION public.audit_wake_followers OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.audit_wake_followers FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER audit_events_wake_followers
     AFTER INSERT ON public.audit_events
