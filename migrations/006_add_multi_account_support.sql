@@ -145,6 +145,8 @@ BEGIN
     END LOOP;
 END
 $$;
+ALTER FUNCTION public.projections_loosen OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.projections_loosen FROM PUBLIC;
 
 -- Puts all rules in force. Fails, and changes nothing, if a row breaks one.
 CREATE OR REPLACE FUNCTION public.projections_tighten() RETURNS void
@@ -256,10 +258,8 @@ BEGIN
         ON public.strategy_positions (account_id, status);
 END
 $$;
-
-ALTER FUNCTION public.projections_loosen() OWNER TO registry_owner;
-ALTER FUNCTION public.projections_tighten() OWNER TO registry_owner;
-REVOKE ALL ON FUNCTION public.projections_loosen(), public.projections_tighten() FROM PUBLIC;
+ALTER FUNCTION public.projections_tighten OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.projections_tighten FROM PUBLIC;
 
 DO $rules$
 BEGIN

@@ -27,8 +27,8 @@ BEGIN
             TG_ARGV[0]);
 END
 $$;
-
-ALTER FUNCTION public.projection_refuse_direct_write() OWNER TO registry_owner;
+ALTER FUNCTION public.projection_refuse_direct_write OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.projection_refuse_direct_write FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER accounts_only_by_event
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.accounts

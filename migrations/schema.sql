@@ -1744,6 +1744,12 @@ REVOKE ALL ON FUNCTION public.append_release(p_release_id uuid, p_event_type tex
 
 REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.audit_leaf(p_position bigint, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone, p_recorded_at timestamp with time zone, p_recorded_by text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.audit_refuse_change() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.audit_wake_followers() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.audit_write(p_size bigint, p_peaks bytea[], p_appended_at timestamp with time zone, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) FROM PUBLIC;
@@ -1755,6 +1761,8 @@ GRANT ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) TO registry_oper
 
 REVOKE ALL ON FUNCTION public.end_log_holder(p_pid integer, p_started timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.end_log_holder(p_pid integer, p_started timestamp with time zone) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb) FROM PUBLIC;
 
 GRANT SELECT ON TABLE public.audit_events TO registry_operator;
 
@@ -1826,6 +1834,8 @@ GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id inte
 GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_auditor;
 
 REVOKE ALL ON FUNCTION public.position_limits() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.projection_refuse_direct_write() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.projections_loosen() FROM PUBLIC;
 

@@ -2,7 +2,7 @@
 
 For each column the length of its value in bytes (big-endian, -1 for NULL) and the value
 in PostgreSQL's binary form: a row of `COPY … (FORMAT binary)` without its column count.
-`migrations/003_append_event.sql` is the other half.
+`migrations/004_append_event.sql` is the other half.
 https://www.postgresql.org/docs/current/sql-copy.html
 """
 

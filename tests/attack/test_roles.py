@@ -234,11 +234,6 @@ def test_everybody_else_can_do_nothing(filled: CommandLine, login: Login) -> Non
         refused = filled(*step, "--json", DATABASE_URL=address)
         assert (refused.exit_status, refused.error["code"]) == (5, "permission_denied")
     with psycopg.connect(address, autocommit=True) as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM pg_proc p WHERE p.proname IN ('append_event', 'request_release') "
-            "AND has_function_privilege(p.oid, 'EXECUTE')"
-        ).fetchone()
-        assert row == (0,)
         columns = connection.execute(
             "SELECT count(*) FROM unnest(%s::text[]) AS t "
             "WHERE has_any_column_privilege('public.' || t, 'SELECT, INSERT, UPDATE')",
@@ -268,3 +263,65 @@ def test_functions_that_run_with_the_owner_s_rights_fix_their_search_path(
     assert {row[0] for row in rows} >= {"append_event", "projection_refuse_direct_write"}
     for name, configuration, _ in rows:
         assert "search_path=pg_catalog, pg_temp" in (configuration or []), name
+
+
+EVERYBODY = {"session_accounts()", "session_is_bot()"}
+"""For the policy on positions, which every role's query evaluates."""
+BOT = {
+    "collect_releases(uuid[])",
+    "exchange_definition(text)",
+    "record_fallback(text,text,text,text,text,text,text)",
+    "release_hosts(uuid)",
+    "request_release(text,text[],integer,text,text,text,text,text,text)",
+    "session_account(text)",
+}
+AUDITOR = {
+    "exchanges_of(uuid)",
+    "key_users(uuid,uuid,integer,uuid,integer)",
+    "log_holders()",
+    "pick_credential(uuid,integer,integer,text)",
+    "resolve_credential(uuid,integer,integer,text,text)",
+}
+OPERATOR = {
+    "append_event(uuid,text,uuid,integer,text,integer,json,text,text,uuid,integer,bytea,uuid,"
+    "timestamp with time zone)",
+    "destroy_data_keys(uuid)",
+    "end_log_holder(integer,timestamp with time zone)",
+    "holders_of_secrets(uuid,text,jsonb,jsonb,boolean)",
+    "rewrap_data_keys(uuid,uuid[],text[],text[],text)",
+    "rewrap_registry_key(uuid,text,text,text,text)",
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "functions"),
+    [
+        ((), EVERYBODY),
+        (("registry_bot",), EVERYBODY | BOT),
+        (("registry_auditor",), EVERYBODY | AUDITOR),
+        (("registry_operator",), EVERYBODY | BOT | AUDITOR | OPERATOR),
+    ],
+    ids=["everybody", "bot", "auditor", "operator"],
+)
+def test_a_login_may_call_the_functions_of_its_role_and_no_other_one(
+    login: Login, role: tuple[str, ...], functions: set[str]
+) -> None:
+    """A migration that forgets to revoke a new function from PUBLIC fails here."""
+    with psycopg.connect(login(*role), autocommit=True) as connection:
+        # Without a schema that is searched, each signature is told in full.
+        connection.execute("SET search_path = ''")
+        rows = connection.execute(
+            "SELECT p.oid::regprocedure::text FROM pg_proc AS p "
+            "WHERE p.pronamespace = 'public'::regnamespace "
+            "AND has_function_privilege(p.oid, 'EXECUTE')"
+        ).fetchall()
+    assert {signature.removeprefix("public.") for (signature,) in rows} == functions
+
+
+def test_every_function_belongs_to_the_registry_s_owner(connection: Connection) -> None:
+    rows = connection.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p "
+        "WHERE p.pronamespace = 'public'::regnamespace "
+        "AND p.proowner <> 'registry_owner'::regrole"
+    ).fetchall()
+    assert rows == []

@@ -15,7 +15,7 @@ from registry.log.ids import new_id
 
 Connection = psycopg.Connection[Any]
 
-# The columns of a leaf, in the order that migrations/003_append_event.sql documents.
+# The columns of a leaf, in the order that migrations/004_append_event.sql documents.
 LEAF: Final = (
     "position, event_id, stream_type, stream_id, stream_version, event_type, schema_version, "
     "data, actor, reason, command_id, command_index, command_digest, related_account_id, "

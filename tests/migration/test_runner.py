@@ -103,7 +103,7 @@ def test_a_migration_without_a_way_back_is_an_error(folder: Path) -> None:
 
 def test_an_applied_file_that_was_changed_is_an_error(connection: Connection) -> None:
     changed = tuple(
-        replace(m, up_sql=m.up_sql + "\n-- changed") if m.number == 3 else m
+        replace(m, up_sql=m.up_sql + "\n-- changed") if m.number == 4 else m
         for m in load_migrations()
     )
     for step in (
@@ -111,7 +111,7 @@ def test_an_applied_file_that_was_changed_is_an_error(connection: Connection) ->
         Migrator(connection, changed).down,
         Migrator(connection, changed).status,
     ):
-        with pytest.raises(MigrationChanged, match=r"003_append_event\.sql was changed") as refused:
+        with pytest.raises(MigrationChanged, match=r"004_append_event\.sql was changed") as refused:
             step()
         assert "a new migration" in (refused.value.hint or "")
 

@@ -1,7 +1,7 @@
 """Fills a log with many events, as fast as PostgreSQL takes rows in, hashes included.
 
 One lock, hashing and the Merkle tree in Python, then one binary COPY. A leaf is the binary
-form of a row's first 17 columns (see migrations/003_append_event.sql), so each value is
+form of a row's first 17 columns (see migrations/004_append_event.sql), so each value is
 encoded once for both. Only the owner of the log can do this; the program never does.
 
 This fills the log only, for whoever rebuilds the tables from it. scripts/benchmarks/biglog.py

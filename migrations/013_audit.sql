@@ -29,7 +29,8 @@ BEGIN
     RETURN NULL;
 END
 $$;
-ALTER FUNCTION public.audit_wake_followers() OWNER TO registry_owner;
+ALTER FUNCTION public.audit_wake_followers OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.audit_wake_followers FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER audit_events_wake_followers
     AFTER INSERT ON public.audit_events
@@ -59,6 +60,8 @@ BEGIN
     RETURN found_data;
 END
 $$;
+ALTER FUNCTION public.audit_event_of_this_transaction OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction FROM PUBLIC;
 
 -- Puts data keys under another master key: each token is replaced if it is still the one
 -- that was read. Returns how many were.
@@ -78,6 +81,9 @@ BEGIN
     RETURN changed;
 END
 $$;
+ALTER FUNCTION public.rewrap_data_keys OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.rewrap_data_keys FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.rewrap_data_keys TO registry_operator;
 
 CREATE OR REPLACE FUNCTION public.rewrap_registry_key(
     p_event_id uuid, p_purpose text, p_before text, p_after text, p_master_key_id text
@@ -94,6 +100,9 @@ BEGIN
     RETURN changed;
 END
 $$;
+ALTER FUNCTION public.rewrap_registry_key OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.rewrap_registry_key FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.rewrap_registry_key TO registry_operator;
 
 -- Deletes the data keys that a CredentialSecretsDestroyed event names, and only those of
 -- its own credential: what they sealed can never be read again.
@@ -111,6 +120,9 @@ BEGIN
     RETURN destroyed;
 END
 $$;
+ALTER FUNCTION public.destroy_data_keys OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.destroy_data_keys FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.destroy_data_keys TO registry_operator;
 
 -- The sessions that hold the head of the log, so that all who append wait. Those who wait for its
 -- row have a lock on the tuple; what else a session may wait for does not matter. (State, start and
@@ -134,6 +146,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     JOIN pg_stat_activity AS a ON a.pid = l.pid
     WHERE a.pid <> pg_backend_pid() AND a.usename IS NOT NULL
 $$;
+ALTER FUNCTION public.log_holders OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.log_holders FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.log_holders TO registry_operator, registry_auditor;
 
 -- Ends a session that holds the head of the log, and no other one: operators need not have the
 -- right to end any. False if it does not hold it (any more).
@@ -153,6 +168,9 @@ EXCEPTION WHEN insufficient_privilege THEN
             'The session of a superuser can be ended by a superuser only.';
 END
 $$;
+ALTER FUNCTION public.end_log_holder OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.end_log_holder FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.end_log_holder TO registry_operator;
 
 DO $permit$
 BEGIN
@@ -165,22 +183,6 @@ EXCEPTION WHEN insufficient_privilege THEN
     NULL;  -- whoever may not grant it need not: end_log_holder says what is missing
 END
 $permit$;
-
-ALTER FUNCTION public.audit_event_of_this_transaction(uuid, text) OWNER TO registry_owner;
-ALTER FUNCTION public.rewrap_data_keys(uuid, uuid[], text[], text[], text) OWNER TO registry_owner;
-ALTER FUNCTION public.rewrap_registry_key(uuid, text, text, text, text) OWNER TO registry_owner;
-ALTER FUNCTION public.destroy_data_keys(uuid) OWNER TO registry_owner;
-ALTER FUNCTION public.log_holders() OWNER TO registry_owner;
-ALTER FUNCTION public.end_log_holder(integer, timestamptz) OWNER TO registry_owner;
-REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(uuid, text),
-    public.rewrap_data_keys(uuid, uuid[], text[], text[], text),
-    public.rewrap_registry_key(uuid, text, text, text, text),
-    public.destroy_data_keys(uuid), public.log_holders(),
-    public.end_log_holder(integer, timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION public.rewrap_data_keys(uuid, uuid[], text[], text[], text),
-    public.rewrap_registry_key(uuid, text, text, text, text),
-    public.destroy_data_keys(uuid), public.end_log_holder(integer, timestamptz) TO registry_operator;
-GRANT EXECUTE ON FUNCTION public.log_holders() TO registry_operator, registry_auditor;
 
 -- Which other credentials hold a secret of this one now: told by fingerprints, p_secrets and
 -- p_public, each {field: fingerprint}. One of another account is refused (RG031), unless a public
@@ -229,7 +231,6 @@ BEGIN
     END LOOP;
 END
 $$;
-ALTER FUNCTION public.holders_of_secrets(uuid, text, jsonb, jsonb, boolean) OWNER TO registry_owner;
-REVOKE ALL ON FUNCTION public.holders_of_secrets(uuid, text, jsonb, jsonb, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION public.holders_of_secrets(uuid, text, jsonb, jsonb, boolean)
-    TO registry_operator;
+ALTER FUNCTION public.holders_of_secrets OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.holders_of_secrets FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.holders_of_secrets TO registry_operator;

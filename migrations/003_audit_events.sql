@@ -80,6 +80,8 @@ BEGIN
         HINT = 'A change is undone by another event: see "account-registry rollback --help".';
 END
 $$;
+ALTER FUNCTION public.audit_refuse_change OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.audit_refuse_change FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER audit_events_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON public.audit_events
@@ -88,3 +90,29 @@ CREATE OR REPLACE TRIGGER audit_events_append_only
 CREATE OR REPLACE TRIGGER audit_head_stays
     BEFORE DELETE OR TRUNCATE ON public.audit_head
     FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
+
+ALTER TABLE public.audit_events OWNER TO registry_owner;
+ALTER TABLE public.audit_head OWNER TO registry_owner;
+REVOKE ALL ON public.audit_events, public.audit_head FROM PUBLIC;
+GRANT SELECT ON public.audit_events, public.audit_head TO registry_operator;
+GRANT SELECT ON public.audit_head TO registry_auditor;
+
+-- What an auditor reads of the log: everything but the encrypted fields.
+CREATE OR REPLACE VIEW public.audit_trail AS
+    SELECT e.position, e.event_id, e.stream_type, e.stream_id, e.stream_version, e.event_type,
+        e.schema_version, e.data::jsonb - 'tokens' AS data, e.actor, e.reason, e.command_id,
+        e.command_index, e.related_account_id, e.occurred_at, e.recorded_at, e.recorded_by,
+        e.leaf_hash, e.subtree_roots,
+        e.data ->> 'exchange' AS exchange, e.data ->> 'credential_id' AS credential_id
+    FROM public.audit_events AS e;
+ALTER VIEW public.audit_trail OWNER TO registry_owner;
+GRANT SELECT ON public.audit_trail TO registry_operator, registry_auditor;
+
+-- Which account had a name before, for everybody who may look accounts up by name.
+CREATE OR REPLACE VIEW public.former_names AS
+    SELECT coalesce(e.data ->> 'previous_name', e.data ->> 'account_name') AS former_name,
+        e.position, e.event_type, e.stream_id, e.actor, e.recorded_at
+    FROM public.audit_events AS e
+    WHERE e.event_type IN ('AccountDeleted', 'AccountRenamed');
+ALTER VIEW public.former_names OWNER TO registry_owner;
+GRANT SELECT ON public.former_names TO registry_operator, registry_auditor;

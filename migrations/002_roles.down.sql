@@ -1,6 +1,3 @@
-DROP VIEW IF EXISTS public.former_names;
-DROP VIEW IF EXISTS public.audit_trail;
-
 -- The roles stay: they belong to the server, and another database may use them.
 REVOKE ALL ON SCHEMA public FROM registry_owner, registry_operator, registry_auditor, registry_bot;
 REVOKE ALL ON public.dexes FROM registry_owner, registry_operator, registry_auditor;

@@ -31,6 +31,8 @@ RETURN '\x00000008'::bytea || int8send(p_position)
         || '\x00000008'::bytea || timestamptz_send(p_occurred_at)
         || '\x00000008'::bytea || timestamptz_send(p_recorded_at)
         || int4send(octet_length(p_recorded_by)) || convert_to(p_recorded_by, 'UTF8');
+ALTER FUNCTION public.audit_leaf OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.audit_leaf FROM PUBLIC;
 
 -- Writes one event at the end of the log and returns its position. The caller has locked the
 -- head and says what it holds, and has made sure that the version is the stream's next and
@@ -80,6 +82,8 @@ BEGIN
     RETURN p_size;
 END
 $$;
+ALTER FUNCTION public.audit_write OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.audit_write FROM PUBLIC;
 
 -- Whether the data is what an event of its type holds, in its stream: the fields that it must
 -- have, of their types, and numbers that the tables can hold. Not TRUE (but maybe NULL) if it is
@@ -180,6 +184,8 @@ RETURN CASE
         p_stream_type = 'registry' AND p_data @@ 'strict $.pid > 0
             && $.role.type() == "string"'
 END;
+ALTER FUNCTION public.event_is_well_formed OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.event_is_well_formed FROM PUBLIC;
 
 -- Appends one event and returns its position. A command of several events calls it
 -- once for each in one transaction (a client sends the calls in one round trip).
@@ -263,3 +269,6 @@ BEGIN
         p_command_digest, p_related_account_id, p_occurred_at);
 END
 $$;
+ALTER FUNCTION public.append_event OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.append_event FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.append_event TO registry_operator;

@@ -24,3 +24,12 @@ CREATE TABLE IF NOT EXISTS public.registry_keys (
     master_key_id TEXT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL
 );
+
+ALTER TABLE public.credential_data_keys OWNER TO registry_owner;
+ALTER TABLE public.registry_keys OWNER TO registry_owner;
+REVOKE ALL ON public.credential_data_keys, public.registry_keys FROM PUBLIC;
+GRANT SELECT, INSERT ON public.credential_data_keys, public.registry_keys TO registry_operator;
+-- An auditor sees that a data key exists and which master key wraps it, not the key.
+GRANT SELECT (id, credential_id, credential_version, master_key_id, created_at)
+    ON public.credential_data_keys TO registry_auditor;
+GRANT SELECT (purpose, master_key_id, created_at) ON public.registry_keys TO registry_auditor;
