@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from registry.database.connection import Connection
+from registry.database.queries import one_row
 
 
 @contextlib.contextmanager
@@ -29,5 +30,5 @@ def begin_reading(connection: Connection, snapshot: str | None = None) -> None:
 
 def export_snapshot(connection: Connection) -> str:
     """The name of the transaction's moment, for other connections while it lasts."""
-    (name,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
+    (name,) = one_row(connection.execute("SELECT pg_export_snapshot()"))
     return str(name)

@@ -18,7 +18,7 @@ from registry.database.connection import Connection, registry_errors
 from registry.database.copy_out import copy_lines
 from registry.database.privileges import may_read_tokens
 from registry.database.processes import run_processes
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.database.snapshot import begin_reading
 from registry.database.target import Target
 from registry.database.watched import address_of_same_server
@@ -204,7 +204,7 @@ def compared(
     with contextlib.ExitStack() as stack:
         with registry_errors(connection):
             begin_reading(connection)
-            (size,) = connection.execute(_QUERIES["size"]).fetchone() or (0,)
+            (size,) = one_row(connection.execute(_QUERIES["size"]))
             whole = _Whole(connection, watch, options, size, exists)
             skipped = whole.judged() if judged else []
             try:

@@ -19,11 +19,6 @@ FROM public.audit_events AS e
 WHERE e.position >= %(size)s
 ORDER BY e.position
 
--- name: stream_version
-SELECT coalesce(max(e.stream_version), 0)
-FROM public.audit_events AS e
-WHERE e.stream_type = %(stream_type)s AND e.stream_id = %(stream_id)s
-
 -- name: unowned_positions
 -- Which of these positions exist and have no owner.
 SELECT p.id::text
