@@ -121,12 +121,10 @@ class Resolution:
     def warnings(self) -> list[str]:
         """What may go wrong with it, now or soon."""
         found = []
-        left = self.expires_at and self.expires_at.replace(tzinfo=dt.UTC) - now()
-        if left is not None and left < _SOON:
-            ends = "expires" if left > dt.timedelta(0) else "expired"
-            found.append(
-                f"the {self.exchange} key of {self.holder} {ends} on {self.expires_at:%Y-%m-%d}"
-            )
+        ends = self.expires_at
+        if ends and (left := ends.replace(tzinfo=dt.UTC) - now()) < _SOON:
+            word = "expires" if left > dt.timedelta(0) else "expired"
+            found.append(f"the {self.exchange} key of {self.holder} {word} on {ends:%Y-%m-%d}")
         if self.other_users and self.breaks_when_used_twice:
             several = self.other_users > 1
             others = f"{self.other_users} other accounts use" if several else "another account uses"
