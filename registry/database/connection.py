@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from registry.database.errors import connection_lost, no_writes, translate
 from registry.database.migration_files import LAST_KEPT, known_numbers
 from registry.database.patience import Notice, patiently
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.database.refusals import not_connected, only_reads
 from registry.database.target import Target
 from registry.database.watched import WatchedConnection
@@ -110,7 +110,7 @@ def check_schema(connection: Connection) -> None:
         with connection.pipeline():
             connection.execute(_QUERIES["session"])
             cursor = connection.execute(_QUERIES["schema_state"])
-        newest, applied = cursor.fetchone() or (0, 0)
+        newest, applied = one_row(cursor)
     except psycopg.errors.UndefinedTable:
         newest = applied = 0
     except psycopg.Error as error:

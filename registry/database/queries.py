@@ -8,6 +8,11 @@ import functools
 import importlib.resources
 import re
 from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+
+from registry.errors import RegistryError
 
 _HEADING = re.compile(r"^-- name: ([a-z_]+)\s*$", re.MULTILINE)
 
@@ -27,3 +32,17 @@ def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, bytes]
     if len(set(names)) != len(names):
         raise ValueError(f"{package}/{file} names a statement twice")
     return {name: body.strip().encode() for name, body in zip(names, parts[1::2], strict=True)}
+
+
+def one_row(cursor: psycopg.Cursor[Any]) -> Any:
+    """The row of an answer that always has one.
+
+    Raises:
+        RegistryError: somebody deleted what the migrations put into the database.
+    """
+    row = cursor.fetchone()
+    if row is None:
+        raise RegistryError(
+            "the database lacks a row that it always has", hint="Run: account-registry verify"
+        )
+    return row

@@ -1,9 +1,10 @@
-"""Lets several queries see the database at one moment."""
+"""Lets several queries, and several connections, see the database at one moment."""
 
 import contextlib
 from collections.abc import Iterator
 
 from registry.database.connection import Connection
+from registry.database.queries import one_row
 
 
 @contextlib.contextmanager
@@ -17,6 +18,17 @@ def one_moment(connection: Connection) -> Iterator[None]:
     connection.execute("ROLLBACK")
 
 
-def begin_reading(connection: Connection) -> None:
-    """Starts such a transaction; it ends with the connection, or a ROLLBACK."""
+def begin_reading(connection: Connection, snapshot: str | None = None) -> None:
+    """Starts such a transaction, here or at the moment of another connection's.
+
+    It ends with the connection, or a ROLLBACK.
+    """
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    if snapshot is not None:
+        connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'".encode())
+
+
+def export_snapshot(connection: Connection) -> str:
+    """The name of the transaction's moment, for other connections while it lasts."""
+    (name,) = one_row(connection.execute("SELECT pg_export_snapshot()"))
+    return str(name)

@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.waiting import Wait
 
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 
 _QUERIES = load_queries("registry.database")
 _PROBE_CONNECTS = 5
@@ -106,7 +106,7 @@ class WatchedConnection(_Attentive):
 
     def _is_dead_for(self, probe: psycopg.Connection[Any], wanted: int) -> bool:
         session = {"pid": self.info.backend_pid, "seconds": self.patience / 2}
-        (at_work,) = probe.execute(_QUERIES["at_work"], session).fetchone() or (False,)
+        (at_work,) = one_row(probe.execute(_QUERIES["at_work"], session))
         # What comes just now was under way while this was asked.
         if at_work or _ready(self.fileno(), wanted):
             return False

@@ -13,12 +13,13 @@ import random
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Final, LiteralString, Protocol
 
 import orjson
 import psycopg
 import structlog
+from psycopg import sql
 
 from projections import project
 from projections.sql_sink import apply_to_tables
@@ -68,11 +69,16 @@ class Invocation:
             short_text(self.reason, "the reason", limit=MAX_REASON)
 
 
-class Statement(Protocol):
+@dataclass(frozen=True, slots=True)
+class Write:
     """Something beside events that a command writes, such as a data key."""
 
-    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+    statement: LiteralString | bytes | sql.Composed
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def send(self, connection: Connection) -> None:
         """Sends the statement, within the command's transaction."""
+        connection.execute(self.statement, dict(self.parameters))
 
 
 class Check(Protocol):
@@ -96,7 +102,7 @@ class Decision:
     """What a command means in the state that was read."""
 
     events: Sequence[NewEvent]
-    statements: Sequence[Statement] = ()
+    statements: Sequence[Write] = ()
     notes: tuple[str, ...] = ()
     """What the caller should know beside the events, such as who else is affected."""
     checks: Sequence[Check] = ()

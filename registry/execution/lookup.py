@@ -7,7 +7,7 @@ from typing import Any, Final
 import psycopg
 
 from registry.database.connection import Connection
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import AccountNotFound, ExchangeNotFound
 from registry.shown import shown
 
@@ -90,7 +90,7 @@ def exchange_of(cursor: psycopg.Cursor[Any], name: str) -> tuple[int, dict[str, 
     Raises:
         ExchangeNotFound: `dexes` has no exchange of this name.
     """
-    exchange_id, definition, names = cursor.fetchone() or (None, None, [])
+    exchange_id, definition, names = one_row(cursor)
     if exchange_id is None:
         raise ExchangeNotFound(
             f"there is no exchange {shown(name)}",

@@ -17,12 +17,6 @@ WHERE a.account_name = %(account_name)s
 -- Names that the caller may have meant.
 SELECT a.account_name FROM public.accounts AS a
 
--- name: stream_version
--- How many events a stream has.
-SELECT coalesce(max(t.stream_version), 0)
-FROM public.audit_trail AS t
-WHERE t.stream_type = %(stream_type)s AND t.stream_id = %(stream_id)s
-
 -- name: former_name
 -- The last event by which an account gave up this name.
 SELECT f.position, f.event_type, f.stream_id, f.actor, f.recorded_at,

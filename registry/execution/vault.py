@@ -4,7 +4,6 @@ import datetime as dt
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
@@ -16,27 +15,17 @@ from registry.encryption.fingerprint import Fingerprinter
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
 from registry.encryption.secret import Secret
+from registry.execution.executor import Write
 from registry.log.ids import new_id
 from registry.rules.credentials import Sealed
 
 _QUERIES = load_queries("registry.execution")
+ADD_DATA_KEY: Final = _QUERIES["add_data_key"]
 PURPOSE: Final = "fingerprint"
 _KEY_BYTES: Final = 32
 
 FINGERPRINT_KEY_ID: Final = uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a02")
 """What the fingerprint key is wrapped under; it has no row of its own to name it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A statement that must be in the command's transaction."""
-
-    name: str
-    parameters: Mapping[str, Any]
-
-    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
-        """See `executor.Statement`."""
-        return connection.execute(_QUERIES[self.name], dict(self.parameters))
 
 
 def send_registry_key(connection: Connection) -> psycopg.Cursor[Any]:
@@ -72,7 +61,7 @@ class Vault:
         data_key = DataKey.generate(new_id())
         self.writes.append(
             Write(
-                "add_data_key",
+                ADD_DATA_KEY,
                 {
                     "id": data_key.id,
                     "credential_id": credential_id,
@@ -93,7 +82,7 @@ class Vault:
         key = os.urandom(_KEY_BYTES)
         self.writes.append(
             Write(
-                "add_registry_key",
+                _QUERIES["add_registry_key"],
                 {
                     "purpose": PURPOSE,
                     "wrapped_key": self._keyring.wrap(FINGERPRINT_KEY_ID, key),

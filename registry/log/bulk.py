@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from registry.database.connection import Connection
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import CommandApplied, CommandIdReused, StaleVersion
-from registry.events.stored import Stream
 from registry.log.append import CommandRecord, NewEvent
 from registry.log.leaf import Given, encode_given, encode_recorded, sized
 from registry.log.merkle import grow, leaf_hash
+from registry.log.reading import send_versions, versions_of
 
 _QUERIES = load_queries("registry.log", "bulk.sql")
 
@@ -55,11 +55,11 @@ def append_in_bulk(connection: Connection, appends: Sequence[Append]) -> range:
         psycopg.errors.InsufficientPrivilege: the login is no member of registry_owner.
     """
     with connection.transaction(), connection.cursor() as cursor:
-        size, peaks, appended_at = cursor.execute(_QUERIES["lock_head"]).fetchone() or (0, [], None)
+        size, peaks, appended_at = one_row(cursor.execute(_QUERIES["lock_head"]))
         _check_versions(connection, appends)
         _check_commands(connection, appends)
         now_and_user = cursor.execute(_QUERIES["now_and_user"], {"appended_at": appended_at})
-        recorded_at, recorded_by = now_and_user.fetchone() or (_EPOCH, "")
+        recorded_at, recorded_by = one_row(now_and_user)
         recorded = encode_recorded(recorded_at, recorded_by)
         with cursor.copy(_QUERIES["copy"]) as copy:
             block = bytearray(_HEADER)
@@ -81,11 +81,7 @@ def append_in_bulk(connection: Connection, appends: Sequence[Append]) -> range:
 
 def _check_versions(connection: Connection, appends: Sequence[Append]) -> None:
     streams = list(dict.fromkeys(append.event.stream for append in appends))
-    rows = connection.execute(
-        _QUERIES["stream_versions"],
-        {"stream_types": [s.type for s in streams], "stream_ids": [s.id for s in streams]},
-    )
-    versions = {Stream(stream_type, stream_id): version for stream_type, stream_id, version in rows}
+    versions = versions_of(send_versions(connection, streams))
     for append in appends:
         stream, version = append.event.stream, append.event.version
         if version != versions[stream] + 1:

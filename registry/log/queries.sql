@@ -15,6 +15,18 @@ FROM public.audit_events AS e
 WHERE e.stream_type = %(stream_type)s AND e.stream_id = %(stream_id)s
 ORDER BY e.stream_version
 
+-- name: stream_versions
+-- The version of each of these streams, 0 for one without events.
+SELECT wanted.stream_type, wanted.stream_id, coalesce(newest.stream_version, 0)
+FROM unnest(%(stream_types)s::text[], %(stream_ids)s::uuid[]) AS wanted (stream_type, stream_id)
+LEFT JOIN LATERAL (
+    SELECT e.stream_version
+    FROM public.audit_events AS e
+    WHERE e.stream_type = wanted.stream_type AND e.stream_id = wanted.stream_id
+    ORDER BY e.stream_version DESC
+    LIMIT 1
+) AS newest ON TRUE
+
 -- name: account_stream_by_name
 -- All events of the account that has this name now.
 SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,

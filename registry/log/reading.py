@@ -1,6 +1,7 @@
 """Reads streams and what a command did."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,17 @@ def events_of(cursor: psycopg.Cursor[Any]) -> list[StoredEvent]:
         StoredEvent(stream_id, version, event_type, schema_version, occurred_at, orjson.loads(data))
         for stream_id, version, event_type, schema_version, occurred_at, data in cursor.fetchall()
     ]
+
+
+def send_versions(connection: Connection, streams: Sequence[Stream]) -> psycopg.Cursor[Any]:
+    """Asks for the versions of streams; `versions_of` reads the answer."""
+    parameters = {"stream_types": [s.type for s in streams], "stream_ids": [s.id for s in streams]}
+    return connection.execute(_QUERIES["stream_versions"], parameters)
+
+
+def versions_of(cursor: psycopg.Cursor[Any]) -> dict[Stream, int]:
+    """The version of each stream, 0 for one without events."""
+    return {Stream(stream_type, stream_id): version for stream_type, stream_id, version in cursor}
 
 
 def send_command(connection: Connection, command_id: uuid.UUID) -> psycopg.Cursor[Any]:

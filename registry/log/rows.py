@@ -3,13 +3,14 @@
 https://www.postgresql.org/docs/current/sql-copy.html (binary format)
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Final
 
 from psycopg import sql
 
 from registry.database.connection import Connection
-from registry.database.copy_out import awaited, end_copy, start_copy
+from registry.database.copy_out import copy_out
 from registry.log.leaf import COLUMNS
 from registry.log.row_form import SELECTED
 
@@ -41,25 +42,10 @@ def _copied(
         "COPY (SELECT {} FROM public.audit_events AS e WHERE {} ORDER BY e.position) "
         "TO STDOUT (FORMAT binary)"
     ).format(sql.SQL(", ").join(sql.Identifier("e", column) for column in columns), condition)
-    start_copy(connection, statement.as_bytes(connection))
-    # A server sends one message for each row, the first with the header before it. They
-    # are taken from libpq itself, many in one loop: the driver's costs as much as hashing.
-    read = connection.pgconn.get_copy_data
-    size, message = awaited(connection)
-    message, size = message[_HEADER:], size - _HEADER
-    while size > _TRAILER:
-        rows = [bytes(message)]
-        append = rows.append
-        for _ in range(at_once - 1):
-            size, message = read(1)
-            if not size:
-                size, message = awaited(connection)
-            if size <= _TRAILER:
-                break
-            append(bytes(message))
-        else:
-            size, message = awaited(connection)
-        yield rows
-    while size > 0:
-        size, _ = awaited(connection)
-    end_copy(connection)
+    # A server sends one message for each row, the first with the header before it.
+    messages = copy_out(connection, statement.as_bytes(connection), bytes)
+    rows = itertools.chain([next(messages)[_HEADER:]], messages)
+    while some := list(itertools.islice(rows, at_once)):
+        if len(some[-1]) == _TRAILER:
+            del some[-1]
+        yield some

@@ -10,24 +10,28 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from projections import TABLES
 from projections.positions import TABLE as POSITIONS
 from registry.database.connection import Connection, registry_errors
 from registry.database.copy_out import copy_lines
 from registry.database.privileges import may_read_tokens
-from registry.database.queries import load_queries
+from registry.database.processes import run_processes
+from registry.database.queries import load_queries, one_row
+from registry.database.snapshot import begin_reading
+from registry.database.target import Target
+from registry.database.watched import address_of_same_server
 from registry.errors import LogContradictsItself
 from registry.events.registry import TableRepair
 from registry.rebuild.differences import LISTED, RowDrift
 from registry.rebuild.judging import Skipped, judge, rows_fit
-from registry.rebuild.processes import run_processes
 from registry.rebuild.repair_rows import RepairKind, Repairs
 from registry.rebuild.replay import EVENTS_PER_SLICE, replay_in_slices
 from registry.rebuild.worker import (
     Message,
     SliceTask,
+    examine_apart,
     examine_slices,
     rows_that_fit,
 )
@@ -124,20 +128,21 @@ class Comparison:
 
     def take(self, message: Message) -> None:
         """Takes a message of a worker; see `examine_slices`."""
-        if "progress" in message:
-            self._passed += message["progress"]
-            self._watch.progress(self._passed // self._slices, self.report.size)
-        elif "drift" in message:
-            self._list(RowDrift(**message["drift"]))
-        elif "counts" in message:
-            for table, kind, rows in message["counts"]:
-                self.report.counts[table, kind] += rows
-        elif "links" in message:
-            for position, owner in message["links"].items():
-                # A position that moved is in two slices: given up in one, owned in the other.
-                self.links[position] = owner or self.links.get(position)
-        elif "rows" in message:
-            self.report.rows += message["rows"]
+        value: Any = message[1]
+        match message[0]:
+            case "progress":
+                self._passed += value
+                self._watch.progress(self._passed // self._slices, self.report.size)
+            case "drift":
+                self._list(value)
+            case "counts":
+                self.report.counts.update(value)
+            case "links":
+                for position, owner in value.items():
+                    # A position that moved is in two slices: given up in one, owned in the other.
+                    self.links[position] = owner or self.links.get(position)
+            case "rows":
+                self.report.rows += value
 
     def found(self, row: RowDrift) -> None:
         """Counts a row that differs, and lists it if there is room."""
@@ -198,9 +203,9 @@ def compared(
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         with registry_errors(connection):
-            connection.execute(_QUERIES["begin_snapshot"])
-            size, snapshot = connection.execute(_QUERIES["snapshot"]).fetchone() or (0, "")
-            whole = _Whole(connection, watch, options, size, snapshot, exists)
+            begin_reading(connection)
+            (size,) = one_row(connection.execute(_QUERIES["size"]))
+            whole = _Whole(connection, watch, options, size, exists)
             skipped = whole.judged() if judged else []
             try:
                 comparison = stack.enter_context(whole.comparison(skipped))
@@ -243,7 +248,6 @@ class _Whole:
     watch: Watch
     options: Options
     size: int
-    snapshot: str
     exists: bool
 
     def judged(self) -> list[Skipped]:
@@ -256,14 +260,7 @@ class _Whole:
             report = comparison.report
             report.skipped = skipped
             report.tokens = may_read_tokens(self.connection)
-            _examine(
-                self.connection,
-                self.snapshot,
-                comparison,
-                self.size,
-                self.options,
-                exists=self.exists,
-            )
+            _examine(self.connection, comparison, self.size, self.options, exists=self.exists)
             with rows_that_fit(self.connection):
                 _compare_links(self.connection, comparison, exists=self.exists)
             yield comparison
@@ -271,7 +268,6 @@ class _Whole:
 
 def _examine(
     connection: Connection,
-    snapshot: str,
     comparison: Comparison,
     size: int,
     options: Options,
@@ -282,8 +278,10 @@ def _examine(
     rounds = -(-size // (workers * options.events_per_slice)) or 1
     slices = workers * rounds
     comparison.expect(size, slices)
+    comparison.repairs = [Repairs() for _ in range(workers)]
     tasks = [
         SliceTask(
+            repairs,
             size,
             list(range(first, slices, workers)),
             slices,
@@ -291,15 +289,16 @@ def _examine(
             tokens=comparison.report.tokens,
             skipped=[event.position for event in comparison.report.skipped],
         )
-        for first in range(workers)
+        for first, repairs in enumerate(comparison.repairs)
     ]
-    for _ in tasks:
-        comparison.repairs.append(Repairs.temporary())
     if workers == 1:
-        examine_slices(connection, tasks[0], comparison.repairs[0], comparison.take)
-    else:
-        by_files = dict(zip(comparison.repairs, tasks, strict=True))
-        run_processes(connection, snapshot, by_files, comparison.take)
+        examine_slices(connection, tasks[0], comparison.take)
+        return
+    target = Target(address_of_same_server(connection))
+    messages = run_processes(connection, target, examine_apart, tasks)
+    with contextlib.closing(messages):
+        for message in messages:
+            comparison.take(message)
 
 
 def _compare_links(connection: Connection, comparison: Comparison, *, exists: bool) -> None:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from registry.database.connection import Connection, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import RebuildRunning
 
 _QUERIES = load_queries("registry.rebuild", "rebuild.sql")
@@ -18,7 +18,7 @@ def rebuild_lock(connection: Connection) -> Iterator[None]:
         RebuildRunning: another rebuild holds it.
     """
     with registry_errors(connection):
-        (got,) = connection.execute(_QUERIES["try_lock"]).fetchone() or (False,)
+        (got,) = one_row(connection.execute(_QUERIES["try_lock"]))
     if not got:
         raise RebuildRunning(
             "another rebuild of this database is at work",

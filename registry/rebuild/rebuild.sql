@@ -7,12 +7,9 @@ SELECT pg_try_advisory_lock(7234117002)
 -- name: unlock
 SELECT pg_advisory_unlock(7234117002)
 
--- name: begin_snapshot
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
-
--- name: snapshot
--- How long the log is in this snapshot, and the snapshot's name for other connections.
-SELECT h.size, pg_export_snapshot() FROM public.audit_head AS h
+-- name: size
+-- How long the log is.
+SELECT h.size FROM public.audit_head AS h
 
 -- name: tail
 -- The events from a position on.
@@ -21,11 +18,6 @@ SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
 FROM public.audit_events AS e
 WHERE e.position >= %(size)s
 ORDER BY e.position
-
--- name: stream_version
-SELECT coalesce(max(e.stream_version), 0)
-FROM public.audit_events AS e
-WHERE e.stream_type = %(stream_type)s AND e.stream_id = %(stream_id)s
 
 -- name: unowned_positions
 -- Which of these positions exist and have no owner.

@@ -19,7 +19,7 @@ from projections.positions import TABLE as POSITIONS
 from projections.rows import Delete, PatchAll, RowChange
 from registry.database.connection import Connection, registry_errors
 from registry.database.errors import SHARING_REFUSED, STALE_VERSION
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import RowsRefused
 from registry.events.base import EventModel
 from registry.events.positions import PositionsLinked
@@ -28,6 +28,7 @@ from registry.events.stored import StoredEvent, Stream
 from registry.execution.executor import Invocation, command_record
 from registry.log.append import CommandRecord, NewEvent, send_append
 from registry.log.ids import REGISTRY_STREAM
+from registry.log.reading import send_versions, versions_of
 from registry.rebuild.comparison import Comparison, Report
 from registry.rebuild.merge import SHADOW, copy_in, fill_shadow, follow, make_shadow, merge
 from registry.rules.positions import parts
@@ -131,13 +132,12 @@ def append_at_end(
     connection: Connection, record: CommandRecord, index: int, stream: Stream, event: EventModel
 ) -> int:
     """Appends an event at the end of its stream, whatever is there, and gives its position."""
-    parameters = {"stream_type": stream.type, "stream_id": stream.id}
     while True:
-        (version,) = connection.execute(_QUERIES["stream_version"], parameters).fetchone() or (0,)
+        version = versions_of(send_versions(connection, [stream]))[stream]
         new = NewEvent(stream, version + 1, event)
         try:
             with connection.transaction():  # a savepoint: all that was done before stays
-                (position,) = send_append(connection, record, index, new).fetchone() or (-1,)
+                (position,) = one_row(send_append(connection, record, index, new))
                 return int(position)
         except psycopg.DatabaseError as error:
             # Somebody else appended to the stream before the lock was ours: such as a

@@ -2,46 +2,42 @@
 
 Rows that are missing and rows that differ are kept apart: the first are copied into the
 tables as they are, the others are merged. The files have no name, so whatever happens to
-the program, nothing of them is left; a process that examines a part of the log writes to
-those that it has inherited.
+the program, nothing of them is left; a process that examines a part of the log is given
+those that it writes to.
 """
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import IO, Final, Literal
+from multiprocessing.reduction import DupFd
+from typing import IO, Any, Final, Literal
 
 from projections.projector import TABLES
 
 RepairKind = Literal["missing", "changed"]
-Descriptor = tuple[str, RepairKind, int]
 
 _KINDS: Final[tuple[RepairKind, ...]] = ("missing", "changed")
 _BLOCK: Final = 1 << 20
 
 
 class Repairs:
-    """One file for each table and kind."""
+    """One file for each table and kind, gone when it is closed."""
 
-    def __init__(self, files: Mapping[tuple[str, RepairKind], IO[bytes]]) -> None:
-        self._files = files
-
-    @classmethod
-    def temporary(cls) -> "Repairs":
-        """New files, gone when they are closed."""
+    def __init__(self) -> None:
         own = [table.name for table in TABLES if not table.partial]
-        return cls({(t, kind): tempfile.TemporaryFile() for t in own for kind in _KINDS})
+        self._files: Mapping[tuple[str, RepairKind], IO[bytes]] = {
+            (table, kind): tempfile.TemporaryFile()  # noqa: SIM115 - see `close`
+            for table in own
+            for kind in _KINDS
+        }
 
-    @classmethod
-    def inherited(cls, descriptors: Sequence[Descriptor]) -> "Repairs":
-        """The files that another process has opened, to write to."""
-        return cls({(t, kind): os.fdopen(number, "wb") for t, kind, number in descriptors})
+    # On the way to a new process, which gets the open files themselves.
+    def __getstate__(self) -> dict[tuple[str, RepairKind], Any]:
+        return {key: DupFd(file.fileno()) for key, file in self._files.items()}
 
-    @property
-    def descriptors(self) -> list[Descriptor]:
-        """What another process needs to write to the files."""
-        return [(table, kind, file.fileno()) for (table, kind), file in self._files.items()]
+    def __setstate__(self, files: dict[tuple[str, RepairKind], Any]) -> None:
+        self._files = {key: os.fdopen(file.detach(), "wb") for key, file in files.items()}
 
     def write(self, table: str, kind: RepairKind, lines: str) -> None:
         """Adds whole lines."""

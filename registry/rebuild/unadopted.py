@@ -3,7 +3,7 @@
 from typing import Final
 
 from registry.database.connection import Connection, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import AdoptionPending
 
 PENDING: Final = "the tables hold rows from before the registry, which are not in the log yet"
@@ -14,7 +14,7 @@ _QUERIES = load_queries("registry.services.adoption", "adoption.sql")
 def adoption_pending(connection: Connection) -> bool:
     """Whether there are rows from before the registry that are not in the log."""
     with registry_errors(connection):
-        (pending,) = connection.execute(_QUERIES["pending"]).fetchone() or (False,)
+        (pending,) = one_row(connection.execute(_QUERIES["pending"]))
     return bool(pending)
 
 

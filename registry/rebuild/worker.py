@@ -1,30 +1,23 @@
-"""Replays and compares slices of the log; also as a process of its own.
-
-As a process it reads its task from standard input, so that no password stands in the
-process list, and writes messages to standard output, one JSON document a line.
-"""
+"""Replays and compares slices of the log; also in a process of its own."""
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import psycopg
 
 from projections.accounts import TABLE as ACCOUNTS
 from projections.memory_sink import MISFITS
 from projections.positions import TABLE as POSITIONS
 from projections.rows import Row
-from registry.database.connection import Connection, connect, registry_errors
-from registry.database.target import Target
-from registry.errors import LogContradictsItself, RegistryError
+from registry.database.connection import Connection
+from registry.errors import LogContradictsItself
 from registry.rebuild.differences import Findings, compare
 from registry.rebuild.repair_rows import Repairs
 from registry.rebuild.replay import Slice, no_garbage_collection, replay
 
-Message = dict[str, Any]
+Message = tuple[str, Any]
 Emit = Callable[[Message], None]
 
 
@@ -32,6 +25,8 @@ Emit = Callable[[Message], None]
 class SliceTask:
     """Which slices of the log one worker examines."""
 
+    repairs: Repairs
+    """Where it puts the rows that differ."""
     size: int
     numbers: Sequence[int]
     of: int
@@ -43,14 +38,14 @@ class SliceTask:
     """The positions of events that do not count."""
 
 
-def examine_slices(connection: Connection, task: SliceTask, repairs: Repairs, emit: Emit) -> None:
+def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
     """Replays the task's slices one after the other and tells what it finds.
 
     Messages: `progress` (events passed), `drift` (a row that differs; the first thousand,
     and all that the log does not know), `counts` (table, kind, rows that differ), `links`
     (position -> account), `rows`.
     """
-    findings = Findings(lambda row: emit({"drift": asdict(row)}), repairs)
+    findings = Findings(lambda row: emit(("drift", row)), task.repairs)
     for number in task.numbers:
         part = Slice(number, task.of)
         with no_garbage_collection():
@@ -58,20 +53,28 @@ def examine_slices(connection: Connection, task: SliceTask, repairs: Repairs, em
                 connection,
                 task.size,
                 part,
-                lambda passed: emit({"progress": passed}),
+                lambda passed: emit(("progress", passed)),
                 tokens=task.tokens,
                 skipped=task.skipped,
             )
             links = rows.pop(POSITIONS.name, {})
             # An account that was deleted while the bot had cleared its links owns nothing.
             owners = rows.get(ACCOUNTS.name, {})
-            emit({"links": {key: _owner(row["account_id"], owners) for key, row in links.items()}})
+            named = {key: _owner(row["account_id"], owners) for key, row in links.items()}
+            emit(("links", named))
             with rows_that_fit(connection):
                 counted = compare(
                     connection, rows, part, findings, exists=task.exists, tokens=task.tokens
                 )
-            emit({"rows": counted})
-    emit({"counts": [[table, kind, rows] for (table, kind), rows in findings.counts.items()]})
+            emit(("rows", counted))
+    emit(("counts", findings.counts))
+
+
+def examine_apart(connection: Connection, task: SliceTask, emit: Emit) -> None:
+    """The same in a process of its own."""
+    connection.execute("SET TIME ZONE 'UTC'")
+    examine_slices(connection, task, emit)
+    task.repairs.flush()
 
 
 @contextlib.contextmanager
@@ -95,30 +98,3 @@ def rows_that_fit(connection: Connection) -> Iterator[None]:
 
 def _owner(account_id: str | None, accounts: Mapping[str, Row]) -> str | None:
     return account_id if account_id in accounts else None
-
-
-def main() -> None:
-    """One worker process."""
-    order = orjson.loads(sys.stdin.buffer.readline())
-    output = sys.stdout.buffer
-
-    def emit(message: Message) -> None:
-        output.write(orjson.dumps(message) + b"\n")
-        output.flush()
-
-    try:
-        with connect(Target(order["address"])) as connection, registry_errors(connection):
-            connection.execute("SET TIME ZONE 'UTC'")
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            connection.execute(f"SET TRANSACTION SNAPSHOT '{order['snapshot']}'".encode())
-            repairs = Repairs.inherited(order["files"])
-            examine_slices(connection, SliceTask(**order["task"]), repairs, emit)
-            repairs.flush()
-    except RegistryError as error:
-        emit({"error": type(error).__name__, "message": error.message, "hint": error.hint})
-    else:
-        emit({"done": True})
-
-
-if __name__ == "__main__":
-    main()

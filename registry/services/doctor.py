@@ -12,7 +12,7 @@ from registry.clock import now
 from registry.database.connection import Connection, check_schema, connect_once, registry_errors
 from registry.database.migrator import Migrator
 from registry.database.privileges import may_read_tokens
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
 from registry.encryption.keyring import MasterKeyring
@@ -86,9 +86,8 @@ def _key_source() -> str:
 
 
 def _database(connection: Connection, target: Target) -> Iterator[Finding]:
-    version, address, database, user, clock, durable = connection.execute(
-        _QUERIES["server"]
-    ).fetchone() or ("?", "", "", "", now(), "")
+    server = one_row(connection.execute(_QUERIES["server"]))
+    version, address, database, user, clock, durable = server
     kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
     where = f"{kind} {version}, database {database} as {user}{address}"
     yield Finding("database", "ok", where)
@@ -135,7 +134,7 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
             "they were not compared: that takes temporary ones, which cannot be made here",
             "Ask the primary server, with a login that has TEMPORARY on the database.",
         )
-    if (connection.execute(_QUERIES["bots_can_create"]).fetchone() or (False,))[0]:
+    if one_row(connection.execute(_QUERIES["bots_can_create"]))[0]:
         yield Finding(
             "schema public",
             "warning",
@@ -152,7 +151,7 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
     if keyring is not None:
         yield from _keys(connection, keyring)
     yield from _holders(connection)
-    events, size, accounts = connection.execute(_QUERIES["counts"]).fetchone() or (0, 0, 0)
+    events, size, accounts = one_row(connection.execute(_QUERIES["counts"]))
     grade: Grade = "ok" if events == size else "failed"
     yield Finding(
         "log",

@@ -203,11 +203,10 @@ ELSEWHERE = (
             "LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
             "guards",
         ),
-        ("DROP FUNCTION release_hosts(uuid)", "guards"),
+        ("DROP FUNCTION session_account_locked(text)", "guards"),
         (
-            "CREATE OR REPLACE FUNCTION release_hosts(p_release_id uuid) RETURNS text[] "
-            "LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp "
-            "RETURN ARRAY['here']",
+            "CREATE OR REPLACE FUNCTION release_claim(p_text text, p_length integer DEFAULT 255) "
+            "RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 'here'",
             "guards",
         ),
         (

@@ -10,7 +10,7 @@ Connection = psycopg.Connection[Any]
 
 REQUEST = """SELECT release_id FROM request_release(
     'bot', NULL, NULL, NULL, NULL, 'actor', 'host', 'purpose')"""
-COLLECT = "SELECT release_id, release_hosts(release_id) FROM collect_releases(%s)"
+COLLECT = "SELECT release_id FROM collect_releases(%s)"
 READ = """SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
     FROM pg_stat_xact_user_tables
     WHERE relname IN ('audit_events', 'account_exchange_credentials')"""

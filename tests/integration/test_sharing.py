@@ -5,19 +5,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from support.bots import login_role
 from support.cli import CommandLine
 from support.raw_events import append_raw
 from support.world import BY, CALLER, World
 
 from registry import errors
-from registry.database.opening import SingleConnection
-from registry.database.target import Target
 from registry.events.sharing import SharingType
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import Mode, SlotName
 from registry.services.changes.sharing import list_shares
-from registry.services.releases.releases import Caller, ReleaseService
+from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Access, Wish, resolve
 
 Connection = psycopg.Connection[Any]
@@ -427,66 +424,6 @@ def test_lighter_warns_of_two_who_trade_on_one_key(world: World, cli: CommandLin
     world.accounts.reactivate("lender", BY)
     world.accounts.deactivate("bot", BY)
     assert service.release_one("lender", "lighter", Wish(), CALLER).warnings() == []
-
-
-def on(host: str, purpose: str = "test") -> Caller:
-    """A bot on this host."""
-    return Caller(actor="bot@host", host=host, purpose=purpose)
-
-
-def test_lighter_warns_of_one_account_that_runs_on_two_hosts(
-    world: World, connection: Connection, cli: CommandLine
-) -> None:
-    world.account("bot", "lighter", "backpack")
-    service = ReleaseService(world.database, world.keyring)
-
-    def warnings(host: str, exchange: str = "lighter", **wish: Any) -> list[str]:
-        return service.release_one("bot", exchange, Wish(**wish), on(host)).warnings()
-
-    assert warnings("one") == warnings("one") == []
-    service.release_one("bot", "lighter", Wish(), on("desk", "reveal private_key"))
-    assert warnings("one") == []
-    (warning,) = warnings("two")
-    assert "received this lighter key on several hosts within a day (one, two)" in warning
-    assert warnings("one") == [warning]
-    (resolved,) = resolve(world.database, "bot", "lighter", Wish())
-    assert resolved.warnings() == [warning]
-    assert warning in cli("resolve", "bot").err
-    assert warnings("one", "backpack") == warnings("two", "backpack") == []
-    world.credential("bot", "lighter", mode=Mode.REPLACE, private_key="new", account_index="7")
-    assert warnings("two") == []
-
-
-def test_a_host_of_the_day_before_is_not_warned_of(world: World, connection: Connection) -> None:
-    world.account("bot", "lighter")
-    service = ReleaseService(world.database, world.keyring)
-    service.release_one("bot", "lighter", Wish(), on("one"))
-    connection.execute("ALTER TABLE audit_events DISABLE TRIGGER ALL")
-    connection.execute("UPDATE audit_events SET recorded_at = recorded_at - interval '25 hours'")
-    assert service.release_one("bot", "lighter", Wish(), on("two")).warnings() == []
-
-
-def test_resolving_shows_that_another_account_uses_the_key(world: World, database_url: str) -> None:
-    world.account("lender", "lighter")
-    world.account("bot")
-    world.share("bot", "lender", "lighter")
-    released(world, "lender", "lighter")
-    with login_role(database_url, "registry_auditor") as auditor:
-        database = SingleConnection(Target(auditor.address))
-        (found,) = resolve(database, "bot", "lighter", Wish())
-        database.close()
-    (warning,) = found.warnings()
-    assert "another account uses this lighter key too" in warning
-
-
-def test_a_bot_learns_of_hosts_only_by_its_own_release(world: World, database_url: str) -> None:
-    world.account("bot", "lighter")
-    service = ReleaseService(world.database, world.keyring)
-    theirs = service.release_one("bot", "lighter", Wish(), on("one")).release_id
-    with login_role(database_url) as role, role.connect() as connection:
-        world.access.grant("bot", role.name, BY)
-        hosts = connection.execute("SELECT release_hosts(%s)", [theirs]).fetchone()
-    assert hosts == (None,)
 
 
 def test_finding_who_else_has_the_key_reads_no_more_after_many_releases(

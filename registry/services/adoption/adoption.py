@@ -25,7 +25,7 @@ from projections.rows import Insert, Table
 from projections.sharing import TABLE as SHARING
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import Place
 from registry.encryption.secret import Secret
@@ -36,9 +36,10 @@ from registry.events.positions import PositionsLinked
 from registry.events.registry import AdoptedTable, AdoptionDecision, LegacyAdopted
 from registry.events.stored import Stream
 from registry.execution.executor import Invocation
-from registry.execution.vault import Vault, send_registry_key
+from registry.execution.vault import ADD_DATA_KEY, Vault, send_registry_key
 from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
+from registry.log.reading import send_versions, versions_of
 from registry.plurals import counted
 from registry.rebuild.lock import rebuild_lock
 from registry.rebuild.merge import fill_table, make_shadow, update_in_place
@@ -242,7 +243,7 @@ class _Run:
     # ------------------------------------------------------------ accounts and credentials
 
     def _accounts(self, progress: Progress) -> None:
-        accounts, credentials = self._connection.execute(_QUERIES["counts"]).fetchone() or (0, 0)
+        accounts, credentials = one_row(self._connection.execute(_QUERIES["counts"]))
         passed = 0
         rows = self._stream("accounts", LegacyAccount, ACCOUNTS, "n")
         held = _Groups(self._stream("credentials", LegacyCredential, CREDENTIALS, "c"))
@@ -361,9 +362,9 @@ class _Run:
             self._log.flush()
 
     def _write_keys(self) -> None:
-        keys = [w.parameters for w in self._vault.writes if w.name == "add_data_key"]
+        keys = [w.parameters for w in self._vault.writes if w.statement == ADD_DATA_KEY]
         for write in self._vault.writes:
-            if write.name != "add_data_key":
+            if write.statement != ADD_DATA_KEY:
                 write.send(self._connection)
         self._vault.writes.clear()
         with self._connection.cursor().copy(_QUERIES["copy_data_keys"]) as copy:
@@ -410,9 +411,7 @@ class _Run:
             return
         self._connection.execute(_QUERIES["tighten"])
         self._connection.execute(_QUERIES["wake_rules"])
-        version = self._connection.execute(
-            _QUERIES["registry_version"], {"stream_id": REGISTRY_STREAM.id}
-        ).fetchone() or (0,)
+        version = versions_of(send_versions(self._connection, [REGISTRY_STREAM]))[REGISTRY_STREAM]
         summary = LegacyAdopted(
             tables={
                 table: AdoptedTable(
@@ -427,9 +426,7 @@ class _Run:
                 for problem, made in self._judge.decided
             ],
         )
-        self._result.position = self._log.summary(
-            NewEvent(REGISTRY_STREAM, version[0] + 1, summary)
-        )
+        self._result.position = self._log.summary(NewEvent(REGISTRY_STREAM, version + 1, summary))
 
     # ------------------------------------------------------------ reading
 

@@ -131,10 +131,6 @@ ALTER TABLE public.accounts ENABLE TRIGGER accounts_only_by_event
 -- name: delete_left_out
 DELETE FROM public.{table} AS l WHERE l.id = ANY (%(ids)s::uuid[])
 
--- name: registry_version
-SELECT coalesce(max(e.stream_version), 0) FROM public.audit_events AS e
-WHERE e.stream_type = 'registry' AND e.stream_id = %(stream_id)s
-
 -- name: make_keys
 -- Which keys are adopted, by their fingerprints: to find those that accounts have in common.
 CREATE TEMPORARY TABLE adopted_keys (

@@ -13,7 +13,7 @@ from psycopg import sql
 from registry.database.connection import Connection
 from registry.database.migration_files import load_migrations
 from registry.database.privileges import may_read_tokens
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 
 _QUERIES = load_queries("registry.services.audit", "guards.sql")
 _TRIGGER: Final = re.compile(
@@ -49,7 +49,7 @@ def missing_guards(connection: Connection) -> Iterator[str]:
 
 def may_compare_functions(connection: Connection) -> bool:
     """Whether this login may make temporary functions here, which a standby refuses to all."""
-    (may,) = connection.execute(_QUERIES["may_make_functions"]).fetchone() or (False,)
+    (may,) = one_row(connection.execute(_QUERIES["may_make_functions"]))
     return bool(may)
 
 

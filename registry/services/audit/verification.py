@@ -4,16 +4,14 @@ Every event is read and hashed here. Stretches of the log go to several processe
 they find is put together in the order of the log.
 """
 
+import contextlib
 import functools
-import multiprocessing
 import os
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from registry.database.connection import Connection, Database, registry_errors
+from registry.database.processes import run_processes
 from registry.database.queries import load_queries
 from registry.database.snapshot import one_moment
 from registry.database.target import Target
@@ -28,7 +26,7 @@ from registry.proofs.checkpoint import Checkpoint
 from registry.services.audit.checkpoints import check_continues
 from registry.services.audit.guards import changed_views, renamed_exchanges
 from registry.services.audit.orphan_keys import unnamed_keys
-from registry.services.audit.verify_worker import Stretch, check_here, check_stretch, start
+from registry.services.audit.verify_worker import Share, Stretch, check_share, check_stretch
 
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
 _PARALLEL_FROM = 2 * CHUNK
@@ -142,22 +140,17 @@ def _stretches(
         for first, end in ranges:
             yield check_stretch(connection, keyring, first, end)
         return
-    row = connection.execute(_QUERIES["share_snapshot"]).fetchone()
-    with ProcessPoolExecutor(
-        min(extent.processes, len(ranges)),
-        mp_context=multiprocessing.get_context(_start_method()),
-        initializer=start,
-        initargs=(target, row[0] if row else "", extent.with_keys),
-    ) as pool:
-        yield from pool.map(check_here, ranges)
-
-
-def _start_method() -> str:
-    # A copy of this process has all modules loaded already, which a new one takes half a
-    # second for. It opens a connection of its own, never touches ours, and ends without
-    # clean-up, which would close ours. With other threads a copy is not safe to make.
-    copy = sys.platform == "linux" and threading.active_count() == 1
-    return "fork" if copy else "spawn"
+    count = min(extent.processes, len(ranges))
+    shares = [Share(ranges[first::count], extent.with_keys) for first in range(count)]
+    stretches = run_processes(connection, target, check_share, shares)
+    arrived: dict[int, Stretch] = {}
+    reached = 0
+    with contextlib.closing(stretches):
+        for stretch in stretches:
+            arrived[stretch.log.first] = stretch
+            while (ready := arrived.pop(reached, None)) is not None:
+                reached = ready.log.end
+                yield ready
 
 
 def _lost(version: SealedVersion) -> Failure:

@@ -1,9 +1,5 @@
 -- What `verify` asks beside the log itself.
 
--- name: share_snapshot
--- All processes of one verification see the database at the same moment.
-SELECT pg_export_snapshot()
-
 -- name: beyond_head
 SELECT t.position FROM public.audit_trail AS t
 WHERE t.position >= %(size)s ORDER BY t.position LIMIT 1

@@ -1,19 +1,16 @@
 """One process's part of a verification: stretches of the log, and the data keys they name."""
 
-import functools
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from registry.database.connection import Connection, connect, registry_errors
+from registry.database.connection import Connection
 from registry.database.copy_out import copy_lines
 from registry.database.queries import load_queries
-from registry.database.snapshot import begin_reading
-from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CannotDecrypt, MasterKeyWrong
@@ -22,6 +19,14 @@ from registry.log.findings import ChunkReport, SealedVersion
 from registry.log.rows import copy_rows
 
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One process's part."""
+
+    stretches: Sequence[tuple[int, int]]
+    with_keys: bool
 
 
 @dataclass(slots=True)
@@ -121,34 +126,11 @@ def _check_key(
         stretch.log.fail("data keys", error.message, version.position)
 
 
-class _Process:
-    """What one worker process works with, made when its first stretch comes."""
-
-    set_up: Callable[[], tuple[Connection, MasterKeyring | None]]
-
-
-def start(target: Target, snapshot: str, with_keys: bool) -> None:
-    """Tells a worker process what it works with: it sees the database as who exported it did."""
-    # Not made here: an error would end the process, and nobody would hear which it was.
-    _Process.set_up = functools.cache(lambda: _set_up(target, snapshot, with_keys))
-
-
-def check_here(stretch: tuple[int, int]) -> Stretch:
-    """`check_stretch`, in a worker process."""
-    connection, keyring = _Process.set_up()
-    with registry_errors(connection):
-        return check_stretch(connection, keyring, *stretch)
-
-
-def _set_up(
-    target: Target, snapshot: str, with_keys: bool
-) -> tuple[Connection, MasterKeyring | None]:
-    connection = connect(target)
-    with registry_errors(connection):
-        begin_reading(connection)
-        connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
-    keyring = load_keyring() if with_keys else None
+def check_share(connection: Connection, share: Share, emit: Callable[[Stretch], None]) -> None:
+    """`check_stretch` for each stretch of a share, in a process of its own."""
+    keyring = load_keyring() if share.with_keys else None
     # What one stretch makes is gone with it; looking for cycles in it takes time only.
     gc.freeze()
     gc.disable()
-    return connection, keyring
+    for first, end in share.stretches:
+        emit(check_stretch(connection, keyring, first, end))

@@ -34,7 +34,7 @@ from registry.database.scratch import (
     lent_database,
     roles_made,
 )
-from registry.database.snapshot import one_moment
+from registry.database.snapshot import export_snapshot, one_moment
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
@@ -169,9 +169,8 @@ def opened(source: Target) -> Iterator[Original]:
     with connect(Target(address)) as connection, registry_errors(connection):
         check_schema(connection)
         with one_moment(connection):
-            row = connection.execute(_QUERIES["share_snapshot"]).fetchone()
             checkpoint = current_checkpoint(connection, "the source")
-            yield Original(connection, address, row[0] if row else "", checkpoint)
+            yield Original(connection, address, export_snapshot(connection), checkpoint)
 
 
 @dataclass(frozen=True, slots=True)

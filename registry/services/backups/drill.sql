@@ -1,8 +1,5 @@
 -- What a restore drill reads.
 
--- name: share_snapshot
-SELECT pg_export_snapshot()
-
 -- name: let_owner_make_tables
 DO $$
 BEGIN

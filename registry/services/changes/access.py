@@ -1,10 +1,8 @@
 """Commands about access: which login role of the database may use an account."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -12,7 +10,7 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.errors import RoleNotFound
 from registry.execution.account_tasks import RuleTask
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome, Write
 from registry.execution.lookup import check_names
 from registry.log.ids import new_id
 from registry.rules import access as rules
@@ -66,20 +64,8 @@ class _GrantTask(RuleTask):
             return decision
         # Access that was granted before is of no use to a role that is not a bot any more.
         note = f"{self._role} was no member of registry_bot any more"
-        return Decision(decision.events, [_MakeBot(self._role)], () if decision.events else (note,))
-
-
-@dataclass(frozen=True, slots=True)
-class _MakeBot:
-    """Makes a login role a member of registry_bot, in the command's transaction."""
-
-    role: str
-
-    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
-        """See `executor.Statement`."""
-        return connection.execute(
-            sql.SQL("GRANT registry_bot TO {}").format(sql.Identifier(self.role))
-        )
+        member = Write(sql.SQL("GRANT registry_bot TO {}").format(sql.Identifier(self._role)))
+        return Decision(decision.events, [member], () if decision.events else (note,))
 
 
 def list_access(database: Database, account: str | None = None) -> list[Mapping[str, Any]]:

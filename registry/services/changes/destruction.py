@@ -5,26 +5,21 @@ The events and their tokens stay, so that the history still verifies.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import psycopg
-
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
 from registry.events.base import EventModel
 from registry.events.credentials import CredentialSecretsDestroyed
 from registry.events.stored import StoredEvent, Stream
 from registry.execution.account_tasks import new_events
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome, Write
 from registry.execution.lookup import account_id, exchange_of, send_exchange
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
 from registry.rules import credentials, destruction
 from registry.rules.account_state import AccountState, SlotQuery
 from registry.services.changes.credentials import LentSlotTask, SlotName
-
-_QUERIES = load_queries("registry.services.changes", "destruction.sql")
 
 
 def destroy_secrets(
@@ -66,16 +61,6 @@ def remove_and_destroy(
 def _find(database: Database, account: str) -> uuid.UUID:
     with database.connection() as connection, registry_errors(connection):
         return account_id(connection, account, also_former=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _DestroyKeys:
-    """Deletes the data keys that an event of the same transaction names."""
-
-    event_id: uuid.UUID
-
-    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
-        return connection.execute(_QUERIES["destroy_data_keys"], {"event_id": self.event_id})
 
 
 class _Destroy:
@@ -123,7 +108,10 @@ class _RemoveAndDestroy(LentSlotTask):
         return [*removed, *destruction.destroy_credential(self._events, row["id"])]
 
 
-def _deletions(events: Sequence[NewEvent]) -> list[_DestroyKeys]:
+def _deletions(events: Sequence[NewEvent]) -> list[Write]:
+    """Delete the data keys that the events name."""
     return [
-        _DestroyKeys(new.id) for new in events if isinstance(new.event, CredentialSecretsDestroyed)
+        Write("SELECT public.destroy_data_keys(%(event_id)s)", {"event_id": new.id})
+        for new in events
+        if isinstance(new.event, CredentialSecretsDestroyed)
     ]

@@ -10,7 +10,7 @@ import psycopg
 from registry.catalog.catalog import built_in_exchanges, from_definition, specification
 from registry.catalog.specification import ExchangeSpec, can_carry_a_credential
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import (
     ExchangeExists,
     ExchangeNotFound,
@@ -19,9 +19,8 @@ from registry.errors import (
     together,
 )
 from registry.events.stored import Stream
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome, Write
 from registry.execution.lookup import check_names, exchange_of, exchange_stream_id, send_exchange
-from registry.execution.vault import Write
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
 from registry.shapes import refuse_keys_within
@@ -143,7 +142,7 @@ class _AddExchange:
                 f"the exchange {definition.name} was defined before",
                 hint="See: account-registry exchanges",
             )
-        known_id, new_id, has_details = self._ids.fetchone() or (None, 0, True)
+        known_id, new_id, has_details = one_row(self._ids)
         event = ExchangeAdded(
             exchange=definition.name,
             exchange_id=new_id if known_id is None else known_id,
@@ -154,7 +153,7 @@ class _AddExchange:
         row = {"id": new_id, "name": definition.name, "display_name": definition.display_name}
         statement = "add_exchange" if has_details else "add_bare_exchange"
         # A row that the bot has already stays as it is.
-        writes = [] if new_id is None else [Write(statement, row)]
+        writes = [] if new_id is None else [Write(_QUERIES[statement], row)]
         return Decision([NewEvent(self._stream, 1, event)], writes)
 
 

@@ -16,6 +16,7 @@ from registry.execution.account_tasks import AccountTask, next_events
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.execution.lookup import check_names
 from registry.log.append import NewEvent
+from registry.log.reading import send_versions, versions_of
 from registry.rules import positions as rules
 from registry.rules.positions import Owned
 
@@ -73,11 +74,11 @@ class _Link(_PositionsTask):
     ) -> list[NewEvent]:
         if not unlinked:
             return []
-        parameters = {"accounts": list(unlinked)}
-        versions = dict(self._connection.execute(_QUERIES["stream_versions"], parameters))
+        streams = [Stream("account", owner) for owner in unlinked]
+        versions = versions_of(send_versions(self._connection, streams))
         return [
-            NewEvent(Stream("account", owner), versions[owner] + number, event)
-            for owner, events in unlinked.items()
+            NewEvent(stream, versions[stream] + number, event)
+            for stream, events in zip(streams, unlinked.values(), strict=True)
             for number, event in enumerate(events, start=1)
         ]
 

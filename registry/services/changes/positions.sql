@@ -15,13 +15,6 @@ FROM public.strategy_positions AS p
 WHERE p.account_id IS NULL
 ORDER BY p.id
 
--- name: stream_versions
--- The versions of these accounts' streams.
-SELECT e.stream_id, max(e.stream_version)
-FROM public.audit_events AS e
-WHERE e.stream_type = 'account' AND e.stream_id = ANY(%(accounts)s::uuid[])
-GROUP BY e.stream_id
-
 -- name: list
 -- Positions with the names of what they refer to. (A bot may have written a time that no reader
 -- can hold: it must not hide the others.)

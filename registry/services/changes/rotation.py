@@ -10,18 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import psycopg
-
 from registry.database.connection import Connection, Database
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.encryption.keyring import MasterKeyring
 from registry.events.keys import MasterKeyRotated
-from registry.execution.executor import CommandExecutor, Decision, Invocation
+from registry.execution.executor import CommandExecutor, Decision, Invocation, Write
 from registry.execution.vault import FINGERPRINT_KEY_ID, PURPOSE
 from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
+from registry.log.reading import send_versions, versions_of
 
-_SHARED = load_queries("registry.execution")
 _QUERIES = load_queries("registry.services.changes", "rotation.sql")
 BATCH: Final = 500
 
@@ -72,15 +70,6 @@ def rotate(
     return Rotation(keyring.newest_id, done, tuple(positions), left)
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
-    name: str
-    parameters: Mapping[str, Any]
-
-    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
-        return connection.execute(_QUERIES[self.name], dict(self.parameters))
-
-
 class _Batch:
     """Some keys, with the event that says so."""
 
@@ -91,8 +80,7 @@ class _Batch:
 
     def send_reads(self, connection: Connection) -> None:
         newest = {"newest": self._keyring.newest_id}
-        stream = {"stream_type": REGISTRY_STREAM.type, "stream_id": REGISTRY_STREAM.id}
-        self._version = connection.execute(_SHARED["stream_version"], stream)
+        self._versions = send_versions(connection, [REGISTRY_STREAM])
         self._data_keys = connection.execute(
             _QUERIES["data_keys_to_rotate"], {**newest, "limit": self._limit}
         )
@@ -106,7 +94,8 @@ class _Batch:
 
     def decide(self) -> Decision:
         data_keys, registry_keys = self._data_keys.fetchall(), self._registry_key.fetchall()
-        (version,), (left,) = self._version.fetchone() or (0,), self._left.fetchone() or (0,)
+        version = versions_of(self._versions)[REGISTRY_STREAM]
+        (left,) = one_row(self._left)
         self.size = len(data_keys) + len(registry_keys)
         self.remaining = left - self.size
         if not self.size:
@@ -125,7 +114,7 @@ class _Batch:
 
     def _writes(
         self, event_id: uuid.UUID, data_keys: Sequence[Any], registry_keys: Sequence[Any]
-    ) -> list[_Write]:
+    ) -> list[Write]:
         shared = {"event_id": event_id, "master_key_id": self._keyring.newest_id}
         rewrapped = [self._rewrap(*row) for row in data_keys]
         columns = {
@@ -134,10 +123,10 @@ class _Batch:
             "after": rewrapped,
         }
         return [
-            _Write("rewrap_data_keys", {**shared, **columns}),
+            Write(_QUERIES["rewrap_data_keys"], {**shared, **columns}),
             *(
-                _Write(
-                    "rewrap_registry_key",
+                Write(
+                    _QUERIES["rewrap_registry_key"],
                     {
                         **shared,
                         "purpose": PURPOSE,

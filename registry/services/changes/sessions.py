@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import psycopg
 from psycopg.rows import class_row
 
 from registry.database.connection import Connection, Database, registry_errors
@@ -20,8 +19,8 @@ from registry.events.registry import SessionEnded
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
+from registry.log.reading import send_versions, versions_of
 
-_SHARED = load_queries("registry.execution")
 _QUERIES = load_queries("registry.services.changes", "sessions.sql")
 BRIEF: Final = dt.timedelta(seconds=2)
 """Whoever holds the log for longer is in the way."""
@@ -85,12 +84,11 @@ class _Ended:
         )
 
     def send_reads(self, connection: Connection) -> None:
-        stream = {"stream_type": REGISTRY_STREAM.type, "stream_id": REGISTRY_STREAM.id}
-        self._version: psycopg.Cursor[Any] = connection.execute(_SHARED["stream_version"], stream)
+        self._versions = send_versions(connection, [REGISTRY_STREAM])
 
     def content(self) -> Mapping[str, Any]:
         return {"verb": "end-session", **self._event.model_dump(mode="json")}
 
     def decide(self) -> Decision:
-        (version,) = self._version.fetchone() or (0,)
+        version = versions_of(self._versions)[REGISTRY_STREAM]
         return Decision([NewEvent(REGISTRY_STREAM, version + 1, self._event)])

@@ -16,7 +16,7 @@ from projections.memory_sink import Rows
 from projections.rows import Table
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.privileges import may_read_tokens
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import AccountNotFound, InvalidInput
 from registry.events.stored import StoredEvent
 from registry.rebuild.judging import judge, rows_fit
@@ -57,9 +57,9 @@ def position_of(connection: Connection, wanted: Moment) -> int:
     """
     if isinstance(wanted, dt.datetime):
         cursor = connection.execute(_QUERIES["position_at"], {"moment": wanted})
-        (position,) = cursor.fetchone() or (-1,)
+        (position,) = one_row(cursor)
         return int(position)
-    (last,) = connection.execute(_QUERIES["last_position"]).fetchone() or (-1,)
+    (last,) = one_row(connection.execute(_QUERIES["last_position"]))
     if wanted > last:
         raise InvalidInput(
             f"the log has no event {wanted}",

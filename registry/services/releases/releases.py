@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from psycopg.rows import dict_row, tuple_row
@@ -200,7 +200,7 @@ class ReleaseService:
                 continue
             try:
                 releases.credentials[exchange] = ReleasedCredential(
-                    resolution=replace(granted[release_id], hosts=tuple(sealed["hosts"] or ())),
+                    resolution=granted[release_id],
                     release_id=release_id,
                     position=positions[release_id],
                     fields=self._opened(sealed),
@@ -251,8 +251,7 @@ def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> 
     """The sealed fields; a server before PostgreSQL 17 may need us to flush for it, once."""
     if not granted:
         return ()
-    watched = [release for release, used in granted.items() if used.breaks_when_used_twice]
-    parameters = {"release_ids": list(granted), "watched": watched}
+    parameters = {"release_ids": list(granted)}
     with registry_errors(connection), connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_QUERIES["collect"], parameters).fetchall()
         if any(row["outcome"] == "not_durable" for row in rows):

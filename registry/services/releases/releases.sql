@@ -26,15 +26,6 @@ CROSS JOIN LATERAL public.resolve_credential(
 WHERE a.account_name = %(account_name)s
 ORDER BY d.name
 
--- name: key_users
--- Who else may be using the key that an account would use.
-SELECT u.other_users, u.hosts
-FROM public.accounts AS a
-JOIN public.account_exchange_credentials AS c ON c.id = %(credential_id)s
-CROSS JOIN LATERAL public.key_users(
-    a.id, c.account_id, c.exchange_id, c.id, %(version)s) AS u
-WHERE a.account_name = %(account_name)s
-
 -- name: request
 -- What was resolved, in the order of the queries above, and the release.
 SELECT r.exchange, r.outcome, r.source, r.owner_name, r.credential_id, r.version,
@@ -47,10 +38,7 @@ FROM public.request_release(
 -- name: collect
 -- Collecting commits only what a crash may forget, so its commit need not wait for the disk;
 -- that the releases themselves are on disk is the function's business.
-SELECT r.*,
-    CASE WHEN r.outcome = 'ok' AND r.release_id = ANY (%(watched)s)
-        THEN public.release_hosts(r.release_id) END AS hosts,
-    set_config('synchronous_commit', 'off', true)
+SELECT r.*, set_config('synchronous_commit', 'off', true)
 FROM public.collect_releases(%(release_ids)s) AS r
 
 -- name: definition

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 from registry import errors
 from registry.catalog.catalog import built_in_exchanges
 from registry.clock import now
-from registry.database.connection import Connection, Database, registry_errors
+from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries
 from registry.execution.lookup import check_names
 from registry.shown import shown
@@ -58,8 +58,6 @@ class Resolution:
     choices: tuple[str, ...] = ()
     other_users: int = 0
     """How many other active accounts received this version of the key."""
-    hosts: tuple[str, ...] = ()
-    """Where this account received it within the last day, as far as that matters."""
 
     @classmethod
     def of(
@@ -122,31 +120,16 @@ class Resolution:
 
     def warnings(self) -> list[str]:
         """What may go wrong with it, now or soon."""
-        return [*self._expiry_warnings(), *self._use_warnings()]
-
-    def _expiry_warnings(self) -> list[str]:
-        if self.expires_at is None:
-            return []
-        left = self.expires_at.replace(tzinfo=dt.UTC) - now()
-        which = f"the {self.exchange} key of {self.holder}"
-        if left <= dt.timedelta(0):
-            return [f"{which} expired on {self.expires_at:%Y-%m-%d}"]
-        return [f"{which} expires on {self.expires_at:%Y-%m-%d}"] if left < _SOON else []
-
-    def _use_warnings(self) -> list[str]:
-        if not self.breaks_when_used_twice:
-            return []
-        counts = self._counts()
         found = []
-        if self.other_users:
-            others = "another account uses"
-            if self.other_users > 1:
-                others = f"{self.other_users} other accounts use"
-            found.append(f"{others} this {self.exchange} key too, {counts}; give each its own")
-        if len(self.hosts) > 1:
+        ends = self.expires_at
+        if ends and (left := ends.replace(tzinfo=dt.UTC) - now()) < _SOON:
+            word = "expires" if left > dt.timedelta(0) else "expired"
+            found.append(f"the {self.exchange} key of {self.holder} {word} on {ends:%Y-%m-%d}")
+        if self.other_users and self.breaks_when_used_twice:
+            several = self.other_users > 1
+            others = f"{self.other_users} other accounts use" if several else "another account uses"
             found.append(
-                f"{self.account} received this {self.exchange} key on several hosts within a day "
-                f"({', '.join(self.hosts)}), {counts}; let only one of them run"
+                f"{others} this {self.exchange} key too, {self._counts()}; give each its own"
             )
         return found
 
@@ -310,18 +293,4 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
         rows = connection.execute(query, parameters).fetchall()
         if not rows:
             check_names(connection, account, exchange)
-        found = [Resolution.of(account, wish, row) for row in rows]
-        return [
-            _with_users(connection, one) if one.breaks_when_used_twice else one for one in found
-        ]
-
-
-def _with_users(connection: Connection, resolution: Resolution) -> Resolution:
-    """The same with who else may be using the key; it looks at many releases."""
-    parameters = {
-        "account_name": resolution.account,
-        "credential_id": resolution.credential_id,
-        "version": resolution.version,
-    }
-    other_users, hosts = connection.execute(_QUERIES["key_users"], parameters).fetchone() or (0, ())
-    return replace(resolution, other_users=other_users, hosts=tuple(hosts))
+        return [Resolution.of(account, wish, row) for row in rows]

@@ -18,7 +18,7 @@ from psycopg import sql
 from projections import TABLES
 from registry.database.connection import Connection, connect, registry_errors
 from registry.database.migrator import Migrator
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.database.target import Target
 from registry.database.watched import address_of_same_server
 from registry.events.registry import ForeignReference
@@ -122,7 +122,7 @@ def _copy(
         _copy_rows(original, scratch, table, list(columns))
     Migrator(scratch).up()
     _copy_rows(original, scratch, _LOG, list(_columns(original, _LOG)))
-    size, peaks = original.execute(_QUERIES["head"]).fetchone() or (0, [])
+    size, peaks = one_row(original.execute(_QUERIES["head"]))
     scratch.execute(_QUERIES["set_head"], {"size": size, "peaks": peaks})
     for name in _TABLES:
         table = f"public.{name}"
@@ -138,7 +138,7 @@ def _copy(
 def _copy_reference(original: Connection, scratch: Connection, reference: ForeignReference) -> None:
     """A table of another program, as far as this foreign key needs it."""
     parameters = {"table": reference.table, "constraint": reference.constraint}
-    (names,) = original.execute(_QUERIES["reference_columns"], parameters).fetchone() or ([],)
+    (names,) = one_row(original.execute(_QUERIES["reference_columns"], parameters))
     kinds = _columns(original, reference.table)
     columns = {name: kinds[name] for name in names}
     schema, _, _ = reference.table.partition(".")

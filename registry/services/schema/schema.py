@@ -16,7 +16,7 @@ from projections import TABLES
 from registry.database.connection import Connection, registry_errors
 from registry.database.migration_files import Migration
 from registry.database.migrator import Migrator
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import ConfirmationNeeded, InUseByOthers, TablesDiffer
 from registry.events.positions import PositionsLinked, PositionsUnlinked
 from registry.events.registry import ForeignReference, SchemaTakenDown
@@ -101,7 +101,7 @@ def contents(connection: Connection) -> Contents:
         linked = connection.execute(_QUERIES["linked"]).fetchone() if tables else (0,)
         references = connection.execute(_QUERIES["references"], {"tables": _TABLES})
         views = connection.execute(_QUERIES["views"], {"tables": _TABLES})
-        events, keys = connection.execute(_QUERIES["kept"]).fetchone() or (0, 0)
+        events, keys = one_row(connection.execute(_QUERIES["kept"]))
         return Contents(
             tables=tables,
             linked_positions=(linked or (0,))[0],
@@ -117,7 +117,7 @@ def contents(connection: Connection) -> Contents:
 
 def _count(connection: Connection, name: str) -> int:
     counting = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", name))
-    (rows,) = connection.execute(counting).fetchone() or (0,)
+    (rows,) = one_row(connection.execute(counting))
     return int(rows)
 
 
@@ -163,10 +163,10 @@ def take_down(
 def is_down(connection: Connection) -> bool:
     """Whether the tables were taken down: there are events, and no tables."""
     with registry_errors(connection):
-        (down,) = connection.execute(_QUERIES["is_down"]).fetchone() or (False,)
+        (down,) = one_row(connection.execute(_QUERIES["is_down"]))
         if not down:
             return False
-        (size,) = connection.execute(_QUERIES["log_size"]).fetchone() or (0,)
+        (size,) = one_row(connection.execute(_QUERIES["log_size"]))
         return bool(size)
 
 
@@ -216,7 +216,7 @@ def purge(connection: Connection, typed_name: str) -> list[Migration]:
         ConfirmationNeeded: the typed name is not the name of the database.
     """
     with registry_errors(connection):
-        (name,) = connection.execute(_QUERIES["database_name"]).fetchone() or ("",)
+        (name,) = one_row(connection.execute(_QUERIES["database_name"]))
     if typed_name != name:
         raise ConfirmationNeeded(
             f"{typed_name!r} is not the name of the database; nothing was changed",

@@ -1,0 +1,115 @@
+"""Work that several processes share, each with a connection of its own.
+
+On Linux a worker is a copy of this process, which has all modules loaded already. With other
+threads a copy is not safe to make, and a worker is a new process: that imports from the same
+folders, but also runs the caller's main module again. No argument of a program tells it anything.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterable
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+from registry.database.connection import Connection, connect, registry_errors
+from registry.database.snapshot import begin_reading, export_snapshot
+from registry.database.target import Target
+from registry.errors import RegistryError
+
+_Task = TypeVar("_Task")
+Emit = Callable[[Any], None]
+
+
+def run_processes(
+    connection: Connection,
+    target: Target,
+    work: Callable[[Connection, _Task, Emit], None],
+    tasks: Iterable[_Task],
+) -> Generator[Any, None, None]:
+    """Does `work` in one process for each task, and gives what they emit as it comes.
+
+    Their connections see the database as `connection` does, which is in a transaction.
+
+    Raises:
+        RegistryError: a worker failed or was killed; the others are stopped.
+    """
+    snapshot = export_snapshot(connection)
+    context = _context()
+    with contextlib.ExitStack() as started:
+        at_work: list[Pipe] = []
+        for task in tasks:
+            ours, theirs = context.Pipe(duplex=False)
+            at_work.append(started.enter_context(ours))
+            inherited = [connection.fileno(), *(pipe.fileno() for pipe in at_work)]
+            if isinstance(context, SpawnContext):
+                inherited = []
+            given = (theirs, inherited, target, snapshot, work, task)
+            process = context.Process(target=_worker, args=given, daemon=True)
+            with theirs:
+                process.start()
+            started.callback(_end, process)
+        while at_work:
+            for pipe in wait(at_work):
+                assert isinstance(pipe, Pipe)  # noqa: S101 - there are no others
+                if (message := _received(pipe)) is None:
+                    at_work.remove(pipe)
+                else:
+                    yield message
+
+
+def _context() -> ForkContext | SpawnContext:
+    if sys.platform == "linux" and threading.active_count() == 1:
+        return multiprocessing.get_context("fork")
+    return multiprocessing.get_context("spawn")
+
+
+def _received(pipe: Pipe) -> Any:
+    """What a worker emits next; None when it is done."""
+    try:
+        message = pipe.recv()
+    except (EOFError, OSError):
+        raise RegistryError(
+            "a worker process ended unexpectedly",
+            hint="Nothing was changed. Run it again, or with one process only.",
+        ) from None
+    if isinstance(message, Exception):
+        raise message
+    return message
+
+
+def _end(process: BaseProcess) -> None:
+    process.kill()
+    process.join()
+
+
+def _worker(
+    pipe: Pipe,
+    inherited: list[int],
+    target: Target,
+    snapshot: str,
+    work: Callable[[Connection, _Task, Emit], None],
+    task: _Task,
+) -> None:
+    # Ctrl-C is for the parent, which ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # While these are open here, nobody would notice that the parent is gone.
+    for file in inherited:
+        os.close(file)
+    try:
+        with connect(target) as connection, registry_errors(connection):
+            begin_reading(connection, snapshot)
+            work(connection, task, pipe.send)
+    except BrokenPipeError:  # the parent is gone
+        return
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        pipe.send(error)
+    else:
+        pipe.send(None)

@@ -1,4 +1,0 @@
--- Destroying secrets.
-
--- name: destroy_data_keys
-SELECT public.destroy_data_keys(%(event_id)s)
