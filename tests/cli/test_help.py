@@ -82,14 +82,14 @@ def test_there_is_no_colour_where_no_terminal_is(
 def test_no_color_is_respected_on_a_terminal(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from registry.commands import _output
+    from registry.commands._output import _red
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(_output.sys, "stderr", _Terminal())
-    assert COLOUR in _output._red("Error")
+    monkeypatch.setattr(sys, "stderr", _Terminal())
+    assert COLOUR in _red("Error")
     monkeypatch.setenv("NO_COLOR", "1")
-    assert _output._red("Error") == "Error"
+    assert _red("Error") == "Error"
     assert cli.environment
 
 

@@ -34,7 +34,7 @@ def test_the_program_gets_the_variables_that_bots_expect(bot: CommandLine) -> No
 
 
 def test_what_is_left_out_is_said_in_one_line_with_the_way_to_pass_it(bot: CommandLine) -> None:
-    many = {f"MY_SETTING_{number}": "value" for number in range(20)}
+    many: dict[str, Any] = {f"MY_SETTING_{number}": "value" for number in range(20)}
     result = bot.process("run", "--account", "bot", "--", "true", **many)
     (line,) = [line for line in result.err.splitlines() if "passed on" in line]
     assert line.startswith("Not passed on: 25 variables (CREDENTIAL_ENCRYPTION_KEY, DATABASE_URL")
@@ -78,8 +78,13 @@ def test_a_second_process_with_a_key_that_only_one_may_use_is_warned(bot: Comman
         assert "backpack key of" not in second.err
         assert IN_USE not in bot.process("run", "--account", "lender", "--", "true").err
         assert IN_USE not in bot("reveal-credential", "bot", "lighter").err
-        elsewhere = {"REGISTRY_DATA_DIR": str(bot.folder / "another user's")}
-        assert IN_USE not in bot.process("run", "--account", "bot", "--", "true", **elsewhere).err
+        elsewhere = str(bot.folder / "another user's")
+        assert (
+            IN_USE
+            not in bot.process(
+                "run", "--account", "bot", "--", "true", REGISTRY_DATA_DIR=elsewhere
+            ).err
+        )
         bot.store("bot", "lighter", verb="replace-credential")
         assert IN_USE not in bot.process("run", "--account", "bot", "--", "true").err
 
@@ -99,8 +104,8 @@ def test_a_third_process_is_warned_of_the_second_when_the_first_has_gone(bot: Co
 
 
 def test_a_folder_that_cannot_be_written_keeps_no_program_from_its_start(bot: CommandLine) -> None:
-    place = {"REGISTRY_DATA_DIR": bot.file("no-folder", "")}
-    result = bot.process("run", "--account", "bot", "--", "true", **place)
+    place = bot.file("no-folder", "")
+    result = bot.process("run", "--account", "bot", "--", "true", REGISTRY_DATA_DIR=place)
     assert (result.exit_status, IN_USE in result.err) == (0, False)
 
 
@@ -226,15 +231,21 @@ def test_a_bots_role_runs_with_its_account_only(bot: CommandLine, database_url: 
         granted = bot("grant-access", "bot", "--role", role.name, "--json")
         assert granted.data["events"][0]["type"] == "AccessGranted"
         assert not bot("grant-access", "bot", "--role", role.name, "--json").data["changed"]
-        as_bot = {"DATABASE_URL": role.address}
         for account, status in (("bot", 0), ("lender", 5)):
-            result = bot.process("run", "--account", account, "--", "true", **as_bot)
+            result = bot.process(
+                "run", "--account", account, "--", "true", DATABASE_URL=role.address
+            )
             assert result.exit_status == status, result.err
         assert bot("list-access", "--json").data[0]["role"] == role.name
         assert role.name in bot("list-access", "bot").out
         assert bot("revoke-access", "bot", "--role", role.name).exit_status == 0
         assert bot("revoke-access", "bot", "--role", role.name).exit_status == 3
-        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status == 5
+        assert (
+            bot.process(
+                "run", "--account", "bot", "--", "true", DATABASE_URL=role.address
+            ).exit_status
+            == 5
+        )
         assert bot("list-access").out == "No role was given access here.\n"
 
 
@@ -245,15 +256,29 @@ def test_granting_access_again_repairs_a_role_that_is_no_bot_any_more(
         grant = ("grant-access", "bot", "--role", role.name)
         bot(*grant)
         connection.execute(f"REVOKE registry_bot FROM {role.name}")
-        as_bot = {"DATABASE_URL": role.address}
-        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status != 0
+        assert (
+            bot.process(
+                "run", "--account", "bot", "--", "true", DATABASE_URL=role.address
+            ).exit_status
+            != 0
+        )
         tried = bot(*grant, "--dry-run")
         assert "Would have let the role" in tried.out
-        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status != 0
+        assert (
+            bot.process(
+                "run", "--account", "bot", "--", "true", DATABASE_URL=role.address
+            ).exit_status
+            != 0
+        )
         repaired = bot(*grant)
         assert "(no event: the log has it already)" in repaired.out
         assert f"Note: {role.name} was no member of registry_bot any more" in repaired.err
-        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status == 0
+        assert (
+            bot.process(
+                "run", "--account", "bot", "--", "true", DATABASE_URL=role.address
+            ).exit_status
+            == 0
+        )
         assert not bot(*grant, "--json").data["changed"]
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import pprint
 import threading
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -168,7 +167,7 @@ def test_a_change_between_request_and_collection_gives_what_holds_then(
     collect = registry.services.releases.releases._sealed
     changes = [change]
 
-    def after_a_change(connection: Connection, release_id: uuid.UUID) -> Any:
+    def after_a_change(connection: Connection, wanted: Any) -> Any:
         match changes and changes.pop():
             case "replace":
                 world.credential(
@@ -176,7 +175,7 @@ def test_a_change_between_request_and_collection_gives_what_holds_then(
                 )
             case "deactivate":
                 world.credentials.deactivate("main_bot", SlotName("aster"), BY)
-        return collect(connection, release_id)
+        return collect(connection, wanted)
 
     monkeypatch.setattr(registry.services.releases.releases, "_sealed", after_a_change)
     loaded = loader.load_account_credentials("main_bot")
