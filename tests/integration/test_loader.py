@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from rich.pretty import pretty_repr
 from support.bots import LoginRole
+from support.credentials import FIELDS
 from support.world import BY, World
 
 import registry.services.releases.releases
@@ -50,8 +51,8 @@ def test_an_account_is_loaded_in_the_shape_that_bots_know(
         "backpack": {"secret_key": "sec", "subaccount_index": 3, "public_key": "pub"},
         "lighter": {
             "private_key": "main_bot-lighter-secret",
-            "account_index": "7",
-            "api_key_index": "0",
+            "account_index": FIELDS["lighter"]["account_index"],
+            "api_key_index": FIELDS["lighter"]["api_key_index"],
         },
     }
     assert list(loaded["aster"]) == ["api_key", "secret_key"]
