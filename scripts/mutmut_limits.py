@@ -27,7 +27,8 @@ class _Runner(PytestRunner):
             signal.signal(signal.SIGALRM, _give_up)
             signal.alarm(_SECONDS)
             resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
-        return super().run_tests(mutant_name=mutant_name, tests=tests)
+        status: int = super().run_tests(mutant_name=mutant_name, tests=tests)
+        return status
 
 
 def _give_up(*_: Any) -> None:

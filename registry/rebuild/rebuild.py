@@ -1,7 +1,6 @@
 """Checks and repairs the tables: `rebuild --check` and `rebuild`.
 
-First the tables are compared with the log (`rebuild_comparison`), then what differs is
-merged (`rebuild_repair`).
+First the tables are compared with the log (`comparison`), then what differs is merged (`repair`).
 """
 
 from registry.database.connection import Connection, Database, registry_errors

@@ -97,7 +97,7 @@ def _copy_table(
         for row in rows:
             values = [row.get(column) for column in columns]
             copy.write_row(
-                orjson.dumps(v).decode() if isinstance(v, dict | list) else v for v in values
+                [orjson.dumps(v).decode() if isinstance(v, dict | list) else v for v in values]
             )
 
 

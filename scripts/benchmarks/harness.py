@@ -117,7 +117,8 @@ def rate(address: str, client: Client, clients: int, seconds: float) -> float:
         process.join()
     if any(process.exitcode for process in processes):
         raise SystemExit("a client failed")
-    return sum(counts.get() for _ in processes)
+    total: float = sum(counts.get() for _ in processes)
+    return total
 
 
 def _count(
@@ -169,11 +170,11 @@ def report(
         for target in targets
         if target.way in rows and target.over in rows
     ]
-    bounds = [
+    bounds: list[dict[str, Any]] = [
         {"name": one.name, "value": one.value, "most": one.most, "reached": one.value <= one.most}
         for one in limits
     ]
-    document = {
+    document: dict[str, Any] = {
         "subject": subject,
         "unit": unit,
         "ways": rows,

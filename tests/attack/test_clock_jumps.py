@@ -58,6 +58,7 @@ def test_a_release_is_not_collected_late_although_the_log_stands_still(
         with pytest.raises(psycopg.Error, match="in time"):
             session.execute("SELECT * FROM collect_releases(%s)", [[*row]])
         row = session.execute(REQUEST).fetchone()
+        assert row is not None
         assert session.execute("SELECT * FROM collect_releases(%s)", [[*row]]).fetchone()
 
 

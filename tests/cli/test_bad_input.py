@@ -345,8 +345,8 @@ def test_no_malformed_or_wrong_master_key(
         fields = json.dumps(FIELDS[arguments[2]])
         refused(bot, status, code, message, *arguments, stdin=fields, CREDENTIAL_ENCRYPTION_KEY=key)
     path = bot.file("bot.env", "ASTER_API_KEY=k7\nASTER_SECRET_KEY=s7\n")
-    arguments = ("import-env", "bot", "--env-file", path)
-    refused(bot, status, code, message, *arguments, CREDENTIAL_ENCRYPTION_KEY=key)
+    words = ("import-env", "bot", "--env-file", path)
+    refused(bot, status, code, message, *words, CREDENTIAL_ENCRYPTION_KEY=key)
     assert not (bot.folder / "config").exists()
 
 

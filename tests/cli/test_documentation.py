@@ -107,12 +107,6 @@ def test_each_link_of_a_page_leads_somewhere(page: Path) -> None:
             assert not anchor or anchor in anchors(linked.read_text()), target
 
 
-@each_page
-def test_each_script_that_a_page_names_exists(page: Path) -> None:
-    for script in re.findall(r"(?<![\w./])scripts/[a-z][\w./-]*\b", page.read_text()):
-        assert (PROJECT / script).exists(), script
-
-
 def anchors(page: str) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)", page, re.MULTILINE)

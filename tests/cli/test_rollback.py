@@ -40,7 +40,7 @@ def state(connection: Connection) -> dict[str, list[dict[str, Any]]]:
             )
         ]
         for table in tables
-    } | {"links": contents(connection)["strategy_positions"]}  # type: ignore[dict-item]
+    } | {"links": contents(connection)["strategy_positions"]}
 
 
 def roll_back(cli: CommandLine, to: str, *options: str) -> Result:
@@ -320,9 +320,10 @@ def test_a_plan_that_was_not_confirmed_is_not_carried_out(
 def test_a_rollback_to_a_time_goes_by_the_databases_clock(
     busy: CommandLine, connection: Connection
 ) -> None:
-    (moment,) = connection.execute("SELECT clock_timestamp()").fetchone() or ("",)
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
     busy("update-account", "beta", "--description", "b")
-    assert roll_back(busy, moment.isoformat()).exit_status == 0
+    assert roll_back(busy, row[0].isoformat()).exit_status == 0
     assert busy("show-account", "beta", "--json").data["description"] is None
     assert roll_back(busy, "999999").exit_status == 2
 

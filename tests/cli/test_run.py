@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from support.bots import login_role
 from support.cli import PROJECT, CommandLine
 from support.running import SHOW, borrowing_bot, run, show
 
@@ -34,7 +32,7 @@ def test_the_program_gets_the_variables_that_bots_expect(bot: CommandLine) -> No
 
 
 def test_what_is_left_out_is_said_in_one_line_with_the_way_to_pass_it(bot: CommandLine) -> None:
-    many = {f"MY_SETTING_{number}": "value" for number in range(20)}
+    many: dict[str, Any] = {f"MY_SETTING_{number}": "value" for number in range(20)}
     result = bot.process("run", "--account", "bot", "--", "true", **many)
     (line,) = [line for line in result.err.splitlines() if "passed on" in line]
     assert line.startswith("Not passed on: 25 variables (CREDENTIAL_ENCRYPTION_KEY, DATABASE_URL")
@@ -78,8 +76,13 @@ def test_a_second_process_with_a_key_that_only_one_may_use_is_warned(bot: Comman
         assert "backpack key of" not in second.err
         assert IN_USE not in bot.process("run", "--account", "lender", "--", "true").err
         assert IN_USE not in bot("reveal-credential", "bot", "lighter").err
-        elsewhere = {"REGISTRY_DATA_DIR": str(bot.folder / "another user's")}
-        assert IN_USE not in bot.process("run", "--account", "bot", "--", "true", **elsewhere).err
+        elsewhere = str(bot.folder / "another user's")
+        assert (
+            IN_USE
+            not in bot.process(
+                "run", "--account", "bot", "--", "true", REGISTRY_DATA_DIR=elsewhere
+            ).err
+        )
         bot.store("bot", "lighter", verb="replace-credential")
         assert IN_USE not in bot.process("run", "--account", "bot", "--", "true").err
 
@@ -99,8 +102,8 @@ def test_a_third_process_is_warned_of_the_second_when_the_first_has_gone(bot: Co
 
 
 def test_a_folder_that_cannot_be_written_keeps_no_program_from_its_start(bot: CommandLine) -> None:
-    place = {"REGISTRY_DATA_DIR": bot.file("no-folder", "")}
-    result = bot.process("run", "--account", "bot", "--", "true", **place)
+    place = bot.file("no-folder", "")
+    result = bot.process("run", "--account", "bot", "--", "true", REGISTRY_DATA_DIR=place)
     assert (result.exit_status, IN_USE in result.err) == (0, False)
 
 
@@ -221,67 +224,11 @@ def test_each_start_is_in_the_history_with_its_program(bot: CommandLine) -> None
     assert (own["data"]["source"], own["data"]["exchange"]) == ("own", "lighter")
 
 
-def test_a_bots_role_runs_with_its_account_only(bot: CommandLine, database_url: str) -> None:
-    with login_role(database_url) as role:
-        granted = bot("grant-access", "bot", "--role", role.name, "--json")
-        assert granted.data["events"][0]["type"] == "AccessGranted"
-        assert not bot("grant-access", "bot", "--role", role.name, "--json").data["changed"]
-        as_bot = {"DATABASE_URL": role.address}
-        for account, status in (("bot", 0), ("lender", 5)):
-            result = bot.process("run", "--account", account, "--", "true", **as_bot)
-            assert result.exit_status == status, result.err
-        assert bot("list-access", "--json").data[0]["role"] == role.name
-        assert role.name in bot("list-access", "bot").out
-        assert bot("revoke-access", "bot", "--role", role.name).exit_status == 0
-        assert bot("revoke-access", "bot", "--role", role.name).exit_status == 3
-        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status == 5
-        assert bot("list-access").out == "No role was given access here.\n"
-
-
-def test_granting_access_again_repairs_a_role_that_is_no_bot_any_more(
-    bot: CommandLine, database_url: str, connection: psycopg.Connection[Any]
-) -> None:
-    with login_role(database_url) as role:
-        grant = ("grant-access", "bot", "--role", role.name)
-        bot(*grant)
-        connection.execute(f"REVOKE registry_bot FROM {role.name}")
-        as_bot = {"DATABASE_URL": role.address}
-        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status != 0
-        tried = bot(*grant, "--dry-run")
-        assert "Would have let the role" in tried.out
-        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status != 0
-        repaired = bot(*grant)
-        assert "(no event: the log has it already)" in repaired.out
-        assert f"Note: {role.name} was no member of registry_bot any more" in repaired.err
-        assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status == 0
-        assert not bot(*grant, "--json").data["changed"]
-
-
 def test_a_mistyped_option_is_not_taken_for_the_program(bot: CommandLine) -> None:
     result = bot.process("run", "--account", "bot", "--pass-evn", "X", "--", "true")
     assert result.exit_status == 2
     assert "No such option: --pass-evn" in result.err
     assert run(bot, *show("--pass-evn", "-x"))[1] == ["--pass-evn", "-x"]
-
-
-def test_what_cannot_be_used_is_shown_with_what_to_do(bot: CommandLine) -> None:
-    bot("share", "bot", "lender", "backpack", "--type", "read_only")
-    shown = bot("resolve", "bot").out
-    assert "\n  Make a read-only key at the exchange and add it with:" in shown
-
-
-def test_access_needs_a_login_role(bot: CommandLine) -> None:
-    for role in ("no_such_role", "registry_auditor"):
-        result = bot("grant-access", "bot", "--role", role, "--json")
-        assert (result.exit_status, result.error["code"]) == (3, "role_not_found")
-
-
-def test_deleting_an_account_takes_it_from_its_roles(bot: CommandLine, database_url: str) -> None:
-    with login_role(database_url) as role:
-        bot("create-account", "gone")
-        bot("grant-access", "gone", "--role", role.name)
-        deleted = bot("delete-account", "gone", "--yes", "--json").data
-        assert [e["type"] for e in deleted["events"]] == ["AccessRevoked", "AccountDeleted"]
 
 
 def test_runbot_starts_the_entry_point_of_a_bot(bot: CommandLine, tmp_path: Path) -> None:
@@ -303,52 +250,9 @@ def test_runbot_starts_the_entry_point_of_a_bot(bot: CommandLine, tmp_path: Path
     assert "UV_CACHE_DIR" not in environment
 
 
-def test_the_verbs_of_sharing_speak_to_people_and_to_programs(bot: CommandLine) -> None:
-    assert bot("list-shares", "--json").data[0]["lender"] == "lender"
-    assert "lender" in bot("list-shares", "bot").out
-    assert bot("list-shares", "--exchange", "aster").out == "There are no shares here.\n"
-    resolved = bot("resolve", "bot", "backpack", "--json").data
-    assert (resolved[0]["holder"], resolved[0]["source"]) == ("lender", "shared")
-    text = bot("resolve", "bot").out
-    assert "bot has none of its own; lender shares its full key, version 1 (full)" in text
-    assert "bot has its own full key, version 1" in text
-    assert bot("resolve", "nobody").exit_status == 3
-    assert bot("resolve", "bot", "paradex").exit_status == 3
-    bot("create-account", "empty")
-    assert "has no credentials" in bot("resolve", "empty").out
-    assert bot("unshare", "bot", "backpack").exit_status == 0
-    assert bot("unshare", "bot", "backpack").exit_status == 3
-
-
 def test_an_expiry_that_is_near_is_said(bot: CommandLine) -> None:
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
     bot("update-credential", "bot", "lighter", "--expires-at", soon)
     assert "expires on" in bot("resolve", "bot").err
     result = bot.process("run", "--account", "bot", "--", "true")
     assert "Warning: the lighter key of bot expires on" in result.err
-
-
-def test_each_way_to_store_a_key_that_is_lent_needs_cascade(bot: CommandLine) -> None:
-    env_file = bot.file("new.env", "BACKPACK_PUBLIC_KEY=pub-2\nBACKPACK_SECRET_KEY=sec-2\n")
-    from_json = ("lender", "backpack", "--from-json", "-")
-    for verb, effect in (
-        (("replace-credential", *from_json), "gets another key"),
-        (("add-credential", *from_json, "--subaccount", "1"), "must say which subaccount"),
-        (("import-env", "lender", "--env-file", env_file), "gets another key"),
-    ):
-        refused = bot(*verb, stdin='{"public_key": "pub-3", "secret_key": "sec-3"}')
-        assert refused.exit_status == 5
-        assert f"bot borrows backpack from lender (full) and {effect}" in refused.err
-        assert "--cascade" in refused.err
-    done = bot(*verb, "--cascade")
-    assert done.exit_status == 0
-    assert "Note: bot borrows backpack from lender (full) and gets another key" in done.err
-
-
-def test_cascade_says_who_is_affected(bot: CommandLine) -> None:
-    refused = bot("deactivate-account", "lender", "--json")
-    assert (refused.exit_status, refused.error["code"]) == (5, "account_in_use")
-    assert "bot borrows backpack from lender (full)" in refused.error["message"]
-    shown = bot("remove-credential", "lender", "backpack", "--yes", "--cascade", "--dry-run")
-    assert "Note: ended with it: bot borrows backpack" in shown.err
-    assert bot("list-shares", "--json").data != []

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.bots import LoginRole, login_role
@@ -26,7 +27,7 @@ def role(cli: CommandLine, database_url: str) -> Iterator[LoginRole]:
 
 
 def test_the_bot_runs_with_what_run_gives_it(cli: CommandLine, role: LoginRole) -> None:
-    environment = {"DATABASE_URL": role.address, "PYTHONPATH": str(ROOT)}
+    environment: dict[str, Any] = {"DATABASE_URL": role.address, "PYTHONPATH": str(ROOT)}
     for options, position in (((), "not traded"), (("--pass-env", "DATABASE_URL"), "closed")):
         done = cli.process(
             *("run", "--account", "main_bot", *options, "--", sys.executable, BOT), **environment

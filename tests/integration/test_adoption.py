@@ -543,10 +543,11 @@ def test_the_decisions_are_in_the_log(move: Move) -> None:
     account = move.bot.account(" a")
     move.up()
     result = move.adopt(accept=True)
-    (data,) = move.bot.connection.execute(
+    row = move.bot.connection.execute(
         "SELECT data FROM audit_events WHERE position = %s", [result.position]
-    ).fetchone() or ({},)
-    assert data["decisions"] == [
+    ).fetchone()
+    assert row is not None
+    assert row[0]["decisions"] == [
         {"table": "accounts", "id": str(account), "problem": "name", "decision": "rename: a"}
     ]
 
@@ -621,12 +622,14 @@ def test_an_operator_may_not_adopt(move: Move) -> None:
 
 names = st.one_of(
     st.text(
-        st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=0, max_size=12
+        st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=0, max_size=12
     ),
     st.sampled_from(["bot", " bot", "bot ", "Bot", "\tbot", "bot-2"]),
 )
 tokens = st.sampled_from([None, "", "plain", "own", "other", "changeme"])
-json_values = st.sampled_from([None, {}, [], "x", 1, {"a": "own"}, {"a": "other", "b": 2}])
+json_values: st.SearchStrategy[Any] = st.sampled_from(
+    [None, {}, [], "x", 1, {"a": "own"}, {"a": "other", "b": 2}]
+)
 
 
 @settings(

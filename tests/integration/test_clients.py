@@ -116,7 +116,7 @@ def loader(world: World, database_url: str) -> Iterator[CredentialLoader]:
     """Credentials of main_bot for both."""
     world.account("main_bot")
     world.credential("main_bot", "backpack", public_key=PUBLIC, secret_key=SECRET)
-    fields = [
+    fields: list[dict[str, Any]] = [
         {"name": "api_key", "env": "HITBTC_KEY", "ccxt": "apiKey"},
         {"name": "secret_key", "env": "HITBTC_SECRET", "ccxt": "secret"},
         {"name": "environment", "env": "HITBTC_ENVIRONMENT", "required": False, "secret": False},
@@ -128,7 +128,7 @@ def loader(world: World, database_url: str) -> Iterator[CredentialLoader]:
 
 def with_hitbtc(world: World, **more: str) -> None:
     """Gives main_bot a HitBTC key."""
-    values = {"api_key": "hitbtc-key", "secret_key": "hitbtc-secret", **more}
+    values: dict[str, Any] = {"api_key": "hitbtc-key", "secret_key": "hitbtc-secret", **more}
     world.credential("main_bot", "hitbtc", **values)
 
 

@@ -55,7 +55,8 @@ def test_who_borrows_is_told_whose_credential_lacks_something(trader: Trader) ->
 def test_a_value_with_which_no_client_works_is_named_and_not_shown(
     trader: Trader, exchange: str, field: str, value: str
 ) -> None:
-    trader.holds(exchange, **{field: value})
+    changed: dict[str, Any] = {field: value}
+    trader.holds(exchange, **changed)
     with pytest.raises(errors.InvalidCredential, match=f"the field {field} of {exchange}") as no:
         trader.client(exchange)
     assert value not in f"{no.value.message} {no.value.hint}"
@@ -100,8 +101,12 @@ def test_an_exchange_of_ones_own_has_the_same_names(trader: Trader) -> None:
     add_exchange(
         trader.world.database, ExchangeDefinition("hitbtc", "HitBTC", fields, "hitbtc"), BY
     )
-    values = {"api_key": "hitbtc-key", "secret_key": "hitbtc-secret", "environment": "Mainnet"}
-    trader.world.credential("main_bot", "hitbtc", **values)
+    trader.world.credential(
+        *("main_bot", "hitbtc"),
+        api_key="hitbtc-key",
+        secret_key="hitbtc-secret",
+        environment="Mainnet",
+    )
     client = trader.client("hitbtc")
     assert (client.apiKey, client.secret) == ("hitbtc-key", "hitbtc-secret")
     assert client.urls["api"]["private"] == "https://api.hitbtc.com/api/3"
@@ -216,7 +221,7 @@ def test_fields_that_ccxt_s_client_lacks_are_named_with_names_that_it_knows(
 
 
 def test_another_name_for_hyperliquid_is_as_quiet(trader: Trader) -> None:
-    fields = [
+    fields: list[dict[str, Any]] = [
         {"name": "wallet_address", "env": "HL2_WALLET", "secret": False},
         {"name": "private_key", "env": "HL2_KEY"},
     ]

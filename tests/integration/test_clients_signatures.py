@@ -176,7 +176,7 @@ def test_an_order_on_grvt_is_signed_by_the_api_key_s_signer(
 def test_a_call_to_aster_is_signed_by_the_wallet_or_by_its_agent(
     trader: Trader, agent: bool
 ) -> None:
-    fields = {"private_key": AGENT_KEY, "user_address": WALLET} if agent else {}
+    fields: dict[str, Any] = {"private_key": AGENT_KEY, "user_address": WALLET} if agent else {}
     trader.holds("aster", **fields)
     with trading_at("aster") as server:
         client = trader.client("aster", config=server.config())

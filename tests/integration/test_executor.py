@@ -33,7 +33,7 @@ ME = Invocation(actor="tester@host")
 class Disturbed(RuleTask):
     """Deactivates an account; something happens between its reading and its writing."""
 
-    def __init__(self, disturb: Callable[[int, Connection], None]) -> None:
+    def __init__(self, disturb: Callable[[int, Connection], object]) -> None:
         super().__init__("bot", {"verb": "deactivate-account"}, rules.deactivate)
         self._disturb = disturb
         self.decisions = 0
@@ -99,7 +99,7 @@ def test_a_decision_on_a_state_that_changed_is_made_again(
 def test_a_decision_that_is_never_in_time_ends_as_a_typed_conflict(
     second: AccountService, database: SingleConnection
 ) -> None:
-    task = Disturbed(lambda decisions, _: describe(second, f"{decisions}") and None)
+    task = Disturbed(lambda decisions, _: describe(second, f"{decisions}"))
     with pytest.raises(StaleVersion, match="is at version"):
         CommandExecutor(database).execute(task, ME)
     assert task.decisions == 20
@@ -109,7 +109,7 @@ def test_a_decision_that_is_never_in_time_ends_as_a_typed_conflict(
 def test_what_another_command_made_impossible_is_refused_on_the_second_look(
     second: AccountService, database: SingleConnection
 ) -> None:
-    task = Disturbed(lambda n, _: second.delete("bot", ME) and None if n == 1 else None)
+    task = Disturbed(lambda n, _: second.delete("bot", ME) if n == 1 else None)
     with pytest.raises(AccountNotFound, match="was deleted"):
         CommandExecutor(database).execute(task, ME)
 
@@ -123,7 +123,7 @@ def test_an_expected_version_that_is_stale_is_refused_and_not_decided_again(
             describe(accounts, "third", expected_version=1)
         with pytest.raises(InvalidInput, match="0 or more"):
             describe(accounts, "third", expected_version=-1)
-    task = Disturbed(lambda *_: describe(second, "in between") and None)
+    task = Disturbed(lambda *_: describe(second, "in between"))
     with pytest.raises(StaleVersion):
         CommandExecutor(database).execute(task, Invocation(actor="a", expected_version=2))
     assert task.decisions == 1
@@ -148,10 +148,11 @@ def test_the_same_command_id_gives_the_first_result_again(
 def test_a_command_on_a_thing_that_it_ended_itself_can_be_sent_again(
     accounts: AccountService,
 ) -> None:
-    for step in (
+    steps: list[Callable[[Invocation], Outcome]] = [
         lambda by: accounts.rename("bot", "other", by),
         lambda by: accounts.delete("other", by),
-    ):
+    ]
+    for step in steps:
         invocation = Invocation(actor="a", command_id=new_id())
         first, again = step(invocation), step(invocation)
         assert again.positions == first.positions

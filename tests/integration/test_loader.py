@@ -7,7 +7,6 @@ import json
 import os
 import pprint
 import threading
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import psycopg
 import pytest
 from rich.pretty import pretty_repr
 from support.bots import LoginRole
+from support.credentials import FIELDS
 from support.world import BY, World
 
 import registry.services.releases.releases
@@ -51,8 +51,8 @@ def test_an_account_is_loaded_in_the_shape_that_bots_know(
         "backpack": {"secret_key": "sec", "subaccount_index": 3, "public_key": "pub"},
         "lighter": {
             "private_key": "main_bot-lighter-secret",
-            "account_index": "7",
-            "api_key_index": "0",
+            "account_index": FIELDS["lighter"]["account_index"],
+            "api_key_index": FIELDS["lighter"]["api_key_index"],
         },
     }
     assert list(loaded["aster"]) == ["api_key", "secret_key"]
@@ -168,7 +168,7 @@ def test_a_change_between_request_and_collection_gives_what_holds_then(
     collect = registry.services.releases.releases._sealed
     changes = [change]
 
-    def after_a_change(connection: Connection, release_id: uuid.UUID) -> Any:
+    def after_a_change(connection: Connection, wanted: Any) -> Any:
         match changes and changes.pop():
             case "replace":
                 world.credential(
@@ -176,7 +176,7 @@ def test_a_change_between_request_and_collection_gives_what_holds_then(
                 )
             case "deactivate":
                 world.credentials.deactivate("main_bot", SlotName("aster"), BY)
-        return collect(connection, release_id)
+        return collect(connection, wanted)
 
     monkeypatch.setattr(registry.services.releases.releases, "_sealed", after_a_change)
     loaded = loader.load_account_credentials("main_bot")

@@ -178,7 +178,8 @@ def test_events_that_come_during_a_rebuild_are_followed(
     database: SingleConnection, rebuilt: Connection, invocation: Invocation, database_url: str
 ) -> None:
     from registry.database.target import Target
-    from registry.services.changes.accounts import AccountService, CreateAccount, UpdateAccount
+    from registry.rules.accounts import CreateAccount, UpdateAccount
+    from registry.services.changes.accounts import AccountService
 
     with unguarded(rebuilt):
         rebuilt.execute("UPDATE public.accounts SET description = 'x'")

@@ -280,7 +280,7 @@ def test_removing_one_of_two_fitting_keys_affects_nobody(lending: World) -> None
 
 
 def test_replacing_a_lent_key_says_who_gets_the_new_one(lending: World) -> None:
-    new = {"public_key": "new-public", "secret_key": "new-secret"}
+    new: dict[str, Any] = {"public_key": "new-public", "secret_key": "new-secret"}
     with pytest.raises(errors.AccountInUse, match=r"one borrows .* and gets another") as caught:
         lending.credential("lender", "backpack", mode=Mode.REPLACE, **new)
     assert "two borrows" not in caught.value.message  # a narrow share never had the full key

@@ -335,7 +335,7 @@ def test_a_program_that_run_starts_is_waited_for(
         cli("grant-access", "bot", login.name)
         with for_a_while(full(login, connection)):
             command = ("run", "--account", "bot", "--", "printenv", "ASTER_API_KEY")
-            done = cli.process(*command, **{"DATABASE_URL": login.address, VARIABLE: "30"})
+            done = cli.process(*command, DATABASE_URL=login.address, REGISTRY_CONNECT_WAIT="30")
     assert done.exit_status == 0, done.err
     assert done.out.strip()
 

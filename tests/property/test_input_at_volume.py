@@ -199,8 +199,7 @@ def test_any_bytes_that_the_system_passes(
     others = [b"true" if verb == b"run" else one for one in others]
     passed = [verb, *others[: place - 1], raw, *others[place - 1 :]]
     strings = [as_the_system_passes(one) for one in passed]
-    environment = {"PYTHONPATH": str(PROJECT)}
-    done = registry.cli.process(*strings, cwd=registry.folder, **environment)
+    done = registry.cli.process(*strings, cwd=registry.folder, PYTHONPATH=str(PROJECT))
     registry.check(done, strings)
     registry.cli("migrate", "up")
 

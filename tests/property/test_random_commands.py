@@ -149,9 +149,11 @@ class Registry(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def reactivate(self, name: str) -> None:
-        refusal = {errors.AccountInactive: None, None: errors.Conflict}.get(
-            self.active(name), errors.AccountNotFound
-        )
+        refusals: dict[Refusal | None, Refusal | None] = {
+            errors.AccountInactive: None,
+            None: errors.Conflict,
+        }
+        refusal = refusals.get(self.active(name), errors.AccountNotFound)
         if self.expect(refusal, lambda by: self._accounts.reactivate(name, by)):
             self.model[name].active = True
 
@@ -282,6 +284,6 @@ def test_any_order_of_commands_means_what_the_model_says(
 ) -> None:
     examples = max(settings().max_examples // 4, 1)
     run_state_machine_as_test(
-        lambda: Registry(fresh_database, keyring),
+        lambda: Registry(fresh_database, keyring),  # type: ignore[arg-type] # "class or function"
         settings=settings(max_examples=examples, stateful_step_count=40),
     )

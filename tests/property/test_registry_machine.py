@@ -6,6 +6,7 @@ opened), and a replay of the log must give exactly the same rows.
 
 import contextlib
 import copy
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -303,7 +304,7 @@ _DAMAGE = {
 
 @contextmanager
 def _database() -> Iterator[str]:
-    yield from conftest._fresh_database(conftest.os.environ[conftest.TEMPLATE])
+    yield from conftest._fresh_database(os.environ[conftest.TEMPLATE])
 
 
 RegistryMachine.TestCase.settings = settings(

@@ -4,12 +4,12 @@ from typing import Final
 
 FIELDS: Final[dict[str, dict[str, str]]] = {
     "lighter": {
-        "private_key": "lighterPrivate0f1e2d3c4b5a",
+        "private_key": "lighter-secret",
         "account_index": "281474976710656",
         "api_key_index": "3",
     },
-    "aster": {"api_key": "asterKey7a6b5c4d", "secret_key": "asterSecret1f2e3d4c"},
-    "backpack": {"public_key": "backpackPublic9z8y", "secret_key": "backpackSecret5x4w"},
+    "aster": {"api_key": "aster-key", "secret_key": "aster-secret"},
+    "backpack": {"public_key": "backpack-public", "secret_key": "backpack-secret"},
     "paradex": {
         "l1_address": "0x00000000000000000000000000000000000000A1",
         "l2_private_key_hex": "0x0badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0de",
@@ -36,11 +36,11 @@ FIELDS: Final[dict[str, dict[str, str]]] = {
 
 ENV_FILE: Final = """\
 # made-up values
-API_KEY_PRIVATE_KEY=lighterPrivate0f1e2d3c4b5a
+API_KEY_PRIVATE_KEY=lighter-secret
 LIGHTER_ACCOUNT_INDEX=281474976710656
 LIGHTER_API_KEY_INDEX=3
-BACKPACK_PUBLIC_KEY="backpackPublic9z8y"
-BACKPACK_SECRET_KEY='backpackSecret5x4w'
+BACKPACK_PUBLIC_KEY="backpack-public"
+BACKPACK_SECRET_KEY='backpack-secret'
 export PARADEX_L1_ADDRESS=0x00000000000000000000000000000000000000A1
 PARADEX_L2_PRIVATE_KEY=0x0badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0de
 """

@@ -456,7 +456,12 @@ def trade(worker: _Worker, address: str, account: str) -> None:
             manager.close(own.pop(0), "DONE")
 
 
-PARTS: Final = {"release": release, "rebuild": rebuild, "rotate": rotate_keys, "trade": trade}
+PARTS: Final[dict[str, Callable[..., None]]] = {
+    "release": release,
+    "rebuild": rebuild,
+    "rotate": rotate_keys,
+    "trade": trade,
+}
 
 
 def main(part: str, address: str, folder: str, name: str, *arguments: str) -> None:

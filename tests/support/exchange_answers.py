@@ -12,7 +12,7 @@ WALLET_KEY: Final = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f3
 WALLET: Final = "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23"
 PARADEX_CHAIN: Final = "PRIVATE_SN_PARACLEAR_MAINNET"
 
-CREDENTIALS: Final[Mapping[str, Mapping[str, str]]] = {
+CREDENTIALS: Final[Mapping[str, Mapping[str, Any]]] = {
     "lighter": {"private_key": "0b" * 40, "account_index": "77", "api_key_index": "5"},
     "paradex": {
         "l1_address": WALLET,

@@ -117,4 +117,4 @@ def _count_retries(part: Herd) -> None:
         wait(patience, error)
         part.retries += 1
 
-    Patience.after = counted  # type: ignore[method-assign]
+    Patience.after = counted  # type: ignore[method-assign, assignment]

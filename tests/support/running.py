@@ -21,7 +21,7 @@ def borrowing_bot(cli: CommandLine) -> CommandLine:
     return cli
 
 
-def run(cli: CommandLine, *arguments: str, **environment: str) -> Any:
+def run(cli: CommandLine, *arguments: str, **environment: Any) -> Any:
     """What a program sees: its environment and its arguments."""
     result = cli.process("run", "--account", "bot", *arguments, **environment)
     assert result.exit_status == 0, result.err

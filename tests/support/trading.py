@@ -30,7 +30,7 @@ class Trader:
     def holds(self, exchange: str, permission: Permission = "full", **fields: str | None) -> None:
         """Gives it a credential; a field that is None is left out."""
         given = {**CREDENTIALS[exchange], **fields}
-        values = {name: value for name, value in given.items() if value is not None}
+        values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         self.world.credential("main_bot", exchange, permission=permission, **values)
 
     def client(self, exchange: str, *, account: str = "main_bot", **options: Any) -> Any:

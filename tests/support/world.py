@@ -15,15 +15,10 @@ from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.changes.sharing import SharingService
 from registry.services.releases.releases import Caller
+from support.credentials import FIELDS
 
 BY = Invocation(actor="tester@host")
 CALLER = Caller(actor="bot@host", host="host", purpose="test")
-
-FIELDS: Mapping[str, Mapping[str, str]] = {
-    "backpack": {"public_key": "backpack-public", "secret_key": "backpack-secret"},
-    "aster": {"api_key": "aster-key", "secret_key": "aster-secret"},
-    "lighter": {"private_key": "lighter-secret", "account_index": "7"},
-}
 
 
 class World:

@@ -88,7 +88,7 @@ def test_a_field_may_stand_for_others() -> None:
         refused.value.hint or ""
     )
     with pytest.raises(InvalidCredential, match="lacks secret_key"):
-        aster.check({"api_key": "asterKey7a6b5c4d", "private_key": None})
+        aster.check({"api_key": "aster-key", "private_key": None})
 
 
 @pytest.mark.parametrize(("exchange", "field"), OPTIONAL)

@@ -135,9 +135,7 @@ def small_stretches(monkeypatch: pytest.MonkeyPatch) -> int:
     return 8
 
 
-def stretches(
-    rows: Sequence[bytes], size: int
-) -> tuple[stretch_join.Joiner, list[findings.Failure]]:
+def stretches(rows: list[bytes], size: int) -> tuple[stretch_join.Joiner, list[findings.Failure]]:
     joined, failures = stretch_join.Joiner(), []
     for first in range(0, len(rows), size):
         part = rows[first : first + size]
@@ -206,9 +204,12 @@ def test_blocks_in_a_row_give_the_whole_tree_without_a_look_at_each_row(
 ) -> None:
     looked_at: list[bytes] = []
     check_one = chunk._RowByRow._check
-    monkeypatch.setattr(
-        chunk._RowByRow, "_check", lambda self, row: (looked_at.append(row), check_one(self, row))
-    )
+
+    def noted(rows: chunk._RowByRow, row: bytes) -> None:
+        looked_at.append(row)
+        check_one(rows, row)
+
+    monkeypatch.setattr(chunk._RowByRow, "_check", noted)
     log = Log(SIZE)
     report = check(log.rows, 0, SIZE)
     assert (found(report), report.nodes) == ([], log.peaks)

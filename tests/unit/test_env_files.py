@@ -1,6 +1,7 @@
 """What an env file is read as: exactly that file, all of it or nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.credentials import ENV_FILE, FIELDS
@@ -137,7 +138,7 @@ def test_an_exchange_with_nothing_real_is_skipped_and_said() -> None:
     "variables",
     [{}, {"LOG_LEVEL": "info"}, {"ASTER_API_KEY": "your_key_here"}, {"ASTER_API_KEY": ""}],
 )
-def test_a_file_without_a_credential_is_an_error(variables: dict[str, str]) -> None:
+def test_a_file_without_a_credential_is_an_error(variables: dict[str, Any]) -> None:
     """Pain 2: an empty file must not leave an empty account and say that all is well."""
     with pytest.raises(NothingToImport, match="the file holds no complete credential"):
         find(**variables)
@@ -172,7 +173,8 @@ def test_a_value_over_several_lines_is_refused_unless_it_is_pem(value: str) -> N
     with pytest.raises(InvalidCredential, match="BACKPACK_SECRET_KEY is wrapped over several"):
         find(BACKPACK_PUBLIC_KEY="p7", BACKPACK_SECRET_KEY=value)
     pem = "-----BEGIN PRIVATE KEY-----\nMHcC\n-----END PRIVATE KEY-----"
-    assert find(BACKPACK_PUBLIC_KEY="p7", BACKPACK_SECRET_KEY=pem)
+    found = find(BACKPACK_PUBLIC_KEY="p7", BACKPACK_SECRET_KEY=pem)
+    assert revealed(found)["backpack"]["secret_key"] == pem
 
 
 def test_names_that_may_be_pieces_of_secrets_are_only_counted() -> None:

@@ -34,8 +34,6 @@ def told(change: RowChange | None) -> dict[str, Any] | None:
             return None
         case Insert(table, key, values):
             return {"insert": table.name, "key": key, "values": values}
-        case PatchAll(table, keys, values):
-            return {"patch": table.name, "keys": list(keys), "values": values}
         case Patch(table, key, values):
             return {"patch": table.name, "key": key, "values": values}
         case PatchAll(table, keys, values):

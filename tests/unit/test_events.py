@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import typing
 import uuid
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from registry.events.credentials import CredentialAdded, CredentialUpdated
 from registry.events.exchanges import ExchangeAdded, FieldDefinition
 from registry.events.stored import StoredEvent, Stream, utc_text
 
-SLOT = {
+SLOT: dict[str, Any] = {
     "credential_id": uuid.UUID(int=5),
     "exchange": "aster",
     "exchange_id": 2,

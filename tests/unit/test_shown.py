@@ -50,7 +50,7 @@ def _some(alphabet: str, length: int) -> Callable[[random.Random], str]:
 
 
 LETTERS_AND_DIGITS = string.ascii_letters + string.digits
-KEYS = {
+KEYS: dict[str, Callable[[random.Random], str]] = {
     "Fernet": lambda source: base64.urlsafe_b64encode(source.randbytes(32)).decode(),
     "base64": lambda source: base64.b64encode(source.randbytes(64)).decode(),
     "hex": lambda source: source.randbytes(32).hex(),

@@ -1,7 +1,7 @@
 """Which variables a program that is started gets from this process's environment.
 
 What is not known to be the system's is left out, since a variable's name does not tell
-whether another account's key is in it; see docs/decisions/0009.
+whether another account's key is in it: docs/decisions/0009-run-passes-on-what-is-named.md.
 """
 
 import os

@@ -1,0 +1,105 @@
+"""The verb `doctor`."""
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from support.bots import login_role
+from support.cli import CommandLine
+
+
+def findings(cli: CommandLine, **environment: str) -> dict[str, str]:
+    found = cli("doctor", "--json", **environment).data
+    return {finding["check"]: finding["grade"] for finding in found}
+
+
+def test_doctor_finds_nothing_wrong_with_a_sound_registry(five_days: CommandLine) -> None:
+    found = findings(five_days)
+    # The server of the tests loses nothing that anybody would miss.
+    assert {check for check, grade in found.items() if grade != "ok"} <= {"durability"}
+    assert set(found) >= {"master key", "database", "clock", "schema", "guards", "data keys", "log"}
+    assert five_days("doctor").exit_status == five_days("doctor", "--json").exit_status
+
+
+ELSEWHERE = (
+    "CREATE TRIGGER audit_events_append_only BEFORE UPDATE ON dexes "
+    "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change()"
+)
+"""A trigger of the same name where it guards nothing."""
+
+
+@pytest.mark.parametrize(
+    ("damage", "check"),
+    [
+        ("ALTER TABLE accounts DISABLE TRIGGER accounts_only_by_event", "guards"),
+        ("DROP TRIGGER audit_events_append_only ON audit_events", "guards"),
+        (f"DROP TRIGGER audit_events_append_only ON audit_events; {ELSEWHERE}", "guards"),
+        (
+            "CREATE OR REPLACE FUNCTION audit_refuse_change() RETURNS trigger "
+            "LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+            "guards",
+        ),
+        ("DROP FUNCTION session_account_locked(text)", "guards"),
+        (
+            "CREATE OR REPLACE FUNCTION release_claim(p_text text, p_length integer DEFAULT 255) "
+            "RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 'here'",
+            "guards",
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION session_accounts() RETURNS SETOF uuid "
+            "LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp "
+            "BEGIN ATOMIC SELECT a.id FROM public.accounts AS a; END",
+            "guards",
+        ),
+        ("ALTER FUNCTION audit_refuse_change() RESET search_path", "guards"),
+        ("ALTER FUNCTION session_accounts() SECURITY INVOKER", "guards"),
+        ("ALTER TABLE strategy_positions DISABLE ROW LEVEL SECURITY", "guards"),
+        ("DROP POLICY registry_bots_own ON strategy_positions", "guards"),
+        ("UPDATE audit_head SET size = 99", "log"),
+        ("UPDATE registry_keys SET wrapped_key = 'damaged'", "data keys"),
+        ("UPDATE registry_migrations SET checksum = 'x' WHERE number = 3", "schema"),
+        ("UPDATE registry_migrations SET number = 999 WHERE number = 3", "schema"),
+    ],
+)
+def test_doctor_finds_what_is_damaged(
+    five_days: CommandLine, connection: psycopg.Connection[Any], damage: str, check: str
+) -> None:
+    connection.execute(damage.encode())
+    assert findings(five_days)[check] == "failed"
+    assert five_days("doctor").exit_status == 1
+
+
+@pytest.mark.parametrize("group", ["registry_operator", "registry_auditor"])
+def test_doctor_finds_the_same_functions_for_who_does_not_own_them(
+    five_days: CommandLine, connection: psycopg.Connection[Any], database_url: str, group: str
+) -> None:
+    with login_role(database_url, group) as role:
+        assert findings(five_days, DATABASE_URL=role.address)["guards"] == "ok"
+        connection.execute("ALTER FUNCTION session_accounts() SECURITY INVOKER")
+        assert findings(five_days, DATABASE_URL=role.address)["guards"] == "failed"
+
+
+def test_doctor_says_that_it_could_not_compare_the_functions(
+    five_days: CommandLine, connection: psycopg.Connection[Any], database_url: str
+) -> None:
+    connection.execute(
+        psycopg.sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(
+            psycopg.sql.Identifier(connection.info.dbname)
+        )
+    )
+    with login_role(database_url, "registry_auditor") as role:
+        found = findings(five_days, DATABASE_URL=role.address)
+    assert (found["guards"], found["functions"]) == ("ok", "warning")
+
+
+def test_doctor_finds_keys_that_do_not_fit(five_days: CommandLine) -> None:
+    assert findings(five_days, CREDENTIAL_ENCRYPTION_KEY="")["master key"] == "failed"
+    assert findings(five_days, CREDENTIAL_ENCRYPTION_KEY="x")["master key"] == "failed"
+    other = "A" * 43 + "="
+    assert findings(five_days, CREDENTIAL_ENCRYPTION_KEY=other)["data keys"] == "failed"
+
+
+def test_doctor_says_that_the_database_is_down(cli: CommandLine, tmp_path: Path) -> None:
+    found = findings(cli, DATABASE_URL=f"postgresql:///x?host={tmp_path}")
+    assert found == {"master key": "ok", "database": "failed"}
