@@ -86,7 +86,7 @@ class RegistryMachine(RuleBasedStateMachine):
                 "name": name,
                 "description": None,
                 "active": True,
-                "metadata": command.metadata,
+                "metadata": command.details["metadata"],
                 "credentials": {},
                 "positions": set(),
             }

@@ -113,7 +113,7 @@ def account(**columns: Any) -> LegacyAccount:
         "is_active": True,
     }
     told = dict.fromkeys(told_columns(accounts.TABLE)) | columns
-    own = {name: told.pop(name, value) for name, value in fitting.items()}
+    own: dict[str, Any] = {name: told.pop(name, value) for name, value in fitting.items()}
     return LegacyAccount(**own, told=told)
 
 

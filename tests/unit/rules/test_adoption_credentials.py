@@ -43,7 +43,7 @@ def row(number: int = 1, **columns: Any) -> LegacyCredential:
         "is_active": True,
     }
     told = dict.fromkeys(told_columns(credentials.TABLE)) | columns
-    own = {name: told.pop(name, value) for name, value in fitting.items()}
+    own: dict[str, Any] = {name: told.pop(name, value) for name, value in fitting.items()}
     return LegacyCredential(**own, told=told)
 
 
