@@ -1,12 +1,24 @@
 """What all events have in common."""
 
 import uuid
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from registry.events.stored import StreamType
 
 Origin = Literal["legacy"]
 """Where a row comes from that no command made: a database from before the registry."""
+
+Number: TypeAlias = Annotated[int, Field(gt=0, lt=2**31)]
+"""A number that an integer column of a table holds, counted from 1."""
+
+Index: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
+"""The same, counted from 0."""
+
+COUNTS_EVENTS: Final[JsonDict] = {"counts_events": True}
+"""Extra of a number that no event raises by more than 1, and so is at most its stream's version."""
 
 
 class EventModel(BaseModel):
@@ -21,6 +33,7 @@ class EventModel(BaseModel):
     )
 
     schema_version: ClassVar[int] = 1
+    stream_type: ClassVar[StreamType] = "account"
 
     @property
     def event_type(self) -> str:

@@ -2,9 +2,11 @@
 
 import datetime as dt
 import uuid
-from typing import Literal
+from typing import Annotated, Literal
 
-from registry.events.base import EventModel, Origin
+from pydantic import Field
+
+from registry.events.base import COUNTS_EVENTS, EventModel, Index, Number, Origin
 
 Permission = Literal["full", "read_only"]
 
@@ -14,8 +16,8 @@ class CredentialEvent(EventModel):
 
     credential_id: uuid.UUID
     exchange: str
-    exchange_id: int
-    subaccount_index: int | None
+    exchange_id: Number
+    subaccount_index: Index | None
     permission: Permission
 
 
@@ -26,7 +28,7 @@ class SealedVersion(CredentialEvent):
     field have equal fingerprints, and nobody without the master key can test a guess.
     """
 
-    version: int
+    version: Annotated[int, Field(gt=0, json_schema_extra=COUNTS_EVENTS)]
     data_key_id: uuid.UUID
     tokens: dict[str, str]
     fingerprints: dict[str, str]

@@ -1,10 +1,11 @@
 """Events of an exchange: what its credential consists of."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from registry.events.base import EventModel
+from registry.events.base import EventModel, Number
+from registry.events.stored import StreamType
 
 FieldType = Literal["text", "integer"]
 
@@ -26,8 +27,10 @@ class FieldDefinition(BaseModel):
 class ExchangeAdded(EventModel):
     """A user defined an exchange that the built-in catalog does not have."""
 
+    stream_type: ClassVar[StreamType] = "exchange"
+
     exchange: str
-    exchange_id: int
+    exchange_id: Number
     display_name: str
     fields: list[FieldDefinition]
     ccxt_id: str | None = None

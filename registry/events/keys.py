@@ -1,9 +1,9 @@
-"""Events of the registry's own keys. They belong to its one stream of type `registry`."""
+"""Events of the registry's own keys."""
 
-from registry.events.base import EventModel
+from registry.events.registry import RegistryEvent
 
 
-class MasterKeyRotated(EventModel):
+class MasterKeyRotated(RegistryEvent):
     """Keys were put under another master key; what they seal stayed as it was.
 
     A rotation is one such event for each batch of keys; `remaining` is 0 in its last one.

@@ -1,10 +1,12 @@
 """Events of the registry as a whole."""
 
 import datetime as dt
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from registry.events.base import EventModel
+from registry.events.stored import StreamType
 
 
 class TableRepair(BaseModel):
@@ -47,21 +49,27 @@ class AdoptionDecision(BaseModel):
     decision: str
 
 
-class LegacyAdopted(EventModel):
+class RegistryEvent(EventModel):
+    """What is about no account belongs to the one stream of the registry."""
+
+    stream_type: ClassVar[StreamType] = "registry"
+
+
+class LegacyAdopted(RegistryEvent):
     """The rows of a database from before the registry are in the log now."""
 
     tables: dict[str, AdoptedTable]
     decisions: list[AdoptionDecision]
 
 
-class ProjectionsRebuilt(EventModel):
+class ProjectionsRebuilt(RegistryEvent):
     """The tables were compared with the log up to `size` events, and repaired."""
 
     size: int
     tables: dict[str, TableRepair]
 
 
-class SchemaTakenDown(EventModel):
+class SchemaTakenDown(RegistryEvent):
     """The tables were dropped; what they held follows from the log up to here.
 
     `references` are foreign keys that had to go with them and come back with them.
@@ -70,10 +78,10 @@ class SchemaTakenDown(EventModel):
     references: list[ForeignReference]
 
 
-class SessionEnded(EventModel):
+class SessionEnded(RegistryEvent):
     """An operator ended a database session that held the log, so that nobody could append."""
 
-    pid: int
+    pid: Annotated[int, Field(gt=0)]
     role: str
     application: str | None = None
     client: str | None = None

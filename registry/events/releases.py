@@ -6,19 +6,22 @@ role that was logged in. What a client says of itself (actor, host, purpose) is 
 """
 
 import uuid
-from typing import Literal
+from typing import ClassVar, Literal
 
-from registry.events.base import EventModel
+from registry.events.base import EventModel, Index, Number
 from registry.events.credentials import Permission
 from registry.events.sharing import SharingType
+from registry.events.stored import StreamType
 
 
 class ReleaseEvent(EventModel):
     """What every event of a release says."""
 
+    stream_type: ClassVar[StreamType] = "release"
+
     account: str
     exchange: str
-    exchange_id: int
+    exchange_id: Number
     purpose: str
     host: str
     client_address: str | None
@@ -28,8 +31,8 @@ class CredentialReleased(ReleaseEvent):
     """A version of a credential was handed out, for the account of the stream."""
 
     credential_id: uuid.UUID
-    credential_version: int
-    subaccount_index: int | None
+    credential_version: Number
+    subaccount_index: Index | None
     permission: Permission
     source: Literal["own", "shared"]
     access: SharingType

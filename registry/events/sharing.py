@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 from typing import Literal
 
-from registry.events.base import EventModel, Origin
+from registry.events.base import EventModel, Number, Origin
 
 SharingType = Literal["full", "read_only", "positions_only"]
 
@@ -14,7 +14,7 @@ class SharingEvent(EventModel):
 
     share_id: uuid.UUID
     exchange: str
-    exchange_id: int
+    exchange_id: Number
     lender_id: uuid.UUID
     lender: str
     sharing_type: SharingType

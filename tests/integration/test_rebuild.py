@@ -11,6 +11,7 @@ from support.registry_tables import add_positions, contents, unguarded
 
 from registry.database.opening import SingleConnection
 from registry.errors import RebuildRunning
+from registry.events.credentials import CredentialRemoved
 from registry.execution.executor import Invocation
 from registry.rebuild.comparison import Options, Report, Watch
 from registry.rebuild.rebuild import RebuildService
@@ -226,7 +227,8 @@ def test_missing_rows_that_events_change_meanwhile_come_back_changed(
         ).fetchone()
         assert removed is not None
         append("AccountUpdated", changed, 9, '{"description": "changed meanwhile"}')
-        append("CredentialRemoved", deleted, 9, json.dumps(removed[0]))
+        slot = {name: removed[0][name] for name in CredentialRemoved.model_fields}
+        append("CredentialRemoved", deleted, 9, json.dumps(slot))
         append("AccountDeleted", deleted, 10, f'{{"account_name": "{deleted}"}}')
 
     service = RebuildService(database, Options(workers=workers))
