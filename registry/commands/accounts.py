@@ -13,8 +13,6 @@ from registry.plurals import counted
 if TYPE_CHECKING:
     from registry.services.changes.accounts import AccountService
 
-app = typer.Typer()
-
 Wallet = Annotated[
     str | None,
     typer.Option("--wallet-address", metavar="ADDRESS", help="The wallet that it trades from."),
@@ -41,8 +39,7 @@ def _accounts(run: Run) -> "AccountService":
     return AccountService(run.database)
 
 
-@app.command("create-account")
-@verb("create-account", changes=True)
+@verb(changes=True)
 def create_account(
     run: Run,
     account: Annotated[str, typer.Argument(metavar="NAME", help="A name that is free.")],
@@ -64,8 +61,7 @@ def create_account(
     tell(run, outcome, f"created account {account}", account=account, id=outcome.stream_id)
 
 
-@app.command("update-account")
-@verb("update-account", changes=True)
+@verb(changes=True)
 def update_account(
     run: Run,
     account: AccountName,
@@ -96,8 +92,7 @@ def update_account(
     tell(run, outcome, f"updated account {account}", account=account)
 
 
-@app.command("rename-account")
-@verb("rename-account", changes=True)
+@verb(changes=True)
 def rename_account(
     run: Run,
     account: AccountName,
@@ -110,8 +105,7 @@ def rename_account(
     tell(run, outcome, f"renamed account {account} to {new_name}", account=new_name)
 
 
-@app.command("deactivate-account")
-@verb("deactivate-account", changes=True)
+@verb(changes=True)
 def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False) -> None:
     """Stop an account: its credentials cannot be used until it is reactivated."""
     from registry.commands._changes import tell
@@ -120,8 +114,7 @@ def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False)
     tell(run, outcome, f"deactivated account {account}", account=account)
 
 
-@app.command("reactivate-account")
-@verb("reactivate-account", changes=True)
+@verb(changes=True)
 def reactivate_account(run: Run, account: AccountName) -> None:
     """Let a deactivated account be used again."""
     from registry.commands._changes import tell
@@ -130,8 +123,7 @@ def reactivate_account(run: Run, account: AccountName) -> None:
     tell(run, outcome, f"reactivated account {account}", account=account)
 
 
-@app.command("delete-account")
-@verb("delete-account", changes=True)
+@verb(changes=True)
 def delete_account(
     run: Run, account: AccountName, cascade: Cascade = False, yes: Yes = False
 ) -> None:
