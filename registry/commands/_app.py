@@ -57,7 +57,7 @@ class _LazyCommands(dict[str, Any]):
         return made
 
     def get(self, verb: str, default: Any = None) -> Any:
-        return self[verb] if verb in self else default
+        return self[verb] if super().get(verb) else default
 
 
 class _Verbs(TyperGroup):
