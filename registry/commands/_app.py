@@ -4,7 +4,6 @@ import importlib
 import io
 import re
 import sys
-from collections.abc import Iterator, MutableMapping
 from itertools import takewhile
 from typing import Any, Final
 
@@ -13,96 +12,58 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from registry.commands._given import remember, without_secrets
+from registry.commands._verb import COMMANDS
 
-VERBS: Final = {
-    "create-account": "accounts",
-    "update-account": "accounts",
-    "rename-account": "accounts",
-    "deactivate-account": "accounts",
-    "reactivate-account": "accounts",
-    "delete-account": "accounts",
-    "list-accounts": "lists",
-    "show-account": "lists",
-    "add-credential": "credentials",
-    "replace-credential": "credentials",
-    "update-credential": "credentials",
-    "deactivate-credential": "credentials",
-    "reactivate-credential": "credentials",
-    "remove-credential": "credentials",
-    "list-credentials": "lists",
-    "share": "sharing",
-    "unshare": "sharing",
-    "list-shares": "sharing",
-    "resolve": "sharing",
-    "grant-access": "sharing",
-    "revoke-access": "sharing",
-    "list-access": "sharing",
-    "run": "program",
-    "import-env": "importing",
-    "import-config": "importing",
-    "adopt": "adoption",
-    "history": "history",
-    "link-positions": "positions",
-    "unlink-positions": "positions",
-    "list-positions": "positions",
-    "rebuild": "rebuild",
-    "rollback": "rollback",
-    "exchanges": "exchanges",
-    "add-exchange": "exchanges",
-    "reveal-credential": "reveal",
-    "who-could-use": "exposure",
-    "blast-radius": "exposure",
-    "verify": "audit",
-    "checkpoint": "audit",
-    "prove": "audit",
-    "verify-proof": "audit",
-    "generate-checkpoint-key": "audit",
-    "generate-key": "keys",
-    "rotate-master-key": "keys",
-    "destroy-secrets": "keys",
-    "migrate": "migrate",
-    "doctor": "doctor",
-    "end-session": "sessions",
-    "embedded": "embedded",
-}
-"""In the order in which the help lists them."""
+_VERBS: Final = (
+    ("accounts", "create-account update-account rename-account deactivate-account"),
+    ("accounts", "reactivate-account delete-account"),
+    ("lists", "list-accounts show-account"),
+    ("credentials", "add-credential replace-credential update-credential deactivate-credential"),
+    ("credentials", "reactivate-credential remove-credential"),
+    ("lists", "list-credentials"),
+    ("sharing", "share unshare list-shares resolve"),
+    ("access", "grant-access revoke-access list-access"),
+    ("program", "run"),
+    ("importing", "import-env import-config"),
+    ("adoption", "adopt"),
+    ("history", "history"),
+    ("positions", "link-positions unlink-positions list-positions"),
+    ("rebuild", "rebuild"),
+    ("rollback", "rollback"),
+    ("exchanges", "exchanges add-exchange"),
+    ("reveal", "reveal-credential"),
+    ("exposure", "who-could-use blast-radius"),
+    ("audit", "verify checkpoint prove verify-proof generate-checkpoint-key"),
+    ("keys", "generate-key rotate-master-key destroy-secrets"),
+    ("migrate", "migrate"),
+    ("doctor", "doctor"),
+    ("sessions", "end-session"),
+    ("embedded", "embedded"),
+)
+VERBS: Final = {verb: module for module, verbs in _VERBS for verb in verbs.split()}
+"""Verb -> its module, in the order in which the help lists them."""
 
 _VALUE_IS_NOT: Final = re.compile(r"""^(['"]).*\1 is not""", re.DOTALL)
 
 
-class _LazyCommands(MutableMapping[str, Any]):
-    """The verbs as Typer's commands, made when they are asked for."""
-
-    def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
+class _LazyCommands(dict[str, Any]):
+    """The verbs as Typer's commands, made when they are asked for; until then, their modules."""
 
     def __getitem__(self, verb: str) -> Any:
-        if verb not in self._made:
-            module = importlib.import_module(f"registry.commands.{VERBS[verb]}")
-            module.app.rich_markup_mode = None  # brackets in help texts are brackets
-            self._made.update(get_group(module.app).commands)
-        return self._made[verb]
+        made = super().__getitem__(verb)
+        if isinstance(made, str):
+            importlib.import_module(f"registry.commands.{made}")
+            made = self[verb] = get_group(COMMANDS[verb]).commands[verb]
+        return made
 
-    def __setitem__(self, verb: str, command: Any) -> None:
-        self._made[verb] = command
-
-    def __delitem__(self, verb: str) -> None:
-        del self._made[verb]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(VERBS)
-
-    def __len__(self) -> int:
-        return len(VERBS)
-
-    def __contains__(self, verb: object) -> bool:
-        return verb in VERBS
+    def get(self, verb: str, default: Any = None) -> Any:
+        return self[verb] if super().get(verb) else default
 
 
 class _Verbs(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = _LazyCommands()
+        self.commands = _LazyCommands(VERBS)
 
     def main(self, args: Any = None, *rest: Any, **extra: Any) -> Any:
         """Runs a command line; what is wrong with it is told without the words that are wrong."""

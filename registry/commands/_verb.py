@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -60,8 +60,12 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Verb = Callable[..., None]
 
 
-def verb(name: str, *, changes: bool = False) -> Callable[[Verb], Verb]:
-    """Makes a function a verb: it takes a `Run` first, and then its own options.
+COMMANDS: Final[dict[str, typer.Typer]] = {}
+"""The verbs whose modules are imported, each alone in a Typer."""
+
+
+def verb(*, changes: bool = False, **settings: Any) -> Callable[[Verb], Verb]:
+    """Makes a function the verb of its name: it takes a `Run` first, and then its own options.
 
     The options that all verbs have, and those of all verbs that change something, are
     added to its own; a parameter that is a dataclass stands for its fields. Errors become
@@ -70,6 +74,7 @@ def verb(name: str, *, changes: bool = False) -> Callable[[Verb], Verb]:
     options = {**(_CHANGING if changes else {}), **_COMMON}
 
     def decorate(function: Verb) -> Verb:
+        name = function.__name__.replace("_", "-")
         own, groups = _own_parameters(function)
         added = [
             inspect.Parameter(
@@ -87,6 +92,8 @@ def verb(name: str, *, changes: bool = False) -> Callable[[Verb], Verb]:
         call.__doc__ = function.__doc__
         call.__signature__ = inspect.Signature([*keyword_only, *added])  # type: ignore[attr-defined]
         call.__annotations__ = {p.name: p.annotation for p in [*keyword_only, *added]}
+        COMMANDS[name] = typer.Typer(rich_markup_mode=None)  # brackets in help texts are brackets
+        COMMANDS[name].command(name, **settings)(call)
         return call
 
     return decorate

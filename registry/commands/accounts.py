@@ -14,9 +14,6 @@ from registry.plurals import counted
 if TYPE_CHECKING:
     from registry.services.changes.accounts import AccountService
 
-app = typer.Typer()
-
-
 @dataclass(frozen=True, slots=True)
 class AccountOptions(Details):
     """What an account has beside its name."""
@@ -47,8 +44,7 @@ def _accounts(run: Run) -> "AccountService":
     return AccountService(run.database)
 
 
-@app.command("create-account")
-@verb("create-account", changes=True)
+@verb(changes=True)
 def create_account(
     run: Run,
     account: Annotated[str, typer.Argument(metavar="NAME", help="A name that is free.")],
@@ -63,8 +59,7 @@ def create_account(
     tell(run, outcome, f"created account {account}", account=account, id=outcome.stream_id)
 
 
-@app.command("update-account")
-@verb("update-account", changes=True)
+@verb(changes=True)
 def update_account(
     run: Run, account: AccountName, details: AccountOptions, clear: Clear = None
 ) -> None:
@@ -77,8 +72,7 @@ def update_account(
     tell(run, outcome, f"updated account {account}", account=account)
 
 
-@app.command("rename-account")
-@verb("rename-account", changes=True)
+@verb(changes=True)
 def rename_account(
     run: Run,
     account: AccountName,
@@ -91,8 +85,7 @@ def rename_account(
     tell(run, outcome, f"renamed account {account} to {new_name}", account=new_name)
 
 
-@app.command("deactivate-account")
-@verb("deactivate-account", changes=True)
+@verb(changes=True)
 def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False) -> None:
     """Stop an account: its credentials cannot be used until it is reactivated."""
     from registry.commands._changes import tell
@@ -101,8 +94,7 @@ def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False)
     tell(run, outcome, f"deactivated account {account}", account=account)
 
 
-@app.command("reactivate-account")
-@verb("reactivate-account", changes=True)
+@verb(changes=True)
 def reactivate_account(run: Run, account: AccountName) -> None:
     """Let a deactivated account be used again."""
     from registry.commands._changes import tell
@@ -111,8 +103,7 @@ def reactivate_account(run: Run, account: AccountName) -> None:
     tell(run, outcome, f"reactivated account {account}", account=account)
 
 
-@app.command("delete-account")
-@verb("delete-account", changes=True)
+@verb(changes=True)
 def delete_account(
     run: Run, account: AccountName, cascade: Cascade = False, yes: Yes = False
 ) -> None:

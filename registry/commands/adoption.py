@@ -18,14 +18,11 @@ if TYPE_CHECKING:
     from registry.rules.adoption.rows import Decision, Problem
     from registry.services.adoption.adoption import Adoption
 
-app = typer.Typer()
-
 _SHOWN: Final = 40
 _MAX_DECISIONS: Final = 64 * 1024 * 1024
 
 
-@app.command("adopt")
-@verb("adopt")
+@verb()
 def adopt(
     run: Run,
     dry_run: Annotated[

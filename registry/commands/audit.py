@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from registry.proofs.bundle import ProvenEvents
     from registry.services.audit.verification import Verdict
 
-app = typer.Typer()
-
 _MAX_PROOF = 256 * 1024 * 1024
 
 PublicKey = Annotated[
@@ -30,8 +28,7 @@ PublicKey = Annotated[
 ]
 
 
-@app.command("verify")
-@verb("verify")
+@verb()
 def verify(
     run: Run,
     against: Annotated[
@@ -106,8 +103,7 @@ def _text(run: Run, verdict: "Verdict") -> None:
     )
 
 
-@app.command("generate-checkpoint-key")
-@verb("generate-checkpoint-key")
+@verb()
 def generate_checkpoint_key(
     run: Run,
     origin: Annotated[
@@ -137,8 +133,7 @@ def generate_checkpoint_key(
     run.output.result(data, text)
 
 
-@app.command("checkpoint")
-@verb("checkpoint")
+@verb()
 def checkpoint(
     run: Run,
     append: Annotated[
@@ -173,8 +168,7 @@ def checkpoint(
     run.output.result(data, text)
 
 
-@app.command("prove")
-@verb("prove")
+@verb()
 def prove(
     run: Run,
     what: Annotated[
@@ -227,8 +221,7 @@ def prove(
     run.output.result(document, lambda: run.output.lines(text))
 
 
-@app.command("verify-proof")
-@verb("verify-proof")
+@verb()
 def verify_proof(
     run: Run,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What prove wrote.")],

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from registry.catalog.specification import ExchangeSpec
     from registry.services.changes.credentials import CredentialService
 
-app = typer.Typer()
-
 FromJson = Annotated[
     str | None,
     typer.Option(
@@ -68,15 +66,13 @@ class StoreOptions:
     allow_other_account: AllowOtherAccount = False
 
 
-@app.command("add-credential")
-@verb("add-credential", changes=True)
+@verb(changes=True)
 def add_credential(run: Run, slot: Slot, details: CredentialOptions, how: StoreOptions) -> None:
     """Store a credential in an empty slot; asks for its fields on a terminal."""
     _store(run, slot, details, how, "add")
 
 
-@app.command("replace-credential")
-@verb("replace-credential", changes=True)
+@verb(changes=True)
 def replace_credential(run: Run, slot: Slot, details: CredentialOptions, how: StoreOptions) -> None:
     """Replace a credential's secrets, as its next version; asks for them on a terminal."""
     _store(run, slot, details, how, "replace")
@@ -121,8 +117,7 @@ def _check_file(run: Run, slot: Slot, source: str) -> None:
     check_names(run.database, slot.account, said_by_path(Path(source)), [slot.exchange])
 
 
-@app.command("update-credential")
-@verb("update-credential", changes=True)
+@verb(changes=True)
 def update_credential(
     run: Run,
     slot: Slot,
@@ -137,8 +132,7 @@ def update_credential(
     tell(run, outcome, f"updated the credential of {slot}", **slot.facts)
 
 
-@app.command("deactivate-credential")
-@verb("deactivate-credential", changes=True)
+@verb(changes=True)
 def deactivate_credential(run: Run, slot: Slot, cascade: Cascade = False) -> None:
     """Stop a credential: it cannot be used until it is reactivated."""
     from registry.commands._changes import tell
@@ -149,8 +143,7 @@ def deactivate_credential(run: Run, slot: Slot, cascade: Cascade = False) -> Non
     tell(run, outcome, f"deactivated the credential of {slot}", **slot.facts)
 
 
-@app.command("reactivate-credential")
-@verb("reactivate-credential", changes=True)
+@verb(changes=True)
 def reactivate_credential(run: Run, slot: Slot) -> None:
     """Let a deactivated credential be used again."""
     from registry.commands._changes import tell
@@ -159,8 +152,7 @@ def reactivate_credential(run: Run, slot: Slot) -> None:
     tell(run, outcome, f"reactivated the credential of {slot}", **slot.facts)
 
 
-@app.command("remove-credential")
-@verb("remove-credential", changes=True)
+@verb(changes=True)
 def remove_credential(
     run: Run,
     slot: Slot,

@@ -2,17 +2,12 @@
 
 import dataclasses
 
-import typer
-
 from registry.commands._given import without_secrets
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
-app = typer.Typer()
 
-
-@app.command("doctor")
-@verb("doctor")
+@verb()
 def doctor(run: Run) -> None:
     """Check keys, database, schema, guards and log; exit code 1 if something failed."""
     from registry.database.target import Target

@@ -7,11 +7,8 @@ import typer
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
-app = typer.Typer()
 
-
-@app.command("embedded")
-@verb("embedded")
+@verb()
 def embedded(
     run: Run,
     action: Annotated[

@@ -12,11 +12,8 @@ if TYPE_CHECKING:
     from registry.catalog.specification import FieldSpec
     from registry.services.changes.exchanges import KnownExchange
 
-app = typer.Typer()
 
-
-@app.command("exchanges")
-@verb("exchanges")
+@verb()
 def exchanges(run: Run) -> None:
     """List the exchanges and the fields of their credentials."""
     from registry.services.changes.exchanges import list_exchanges
@@ -69,8 +66,7 @@ def _table(output: Output, exchanges: list[dict[str, Any]]) -> None:
     )
 
 
-@app.command("add-exchange")
-@verb("add-exchange", changes=True)
+@verb(changes=True)
 def add_exchange(
     run: Run,
     exchange: Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its name in dexes.")],

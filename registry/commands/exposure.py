@@ -12,11 +12,8 @@ from registry.commands._verb import verb
 if TYPE_CHECKING:
     from registry.services.reading.exposure import Reach
 
-app = typer.Typer()
 
-
-@app.command("who-could-use")
-@verb("who-could-use")
+@verb()
 def who_could_use(
     run: Run,
     account: AccountName,
@@ -33,8 +30,7 @@ def who_could_use(
     _tell(run, could_use_at(run.database, account, exchange, at_moment))
 
 
-@app.command("blast-radius")
-@verb("blast-radius")
+@verb()
 def blast_radius(
     run: Run,
     account: AccountName,

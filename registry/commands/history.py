@@ -15,8 +15,6 @@ from registry.commands._verb import verb
 if TYPE_CHECKING:
     from registry.services.reading.history import HistoryFilter
 
-app = typer.Typer()
-
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -70,8 +68,7 @@ class Filter:
         )
 
 
-@app.command("history")
-@verb("history")
+@verb()
 def history(
     run: Run,
     only: Filter,

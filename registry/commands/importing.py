@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from registry.services.importing.env_folder import EnvFile
     from registry.services.importing.options import ImportOptions
 
-app = typer.Typer()
-
 
 @dataclass(frozen=True, slots=True)
 class Importing:
@@ -61,8 +59,7 @@ class Importing:
         )
 
 
-@app.command("import-env")
-@verb("import-env", changes=True)
+@verb(changes=True)
 def import_env(
     run: Run,
     account: Annotated[
@@ -248,8 +245,7 @@ def _tell_folder(run: Run, files: list["EnvFile"], outcomes: "dict[str, Outcome]
 # ---------------------------------------------------------------- other bots' configuration
 
 
-@app.command("import-config")
-@verb("import-config", changes=True)
+@verb(changes=True)
 def import_config(
     run: Run,
     account: AccountName,

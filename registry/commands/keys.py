@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from registry.encryption.secret import Secret
     from registry.services.changes.rotation import Rotation
 
-app = typer.Typer()
 
-
-@app.command("generate-key")
-@verb("generate-key")
+@verb()
 def generate_key(
     run: Run,
     save: Annotated[
@@ -84,8 +81,7 @@ def _write_key(path: Path, key: "Secret") -> None:
         ) from None
 
 
-@app.command("rotate-master-key")
-@verb("rotate-master-key", changes=True)
+@verb(changes=True)
 def rotate_master_key(run: Run) -> None:
     """Put all keys under the newest master key; what they seal and the log stay as they are.
 
@@ -129,8 +125,7 @@ def _tell_rotation(run: Run, done: "Rotation", *, dry_run: bool) -> None:
         run.output.line(f"All keys are under master key {done.master_key_id} already.")
 
 
-@app.command("destroy-secrets")
-@verb("destroy-secrets", changes=True)
+@verb(changes=True)
 def destroy_secrets(
     run: Run,
     slot: Slot,

@@ -8,9 +8,6 @@ from registry.commands._options import AccountName, ExchangeOption, OptionalAcco
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
-app = typer.Typer()
-
-
 AsOf = Annotated[
     str | None,
     typer.Option(
@@ -32,8 +29,7 @@ _CREDENTIAL_COLUMNS = (
 )
 
 
-@app.command("list-accounts")
-@verb("list-accounts")
+@verb()
 def list_accounts(run: Run, as_of: AsOf = None) -> None:
     """List all accounts, as they are or as they were."""
     from registry.services.reading import accounts as reading
@@ -69,8 +65,7 @@ def list_accounts(run: Run, as_of: AsOf = None) -> None:
     run.output.result(accounts, text)
 
 
-@app.command("show-account")
-@verb("show-account")
+@verb()
 def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
     """Show an account and its credentials (never their secrets), as it is or as it was."""
     from projections.accounts import TABLE
@@ -105,8 +100,7 @@ def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
     run.output.result(found, text)
 
 
-@app.command("list-credentials")
-@verb("list-credentials")
+@verb()
 def list_credentials(
     run: Run,
     account: OptionalAccount = None,

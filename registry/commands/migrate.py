@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from registry.database.connection import Connection
     from registry.services.schema.schema import BroughtUp, Contents
 
-app = typer.Typer()
 
-
-@app.command("migrate")
-@verb("migrate")
+@verb()
 def migrate(
     run: Run,
     direction: Annotated[

@@ -10,16 +10,13 @@ from registry.commands._options import AccountName
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
-app = typer.Typer()
-
 Positions = Annotated[
     list[str] | None,
     typer.Option("--position", metavar="ID", help="A position's id; may be repeated."),
 ]
 
 
-@app.command("link-positions")
-@verb("link-positions", changes=True)
+@verb(changes=True)
 def link_positions(
     run: Run,
     account: AccountName,
@@ -43,8 +40,7 @@ def link_positions(
     tell(run, outcome, f"linked positions to {account}", account=account)
 
 
-@app.command("unlink-positions")
-@verb("unlink-positions", changes=True)
+@verb(changes=True)
 def unlink_positions(run: Run, account: AccountName, position: Positions = None) -> None:
     """Say that an account does not own positions any more."""
     from registry.commands._changes import tell
@@ -57,8 +53,7 @@ def unlink_positions(run: Run, account: AccountName, position: Positions = None)
     tell(run, outcome, f"unlinked positions from {account}", account=account)
 
 
-@app.command("list-positions")
-@verb("list-positions")
+@verb()
 def list_positions(
     run: Run,
     account: Annotated[

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from registry.services.releases.program_environment import PassedOn
     from registry.services.releases.releases import Releases
 
-app = typer.Typer()
-
 _ENV_FILE_PLACE = "{env-file}"
 _NAMES_SHOWN = 6
 
@@ -40,12 +38,8 @@ class Credentials:
     access: AccessOption = None
 
 
-@app.command(
-    "run",
-    context_settings={"allow_interspersed_args": False},
-)
-@verb("run")
-def run_command(
+@verb(context_settings={"allow_interspersed_args": False})
+def run(
     run: Run,
     command: Annotated[
         list[str],

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from registry.rebuild.comparison import Report
     from registry.rebuild.repair import Rebuilt
 
-app = typer.Typer()
-
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -25,8 +23,7 @@ Workers = Annotated[
 ]
 
 
-@app.command("rebuild")
-@verb("rebuild")
+@verb()
 def rebuild(
     run: Run,
     check: Annotated[

@@ -9,11 +9,8 @@ from registry.commands._options import AccessOption, AccountName, ExchangeName, 
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
-app = typer.Typer()
 
-
-@app.command("reveal-credential")
-@verb("reveal-credential")
+@verb()
 def reveal_credential(
     run: Run,
     account: AccountName,

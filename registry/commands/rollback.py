@@ -15,11 +15,8 @@ from registry.plurals import counted
 if TYPE_CHECKING:
     from registry.services.changes.rollback import Preview
 
-app = typer.Typer()
 
-
-@app.command("rollback")
-@verb("rollback", changes=True)
+@verb(changes=True)
 def rollback(
     run: Run,
     to: Annotated[

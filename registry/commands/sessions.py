@@ -2,17 +2,12 @@
 
 import dataclasses
 
-import typer
-
 from registry.commands._options import Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
-app = typer.Typer()
 
-
-@app.command("end-session")
-@verb("end-session")
+@verb()
 def end_session(run: Run, yes: Yes = False) -> None:
     """End the database session that holds the log, so that commands need not wait for it.
 

@@ -1,4 +1,4 @@
-"""Verbs about who may use which credential: shares and access."""
+"""Verbs about who borrows which credential from whom."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from registry.services.releases.resolution import Resolution
 
-app = typer.Typer()
-
 Borrower = Annotated[str, typer.Argument(metavar="BORROWER", help="The account that may use it.")]
 LenderName = Annotated[str, typer.Argument(metavar="LENDER", help="The account whose it is.")]
 SharingTypeOption = Annotated[
@@ -32,11 +30,9 @@ LenderOption = Annotated[
     str | None,
     typer.Option("--lender", metavar="LENDER", help="Use what this account shares."),
 ]
-Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="A login role of the database.")]
 
 
-@app.command("share")
-@verb("share", changes=True)
+@verb(changes=True)
 def share(
     run: Run,
     borrower: Borrower,
@@ -55,8 +51,7 @@ def share(
     tell(run, outcome, done, borrower=borrower, **facts)
 
 
-@app.command("unshare")
-@verb("unshare", changes=True)
+@verb(changes=True)
 def unshare(run: Run, borrower: Borrower, exchange: ExchangeName) -> None:
     """End what an account borrows for an exchange."""
     from registry.commands._changes import tell
@@ -67,8 +62,7 @@ def unshare(run: Run, borrower: Borrower, exchange: ExchangeName) -> None:
     tell(run, outcome, done, borrower=borrower, exchange=exchange)
 
 
-@app.command("list-shares")
-@verb("list-shares")
+@verb()
 def list_shares(run: Run, account: OptionalAccount = None, exchange: ExchangeOption = None) -> None:
     """List who borrows from whom; of one account, as borrower or lender, or all."""
     from registry.services.changes import sharing
@@ -105,8 +99,7 @@ def _usable(share: "Mapping[str, Any]") -> str:
     return "yes" if share["lender_has_fitting"] else "no: the lender has no key that fits"
 
 
-@app.command("resolve")
-@verb("resolve")
+@verb()
 def resolve(
     run: Run,
     account: AccountName,
@@ -157,44 +150,3 @@ def _resolution(found: "Resolution") -> dict[str, Any]:
         "expires_at": found.expires_at,
         "warnings": found.warnings(),
     }
-
-
-@app.command("grant-access")
-@verb("grant-access", changes=True)
-def grant_access(run: Run, account: AccountName, role: Role) -> None:
-    """Let a login role of the database use an account; it becomes a bot if it is none."""
-    from registry.commands._changes import tell
-    from registry.services.changes.access import AccessService
-
-    outcome = AccessService(run.database).grant(account, role, run.invocation())
-    tell(run, outcome, f"let the role {role} use account {account}", account=account, role=role)
-
-
-@app.command("revoke-access")
-@verb("revoke-access", changes=True)
-def revoke_access(run: Run, account: AccountName, role: Role) -> None:
-    """Take an account from a login role."""
-    from registry.commands._changes import tell
-    from registry.services.changes.access import AccessService
-
-    outcome = AccessService(run.database).revoke(account, role, run.invocation())
-    done = f"took account {account} from the role {role}"
-    tell(run, outcome, done, account=account, role=role)
-
-
-@app.command("list-access")
-@verb("list-access")
-def list_access(run: Run, account: OptionalAccount = None) -> None:
-    """List which login roles may use an account, or all accounts."""
-    from registry.services.changes import access
-
-    found = access.list_access(run.database, account)
-
-    def text() -> None:
-        if not found:
-            run.output.line("No role was given access here.")
-            return
-        rows = [[row["account"], row["role"], row["since"]] for row in found]
-        run.output.table(["account", "role", "since"], rows)
-
-    run.output.result(found, text)

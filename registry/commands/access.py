@@ -1,0 +1,49 @@
+"""Verbs about which login roles of the database may use an account."""
+
+from typing import Annotated
+
+import typer
+
+from registry.commands._options import AccountName, OptionalAccount
+from registry.commands._run import Run
+from registry.commands._verb import verb
+
+Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="A login role of the database.")]
+
+
+@verb(changes=True)
+def grant_access(run: Run, account: AccountName, role: Role) -> None:
+    """Let a login role of the database use an account; it becomes a bot if it is none."""
+    from registry.commands._changes import tell
+    from registry.services.changes.access import AccessService
+
+    outcome = AccessService(run.database).grant(account, role, run.invocation())
+    tell(run, outcome, f"let the role {role} use account {account}", account=account, role=role)
+
+
+@verb(changes=True)
+def revoke_access(run: Run, account: AccountName, role: Role) -> None:
+    """Take an account from a login role."""
+    from registry.commands._changes import tell
+    from registry.services.changes.access import AccessService
+
+    outcome = AccessService(run.database).revoke(account, role, run.invocation())
+    done = f"took account {account} from the role {role}"
+    tell(run, outcome, done, account=account, role=role)
+
+
+@verb()
+def list_access(run: Run, account: OptionalAccount = None) -> None:
+    """List which login roles may use an account, or all accounts."""
+    from registry.services.changes import access
+
+    found = access.list_access(run.database, account)
+
+    def text() -> None:
+        if not found:
+            run.output.line("No role was given access here.")
+            return
+        rows = [[row["account"], row["role"], row["since"]] for row in found]
+        run.output.table(["account", "role", "since"], rows)
+
+    run.output.result(found, text)
