@@ -17,6 +17,8 @@ from registry.services.audit.verification import Extent, verify
 BENCHMARKS = str(Path(__file__).resolve().parents[2] / "scripts" / "benchmarks")
 EVENTS = 2 * CHUNK + 1000
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def long_log(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
