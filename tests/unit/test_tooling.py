@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -42,3 +43,13 @@ def test_the_lists_of_the_second_tier_name_files_that_there_are() -> None:
     named = re.findall(r"^    (tests/\S+)$", lists, re.MULTILINE)
     assert len(named) > 10
     assert [path for path in named if not (PROJECT / path).exists()] == []
+
+
+def test_what_the_second_tier_lacks_is_named() -> None:
+    asked = """
+        . scripts/_servers.sh
+        needed_servers=("a-shell /bin/s[h]" "nothing /nowhere/nothing")
+        missing_servers
+    """
+    told = subprocess.run(["bash", "-euc", asked], cwd=PROJECT, capture_output=True, check=True)
+    assert told.stdout == b"nothing\n"
