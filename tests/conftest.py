@@ -1,8 +1,9 @@
 """One real PostgreSQL for the whole run, and a database of its own for each test.
 
-By default the embedded server, in a temporary folder; with REGISTRY_TEST_DATABASE_URL (of
-a superuser) another one. The migrations run once, into a template; a test's database is a
-copy of it, which takes some milliseconds.
+By default the embedded server, in a temporary folder, or another version of it or of the machine's
+(REGISTRY_TEST_POSTGRESQL); with REGISTRY_TEST_DATABASE_URL (of a superuser) a running one, and
+with `none` there no server at all. The migrations run once, into a template; a test's database is
+a copy of it, which takes some milliseconds.
 """
 
 import contextlib
@@ -21,9 +22,9 @@ from hypothesis import HealthCheck, settings
 from psycopg.conninfo import make_conninfo
 from support.bots import LoginRole, login_role
 from support.cli import CommandLine
+from support.servers import running_server
 from support.world import World
 
-from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
 from registry.database.opening import SingleConnection, open_registry
 from registry.database.target import Target
@@ -80,15 +81,17 @@ def pytest_configure(config: pytest.Config) -> None:
     if external:
         os.environ[SERVER] = external
     else:
-        folder = Path(tempfile.mkdtemp(prefix="account-registry-tests-", dir=in_memory()))
-        server = EmbeddedServer(folder)
-        os.environ[SERVER] = server.ensure_running()
+        major = os.environ.get("REGISTRY_TEST_POSTGRESQL")
+        kept = contextlib.ExitStack()
+        config.add_cleanup(kept.close)
+        os.environ[SERVER] = kept.enter_context(
+            running_server(int(major) if major else None, in_memory())
+        )
         with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
             # Nothing here outlives the run; crash tests start servers of their own.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("ALTER SYSTEM SET full_page_writes = off")
             connection.execute("SELECT pg_reload_conf()")
-        config.add_cleanup(lambda: _remove(server, folder))
     os.environ[TEMPLATE] = f"registry_template_{uuid.uuid4().hex[:12]}"
     create_database(os.environ[TEMPLATE])
     with open_and_migrate(database_address(os.environ[TEMPLATE])):
@@ -101,11 +104,6 @@ def in_memory() -> str | None:
     folder = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
     usable = os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM
     return folder if usable else None
-
-
-def _remove(server: EmbeddedServer, folder: Path) -> None:
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def database_address(name: str) -> str:
@@ -161,7 +159,7 @@ def database_url() -> Iterator[str]:
     yield from _fresh_database(os.environ[TEMPLATE])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fresh_database() -> Callable[[], contextlib.AbstractContextManager[str]]:
     """Lends migrated databases, as many as a test wants."""
     return lambda: contextlib.contextmanager(_fresh_database)(os.environ[TEMPLATE])

@@ -22,10 +22,11 @@ HEADER: Final = """\
 """
 
 # What says nothing about the schema, or is not the same everywhere: comments with names and
-# versions, settings of the session, and owners that are whoever ran the migrations.
+# versions, settings of the session, owners that are whoever ran the migrations, and the number
+# that PostgreSQL 15.20 of Debian keeps with each column.
 _NOISE: Final = re.compile(
     r"^(--.*|\\(un)?restrict .*|SET \w+ = .*;|SELECT pg_catalog\.set_config\(.*"
-    r"|ALTER .* OWNER TO (?!registry_owner;).*;)$"
+    r"|ALTER .* OWNER TO (?!registry_owner;).*;|ALTER TABLE .* SET \(pg_attver=\d+\);)$"
 )
 
 

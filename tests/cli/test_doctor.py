@@ -9,17 +9,24 @@ from support.bots import login_role
 from support.cli import CommandLine
 
 
+@pytest.fixture
+def sound(bot: CommandLine) -> CommandLine:
+    """A registry with a credential."""
+    assert bot.store("bot", "aster").exit_status == 0
+    return bot
+
+
 def findings(cli: CommandLine, **environment: str) -> dict[str, str]:
     found = cli("doctor", "--json", **environment).data
     return {finding["check"]: finding["grade"] for finding in found}
 
 
-def test_doctor_finds_nothing_wrong_with_a_sound_registry(five_days: CommandLine) -> None:
-    found = findings(five_days)
+def test_doctor_finds_nothing_wrong_with_a_sound_registry(sound: CommandLine) -> None:
+    found = findings(sound)
     # The server of the tests loses nothing that anybody would miss.
     assert {check for check, grade in found.items() if grade != "ok"} <= {"durability"}
     assert set(found) >= {"master key", "database", "clock", "schema", "guards", "data keys", "log"}
-    assert five_days("doctor").exit_status == five_days("doctor", "--json").exit_status
+    assert sound("doctor").exit_status == sound("doctor", "--json").exit_status
 
 
 ELSEWHERE = (
@@ -63,25 +70,25 @@ ELSEWHERE = (
     ],
 )
 def test_doctor_finds_what_is_damaged(
-    five_days: CommandLine, connection: psycopg.Connection[Any], damage: str, check: str
+    sound: CommandLine, connection: psycopg.Connection[Any], damage: str, check: str
 ) -> None:
     connection.execute(damage.encode())
-    assert findings(five_days)[check] == "failed"
-    assert five_days("doctor").exit_status == 1
+    assert findings(sound)[check] == "failed"
+    assert sound("doctor").exit_status == 1
 
 
 @pytest.mark.parametrize("group", ["registry_operator", "registry_auditor"])
 def test_doctor_finds_the_same_functions_for_who_does_not_own_them(
-    five_days: CommandLine, connection: psycopg.Connection[Any], database_url: str, group: str
+    sound: CommandLine, connection: psycopg.Connection[Any], database_url: str, group: str
 ) -> None:
     with login_role(database_url, group) as role:
-        assert findings(five_days, DATABASE_URL=role.address)["guards"] == "ok"
+        assert findings(sound, DATABASE_URL=role.address)["guards"] == "ok"
         connection.execute("ALTER FUNCTION session_accounts() SECURITY INVOKER")
-        assert findings(five_days, DATABASE_URL=role.address)["guards"] == "failed"
+        assert findings(sound, DATABASE_URL=role.address)["guards"] == "failed"
 
 
 def test_doctor_says_that_it_could_not_compare_the_functions(
-    five_days: CommandLine, connection: psycopg.Connection[Any], database_url: str
+    sound: CommandLine, connection: psycopg.Connection[Any], database_url: str
 ) -> None:
     connection.execute(
         psycopg.sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(
@@ -89,15 +96,15 @@ def test_doctor_says_that_it_could_not_compare_the_functions(
         )
     )
     with login_role(database_url, "registry_auditor") as role:
-        found = findings(five_days, DATABASE_URL=role.address)
+        found = findings(sound, DATABASE_URL=role.address)
     assert (found["guards"], found["functions"]) == ("ok", "warning")
 
 
-def test_doctor_finds_keys_that_do_not_fit(five_days: CommandLine) -> None:
-    assert findings(five_days, CREDENTIAL_ENCRYPTION_KEY="")["master key"] == "failed"
-    assert findings(five_days, CREDENTIAL_ENCRYPTION_KEY="x")["master key"] == "failed"
+def test_doctor_finds_keys_that_do_not_fit(sound: CommandLine) -> None:
+    assert findings(sound, CREDENTIAL_ENCRYPTION_KEY="")["master key"] == "failed"
+    assert findings(sound, CREDENTIAL_ENCRYPTION_KEY="x")["master key"] == "failed"
     other = "A" * 43 + "="
-    assert findings(five_days, CREDENTIAL_ENCRYPTION_KEY=other)["data keys"] == "failed"
+    assert findings(sound, CREDENTIAL_ENCRYPTION_KEY=other)["data keys"] == "failed"
 
 
 def test_doctor_says_that_the_database_is_down(cli: CommandLine, tmp_path: Path) -> None:

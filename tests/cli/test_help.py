@@ -1,6 +1,7 @@
 """Help, versions, colours and tracebacks: what every verb has in common."""
 
 import ast
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -78,7 +79,9 @@ def test_without_a_verb_the_help_is_shown(cli: CommandLine) -> None:
 
 
 def test_the_version(cli: CommandLine) -> None:
-    assert re.fullmatch(r"account-registry \d+\.\d+\.\d+\n", cli("--version").out)
+    installed = importlib.metadata.version("account-registry")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", installed)
+    assert cli("--version").out == f"account-registry {installed}\n"
 
 
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])

@@ -15,6 +15,8 @@ from registry.execution.executor import Invocation
 from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
 
+pytestmark = pytest.mark.slow
+
 _TABLES = ("accounts", "account_exchange_credentials", "credential_data_keys", "audit_events")
 
 

@@ -19,6 +19,8 @@ from registry.database.patience import VARIABLE
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 
+pytestmark = pytest.mark.slow
+
 LOADERS, PROCESSES, CONNECTIONS = 300, 8, 20
 
 
@@ -38,7 +40,6 @@ def small_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.slow
 def test_every_bot_of_a_herd_gets_its_own_credential(
     small_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

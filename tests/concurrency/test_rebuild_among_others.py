@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import pytest
 from support.appending import append
 from support.large_log import load_events, many_accounts
 from support.registry_tables import unguarded
@@ -19,6 +20,8 @@ from registry.log.ids import REGISTRY_STREAM
 from registry.rebuild.rebuild import RebuildService
 from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
+
+pytestmark = pytest.mark.slow
 
 Connection = psycopg.Connection[Any]
 ACCOUNTS = 200

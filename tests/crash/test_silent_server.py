@@ -40,6 +40,8 @@ from registry.services.audit.verification import Extent, verify
 from registry.services.changes.accounts import AccountService
 from registry.services.reading.history import HistoryFilter, follow
 
+pytestmark = pytest.mark.slow
+
 NOT_ANSWERED = "the server has not answered for|no answer in time"
 
 
@@ -251,7 +253,6 @@ def into(connection: Connection) -> object:
     return True
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("brief", "long_log")
 @pytest.mark.parametrize("work", [lines, rows, into])
 def test_a_copy_that_does_not_go_on_ends_with_an_error(
@@ -263,7 +264,6 @@ def test_a_copy_that_does_not_go_on_ends_with_an_error(
             work(through)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("brief", "long_log")
 @pytest.mark.parametrize("processes", [1, 2])
 def test_verify_and_rebuild_end_with_an_error_in_one_process_and_in_several(
@@ -310,7 +310,6 @@ except DatabaseUnavailable as error:
 """
 
 
-@pytest.mark.slow
 def test_no_verb_and_no_bot_hangs_on_a_server_that_accepts_and_says_nothing(
     cli: CommandLine, proxy: Proxy
 ) -> None:
@@ -337,7 +336,6 @@ def test_no_verb_and_no_bot_hangs_on_a_server_that_accepts_and_says_nothing(
         assert "no answer in time" in out + err
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_a_verb_that_waits_for_a_silent_server(
     cli: CommandLine, proxy: Proxy, connection: Connection, tmp_path: Path
 ) -> None:

@@ -656,6 +656,7 @@ json_values: st.SearchStrategy[Any] = st.sampled_from(
         unique_by=lambda row: row[0],
     )
 )
+@pytest.mark.slow
 def test_whatever_the_rows_are_the_proposals_lead_to_clean_tables(
     empty_database: str, rows: Any
 ) -> None:

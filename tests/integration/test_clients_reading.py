@@ -77,6 +77,7 @@ def test_every_method_that_may_be_called_only_reads(
         judge(server, access)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("access", ACCESSES)
 @pytest.mark.parametrize("exchange", EXCHANGES)
 def test_every_method_of_an_async_client_only_reads(

@@ -1,12 +1,13 @@
 """The history: what it shows, of whom, and that it is quick and misses nothing."""
 
+import contextlib
 import json
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,6 @@ def test_long_histories_come_line_by_line(filled: CommandLine, database: SingleC
     assert [event["position"] for event in streamed] == [1, 3]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -173,12 +173,22 @@ def _rows_read(node: dict[str, Any]) -> float:
     return float(own * node["Actual Loops"]) + sum(_rows_read(n) for n in node.get("Plans", []))
 
 
-@pytest.fixture
-def long_log(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
-    sys.path.insert(0, str(ROOT / "scripts" / "benchmarks"))
-    import biglog
+@pytest.fixture(scope="module")
+def long_log(
+    fresh_database: Callable[[], contextlib.AbstractContextManager[str]],
+) -> Iterator[psycopg.Connection[Any]]:
+    """One for all questions, which change nothing."""
+    with pytest.MonkeyPatch.context() as patch, fresh_database() as address:
+        patch.syspath_prepend(str(ROOT / "scripts" / "benchmarks"))
+        import biglog
 
-    biglog.fill(connection, 20_000)
+        with psycopg.connect(address, autocommit=True) as connection:
+            biglog.fill(connection, 20_000)
+            _make_rare_and_many(connection)
+            yield connection
+
+
+def _make_rare_and_many(connection: psycopg.Connection[Any]) -> None:
     with connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute("UPDATE audit_events SET actor = 'rare@desk' WHERE position % 5000 = 7")
@@ -193,8 +203,6 @@ def long_log(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection
             "AND e.stream_id <> bot.id"
         )
     connection.execute("VACUUM ANALYZE audit_events")
-    yield connection
-    sys.path.pop(0)
 
 
 class Follower:

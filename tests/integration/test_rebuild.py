@@ -243,6 +243,7 @@ def test_missing_rows_that_events_change_meanwhile_come_back_changed(
     assert found[changed] == "changed meanwhile"
 
 
+@pytest.mark.slow
 def test_more_rows_than_a_report_lists_are_all_counted_and_repaired(
     database: SingleConnection, connection: Connection, invocation: Invocation
 ) -> None:

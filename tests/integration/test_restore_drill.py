@@ -49,8 +49,11 @@ ALL = ["dump", "restore", "verify", "rebuild --check", "schema", "rows", "keys"]
 
 
 @pytest.fixture(autouse=True)
-def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def scratch(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """Where servers are made that are thrown away: in memory, where that is possible."""
+    tmp_path_factory.getbasetemp()  # pytest's own folder outlives this one
     with tempfile.TemporaryDirectory(dir=conftest.in_memory()) as folder:
         Path(folder).chmod(0o711)  # as root the server runs as another user
         monkeypatch.setattr(tempfile, "tempdir", folder)
@@ -161,6 +164,7 @@ def test_a_database_that_holds_something_is_refused_by_name_and_left_alone(
         assert connection.execute("SELECT one FROM precious").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_a_dump_that_was_made_before_is_examined(
     filled: CommandLine, database_url: str, tmp_path: Path
 ) -> None:
@@ -193,6 +197,7 @@ def test_a_dump_that_was_cut_off_is_found(
     assert list(failures(drill(filled, dump=dump, into=another_empty_database))) == ["restore"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
@@ -299,6 +304,7 @@ def test_whatever_differs_in_the_schema_is_named(
     assert told == {*TAMPERED.values(), *BESIDE.values()}
 
 
+@pytest.mark.slow
 def test_without_the_source_a_dump_is_compared_with_what_the_migrations_make(
     filled: CommandLine, database_url: str, tmp_path: Path
 ) -> None:
@@ -438,6 +444,7 @@ def test_a_database_of_somebody_else_is_refused(
             drill(filled, into=make_conninfo(nobody.address, dbname=name))
 
 
+@pytest.mark.slow
 def test_roles_that_a_server_lacks_are_made_for_the_while_or_named(
     filled: CommandLine, database_url: str, another_empty_database: str, tmp_path: Path
 ) -> None:
@@ -472,6 +479,7 @@ def script(cli: CommandLine, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_script_says_what_came_out_and_leaves_nothing_behind(
     filled: CommandLine, connection: psycopg.Connection[Any], scratch: Path
 ) -> None:
@@ -491,6 +499,7 @@ def test_the_script_says_what_came_out_and_leaves_nothing_behind(
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_drill_that_is_stopped_removes_what_it_made(
     filled: CommandLine, scratch: Path, number: signal.Signals

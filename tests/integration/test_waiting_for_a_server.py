@@ -182,6 +182,7 @@ def test_a_server_that_hangs_up_at_first_is_tried_again(
     assert proxy.connections == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", CLIENTS)
 def test_when_the_time_is_up_the_last_cause_is_told(
     client: Client,
@@ -288,6 +289,7 @@ def test_many_loaders_of_one_process_do_not_open_many_connections(
     assert 1 <= most <= 8
 
 
+@pytest.mark.slow
 def test_who_waits_at_a_terminal_is_told_and_can_interrupt_at_once(
     cli: CommandLine, tmp_path: Path
 ) -> None:

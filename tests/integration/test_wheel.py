@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import registry
 from registry.encryption.keyring import generate_master_key
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     uv = str(INSTALLER) if INSTALLER.exists() else shutil.which("uv")
     if uv is None:
-        pytest.skip("there is no uv to build with; scripts/test installs it")
+        pytest.fail("there is no uv to build with; scripts/test installs it")
     folder = tmp_path_factory.mktemp("elsewhere")
     cache = {**os.environ, "UV_CACHE_DIR": str(PROJECT / ".environment" / "uv-cache")}
     build = [uv, "build", "--quiet", "--wheel", "--out-dir", str(folder), str(PROJECT)]
@@ -72,4 +73,6 @@ def test_the_program_runs_from_its_wheel_alone(
     run("account-registry", "create-account", "main_bot")
     assert "main_bot" in run("python", "-m", "registry.commands", "list-accounts")
     assert "hyperliquid" in run("account-registry", "exchanges")
-    assert run("account-registry", "--version") == "account-registry 0.1.0\n"
+    told = "import importlib.metadata; print(importlib.metadata.version('account-registry'))"
+    assert run("python", "-c", told) == f"{registry.__version__}\n"
+    assert run("account-registry", "--version") == f"account-registry {registry.__version__}\n"

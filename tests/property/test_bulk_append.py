@@ -55,6 +55,7 @@ def appends(draw: st.DrawFn) -> list[list[Append]]:
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(commands=appends(), chunks=st.lists(st.tuples(st.booleans(), st.integers(1, 9)), min_size=1))
+@pytest.mark.slow
 def test_any_mix_of_single_and_bulk_appends_makes_the_same_log(
     connection: Connection, commands: list[list[Append]], chunks: list[tuple[bool, int]]
 ) -> None:

@@ -36,6 +36,8 @@ from support.whole_log import check_whole_log
 
 from registry.commands._app import VERBS
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("REGISTRY_FUZZ_EXAMPLES", "40"))
 CANARY = "cAnArY-5ecret-0f-th1s-te5t"
 DOCUMENTED = {0, 1, 2, 3, 4, 5, 6, 7}

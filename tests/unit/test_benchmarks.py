@@ -17,6 +17,8 @@ ENVIRONMENT = {
 }
 REPORT = """
 from harness import Limit, Target, report
+
+pytestmark = pytest.mark.slow
 report("it", "s", {"a": [1.0, 3.0, 2.0], "b": [4.0]}, [Target("a", "b", most=%s)], as_json=True,
        limits=[Limit("memory", 5, 6)], facts={"events": 7})
 """
