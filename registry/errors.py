@@ -35,6 +35,8 @@ class RegistryError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(hint)  # what a traceback shows below the message
 
     @property
     def code(self) -> str:
@@ -370,6 +372,10 @@ class LegacyInTheWay(Refused):
 
 class AdoptionPending(Refused):
     """Rows of a database from before the registry are not in the log yet."""
+
+
+class RegistryClosed(Refused):
+    """A `Registry` was used after it was closed."""
 
 
 class DatabaseNotEmpty(Refused):

@@ -28,7 +28,6 @@ from registry.loader import (
     DatabaseCredentialLoader,
     EnvironmentFallback,
 )
-from registry.services.changes.credentials import Mode, SlotName
 from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
 from registry.services.releases import key_locks
 
@@ -100,7 +99,7 @@ def test_a_loader_warns_of_a_key_that_is_about_to_expire(
 ) -> None:
     moment = dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
     world.account("main_bot", "aster", "backpack")
-    world.credentials.update("main_bot", SlotName("aster"), {"expires_at": moment}, BY)
+    world.credentials.update("main_bot", "aster", expires_at=moment)
     told = f"the aster key of main_bot expires on {moment:%Y-%m-%d}"
     loader.load("main_bot", "backpack")
     assert caplog.messages == []
@@ -142,7 +141,7 @@ def test_a_bot_that_changed_one_import_still_works(world: World, database_url: s
 def test_under_a_bots_role_the_loader_needs_nothing_else(world: World, bot: LoginRole) -> None:
     world.account("main_bot", "aster")
     world.account("other", "aster")
-    world.access.grant("main_bot", bot.name, BY)
+    world.access.grant("main_bot", bot.name)
     with CredentialLoader(bot.address, keyring=world.keyring) as loader:
         assert loader.load("main_bot", "aster")["secret_key"] == "main_bot-aster-secret"
         for name in ("other", "nobody"):
@@ -154,9 +153,7 @@ def test_a_replaced_key_is_loaded_without_a_restart(world: World, loader: Creden
     """Pain 19: a key that was replaced must not need a restart of the bot."""
     world.account("main_bot", "aster")
     loader.load("main_bot", "aster")
-    world.credential(
-        "main_bot", "aster", mode=Mode.REPLACE, api_key="new-key", secret_key="new-sec"
-    )
+    world.credential("main_bot", "aster", replace=True, api_key="new-key", secret_key="new-sec")
     assert loader.load("main_bot", "aster") == {"api_key": "new-key", "secret_key": "new-sec"}
 
 
@@ -172,10 +169,10 @@ def test_a_change_between_request_and_collection_gives_what_holds_then(
         match changes and changes.pop():
             case "replace":
                 world.credential(
-                    "main_bot", "aster", mode=Mode.REPLACE, api_key="new-k", secret_key="new-s"
+                    "main_bot", "aster", replace=True, api_key="new-k", secret_key="new-s"
                 )
             case "deactivate":
-                world.credentials.deactivate("main_bot", SlotName("aster"), BY)
+                world.credentials.deactivate("main_bot", "aster")
         return collect(connection, release_id)
 
     monkeypatch.setattr(registry.services.releases.releases, "_sealed", after_a_change)
@@ -192,7 +189,7 @@ def test_one_bad_credential_hides_no_other(
 ) -> None:
     """Pain 18: one bad row must not fail the whole account."""
     world.account("main_bot", "aster", "backpack", "lighter")
-    world.credentials.deactivate("main_bot", SlotName("lighter"), BY)
+    world.credentials.deactivate("main_bot", "lighter")
     with connection.transaction():
         connection.execute("ALTER TABLE account_exchange_credentials DISABLE TRIGGER ALL")
         connection.execute(
@@ -208,7 +205,7 @@ def test_one_bad_credential_hides_no_other(
 def test_each_refusal_is_an_error_of_its_own(world: World, loader: CredentialLoader) -> None:
     world.account("empty")
     world.account("stopped", "aster")
-    world.accounts.deactivate("stopped", BY)
+    world.accounts.deactivate("stopped")
     world.account("main_bot", "aster")
     with pytest.raises(errors.AccountNotFound):
         loader.load_account_credentials("nobody")
@@ -372,7 +369,7 @@ def test_what_the_registry_has_is_never_taken_from_the_environment(
 ) -> None:
     world.account("main_bot", "aster")
     assert falling_back.load("main_bot", "aster")["api_key"] == "main_bot-aster-key"
-    world.credentials.deactivate("main_bot", SlotName("aster"), BY)
+    world.credentials.deactivate("main_bot", "aster")
     with pytest.raises(errors.CredentialInactive):
         falling_back.load("main_bot", "aster")
     with pytest.raises(errors.CredentialInactive):
@@ -452,7 +449,7 @@ def test_an_env_file_must_be_named_for_the_account(
 @pytest.mark.usefixtures("variables")
 def test_under_a_bots_role_the_fallback_is_recorded_too(world: World, bot: LoginRole) -> None:
     world.account("main_bot")
-    world.access.grant("main_bot", bot.name, BY)
+    world.access.grant("main_bot", bot.name)
     with CredentialLoader(
         bot.address, keyring=world.keyring, fallback=EnvironmentFallback()
     ) as loader:

@@ -9,13 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 from support.bots import LoginRole, login_role
-from support.world import BY, World
+from support.world import World
 
 from registry import errors
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.positions import FundingArbPositionManager
-from registry.rules.accounts import UpdateAccount
 
 Connection = psycopg.Connection[Any]
 
@@ -70,7 +69,7 @@ def test_a_position_lives_from_open_to_closed(manager: FundingArbPositionManager
 def test_an_unknown_or_inactive_account_is_an_error_at_once(world: World) -> None:
     """Pain 17: an unknown account must not work on every account's positions."""
     world.account("stopped")
-    world.accounts.deactivate("stopped", BY)
+    world.accounts.deactivate("stopped")
     with pytest.raises(errors.AccountNotFound):
         FundingArbPositionManager("nobody", world.database)
     with pytest.raises(errors.AccountInactive):
@@ -160,7 +159,7 @@ def test_a_limit_that_was_lowered_lets_what_is_open_be_closed(world: World) -> N
     world.account("small", max_positions=2, max_exposure_usd=1000)
     manager = FundingArbPositionManager("small", world.database)
     first = opened(manager, 600)
-    world.accounts.update("small", UpdateAccount(metadata={"max_exposure_usd": 10}), BY)
+    world.accounts.update("small", metadata={"max_exposure_usd": 10})
     manager.update(first, size_usd=Decimal(500), rebalance_reason="SMALLER")
     assert manager.close(first, "DONE")
 
@@ -169,7 +168,7 @@ def test_a_stopped_account_closes_and_does_not_open(
     world: World, manager: FundingArbPositionManager
 ) -> None:
     position_id = opened(manager)
-    world.accounts.deactivate("main_bot", BY)
+    world.accounts.deactivate("main_bot")
     with pytest.raises(errors.AccountInactive):
         opened(manager)
     assert manager.close(position_id, "STOPPED")
@@ -238,7 +237,7 @@ def bot_session(world: World, bot: LoginRole) -> Iterator[Connection]:
     for name in ("main_bot", "other"):
         world.account(name)
         opened(FundingArbPositionManager(name, world.database))
-    world.access.grant("main_bot", bot.name, BY)
+    world.access.grant("main_bot", bot.name)
     with bot.connect() as session:
         yield session
 
@@ -278,7 +277,7 @@ def test_a_bot_cannot_write_positions_of_others_or_of_nobody(
 def test_a_bot_works_through_the_manager_and_within_the_limits(
     world: World, bot: LoginRole
 ) -> None:
-    world.accounts.update("main_bot", UpdateAccount(metadata={"max_positions": 2}), BY)
+    world.accounts.update("main_bot", metadata={"max_positions": 2})
     database = SingleConnection(Target(bot.address))
     manager = FundingArbPositionManager("main_bot", database)
     opened(manager, symbol="A_NEW_ONE")

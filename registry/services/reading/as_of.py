@@ -29,16 +29,18 @@ Record = dict[str, Any]
 Moment = int | dt.datetime
 
 
-def parse_moment(text: str, what: str) -> Moment:
-    """A position, or a time in ISO 8601 with its time zone.
+def parse_moment(value: Moment | str, what: str) -> Moment:
+    """A position or a time, also out of a text: ISO 8601 with its time zone.
 
     Raises:
         InvalidInput: it is neither.
     """
-    if text.isascii() and text.isdigit():
-        return int(text)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
     try:
-        return moment(text, what)
+        return moment(value, what)
     except InvalidInput as error:
         raise InvalidInput(
             error.message, hint=f"{error.hint} An event's number, from 0 on, will do too."
