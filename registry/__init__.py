@@ -30,27 +30,34 @@ from outside), `shapes` and `shown` (what could be a secret), `settings`, `folde
 `clock`, `plurals`.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from registry.async_registry import AsyncRegistry
     from registry.encryption.secret import Secret
-    from registry.registry import AsyncRegistry, Registry
+    from registry.registry import Registry
 
 __all__ = ["AsyncRegistry", "Registry", "Secret"]
 __version__ = "0.1.0"
 
+_HOMES = {
+    "AsyncRegistry": "registry.async_registry",
+    "Registry": "registry.registry",
+    "Secret": "registry.encryption.secret",
+}
+
 
 def __getattr__(name: str) -> Any:
     # Only when it is asked for: a bot that imports the loader needs nothing else.
-    if name == "Secret":
-        from registry.encryption.secret import Secret
-
-        return Secret
-    if name in __all__:
-        from registry import registry
-
-        return getattr(registry, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    homes = {
+        "AsyncRegistry": "async_registry",
+        "Registry": "registry",
+        "Secret": "encryption.secret",
+    }
+    if name not in homes:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{homes[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -13,11 +13,10 @@ key, `REGISTRY_ACTOR`. Changes take `actor`, `reason`, `command_id`, `expected_v
 `dry_run` by name (`registry.facade.context.By`). Errors are classes of `registry.errors`.
 """
 
-import asyncio
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from registry.database.pool import PooledDatabase
 from registry.database.target import Target
@@ -34,12 +33,13 @@ if TYPE_CHECKING:
     from registry.facade.exchanges import Exchanges
     from registry.facade.exposure import Exposure
     from registry.facade.history import Only
+    from registry.facade.importing import Importing
     from registry.facade.positions import Positions
     from registry.facade.sharing import AccessOfRoles, Shares
     from registry.loader import CredentialLoader
     from registry.proofs.bundle import ProvenEvents
     from registry.proofs.checkpoint import Checkpoint
-    from registry.rebuild.comparison import Report, Watch
+    from registry.rebuild.comparison import Watch
     from registry.rebuild.repair import Rebuilt
     from registry.rules.adoption.rows import Judge
     from registry.services.adoption.adoption import Adoption
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from registry.services.doctor import Finding
     from registry.services.importing.config_files import ConfigImport
     from registry.services.importing.env_files import EnvImport
-    from registry.services.importing.options import ImportOptions
     from registry.services.reading.as_of import Moment
     from registry.services.reading.history import Record
     from registry.services.schema.rehearsal import Rehearsed
@@ -85,10 +84,6 @@ class Registry:
             url: the database; the default is `DATABASE_URL`, or else the embedded one.
             key: the master key, or several with commas between, newest first.
             actor: who acts, for the history; the default is the user at this host.
-
-        Raises:
-            InvalidInput: the address is none.
-            MasterKeyMalformed: the key is none.
         """
         target = Target.from_environment() if url is None else Target.of(url)
         keys = Secret(key) if isinstance(key, str) else key
@@ -170,13 +165,7 @@ class Registry:
     # ------------------------------------------------------------ the history
 
     def history(self, **only: "Unpack[Only]") -> "list[Record]":
-        """Who changed what, when and why: the newest events that fit, the oldest of them first.
-
-        Raises:
-            AccountNotFound: no account ever had this name.
-            ExchangeNotFound, CredentialNotFound: there is no such exchange or credential.
-            InvalidInput: a value is not a moment, an id or the name of an event.
-        """
+        """Who changed what, when and why: the newest events that fit, the oldest of them first."""
         from registry.facade.history import wanted
         from registry.services.reading.history import history
 
@@ -208,10 +197,6 @@ class Registry:
             only_log: whether the tables are left out.
             processes: how many share the work; the default is one for each processor.
             progress: called with what is verified, how much is done, and how much there is.
-
-        Raises:
-            MasterKeyMissing: the data keys are to be opened.
-            InvalidProof, CheckpointKeyMissing: see their texts.
         """
         from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import known_checkpoints
@@ -228,12 +213,7 @@ class Registry:
         return verify(self._context, self._context.target, extent, progress)
 
     def checkpoint(self, *, append: Path | str | None = None) -> "tuple[Checkpoint, str]":
-        """Signs where the log ends now; gives it with its note, also added to a file if asked.
-
-        Raises:
-            LogRewritten: the log is not a continuation of the last checkpoint.
-            CheckpointKeyMissing: there is no key that signs.
-        """
+        """Signs where the log ends now; gives it with its note, also added to a file if asked."""
         from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import sign_checkpoint
 
@@ -253,10 +233,6 @@ class Registry:
         """The proof that an event, or an account's credential with its history, is in the log.
 
         It is a JSON document that holds the encrypted fields too: keep it as you keep backups.
-
-        Raises:
-            NotFound: there is no checkpoint, or it does not cover this.
-            InvalidInput: neither a position nor an account and an exchange are named.
         """
         from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import covering_note
@@ -275,38 +251,13 @@ class Registry:
 
     @staticmethod
     def verify_proof(document: Mapping[str, Any], *, key: str | None = None) -> "ProvenEvents":
-        """What a proof shows to somebody who trusts the public key; needs no database.
-
-        Raises:
-            InvalidProof: it proves nothing.
-            CheckpointKeyMissing: there is no public key to check it with.
-        """
+        """What a proof shows to somebody who trusts the public key; needs no database."""
         from registry.proofs.bundle import verify_bundle
         from registry.services.audit.checkpoint_store import CheckpointStore
 
         return verify_bundle(document, CheckpointStore().verifier(key))
 
     # ------------------------------------------------------------ the tables
-
-    @overload
-    def rebuild(
-        self,
-        *,
-        check: Literal[True],
-        workers: int | None = None,
-        watch: "Watch | None" = None,
-        **by: Unpack[By],
-    ) -> "Report": ...
-
-    @overload
-    def rebuild(
-        self,
-        *,
-        check: Literal[False] = False,
-        workers: int | None = None,
-        watch: "Watch | None" = None,
-        **by: Unpack[By],
-    ) -> "Rebuilt": ...
 
     def rebuild(
         self,
@@ -315,21 +266,19 @@ class Registry:
         workers: int | None = None,
         watch: "Watch | None" = None,
         **by: Unpack[By],
-    ) -> "Report | Rebuilt":
-        """Makes the tables what the log says; with `check` it only compares.
+    ) -> "Rebuilt":
+        """Makes the tables what the log says; with `check` it only compares them.
 
-        Rows that the log does not know are deleted, unless `watch.approve` raises.
-
-        Raises:
-            RebuildRunning: another rebuild of this database is at work.
-            AdoptionPending: there are rows from before the registry.
+        How they differ is the `report` of the result. Rows that the log does not know are
+        deleted, unless `watch.approve` raises.
         """
         from registry.rebuild.comparison import Options
         from registry.rebuild.rebuild import RebuildService
+        from registry.rebuild.repair import Rebuilt
 
         service = RebuildService(self._context, Options(workers=workers))
         if check:
-            return service.check(watch)
+            return Rebuilt(service.check(watch))
         return service.rebuild(self._context.invocation(by), watch)
 
     def rollback(
@@ -343,21 +292,12 @@ class Registry:
     ) -> "Outcome":
         """Undoes what happened to accounts since an event or a time, by new events.
 
-        Args:
-            to: the last event that stays as it was, or a time.
-            account: only this account.
-            skip: whether what cannot come back is left out.
-            seen: the plan that was looked at; with another one nothing is done.
-            by: who asks, and how.
-
-        Raises:
-            CannotRollBack: something cannot come back, and `skip` is not said.
-            ChangedMeanwhile: the plan is not the one that was seen.
+        `skip` leaves out what cannot come back. With the plan that was `seen`, nothing is done
+        if it would be another one now.
         """
         from registry.services.changes.rollback import Rollback, RollbackService
-        from registry.services.reading.as_of import parse_moment
 
-        wanted = Rollback(to=parse_moment(to, "to"), account=account, skip=skip)
+        wanted = Rollback.of(to, account=account, skip=skip)
         invocation = self._context.invocation(by)
         return RollbackService(self._context).roll_back(wanted, invocation, seen=seen)
 
@@ -366,10 +306,8 @@ class Registry:
     ) -> "Preview":
         """What `rollback` would do now, line by line."""
         from registry.services.changes.rollback import Rollback, RollbackService
-        from registry.services.reading.as_of import parse_moment
 
-        wanted = Rollback(to=parse_moment(to, "to"), account=account, skip=skip)
-        return RollbackService(self._context).preview(wanted)
+        return RollbackService(self._context).preview(Rollback.of(to, account=account, skip=skip))
 
     def migrate(
         self,
@@ -385,10 +323,6 @@ class Registry:
 
         With `rehearse` a copy is taken down and up, and compared. With `purge` the log and the
         keys are destroyed as well, if `confirm` is the name of the database.
-
-        Raises:
-            TablesDiffer, InUseByOthers: the tables cannot go as they are.
-            ConfirmationNeeded: the name is another one.
         """
         from registry.facade.schema import migrate
 
@@ -405,46 +339,26 @@ class Registry:
     # ------------------------------------------------------------ coming in
 
     def import_env(
-        self,
-        account: str,
-        env_file: Path | str,
-        *,
-        options: "ImportOptions | None" = None,
-        **by: Unpack[By],
+        self, account: str, env_file: Path | str, **how: "Unpack[Importing]"
     ) -> "tuple[EnvImport, Outcome]":
-        """Imports the credentials of an env file into an account: all of it, or nothing.
+        """Imports the credentials of an env file into an account: all of it, or nothing."""
+        from registry.facade.importing import importing
 
-        Raises:
-            InvalidCredential, NothingToImport: what it holds is no credential.
-            OtherAccountNamed, SecretInUse: it is another account's.
-        """
-        from registry.services.importing.one_account import ImportService
-        from registry.services.importing.options import ImportOptions
-
-        service = ImportService(self._context, self._context.keyring())
-        invocation = self._context.invocation(by)
-        return service.env_file(account, Path(env_file), options or ImportOptions(), invocation)
+        service, options, invocation = importing(self._context, how)
+        return service.env_file(account, Path(env_file), options, invocation)
 
     def import_config(
         self,
         account: str,
         file: Path | str,
-        *,
         entry: str | None = None,
-        options: "ImportOptions | None" = None,
-        **by: Unpack[By],
+        **how: "Unpack[Importing]",
     ) -> "tuple[ConfigImport, Outcome]":
-        """Imports plain keys from the JSON of freqtrade, passivbot or hummingbot; or one entry.
+        """Imports plain keys from the JSON of freqtrade, passivbot or hummingbot; or one entry."""
+        from registry.facade.importing import importing
 
-        Errors as `import_env`.
-        """
-        from registry.services.importing.one_account import ImportService
-        from registry.services.importing.options import ImportOptions
-
-        service = ImportService(self._context, self._context.keyring())
-        invocation = self._context.invocation(by)
-        how = options or ImportOptions()
-        return service.config_file(account, Path(file), entry, how, invocation)
+        service, options, invocation = importing(self._context, how)
+        return service.config_file(account, Path(file), entry, options, invocation)
 
     def adopt(
         self,
@@ -469,11 +383,7 @@ class Registry:
     def rotate_master_key(
         self, *, progress: Callable[[int, int], None] = _ignore, **by: Unpack[By]
     ) -> "Rotation":
-        """Puts all keys under the newest master key; it can be stopped and started again.
-
-        Raises:
-            MasterKeyWrong: a key is under a master key that is not configured.
-        """
+        """Puts all keys under the newest master key; it can be stopped and started again."""
         from registry.services.changes.rotation import rotate
 
         invocation = self._context.invocation(by)
@@ -487,11 +397,7 @@ class Registry:
         return list(examine(context.target, log.warning, context.own_keyring))
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
-        """Ends the database session that holds the log, if one does; it gives whose it was.
-
-        Raises:
-            PermissionDenied: the database's owner of the registry may not end it.
-        """
+        """Ends the database session that holds the log, if one does; it gives whose it was."""
         from registry.services.changes import sessions
 
         for holder in sessions.holders(self._context):
@@ -499,63 +405,3 @@ class Registry:
                 sessions.record_end(self._context, holder, self._context.invocation(by))
                 return holder
         return None
-
-
-class AsyncRegistry:
-    """`Registry` for programs of asyncio: each call runs in a thread, and is awaited.
-
-        async with AsyncRegistry.open() as registry:
-            await registry.accounts.create("main_bot")
-
-    It has the parts and methods of `Registry`, but for `follow`, which goes on for ever.
-    """
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    @classmethod
-    def open(
-        cls, url: str | None = None, *, key: Secret | str | None = None, actor: str | None = None
-    ) -> Self:
-        """As `Registry.open`."""
-        return cls(Registry.open(url, key=key, actor=actor))
-
-    async def close(self) -> None:
-        """Closes the connections; after it the registry cannot be used."""
-        await asyncio.to_thread(self._registry.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return _in_threads(getattr(self._registry, name))
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *dir(self._registry)]
-
-
-class _InThreads:
-    """A part of a registry, each of its methods in a thread."""
-
-    def __init__(self, part: object) -> None:
-        self._part = part
-
-    def __getattr__(self, name: str) -> Any:
-        return _in_threads(getattr(self._part, name))
-
-    def __dir__(self) -> list[str]:
-        return dir(self._part)
-
-
-def _in_threads(found: Any) -> Any:
-    if not callable(found):
-        return _InThreads(found)
-
-    @functools.wraps(found)
-    async def call(*arguments: Any, **options: Any) -> Any:
-        return await asyncio.to_thread(found, *arguments, **options)
-
-    return call

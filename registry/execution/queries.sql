@@ -102,8 +102,9 @@ WHERE a.account_name = %(account_name)s
 
 -- name: accounts
 -- All accounts by name, with what they hold.
-SELECT a.id, a.account_name, a.wallet_address, a.description, a.is_active, a.created_at,
-    a.updated_at, a.metadata,
+SELECT a.id, a.account_name, a.wallet_address, a.description, a.is_active,
+    a.created_at AT TIME ZONE 'UTC' AS created_at, a.updated_at AT TIME ZONE 'UTC' AS updated_at,
+    a.metadata,
     (SELECT count(*) FROM public.account_exchange_credentials AS c WHERE c.account_id = a.id)
         AS credentials,
     (SELECT max(e.stream_version) FROM public.audit_trail AS e
@@ -115,8 +116,10 @@ ORDER BY a.account_name
 -- name: credentials
 -- Credentials without their tokens, by account and exchange.
 SELECT c.id, a.account_name, d.name AS exchange, c.subaccount_index, c.permission, c.version,
-    c.is_active, a.is_active AS account_is_active, c.label, c.expires_at, c.ip_allow_list,
-    c.exchange_account_id, c.last_used, c.created_at, c.updated_at, c.fields
+    c.is_active, a.is_active AS account_is_active, c.label,
+    c.expires_at AT TIME ZONE 'UTC' AS expires_at, c.ip_allow_list, c.exchange_account_id,
+    c.last_used AT TIME ZONE 'UTC' AS last_used, c.created_at AT TIME ZONE 'UTC' AS created_at,
+    c.updated_at AT TIME ZONE 'UTC' AS updated_at, c.fields
 FROM public.credential_overview AS c
 JOIN public.accounts AS a ON a.id = c.account_id
 JOIN public.dexes AS d ON d.id = c.exchange_id

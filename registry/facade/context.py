@@ -4,7 +4,7 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Mapping
-from typing import Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from registry.database.connection import Connection, Database
 from registry.database.target import Target
@@ -13,8 +13,9 @@ from registry.encryption.keyring import MasterKeyring
 from registry.errors import InvalidInput, RegistryClosed
 from registry.execution.executor import Invocation
 from registry.services.identity import host, user_at_host
-from registry.services.releases.releases import Caller
-from registry.settings import Settings
+
+if TYPE_CHECKING:
+    from registry.services.releases.releases import Caller
 
 log = logging.getLogger("registry")
 
@@ -61,11 +62,7 @@ class Context:
         return self._database.target
 
     def connection(self) -> contextlib.AbstractContextManager[Connection]:
-        """See `Database.connection`.
-
-        Raises:
-            RegistryClosed: the registry was closed.
-        """
+        """See `Database.connection`; RegistryClosed after `close`."""
         if self._closed:
             raise RegistryClosed(
                 "the registry was closed", hint="Open another one: Registry.open()"
@@ -78,35 +75,27 @@ class Context:
         self._database.close()
 
     def keyring(self) -> MasterKeyring:
-        """The master keys; those of the environment are read each time.
-
-        Raises:
-            MasterKeyMissing, MasterKeyMalformed: see `load_keyring`.
-        """
+        """The master keys; those of the environment are read each time."""
         return self.own_keyring or load_keyring()
 
     @property
     def actor(self) -> str:
-        """Who acts unless a call says so.
+        """Who acts unless a call says so."""
+        from registry.settings import Settings
 
-        Raises:
-            InvalidInput: a setting is not valid.
-        """
         return self._actor or Settings.from_environment().actor or user_at_host()
 
     def invocation(self, by: By) -> Invocation:
-        """The same as services take it.
-
-        Raises:
-            InvalidInput: a part of it is not acceptable.
-        """
+        """The same as services take it."""
         command_id = optional_id(by.get("command_id"), "a command id")
         actor = by.get("actor") or self.actor
         given: dict[str, Any] = {**by, "actor": actor, "command_id": command_id}
         return Invocation(**given)
 
-    def caller(self, purpose: str, actor: str | None = None, reason: str | None = None) -> Caller:
+    def caller(self, purpose: str, actor: str | None = None, reason: str | None = None) -> "Caller":
         """Who asks for a secret, and what for."""
+        from registry.services.releases.releases import Caller
+
         return Caller(actor=actor or self.actor, host=host(), purpose=purpose, reason=reason)
 
 
@@ -117,19 +106,17 @@ def split(given: Mapping[str, Any]) -> tuple[By, dict[str, Any]]:
 
 
 def optional_id(value: uuid.UUID | str | None, what: str) -> uuid.UUID | None:
-    """The id, also out of a text.
-
-    Raises:
-        InvalidInput: the text is none.
-    """
+    """The id, also out of a text, if there is one."""
     return None if value is None else checked_id(value, what)
 
 
 def checked_id(value: uuid.UUID | str, what: str, hint: str | None = None) -> uuid.UUID:
-    """The id, also out of a text; errors as `optional_id`."""
-    if isinstance(value, uuid.UUID):
-        return value
+    """The id, also out of a text.
+
+    Raises:
+        InvalidInput: it is none.
+    """
     try:
-        return uuid.UUID(value)
+        return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
     except (ValueError, AttributeError, TypeError):
         raise InvalidInput(f"{what} is a UUID", hint=hint) from None

@@ -32,11 +32,7 @@ class Exchanges:
         return list_exchanges(self._context)
 
     def get(self, exchange: str) -> ExchangeSpec:
-        """The fields of one exchange's credential.
-
-        Raises:
-            ExchangeNotFound: there is no such exchange, or its fields are not known.
-        """
+        """The fields of one exchange's credential."""
         return exchange_specification(self._context, exchange)
 
     def add(
@@ -52,10 +48,6 @@ class Exchanges:
 
         A field is such as `{"name": "api_key", "env": "BINANCE_API_KEY"}`; it is a secret text
         and required unless `secret`, `type` and `required` say otherwise.
-
-        Raises:
-            ExchangeExists: it is built in, or was defined before.
-            InvalidInput: a name is not acceptable, or there is no field.
         """
         fields = [_checked(one) for one in field]
         definition = ExchangeDefinition(exchange, display_name or exchange, fields, ccxt)

@@ -17,21 +17,13 @@ class Exposure:
     def who_could_use(
         self, account: str, exchange: str, *, at: dt.datetime | str | None = None
     ) -> Reach:
-        """Which accounts and roles could use a credential at a moment, or can now.
-
-        Raises:
-            CredentialNotFound: the account had none of its own there then.
-        """
+        """Which accounts and roles could use a credential at a moment, or can now."""
         when = None if at is None else moment(at, "at")
         return could_use_at(self._context, account, exchange, when)
 
     def blast_radius(
         self, account: str, exchange: str, *, since: dt.datetime | str | None = None
     ) -> Reach:
-        """Everybody that a leaked credential may have come from, or gone to.
-
-        Raises:
-            CredentialNotFound: the account had none of its own there in that time.
-        """
+        """Everybody that a leaked credential may have come from, or gone to."""
         when = None if since is None else moment(since, "since")
         return reach_since(self._context, account, exchange, when)

@@ -31,11 +31,7 @@ class Only(TypedDict, total=False):
 
 
 def wanted(only: Only) -> HistoryFilter:
-    """The same in the form that the service takes.
-
-    Raises:
-        InvalidInput: a value is not a moment, an id or the name of an event.
-    """
+    """The same in the form that the service takes."""
     since, until = only.get("since"), only.get("until")
     return HistoryFilter(
         account=only.get("account"),

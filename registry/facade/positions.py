@@ -29,12 +29,7 @@ class Positions:
         move: bool = False,
         **by: Unpack[By],
     ) -> Outcome:
-        """Says that an account owns positions: those that are named, or all without an owner.
-
-        Raises:
-            PositionNotFound: there is no such position.
-            PositionsOwned: one belongs to another account, and `move` is not said.
-        """
+        """Says that an account owns positions: those that are named, or all without an owner."""
         wanted = _ids(position)
         if bool(wanted) == unowned:
             hint = Hint(Option("position", ...), " names some, ", Option("unowned"), " takes all.")

@@ -27,24 +27,14 @@ class Shares:
         sharing_type: SharingType = "full",
         **by: Unpack[By],
     ) -> Outcome:
-        """Lets the borrower use the lender's credential; again with another type changes it.
-
-        Raises:
-            ShareExists: it borrows from somebody else already.
-            SharingRefused: there would be a chain.
-            CredentialNotFound, CredentialInactive: the lender has nothing to lend.
-        """
+        """Lets the borrower use the lender's credential; again with another type changes it."""
         invocation = self._context.invocation(by)
         return self._service.share(borrower, lender, exchange, sharing_type, invocation)
 
     change = grant
 
     def revoke(self, borrower: str, exchange: str, **by: Unpack[By]) -> Outcome:
-        """Ends what an account borrows for an exchange.
-
-        Raises:
-            ShareNotFound: it borrows nothing there.
-        """
+        """Ends what an account borrows for an exchange."""
         return self._service.unshare(borrower, exchange, self._context.invocation(by))
 
     def list(self, account: str | None = None, *, exchange: str | None = None) -> Records:
@@ -60,19 +50,11 @@ class AccessOfRoles:
         self._service = AccessService(context)
 
     def grant(self, account: str, role: str, **by: Unpack[By]) -> Outcome:
-        """Lets a login role use an account; it becomes a bot if it is none.
-
-        Raises:
-            RoleNotFound: the server has no such role, or it cannot log in.
-        """
+        """Lets a login role use an account; it becomes a bot if it is none."""
         return self._service.grant(account, role, self._context.invocation(by))
 
     def revoke(self, account: str, role: str, **by: Unpack[By]) -> Outcome:
-        """Takes an account from a login role.
-
-        Raises:
-            AccessNotFound: the role has no access.
-        """
+        """Takes an account from a login role."""
         return self._service.revoke(account, role, self._context.invocation(by))
 
     def list(self, account: str | None = None) -> Records:

@@ -80,6 +80,7 @@ def test_the_fallback_of_one_account_does_not_tell_whether_another_exists(
         "'mallory', ARRAY['backpack'], NULL, NULL, {}, 'a', 'h', 'p')",
         "SELECT outcome FROM public.request_release({}, NULL, NULL, NULL, NULL, 'a', 'h', 'p')",
         "SELECT * FROM public.session_account({})",
+        "SELECT * FROM public.account_info({}, NULL)",
         "SELECT public.record_fallback({}, 'aster', NULL, 'o', 'a', 'h', 'p')",
     ],
 )

@@ -1,5 +1,6 @@
 """The positions of an account: its limits, and who sees and changes what."""
 
+import datetime as dt
 import threading
 import uuid
 from collections.abc import Iterator
@@ -74,6 +75,48 @@ def test_an_unknown_or_inactive_account_is_an_error_at_once(world: World) -> Non
         FundingArbPositionManager("nobody", world.database)
     with pytest.raises(errors.AccountInactive):
         FundingArbPositionManager("stopped", world.database)
+
+
+def test_an_account_is_named_by_its_name_or_by_its_id(world: World, bot: LoginRole) -> None:
+    account_id = world.account("main_bot")
+    world.access.grant("main_bot", bot.name)
+    database = SingleConnection(Target(bot.address))
+    for named in (account_id, str(account_id)):
+        manager = FundingArbPositionManager(account_id=named, database=database)
+        assert manager.account == "main_bot"
+        assert opened(manager, long_dex="aster")
+    assert len(FundingArbPositionManager(account_id, database).list_open()) == 2
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("named", "error", "told"),
+    [
+        ({}, errors.InvalidInput, "named by its name or by account_id"),
+        ({"account": "a", "account_id": uuid.UUID(int=1)}, errors.InvalidInput, "one of the two"),
+        ({"account_id": "main_bot"}, errors.InvalidInput, "account_id is not a UUID"),
+        ({"account_id": uuid.UUID(int=1)}, errors.AccountNotFound, "no account 00000000"),
+    ],
+)
+def test_an_account_that_is_not_clear_is_said(
+    world: World, named: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=told):
+        FundingArbPositionManager(database=world.database, **named)
+
+
+def test_times_carry_their_zone(manager: FundingArbPositionManager) -> None:
+    moment = dt.datetime(2030, 1, 31, 12, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    position_id = opened(manager, opened_at=moment)
+    manager.update(position_id, last_check=moment)
+    (position,) = manager.list_open()
+    assert (position.opened_at, position.last_check) == (moment, moment)
+    assert position.opened_at.utcoffset() == dt.timedelta(0)
+    manager.close(position_id, "PROFIT")
+    closed = manager.get(position_id)
+    assert closed is not None
+    assert closed.closed_at is not None
+    assert abs(closed.closed_at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
 
 
 def test_another_accounts_position_cannot_be_seen_changed_or_closed_by_its_id(

@@ -58,8 +58,7 @@ def list_credentials(
         found = _records(connection, "credentials", {"account_name": account, "exchange": exchange})
     if due_until is None:
         return found
-    limit = due_until.astimezone(dt.UTC).replace(tzinfo=None)  # as the column has it
-    due = [one for one in found if one["expires_at"] is not None and one["expires_at"] <= limit]
+    due = [one for one in found if one["expires_at"] and one["expires_at"] <= due_until]
     return sorted(due, key=lambda one: one["expires_at"])
 
 

@@ -165,4 +165,4 @@ def _with_times(row: Record) -> Record:
 
 
 def _time(text: str | None) -> dt.datetime | None:
-    return None if text is None else dt.datetime.fromisoformat(text)
+    return None if text is None else dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
