@@ -1,10 +1,19 @@
 """Event-sourced registry of trading accounts, exchange credentials and sharing.
 
 Every change is an event in one append-only table; the tables that bots read follow
-from it (the package `projections` says how). A bot imports `loader`, `positions` and
-`clients`. The folders, from the outside in:
+from it (the package `projections` says how). What a program may import:
+
+- `Registry`, `AsyncRegistry`  all that the command line can do
+- `Secret`                     a text that must not be shown
+- `registry.loader`            what a bot gets its credentials with
+- `registry.positions`         the positions of one account
+- `registry.clients`           clients of the exchanges, with the extra `ccxt`
+- `registry.errors`            every error that is raised on purpose
+
+Everything else is internal and may change at any time. The folders, from the outside in:
 
 - `commands`    the command line; the only part that knows a terminal
+- `facade`      the parts of a `Registry`
 - `services`    what can be asked of the registry; all I/O comes together here
 - `rebuild`     making the tables again from the log
 - `execution`   carrying a change out: read, decide, write
@@ -16,8 +25,40 @@ from it (the package `projections` says how). A bot imports `loader`, `positions
 - `database`    connections, migrations, the embedded server
 - `events`      what can happen; everything else depends on it
 
-Modules that all of them use: `errors`, `values` (what is accepted from outside), `shapes` and
-`shown` (what could be a secret), `settings`, `folders`, `own_files`, `clock`, `plurals`.
+Modules that all of them use: `hints` (what to do about an error), `values` (what is accepted
+from outside), `shapes` and `shown` (what could be a secret), `settings`, `folders`, `own_files`,
+`clock`, `plurals`.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from registry.async_registry import AsyncRegistry
+    from registry.encryption.secret import Secret
+    from registry.registry import Registry
+
+__all__ = ["AsyncRegistry", "Registry", "Secret"]
 __version__ = "0.1.0"
+
+_HOMES = {
+    "AsyncRegistry": "registry.async_registry",
+    "Registry": "registry.registry",
+    "Secret": "registry.encryption.secret",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Only when it is asked for: a bot that imports the loader needs nothing else.
+    homes = {
+        "AsyncRegistry": "async_registry",
+        "Registry": "registry",
+        "Secret": "encryption.secret",
+    }
+    if name not in homes:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{homes[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

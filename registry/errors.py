@@ -2,7 +2,7 @@
 
 House rule: an error is a class here, so that a program can tell errors apart without
 reading texts. The message says what and why, `hint` says what to do; neither ever
-holds a secret value.
+holds a secret value. What bots have always caught as `ValueError` is one.
 """
 
 import enum
@@ -35,6 +35,8 @@ class RegistryError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(hint)  # what a traceback shows below the message
 
     @property
     def code(self) -> str:
@@ -94,7 +96,7 @@ class Unavailable(RegistryError):
 # ---------------------------------------------------------------- accounts
 
 
-class AccountNotFound(NotFound):
+class AccountNotFound(NotFound, ValueError):
     """No account has this name (any more)."""
 
 
@@ -102,7 +104,7 @@ class AccountExists(Conflict):
     """The name belongs to another account."""
 
 
-class AccountInactive(Refused):
+class AccountInactive(Refused, ValueError):
     """The account is deactivated."""
 
 
@@ -179,11 +181,11 @@ class RoleNotFound(NotFound):
 # ---------------------------------------------------------------- releases and their use
 
 
-class NotPermitted(Refused):
-    """The login role may not use the account."""
+class NotPermitted(Refused, ValueError):
+    """The login role may not use the account, which may not exist."""
 
 
-class NoCredentials(NotFound):
+class NoCredentials(NotFound, ValueError):
     """The account has no credential at all, own or shared."""
 
 
@@ -289,11 +291,11 @@ class CheckpointKeyMalformed(Unavailable):
 # ---------------------------------------------------------------- keys
 
 
-class MasterKeyMissing(Unavailable):
+class MasterKeyMissing(Unavailable, ValueError):
     """No master key is configured."""
 
 
-class MasterKeyMalformed(Unavailable):
+class MasterKeyMalformed(Unavailable, ValueError):
     """The configured master key is not a Fernet key."""
 
 
@@ -330,6 +332,10 @@ class DatabaseUnavailable(Unavailable):
         """Too many want a connection at once."""
         self.silence = silence
         """For so many seconds nothing was heard of the server."""
+
+
+class NoDatabase(Unavailable, ValueError):
+    """No database is configured where none may be set up."""
 
 
 class RegistryBusy(Unavailable):
@@ -370,6 +376,10 @@ class LegacyInTheWay(Refused):
 
 class AdoptionPending(Refused):
     """Rows of a database from before the registry are not in the log yet."""
+
+
+class RegistryClosed(Refused):
+    """A `Registry` was used after it was closed."""
 
 
 class DatabaseNotEmpty(Refused):

@@ -30,6 +30,7 @@ from registry.encryption.keyring import MasterKeyring
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
 from registry.services.identity import host, user_at_host
 from registry.services.releases import key_locks
+from registry.services.releases.account_info import account_info
 from registry.services.releases.fallback import EnvironmentFallback, record_fallback
 from registry.services.releases.releases import (
     Caller,
@@ -114,7 +115,14 @@ class CredentialLoader:
                 variable REGISTRY_ENV_FALLBACK=1 does so too.
             actor: who acts, for the log; the default is the user at this host.
             purpose: what for, for the log.
+
+        Raises:
+            MasterKeyMissing, MasterKeyMalformed: there is no usable master key.
+            NoDatabase: there is no address, and no embedded database either.
+            InvalidInput: the address is none, or a setting is not valid.
         """
+        if keyring is None:
+            load_keyring()
         self._own_database = None if _gives_connections(database) else _pool(database)
         self._database: Database = self._own_database or database  # type: ignore[assignment]
         self._keyring = keyring
@@ -186,6 +194,26 @@ class CredentialLoader:
             if found is None:
                 raise
             return found
+
+    def load_account_id(self, account_name: str) -> str:
+        """The account's id, as text; errors as those of `load_account_credentials`."""
+        return str(account_info(self._database, account_name).account_id)
+
+    def list_account_exchanges(self, account_name: str) -> list[str]:
+        """The exchanges for which the account has an active credential of its own, sorted."""
+        return account_info(self._database, account_name).exchanges
+
+    def get_account_info(self, account_name: str) -> dict[str, Any]:
+        """What is known of an account, also of one that is stopped; `metadata` is JSON text."""
+        found = account_info(self._database, account_name, inactive_too=True)
+        return {
+            "id": str(found.account_id),
+            "account_name": found.account_name,
+            "description": found.description,
+            "is_active": found.is_active,
+            "wallet_address": found.wallet_address,
+            "metadata": found.metadata,
+        }
 
     def release(self, account_name: str, exchanges: Sequence[str] | None, wish: Wish) -> Releases:
         """The credentials with all that is known of them, their fields as `Secret`."""
@@ -293,6 +321,18 @@ class AsyncCredentialLoader:
         """See `CredentialLoader.load`."""
         return await _in_thread(self._loader.load, account_name, exchange, **options)
 
+    async def load_account_id(self, account_name: str) -> str:
+        """See `CredentialLoader.load_account_id`."""
+        return await _in_thread(self._loader.load_account_id, account_name)
+
+    async def list_account_exchanges(self, account_name: str) -> list[str]:
+        """See `CredentialLoader.list_account_exchanges`."""
+        return await _in_thread(self._loader.list_account_exchanges, account_name)
+
+    async def get_account_info(self, account_name: str) -> dict[str, Any]:
+        """See `CredentialLoader.get_account_info`."""
+        return await _in_thread(self._loader.get_account_info, account_name)
+
     async def release_one(self, account_name: str, exchange: str, wish: Wish) -> ReleasedCredential:
         """See `CredentialLoader.release_one`."""
         return await _in_thread(self._loader.release_one, account_name, exchange, wish)
@@ -334,7 +374,7 @@ def _gives_connections(database: Any) -> bool:
 def _pool(database: Any) -> PooledDatabase:
     # Bots hand over an object of theirs that knows its address.
     address = getattr(database, "url", database)
-    target = Target.from_environment() if address is None else Target.of(str(address))
+    target = Target.for_bots() if address is None else Target.of(str(address))
     return PooledDatabase(target, notice=log.warning)
 
 

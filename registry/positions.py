@@ -30,12 +30,11 @@ from registry.database.pool import PooledDatabase
 from registry.database.queries import load_queries
 from registry.database.target import Target
 from registry.errors import ExchangeNotFound, InvalidInput, PositionNotFound
-from registry.services.releases.resolution import Resolution, Wish
+from registry.services.releases.account_info import account_info
 
 log = logging.getLogger(__name__)
 
 _QUERIES = load_queries("registry", "positions.sql")
-_RELEASE_QUERIES = load_queries("registry.services.releases", "releases.sql")
 
 _Result = TypeVar("_Result")
 _KEPT_SECONDS: Final = 5.0
@@ -57,7 +56,7 @@ _CHANGEABLE: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """A position: long at one exchange, short at another. Amounts are USD, times are UTC."""
+    """A position: long at one exchange, short at another. Amounts are USD, times are in UTC."""
 
     id: uuid.UUID
     symbol: str
@@ -86,31 +85,27 @@ class FundingArbPositionManager:
 
     def __init__(
         self,
-        account: str,
+        account: str | uuid.UUID | None = None,
         database: Database | None = None,
         *,
+        account_id: str | uuid.UUID | None = None,
         strategy: str = "funding_arbitrage",
     ) -> None:
-        """Looks the account up.
+        """Looks the account up, by its name or by its id.
 
         Raises:
             AccountNotFound, AccountInactive: there is no such account, or it is stopped.
             NotPermitted: the role that is logged in may not use it.
+            InvalidInput: neither a name nor an id is given, or both, or the id is none.
             DatabaseUnavailable: no server answers.
         """
-        self.account = account
+        named = _account(account, account_id)
         self._database: Database = database or PooledDatabase(
-            Target.from_environment(), keep=_KEPT_SECONDS, notice=log.warning
+            Target.for_bots(), keep=_KEPT_SECONDS, notice=log.warning
         )
-        query = _RELEASE_QUERIES["session_account"]
-        row = self._do(
-            lambda connection: connection.execute(query, {"account": account}).fetchone()
-        )
-        outcome, account_id = row or ("account_not_found", None)
-        if outcome != "ok":
-            refused = Resolution(account=account, exchange=None, outcome=outcome, wish=Wish())
-            raise refused.error()
-        self._scope = {"account_id": account_id, "strategy": strategy}
+        found = account_info(self._database, named)
+        self.account = found.account_name
+        self._scope = {"account_id": found.account_id, "strategy": strategy}
 
     def create(
         self,
@@ -251,6 +246,19 @@ class FundingArbPositionManager:
 
     def _not_found(self, position_id: uuid.UUID) -> PositionNotFound:
         return PositionNotFound(f"account {self.account} has no position {position_id}")
+
+
+def _account(account: str | uuid.UUID | None, account_id: Any) -> str | uuid.UUID:
+    if (account is None) is (account_id is None):
+        raise InvalidInput("an account is named by its name or by account_id, one of the two")
+    if account is not None:
+        return account
+    try:
+        return uuid.UUID(str(account_id))
+    except ValueError:
+        raise InvalidInput(
+            "account_id is not a UUID", hint="An account's name is given without account_id."
+        ) from None
 
 
 def _positive(size_usd: Decimal) -> Decimal:

@@ -1,4 +1,4 @@
--- The positions of one account; every statement is limited to it.
+-- The positions of one account; every statement is limited to it. The columns hold UTC.
 
 -- name: add_symbol
 INSERT INTO public.symbols (symbol)
@@ -19,8 +19,9 @@ WHERE s.symbol = %(symbol)s AND l.name = %(long_dex)s AND r.name = %(short_dex)s
 
 -- name: positions
 SELECT p.id, s.symbol, l.name AS long_dex, r.name AS short_dex, p.size_usd, p.entry_long_rate,
-    p.entry_short_rate, p.entry_divergence, p.opened_at, p.status, p.current_divergence,
-    p.last_check, p.rebalance_pending, p.rebalance_reason, p.exit_reason, p.closed_at, p.pnl_usd,
+    p.entry_short_rate, p.entry_divergence, p.opened_at AT TIME ZONE 'UTC' AS opened_at, p.status,
+    p.current_divergence, p.last_check AT TIME ZONE 'UTC' AS last_check, p.rebalance_pending,
+    p.rebalance_reason, p.exit_reason, p.closed_at AT TIME ZONE 'UTC' AS closed_at, p.pnl_usd,
     p.cumulative_funding_usd, p.funding_payments_count, p.metadata
 FROM public.strategy_positions AS p
 JOIN public.symbols AS s ON s.id = p.symbol_id

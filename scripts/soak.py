@@ -18,7 +18,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
 from support.crowd import crowd
 from support.soak import own_server, soak
 
@@ -42,7 +41,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger("registry").setLevel(logging.CRITICAL)
     parts: dict[str, Callable[[], Any]] = {}
     if options.rounds:
         parts["crashes"] = lambda: _crashes(options)

@@ -31,6 +31,28 @@ _OF_ACCOUNTS: Final = re.compile(r".*(account|address|wallet|login|uid|user).*")
 _CHOSEN: Final = re.compile(r".*(password|passphrase|pin)")
 
 
+Field = Secret | int | None
+"""A value of a credential's field as it comes in; None stands for one that is not given."""
+
+
+def fields_of(exchange: str, given: Mapping[str, Any]) -> dict[str, Field]:
+    """The values as they came in, each text a secret from here on.
+
+    Raises:
+        InvalidCredential: a value is neither a text nor a number; the message names the field.
+    """
+    fields: dict[str, Field] = {}
+    for name, value in given.items():
+        if isinstance(value, str):
+            fields[name] = Secret(value)
+        elif value is None or isinstance(value, Secret | int):
+            fields[name] = value
+        else:
+            wanted = f"the field {_shown(name)} of {exchange} must be a text or a number"
+            raise InvalidCredential(f"{wanted}, not {_kind(value)}")
+    return fields
+
+
 def can_carry_a_credential(variable: str) -> bool:
     """Whether a credential may be passed in an environment variable of this name.
 

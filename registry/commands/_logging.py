@@ -12,25 +12,32 @@ from registry.encryption.secret import Secret
 
 
 def set_up_logging(level: str) -> None:
-    """Configures structlog once for this process."""
-    terminal = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _mark_secrets,
-            _show_what_may_be_shown,
-            structlog.dev.ConsoleRenderer()
-            if terminal
-            else structlog.processors.JSONRenderer(default=str),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
+    """Sends what the program logs to standard error, in place of what was set up before."""
+    to_text: Any = (
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(default=str)
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.add_log_level,
+                structlog.stdlib.ExtraAdder(),
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _mark_secrets,
+                _show_what_may_be_shown,
+                to_text,
+            ],
+        )
+    )
+    program = logging.getLogger("registry")
+    program.handlers = [handler]
+    program.setLevel(level.upper())
 
 
 def _mark_secrets(_logger: Any, _method: str, event: Any) -> Any:

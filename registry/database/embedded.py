@@ -21,6 +21,7 @@ from urllib.parse import quote
 import psycopg
 
 from registry.database.programs import embedded_programs, library_warnings_off
+from registry.database.target import EMBEDDED
 from registry.errors import DatabaseUnavailable
 from registry.folders import data_folder
 from registry.own_files import belongs_to_another
@@ -73,7 +74,7 @@ class EmbeddedServer:
     @property
     def pgdata(self) -> Path:
         """The server's own folder."""
-        return self._folder / "postgres"
+        return self._folder / EMBEDDED
 
     def ensure_running(self) -> str:
         """The address of the registry's database; starts and makes what is missing.

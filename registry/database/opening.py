@@ -13,7 +13,7 @@ class SingleConnection:
     """One connection, opened when it is first needed and again after it was lost."""
 
     def __init__(self, target: Target, notice: Notice = lambda _: None) -> None:
-        self._target = target
+        self.target = target
         self._notice = notice
         self._connection: Connection | None = None
 
@@ -21,7 +21,7 @@ class SingleConnection:
     def connection(self) -> Iterator[Connection]:
         """See `Database.connection`."""
         if self._connection is None or self._connection.closed or self._connection.broken:
-            self._connection = open_registry(self._target, self._notice)
+            self._connection = open_registry(self.target, self._notice)
         yield self._connection
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ class PooledDatabase:
     """
 
     def __init__(self, target: Target, *, keep: float = 0, notice: Notice = lambda _: None) -> None:
-        self._target = target
+        self.target = target
         self._keep = keep
         self._notice = notice
         self._kept: dict[Connection, threading.Timer] = {}
@@ -38,7 +38,7 @@ class PooledDatabase:
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
         """See `Database.connection`."""
-        door = _door(self._target.url)
+        door = _door(self.target.url)
         connection = patiently(lambda: door.enter(self._opened), self._notice)
         try:
             yield connection
@@ -59,7 +59,7 @@ class PooledDatabase:
             if not _has_ended(connection):
                 return connection
             connection.close()
-        return open_once(self._target, self._notice)
+        return open_once(self.target, self._notice)
 
     def _kept_one(self) -> Connection | None:
         with self._lock:

@@ -3,8 +3,14 @@
 import os
 import re
 from dataclasses import dataclass
+from typing import Final
 
-from registry.errors import InvalidInput
+from registry.errors import InvalidInput, NoDatabase
+from registry.folders import data_folder
+from registry.hints import Command, Hint
+
+EMBEDDED: Final = "postgres"
+"""The folder of the embedded server in the data folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,21 @@ class Target:
         if not url:
             return cls(None)
         return cls.of(url)
+
+    @classmethod
+    def for_bots(cls) -> "Target":
+        """The same for a bot's process, which sets up no database: an empty one helps nobody.
+
+        Raises:
+            NoDatabase: there is no address, and no embedded database so far.
+        """
+        target = cls.from_environment()
+        if target.embedded and not (data_folder() / EMBEDDED / "PG_VERSION").exists():
+            raise NoDatabase(
+                "no database is configured, and there is no embedded one yet",
+                hint=Hint("Set DATABASE_URL, or set one up: ", Command("migrate", "up")),
+            )
+        return target
 
     @classmethod
     def of(cls, url: str) -> "Target":

@@ -9,6 +9,7 @@ on disk, not even what another command wrote and this one only found there.
 
 import datetime as dt
 import hashlib
+import logging
 import random
 import time
 import uuid
@@ -45,7 +46,7 @@ from registry.log.reading import AppliedCommand, applied_command, send_command
 from registry.rules.credentials import StoredCredential
 from registry.values import MAX_REASON, short_text
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 _DECISIONS: Final = 20
 """How often a command is decided while others keep changing what it is decided on."""
@@ -185,13 +186,13 @@ class CommandExecutor:
                     decisions -= 1
                     if invocation.expected_version is not None or not decisions:
                         raise
-                    log.debug("decided again", why=error.message)
+                    log.debug("decided again", extra={"why": error.message})
                     time.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads retries
                 except CommandApplied:
                     maybe_applied = True
                 except DatabaseUnavailable as error:
                     if not error.undone:
-                        log.warning("connection lost", why=error.message)
+                        log.warning("connection lost", extra={"why": error.message})
                         # Whether the transaction was committed is unknown: ask by the command id.
                         maybe_applied = True
                     waiting.after(error)
@@ -263,10 +264,10 @@ class CommandExecutor:
         if not flush_along and (self._others_append or not appended):
             wait_until_durable(connection)
         if any(change.rowcount == 0 for change in changes):
-            log.warning("a projected row was missing", hint="Run: account-registry rebuild --check")
+            log.warning("a projected row was missing", extra={"hint": "See: rebuild --check"})
         positions = tuple(position for position, _ in appended)
         types = tuple(new.event.event_type for new in decision.events)
-        log.info("command applied", events=types, positions=positions)
+        log.info("command applied", extra={"events": types, "positions": positions})
         return positions
 
 

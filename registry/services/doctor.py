@@ -41,12 +41,18 @@ class Finding:
     hint: str | None = None
 
 
-def examine(target: Target, notice: Callable[[str], None]) -> Iterator[Finding]:
-    """All checks, as they are made; a check that cannot be made is a failed one."""
-    keyring = None
+def examine(
+    target: Target, notice: Callable[[str], None], keyring: MasterKeyring | None = None
+) -> Iterator[Finding]:
+    """All checks, as they are made; a check that cannot be made is a failed one.
+
+    The keys are those of the environment unless they are given.
+    """
     try:
-        keyring = load_keyring()
-        yield Finding("master key", "ok", f"key {', '.join(keyring.ids)} from {_key_source()}")
+        known = keyring or load_keyring()
+        source = "the program" if keyring else _key_source()
+        yield Finding("master key", "ok", f"key {', '.join(known.ids)} from {source}")
+        keyring = known
     except RegistryError as error:
         yield _failed("master key", error)
     try:

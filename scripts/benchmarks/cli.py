@@ -68,9 +68,4 @@ def _run(address: str, *arguments: str) -> Callable[[], float]:
 
 
 if __name__ == "__main__":
-    import logging
-
-    import structlog
-
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     main()

@@ -112,21 +112,11 @@ def select_and_update(address: str, number: int) -> Step:
 
 def command(address: str, number: int) -> Step:
     """The command `update-account`, on one connection."""
-    _silence()
     names = _names(address, number)
     service = AccountService(SingleConnection(Database(address)))
     by = Invocation(actor="benchmark@host")
     return lambda: service.update(next(names), UpdateAccount(description=uuid.uuid4().hex), by)
 
 
-def _silence() -> None:
-    import logging
-
-    import structlog
-
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-
-
 if __name__ == "__main__":
-    _silence()
     main()

@@ -136,9 +136,4 @@ def newest(address: str, _: int) -> Step:
 
 
 if __name__ == "__main__":
-    import logging
-
-    import structlog
-
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     main()

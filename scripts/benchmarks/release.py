@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import psycopg
-import structlog
 from harness import Target, options, own_server, report, server_is_given, take_turns
 
 from projections.credentials import tokens_of
@@ -213,7 +212,7 @@ def measure(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, list
 def main() -> None:
     """Measures and prints."""
     chosen = options("A release against the least that must happen.", rounds=1000)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    logging.getLogger("registry").setLevel(logging.ERROR)
     with registry_on() as registry:
         ways = {
             "floor of load": milliseconds(registry.load_floor),

@@ -41,7 +41,7 @@ def mallory(world: World, bot: LoginRole) -> Iterator[Connection]:
     """A bot that may use its own account."""
     world.account("mallory", "backpack")
     world.account("victim", "backpack")
-    world.access.grant("mallory", bot.name, BY)
+    world.access.grant("mallory", bot.name)
     with bot.connect() as connection:
         yield connection
 

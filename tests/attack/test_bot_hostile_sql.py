@@ -9,12 +9,11 @@ import psycopg
 import pytest
 from support.bots import LoginRole, login_role
 from support.hostile import COLLECT, REQUEST, Connection, collect, events, refusal, request
-from support.world import BY, CALLER, World
+from support.world import CALLER, World
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
-from registry.services.changes.credentials import Mode, SlotName
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Wish, resolve
 
@@ -31,7 +30,7 @@ def mallory(world: World, bot: LoginRole) -> Iterator[Connection]:
     """A bot that may use its own account and wants more."""
     world.account("mallory", "backpack")
     world.account("victim", "backpack", "aster")
-    world.access.grant("mallory", bot.name, BY)
+    world.access.grant("mallory", bot.name)
     with bot.connect() as connection:
         yield connection
 
@@ -192,7 +191,7 @@ def test_a_release_of_another_role_cannot_be_collected(
     world: World, mallory: Connection, database_url: str, account: str
 ) -> None:
     with login_role(database_url, "registry_bot") as honest, honest.connect() as other:
-        world.access.grant(account, honest.name, BY)
+        world.access.grant(account, honest.name)
         release = request(other, account)
         assert refusal(mallory, COLLECT, [release]).sqlstate == "RG021"
         assert collect(other, release)
@@ -217,15 +216,15 @@ def test_what_has_changed_since_the_request_is_not_collected(
     release = request(mallory, "mallory")
     match change:
         case "revoke":
-            world.access.revoke("mallory", bot.name, BY)
+            world.access.revoke("mallory", bot.name)
         case "deactivate":
-            world.credentials.deactivate("mallory", SlotName("backpack"), BY)
+            world.credentials.deactivate("mallory", "backpack")
         case "replace":
             world.credential(
-                "mallory", "backpack", mode=Mode.REPLACE, public_key="new1", secret_key="new2"
+                "mallory", "backpack", replace=True, public_key="new1", secret_key="new2"
             )
         case _:
-            world.accounts.deactivate("mallory", BY)
+            world.accounts.deactivate("mallory")
     assert collect(mallory, release) == []
 
 
@@ -239,11 +238,11 @@ def test_a_share_that_has_changed_since_the_request_gives_nothing(
         case "narrow":
             world.share("mallory", "victim", "aster", "read_only")
         case "end":
-            world.sharing.unshare("mallory", "aster", BY)
+            world.shares.revoke("mallory", "aster")
         case "stop the lender":
-            world.accounts.deactivate("victim", BY, cascade=True)
+            world.accounts.deactivate("victim", cascade=True)
         case _:
-            world.accounts.deactivate("mallory", BY)
+            world.accounts.deactivate("mallory")
     assert collect(mallory, release) == []
 
 
@@ -260,7 +259,7 @@ def test_the_environment_cannot_stand_in_for_what_is_borrowed(
 def test_access_that_was_revoked_gives_nothing_more(
     world: World, mallory: Connection, bot: LoginRole
 ) -> None:
-    world.access.revoke("mallory", bot.name, BY)
+    world.access.revoke("mallory", bot.name)
     assert mallory.execute(REQUEST, ["mallory", None]).fetchall() == [(None, "not_permitted", None)]
 
 
@@ -303,7 +302,7 @@ def test_set_role_to_a_role_of_its_own_changes_nothing(world: World, database_ur
         login_role(database_url, "registry_bot", second.name) as first,
         first.connect() as session,
     ):
-        world.access.grant("victim", second.name, BY)
+        world.access.grant("victim", second.name)
         session.execute(f'SET ROLE "{second.name}"')
         assert session.execute(REQUEST, ["victim", None]).fetchall() == [
             (None, "not_permitted", None)
@@ -343,7 +342,7 @@ def test_an_operator_works_without_being_the_owner(
         assert resolve(database, "bob", "backpack", Wish())[0].granted
         released = ReleaseService(database, keyring).release("bob", None, Wish(), CALLER)
         assert released.credentials["backpack"].plain()["secret_key"] == "alice-backpack-secret"
-        operated.accounts.delete("alice", BY, cascade=True)
+        operated.accounts.delete("alice", cascade=True)
         with pytest.raises(psycopg.Error), database.connection() as connection:
             connection.execute("ALTER TABLE audit_events DISABLE TRIGGER ALL")
         database.close()

@@ -12,7 +12,7 @@ from support.bots import LoginRole
 from support.cli import CommandLine
 from support.raw_events import append_raw
 from support.registry_tables import contents, unguarded
-from support.world import BY, World
+from support.world import World
 
 Connection = psycopg.Connection[Any]
 
@@ -46,7 +46,7 @@ def test_a_release_is_not_collected_late_although_the_log_stands_still(
 ) -> None:
     """Neither one of a while ago, nor one of the time when the clock was ahead."""
     world.account("bot", "aster")
-    world.access.grant("bot", bot.name, BY)
+    world.access.grant("bot", bot.name)
     with bot.connect() as session:
         row = session.execute(REQUEST).fetchone()
         assert row is not None
@@ -69,7 +69,7 @@ def test_a_share_of_a_lender_that_was_stopped_comes_back_from_the_log(
     world.account("lender", "aster")
     world.account("borrower")
     world.share("borrower", "lender", "aster")
-    world.accounts.deactivate("lender", BY, cascade=True)
+    world.accounts.deactivate("lender", cascade=True)
     before = contents(connection)
     with unguarded(connection):
         connection.execute("DELETE FROM account_exchange_sharing")
@@ -87,7 +87,7 @@ def test_a_share_of_just_now_needs_an_active_lender_all_the_same(
     world.account("lender", "aster")
     world.account("borrower")
     world.share("borrower", "lender", "aster", "read_only")
-    world.accounts.deactivate("lender", BY, cascade=True)
+    world.accounts.deactivate("lender", cascade=True)
     row = connection.execute(
         "SELECT s.id, s.primary_account_id FROM account_exchange_sharing AS s"
     ).fetchone()

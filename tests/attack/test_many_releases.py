@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from support.bots import LoginRole, login_role
 from support.hostile import COLLECT, REQUEST, Connection, collect, events, refusal, request
-from support.world import BY, World
+from support.world import World
 
 from registry.database.durability import send_flush
 
@@ -18,7 +18,7 @@ def mallory(world: World, bot: LoginRole) -> Iterator[Connection]:
     """A bot that may use its own account and wants more."""
     world.account("mallory", "backpack")
     world.account("victim", "backpack", "aster")
-    world.access.grant("mallory", bot.name, BY)
+    world.access.grant("mallory", bot.name)
     with bot.connect() as connection:
         yield connection
 
@@ -28,7 +28,7 @@ def test_one_release_of_another_role_among_its_own_gives_nothing_at_all(
 ) -> None:
     own = request(mallory, "mallory")
     with login_role(database_url, "registry_bot") as honest, honest.connect() as other:
-        world.access.grant("victim", honest.name, BY)
+        world.access.grant("victim", honest.name)
         foreign = request(other, "victim")
     with world.database.connection() as connection:
         send_flush(connection)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from support.bots import LoginRole
 from support.cli import CommandLine
-from support.world import BY, World
+from support.world import World
 
 Connection = psycopg.Connection[Any]
 
@@ -42,7 +42,7 @@ def mallory(world: World, bot: LoginRole) -> Iterator[Connection]:
     """A bot with its own account, whose schema of temporary objects comes first."""
     world.account("mallory", "backpack")
     world.account("victim", "backpack")
-    world.access.grant("mallory", bot.name, BY)
+    world.access.grant("mallory", bot.name)
     with bot.connect() as connection:
         connection.execute("SET search_path = pg_temp, pg_catalog, public")
         yield connection

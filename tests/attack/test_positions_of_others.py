@@ -14,9 +14,7 @@ from psycopg import sql
 from support.bots import LoginRole, login_role
 from support.cli import CommandLine
 from support.registry_tables import add_positions
-from support.world import BY, World
-
-from registry.rules.accounts import UpdateAccount
+from support.world import World
 
 Connection = psycopg.Connection[Any]
 
@@ -40,7 +38,7 @@ def mallory(world: World, bot: LoginRole, connection: Connection) -> Iterator[Co
             "UPDATE strategy_positions SET account_id = %s WHERE id = %s",
             [world.account(account), position],
         )
-    world.access.grant("mallory", bot.name, BY)
+    world.access.grant("mallory", bot.name)
     with bot.connect() as session:
         yield session
 
@@ -140,7 +138,7 @@ def test_a_bot_of_two_accounts_cannot_move_a_position_from_one_limit_to_the_othe
     world: World, bot: LoginRole, mallory: Connection
 ) -> None:
     other = world.account("second", max_positions=0)
-    world.access.grant("second", bot.name, BY)
+    world.access.grant("second", bot.name)
     with pytest.raises(psycopg.Error) as refused:
         mallory.execute("UPDATE public.strategy_positions SET account_id = %s", [other])
     assert refused.value.sqlstate == "RG024"
@@ -177,8 +175,8 @@ def test_a_time_that_no_reader_can_hold_hides_no_other_position(
 @pytest.fixture
 def limited(mallory: Connection, world: World) -> Connection:
     """The bot, its open position of 100 USD, and a limit of 1,000."""
-    limits = UpdateAccount(metadata={"max_exposure_usd": 1000, "max_positions": 3})
-    world.accounts.update("mallory", limits, BY)
+    limits = {"max_exposure_usd": 1000, "max_positions": 3}
+    world.accounts.update("mallory", metadata=limits)
     return mallory
 
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from support.bots import LoginRole
 from support.registry_tables import add_positions
-from support.world import BY, World
+from support.world import World
 
 Connection = psycopg.Connection[Any]
 
@@ -30,7 +30,7 @@ def mallory(world: World, bot: LoginRole, connection: Connection) -> Iterator[Co
     world.account("mallory", "backpack")
     world.account("victim", "backpack", max_positions=1, max_exposure_usd=500)
     add_positions(connection, str(uuid.uuid4()))
-    world.access.grant("mallory", bot.name, BY)
+    world.access.grant("mallory", bot.name)
     with bot.connect() as session:
         yield session
 
@@ -57,7 +57,7 @@ def test_a_position_for_anothers_account_tells_neither_its_name_nor_its_limits(
 ) -> None:
     victim = id_of(world, "victim")
     active = error(mallory, INSERT, size, victim)
-    world.accounts.deactivate("victim", BY)
+    world.accounts.deactivate("victim")
     stopped = error(mallory, INSERT, size, victim)
     nobody = error(mallory, INSERT, size, uuid.uuid4())
     assert {one.sqlstate for one in (active, stopped, nobody)} == {"42501"}
@@ -80,6 +80,7 @@ def test_the_fallback_of_one_account_does_not_tell_whether_another_exists(
         "'mallory', ARRAY['backpack'], NULL, NULL, {}, 'a', 'h', 'p')",
         "SELECT outcome FROM public.request_release({}, NULL, NULL, NULL, NULL, 'a', 'h', 'p')",
         "SELECT * FROM public.session_account({})",
+        "SELECT * FROM public.account_info({}, NULL)",
         "SELECT public.record_fallback({}, 'aster', NULL, 'o', 'a', 'h', 'p')",
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from support.world import BY, CALLER, World
+from support.world import CALLER, World
 
 from registry.database.migrator import Migrator
 from registry.database.opening import SingleConnection
@@ -147,9 +147,9 @@ def test_a_release_that_was_asked_for_too_early_is_revoked_all_the_same(
 ) -> None:
     releases = request(session)
     outcomes(session, releases[:1])
-    world.accounts.deactivate("bot", BY)
+    world.accounts.deactivate("bot")
     flush(server)
     try:
         assert outcomes(session, releases[1:]) == {("changed", False)}
     finally:
-        world.accounts.reactivate("bot", BY)
+        world.accounts.reactivate("bot")

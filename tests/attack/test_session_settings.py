@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from support.bots import LoginRole, login_role
 from support.hostile import COLLECT, collect
-from support.world import BY, World
+from support.world import World
 
 from registry.database.target import Target
 from registry.encryption.sealing import DataKey, Place
@@ -49,7 +49,7 @@ SETTINGS = [
 def mallory(world: World, bot: LoginRole) -> Iterator[Connection]:
     """A bot that may use its own account."""
     world.account("mallory", "backpack")
-    world.access.grant("mallory", bot.name, BY)
+    world.access.grant("mallory", bot.name)
     with bot.connect() as connection:
         yield connection
 
@@ -107,7 +107,7 @@ def test_a_snapshot_from_before_a_revocation_collects_nothing_after_it(
     with bot.connect() as older:
         older.execute(f"BEGIN ISOLATION LEVEL {level}".encode())
         older.execute("SELECT count(*) FROM public.dexes")  # takes the snapshot
-        world.access.revoke("mallory", bot.name, BY)
+        world.access.revoke("mallory", bot.name)
         with pytest.raises(psycopg.errors.SerializationFailure):
             older.execute(COLLECT, [[row[0]]])
 
@@ -117,7 +117,7 @@ def test_a_snapshot_from_before_a_revocation_requests_nothing_after_it(
 ) -> None:
     mallory.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     mallory.execute("SELECT count(*) FROM public.dexes")
-    world.access.revoke("mallory", bot.name, BY)
+    world.access.revoke("mallory", bot.name)
     with pytest.raises(psycopg.errors.SerializationFailure):
         mallory.execute(REQUEST, ["a", None])
 
@@ -158,7 +158,7 @@ def test_a_prepared_statement_is_decided_each_time_it_is_executed(
     )
     for _ in range(7):  # beyond the five after which a generic plan may be kept
         assert mallory.execute("EXECUTE again").fetchall() == [("ok",)]
-    world.access.revoke("mallory", bot.name, BY)
+    world.access.revoke("mallory", bot.name)
     assert mallory.execute("EXECUTE again").fetchall() == [("not_permitted",)]
 
 
@@ -176,7 +176,7 @@ def test_a_role_of_another_name_in_quotes_is_not_the_bot(
 ) -> None:
     """Access is by the exact name of the role that logged in."""
     world.account("victim", "backpack")
-    world.access.grant("victim", bot.name, BY)
+    world.access.grant("victim", bot.name)
     with login_role(database_url, "registry_bot") as other, other.connect() as session:
         session.execute(f"SET application_name = '{bot.name}'")
         assert session.execute(

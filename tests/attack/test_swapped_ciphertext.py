@@ -15,7 +15,6 @@ from support.world import CALLER, World
 
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.errors import CannotDecrypt, MasterKeyWrong, RegistryError
-from registry.services.changes.credentials import Mode
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Wish
 
@@ -164,7 +163,7 @@ def test_what_remains_an_older_version_of_the_same_slot_opens_and_is_named_by_ve
         "victim",
         "aster",
         subaccount=0,
-        mode=Mode.REPLACE,
+        replace=True,
         api_key="new-key",
         secret_key="new-secret",
     )

@@ -6,6 +6,7 @@ or markup into it, so that an administrator sees what is not so, or his terminal
 
 import io
 import json
+import logging
 import re
 import sys
 import uuid
@@ -13,7 +14,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import structlog
 from support.cli import CommandLine
 from support.raw_events import append_raw
 from support.registry_tables import unguarded
@@ -149,8 +149,8 @@ def test_the_programs_log_takes_one_line_for_each_event_and_obeys_nothing(
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("NO_COLOR", "1")
     set_up_logging("debug")
-    structlog.get_logger().info("command applied", actor=HOSTILE, account="x\u202ey")
-    structlog.reset_defaults()
+    told = {"actor": HOSTILE, "account": "x\u202ey"}
+    logging.getLogger("registry.test").info("command applied", extra=told)
     shown = re.sub("\x1b\\[[0-9]*m", "", stream.getvalue())  # the log's own styles
     assert "owned" in shown
     assert STEERING.search(shown) is None

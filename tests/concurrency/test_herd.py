@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from support.bots import login_role
 from support.herd import EXCHANGE, run_herd
-from support.world import BY, World
+from support.world import World
 
 from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
@@ -51,7 +51,7 @@ def test_every_bot_of_a_herd_gets_its_own_credential(
         with login_role(small_server) as login:
             for name in names:
                 world.account(name, EXCHANGE)
-                world.access.grant(name, login.name, BY)
+                world.access.grant(name, login.name)
             herd = run_herd(login.address, names, key.reveal(), PROCESSES)
     assert herd.failures == []
     assert herd.keys == {name: f"{name}-aster-key" for name in names}

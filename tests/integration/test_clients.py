@@ -20,7 +20,6 @@ from registry import clients, errors
 from registry.catalog.catalog import built_in_exchanges
 from registry.clients import create_async_client, create_client
 from registry.loader import AsyncCredentialLoader, CredentialLoader
-from registry.services.changes.credentials import SlotName
 from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
 
 pytest.importorskip("ccxt")
@@ -277,7 +276,7 @@ def test_what_ccxt_cannot_do_is_said(
 ) -> None:
     with pytest.raises(errors.InvalidInput, match="no ccxt client for edgex"):
         create_client("main_bot", "edgex", loader=loader)
-    world.credentials.remove("main_bot", SlotName("backpack"), BY)
+    world.credentials.remove("main_bot", "backpack")
     with pytest.raises(errors.CredentialNotFound):
         create_client("main_bot", "backpack", loader=loader)
     monkeypatch.setitem(__import__("sys").modules, "ccxt", None)

@@ -28,9 +28,11 @@ from registry.loader import (
     DatabaseCredentialLoader,
     EnvironmentFallback,
 )
-from registry.services.changes.credentials import Mode, SlotName
+from registry.positions import FundingArbPositionManager
 from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
 from registry.services.releases import key_locks
+
+KEYS = {"api_key": "reading-key", "secret_key": "reading-secret"}
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_a_loader_warns_of_a_key_that_is_about_to_expire(
 ) -> None:
     moment = dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
     world.account("main_bot", "aster", "backpack")
-    world.credentials.update("main_bot", SlotName("aster"), {"expires_at": moment}, BY)
+    world.credentials.update("main_bot", "aster", expires_at=moment)
     told = f"the aster key of main_bot expires on {moment:%Y-%m-%d}"
     loader.load("main_bot", "backpack")
     assert caplog.messages == []
@@ -142,7 +144,7 @@ def test_a_bot_that_changed_one_import_still_works(world: World, database_url: s
 def test_under_a_bots_role_the_loader_needs_nothing_else(world: World, bot: LoginRole) -> None:
     world.account("main_bot", "aster")
     world.account("other", "aster")
-    world.access.grant("main_bot", bot.name, BY)
+    world.access.grant("main_bot", bot.name)
     with CredentialLoader(bot.address, keyring=world.keyring) as loader:
         assert loader.load("main_bot", "aster")["secret_key"] == "main_bot-aster-secret"
         for name in ("other", "nobody"):
@@ -154,9 +156,7 @@ def test_a_replaced_key_is_loaded_without_a_restart(world: World, loader: Creden
     """Pain 19: a key that was replaced must not need a restart of the bot."""
     world.account("main_bot", "aster")
     loader.load("main_bot", "aster")
-    world.credential(
-        "main_bot", "aster", mode=Mode.REPLACE, api_key="new-key", secret_key="new-sec"
-    )
+    world.credential("main_bot", "aster", replace=True, api_key="new-key", secret_key="new-sec")
     assert loader.load("main_bot", "aster") == {"api_key": "new-key", "secret_key": "new-sec"}
 
 
@@ -172,10 +172,10 @@ def test_a_change_between_request_and_collection_gives_what_holds_then(
         match changes and changes.pop():
             case "replace":
                 world.credential(
-                    "main_bot", "aster", mode=Mode.REPLACE, api_key="new-k", secret_key="new-s"
+                    "main_bot", "aster", replace=True, api_key="new-k", secret_key="new-s"
                 )
             case "deactivate":
-                world.credentials.deactivate("main_bot", SlotName("aster"), BY)
+                world.credentials.deactivate("main_bot", "aster")
         return collect(connection, wanted)
 
     monkeypatch.setattr(registry.services.releases.releases, "_sealed", after_a_change)
@@ -192,7 +192,7 @@ def test_one_bad_credential_hides_no_other(
 ) -> None:
     """Pain 18: one bad row must not fail the whole account."""
     world.account("main_bot", "aster", "backpack", "lighter")
-    world.credentials.deactivate("main_bot", SlotName("lighter"), BY)
+    world.credentials.deactivate("main_bot", "lighter")
     with connection.transaction():
         connection.execute("ALTER TABLE account_exchange_credentials DISABLE TRIGGER ALL")
         connection.execute(
@@ -208,7 +208,7 @@ def test_one_bad_credential_hides_no_other(
 def test_each_refusal_is_an_error_of_its_own(world: World, loader: CredentialLoader) -> None:
     world.account("empty")
     world.account("stopped", "aster")
-    world.accounts.deactivate("stopped", BY)
+    world.accounts.deactivate("stopped")
     world.account("main_bot", "aster")
     with pytest.raises(errors.AccountNotFound):
         loader.load_account_credentials("nobody")
@@ -235,15 +235,131 @@ def releases(world: World, event_type: str = "CredentialReleased") -> int:
     return count
 
 
-def test_without_a_key_nothing_is_released(
+@pytest.mark.parametrize(
+    ("key", "error"),
+    [
+        (None, errors.MasterKeyMissing),
+        ("", errors.MasterKeyMissing),
+        ("no-fernet-key", errors.MasterKeyMalformed),
+    ],
+)
+@pytest.mark.usefixtures("no_key_configured")
+def test_without_a_usable_key_no_loader_is_made(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, key: str | None, error: type[Exception]
+) -> None:
+    if key is not None:
+        monkeypatch.setenv("CREDENTIAL_ENCRYPTION_KEY", key)
+    for kind in (CredentialLoader, AsyncCredentialLoader):
+        with pytest.raises(error) as refused:
+            kind(database_url)
+        assert isinstance(refused.value, ValueError)
+
+
+def test_a_key_that_has_gone_meanwhile_releases_nothing(
     world: World, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     world.account("main_bot", "aster")
-    monkeypatch.delenv("CREDENTIAL_ENCRYPTION_KEY", raising=False)
-    monkeypatch.setenv("REGISTRY_CONFIG_DIR", str(tmp_path))
-    with CredentialLoader(database_url) as loader, pytest.raises(errors.MasterKeyMissing):
-        loader.load("main_bot", "aster")
+    monkeypatch.setenv("CREDENTIAL_ENCRYPTION_KEY", generate_master_key().reveal())
+    with CredentialLoader(database_url) as loader:
+        monkeypatch.delenv("CREDENTIAL_ENCRYPTION_KEY")
+        monkeypatch.setenv("REGISTRY_CONFIG_DIR", str(tmp_path))
+        with pytest.raises(errors.MasterKeyMissing):
+            loader.load("main_bot", "aster")
     assert releases(world) == 0
+
+
+def test_where_no_database_is_set_none_is_set_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("REGISTRY_DATA_DIR", str(tmp_path / "data"))
+    for use in (
+        lambda: CredentialLoader(keyring=world.keyring),
+        lambda: FundingArbPositionManager("main_bot"),
+    ):
+        with pytest.raises(errors.NoDatabase, match="no database is configured") as refused:
+            use()
+        assert isinstance(refused.value, ValueError)
+    assert not (tmp_path / "data").exists()
+
+
+# ---------------------------------------------------------------- what there is to know
+
+
+def test_an_account_tells_its_id_its_exchanges_and_what_is_known_of_it(
+    world: World, bot: LoginRole
+) -> None:
+    account_id = world.account("main_bot", "lighter", "aster", "backpack", max_positions=3)
+    world.account("lender", "backpack")
+    world.access.grant("main_bot", bot.name)
+    world.credentials.add("main_bot", "aster", KEYS, permission="read_only")
+    world.credentials.deactivate("main_bot", "backpack")
+    with CredentialLoader(bot.address, keyring=world.keyring) as loader:
+        assert loader.load_account_id("main_bot") == str(account_id)
+        assert loader.list_account_exchanges("main_bot") == ["aster", "lighter"]
+        assert loader.get_account_info("main_bot") == {
+            "id": str(account_id),
+            "account_name": "main_bot",
+            "description": None,
+            "is_active": True,
+            "wallet_address": None,
+            "metadata": '{"max_positions": 3}',
+        }
+    assert releases(world) == 0
+
+
+def test_an_account_that_is_stopped_tells_only_what_is_known_of_it(
+    world: World, loader: CredentialLoader
+) -> None:
+    world.account("stopped", "aster")
+    world.accounts.deactivate("stopped")
+    for ask in (loader.load_account_id, loader.list_account_exchanges):
+        with pytest.raises(errors.AccountInactive) as refused:
+            ask("stopped")
+        assert isinstance(refused.value, ValueError)
+    assert loader.get_account_info("stopped")["is_active"] is False
+
+
+def test_what_a_bot_may_not_use_tells_nothing_not_even_whether_it_is_there(
+    world: World, bot: LoginRole
+) -> None:
+    world.account("victim", "aster")
+    with CredentialLoader(bot.address, keyring=world.keyring) as loader:
+        for ask in (
+            loader.load_account_id,
+            loader.list_account_exchanges,
+            loader.get_account_info,
+            loader.load_account_credentials,
+        ):
+            told = []
+            for name in ("victim", "nobody"):
+                with pytest.raises(ValueError, match="may not use account") as refused:
+                    ask(name)
+                told.append(str(refused.value).replace(name, "X"))
+            assert told[0] == told[1]
+
+
+def test_what_is_known_of_an_account_can_be_awaited(world: World, database_url: str) -> None:
+    account_id = world.account("main_bot", "aster")
+
+    async def ask() -> tuple[Any, ...]:
+        async with AsyncCredentialLoader(database_url, keyring=world.keyring) as loader:
+            return (
+                await loader.load_account_id("main_bot"),
+                await loader.list_account_exchanges("main_bot"),
+                (await loader.get_account_info("main_bot"))["account_name"],
+            )
+
+    assert asyncio.run(ask()) == (str(account_id), ["aster"], "main_bot")
+
+
+@pytest.mark.parametrize(
+    "load",
+    ["load_account_id", "list_account_exchanges", "get_account_info", "load_account_credentials"],
+)
+def test_an_unknown_name_is_a_value_error(loader: CredentialLoader, load: str) -> None:
+    with pytest.raises(ValueError, match="there is no account nobody"):
+        getattr(loader, load)("nobody")
 
 
 def test_a_wrong_key_is_said(world: World, database_url: str) -> None:
@@ -372,7 +488,7 @@ def test_what_the_registry_has_is_never_taken_from_the_environment(
 ) -> None:
     world.account("main_bot", "aster")
     assert falling_back.load("main_bot", "aster")["api_key"] == "main_bot-aster-key"
-    world.credentials.deactivate("main_bot", SlotName("aster"), BY)
+    world.credentials.deactivate("main_bot", "aster")
     with pytest.raises(errors.CredentialInactive):
         falling_back.load("main_bot", "aster")
     with pytest.raises(errors.CredentialInactive):
@@ -452,7 +568,7 @@ def test_an_env_file_must_be_named_for_the_account(
 @pytest.mark.usefixtures("variables")
 def test_under_a_bots_role_the_fallback_is_recorded_too(world: World, bot: LoginRole) -> None:
     world.account("main_bot")
-    world.access.grant("main_bot", bot.name, BY)
+    world.access.grant("main_bot", bot.name)
     with CredentialLoader(
         bot.address, keyring=world.keyring, fallback=EnvironmentFallback()
     ) as loader:
@@ -467,4 +583,4 @@ def test_under_a_bots_role_the_fallback_is_recorded_too(world: World, bot: Login
 def test_the_variable_that_switches_it_on_must_be_clear(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGISTRY_ENV_FALLBACK", "maybe")
     with pytest.raises(errors.InvalidInput):
-        CredentialLoader("postgresql://x@y/z")
+        CredentialLoader("postgresql://x@y/z", keyring=MasterKeyring([generate_master_key()]))

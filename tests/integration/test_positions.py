@@ -1,5 +1,6 @@
 """The positions of an account: its limits, and who sees and changes what."""
 
+import datetime as dt
 import threading
 import uuid
 from collections.abc import Iterator
@@ -9,13 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 from support.bots import LoginRole, login_role
-from support.world import BY, World
+from support.world import World
 
 from registry import errors
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.positions import FundingArbPositionManager
-from registry.rules.accounts import UpdateAccount
 
 Connection = psycopg.Connection[Any]
 
@@ -70,11 +70,53 @@ def test_a_position_lives_from_open_to_closed(manager: FundingArbPositionManager
 def test_an_unknown_or_inactive_account_is_an_error_at_once(world: World) -> None:
     """Pain 17: an unknown account must not work on every account's positions."""
     world.account("stopped")
-    world.accounts.deactivate("stopped", BY)
+    world.accounts.deactivate("stopped")
     with pytest.raises(errors.AccountNotFound):
         FundingArbPositionManager("nobody", world.database)
     with pytest.raises(errors.AccountInactive):
         FundingArbPositionManager("stopped", world.database)
+
+
+def test_an_account_is_named_by_its_name_or_by_its_id(world: World, bot: LoginRole) -> None:
+    account_id = world.account("main_bot")
+    world.access.grant("main_bot", bot.name)
+    database = SingleConnection(Target(bot.address))
+    for named in (account_id, str(account_id)):
+        manager = FundingArbPositionManager(account_id=named, database=database)
+        assert manager.account == "main_bot"
+        assert opened(manager, long_dex="aster")
+    assert len(FundingArbPositionManager(account_id, database).list_open()) == 2
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("named", "error", "told"),
+    [
+        ({}, errors.InvalidInput, "named by its name or by account_id"),
+        ({"account": "a", "account_id": uuid.UUID(int=1)}, errors.InvalidInput, "one of the two"),
+        ({"account_id": "main_bot"}, errors.InvalidInput, "account_id is not a UUID"),
+        ({"account_id": uuid.UUID(int=1)}, errors.AccountNotFound, "no account 00000000"),
+    ],
+)
+def test_an_account_that_is_not_clear_is_said(
+    world: World, named: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=told):
+        FundingArbPositionManager(database=world.database, **named)
+
+
+def test_times_carry_their_zone(manager: FundingArbPositionManager) -> None:
+    moment = dt.datetime(2030, 1, 31, 12, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    position_id = opened(manager, opened_at=moment)
+    manager.update(position_id, last_check=moment)
+    (position,) = manager.list_open()
+    assert (position.opened_at, position.last_check) == (moment, moment)
+    assert position.opened_at.utcoffset() == dt.timedelta(0)
+    manager.close(position_id, "PROFIT")
+    closed = manager.get(position_id)
+    assert closed is not None
+    assert closed.closed_at is not None
+    assert abs(closed.closed_at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
 
 
 def test_another_accounts_position_cannot_be_seen_changed_or_closed_by_its_id(
@@ -160,7 +202,7 @@ def test_a_limit_that_was_lowered_lets_what_is_open_be_closed(world: World) -> N
     world.account("small", max_positions=2, max_exposure_usd=1000)
     manager = FundingArbPositionManager("small", world.database)
     first = opened(manager, 600)
-    world.accounts.update("small", UpdateAccount(metadata={"max_exposure_usd": 10}), BY)
+    world.accounts.update("small", metadata={"max_exposure_usd": 10})
     manager.update(first, size_usd=Decimal(500), rebalance_reason="SMALLER")
     assert manager.close(first, "DONE")
 
@@ -169,7 +211,7 @@ def test_a_stopped_account_closes_and_does_not_open(
     world: World, manager: FundingArbPositionManager
 ) -> None:
     position_id = opened(manager)
-    world.accounts.deactivate("main_bot", BY)
+    world.accounts.deactivate("main_bot")
     with pytest.raises(errors.AccountInactive):
         opened(manager)
     assert manager.close(position_id, "STOPPED")
@@ -238,7 +280,7 @@ def bot_session(world: World, bot: LoginRole) -> Iterator[Connection]:
     for name in ("main_bot", "other"):
         world.account(name)
         opened(FundingArbPositionManager(name, world.database))
-    world.access.grant("main_bot", bot.name, BY)
+    world.access.grant("main_bot", bot.name)
     with bot.connect() as session:
         yield session
 
@@ -278,7 +320,7 @@ def test_a_bot_cannot_write_positions_of_others_or_of_nobody(
 def test_a_bot_works_through_the_manager_and_within_the_limits(
     world: World, bot: LoginRole
 ) -> None:
-    world.accounts.update("main_bot", UpdateAccount(metadata={"max_positions": 2}), BY)
+    world.accounts.update("main_bot", metadata={"max_positions": 2})
     database = SingleConnection(Target(bot.address))
     manager = FundingArbPositionManager("main_bot", database)
     opened(manager, symbol="A_NEW_ONE")

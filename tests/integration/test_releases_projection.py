@@ -5,14 +5,13 @@ import uuid
 from typing import Any
 
 from support.bots import LoginRole
-from support.world import BY, CALLER, World
+from support.world import CALLER, World
 
 from projections import access, credentials, project, sharing
 from projections.memory_sink import Rows, apply_to_memory
 from projections.rows import Table
 from registry.events.codec import parse
 from registry.log.reading import events_of
-from registry.services.changes.credentials import SlotName
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Wish
 
@@ -73,15 +72,15 @@ def test_replaying_the_log_gives_the_rows_that_are_there(world: World, bot: Logi
     for name in ("one", "two", "three"):
         world.account(name, "lighter")
         world.share(name, "lender", "backpack", "read_only")
-        world.access.grant(name, bot.name, BY)
+        world.access.grant(name, bot.name)
     world.share("one", "lender", "backpack", "full")
-    world.sharing.unshare("two", "backpack", BY)
-    world.access.revoke("two", bot.name, BY)
+    world.shares.revoke("two", "backpack")
+    world.access.revoke("two", bot.name)
     service = ReleaseService(world.database, world.keyring)
     for name in ("one", "two", "lender", "one"):
         service.release(name, None, Wish(), CALLER)
-    world.credentials.remove("two", SlotName("lighter"), BY)
-    world.accounts.delete("three", BY, cascade=True)
+    world.credentials.remove("two", "lighter")
+    world.accounts.delete("three", cascade=True)
     rows = replayed(world)
     for table in (sharing.TABLE, access.TABLE, credentials.TABLE):
         there = stored(world, table)

@@ -12,7 +12,7 @@ from registry.encryption.secret import Secret
 from registry.errors import InvalidInput, RegistryError, SecretInUse
 from registry.execution.executor import Outcome
 from registry.rules.accounts import CreateAccount
-from registry.services.changes.credentials import CredentialInput, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
 from registry.services.changes.store_many import AccountInput, SeveralAccounts
 from registry.services.importing.options import Subaccounts, import_inputs
@@ -37,7 +37,8 @@ def store(
     **slot: Any,
 ) -> Outcome:
     one = CredentialInput(SlotName(exchange, **slot), fields, mode=mode)
-    return world.credentials.store(account, [one], BY, verb="test", allow_shared_secret=allowed)
+    service = CredentialService(world.database, world.keyring)
+    return service.store(account, [one], BY, verb="test", allow_shared_secret=allowed)
 
 
 @pytest.fixture
@@ -77,11 +78,11 @@ def test_no_error_and_no_note_holds_a_value(two: World) -> None:
 
 
 def test_what_is_stopped_still_holds_its_secret_and_what_is_gone_does_not(two: World) -> None:
-    two.credentials.deactivate("a", SlotName("aster"), BY)
-    two.accounts.deactivate("a", BY)
+    two.credentials.deactivate("a", "aster")
+    two.accounts.deactivate("a")
     with pytest.raises(SecretInUse):
         store(two, "b", "aster", ASTER)
-    two.credentials.remove("a", SlotName("aster"), BY)
+    two.credentials.remove("a", "aster")
     assert store(two, "b", "aster", ASTER).notes == ()
 
 
@@ -203,12 +204,10 @@ def test_a_preview_says_whose_secret_it_is(two: World, database_url: str) -> Non
 
 
 def test_a_dry_run_is_refused_and_noted_like_the_command(two: World, database_url: str) -> None:
-    one = CredentialInput(SlotName("aster"), ASTER)
-    dry = type(BY)(actor=BY.actor, dry_run=True)
     with nothing_written(database_url):
         with pytest.raises(SecretInUse):
-            two.credentials.store("b", [one], dry, verb="test")
-        told = two.credentials.store("b", [one], dry, verb="test", allow_shared_secret=True)
+            two.credentials.add("b", "aster", ASTER, dry_run=True)
+        told = two.credentials.add("b", "aster", ASTER, dry_run=True, allow_shared_secret=True)
     assert told.notes
 
 
@@ -234,7 +233,8 @@ def test_an_event_that_was_appended_by_hand_stops_no_import(
 def import_(world: World, account: str, fields: Mapping[str, str], number: int | None) -> Outcome:
     secrets = {"lighter": {name: Secret(value) for name, value in fields.items()}}
     inputs = import_inputs(secrets, Subaccounts(of_all=number))
-    return world.credentials.store(account, inputs, BY, verb="import-env")
+    service = CredentialService(world.database, world.keyring)
+    return service.store(account, inputs, BY, verb="import-env")
 
 
 def test_an_import_that_names_no_subaccount_makes_no_second_slot(
@@ -276,8 +276,7 @@ def test_the_slot_of_an_import(
 ) -> None:
     for number in held:
         fields = {**LIGHTER, "private_key": f"of-{number}"}
-        one = CredentialInput(SlotName("lighter", number), fields)
-        two.credentials.store("b", [one], BY, verb="test")
+        two.credentials.add("b", "lighter", fields, subaccount=number)
     new = {**LIGHTER, "private_key": "new"}
     done = import_(two, "b", new, named)
     assert [(str(one.slot), one.change) for one in done.stored] == [(slot, change)]
@@ -291,8 +290,8 @@ def test_who_gets_a_second_key_is_told_that_loads_must_choose(two: World) -> Non
     third = store(two, "a", "aster", {"api_key": "k3", "secret_key": "s3"}, subaccount_index=4)
     assert third.notes == ()
     for number in (3, 4):
-        two.credentials.deactivate("a", SlotName("aster", number), BY)
-    assert two.credentials.reactivate("a", SlotName("aster", 3), BY).notes == done.notes
+        two.credentials.deactivate("a", "aster", subaccount=number)
+    assert two.credentials.reactivate("a", "aster", subaccount=3).notes == done.notes
 
 
 def test_a_refusal_is_an_error_of_the_registry_that_says_what_to_do() -> None:

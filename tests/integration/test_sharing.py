@@ -7,12 +7,10 @@ import psycopg
 import pytest
 from support.cli import CommandLine
 from support.raw_events import append_raw
-from support.world import BY, CALLER, World
+from support.world import CALLER, World
 
 from registry import errors
 from registry.events.sharing import SharingType
-from registry.rules.accounts import CreateAccount
-from registry.services.changes.credentials import Mode, SlotName
 from registry.services.changes.sharing import list_shares
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Access, Wish, resolve
@@ -70,7 +68,7 @@ def test_an_own_credential_that_is_stopped_does_not_fall_through_to_the_lenders(
     world.account("lender", "backpack")
     world.account("bot", "backpack")
     world.share("bot", "lender", "backpack")
-    world.credentials.deactivate("bot", SlotName("backpack"), BY)
+    world.credentials.deactivate("bot", "backpack")
     with pytest.raises(errors.CredentialInactive, match="bot for backpack"):
         released(world, "bot", "backpack")
 
@@ -138,7 +136,7 @@ def test_an_inactive_lender_is_refused_by_name(world: World) -> None:
     world.account("lender", "backpack")
     world.account("bot")
     world.share("bot", "lender", "backpack")
-    world.accounts.deactivate("lender", BY, cascade=True)
+    world.accounts.deactivate("lender", cascade=True)
     with pytest.raises(errors.AccountInactive, match="the lender lender"):
         released(world, "bot", "backpack")
     with pytest.raises(errors.AccountInactive, match="the lender lender"):
@@ -164,7 +162,7 @@ def test_what_cannot_be_shared_is_refused(
     world.account("empty")
     world.account("lender", "backpack")
     world.account("stopped_key", "backpack")
-    world.credentials.deactivate("stopped_key", SlotName("backpack"), BY)
+    world.credentials.deactivate("stopped_key", "backpack")
     world.account("borrower", "backpack")
     world.share("borrower", "lender", "backpack")
     before = shares(world)
@@ -204,14 +202,14 @@ def test_a_share_can_be_changed_but_not_moved_to_another_lender(world: World) ->
     world.account("bot")
     world.share("bot", "a", "backpack", "read_only")
     world.share("bot", "a", "backpack", "full")
-    assert not world.sharing.share("bot", "a", "backpack", "full", BY).changed
+    assert not world.shares.grant("bot", "a", "backpack", "full").changed
     assert shares(world) == [("bot", "a", "backpack", "full")]
     with pytest.raises(errors.ShareExists):
         world.share("bot", "b", "backpack")
-    world.sharing.unshare("bot", "backpack", BY)
+    world.shares.revoke("bot", "backpack")
     assert shares(world) == []
     with pytest.raises(errors.ShareNotFound):
-        world.sharing.unshare("bot", "backpack", BY)
+        world.shares.revoke("bot", "backpack")
 
 
 @pytest.fixture
@@ -229,9 +227,9 @@ def lending(world: World) -> World:
 def test_deleting_a_lender_says_who_is_affected(lending: World) -> None:
     """Pain 9: deleting a lender in use must not remove the shares in silence."""
     with pytest.raises(errors.AccountInUse, match="one, two"):
-        lending.accounts.delete("lender", BY)
+        lending.accounts.delete("lender")
     assert len(shares(lending)) == 3
-    done = lending.accounts.delete("lender", BY, cascade=True)
+    done = lending.accounts.delete("lender", cascade=True)
     assert done.event_types.count("SharingRevoked") == 3
     assert "one borrows backpack from lender (full)" in done.notes[1]
     assert shares(lending) == []
@@ -239,64 +237,62 @@ def test_deleting_a_lender_says_who_is_affected(lending: World) -> None:
 
 def test_deleting_a_borrower_says_what_ends(lending: World) -> None:
     with pytest.raises(errors.AccountInUse, match="one borrows backpack from lender"):
-        lending.accounts.delete("one", BY)
-    lending.accounts.delete("one", BY, cascade=True)
+        lending.accounts.delete("one")
+    lending.accounts.delete("one", cascade=True)
     assert shares(lending) == [("two", "lender", "backpack", "read_only")]
 
 
 def test_stopping_a_lender_says_who_is_affected_and_keeps_the_shares(lending: World) -> None:
     with pytest.raises(errors.AccountInUse, match="two borrows backpack"):
-        lending.accounts.deactivate("lender", BY)
-    done = lending.accounts.deactivate("lender", BY, cascade=True)
+        lending.accounts.deactivate("lender")
+    done = lending.accounts.deactivate("lender", cascade=True)
     assert len(done.notes) == 3
-    lending.accounts.reactivate("lender", BY)
+    lending.accounts.reactivate("lender")
     assert outcome(lending, "one", "backpack") == "ok"
 
 
 def test_removing_a_lent_credential_ends_the_shares_that_rest_on_it(lending: World) -> None:
     with pytest.raises(errors.AccountInUse, match="one borrows backpack"):
-        lending.credentials.remove("lender", SlotName("backpack"), BY)
-    done = lending.credentials.remove("lender", SlotName("backpack"), BY, cascade=True)
+        lending.credentials.remove("lender", "backpack")
+    done = lending.credentials.remove("lender", "backpack", cascade=True)
     assert done.event_types == ("CredentialRemoved", "SharingRevoked", "SharingRevoked")
     assert shares(lending) == [("one", "lender", "aster", "full")]
 
 
 def test_stopping_a_lent_credential_says_who_is_affected(lending: World) -> None:
     with pytest.raises(errors.AccountInUse, match="one borrows aster"):
-        lending.credentials.deactivate("lender", SlotName("aster"), BY)
-    lending.credentials.deactivate("lender", SlotName("aster"), BY, cascade=True)
+        lending.credentials.deactivate("lender", "aster")
+    lending.credentials.deactivate("lender", "aster", cascade=True)
     assert outcome(lending, "one", "aster") == "credential_inactive"
     assert len(shares(lending)) == 3
 
 
 def test_removing_one_of_two_fitting_keys_affects_nobody(lending: World) -> None:
     lending.credential("lender", "backpack", subaccount=1, cascade=True)
-    done = lending.credentials.remove("lender", SlotName("backpack", 1), BY)
+    done = lending.credentials.remove("lender", "backpack", subaccount=1)
     assert done.notes == ()
     lending.credential("lender", "backpack", permission="read_only")
     with pytest.raises(errors.AccountInUse, match="two borrows backpack") as caught:
-        lending.credentials.remove("lender", SlotName("backpack", None, "read_only"), BY)
+        lending.credentials.remove("lender", "backpack", permission="read_only")
     assert "one borrows" not in caught.value.message
 
 
 def test_replacing_a_lent_key_says_who_gets_the_new_one(lending: World) -> None:
     new: dict[str, Any] = {"public_key": "new-public", "secret_key": "new-secret"}
     with pytest.raises(errors.AccountInUse, match=r"one borrows .* and gets another") as caught:
-        lending.credential("lender", "backpack", mode=Mode.REPLACE, **new)
+        lending.credential("lender", "backpack", replace=True, **new)
     assert "two borrows" not in caught.value.message  # a narrow share never had the full key
     assert released(lending, "one", "backpack")["secret_key"] == "lender-backpack-secret"
-    lending.credential("lender", "backpack", mode=Mode.REPLACE, cascade=True, **new)
+    lending.credential("lender", "backpack", replace=True, cascade=True, **new)
     assert released(lending, "one", "backpack")["secret_key"] == "new-secret"
 
 
 def test_replacing_a_lent_key_by_itself_or_one_that_nobody_borrows_is_not_refused(
     lending: World,
 ) -> None:
-    lending.credential("lender", "backpack", mode=Mode.REPLACE)
-    lending.credential(
-        "two", "aster", mode=Mode.REPLACE, api_key="new-key", secret_key="new-secret"
-    )
-    lending.credentials.deactivate("lender", SlotName("aster"), BY, cascade=True)
+    lending.credential("lender", "backpack", replace=True)
+    lending.credential("two", "aster", replace=True, api_key="new-key", secret_key="new-secret")
+    lending.credentials.deactivate("lender", "aster", cascade=True)
     lending.credential("lender", "lighter")
 
 
@@ -308,11 +304,11 @@ def test_adding_a_key_that_changes_what_borrowers_get_is_refused(lending: World)
         lending.credential(
             *("lender", "backpack"),
             permission="read_only",
-            mode=Mode.REPLACE,
+            replace=True,
             public_key="new-public",
             secret_key="new-secret",
         )
-    lending.accounts.create(CreateAccount(account_name="reader"), BY)
+    lending.accounts.create("reader")
     lending.credential("reader", "aster", permission="read_only")
     lending.account("three")
     lending.share("three", "reader", "aster")
@@ -323,10 +319,9 @@ def test_adding_a_key_that_changes_what_borrowers_get_is_refused(lending: World)
 def test_what_is_beside_a_lent_key_changes_at_once_and_its_borrowers_are_named(
     lending: World,
 ) -> None:
-    slot = SlotName("backpack")
-    done = lending.credentials.update("lender", slot, {"label": "main"}, BY)
+    done = lending.credentials.update("lender", "backpack", label="main")
     assert done.notes == ("it is lent: one borrows backpack from lender (full)",)
-    assert lending.credentials.update("lender", slot, {"label": "main"}, BY).notes == ()
+    assert lending.credentials.update("lender", "backpack", label="main").notes == ()
 
 
 def test_the_lenders_history_shows_what_borrowers_did(lending: World, cli: CommandLine) -> None:
@@ -364,7 +359,7 @@ def test_the_database_refuses_what_the_commands_refuse(
     """Pain 9: good manners of a command are not enough."""
     ids = {n: world.account(n, "backpack") for n in ("a", "b", "c", "stopped")}
     ids["empty"] = world.account("empty")
-    world.accounts.deactivate("stopped", BY)
+    world.accounts.deactivate("stopped")
     world.share("b", "a", "backpack")
     for borrower, lender, sqlstate in (
         ("a", "b", "RG023"),  # a cycle
@@ -420,9 +415,9 @@ def test_lighter_warns_of_two_who_trade_on_one_key(world: World, cli: CommandLin
     assert service.release_one("lender", "lighter", Wish(), CALLER).warnings() == []
     (warning,) = service.release_one("bot", "lighter", Wish(), CALLER).warnings()
     assert "another account uses this lighter key too" in warning
-    world.accounts.deactivate("lender", BY, cascade=True)
-    world.accounts.reactivate("lender", BY)
-    world.accounts.deactivate("bot", BY)
+    world.accounts.deactivate("lender", cascade=True)
+    world.accounts.reactivate("lender")
+    world.accounts.deactivate("bot")
     assert service.release_one("lender", "lighter", Wish(), CALLER).warnings() == []
 
 

@@ -38,7 +38,7 @@ def login(world: World, database_url: str) -> Iterator[LoginRole]:
     """Somebody who may run commands and use main_bot."""
     world.account("main_bot", "aster")
     with login_role(database_url, "registry_operator") as role:
-        world.access.grant("main_bot", role.name, BY)
+        world.access.grant("main_bot", role.name)
         yield role
 
 

@@ -102,8 +102,8 @@ def crowd(
         login_role(address) as two,
         login_role(address, "registry_auditor") as auditor,
     ):
-        world.access.grant("borrower", one.name, BY)
-        world.access.grant("trader", two.name, BY)
+        world.access.grant("borrower", one.name)
+        world.access.grant("trader", two.name)
         team = _Team(folder, {"CREDENTIAL_ENCRYPTION_KEY": keys}, seed)
         with team.at_work():
             for number, who in enumerate((address, auditor.address)):
@@ -468,9 +468,7 @@ def main(part: str, address: str, folder: str, name: str, *arguments: str) -> No
     """Plays a part until FOLDER/stop exists."""
     import logging
 
-    import structlog
-
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger("registry").setLevel(logging.CRITICAL)
     with (Path(folder) / f"{name}.acknowledged").open("a") as notes:
         PARTS[part](_Worker(folder, name, notes), address, *arguments)
 

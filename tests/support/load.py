@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
-
 from registry.database import patience
 from registry.database.connection import Database
 from registry.database.opening import SingleConnection
@@ -47,7 +45,7 @@ Command = dict[str, Any]
 def main(address: str, folder: str, number: str, seed: str, *lasting: str) -> None:
     """Sends commands until FOLDER/stop exists."""
     patience._LONGEST_PAUSE = 0.2  # type: ignore[misc]  # the server is back soon
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger("registry").setLevel(logging.CRITICAL)
     place, chance = Path(folder), random.Random(int(seed))  # noqa: S311 - the same each time
     client = Client(address, os.environ["CREDENTIAL_ENCRYPTION_KEY"], actor=f"client-{number}@load")
     with (

@@ -4,16 +4,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from registry.database.connection import Database
+from registry import Registry
 from registry.encryption.keyring import MasterKeyring
 from registry.events.credentials import Permission
 from registry.events.sharing import SharingType
 from registry.execution.executor import Invocation
-from registry.rules.accounts import CreateAccount
-from registry.services.changes.access import AccessService
-from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
-from registry.services.changes.sharing import SharingService
+from registry.facade.context import Opened
 from registry.services.releases.releases import Caller
 from support.credentials import FIELDS
 
@@ -21,20 +17,17 @@ BY = Invocation(actor="tester@host")
 CALLER = Caller(actor="bot@host", host="host", purpose="test")
 
 
-class World:
-    """What a test starts from."""
+class World(Registry):
+    """What a test starts from: a registry, and what fills it in a line."""
 
-    def __init__(self, database: Database, keyring: MasterKeyring) -> None:
+    def __init__(self, database: Opened, keyring: MasterKeyring) -> None:
+        super().__init__(database, keyring=keyring, actor=BY.actor)
         self.database = database
         self.keyring = keyring
-        self.accounts = AccountService(database)
-        self.credentials = CredentialService(database, keyring)
-        self.sharing = SharingService(database)
-        self.access = AccessService(database)
 
     def account(self, name: str, *exchanges: str, **metadata: Any) -> uuid.UUID:
         """An account with a full credential for each exchange."""
-        created = self.accounts.create(CreateAccount(account_name=name, metadata=metadata), BY)
+        created = self.accounts.create(name, metadata=metadata)
         for exchange in exchanges:
             self.credential(name, exchange)
         assert created.stream_id is not None
@@ -47,8 +40,7 @@ class World:
         *,
         subaccount: int | None = None,
         permission: Permission = "full",
-        mode: Mode = Mode.ADD,
-        details: Mapping[str, Any] | None = None,
+        replace: bool = False,
         cascade: bool = False,
         **fields: str,
     ) -> None:
@@ -56,13 +48,12 @@ class World:
         values = fields or {
             n: v if v.isdigit() else f"{account}-{v}" for n, v in FIELDS[exchange].items()
         }
-        one = CredentialInput(
-            SlotName(exchange, subaccount, permission), values, details or {}, mode
-        )
-        self.credentials.store(account, [one], BY, verb="test", cascade=cascade)
+        store = self.credentials.replace if replace else self.credentials.add
+        slot = {"subaccount": subaccount, "permission": permission}
+        store(account, exchange, values, cascade=cascade, **slot)
 
     def share(
         self, borrower: str, lender: str, exchange: str, sharing_type: SharingType = "full"
     ) -> None:
         """A share."""
-        self.sharing.share(borrower, lender, exchange, sharing_type, BY)
+        self.shares.grant(borrower, lender, exchange, sharing_type)

@@ -16,6 +16,7 @@ from registry.database.queries import load_queries
 from registry.database.snapshot import one_moment
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
+from registry.encryption.keyring import MasterKeyring
 from registry.errors import LogRewritten
 from registry.log.chunk import CHUNK
 from registry.log.findings import Failure, SealedVersion
@@ -49,6 +50,8 @@ class Extent:
     """Checkpoints whose signatures were verified."""
     with_keys: bool = True
     """Open every data key too; needs the master key."""
+    keyring: MasterKeyring | None = None
+    """The master keys, for this process only; by default each reads those of the environment."""
     with_projections: bool = True
     processes: int = field(default_factory=default_processes)
 
@@ -135,8 +138,8 @@ def _stretches(
     connection: Connection, target: Target, extent: Extent, size: int
 ) -> Iterator[Stretch]:
     ranges = [(first, min(first + CHUNK, size)) for first in range(0, size, CHUNK)]
-    if extent.processes == 1 or size < _PARALLEL_FROM:
-        keyring = load_keyring() if extent.with_keys else None
+    if extent.processes == 1 or extent.keyring is not None or size < _PARALLEL_FROM:
+        keyring = (extent.keyring or load_keyring()) if extent.with_keys else None
         for first, end in ranges:
             yield check_stretch(connection, keyring, first, end)
         return

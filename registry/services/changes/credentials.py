@@ -9,7 +9,7 @@ from typing import Any
 
 from projections.credentials import tokens_of
 from registry.catalog.catalog import specification
-from registry.catalog.specification import ExchangeSpec
+from registry.catalog.specification import ExchangeSpec, Field
 from registry.clock import now
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
@@ -96,8 +96,8 @@ class CredentialInput:
     """A credential as it comes in."""
 
     slot: SlotName
-    fields: Mapping[str, Any]
-    """Field name -> text, `Secret`, or (for integer fields) a number."""
+    fields: Mapping[str, Field]
+    """Field name -> value; see `fields_of`."""
     details: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = Mode.ADD
     by_default: bool = False
@@ -260,7 +260,7 @@ class StoreCredentials(AccountTask):
         fields = dict(given.fields)
         if given.mode is Mode.MERGE:
             state.active_account()
-            fields = self._current_fields(state, wanted, stored_keys) | fields
+            fields = {**self._current_fields(state, wanted, stored_keys), **fields}
         replaced = rules.replace(
             state, wanted, spec.check(fields), given.details, sealer=self._vault
         )

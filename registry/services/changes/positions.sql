@@ -21,7 +21,8 @@ ORDER BY p.id
 SELECT p.id, a.account_name, s.symbol, long_side.name AS long_exchange,
     short_side.name AS short_exchange, p.size_usd, p.entry_divergence, p.cumulative_funding_usd,
     p.status,
-    CASE WHEN p.opened_at BETWEEN '0001-01-01' AND '9999-12-31' THEN p.opened_at END AS opened_at
+    CASE WHEN p.opened_at BETWEEN '0001-01-01' AND '9999-12-31' 
+        THEN p.opened_at AT TIME ZONE 'UTC' END AS opened_at
 FROM public.strategy_positions AS p
 LEFT JOIN public.accounts AS a ON a.id = p.account_id
 JOIN public.symbols AS s ON s.id = p.symbol_id

@@ -19,7 +19,7 @@ from registry.log.append import NewEvent
 from registry.rules import rollback as rules
 from registry.rules.account_state import AccountState
 from registry.rules.rollback import Histories, Line, Plan, World
-from registry.services.reading.as_of import Moment, position_of
+from registry.services.reading.as_of import Moment, parse_moment, position_of
 
 _QUERIES = load_queries("registry.services.changes", "rollback.sql")
 _NAMED: Final = 20
@@ -33,6 +33,11 @@ class Rollback:
     account: str | None = None
     skip: bool = False
     """Leave out what cannot come back, instead of refusing."""
+
+    @classmethod
+    def of(cls, to: Moment | str, *, account: str | None, skip: bool) -> "Rollback":
+        """The same with the moment also out of a text; errors as `parse_moment`."""
+        return cls(to=parse_moment(to, "to"), account=account, skip=skip)
 
 
 @dataclass(frozen=True, slots=True)

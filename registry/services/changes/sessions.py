@@ -46,6 +46,12 @@ def log_holders(connection: Connection) -> list[Holder]:
         return cursor.execute(_QUERIES["log_holders"], {"patience": BRIEF}).fetchall()
 
 
+def holders(database: Database) -> list[Holder]:
+    """The same, of a database."""
+    with database.connection() as connection, registry_errors(connection):
+        return log_holders(connection)
+
+
 def end_session(database: Database, holder: Holder) -> bool:
     """Ends the session if it still holds the log; what it has not committed is lost.
 

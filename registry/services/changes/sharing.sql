@@ -29,7 +29,8 @@ WHERE a.account_name = %(account_name)s
 -- One of before the registry, or brought back by a rollback, has the time that its event tells.
 SELECT b.account_name AS borrower, b.is_active AS borrower_is_active, d.name AS exchange,
     l.account_name AS lender, l.is_active AS lender_is_active, s.sharing_type,
-    s.created_at, s.updated_at, s.id,
+    s.created_at AT TIME ZONE 'UTC' AS created_at, s.updated_at AT TIME ZONE 'UTC' AS updated_at,
+    s.id,
     coalesce(granted.recorded_at, s.created_at AT TIME ZONE 'UTC') AS since,
     EXISTS (SELECT FROM public.credential_overview AS c
             WHERE c.account_id = l.id AND c.exchange_id = d.id AND c.is_active
@@ -56,7 +57,7 @@ WHERE r.rolname = %(role)s
 
 -- name: access
 -- Who may use which account, and since when by the database's clock.
-SELECT a.account_name AS account, x.role_name AS role, x.granted_at,
+SELECT a.account_name AS account, x.role_name AS role, x.granted_at AT TIME ZONE 'UTC' AS granted_at,
     (SELECT t.recorded_at FROM public.audit_trail AS t
      WHERE t.stream_type = 'account' AND t.stream_id = a.id AND t.event_type = 'AccessGranted'
          AND t.data ->> 'access_id' = x.id::text

@@ -1,12 +1,14 @@
 """What is only read: accounts and credentials, never their secrets."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any, Final
 
 from psycopg.rows import dict_row
 
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
+from projections.rows import Table
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.execution.lookup import (
@@ -19,9 +21,18 @@ _NOT_SHOWN: Final = {*CREDENTIALS.secret, "account_id", "exchange_id", "data_key
 CREDENTIAL_COLUMNS: Final = tuple(c for c in CREDENTIALS.columns if c not in _NOT_SHOWN)
 """What people see of a credential beside the names of its account and exchange."""
 
+
+def _selected(alias: str, table: Table, columns: Iterable[str]) -> bytes:
+    """Columns as they are read; moments with their time zone, which the tables leave out."""
+    return ", ".join(
+        f"{alias}.{c} AT TIME ZONE 'UTC' AS {c}" if c in table.moments else f"{alias}.{c}"
+        for c in columns
+    ).encode()
+
+
 _COLUMNS: Final = {
-    b"{account}": ", ".join(f"a.{column}" for column in ACCOUNTS.columns).encode(),
-    b"{credential}": ", ".join(f"c.{column}" for column in CREDENTIAL_COLUMNS).encode(),
+    b"{account}": _selected("a", ACCOUNTS, ACCOUNTS.columns),
+    b"{credential}": _selected("c", CREDENTIALS, CREDENTIAL_COLUMNS),
 }
 
 Record = dict[str, Any]
@@ -68,8 +79,7 @@ def list_credentials(
         found = _records(connection, "credentials", {"account_name": account, "exchange": exchange})
     if due_until is None:
         return found
-    limit = due_until.astimezone(dt.UTC).replace(tzinfo=None)  # as the column has it
-    due = [one for one in found if one["expires_at"] is not None and one["expires_at"] <= limit]
+    due = [one for one in found if one["expires_at"] and one["expires_at"] <= due_until]
     return sorted(due, key=lambda one: one["expires_at"])
 
 

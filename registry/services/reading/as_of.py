@@ -33,16 +33,18 @@ _CREDENTIAL_COLUMNS: Final = tuple(c for c in CREDENTIAL_COLUMNS if c != "last_u
 Moment = int | dt.datetime
 
 
-def parse_moment(text: str, what: str) -> Moment:
-    """A position, or a time in ISO 8601 with its time zone.
+def parse_moment(value: Moment | str, what: str) -> Moment:
+    """A position or a time, also out of a text: ISO 8601 with its time zone.
 
     Raises:
         InvalidInput: it is neither.
     """
-    if text.isascii() and text.isdigit():
-        return int(text)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
     try:
-        return moment(text, what)
+        return moment(value, what)
     except InvalidInput as error:
         raise InvalidInput(
             error.message, hint=f"{error.hint} An event's number, from 0 on, will do too."
@@ -154,7 +156,7 @@ def _account(state: AccountState) -> Record:
 def _with_times(table: Table, row: Mapping[str, Any], columns: Iterable[str] = ()) -> Record:
     """Columns of a row, or all of them, its moments as such."""
     return {
-        column: dt.datetime.fromisoformat(row[column])
+        column: dt.datetime.fromisoformat(row[column]).replace(tzinfo=dt.UTC)
         if column in table.moments and row[column] is not None
         else row[column]
         for column in columns or table.columns

@@ -7,6 +7,7 @@ seldom meet read much for little.
 """
 
 import datetime as dt
+import difflib
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from psycopg.rows import dict_row
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
-from registry.errors import CredentialNotFound, DatabaseUnavailable
+from registry.errors import CredentialNotFound, DatabaseUnavailable, InvalidInput
 from registry.execution.lookup import account_id, check_names
 from registry.log.moments import events_before
 
@@ -48,6 +49,20 @@ class HistoryFilter:
     until: dt.datetime | None = None
     """Recorded before this moment."""
     limit: int = 100
+
+    def __post_init__(self) -> None:
+        if self.event_type is not None:
+            _check_type(self.event_type)
+
+
+def _check_type(event_type: str) -> None:
+    from registry.events.codec import EVENT_TYPES
+
+    if event_type not in EVENT_TYPES:
+        close = difflib.get_close_matches(event_type, EVENT_TYPES, n=3) or sorted(EVENT_TYPES)
+        raise InvalidInput(
+            f"there are no events of the type {event_type!r}", hint=f"Such as {', '.join(close)}."
+        )
 
 
 def history(database: Database, wanted: HistoryFilter) -> list[Record]:

@@ -23,11 +23,14 @@ from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
 from registry.encryption.secret import Secret
 from registry.errors import (
+    InvalidInput,
     NoCredentials,
     RegistryError,
     ReleaseRefused,
 )
+from registry.hints import Blank, Command, Hint, Option
 from registry.services.releases.resolution import Resolution, Wish
+from registry.shown import shown
 
 _QUERIES = load_queries("registry.services.releases", "releases.sql")
 _ATTEMPTS: Final = 4
@@ -139,6 +142,26 @@ class ReleaseService:
             raise problem
         return releases.credentials[exchange]
 
+    def reveal(
+        self, account: str, exchange: str, field: str | None, wish: Wish, caller: Caller
+    ) -> tuple[Secret, ReleasedCredential]:
+        """One field of a credential, for a person; None is the only one. Errors as `release_one`.
+
+        Raises:
+            InvalidInput: the credential has no such field, or several.
+        """
+        names = list(self.specification(exchange).fields)
+        wanted = field or (names[0] if len(names) == 1 else None)
+        if wanted not in names:
+            what = "say which field" if field is None else f"{exchange} has no field {shown(field)}"
+            hint = Hint(Option("field", ...), f" is one of: {', '.join(names)}.")
+            raise InvalidInput(what, hint=hint)
+        revealing = replace(caller, purpose=f"reveal {wanted}")
+        released = self.release_one(account, exchange, wish, revealing)
+        if wanted not in released.fields:
+            raise InvalidInput(f"the credential of {account} for {exchange} has no {wanted}")
+        return released.fields[wanted], released
+
     def specification(self, exchange: str) -> ExchangeSpec:
         """The fields of an exchange, as far as a bot may ask.
 
@@ -166,7 +189,9 @@ class ReleaseService:
             if not rows:
                 raise NoCredentials(
                     f"account {account} has no credentials, own or shared",
-                    hint=f"Add one with: account-registry add-credential {account} EXCHANGE",
+                    hint=Hint(
+                        "Add one with: ", Command("add-credential", account, Blank("EXCHANGE"))
+                    ),
                 )
             answers = [_Answer.of(account, wish, row) for row in rows]
             # A key that was replaced between the two steps, say, is asked for again.

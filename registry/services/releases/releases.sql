@@ -48,5 +48,7 @@ SELECT public.exchange_definition(%(exchange)s)
 SELECT public.record_fallback(
     %(account)s, %(exchange)s, %(suffix)s, %(origin)s, %(actor)s, %(host)s, %(purpose)s)
 
--- name: session_account
-SELECT s.outcome, s.account_id FROM public.session_account(%(account)s) AS s
+-- name: account_info
+SELECT i.outcome, i.account_id, i.account_name, i.description, i.wallet_address, i.is_active,
+    i.metadata::text AS metadata, i.exchanges
+FROM public.account_info(%(account)s, %(account_id)s) AS i

@@ -1,0 +1,1 @@
+DROP FUNCTION IF EXISTS public.account_info(text, uuid);

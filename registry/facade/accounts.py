@@ -1,0 +1,75 @@
+"""`Registry.accounts`: bots and wallets."""
+
+from typing import Any, Unpack
+
+from registry.execution.executor import Outcome
+from registry.facade.context import By, Context, split
+from registry.rules.accounts import CreateAccount, UpdateAccount
+from registry.services.changes.accounts import AccountService
+from registry.services.reading import accounts as reading
+
+Moment = Any
+"""An event's position, a time, or a text that says one of them."""
+Records = list[reading.Record]
+
+
+class AccountChange(By, total=False):
+    """The details of an account, and who changes them."""
+
+    wallet_address: str | None
+    description: str | None
+    metadata: dict[str, Any]
+
+
+class Accounts:
+    """Accounts: bots and wallets."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._service = AccountService(context)
+
+    def create(self, account: str, **details: Unpack[AccountChange]) -> Outcome:
+        """Makes an account (or raises AccountExists); its id is the outcome's `stream_id`."""
+        by, given = split(details)
+        command = CreateAccount(account_name=account, **given)
+        return self._service.create(command, self._context.invocation(by))
+
+    def update(self, account: str, **details: Unpack[AccountChange]) -> Outcome:
+        """Changes the details that are named; None empties one."""
+        by, given = split(details)
+        return self._service.update(account, UpdateAccount(**given), self._context.invocation(by))
+
+    def rename(self, account: str, new_name: str, **by: Unpack[By]) -> Outcome:
+        """Gives another name; AccountExists if it belongs to another account."""
+        return self._service.rename(account, new_name, self._context.invocation(by))
+
+    def deactivate(self, account: str, *, cascade: bool = False, **by: Unpack[By]) -> Outcome:
+        """Stops an account; AccountInUse while others borrow from it, unless `cascade`."""
+        return self._service.deactivate(account, self._context.invocation(by), cascade=cascade)
+
+    def reactivate(self, account: str, **by: Unpack[By]) -> Outcome:
+        """Lets a deactivated account be used again."""
+        return self._service.reactivate(account, self._context.invocation(by))
+
+    def delete(self, account: str, *, cascade: bool = False, **by: Unpack[By]) -> Outcome:
+        """Deletes an account and its credentials; the history keeps them, encrypted.
+
+        AccountInUse if it owns positions, or is part of shares and `cascade` is not said.
+        """
+        return self._service.delete(account, self._context.invocation(by), cascade=cascade)
+
+    def list(self, *, as_of: Moment = None) -> Records:
+        """All accounts by name, as they are, or as they were after an event or at a time."""
+        if as_of is None:
+            return reading.list_accounts(self._context)
+        from registry.services.reading import as_of as past
+
+        return past.list_accounts(self._context, past.parse_moment(as_of, "as_of"))
+
+    def get(self, account: str, *, as_of: Moment = None) -> reading.Record:
+        """An account with its credentials (never their secrets), as it is or as it was."""
+        if as_of is None:
+            return reading.show_account(self._context, account)
+        from registry.services.reading import as_of as past
+
+        return past.show_account(self._context, account, past.parse_moment(as_of, "as_of"))

@@ -1,0 +1,202 @@
+"""`Registry.credentials`: what accounts log in with at the exchanges."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, Unpack
+
+from registry.catalog.specification import fields_of
+from registry.clock import now
+from registry.encryption.secret import Secret
+from registry.errors import InvalidInput
+from registry.events.credentials import Permission
+from registry.execution.executor import Outcome
+from registry.facade.context import By, Context, split
+from registry.hints import Hint, Option
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.reading import accounts as reading
+from registry.services.releases.resolution import Access, Resolution, Wish
+from registry.services.releases.resolution import resolve as resolve_credentials
+from registry.values import duration
+
+Fields: TypeAlias = Mapping[str, Secret | str | int]
+"""A credential's fields by name; a text becomes a `Secret` at once."""
+Records = list[reading.Record]
+Resolutions = list[Resolution]
+
+
+class Which(By, total=False):
+    """Which of several credentials is meant, and who changes it."""
+
+    subaccount: int | None
+    """The subaccount at the exchange, where there are several."""
+    permission: Permission | None
+    """What the key can do at the exchange; `full` for a new one unless said."""
+
+
+class Details(Which, total=False):
+    """What a credential has besides its secrets."""
+
+    label: str | None
+    expires_at: dt.datetime | str | None
+    """When the exchange ends it."""
+    ip_allow_list: Sequence[str] | None
+    """The addresses that the key is bound to."""
+    exchange_account_id: str | None
+    """The account's id at the exchange."""
+
+
+class New(Details, total=False):
+    """How a credential is stored."""
+
+    cascade: bool
+    """Whether borrowers may get another key by it."""
+    allow_shared_secret: bool
+    """Whether another account may hold the same secret."""
+
+
+class Credentials:
+    """Credentials of accounts at exchanges, each in its slot."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._service = CredentialService(context)
+
+    def add(self, account: str, exchange: str, fields: Fields, **how: Unpack[New]) -> Outcome:
+        """Stores a credential in an empty slot; CredentialExists if it is not empty.
+
+        InvalidCredential says which fields are missing, unknown, placeholders or of the wrong
+        type, and SecretInUse which other account holds the same secret.
+        """
+        return self._store(account, exchange, fields, Mode.ADD, how)
+
+    def replace(self, account: str, exchange: str, fields: Fields, **how: Unpack[New]) -> Outcome:
+        """Replaces a credential's secrets, as its next version; errors as `add`.
+
+        CredentialNotFound if the slot is empty; AccountInUse if borrowers would get another
+        key, unless `cascade`.
+        """
+        return self._store(account, exchange, fields, Mode.REPLACE, how)
+
+    def update(self, account: str, exchange: str, **details: Unpack[Details]) -> Outcome:
+        """Changes the details that are named; None empties one."""
+        slot, rest = _slot(exchange, details)
+        by, changes = split(rest)
+        return self._service.update(account, slot, changes, self._context.invocation(by))
+
+    def deactivate(
+        self, account: str, exchange: str, *, cascade: bool = False, **which: Unpack[Which]
+    ) -> Outcome:
+        """Stops a credential; AccountInUse while it is lent, unless `cascade`."""
+        slot, by = _slot(exchange, which)
+        invocation = self._context.invocation(by)
+        return self._service.deactivate(account, slot, invocation, cascade=cascade)
+
+    def reactivate(self, account: str, exchange: str, **which: Unpack[Which]) -> Outcome:
+        """Lets a deactivated credential be used again."""
+        slot, by = _slot(exchange, which)
+        return self._service.reactivate(account, slot, self._context.invocation(by))
+
+    def remove(
+        self,
+        account: str,
+        exchange: str,
+        *,
+        cascade: bool = False,
+        destroy: bool = False,
+        **which: Unpack[Which],
+    ) -> Outcome:
+        """Removes a credential; the history keeps it, encrypted, unless `destroy` is said.
+
+        AccountInUse while it is lent, unless `cascade` says to end these shares.
+        """
+        slot, by = _slot(exchange, which)
+        invocation = self._context.invocation(by)
+        if not destroy:
+            return self._service.remove(account, slot, invocation, cascade=cascade)
+        from registry.services.changes.destruction import remove_and_destroy
+
+        return remove_and_destroy(self._context, account, slot, invocation, cascade=cascade)
+
+    def destroy_secrets(
+        self,
+        account: str,
+        exchange: str,
+        *,
+        version: int | Sequence[int] = (),
+        old: bool = False,
+        **which: Unpack[Which],
+    ) -> Outcome:
+        """Destroys versions for ever, or all `old` ones; also of a deleted account."""
+        from registry.services.changes.destruction import destroy_secrets
+
+        versions = [version] if isinstance(version, int) else list(version)
+        if bool(versions) == old:
+            hint = Hint(Option("version", ...), " names versions, ", Option("old"), " is the rest.")
+            raise InvalidInput("it must be said what is destroyed", hint=hint)
+        slot, by = _slot(exchange, which)
+        invocation = self._context.invocation(by)
+        return destroy_secrets(self._context, account, slot, versions or None, invocation)
+
+    def list(
+        self,
+        account: str | None = None,
+        *,
+        exchange: str | None = None,
+        due: dt.timedelta | str | None = None,
+    ) -> Records:
+        """Credentials without their secrets; with `due` those that expire within this span."""
+        span = duration(due, "due") if isinstance(due, str) else due
+        until = None if span is None else now() + span
+        return reading.list_credentials(self._context, account, exchange, due_until=until)
+
+    def resolve(
+        self,
+        account: str,
+        exchange: str | None = None,
+        *,
+        subaccount: int | None = None,
+        access: Access | None = None,
+        lender: str | None = None,
+    ) -> Resolutions:
+        """Which credential an account would use, and why; nothing is released."""
+        wish = Wish(subaccount=subaccount, access=access, lender=lender)
+        return resolve_credentials(self._context, account, exchange, wish)
+
+    def reveal(
+        self,
+        account: str,
+        exchange: str,
+        field: str | None = None,
+        *,
+        subaccount: int | None = None,
+        access: Access | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+    ) -> Secret:
+        """One field of a credential (its only one); that is recorded as a release."""
+        from registry.services.releases.releases import ReleaseService
+
+        caller = self._context.caller("reveal", actor, reason)
+        service = ReleaseService(self._context, self._context.keyring())
+        wish = Wish(subaccount=subaccount, access=access)
+        return service.reveal(account, exchange, field, wish, caller)[0]
+
+    def _store(self, account: str, exchange: str, fields: Fields, mode: Mode, how: New) -> Outcome:
+        secrets = fields_of(exchange, fields)
+        slot, rest = _slot(exchange, how)
+        by, given = split(rest)
+        options = {name: given.pop(name, False) for name in ("cascade", "allow_shared_secret")}
+        details = {name: value for name, value in given.items() if value is not None}
+        return CredentialService(self._context, self._context.keyring()).store(
+            account,
+            [CredentialInput(slot, secrets, details, mode)],
+            self._context.invocation(by),
+            verb=f"{mode.value}-credential",
+            **options,
+        )
+
+
+def _slot(exchange: str, given: Mapping[str, Any]) -> tuple[SlotName, Any]:
+    """The slot that is meant, and what else was given by name."""
+    rest = dict(given)
+    return SlotName(exchange, rest.pop("subaccount", None), rest.pop("permission", None)), rest

@@ -1,0 +1,64 @@
+"""`Registry.exchanges`: which there are, and what their credentials consist of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+from pydantic import ValidationError
+
+from registry.catalog.specification import ExchangeSpec
+from registry.errors import InvalidInput
+from registry.events.exchanges import FieldDefinition
+from registry.execution.executor import Outcome
+from registry.facade.context import By, Context
+from registry.services.changes.exchanges import (
+    ExchangeDefinition,
+    KnownExchange,
+    add_exchange,
+    exchange_specification,
+    list_exchanges,
+)
+
+KnownExchanges = list[KnownExchange]
+
+
+class Exchanges:
+    """The exchanges of the database."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def list(self) -> KnownExchanges:
+        """All exchanges, with the fields of their credentials as far as they are known."""
+        return list_exchanges(self._context)
+
+    def get(self, exchange: str) -> ExchangeSpec:
+        """The fields of one exchange's credential."""
+        return exchange_specification(self._context, exchange)
+
+    def add(
+        self,
+        exchange: str,
+        field: Sequence[Mapping[str, Any]],
+        *,
+        display_name: str | None = None,
+        ccxt: str | None = None,
+        **by: Unpack[By],
+    ) -> Outcome:
+        """Defines an exchange that is not built in.
+
+        A field is such as `{"name": "api_key", "env": "BINANCE_API_KEY"}`; it is a secret text
+        and required unless `secret`, `type` and `required` say otherwise.
+        """
+        fields = [_checked(one) for one in field]
+        definition = ExchangeDefinition(exchange, display_name or exchange, fields, ccxt)
+        return add_exchange(self._context, definition, self._context.invocation(by))
+
+
+def _checked(field: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        FieldDefinition.model_validate(field)
+    except ValidationError as error:
+        wrong = error.errors(include_input=False)[0]
+        part = ".".join(map(str, wrong["loc"])) or "it"
+        raise InvalidInput(f"a field of an exchange is not valid: {part}: {wrong['msg']}") from None
+    return field

@@ -1,0 +1,29 @@
+"""`Registry.exposure`: where a key was, or could have gone, for when it has leaked."""
+
+import datetime as dt
+
+from registry.facade.context import Context
+from registry.services.reading.exposure import Reach, could_use_at
+from registry.services.reading.exposure import blast_radius as reach_since
+from registry.values import moment
+
+
+class Exposure:
+    """Who could use or did receive a credential."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def who_could_use(
+        self, account: str, exchange: str, *, at: dt.datetime | str | None = None
+    ) -> Reach:
+        """Which accounts and roles could use a credential at a moment, or can now."""
+        when = None if at is None else moment(at, "at")
+        return could_use_at(self._context, account, exchange, when)
+
+    def blast_radius(
+        self, account: str, exchange: str, *, since: dt.datetime | str | None = None
+    ) -> Reach:
+        """Everybody that a leaked credential may have come from, or gone to."""
+        when = None if since is None else moment(since, "since")
+        return reach_since(self._context, account, exchange, when)

@@ -1,0 +1,59 @@
+"""`Registry.positions`: which account owns which position."""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, Unpack
+
+from registry.errors import InvalidInput
+from registry.execution.executor import Outcome
+from registry.facade.context import By, Context, checked_id
+from registry.hints import Command, Hint, Option
+from registry.services.changes.positions import PositionService, list_positions
+
+Records = list[dict[str, Any]]
+
+
+class Positions:
+    """The owners of positions. A bot's own positions are in `registry.positions`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._service = PositionService(context)
+
+    def link(
+        self,
+        account: str,
+        position: Iterable[uuid.UUID | str] = (),
+        *,
+        unowned: bool = False,
+        move: bool = False,
+        **by: Unpack[By],
+    ) -> Outcome:
+        """Says that an account owns positions: those that are named, or all without an owner."""
+        wanted = _ids(position)
+        if bool(wanted) == unowned:
+            hint = Hint(Option("position", ...), " names some, ", Option("unowned"), " takes all.")
+            raise InvalidInput("it must be said which positions", hint=hint)
+        invocation = self._context.invocation(by)
+        return self._service.link(account, wanted or None, invocation, move=move)
+
+    def unlink(
+        self, account: str, position: Iterable[uuid.UUID | str], **by: Unpack[By]
+    ) -> Outcome:
+        """Says that an account does not own positions any more; errors as `link`."""
+        wanted = _ids(position)
+        if not wanted:
+            hint = Hint(Option("position", ...), " names them.")
+            raise InvalidInput("it must be said which positions", hint=hint)
+        return self._service.unlink(account, wanted, self._context.invocation(by))
+
+    def list(
+        self, account: str | None = None, *, unowned: bool = False, closed: bool = False
+    ) -> Records:
+        """Open positions, with `closed` those too; of one account, of none, or of all."""
+        return list_positions(self._context, account, unowned=unowned, all_=closed)
+
+
+def _ids(given: Iterable[uuid.UUID | str]) -> list[uuid.UUID]:
+    hint = Hint("See: ", Command("list-positions"))
+    return list(dict.fromkeys(checked_id(value, "a position's id", hint) for value in given))

@@ -1,0 +1,212 @@
+"""What to do, as data: the command line shows it as commands, a program reads it as calls.
+
+    Hint("Reactivate it first: ", Command("reactivate-account", "main_bot"))
+
+reads `account-registry reactivate-account main_bot` on the command line. As a text it reads
+`registry.accounts.reactivate("main_bot")`, since whoever prints a hint elsewhere is a program.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from types import EllipsisType
+from typing import Any, Final, Self
+
+METHODS: Final[Mapping[str, str]] = {
+    "create-account": "accounts.create",
+    "update-account": "accounts.update",
+    "rename-account": "accounts.rename",
+    "deactivate-account": "accounts.deactivate",
+    "reactivate-account": "accounts.reactivate",
+    "delete-account": "accounts.delete",
+    "list-accounts": "accounts.list",
+    "show-account": "accounts.get",
+    "add-credential": "credentials.add",
+    "replace-credential": "credentials.replace",
+    "update-credential": "credentials.update",
+    "deactivate-credential": "credentials.deactivate",
+    "reactivate-credential": "credentials.reactivate",
+    "remove-credential": "credentials.remove",
+    "destroy-secrets": "credentials.destroy_secrets",
+    "list-credentials": "credentials.list",
+    "resolve": "credentials.resolve",
+    "reveal-credential": "credentials.reveal",
+    "share": "shares.grant",
+    "unshare": "shares.revoke",
+    "list-shares": "shares.list",
+    "grant-access": "access.grant",
+    "revoke-access": "access.revoke",
+    "list-access": "access.list",
+    "link-positions": "positions.link",
+    "unlink-positions": "positions.unlink",
+    "list-positions": "positions.list",
+    "exchanges": "exchanges.list",
+    "add-exchange": "exchanges.add",
+    "import-env": "import_env",
+    "import-config": "import_config",
+    "adopt": "adopt",
+    "history": "history",
+    "rebuild": "rebuild",
+    "rollback": "rollback",
+    "who-could-use": "exposure.who_could_use",
+    "blast-radius": "exposure.blast_radius",
+    "verify": "verify",
+    "checkpoint": "checkpoint",
+    "prove": "prove",
+    "verify-proof": "verify_proof",
+    "rotate-master-key": "rotate_master_key",
+    "migrate": "migrate",
+    "doctor": "doctor",
+    "end-session": "end_session",
+}
+"""Verb -> the method of `Registry` that does the same. A verb without one is shown as it is."""
+
+OPTIONS: Final[Mapping[str, str]] = {
+    "sharing_type": "type",
+    "event_type": "type",
+    "ip_allow_list": "ip",
+    "exchange_account_id": "exchange-account",
+    "closed": "all",
+}
+"""The parameters of methods whose option has another name."""
+
+_COMMAND: Final = re.compile(r"account-registry ([a-z]+(?:-[a-z]+)*)((?: [^\s;,\"]+)*)")
+_OPTION: Final = re.compile(r"(?<![\w-])--(?!help)([a-z]+(?:-[a-z]+)*)")
+_FLAGS: Final = {"cascade", "dry_run", "move", "skip", "allow_shared_secret", "help"}
+
+
+class Blank(str):
+    """What the reader fills in, such as EXCHANGE: it is shown without quotes."""
+
+    __slots__ = ()
+
+
+class Option:
+    """An option of a verb, which is a parameter of its method; `...` stands for any value."""
+
+    __slots__ = ("name", "value")
+
+    def __init__(self, name: str, value: Any = True) -> None:
+        self.name = name
+        self.value = value
+
+    def as_command(self) -> str:
+        """Such as `--subaccount 3`."""
+        option = f"--{OPTIONS.get(self.name, self.name).replace('_', '-')}"
+        bare = self.value is True or isinstance(self.value, EllipsisType)
+        return option if bare else f"{option} {_word(self.value)}"
+
+    def as_call(self) -> str:
+        """Such as `subaccount=3`."""
+        return f"{self.name}={_literal(self.value)}"
+
+    def filled(self, values: Mapping[str, Any]) -> "Option":
+        """The same with the places of a template filled in."""
+        return Option(self.name, _filled(self.value, values))
+
+
+class Command:
+    """A verb with its arguments; an option that is None is left out."""
+
+    __slots__ = ("arguments", "options", "verb")
+
+    def __init__(self, verb: str, *arguments: Any, **options: Any) -> None:
+        self.verb = verb
+        self.arguments = arguments
+        self.options = [Option(n, value) for n, value in options.items() if value is not None]
+
+    def as_command(self) -> str:
+        """Such as `account-registry add-credential main_bot aster --permission read_only`."""
+        options = [option.as_command() for option in self.options]
+        return " ".join(["account-registry", self.verb, *map(_word, self.arguments), *options])
+
+    def as_call(self) -> str:
+        """Such as `registry.credentials.add("main_bot", "aster", permission="read_only")`."""
+        if self.verb not in METHODS:
+            return self.as_command()
+        options = [option.as_call() for option in self.options if option.name != "help"]
+        given = ", ".join([*map(_literal, self.arguments), *options])
+        return f"registry.{METHODS[self.verb]}({given})"
+
+    def filled(self, values: Mapping[str, Any]) -> "Command":
+        """The same with the places of a template filled in."""
+        arguments = [_filled(argument, values) for argument in self.arguments]
+        options = {one.name: one.filled(values).value for one in self.options}
+        return Command(self.verb, *arguments, **options)
+
+
+class Hint(str):
+    """A text that may name commands and options. As a text it is for programs."""
+
+    __slots__ = ("parts",)
+
+    parts: tuple[str | Command | Option, ...]
+
+    def __new__(cls, *parts: str | Command | Option) -> Self:
+        """Joins the parts; a hint among them brings its own."""
+        flat = [p for one in parts for p in (one.parts if isinstance(one, Hint) else (one,))]
+        hint = super().__new__(cls, "".join(p if isinstance(p, str) else p.as_call() for p in flat))
+        hint.parts = tuple(flat)
+        return hint
+
+    @classmethod
+    def parse(cls, text: str) -> "Hint":
+        """A hint out of a text that names commands, such as those of the database's functions."""
+        parts: list[str | Command | Option] = []
+        end = 0
+        for found in re.finditer(f"{_COMMAND.pattern}|{_OPTION.pattern}", text):
+            parts += [text[end : found.start()], _parsed(*found.groups())]
+            end = found.end()
+        return cls(*parts, text[end:])
+
+    def commands(self) -> str:
+        """The text for the command line."""
+        return "".join(p if isinstance(p, str) else p.as_command() for p in self.parts)
+
+    def filled(self, **values: Any) -> "Hint":
+        """The same with the places of a template filled in, as `str.format` does."""
+        return Hint(
+            *(p.format(**values) if isinstance(p, str) else p.filled(values) for p in self.parts)
+        )
+
+
+def commands_of(text: str) -> str:
+    """A text as the command line shows it."""
+    return text.commands() if isinstance(text, Hint) else text
+
+
+def _parsed(verb: str | None, words: str, option: str | None) -> Command | Option:
+    if verb is None:
+        return _option(option or "")
+    arguments: list[str] = []
+    options: list[Option] = []
+    for word in words.split():
+        if word.startswith("--"):
+            options.append(_option(word[2:]))
+        elif options and options[-1].value is ...:
+            options[-1] = Option(options[-1].name, word)
+        else:
+            arguments.append(word)
+    return Command(verb, *arguments, **{one.name: one.value for one in options})
+
+
+def _option(name: str) -> Option:
+    parameter = name.replace("-", "_")
+    return Option(parameter, parameter in _FLAGS or ...)
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, Blank) else shlex.quote(str(value))
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, EllipsisType):
+        return "…"
+    if isinstance(value, Blank | bool | int):
+        return str(value)
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def _filled(value: Any, values: Mapping[str, Any]) -> Any:
+    return value.format(**values) if type(value) is str else value

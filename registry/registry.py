@@ -1,0 +1,407 @@
+"""The front door: all that the command line can do, for programs.
+
+    from registry import Registry, Secret
+
+    with Registry.open() as registry:
+        registry.accounts.create("main_bot", reason="first bot")
+        keys = {"api_key": Secret("…"), "secret_key": Secret("…")}
+        registry.credentials.add("main_bot", "aster", keys)
+        registry.history(account="main_bot")
+
+Settings are those of the command line: `DATABASE_URL` or else the embedded database, the master
+key, `REGISTRY_ACTOR`. Changes take `actor`, `reason`, `command_id`, `expected_version` and
+`dry_run` by name (`registry.facade.context.By`). Errors are classes of `registry.errors`.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+
+from registry.database.pool import PooledDatabase
+from registry.database.target import Target
+from registry.encryption.keyring import MasterKeyring
+from registry.encryption.secret import Secret
+from registry.errors import InvalidInput
+from registry.facade.context import By, Context, Opened, log
+
+if TYPE_CHECKING:
+    from registry.events.credentials import Permission
+    from registry.execution.executor import Outcome
+    from registry.facade.accounts import Accounts
+    from registry.facade.credentials import Credentials
+    from registry.facade.exchanges import Exchanges
+    from registry.facade.exposure import Exposure
+    from registry.facade.history import Only
+    from registry.facade.importing import Importing
+    from registry.facade.positions import Positions
+    from registry.facade.sharing import AccessOfRoles, Shares
+    from registry.loader import CredentialLoader
+    from registry.proofs.bundle import ProvenEvents
+    from registry.proofs.checkpoint import Checkpoint
+    from registry.rebuild.comparison import Watch
+    from registry.rebuild.repair import Rebuilt
+    from registry.rules.adoption.rows import Judge
+    from registry.services.adoption.adoption import Adoption
+    from registry.services.audit.verification import Verdict
+    from registry.services.changes.rollback import Preview
+    from registry.services.changes.rotation import Rotation
+    from registry.services.changes.sessions import Holder
+    from registry.services.doctor import Finding
+    from registry.services.importing.config_files import ConfigImport
+    from registry.services.importing.env_files import EnvImport
+    from registry.services.reading.as_of import Moment
+    from registry.services.reading.history import Record
+    from registry.services.schema.rehearsal import Rehearsed
+    from registry.services.schema.schema import BroughtUp, TakenDown
+
+_KEPT_SECONDS = 5.0
+"""A connection is kept so long for the next call."""
+
+
+def _ignore(*_: Any) -> None:
+    pass
+
+
+class Registry:
+    """Accounts, exchange credentials and their sharing, of which every change is an event.
+
+    It may be used by several threads. Connections are opened when they are needed.
+    """
+
+    def __init__(
+        self, database: Opened, *, keyring: MasterKeyring | None = None, actor: str | None = None
+    ) -> None:
+        self._context = Context(database, keyring, actor)
+
+    @classmethod
+    def open(
+        cls, url: str | None = None, *, key: Secret | str | None = None, actor: str | None = None
+    ) -> Self:
+        """The registry at an address; what is not given is as for the command line.
+
+        Args:
+            url: the database; the default is `DATABASE_URL`, or else the embedded one.
+            key: the master key, or several with commas between, newest first.
+            actor: who acts, for the history; the default is the user at this host.
+        """
+        target = Target.from_environment() if url is None else Target.of(url)
+        keys = Secret(key) if isinstance(key, str) else key
+        return cls(
+            PooledDatabase(target, keep=_KEPT_SECONDS, notice=log.warning),
+            keyring=None if keys is None else MasterKeyring.parse(keys),
+            actor=actor,
+        )
+
+    def close(self) -> None:
+        """Closes the connections; after it the registry cannot be used."""
+        self._context.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------ its parts
+
+    @functools.cached_property
+    def accounts(self) -> "Accounts":
+        """Bots and wallets."""
+        from registry.facade.accounts import Accounts
+
+        return Accounts(self._context)
+
+    @functools.cached_property
+    def credentials(self) -> "Credentials":
+        """What accounts log in with at the exchanges."""
+        from registry.facade.credentials import Credentials
+
+        return Credentials(self._context)
+
+    @functools.cached_property
+    def shares(self) -> "Shares":
+        """Who borrows whose credential."""
+        from registry.facade.sharing import Shares
+
+        return Shares(self._context)
+
+    @functools.cached_property
+    def access(self) -> "AccessOfRoles":
+        """Which login role of the database may use which account."""
+        from registry.facade.sharing import AccessOfRoles
+
+        return AccessOfRoles(self._context)
+
+    @functools.cached_property
+    def positions(self) -> "Positions":
+        """Which account owns which position."""
+        from registry.facade.positions import Positions
+
+        return Positions(self._context)
+
+    @functools.cached_property
+    def exchanges(self) -> "Exchanges":
+        """Which exchanges there are, and what their credentials consist of."""
+        from registry.facade.exchanges import Exchanges
+
+        return Exchanges(self._context)
+
+    @functools.cached_property
+    def exposure(self) -> "Exposure":
+        """Where a key was, or could have gone."""
+        from registry.facade.exposure import Exposure
+
+        return Exposure(self._context)
+
+    @functools.cached_property
+    def loader(self) -> "CredentialLoader":
+        """Credentials as bots load them, each a release in the history."""
+        from registry.loader import CredentialLoader
+
+        context = self._context
+        return CredentialLoader(context, keyring=context.own_keyring, actor=context.actor)
+
+    # ------------------------------------------------------------ the history
+
+    def history(self, **only: "Unpack[Only]") -> "list[Record]":
+        """Who changed what, when and why: the newest events that fit, the oldest of them first."""
+        from registry.facade.history import wanted
+        from registry.services.reading.history import history
+
+        return history(self._context, wanted(only))
+
+    def follow(self, **only: "Unpack[Only]") -> "Iterator[Record]":
+        """The same events one by one, and then each new one as it comes, for ever."""
+        from registry.facade.history import wanted
+        from registry.services.reading.history import follow
+
+        return follow(self._context, wanted(only), log.warning)
+
+    def verify(
+        self,
+        *,
+        against: Path | str | None = None,
+        key: str | None = None,
+        with_keys: bool = True,
+        only_log: bool = False,
+        processes: int | None = None,
+        progress: Callable[[str, int, int], None] = _ignore,
+    ) -> "Verdict":
+        """Checks the whole log and that the tables follow from it; what is wrong is in `failures`.
+
+        Args:
+            against: a file of checkpoints; the default is the last one signed on this machine.
+            key: the public key for checkpoints, or its file.
+            with_keys: whether each data key is opened, which needs the master key.
+            only_log: whether the tables are left out.
+            processes: how many share the work; the default is one for each processor.
+            progress: called with what is verified, how much is done, and how much there is.
+        """
+        from registry.services.audit.checkpoint_store import CheckpointStore
+        from registry.services.audit.checkpoints import known_checkpoints
+        from registry.services.audit.verification import Extent, default_processes, verify
+
+        file = None if against is None else Path(against)
+        extent = Extent(
+            against=known_checkpoints(CheckpointStore(), file, key),
+            with_keys=with_keys,
+            keyring=self._context.own_keyring,
+            with_projections=not only_log,
+            processes=processes or default_processes(),
+        )
+        return verify(self._context, self._context.target, extent, progress)
+
+    def checkpoint(self, *, append: Path | str | None = None) -> "tuple[Checkpoint, str]":
+        """Signs where the log ends now; gives it with its note, also added to a file if asked."""
+        from registry.services.audit.checkpoint_store import CheckpointStore
+        from registry.services.audit.checkpoints import sign_checkpoint
+
+        file = None if append is None else Path(append)
+        return sign_checkpoint(self._context, CheckpointStore(), file)
+
+    def prove(
+        self,
+        what: int | str,
+        exchange: str | None = None,
+        *,
+        checkpoint: Path | str | None = None,
+        subaccount: int | None = None,
+        permission: "Permission | None" = None,
+        key: str | None = None,
+    ) -> dict[str, Any]:
+        """The proof that an event, or an account's credential with its history, is in the log.
+
+        It is a JSON document that holds the encrypted fields too: keep it as you keep backups.
+        """
+        from registry.services.audit.checkpoint_store import CheckpointStore
+        from registry.services.audit.checkpoints import covering_note
+        from registry.services.audit.proving import prove_credential, prove_event
+        from registry.services.changes.credentials import SlotName
+
+        store = CheckpointStore()
+        verifier = store.verifier(key)
+        note = covering_note(store, None if checkpoint is None else Path(checkpoint))
+        if isinstance(what, int) and exchange is None:
+            return prove_event(self._context, note, verifier, what)
+        if isinstance(what, str) and exchange is not None:
+            slot = SlotName(exchange, subaccount, permission)
+            return prove_credential(self._context, note, verifier, what, slot)
+        raise InvalidInput("a proof is of a position, or of an account and an exchange")
+
+    @staticmethod
+    def verify_proof(document: Mapping[str, Any], *, key: str | None = None) -> "ProvenEvents":
+        """What a proof shows to somebody who trusts the public key; needs no database."""
+        from registry.proofs.bundle import verify_bundle
+        from registry.services.audit.checkpoint_store import CheckpointStore
+
+        return verify_bundle(document, CheckpointStore().verifier(key))
+
+    # ------------------------------------------------------------ the tables
+
+    def rebuild(
+        self,
+        *,
+        check: bool = False,
+        workers: int | None = None,
+        watch: "Watch | None" = None,
+        **by: Unpack[By],
+    ) -> "Rebuilt":
+        """Makes the tables what the log says; with `check` it only compares them.
+
+        How they differ is the `report` of the result. Rows that the log does not know are
+        deleted, unless `watch.approve` raises.
+        """
+        from registry.rebuild.comparison import Options
+        from registry.rebuild.rebuild import RebuildService
+        from registry.rebuild.repair import Rebuilt
+
+        service = RebuildService(self._context, Options(workers=workers))
+        if check:
+            return Rebuilt(service.check(watch))
+        return service.rebuild(self._context.invocation(by), watch)
+
+    def rollback(
+        self,
+        to: "Moment | str",
+        *,
+        account: str | None = None,
+        skip: bool = False,
+        seen: "Preview | None" = None,
+        **by: Unpack[By],
+    ) -> "Outcome":
+        """Undoes what happened to accounts since an event or a time, by new events.
+
+        `skip` leaves out what cannot come back. With the plan that was `seen`, nothing is done
+        if it would be another one now.
+        """
+        from registry.services.changes.rollback import Rollback, RollbackService
+
+        wanted = Rollback.of(to, account=account, skip=skip)
+        invocation = self._context.invocation(by)
+        return RollbackService(self._context).roll_back(wanted, invocation, seen=seen)
+
+    def plan_rollback(
+        self, to: "Moment | str", *, account: str | None = None, skip: bool = False
+    ) -> "Preview":
+        """What `rollback` would do now, line by line."""
+        from registry.services.changes.rollback import Rollback, RollbackService
+
+        return RollbackService(self._context).preview(Rollback.of(to, account=account, skip=skip))
+
+    def migrate(
+        self,
+        direction: Literal["up", "down"],
+        *,
+        rehearse: bool = False,
+        purge: bool = False,
+        confirm: str = "",
+        watch: "Watch | None" = None,
+        **by: Unpack[By],
+    ) -> "BroughtUp | TakenDown | Rehearsed | list[str]":
+        """Brings the schema up, with all rows that were taken down, or takes the tables down.
+
+        With `rehearse` a copy is taken down and up, and compared. With `purge` the log and the
+        keys are destroyed as well, if `confirm` is the name of the database.
+        """
+        from registry.facade.schema import migrate
+
+        return migrate(
+            self._context,
+            direction,
+            self._context.invocation(by),
+            rehearsal=rehearse,
+            destroy=purge,
+            confirm=confirm,
+            watch=watch,
+        )
+
+    # ------------------------------------------------------------ coming in
+
+    def import_env(
+        self, account: str, env_file: Path | str, **how: "Unpack[Importing]"
+    ) -> "tuple[EnvImport, Outcome]":
+        """Imports the credentials of an env file into an account: all of it, or nothing."""
+        from registry.facade.importing import importing
+
+        service, options, invocation = importing(self._context, how)
+        return service.env_file(account, Path(env_file), options, invocation)
+
+    def import_config(
+        self,
+        account: str,
+        file: Path | str,
+        entry: str | None = None,
+        **how: "Unpack[Importing]",
+    ) -> "tuple[ConfigImport, Outcome]":
+        """Imports plain keys from the JSON of freqtrade, passivbot or hummingbot; or one entry."""
+        from registry.facade.importing import importing
+
+        service, options, invocation = importing(self._context, how)
+        return service.config_file(account, Path(file), entry, options, invocation)
+
+    def adopt(
+        self,
+        *,
+        judge: "Judge | None" = None,
+        legacy_keys: Sequence[Secret] = (),
+        progress: Callable[[int, int], None] = _ignore,
+        **by: Unpack[By],
+    ) -> "Adoption":
+        """Takes the rows of a bot's own tables into the log: all, or none.
+
+        What is undecided is in `judge.undecided` of the result; nothing was changed then.
+        """
+        from registry.services.adoption.adoption import AdoptionService
+
+        rings = [MasterKeyring.parse(key) for key in legacy_keys]
+        service = AdoptionService(self._context, self._context.keyring(), rings)
+        return service.adopt(self._context.invocation(by), judge, progress)
+
+    # ------------------------------------------------------------ keys, and what could go wrong
+
+    def rotate_master_key(
+        self, *, progress: Callable[[int, int], None] = _ignore, **by: Unpack[By]
+    ) -> "Rotation":
+        """Puts all keys under the newest master key; it can be stopped and started again."""
+        from registry.services.changes.rotation import rotate
+
+        invocation = self._context.invocation(by)
+        return rotate(self._context, self._context.keyring(), invocation, progress)
+
+    def doctor(self) -> "list[Finding]":
+        """Looks at keys, database, schema, guards and log."""
+        from registry.services.doctor import examine
+
+        context = self._context
+        return list(examine(context.target, log.warning, context.own_keyring))
+
+    def end_session(self, **by: Unpack[By]) -> "Holder | None":
+        """Ends the database session that holds the log, if one does; it gives whose it was."""
+        from registry.services.changes import sessions
+
+        for holder in sessions.holders(self._context):
+            if sessions.end_session(self._context, holder):
+                sessions.record_end(self._context, holder, self._context.invocation(by))
+                return holder
+        return None

@@ -1,0 +1,60 @@
+"""What a bot may know of an account that it may use."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from psycopg.rows import class_row
+
+from registry.database.connection import Database, registry_errors
+from registry.database.patience import patiently
+from registry.database.queries import load_queries
+from registry.services.releases.resolution import Resolution, Wish
+
+_QUERIES: Final = load_queries("registry.services.releases", "releases.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountInfo:
+    """The answer of the database: the account, or only the outcome that says why not."""
+
+    outcome: str
+    account_id: uuid.UUID
+    account_name: str
+    description: str | None
+    wallet_address: str | None
+    is_active: bool
+    metadata: str | None
+    """As JSON text."""
+    exchanges: list[str]
+    """Those for which it has an active credential of its own."""
+
+
+def account_info(
+    database: Database, account: str | uuid.UUID, *, inactive_too: bool = False
+) -> AccountInfo:
+    """What there is to know of the account of this name, or of this id.
+
+    Raises:
+        AccountNotFound, AccountInactive: there is no such account, or it is stopped.
+        NotPermitted: the role that is logged in may not use it.
+    """
+    by_id = isinstance(account, uuid.UUID)
+    parameters = {"account": None if by_id else account, "account_id": account if by_id else None}
+
+    def read() -> AccountInfo | None:
+        with (
+            database.connection() as connection,
+            registry_errors(connection),
+            connection.cursor(row_factory=class_row(AccountInfo)) as cursor,
+        ):
+            return cursor.execute(_QUERIES["account_info"], parameters).fetchone()
+
+    found = patiently(read)
+    outcome = "account_not_found" if found is None else found.outcome
+    if found is not None and outcome == "ok":
+        if found.is_active or inactive_too:
+            return found
+        outcome = "account_inactive"
+    refused = Resolution(account=str(account), exchange=None, outcome=outcome, wish=Wish())
+    raise refused.error()
