@@ -14,6 +14,7 @@ from registry.plurals import counted
 if TYPE_CHECKING:
     from registry.services.changes.accounts import AccountService
 
+
 @dataclass(frozen=True, slots=True)
 class AccountOptions(Details):
     """What an account has beside its name."""

@@ -17,7 +17,7 @@ import structlog
 from harness import Limit, options, own_server, report
 from support.bots import login_role
 from support.herd import EXCHANGE, Herd, run_herd
-from support.world import BY, World
+from support.world import World
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
@@ -52,7 +52,7 @@ def bots(address: str, keyring: MasterKeyring, accounts: list[str]) -> Iterator[
     with login_role(address) as login:
         for account in accounts:
             world.account(account, EXCHANGE)
-            world.access.grant(account, login.name, BY)
+            world.access.grant(account, login.name)
         database.close()
         yield login.address
 

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import psycopg
 from harness import Target, options, own_server, report, server_is_given, take_turns
+from support.credentials import secrets
 
 from projections.credentials import tokens_of
 from registry.database.opening import SingleConnection
@@ -124,7 +125,7 @@ class Registry:
     def _store(self, account: str, *exchanges: str) -> None:
         AccountService(self.database).create(CreateAccount(account_name=account), _BY)
         inputs = [
-            CredentialInput(SlotName(exchange), _values(account, exchange))
+            CredentialInput(SlotName(exchange), secrets(_values(account, exchange)))
             for exchange in exchanges
         ]
         CredentialService(self.database, self.keyring).store(account, inputs, _BY, verb="benchmark")

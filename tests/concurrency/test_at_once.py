@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from support.cli import CommandLine
+from support.credentials import secrets
 from support.tables import live_rows, replayed_rows
 
 from registry.database.opening import SingleConnection
@@ -111,7 +112,7 @@ def test_one_client_fills_a_slot(
 
     def act(mine: SingleConnection, number: int) -> Outcome:
         fields = {"api_key": f"k{number}7", "secret_key": "s7"}
-        one = CredentialInput(SlotName("aster", 0), fields)
+        one = CredentialInput(SlotName("aster", 0), secrets(fields))
         service = CredentialService(mine, keyring)
         return service.store("bot", [one], me(number), verb="add-credential")
 
@@ -131,7 +132,9 @@ def test_the_first_credentials_of_a_registry_share_one_fingerprint_key(
         AccountService(database).create(CreateAccount(account_name=f"bot{number}"), me(number))
 
     def act(mine: SingleConnection, number: int) -> Outcome:
-        one = CredentialInput(SlotName("aster", 0), {"api_key": "same7", "secret_key": "same8"})
+        one = CredentialInput(
+            SlotName("aster", 0), secrets({"api_key": "same7", "secret_key": "same8"})
+        )
         service = CredentialService(mine, keyring)
         return service.store(
             f"bot{number}", [one], me(number), verb="add-credential", allow_shared_secret=True
@@ -161,7 +164,7 @@ def test_one_account_wins_a_secret_each_time(
 
         def act(mine: SingleConnection, number: int, secret: int = secret) -> Outcome:
             fields = {"api_key": f"k{secret}7", "secret_key": f"s{secret}7"}
-            one = CredentialInput(SlotName("aster"), fields, mode=Mode.MERGE)
+            one = CredentialInput(SlotName("aster"), secrets(fields), mode=Mode.MERGE)
             service = CredentialService(mine, keyring)
             return service.store(f"bot{number}", [one], me(number), verb="import-env")
 

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from support.cli import CommandLine
+from support.credentials import secrets
 from support.dying import survives
 from support.tables import live_rows, replayed_rows, snapshot
 
@@ -29,10 +30,14 @@ Act = Callable[[Database, MasterKeyring, Invocation], Outcome]
 
 INPUTS = [
     CredentialInput(
-        SlotName("aster", 0, "full"), {"api_key": "c7", "secret_key": "c8"}, mode=Mode.MERGE
+        SlotName("aster", 0, "full"),
+        secrets({"api_key": "c7", "secret_key": "c8"}),
+        mode=Mode.MERGE,
     ),
     CredentialInput(
-        SlotName("backpack", 0, "full"), {"public_key": "c9", "secret_key": "c0"}, mode=Mode.MERGE
+        SlotName("backpack", 0, "full"),
+        secrets({"public_key": "c9", "secret_key": "c0"}),
+        mode=Mode.MERGE,
     ),
 ]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.credentials import secrets
 from support.dying import survives
 from support.whole_log import check_whole_log
 
@@ -28,11 +29,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWa
 Act = Callable[[Database, MasterKeyring, Invocation], Outcome]
 
 ASTER, BACKPACK = SlotName("aster", 0), SlotName("backpack", 0)
-FIRST = CredentialInput(ASTER, {"api_key": "k-one", "secret_key": "s-one"})
-ADDED = CredentialInput(ASTER, {"api_key": "k-new", "secret_key": "s-new"})
-SECOND = CredentialInput(ASTER, {"api_key": "k-two", "secret_key": "s-two"}, mode=Mode.REPLACE)
-OTHER = CredentialInput(BACKPACK, {"public_key": "p-one", "secret_key": "s-one"}, mode=Mode.MERGE)
-MERGED = CredentialInput(ASTER, {"secret_key": "s-three"}, mode=Mode.MERGE)
+FIRST = CredentialInput(ASTER, secrets({"api_key": "k-one", "secret_key": "s-one"}))
+ADDED = CredentialInput(ASTER, secrets({"api_key": "k-new", "secret_key": "s-new"}))
+SECOND = CredentialInput(
+    ASTER, secrets({"api_key": "k-two", "secret_key": "s-two"}), mode=Mode.REPLACE
+)
+OTHER = CredentialInput(
+    BACKPACK, secrets({"public_key": "p-one", "secret_key": "s-one"}), mode=Mode.MERGE
+)
+MERGED = CredentialInput(ASTER, secrets({"secret_key": "s-three"}), mode=Mode.MERGE)
 
 
 def _store(name: str, *inputs: CredentialInput) -> Act:

@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.credentials import secrets
 from support.tables import nothing_written
 from support.world import BY, World
 
@@ -36,7 +37,7 @@ def store(
     allowed: bool = False,
     **slot: Any,
 ) -> Outcome:
-    one = CredentialInput(SlotName(exchange, **slot), fields, mode=mode)
+    one = CredentialInput(SlotName(exchange, **slot), secrets(fields), mode=mode)
     service = CredentialService(world.database, world.keyring)
     return service.store(account, [one], BY, verb="test", allow_shared_secret=allowed)
 
@@ -176,7 +177,7 @@ def several(world: World, *accounts: str, allowed: bool = False) -> SeveralAccou
             AccountInput(
                 f"file of {name}",
                 name,
-                [CredentialInput(SlotName("aster"), ASTER, mode=Mode.MERGE)],
+                [CredentialInput(SlotName("aster"), secrets(ASTER), mode=Mode.MERGE)],
                 CreateAccount(account_name=name),
             )
             for name in accounts

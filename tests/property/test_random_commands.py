@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from support.credentials import secrets
 from support.tables import live_rows, replayed_rows
 
 from registry import errors
@@ -249,7 +250,7 @@ class Registry(RuleBasedStateMachine):
             "hyperliquid": {"wallet_address": ADDRESS, "private_key": secret * 32},
         }
         slot = SlotName(*place)  # type: ignore[arg-type]
-        one = CredentialInput(slot, fields[place[0]], {}, mode)
+        one = CredentialInput(slot, secrets(fields[place[0]]), {}, mode)
         return self._credentials.store(name, [one], by, verb=mode.value)
 
     @invariant()

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.credentials import secrets
 from support.registry_tables import add_positions, contents, unguarded
 
 from projections.credentials import tokens_of
@@ -129,7 +130,7 @@ class RegistryMachine(RuleBasedStateMachine):
         allowed = account is not None and account["active"] and (held is None or held["active"])
         one = CredentialInput(
             SlotName("aster", None, slot),
-            {"api_key": f"key{number}", "secret_key": f"secret{number}"},
+            secrets({"api_key": f"key{number}", "secret_key": f"secret{number}"}),
             mode=Mode.MERGE,
         )
         with self._expect(allowed):

@@ -1,6 +1,9 @@
 """Made-up credentials of each built-in exchange: of the right form, and of no account."""
 
+from collections.abc import Mapping
 from typing import Final
+
+from registry.encryption.secret import Secret
 
 FIELDS: Final[dict[str, dict[str, str]]] = {
     "lighter": {
@@ -45,3 +48,8 @@ export PARADEX_L1_ADDRESS=0x00000000000000000000000000000000000000A1
 PARADEX_L2_PRIVATE_KEY=0x0badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0de
 """
 """An env file with complete credentials of three exchanges."""
+
+
+def secrets(fields: Mapping[str, str]) -> dict[str, Secret]:
+    """Fields as they come in."""
+    return {name: Secret(value) for name, value in fields.items()}

@@ -32,6 +32,7 @@ from registry.execution.executor import Invocation, Outcome
 from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from support.credentials import secrets
 
 SHARED: Final = tuple(f"shared-{number}" for number in range(4))
 """Accounts that all clients change."""
@@ -149,15 +150,15 @@ def carry_out(  # noqa: C901, PLR0911 - a table in the form of code
         case "remove":
             return credentials.remove(name, slot, by)
         case "add":
-            return credentials.store(name, [CredentialInput(slot, fields)], by, verb="add")
+            return credentials.store(name, [CredentialInput(slot, secrets(fields))], by, verb="add")
         case "replace":
-            one = CredentialInput(slot, fields, mode=Mode.REPLACE)
+            one = CredentialInput(slot, secrets(fields), mode=Mode.REPLACE)
             return credentials.store(name, [one], by, verb="replace")
         case "import":
             backpack = {"public_key": f"public-{value}", "secret_key": f"secret-{value}"}
             both = [
-                CredentialInput(slot, fields, mode=Mode.MERGE),
-                CredentialInput(SlotName("backpack", 0), backpack, mode=Mode.MERGE),
+                CredentialInput(slot, secrets(fields), mode=Mode.MERGE),
+                CredentialInput(SlotName("backpack", 0), secrets(backpack), mode=Mode.MERGE),
             ]
             create = CreateAccount(account_name=name)
             return credentials.store(name, both, by, verb="import-env", create=create)

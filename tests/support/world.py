@@ -1,7 +1,6 @@
 """Accounts with credentials and shares, made in a line each."""
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from registry import Registry
@@ -49,8 +48,14 @@ class World(Registry):
             n: v if v.isdigit() else f"{account}-{v}" for n, v in FIELDS[exchange].items()
         }
         store = self.credentials.replace if replace else self.credentials.add
-        slot = {"subaccount": subaccount, "permission": permission}
-        store(account, exchange, values, cascade=cascade, **slot)
+        store(
+            account,
+            exchange,
+            values,
+            cascade=cascade,
+            subaccount=subaccount,
+            permission=permission,
+        )
 
     def share(
         self, borrower: str, lender: str, exchange: str, sharing_type: SharingType = "full"
