@@ -5,6 +5,7 @@ from typing import Any, Unpack
 from registry.execution.executor import Outcome
 from registry.facade.context import By, Context, split
 from registry.rules.accounts import CreateAccount, UpdateAccount
+from registry.rules.details import AccountDetails
 from registry.services.changes.accounts import AccountService
 from registry.services.reading import accounts as reading
 
@@ -13,12 +14,8 @@ Moment = Any
 Records = list[reading.Record]
 
 
-class AccountChange(By, total=False):
+class AccountChange(By, AccountDetails, total=False):
     """The details of an account, and who changes them."""
-
-    wallet_address: str | None
-    description: str | None
-    metadata: dict[str, Any]
 
 
 class Accounts:

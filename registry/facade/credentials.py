@@ -12,6 +12,7 @@ from registry.events.credentials import Permission
 from registry.execution.executor import Outcome
 from registry.facade.context import By, Context, split
 from registry.hints import Hint, Option
+from registry.rules.details import CredentialDetails
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 from registry.services.reading import accounts as reading
 from registry.services.releases.resolution import Access, Resolution, Wish
@@ -33,16 +34,8 @@ class Which(By, total=False):
     """What the key can do at the exchange; `full` for a new one unless said."""
 
 
-class Details(Which, total=False):
-    """What a credential has besides its secrets."""
-
-    label: str | None
-    expires_at: dt.datetime | str | None
-    """When the exchange ends it."""
-    ip_allow_list: Sequence[str] | None
-    """The addresses that the key is bound to."""
-    exchange_account_id: str | None
-    """The account's id at the exchange."""
+class Details(Which, CredentialDetails, total=False):
+    """What a credential has besides its secrets, which one is meant, and who changes it."""
 
 
 class New(Details, total=False):

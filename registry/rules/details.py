@@ -7,7 +7,7 @@ and adoptions treat all details alike.
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypedDict, get_args, get_type_hints
 
 from projections.rows import Row, Table
@@ -53,8 +53,11 @@ class CredentialDetails(TypedDict, total=False):
 
     label: Annotated[str | None, _label]
     expires_at: Annotated[str | dt.datetime | None, _expires_at]
-    ip_allow_list: Annotated[list[str] | None, values.ip_allow_list]
+    """When the exchange ends it."""
+    ip_allow_list: Annotated[Sequence[str] | None, values.ip_allow_list]
+    """The addresses that the key is bound to."""
     exchange_account_id: Annotated[str | None, _exchange_account_id]
+    """The account's id at the exchange."""
 
 
 @functools.cache
