@@ -1148,7 +1148,8 @@ BEGIN
             outcome := 'share_is_narrower';
         ELSE
             picked := public.pick_credential(owner_id, p_exchange_id, p_subaccount,
-                CASE WHEN sharing_type = 'full' THEN wanted_permission ELSE 'read_only' END);
+                CASE WHEN public.share_allows(sharing_type, 'full', FALSE) THEN wanted_permission
+                    ELSE 'read_only' END);
             outcome := picked.outcome;
         END IF;
     END IF;
@@ -1292,6 +1293,12 @@ END
 $$;
 
 ALTER FUNCTION public.session_may_use(p_account_id uuid) OWNER TO registry_owner;
+
+CREATE FUNCTION public.share_allows(p_sharing_type text, p_permission text, p_through_agent boolean) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((p_sharing_type = 'full'::text) OR (p_permission = 'read_only'::text) OR p_through_agent);
+
+ALTER FUNCTION public.share_allows(p_sharing_type text, p_permission text, p_through_agent boolean) OWNER TO registry_owner;
 
 CREATE FUNCTION public.sharing_check() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1875,6 +1882,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_access TO registry_ope
 GRANT SELECT ON TABLE public.account_access TO registry_auditor;
 
 REVOKE ALL ON FUNCTION public.session_may_use(p_account_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.share_allows(p_sharing_type text, p_permission text, p_through_agent boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.share_allows(p_sharing_type text, p_permission text, p_through_agent boolean) TO registry_operator;
+GRANT ALL ON FUNCTION public.share_allows(p_sharing_type text, p_permission text, p_through_agent boolean) TO registry_auditor;
 
 REVOKE ALL ON FUNCTION public.sharing_check() FROM PUBLIC;
 

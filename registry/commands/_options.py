@@ -4,9 +4,11 @@ A dataclass stands for several options at once; `_verb.verb` takes it apart.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from registry.events.stored import Permission, SharingType
 
 if TYPE_CHECKING:
     from registry.services.changes.credentials import SlotName
@@ -29,11 +31,11 @@ Subaccount = Annotated[
     typer.Option("--subaccount", metavar="N", help="The subaccount at the exchange, from 0."),
 ]
 PermissionOption = Annotated[
-    Literal["full", "read_only"] | None,
+    Permission | None,
     typer.Option("--permission", help="What the key can do at the exchange. [default: full]"),
 ]
 AccessOption = Annotated[
-    Literal["full", "read_only", "positions_only"] | None,
+    SharingType | None,
     typer.Option("--access", help="Ask for less than there is."),
 ]
 

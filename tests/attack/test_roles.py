@@ -281,6 +281,7 @@ AUDITOR = {
     "log_holders()",
     "pick_credential(uuid,integer,integer,text)",
     "resolve_credential(uuid,integer,integer,text,text)",
+    "share_allows(text,text,boolean)",
 }
 OPERATOR = {
     "append_event(uuid,text,uuid,integer,text,integer,json,text,text,uuid,integer,bytea,uuid,"

@@ -6,8 +6,7 @@ from typing import Any
 
 from registry.database.connection import Database
 from registry.encryption.keyring import MasterKeyring
-from registry.events.credentials import Permission
-from registry.events.sharing import SharingType
+from registry.events.stored import Permission, SharingType
 from registry.execution.executor import Invocation
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.access import AccessService

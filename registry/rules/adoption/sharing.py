@@ -1,8 +1,9 @@
 """Adopting shares and the owners of positions."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from registry.events.sharing import SharingGranted
+from registry.events.stored import SharingType
 from registry.rules.adoption.rows import (
     LEAVE_OUT,
     POSITIONS,
@@ -88,7 +89,7 @@ def _broken_rule(row: LegacyShare) -> tuple[str, str] | None:
 
 def _sharing_type(row: LegacyShare, judge: Judge) -> Any:
     found = (row.sharing_type or "").strip().lower().replace("-", "_").replace(" ", "_")
-    known = ("full", "read_only", "positions_only")
+    known = get_args(SharingType)
     if row.sharing_type in known:
         return row.sharing_type
     spelled = {"readonly": "read_only", "positionsonly": "positions_only"}.get(found, found)
