@@ -5,4 +5,5 @@ DROP TABLE IF EXISTS public.account_exchange_sharing;
 DROP TABLE IF EXISTS public.account_exchange_credentials;
 DROP TABLE IF EXISTS public.accounts;
 DROP FUNCTION IF EXISTS public.projections_tighten();
+DROP FUNCTION IF EXISTS public.projections_tighten_006();
 DROP FUNCTION IF EXISTS public.projections_loosen();

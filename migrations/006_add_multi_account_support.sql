@@ -7,73 +7,66 @@
 -- rows may break (projections_tighten) come into force when `adopt` has taken the rows
 -- into the log. Until then the guards of the next migration keep the rows from changing.
 
-CREATE TABLE IF NOT EXISTS public.accounts (
-    id UUID PRIMARY KEY,
-    account_name VARCHAR(255) NOT NULL,
-    wallet_address VARCHAR(255),
-    description TEXT,
-    is_active BOOLEAN,
-    created_at TIMESTAMP,
-    updated_at TIMESTAMP,
-    metadata JSONB
-);
+CREATE TABLE IF NOT EXISTS public.accounts ();
+CREATE TABLE IF NOT EXISTS public.account_exchange_credentials ();
+CREATE TABLE IF NOT EXISTS public.account_exchange_sharing ();
 
-CREATE TABLE IF NOT EXISTS public.account_exchange_credentials (
-    id UUID PRIMARY KEY,
-    account_id UUID NOT NULL,
-    exchange_id INTEGER NOT NULL,
-    -- Fernet tokens under a key that is bound to the slot and the field.
-    api_key_encrypted TEXT,
-    secret_key_encrypted TEXT,
-    additional_credentials_encrypted JSONB,
-    exchange_account_id VARCHAR(255),
-    subaccount_index INTEGER,
-    is_active BOOLEAN,
-    last_used TIMESTAMP,
-    created_at TIMESTAMP,
-    updated_at TIMESTAMP
-);
-
-CREATE TABLE IF NOT EXISTS public.account_exchange_sharing (
-    id UUID PRIMARY KEY,
-    -- The borrower, and the lender whose credential it may use.
-    primary_account_id UUID NOT NULL,
-    shared_account_id UUID NOT NULL,
-    exchange_id INTEGER NOT NULL,
-    sharing_type VARCHAR(50),
-    created_at TIMESTAMP,
-    updated_at TIMESTAMP
-);
-
--- What tables that were made by hand may lack.
-ALTER TABLE public.accounts
-    ADD COLUMN IF NOT EXISTS wallet_address VARCHAR(255),
-    ADD COLUMN IF NOT EXISTS description TEXT,
-    ADD COLUMN IF NOT EXISTS is_active BOOLEAN DEFAULT TRUE,
-    ADD COLUMN IF NOT EXISTS created_at TIMESTAMP,
-    ADD COLUMN IF NOT EXISTS updated_at TIMESTAMP,
-    ADD COLUMN IF NOT EXISTS metadata JSONB;
-ALTER TABLE public.account_exchange_credentials
-    ADD COLUMN IF NOT EXISTS api_key_encrypted TEXT,
-    ADD COLUMN IF NOT EXISTS secret_key_encrypted TEXT,
-    ADD COLUMN IF NOT EXISTS additional_credentials_encrypted JSONB,
-    ADD COLUMN IF NOT EXISTS exchange_account_id VARCHAR(255),
-    ADD COLUMN IF NOT EXISTS subaccount_index INTEGER,
-    ADD COLUMN IF NOT EXISTS is_active BOOLEAN DEFAULT TRUE,
-    ADD COLUMN IF NOT EXISTS last_used TIMESTAMP,
-    ADD COLUMN IF NOT EXISTS created_at TIMESTAMP,
-    ADD COLUMN IF NOT EXISTS updated_at TIMESTAMP,
-    ADD COLUMN IF NOT EXISTS permission VARCHAR(20) NOT NULL DEFAULT 'full',
-    ADD COLUMN IF NOT EXISTS version INTEGER,
-    ADD COLUMN IF NOT EXISTS data_key_id UUID,
-    ADD COLUMN IF NOT EXISTS label VARCHAR(255),
-    ADD COLUMN IF NOT EXISTS expires_at TIMESTAMP,
-    ADD COLUMN IF NOT EXISTS ip_allow_list JSONB;
-ALTER TABLE public.account_exchange_sharing
-    ADD COLUMN IF NOT EXISTS sharing_type VARCHAR(50),
-    ADD COLUMN IF NOT EXISTS created_at TIMESTAMP,
-    ADD COLUMN IF NOT EXISTS updated_at TIMESTAMP;
+-- The registry's own columns are those that its operators may fill; whatever other columns a
+-- table has are somebody else's. (projections_loosen goes by that, so a later migration that adds
+-- a column grants it, and no more.)
+DO $columns$
+DECLARE
+    wanted record;
+BEGIN
+    FOR wanted IN
+        SELECT *
+        FROM (VALUES
+            ('accounts', 'id', 'UUID PRIMARY KEY'),
+            ('accounts', 'account_name', 'VARCHAR(255) NOT NULL'),
+            ('accounts', 'wallet_address', 'VARCHAR(255)'),
+            ('accounts', 'description', 'TEXT'),
+            ('accounts', 'is_active', 'BOOLEAN DEFAULT TRUE'),
+            ('accounts', 'created_at', 'TIMESTAMP'),
+            ('accounts', 'updated_at', 'TIMESTAMP'),
+            ('accounts', 'metadata', 'JSONB'),
+            ('account_exchange_credentials', 'id', 'UUID PRIMARY KEY'),
+            ('account_exchange_credentials', 'account_id', 'UUID NOT NULL'),
+            ('account_exchange_credentials', 'exchange_id', 'INTEGER NOT NULL'),
+            -- Fernet tokens under a key that is bound to the slot and the field.
+            ('account_exchange_credentials', 'api_key_encrypted', 'TEXT'),
+            ('account_exchange_credentials', 'secret_key_encrypted', 'TEXT'),
+            ('account_exchange_credentials', 'additional_credentials_encrypted', 'JSONB'),
+            ('account_exchange_credentials', 'exchange_account_id', 'VARCHAR(255)'),
+            ('account_exchange_credentials', 'subaccount_index', 'INTEGER'),
+            ('account_exchange_credentials', 'is_active', 'BOOLEAN DEFAULT TRUE'),
+            ('account_exchange_credentials', 'last_used', 'TIMESTAMP'),
+            ('account_exchange_credentials', 'created_at', 'TIMESTAMP'),
+            ('account_exchange_credentials', 'updated_at', 'TIMESTAMP'),
+            ('account_exchange_credentials', 'permission', $$VARCHAR(20) NOT NULL DEFAULT 'full'$$),
+            ('account_exchange_credentials', 'version', 'INTEGER'),
+            ('account_exchange_credentials', 'data_key_id', 'UUID'),
+            ('account_exchange_credentials', 'label', 'VARCHAR(255)'),
+            ('account_exchange_credentials', 'expires_at', 'TIMESTAMP'),
+            ('account_exchange_credentials', 'ip_allow_list', 'JSONB'),
+            ('account_exchange_sharing', 'id', 'UUID PRIMARY KEY'),
+            -- The borrower, and the lender whose credential it may use.
+            ('account_exchange_sharing', 'primary_account_id', 'UUID NOT NULL'),
+            ('account_exchange_sharing', 'shared_account_id', 'UUID NOT NULL'),
+            ('account_exchange_sharing', 'exchange_id', 'INTEGER NOT NULL'),
+            ('account_exchange_sharing', 'sharing_type', 'VARCHAR(50)'),
+            ('account_exchange_sharing', 'created_at', 'TIMESTAMP'),
+            ('account_exchange_sharing', 'updated_at', 'TIMESTAMP')
+        ) AS own (on_table, name, type)
+    LOOP
+        EXECUTE format('ALTER TABLE public.%I ADD COLUMN IF NOT EXISTS %I %s',
+            wanted.on_table, wanted.name, wanted.type);
+        EXECUTE format('GRANT INSERT (%1$I), UPDATE (%1$I) ON public.%2$I TO registry_operator',
+            wanted.name, wanted.on_table);
+    END LOOP;
+END
+$columns$;
 ALTER TABLE public.strategy_positions ADD COLUMN IF NOT EXISTS account_id UUID;
+GRANT UPDATE (account_id) ON public.strategy_positions TO registry_operator;
 
 -- Triggers that set updated_at would rewrite what follows from events.
 DO $triggers$
@@ -100,13 +93,16 @@ CREATE OR REPLACE FUNCTION public.projections_loosen() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found record;
-    own_columns constant text[] := ARRAY[
-        'id', 'account_name', 'wallet_address', 'description', 'is_active', 'created_at',
-        'updated_at', 'metadata', 'account_id', 'exchange_id', 'api_key_encrypted',
-        'secret_key_encrypted', 'additional_credentials_encrypted', 'exchange_account_id',
-        'subaccount_index', 'last_used', 'permission', 'version', 'data_key_id', 'label',
-        'expires_at', 'ip_allow_list', 'primary_account_id', 'shared_account_id',
-        'sharing_type'];
+    own_columns constant text[] := ARRAY(
+        SELECT format('%s.%s', a.attrelid, a.attnum)
+        FROM pg_attribute AS a
+        WHERE a.attrelid IN ('public.accounts'::regclass,
+                'public.account_exchange_credentials'::regclass,
+                'public.account_exchange_sharing'::regclass,
+                'public.strategy_positions'::regclass)
+            AND EXISTS (
+                SELECT FROM aclexplode(a.attacl) AS g
+                WHERE g.grantee = 'registry_operator'::regrole AND g.privilege_type = 'UPDATE'));
 BEGIN
     FOR found IN
         SELECT k.conrelid::regclass AS on_table, k.conname AS name
@@ -118,7 +114,7 @@ BEGIN
                 OR k.conrelid = 'public.strategy_positions'::regclass
                     AND k.contype = 'f' AND k.confrelid = 'public.accounts'::regclass)
             AND own_columns @> ARRAY(
-                SELECT a.attname::text FROM pg_attribute AS a
+                SELECT format('%s.%s', a.attrelid, a.attnum) FROM pg_attribute AS a
                 WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey))
             AND NOT EXISTS (
                 SELECT FROM pg_constraint AS r
@@ -135,11 +131,10 @@ BEGIN
             AND NOT i.indisprimary
             AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid)
             AND own_columns @> ARRAY(
-                SELECT a.attname::text
+                SELECT format('%s.%s', d.refobjid, d.refobjsubid)
                 FROM pg_depend AS d
-                JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
                 WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-                    AND d.refobjid = i.indrelid)
+                    AND d.refobjid = i.indrelid AND d.refobjsubid > 0)
     LOOP
         EXECUTE format('DROP INDEX %s', found.name);
     END LOOP;
@@ -148,8 +143,28 @@ $$;
 ALTER FUNCTION public.projections_loosen OWNER TO registry_owner;
 REVOKE ALL ON FUNCTION public.projections_loosen FROM PUBLIC;
 
--- Puts all rules in force. Fails, and changes nothing, if a row breaks one.
+-- Puts all rules in force. Fails, and changes nothing, if a row breaks one. Each migration that
+-- has rules has them in a function of its own, projections_tighten_NNN. (One that comes later calls
+-- its own at once where those of this one are in force already.)
 CREATE OR REPLACE FUNCTION public.projections_tighten() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    part regproc;
+BEGIN
+    FOR part IN
+        SELECT p.oid FROM pg_proc AS p
+        WHERE p.pronamespace = 'public'::regnamespace AND p.pronargs = 0
+            AND p.proowner = 'registry_owner'::regrole AND p.proname ~ '^projections_tighten_[0-9]+$'
+        ORDER BY p.proname
+    LOOP
+        EXECUTE format('SELECT %s()', part);
+    END LOOP;
+END
+$$;
+ALTER FUNCTION public.projections_tighten OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.projections_tighten FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.projections_tighten_006() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     ALTER TABLE public.accounts
@@ -258,8 +273,8 @@ BEGIN
         ON public.strategy_positions (account_id, status);
 END
 $$;
-ALTER FUNCTION public.projections_tighten OWNER TO registry_owner;
-REVOKE ALL ON FUNCTION public.projections_tighten FROM PUBLIC;
+ALTER FUNCTION public.projections_tighten_006 OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.projections_tighten_006 FROM PUBLIC;
 
 DO $rules$
 BEGIN

@@ -48,11 +48,10 @@ ALTER TABLE public.accounts OWNER TO registry_owner;
 ALTER TABLE public.account_exchange_credentials OWNER TO registry_owner;
 ALTER TABLE public.account_exchange_sharing OWNER TO registry_owner;
 
-GRANT SELECT, INSERT, UPDATE, DELETE
+GRANT SELECT, DELETE
     ON public.accounts, public.account_exchange_credentials, public.account_exchange_sharing
     TO registry_operator;
 GRANT SELECT ON public.strategy_positions TO registry_operator, registry_auditor;
-GRANT UPDATE (account_id) ON public.strategy_positions TO registry_operator;
 GRANT SELECT ON public.symbols TO registry_operator, registry_auditor;
 
 -- The credentials as people may see them: which fields there are, but no tokens.

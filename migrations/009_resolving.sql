@@ -51,6 +51,17 @@ ALTER FUNCTION public.pick_credential OWNER TO registry_owner;
 REVOKE ALL ON FUNCTION public.pick_credential FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION public.pick_credential TO registry_operator, registry_auditor;
 
+-- Whether a share of this type ever gives a credential of this permission. An agent holds the key
+-- instead of the borrower and does only what the share is for, so that it may be a full one.
+CREATE OR REPLACE FUNCTION public.share_allows(
+    p_sharing_type text, p_permission text, p_through_agent boolean
+) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN p_sharing_type = 'full' OR p_permission = 'read_only' OR p_through_agent;
+ALTER FUNCTION public.share_allows OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.share_allows FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.share_allows TO registry_operator, registry_auditor;
+
 -- Which credential an account would use for an exchange, and why: its own, or else (or
 -- when a lender is named) the one that is shared with it; never further than one hop.
 -- p_access asks for less: full, read_only or positions_only; NULL takes what there is.
@@ -90,7 +101,8 @@ BEGIN
             outcome := 'share_is_narrower';
         ELSE
             picked := public.pick_credential(owner_id, p_exchange_id, p_subaccount,
-                CASE WHEN sharing_type = 'full' THEN wanted_permission ELSE 'read_only' END);
+                CASE WHEN public.share_allows(sharing_type, 'full', FALSE) THEN wanted_permission
+                    ELSE 'read_only' END);
             outcome := picked.outcome;
         END IF;
     END IF;

@@ -821,13 +821,16 @@ CREATE FUNCTION public.projections_loosen() RETURNS void
     AS $$
 DECLARE
     found record;
-    own_columns constant text[] := ARRAY[
-        'id', 'account_name', 'wallet_address', 'description', 'is_active', 'created_at',
-        'updated_at', 'metadata', 'account_id', 'exchange_id', 'api_key_encrypted',
-        'secret_key_encrypted', 'additional_credentials_encrypted', 'exchange_account_id',
-        'subaccount_index', 'last_used', 'permission', 'version', 'data_key_id', 'label',
-        'expires_at', 'ip_allow_list', 'primary_account_id', 'shared_account_id',
-        'sharing_type'];
+    own_columns constant text[] := ARRAY(
+        SELECT format('%s.%s', a.attrelid, a.attnum)
+        FROM pg_attribute AS a
+        WHERE a.attrelid IN ('public.accounts'::regclass,
+                'public.account_exchange_credentials'::regclass,
+                'public.account_exchange_sharing'::regclass,
+                'public.strategy_positions'::regclass)
+            AND EXISTS (
+                SELECT FROM aclexplode(a.attacl) AS g
+                WHERE g.grantee = 'registry_operator'::regrole AND g.privilege_type = 'UPDATE'));
 BEGIN
     FOR found IN
         SELECT k.conrelid::regclass AS on_table, k.conname AS name
@@ -839,7 +842,7 @@ BEGIN
                 OR k.conrelid = 'public.strategy_positions'::regclass
                     AND k.contype = 'f' AND k.confrelid = 'public.accounts'::regclass)
             AND own_columns @> ARRAY(
-                SELECT a.attname::text FROM pg_attribute AS a
+                SELECT format('%s.%s', a.attrelid, a.attnum) FROM pg_attribute AS a
                 WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey))
             AND NOT EXISTS (
                 SELECT FROM pg_constraint AS r
@@ -856,11 +859,10 @@ BEGIN
             AND NOT i.indisprimary
             AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid)
             AND own_columns @> ARRAY(
-                SELECT a.attname::text
+                SELECT format('%s.%s', d.refobjid, d.refobjsubid)
                 FROM pg_depend AS d
-                JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
                 WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-                    AND d.refobjid = i.indrelid)
+                    AND d.refobjid = i.indrelid AND d.refobjsubid > 0)
     LOOP
         EXECUTE format('DROP INDEX %s', found.name);
     END LOOP;
@@ -870,6 +872,26 @@ $$;
 ALTER FUNCTION public.projections_loosen() OWNER TO registry_owner;
 
 CREATE FUNCTION public.projections_tighten() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    part regproc;
+BEGIN
+    FOR part IN
+        SELECT p.oid FROM pg_proc AS p
+        WHERE p.pronamespace = 'public'::regnamespace AND p.pronargs = 0
+            AND p.proowner = 'registry_owner'::regrole AND p.proname ~ '^projections_tighten_[0-9]+$'
+        ORDER BY p.proname
+    LOOP
+        EXECUTE format('SELECT %s()', part);
+    END LOOP;
+END
+$_$;
+
+ALTER FUNCTION public.projections_tighten() OWNER TO registry_owner;
+
+CREATE FUNCTION public.projections_tighten_006() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -981,7 +1003,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION public.projections_tighten() OWNER TO registry_owner;
+ALTER FUNCTION public.projections_tighten_006() OWNER TO registry_owner;
 
 CREATE FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1183,7 +1205,8 @@ BEGIN
             outcome := 'share_is_narrower';
         ELSE
             picked := public.pick_credential(owner_id, p_exchange_id, p_subaccount,
-                CASE WHEN sharing_type = 'full' THEN wanted_permission ELSE 'read_only' END);
+                CASE WHEN public.share_allows(sharing_type, 'full', FALSE) THEN wanted_permission
+                    ELSE 'read_only' END);
             outcome := picked.outcome;
         END IF;
     END IF;
@@ -1327,6 +1350,12 @@ END
 $$;
 
 ALTER FUNCTION public.session_may_use(p_account_id uuid) OWNER TO registry_owner;
+
+CREATE FUNCTION public.share_allows(p_sharing_type text, p_permission text, p_through_agent boolean) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((p_sharing_type = 'full'::text) OR (p_permission = 'read_only'::text) OR p_through_agent);
+
+ALTER FUNCTION public.share_allows(p_sharing_type text, p_permission text, p_through_agent boolean) OWNER TO registry_owner;
 
 CREATE FUNCTION public.sharing_check() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1809,40 +1838,75 @@ REVOKE ALL ON FUNCTION public.exchange_definition(p_exchange text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exchange_definition(p_exchange text) TO registry_bot;
 GRANT ALL ON FUNCTION public.exchange_definition(p_exchange text) TO registry_operator;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_exchange_credentials TO registry_operator;
+GRANT SELECT,DELETE ON TABLE public.account_exchange_credentials TO registry_operator;
 
+GRANT INSERT(id),UPDATE(id) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(id) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(account_id),UPDATE(account_id) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(account_id) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(exchange_id),UPDATE(exchange_id) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(exchange_id) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(api_key_encrypted),UPDATE(api_key_encrypted) ON TABLE public.account_exchange_credentials TO registry_operator;
+
+GRANT INSERT(secret_key_encrypted),UPDATE(secret_key_encrypted) ON TABLE public.account_exchange_credentials TO registry_operator;
+
+GRANT INSERT(additional_credentials_encrypted),UPDATE(additional_credentials_encrypted) ON TABLE public.account_exchange_credentials TO registry_operator;
+
+GRANT INSERT(exchange_account_id),UPDATE(exchange_account_id) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(exchange_account_id) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(subaccount_index),UPDATE(subaccount_index) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(subaccount_index) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(is_active),UPDATE(is_active) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(is_active) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(last_used),UPDATE(last_used) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(last_used) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(created_at),UPDATE(created_at) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(created_at) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(updated_at) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(permission),UPDATE(permission) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(permission) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(version),UPDATE(version) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(version) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(data_key_id),UPDATE(data_key_id) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(data_key_id) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(label),UPDATE(label) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(label) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(expires_at),UPDATE(expires_at) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(expires_at) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
+GRANT INSERT(ip_allow_list),UPDATE(ip_allow_list) ON TABLE public.account_exchange_credentials TO registry_operator;
 GRANT SELECT(ip_allow_list) ON TABLE public.account_exchange_credentials TO registry_auditor;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_exchange_sharing TO registry_operator;
+GRANT SELECT,DELETE ON TABLE public.account_exchange_sharing TO registry_operator;
 GRANT SELECT ON TABLE public.account_exchange_sharing TO registry_auditor;
+
+GRANT INSERT(id),UPDATE(id) ON TABLE public.account_exchange_sharing TO registry_operator;
+
+GRANT INSERT(primary_account_id),UPDATE(primary_account_id) ON TABLE public.account_exchange_sharing TO registry_operator;
+
+GRANT INSERT(shared_account_id),UPDATE(shared_account_id) ON TABLE public.account_exchange_sharing TO registry_operator;
+
+GRANT INSERT(exchange_id),UPDATE(exchange_id) ON TABLE public.account_exchange_sharing TO registry_operator;
+
+GRANT INSERT(sharing_type),UPDATE(sharing_type) ON TABLE public.account_exchange_sharing TO registry_operator;
+
+GRANT INSERT(created_at),UPDATE(created_at) ON TABLE public.account_exchange_sharing TO registry_operator;
+
+GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE public.account_exchange_sharing TO registry_operator;
 
 GRANT SELECT,REFERENCES ON TABLE public.dexes TO registry_owner;
 GRANT SELECT,INSERT ON TABLE public.dexes TO registry_operator;
@@ -1880,6 +1944,8 @@ REVOKE ALL ON FUNCTION public.projections_loosen() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.projections_tighten() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.projections_tighten_006() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_bot;
 GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_operator;
@@ -1915,12 +1981,32 @@ GRANT SELECT ON TABLE public.account_access TO registry_auditor;
 
 REVOKE ALL ON FUNCTION public.session_may_use(p_account_id uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.share_allows(p_sharing_type text, p_permission text, p_through_agent boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.share_allows(p_sharing_type text, p_permission text, p_through_agent boolean) TO registry_operator;
+GRANT ALL ON FUNCTION public.share_allows(p_sharing_type text, p_permission text, p_through_agent boolean) TO registry_auditor;
+
 REVOKE ALL ON FUNCTION public.sharing_check() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.sharing_keeps_credential() FROM PUBLIC;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.accounts TO registry_operator;
+GRANT SELECT,DELETE ON TABLE public.accounts TO registry_operator;
 GRANT SELECT ON TABLE public.accounts TO registry_auditor;
+
+GRANT INSERT(id),UPDATE(id) ON TABLE public.accounts TO registry_operator;
+
+GRANT INSERT(account_name),UPDATE(account_name) ON TABLE public.accounts TO registry_operator;
+
+GRANT INSERT(wallet_address),UPDATE(wallet_address) ON TABLE public.accounts TO registry_operator;
+
+GRANT INSERT(description),UPDATE(description) ON TABLE public.accounts TO registry_operator;
+
+GRANT INSERT(is_active),UPDATE(is_active) ON TABLE public.accounts TO registry_operator;
+
+GRANT INSERT(created_at),UPDATE(created_at) ON TABLE public.accounts TO registry_operator;
+
+GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE public.accounts TO registry_operator;
+
+GRANT INSERT(metadata),UPDATE(metadata) ON TABLE public.accounts TO registry_operator;
 
 GRANT SELECT ON TABLE public.audit_head TO registry_operator;
 GRANT SELECT ON TABLE public.audit_head TO registry_auditor;

@@ -1,14 +1,14 @@
 """The table `account_exchange_credentials`."""
 
-from typing import Annotated, Any, Final, TypedDict
+from typing import Annotated, Any, Final, TypedDict, get_args
 
 from projections.columns import OWN_TIME, Column, is_array, is_object
 from projections.rows import Delete, Patch, RowChange, Table
-from registry.events.stored import StoredEvent
+from registry.events.stored import Permission, StoredEvent
 
 
 def _is_permission(value: str) -> bool:
-    return value in ("full", "read_only")
+    return value in get_args(Permission)
 
 
 class CredentialRow(TypedDict):

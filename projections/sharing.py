@@ -1,14 +1,14 @@
 """The table `account_exchange_sharing`."""
 
-from typing import Annotated, Final, TypedDict
+from typing import Annotated, Final, TypedDict, get_args
 
 from projections.columns import OWN_TIME, Column
 from projections.rows import Delete, RowChange, Table
-from registry.events.stored import StoredEvent
+from registry.events.stored import SharingType, StoredEvent
 
 
 def _is_sharing_type(value: str) -> bool:
-    return value in ("full", "read_only", "positions_only")
+    return value in get_args(SharingType)
 
 
 class SharingRow(TypedDict):

@@ -26,7 +26,7 @@ from registry.errors import InvalidInput
 from registry.facade.context import By, Context, Opened, log
 
 if TYPE_CHECKING:
-    from registry.events.credentials import Permission
+    from registry.events.stored import Permission
     from registry.execution.executor import Outcome
     from registry.facade.accounts import Accounts
     from registry.facade.credentials import Credentials

@@ -6,9 +6,11 @@ A dataclass stands for several options at once; `_verb.verb` takes it apart.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+
+from registry.events.stored import Permission, SharingType
 
 if TYPE_CHECKING:
     from registry.services.changes.credentials import SlotName
@@ -31,11 +33,11 @@ Subaccount = Annotated[
     typer.Option("--subaccount", metavar="N", help="The subaccount at the exchange, from 0."),
 ]
 PermissionOption = Annotated[
-    Literal["full", "read_only"] | None,
+    Permission | None,
     typer.Option("--permission", help="What the key can do at the exchange. [default: full]"),
 ]
 AccessOption = Annotated[
-    Literal["full", "read_only", "positions_only"] | None,
+    SharingType | None,
     typer.Option("--access", help="Ask for less than there is."),
 ]
 

@@ -1,6 +1,6 @@
 """Verbs about who borrows which credential from whom."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from registry.commands._options import (
 )
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.events.stored import SharingType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Borrower = Annotated[str, typer.Argument(metavar="BORROWER", help="The account that may use it.")]
 LenderName = Annotated[str, typer.Argument(metavar="LENDER", help="The account whose it is.")]
 SharingTypeOption = Annotated[
-    Literal["full", "read_only", "positions_only"],
+    SharingType,
     typer.Option("--type", help="What the borrower may do with it."),
 ]
 LenderOption = Annotated[

@@ -2,13 +2,12 @@
 
 import datetime as dt
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from registry.events.base import COUNTS_EVENTS, EventModel, Index, Number, Origin
-
-Permission = Literal["full", "read_only"]
+from registry.events.stored import Permission
 
 
 class CredentialEvent(EventModel):

@@ -9,9 +9,7 @@ import uuid
 from typing import ClassVar, Literal
 
 from registry.events.base import EventModel, Index, Number
-from registry.events.credentials import Permission
-from registry.events.sharing import SharingType
-from registry.events.stored import StreamType
+from registry.events.stored import Permission, SharingType, StreamType
 
 
 class ReleaseEvent(EventModel):

@@ -8,7 +8,7 @@ from registry.catalog.specification import fields_of
 from registry.clock import now
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
-from registry.events.credentials import Permission
+from registry.events.stored import Permission
 from registry.execution.executor import Outcome
 from registry.facade.context import By, Context, split
 from registry.hints import Hint, Option

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from registry.events.sharing import SharingType
+from registry.events.stored import SharingType
 from registry.execution.executor import Outcome
 from registry.facade.context import By, Context
 from registry.services.changes.access import AccessService, list_access

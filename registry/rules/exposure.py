@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from registry.rules.sharing import share_allows
+
 Record = Mapping[str, Any]
 """An event: `position`, `stream_id`, `event_type`, `data`."""
 
@@ -127,7 +129,7 @@ def who_could_use(
         )
         found += [Access(lender_id, None, version, span) for span in usable]
         for share in shares:
-            if not may_use(share.sharing_type, version.permission):
+            if not share_allows(share.sharing_type, version.permission):
                 continue
             active = account_active(streams.get(share.borrower_id, ()))
             found += [
@@ -135,11 +137,6 @@ def who_could_use(
                 for span in _common(usable, [share.held], active)
             ]
     return [one for one in found if overlaps(one.span, window)]
-
-
-def may_use(sharing_type: str, permission: str) -> bool:
-    """Whether a share of this type ever releases a credential of this permission."""
-    return sharing_type == "full" or permission == "read_only"
 
 
 def account_active(events: Iterable[Record]) -> list[Span]:

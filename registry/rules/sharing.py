@@ -16,8 +16,18 @@ from registry.errors import (
     SharingRefused,
 )
 from registry.events.base import EventModel
-from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked, SharingType
+from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
+from registry.events.stored import SharingType
 from registry.rules.account_state import AccountState
+
+
+def share_allows(sharing_type: str, permission: str, *, through_agent: bool = False) -> bool:
+    """Whether a share of this type ever gives a credential of this permission.
+
+    The database decides, by a function of the same name. An agent holds the key instead of the
+    borrower and does only what the share is for, so that it may be a full one.
+    """
+    return sharing_type == "full" or permission == "read_only" or through_agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +217,8 @@ def _serves(one: Share, row: CredentialRow) -> set[str]:
     if one.sharing_type == "full":
         return {row["permission"], "full"}
     # A full key never served such a share, but a lender must keep something to lend.
-    return {"read_only"} if row["permission"] == "read_only" else {"full", "read_only"}
+    served = share_allows(one.sharing_type, row["permission"])
+    return {"read_only"} if served else {"full", "read_only"}
 
 
 def borrowing(state: AccountState, shares: Iterable[Share], row: CredentialRow) -> list[Share]:
@@ -241,7 +252,7 @@ def _given(state: AccountState, one: Share) -> dict[str, CredentialRow]:
         for row in state.credentials()
         if row["exchange_id"] == one.exchange_id
         and row["is_active"]
-        and (one.sharing_type == "full" or row["permission"] == "read_only")
+        and share_allows(one.sharing_type, row["permission"])
     }
 
 

@@ -157,6 +157,20 @@ def test_an_operator_appends_through_the_function_and_no_other_way(
                 connection.execute(statement)
 
 
+def test_an_operator_fills_no_column_that_is_not_the_registry_s(
+    filled: CommandLine, login: Login, connection: Connection
+) -> None:
+    """A bot's own column of a table that it had before."""
+    connection.execute("ALTER TABLE accounts ADD COLUMN owner_name text")
+    address = login("registry_operator")
+    assert filled("create-account", "new", DATABASE_URL=address).exit_status == 0
+    with (
+        psycopg.connect(address) as operator,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        operator.execute("UPDATE accounts SET owner_name = 'x'")
+
+
 def test_an_auditor_can_run_every_verb_that_reads(filled: CommandLine, login: Login) -> None:
     address = login("registry_auditor")
     for step in READING:
@@ -281,6 +295,7 @@ AUDITOR = {
     "log_holders()",
     "pick_credential(uuid,integer,integer,text)",
     "resolve_credential(uuid,integer,integer,text,text)",
+    "share_allows(text,text,boolean)",
 }
 OPERATOR = {
     "append_event(uuid,text,uuid,integer,text,integer,json,text,text,uuid,integer,bytea,uuid,"

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from support.credentials import secrets
+from support.raw_events import append_raw
 from support.tables import nothing_written
 from support.world import BY, World
 
@@ -216,14 +217,12 @@ def test_an_event_that_was_appended_by_hand_stops_no_import(
     two: World, connection: psycopg.Connection[Any]
 ) -> None:
     """Fingerprints of another form are in the log, and are nobody's."""
-    connection.execute(
-        "SELECT append_event(gen_random_uuid(), 'account', a.id, 2, e.event_type, 1,"
-        " (e.data::jsonb || jsonb_build_object('fingerprints', jsonb_build_object('x',"
-        " jsonb_build_array(1, repeat('y', 9000))), 'version', 2))::json, 'hand', NULL,"
-        " gen_random_uuid(), 0, sha256(''), NULL, now())"
-        " FROM audit_events e JOIN accounts a ON a.id = e.stream_id"
-        " WHERE e.event_type = 'CredentialAdded'"
-    )
+    row = connection.execute(
+        "SELECT stream_id, data FROM audit_events WHERE event_type = 'CredentialAdded'"
+    ).fetchone()
+    assert row is not None
+    data = {**row[1], "fingerprints": {"x": [1, "y" * 9000]}, "version": 2}
+    append_raw(connection, "CredentialAdded", ("account", row[0]), data)
     with pytest.raises(SecretInUse):
         store(two, "b", "aster", ASTER)
 

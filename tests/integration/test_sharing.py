@@ -1,7 +1,7 @@
 """Sharing: its rules in the commands, and the same rules in the database."""
 
 import uuid
-from typing import Any
+from typing import Any, get_args
 
 import psycopg
 import pytest
@@ -10,7 +10,8 @@ from support.raw_events import append_raw
 from support.world import CALLER, World
 
 from registry import errors
-from registry.events.sharing import SharingType
+from registry.events.stored import Permission, SharingType
+from registry.rules.sharing import share_allows
 from registry.services.changes.sharing import list_shares
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Access, Wish, resolve
@@ -448,3 +449,15 @@ def test_finding_who_else_has_the_key_reads_no_more_after_many_releases(
     for _ in range(30):
         connection.execute(request)
     assert rows_read_by_a_request() == few
+
+
+@pytest.mark.parametrize("sharing_type", get_args(SharingType))
+@pytest.mark.parametrize("permission", get_args(Permission))
+@pytest.mark.parametrize("through_agent", [False, True])
+def test_the_database_and_the_program_give_the_same_keys_to_a_share(
+    connection: Connection, sharing_type: str, permission: str, through_agent: bool
+) -> None:
+    row = connection.execute(
+        "SELECT share_allows(%s, %s, %s)", [sharing_type, permission, through_agent]
+    ).fetchone()
+    assert row == (share_allows(sharing_type, permission, through_agent=through_agent),)

@@ -19,9 +19,9 @@ from registry.events.credentials import (
     CredentialReplaced,
     CredentialSecretsDestroyed,
     CredentialUpdated,
-    Permission,
 )
-from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked, SharingType
+from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
+from registry.events.stored import SharingType
 
 EXCHANGES: Final = {"lighter": 1, "aster": 2, "backpack": 3}
 

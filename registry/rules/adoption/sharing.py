@@ -1,10 +1,11 @@
 """Adopting shares and the owners of positions."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from projections.sharing import TABLE
 from registry.events.sharing import SharingGranted
+from registry.events.stored import SharingType
 from registry.rules.adoption.rows import (
     LEAVE_OUT,
     POSITIONS,
@@ -90,7 +91,7 @@ def _broken_rule(row: LegacyShare) -> tuple[str, str] | None:
 
 def _sharing_type(row: LegacyShare, judge: Judge) -> Any:
     found = (row.sharing_type or "").strip().lower().replace("-", "_").replace(" ", "_")
-    known = ("full", "read_only", "positions_only")
+    known = get_args(SharingType)
     if row.sharing_type in known:
         return row.sharing_type
     spelled = {"readonly": "read_only", "positionsonly": "positions_only"}.get(found, found)

@@ -10,7 +10,7 @@ from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.events.base import EventModel
-from registry.events.sharing import SharingType
+from registry.events.stored import SharingType
 from registry.execution.account_tasks import AccountTask, RuleTask, next_events
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.execution.lookup import (
@@ -101,7 +101,7 @@ class _ShareTask(AccountTask):
 
     def _notes(self, lender: Lender) -> list[str]:
         notes = []
-        if self._type != "full" and "read_only" not in lender.active_permissions:
+        if not any(rules.share_allows(self._type, p) for p in lender.active_permissions):
             notes.append(
                 f"{lender.name} has no read-only key for {self._exchange}, and a full key is "
                 f"never released to a {self._type} share; add one with: account-registry "

@@ -8,20 +8,21 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from registry import errors
 from registry.catalog.catalog import built_in_exchanges
 from registry.clock import now
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries
+from registry.events.stored import SharingType
 from registry.execution.lookup import check_names
 from registry.shown import shown
 
 _QUERIES = load_queries("registry.services.releases", "releases.sql")
 _SOON: Final = dt.timedelta(days=7)
 
-Access = Literal["full", "read_only", "positions_only"]
+Access: TypeAlias = SharingType
 """What the caller may do with a credential."""
 
 

@@ -20,8 +20,7 @@ from registry.errors import (
 )
 from registry.events.accounts import AccountDeactivated
 from registry.events.base import EventModel
-from registry.events.sharing import SharingType
-from registry.rules import exposure
+from registry.events.stored import SharingType
 from registry.rules import sharing as rules
 from registry.rules.account_state import AccountState
 from registry.rules.sharing import Lender, Share, ShareRequest
@@ -288,7 +287,24 @@ def test_a_narrow_share_never_gives_a_full_key(sharing_type: SharingType, key: C
     state = after(created(), key.added())
     given = bool(rules.borrowing(state, [lent(sharing_type)], row(state, key)))
     assert given == (sharing_type == "full" or key is READ_ONLY)
-    assert given == exposure.may_use(sharing_type, key.permission)
+
+
+@pytest.mark.parametrize(
+    ("sharing_type", "permission", "directly", "through_agent"),
+    [
+        ("full", "full", True, True),
+        ("full", "read_only", True, True),
+        ("read_only", "full", False, True),
+        ("read_only", "read_only", True, True),
+        ("positions_only", "full", False, True),
+        ("positions_only", "read_only", True, True),
+    ],
+)
+def test_only_an_agent_gets_a_full_key_by_a_narrow_share(
+    sharing_type: SharingType, permission: str, directly: bool, through_agent: bool
+) -> None:
+    assert rules.share_allows(sharing_type, permission) is directly
+    assert rules.share_allows(sharing_type, permission, through_agent=True) is through_agent
 
 
 def test_a_key_that_is_inactive_or_of_another_exchange_is_borrowed_by_nobody() -> None:
