@@ -21,7 +21,7 @@ from registry.events.credentials import (
     CredentialUpdated,
 )
 from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
-from registry.events.stored import SharingType
+from registry.events.stored import Permission, SharingType
 
 EXCHANGES: Final = {"lighter": 1, "aster": 2, "backpack": 3}
 
