@@ -50,14 +50,9 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # Only when it is asked for: a bot that imports the loader needs nothing else.
-    homes = {
-        "AsyncRegistry": "async_registry",
-        "Registry": "registry",
-        "Secret": "encryption.secret",
-    }
-    if name not in homes:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{homes[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -95,7 +95,7 @@ def test_metadata_that_would_not_survive(bot: CommandLine, metadata: str, messag
     ("arguments", "message"),
     [
         (("update-account", "bot"), "nothing to change was named"),
-        (("update-account", "bot", "--clear", "name"), "has no detail 'name' to clear"),
+        (("update-account", "bot", "--clear", "name"), "there is no detail 'name' to clear"),
         (
             ("update-account", "bot", "--description", "x", "--clear", "description"),
             "description cannot be set and cleared at once",
@@ -223,7 +223,7 @@ def test_details_that_cannot_be(bot: CommandLine, options: tuple[str, ...], mess
     ("options", "message"),
     [
         ((), "nothing to change was named"),
-        (("--clear", "colour"), "a credential has no detail 'colour' to clear"),
+        (("--clear", "colour"), "there is no detail 'colour' to clear"),
         (("--label", "x", "--clear", "label"), "label cannot be set and cleared at once"),
     ],
 )

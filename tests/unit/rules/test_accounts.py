@@ -158,7 +158,7 @@ def test_an_inactive_account_can_be_deleted() -> None:
 @pytest.mark.parametrize(
     ("use", "why", "hint"),
     [
-        (AccountUse(open_positions=1, positions=1), "has 1 open position$", "Close them, or use"),
+        (AccountUse(open_positions=1, positions=1), "has 1 open position\n", "Close them, or use"),
         (AccountUse(open_positions=2, positions=3), "has 2 open positions", "deactivate-account"),
         (
             AccountUse(positions=1),
