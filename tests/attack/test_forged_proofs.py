@@ -7,7 +7,8 @@ import base64
 import datetime as dt
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 from support.cli import CommandLine, Result
@@ -20,9 +21,14 @@ from registry.proofs.checkpoint import Checkpoint
 from registry.proofs.note import Signer
 
 
-@pytest.fixture
-def signed(cli: CommandLine) -> CommandLine:
-    return signed_log(cli)
+@pytest.fixture(scope="module")
+def signed(
+    fresh_database: Callable[[], AbstractContextManager[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[CommandLine]:
+    """One log for all forgeries, which change nothing of it."""
+    with fresh_database() as address, pytest.MonkeyPatch.context() as patch:
+        yield signed_log(CommandLine(address, tmp_path_factory.mktemp("signed"), patch))
 
 
 def swap(one: int, other: int) -> Callable[[Document], None]:
@@ -195,7 +201,8 @@ def test_a_forged_proof_is_refused(signed: CommandLine, forge: Callable[[Documen
     assert (refused.exit_status, refused.error["code"]) == (6, "invalid_proof")
 
 
-def test_a_proof_against_an_older_root_is_refused(signed: CommandLine) -> None:
+def test_a_proof_against_an_older_root_is_refused(cli: CommandLine) -> None:
+    signed = signed_log(cli)
     old = proof(signed, "3")["checkpoint"]
     signed("create-account", "three")
     signed("checkpoint")

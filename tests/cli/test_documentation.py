@@ -17,6 +17,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 PROGRAM = r"(?:account-registry|python -m registry\.commands)"
 
 
+@pytest.mark.slow
 def test_the_examples_print_what_the_pages_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(PROJECT / "scripts/examples"))
     examples = importlib.import_module("pages")

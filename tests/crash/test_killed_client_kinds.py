@@ -21,10 +21,11 @@ from registry.rules.accounts import CreateAccount
 from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
 
-pytestmark = pytest.mark.slow
-
-# A fork copies one thread only; the child uses nothing of the others.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    # A fork copies one thread only; the child uses nothing of the others.
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
+]
 
 Act = Callable[[Database, MasterKeyring, Invocation], Outcome]
 

@@ -99,7 +99,7 @@ def test_every_method_of_an_async_client_only_reads(
         judge(server, access)
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("asynchronous", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("exchange", EXCHANGES)
 def test_a_full_client_sends_nothing_unasked_either(
     trader: Trader, exchange: str, asynchronous: bool

@@ -19,6 +19,8 @@ from registry.database.opening import open_registry
 from registry.database.target import Target
 from registry.errors import DatabaseUnavailable, NotMigrated
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[EmbeddedServer]:

@@ -81,6 +81,7 @@ def test_a_rotation_goes_in_batches_and_each_is_an_event(
     assert (again.keys, again.positions) == (0, ())
 
 
+@pytest.mark.slow
 def test_a_rotation_that_is_killed_goes_on_where_it_stopped(
     cli: CommandLine, connection: psycopg.Connection[Any]
 ) -> None:

@@ -280,6 +280,7 @@ class Registry(RuleBasedStateMachine):
         assert live_rows(self._reader) == replayed_rows(self._reader)
 
 
+@pytest.mark.slow
 def test_any_order_of_commands_means_what_the_model_says(
     fresh_database: Callable[[], AbstractContextManager[str]], keyring: MasterKeyring
 ) -> None:

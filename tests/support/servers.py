@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from registry.database.embedded import EmbeddedServer
 from registry.database.programs import embedded_programs
 
@@ -36,7 +38,9 @@ def running_server(major: int | None, place: str | None) -> Iterator[str]:
 @contextlib.contextmanager
 def _of_the_machine(programs: Path, folder: Path) -> Iterator[str]:
     if not (programs / "initdb").exists():
-        raise SystemExit(f"there is no PostgreSQL in {programs}; run scripts/install-servers")
+        raise pytest.UsageError(
+            f"there is no PostgreSQL in {programs}; run scripts/install-servers"
+        )
     # PostgreSQL refuses to run as root.
     user = "nobody" if os.getuid() == 0 else None
     if user is not None:

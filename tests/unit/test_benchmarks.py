@@ -17,15 +17,12 @@ ENVIRONMENT = {
 }
 REPORT = """
 from harness import Limit, Target, report
-
 report("it", "s", {"a": [1.0, 3.0, 2.0], "b": [4.0]}, [Target("a", "b", most=%s)], as_json=True,
        limits=[Limit("memory", 5, 6)], facts={"events": 7})
 """
 
 
-pytestmark = pytest.mark.slow
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_a_benchmark_says_what_it_measures(subject: str) -> None:
     command = [sys.executable, str(FOLDER / f"{subject}.py"), "--help"]
