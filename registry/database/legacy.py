@@ -3,6 +3,7 @@
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.errors import LegacyInTheWay
+from registry.hints import Command, Hint
 
 _QUERIES = load_queries("registry.database", "legacy.sql")
 
@@ -17,6 +18,9 @@ def check_legacy_tables(connection: Connection) -> None:
     if found:
         raise LegacyInTheWay(
             f"the tables that are there cannot be taken over: {'; '.join(found)}",
-            hint="Nothing was changed. Alter this by hand (a trigger can be disabled, a column "
-            "given a default), and run: account-registry migrate up",
+            hint=Hint(
+                "Nothing was changed. Alter this by hand (a trigger can be disabled, a column "
+                "given a default), and run: ",
+                Command("migrate", "up"),
+            ),
         )

@@ -19,6 +19,7 @@ import registry.errors
 from registry.database.connection import Connection
 from registry.database.watched import address_of_same_server
 from registry.errors import RegistryError
+from registry.hints import Hint, Option
 from registry.rebuild.repair_rows import Repairs
 from registry.rebuild.worker import Emit, Message, SliceTask
 
@@ -68,7 +69,7 @@ def _received(ready: selectors.SelectorKey) -> Iterator[Message]:
     if not arrived:
         raise RegistryError(
             "a worker process ended unexpectedly",
-            hint="Nothing was changed. Run it again, or with --workers 1.",
+            hint=Hint("Nothing was changed. Run it again, or with ", Option("workers", 1), "."),
         )
     unread += arrived
     end = arrived.rfind(b"\n")
@@ -82,7 +83,7 @@ def _received(ready: selectors.SelectorKey) -> Iterator[Message]:
 
 def _error(message: Message) -> RegistryError:
     kind: type[RegistryError] = getattr(registry.errors, message["error"], RegistryError)
-    return kind(message["message"], hint=message.get("hint"))
+    return kind(message["message"], hint=Hint.parse(message["hint"]) or None)
 
 
 @contextlib.contextmanager

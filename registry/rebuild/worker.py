@@ -20,6 +20,7 @@ from projections.rows import Row
 from registry.database.connection import Connection, connect, registry_errors
 from registry.database.target import Target
 from registry.errors import LogContradictsItself, RegistryError
+from registry.hints import Command, Hint, commands_of
 from registry.rebuild.differences import Findings, compare
 from registry.rebuild.repair_rows import Repairs
 from registry.rebuild.replay import Slice, no_garbage_collection, replay
@@ -89,7 +90,9 @@ def rows_that_fit(connection: Connection) -> Iterator[None]:
     except (*MISFITS, psycopg.DataError):
         raise LogContradictsItself(
             "the tables cannot hold the rows that follow from the log",
-            hint="Run: account-registry verify. If the log is intact, report this as a defect.",
+            hint=Hint(
+                "Run: ", Command("verify"), ". If the log is intact, report this as a defect."
+            ),
         ) from None
 
 
@@ -115,7 +118,8 @@ def main() -> None:
             examine_slices(connection, SliceTask(**order["task"]), repairs, emit)
             repairs.flush()
     except RegistryError as error:
-        emit({"error": type(error).__name__, "message": error.message, "hint": error.hint})
+        hint = commands_of(error.hint or "")
+        emit({"error": type(error).__name__, "message": error.message, "hint": hint})
     else:
         emit({"done": True})
 

@@ -15,6 +15,7 @@ from registry.events.accounts import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
+from registry.hints import Command, Hint, Option
 from registry.plurals import counted
 from registry.rules.account_state import AccountState
 from registry.rules.credentials import removal
@@ -92,10 +93,9 @@ def update(state: AccountState, command: UpdateAccount) -> list[EventModel]:
     if command.metadata is not UNCHANGED:
         asked["metadata"] = _metadata(command.metadata)
     if not asked:
-        raise InvalidInput(
-            "nothing to change was named",
-            hint="Name it: --wallet-address, --description, --metadata, or --clear.",
-        )
+        details = (Option(name, ...) for name in ("wallet_address", "description", "metadata"))
+        hint = Hint("Name it: ", Hint.joined(", ", details), ".")
+        raise InvalidInput("nothing to change was named", hint=hint)
     current = dict(account)
     changed = {name: value for name, value in asked.items() if value != current[name]}
     return [AccountUpdated(**changed)] if changed else []
@@ -147,18 +147,20 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
     if use.open_positions:
         raise AccountInUse(
             f"account {name} has {counted(use.open_positions, 'open position')}",
-            hint="Close them, or use deactivate-account to stop the account.",
+            hint=Hint("Close them, or stop the account: ", Command("deactivate-account", name)),
         )
     if use.positions:
         raise AccountInUse(
             f"account {name} owns {counted(use.positions, 'closed position')}, "
             "which would lose its owner",
-            hint="Use deactivate-account to stop the account and keep its books.",
+            hint=Hint("Stop it, which keeps its books: ", Command("deactivate-account", name)),
         )
     if use.borrowers:
         raise AccountInUse(
             f"account {name} lends to {', '.join(use.borrowers)}",
-            hint="End these shares first, or add --cascade to end them with it.",
+            hint=Hint(
+                "End these shares first, or add ", Option("cascade"), " to end them with it."
+            ),
         )
     return [
         *(removal(state, row) for row in state.credentials()),

@@ -20,6 +20,7 @@ from registry.events.credentials import (
     CredentialReplaced,
     CredentialUpdated,
 )
+from registry.hints import Blank, Command, Hint, Option
 from registry.rules.account_state import AccountState, Slot, SlotQuery
 
 
@@ -130,7 +131,13 @@ def add(
     if taken is not None:
         raise CredentialExists(
             f"account {state.name} has a credential for {state.slot_of(taken)} already",
-            hint="Use replace-credential for new secrets, or --subaccount N for another slot.",
+            hint=Hint(
+                "For new secrets: ",
+                Command("replace-credential", state.name, slot.exchange),
+                "; for another slot add ",
+                Option("subaccount", Blank("N")),
+                ".",
+            ),
         )
     version = state.last_version(slot) + 1
     sealed = sealer.seal(new_id, version, place_of(account["id"], slot), fields)
@@ -149,10 +156,15 @@ def import_slot(state: AccountState, wanted: SlotQuery, *, by_default: bool) -> 
     held = [state.slot_of(row) for row in state.credentials() if alike.matches(row)]
     numbers = {slot.subaccount_index for slot in held}
     if by_default and numbers and not numbers & {0, None}:
-        choices = " or ".join(f"--subaccount {n}" for n in sorted(filter(None, numbers)))
+        choices = [Hint(Option("subaccount", n)) for n in sorted(filter(None, numbers))]
         raise InvalidInput(
             f"account {state.name} has {_in_words(held)}, and the import names no subaccount",
-            hint=f"{choices} replaces what is there, --subaccount 0 adds a credential beside it.",
+            hint=Hint(
+                Hint.joined(" or ", choices),
+                " replaces what is there, ",
+                Option("subaccount", 0),
+                " adds a credential beside it.",
+            ),
         )
     unnumbered = wanted.subaccount_index == 0 and None in numbers and 0 not in numbers
     return alike if unnumbered else wanted
@@ -218,7 +230,7 @@ def update(state: AccountState, wanted: SlotQuery, given: Mapping[str, Any]) -> 
     if not checked:
         raise InvalidInput(
             "nothing to change was named",
-            hint="Name it: --label, --expires-at, --ip, --exchange-account, or --clear.",
+            hint=Hint("Name it: ", Hint.joined(", ", (Option(name, ...) for name in DETAILS)), "."),
         )
     return _update(state, row, checked)
 
@@ -277,8 +289,10 @@ def _active(state: AccountState, wanted: SlotQuery) -> tuple[Slot, CredentialRow
     if not row["is_active"]:
         raise CredentialInactive(
             f"the credential of {state.name} for {slot} is inactive",
-            hint=f"Reactivate it first: account-registry reactivate-credential "
-            f"{state.name} {slot.exchange}",
+            hint=Hint(
+                "Reactivate it first: ",
+                Command("reactivate-credential", state.name, slot.exchange),
+            ),
         )
     return slot, row
 

@@ -15,6 +15,7 @@ from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, next_events
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.execution.lookup import check_names
+from registry.hints import Command, Hint
 from registry.log.append import NewEvent
 from registry.rules import positions as rules
 from registry.rules.positions import Owned
@@ -49,7 +50,7 @@ class _PositionsTask(AccountTask):
         if missing:
             raise PositionNotFound(
                 f"there is no position {', '.join(missing)}",
-                hint="See: account-registry list-positions --all",
+                hint=Hint("See: ", Command("list-positions", closed=True)),
             )
         return found
 
