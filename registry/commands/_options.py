@@ -4,12 +4,9 @@ A dataclass stands for several options at once; `_verb.verb` takes it apart.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from registry.services.changes.credentials import SlotName
 
 # ---------------------------------------------------------------- accounts and exchanges
 
@@ -51,11 +48,14 @@ class Slot:
         return f"{self.account} for {self.exchange}"
 
     @property
-    def name(self) -> "SlotName":
-        """The slot in the form that services take."""
-        from registry.services.changes.credentials import SlotName
+    def place(self) -> tuple[str, str]:
+        """What methods of the registry take first."""
+        return self.account, self.exchange
 
-        return SlotName(self.exchange, self.subaccount, self.permission)
+    @property
+    def which(self) -> dict[str, Any]:
+        """What they take by name."""
+        return {"subaccount": self.subaccount, "permission": self.permission}
 
     @property
     def facts(self) -> dict[str, str]:
