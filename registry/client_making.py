@@ -14,6 +14,7 @@ from typing import Any, Final
 from registry.catalog.client_settings import client_settings, is_test_system
 from registry.catalog.specification import ExchangeSpec
 from registry.errors import InvalidCredential, InvalidInput, MissingExtra
+from registry.hints import Blank, Command, Hint
 from registry.services.releases.releases import ReleasedCredential
 from registry.services.releases.resolution import Resolution
 
@@ -29,7 +30,10 @@ def class_of(ccxt: Any, spec: ExchangeSpec) -> Any:
         InvalidInput: there is none.
     """
     if spec.ccxt_id is None or spec.ccxt_id not in ccxt.exchanges:
-        hint = "An exchange of your own names it: account-registry add-exchange --ccxt ID"
+        hint: str = Hint(
+            "An exchange of your own names it: ",
+            Command("add-exchange", Blank("EXCHANGE"), ccxt=Blank("ID")),
+        )
         if spec.built_in:
             hint = "CredentialLoader().load(…) gives the credential for a client of your own."
         raise InvalidInput(f"there is no ccxt client for {spec.name}", hint=hint)
@@ -70,12 +74,12 @@ def make_client(
 
 def _check(spec: ExchangeSpec, values: Mapping[str, str], resolution: Resolution) -> None:
     holder = resolution.holder
-    slot = f"{holder} {spec.name}"
-    if resolution.subaccount_index is not None:
-        slot += f" --subaccount {resolution.subaccount_index}"
-    if resolution.permission == "read_only":
-        slot += " --permission read_only"
-    again = f"Give all its fields anew: account-registry replace-credential {slot}"
+    which = {
+        "subaccount": resolution.subaccount_index,
+        "permission": "read_only" if resolution.permission == "read_only" else None,
+    }
+    replace = Command("replace-credential", holder, spec.name, **which)
+    again = Hint("Give all its fields anew: ", replace)
     lacking = [name for name in spec.client.needs if name not in values]
     if lacking:
         why = f"; {spec.client.why}" if spec.client.why else ""

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
+from registry.hints import Hint
+
 _HINTS: Final = 5
 
 
@@ -49,8 +51,8 @@ def together(problems: Sequence[RegistryError], what: str = "") -> RegistryError
     messages = "; ".join(dict.fromkeys(one.message for one in problems))
     hints = list(dict.fromkeys(one.hint for one in problems if one.hint))[:_HINTS]
     *others, last = hints or [""]
-    sentences = [one if one.endswith((".", "?")) else f"{one}." for one in others]
-    hint = " ".join([*sentences, last])
+    sentences = [one if one.endswith((".", "?")) else Hint(one, ".") for one in others]
+    hint = Hint.joined(" ", [*sentences, last])
     return type(problems[0])(f"{what}{messages}", hint=hint or None)
 
 

@@ -9,7 +9,7 @@ reads `account-registry reactivate-account main_bot` on the command line. As a t
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import EllipsisType
 from typing import Any, Final, Self
 
@@ -151,7 +151,12 @@ class Hint(str):
         return hint
 
     @classmethod
-    def parse(cls, text: str) -> "Hint":
+    def joined(cls, between: str, parts: Iterable[str | Command | Option]) -> Self:
+        """Several parts, with a text between each two of them."""
+        return cls(*[p for part in parts for p in (between, part)][1:])
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
         """A hint out of a text that names commands, such as those of the database's functions."""
         parts: list[str | Command | Option] = []
         end = 0
@@ -201,9 +206,9 @@ def _word(value: Any) -> str:
 
 
 def _literal(value: Any) -> str:
-    if isinstance(value, EllipsisType):
+    if isinstance(value, EllipsisType) or (isinstance(value, Blank) and not value.isidentifier()):
         return "…"
-    if isinstance(value, Blank | bool | int):
+    if isinstance(value, Blank | int):
         return str(value)
     return json.dumps(str(value), ensure_ascii=False)
 

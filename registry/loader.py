@@ -28,6 +28,7 @@ from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
+from registry.hints import Blank, Command, Hint
 from registry.services.identity import host, user_at_host
 from registry.services.releases import key_locks
 from registry.services.releases.account_info import account_info
@@ -287,7 +288,7 @@ class CredentialLoader:
         patiently(record)  # at worst it is recorded twice
         log.warning(
             "the %s credential of %s was taken from the environment (%s); "
-            "move it with: account-registry import-env",
+            "import it into the registry",
             exchange,
             account,
             found.origin,
@@ -363,7 +364,7 @@ async def _in_thread(function: Callable[..., _Result], *arguments: Any, **option
 def _nothing(account: str) -> NoCredentials:
     return NoCredentials(
         f"account {account} has no credentials, own, shared or in the environment",
-        hint=f"Add one with: account-registry add-credential {account} EXCHANGE",
+        hint=Hint("Add one with: ", Command("add-credential", account, Blank("EXCHANGE"))),
     )
 
 

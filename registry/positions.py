@@ -30,6 +30,7 @@ from registry.database.pool import PooledDatabase
 from registry.database.queries import load_queries
 from registry.database.target import Target
 from registry.errors import ExchangeNotFound, InvalidInput, PositionNotFound
+from registry.hints import Command, Hint
 from registry.services.releases.account_info import account_info
 
 log = logging.getLogger(__name__)
@@ -152,7 +153,7 @@ class FundingArbPositionManager:
         if not self._do(insert, repeatable=False):
             raise ExchangeNotFound(
                 f"there is no exchange {long_dex}, or none {short_dex}",
-                hint="See: account-registry exchanges",
+                hint=Hint("See: ", Command("exchanges")),
             )
         return new_id
 

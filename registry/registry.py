@@ -164,19 +164,37 @@ class Registry:
 
     # ------------------------------------------------------------ the history
 
-    def history(self, **only: "Unpack[Only]") -> "list[Record]":
-        """Who changed what, when and why: the newest events that fit, the oldest of them first."""
+    def history(self, account: str | None = None, **only: "Unpack[Only]") -> "list[Record]":
+        """Who changed what, when and why: the newest events that fit, the oldest of them first.
+
+        Of an account that has, or was the last to have, the name; or of all.
+        """
         from registry.facade.history import wanted
         from registry.services.reading.history import history
 
-        return history(self._context, wanted(only))
+        return history(self._context, wanted(account, only))
 
-    def follow(self, **only: "Unpack[Only]") -> "Iterator[Record]":
-        """The same events one by one, and then each new one as it comes, for ever."""
+    def stream_history(
+        self, account: str | None = None, **only: "Unpack[Only]"
+    ) -> "Iterator[Record]":
+        """The same event by event, so that a long answer needs little memory."""
+        from registry.facade.history import wanted
+        from registry.services.reading.history import stream_history
+
+        return stream_history(self._context, wanted(account, only))
+
+    def follow(
+        self,
+        account: str | None = None,
+        *,
+        lost: Callable[[str], None] = log.warning,
+        **only: "Unpack[Only]",
+    ) -> "Iterator[Record]":
+        """The same, and then each new event as it comes, for ever; `lost` hears of connections."""
         from registry.facade.history import wanted
         from registry.services.reading.history import follow
 
-        return follow(self._context, wanted(only), log.warning)
+        return follow(self._context, wanted(account, only), lost)
 
     def verify(
         self,

@@ -46,7 +46,7 @@ def refuse_key(text: str, what: str) -> None:
     if found is not None:
         raise InvalidInput(
             f"{what} is kept in plain text, and looks like a private key: {found}",
-            hint="Secrets come in by add-credential or an import. A hash can be shortened, or "
+            hint="Secrets come in as credentials, or by an import. A hash can be shortened, or "
             "written without 0x among other words.",
         )
 

@@ -17,6 +17,7 @@ from registry.commands._given import remember, without_secrets
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.errors import ExitStatus, RegistryError
+from registry.hints import commands_of
 from registry.services.audit.checkpoint_store import CheckpointStore
 from registry.services.audit.checkpoints import known_checkpoints
 from registry.services.backups.drill import Plan, Step, rehearse_restore
@@ -45,7 +46,7 @@ def main() -> int:
         )
         well = rehearse_restore(Target.from_environment(), plan, tell)
     except RegistryError as error:
-        hint = f"\n  {error.hint}" if error.hint else ""
+        hint = f"\n  {commands_of(error.hint)}" if error.hint else ""
         print(without_secrets(f"Error: {error.message}{hint}"), file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:

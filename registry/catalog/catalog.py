@@ -8,6 +8,7 @@ from typing import Any
 
 from registry.catalog.specification import ClientSpec, ExchangeSpec, FieldSpec
 from registry.errors import ExchangeNotFound
+from registry.hints import Blank, Command, Hint
 from registry.shown import shown
 
 
@@ -40,8 +41,10 @@ def specification(name: str, definition: Mapping[str, Any] | None) -> ExchangeSp
     if built_in is None:
         raise ExchangeNotFound(
             f"the fields of {shown(name)}'s credentials are not known",
-            hint="Say them with: "
-            f"account-registry add-exchange {shown(name)} --field NAME=ENV_NAME …",
+            hint=Hint(
+                "Say them with: ",
+                Command("add-exchange", shown(name), field=Blank("NAME=ENV_NAME …")),
+            ),
         )
     return built_in
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from registry.commands._run import Run
 from registry.execution.executor import Outcome
+from registry.hints import commands_of
 from registry.plurals import plural
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def tell(run: Run, outcome: Outcome, done: str, **facts: Any) -> None:
 def tell_notes(run: Run, outcome: Outcome) -> None:
     """Says what the caller should know beside what was done."""
     for note in outcome.notes:
-        run.output.notice(f"Note: {note}")
+        run.output.notice(f"Note: {commands_of(note)}")
 
 
 def events_of(outcome: Outcome) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def events_of(outcome: Outcome) -> dict[str, Any]:
         "changed": outcome.changed and not outcome.dry_run,
         "replayed": outcome.replayed,
         "dry_run": outcome.dry_run,
-        "notes": list(outcome.notes),
+        "notes": [commands_of(note) for note in outcome.notes],
         **({"credentials": [_stored(one) for one in outcome.stored]} if outcome.stored else {}),
         "events": [
             {"type": event_type, "position": position}

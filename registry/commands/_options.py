@@ -6,14 +6,11 @@ A dataclass stands for several options at once; `_verb.verb` takes it apart.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from registry.events.stored import Permission, SharingType
-
-if TYPE_CHECKING:
-    from registry.services.changes.credentials import SlotName
 
 # ---------------------------------------------------------------- accounts and exchanges
 
@@ -55,11 +52,14 @@ class Slot:
         return f"{self.account} for {self.exchange}"
 
     @property
-    def name(self) -> "SlotName":
-        """The slot in the form that services take."""
-        from registry.services.changes.credentials import SlotName
+    def place(self) -> tuple[str, str]:
+        """What methods of the registry take first."""
+        return self.account, self.exchange
 
-        return SlotName(self.exchange, self.subaccount, self.permission)
+    @property
+    def which(self) -> dict[str, Any]:
+        """What they take by name."""
+        return {"subaccount": self.subaccount, "permission": self.permission}
 
     @property
     def facts(self) -> dict[str, str]:
@@ -82,7 +82,7 @@ class Details:
         """The details that were given, and as None those that are to be cleared.
 
         Raises:
-            InvalidInput: a name to clear is no detail's, or it is set too; or none is named.
+            InvalidInput: a name to clear is no detail's, or it is set too.
         """
         from registry.errors import InvalidInput
 
@@ -98,9 +98,6 @@ class Details:
             if changes.get(name) is not None:
                 raise InvalidInput(f"{option} cannot be set and cleared at once")
             changes[name] = None
-        if not changes:
-            named = ", ".join(options)
-            raise InvalidInput("nothing to change was named", hint=f"Name it: {named}, or --clear.")
         return changes
 
     @classmethod

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from registry.commands._given import without_secrets
 from registry.errors import RegistryError
+from registry.hints import commands_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,7 +59,7 @@ class Output:
     def error(self, error: RegistryError) -> None:
         """An error: what and why, and what to do."""
         message = without_secrets(error.message)
-        hint = None if error.hint is None else without_secrets(error.hint)
+        hint = error.hint and without_secrets(commands_of(error.hint))
         if self.as_json:
             document = {
                 "verb": self.verb,

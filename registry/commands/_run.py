@@ -1,5 +1,6 @@
 """What one run of a verb has at hand: its output, the database, the keys, and who acts."""
 
+import functools
 import sys
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from registry.database.opening import SingleConnection
     from registry.encryption.keyring import MasterKeyring
     from registry.execution.executor import Invocation
+    from registry.facade.context import By
+    from registry.registry import Registry
 
 
 class Run:
@@ -38,22 +41,34 @@ class Run:
 
         return load_keyring()
 
-    def invocation(self) -> "Invocation":
+    @functools.cached_property
+    def registry(self) -> "Registry":
+        """The registry that the environment names."""
+        from registry.registry import Registry
+
+        return Registry(self.database)
+
+    @property
+    def by(self) -> "By":
         """Who asks, and how; sets up the log of this run.
 
         Raises:
             InvalidInput: an option is not acceptable.
         """
+        return {
+            "actor": self.actor(),
+            "reason": self.reason,
+            "command_id": _command_id(self._options.get("command_id")),
+            "expected_version": self._options.get("expected_version"),
+            "dry_run": self._options.get("dry_run", False),
+        }
+
+    def invocation(self) -> "Invocation":
+        """The same in the form that services take; errors as `by`."""
         from registry.execution.executor import Invocation
 
-        expected: int | None = self._options.get("expected_version")
-        return Invocation(
-            actor=self.actor(),
-            reason=self.reason,
-            command_id=_command_id(self._options.get("command_id")),
-            expected_version=expected,
-            dry_run=self._options.get("dry_run", False),
-        )
+        given: dict[str, Any] = {**self.by}
+        return Invocation(**given)
 
     def actor(self) -> str:
         """Who acts; sets up the log of this run.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,9 +10,6 @@ from registry.commands._options import AccountName, Cascade, Clear, Details, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.plurals import counted
-
-if TYPE_CHECKING:
-    from registry.services.changes.accounts import AccountService
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +36,6 @@ class AccountOptions(Details):
         return {**said, "metadata": _metadata(said["metadata"])} if "metadata" in said else said
 
 
-def _accounts(run: Run) -> "AccountService":
-    from registry.services.changes.accounts import AccountService
-
-    return AccountService(run.database)
-
-
 @verb(changes=True)
 def create_account(
     run: Run,
@@ -53,10 +44,8 @@ def create_account(
 ) -> None:
     """Create an account."""
     from registry.commands._changes import tell
-    from registry.rules.accounts import CreateAccount
 
-    command = CreateAccount(account_name=account, **details.given())
-    outcome = _accounts(run).create(command, run.invocation())
+    outcome = run.registry.accounts.create(account, **details.given(), **run.by)
     tell(run, outcome, f"created account {account}", account=account, id=outcome.stream_id)
 
 
@@ -66,10 +55,8 @@ def update_account(
 ) -> None:
     """Change an account's details; what is not named stays. --metadata replaces all of it."""
     from registry.commands._changes import tell
-    from registry.rules.accounts import UpdateAccount
 
-    changes = UpdateAccount(**details.changes(clear))
-    outcome = _accounts(run).update(account, changes, run.invocation())
+    outcome = run.registry.accounts.update(account, **details.changes(clear), **run.by)
     tell(run, outcome, f"updated account {account}", account=account)
 
 
@@ -82,7 +69,7 @@ def rename_account(
     """Give an account another name; its id, credentials and history stay."""
     from registry.commands._changes import tell
 
-    outcome = _accounts(run).rename(account, new_name, run.invocation())
+    outcome = run.registry.accounts.rename(account, new_name, **run.by)
     tell(run, outcome, f"renamed account {account} to {new_name}", account=new_name)
 
 
@@ -91,7 +78,7 @@ def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False)
     """Stop an account: its credentials cannot be used until it is reactivated."""
     from registry.commands._changes import tell
 
-    outcome = _accounts(run).deactivate(account, run.invocation(), cascade=cascade)
+    outcome = run.registry.accounts.deactivate(account, cascade=cascade, **run.by)
     tell(run, outcome, f"deactivated account {account}", account=account)
 
 
@@ -100,7 +87,7 @@ def reactivate_account(run: Run, account: AccountName) -> None:
     """Let a deactivated account be used again."""
     from registry.commands._changes import tell
 
-    outcome = _accounts(run).reactivate(account, run.invocation())
+    outcome = run.registry.accounts.reactivate(account, **run.by)
     tell(run, outcome, f"reactivated account {account}", account=account)
 
 
@@ -110,17 +97,28 @@ def delete_account(
 ) -> None:
     """Delete an account and its credentials; the history keeps them, encrypted."""
     from registry.commands._changes import tell
-    from registry.services.reading.accounts import show_account
 
-    invocation = run.invocation()
-    if invocation.command_id is None:
-        held = len(show_account(run.database, account)["credentials"])
+    by = run.by
+    if by["command_id"] is None:
+        held = len(run.registry.accounts.get(account)["credentials"])
         credentials = f" and its {counted(held, 'credential')}" if held else ""
         run.confirm(f"Delete account {account}{credentials}?", yes=yes)
     else:
         run.confirm(f"Delete account {account}?", yes=yes)
-    outcome = _accounts(run).delete(account, invocation, cascade=cascade)
+    outcome = run.registry.accounts.delete(account, cascade=cascade, **by)
     tell(run, outcome, f"deleted account {account}", account=account)
+
+
+def _details(
+    wallet_address: str | None, description: str | None, metadata: str | None
+) -> dict[str, Any]:
+    """The details that were given."""
+    given = {
+        "wallet_address": wallet_address,
+        "description": description,
+        "metadata": None if metadata is None else _metadata(metadata),
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _metadata(text: str) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from registry.commands._verb import verb
 from registry.plurals import counted
 
 if TYPE_CHECKING:
-    from registry.encryption.keyring import MasterKeyring
+    from registry.encryption.secret import Secret
+    from registry.facade.context import By
     from registry.rules.adoption.rows import Decision, Problem
     from registry.services.adoption.adoption import Adoption
 
@@ -58,16 +59,14 @@ def adopt(
     """Take the rows of a bot's own tables (before the registry) into the log: all, or none."""
     from registry.commands._progress import progress_bar
     from registry.errors import ExitStatus
-    from registry.execution.executor import Invocation
     from registry.rules.adoption.rows import Judge
-    from registry.services.adoption.adoption import AdoptionService
 
-    actor = run.actor()
+    by: By = {**run.by, "dry_run": dry_run}
     judge = Judge(_read_decisions(decisions), accept_proposals)
-    service = AdoptionService(run.database, run.keyring(), _legacy_keys(legacy_key_env or []))
-    invocation = Invocation(actor=actor, reason=run.reason, dry_run=dry_run)
+    keys = _legacy_keys(legacy_key_env or [])
     with progress_bar(run.output, "rows") as bar:
-        result = service.adopt(invocation, judge, functools.partial(bar, "Adopting"))
+        told = functools.partial(bar, "Adopting")
+        result = run.registry.adopt(judge=judge, legacy_keys=keys, progress=told, **by)
     if write_decisions is not None:
         _write_decisions(write_decisions, judge.undecided)
     # Each problem is shown by the dry run, which comes first; here it would be the same again.
@@ -84,20 +83,19 @@ def adopt(
         )
 
 
-def _legacy_keys(names: list[str]) -> list["MasterKeyring"]:
-    from registry.encryption.keyring import MasterKeyring
+def _legacy_keys(names: list[str]) -> list["Secret"]:
     from registry.encryption.secret import Secret
     from registry.errors import MasterKeyMissing
 
-    rings = []
+    keys = []
     for name in names:
         text = os.environ.get(name, "").strip()
         if not text:
             raise MasterKeyMissing(
                 f"the variable {name} is not set", hint="Name a variable, not the key itself."
             )
-        rings.append(MasterKeyring.parse(Secret(text)))
-    return rings
+        keys.append(Secret(text))
+    return keys
 
 
 # ---------------------------------------------------------------- decisions in a file

@@ -56,21 +56,17 @@ def verify(
     Without --against, the last checkpoint that was signed on this machine is used, if any.
     """
     from registry.commands._progress import progress_bar
-    from registry.database.target import Target
     from registry.errors import ExitStatus
-    from registry.services.audit.checkpoint_store import CheckpointStore
-    from registry.services.audit.checkpoints import known_checkpoints
-    from registry.services.audit.verification import Extent, default_processes
-    from registry.services.audit.verification import verify as verify_all
 
-    extent = Extent(
-        against=known_checkpoints(CheckpointStore(), against, key),
-        with_keys=not without_keys,
-        with_projections=not only_log,
-        processes=processes or default_processes(),
-    )
     with progress_bar(run.output) as progress:
-        verdict = verify_all(run.database, Target.from_environment(), extent, progress)
+        verdict = run.registry.verify(
+            against=against,
+            key=key,
+            with_keys=not without_keys,
+            only_log=only_log,
+            processes=processes,
+            progress=progress,
+        )
     run.output.result(_data(verdict), lambda: _text(run, verdict))
     if verdict.failures:
         run.exit_status = ExitStatus.VERIFICATION
@@ -145,10 +141,7 @@ def checkpoint(
 
     Refuses if the log is not a continuation of the last checkpoint.
     """
-    from registry.services.audit.checkpoint_store import CheckpointStore
-    from registry.services.audit.checkpoints import sign_checkpoint
-
-    signed, note = sign_checkpoint(run.database, CheckpointStore(), append)
+    signed, note = run.registry.checkpoint(append=append)
     data = {
         "origin": signed.origin,
         "size": signed.size,
@@ -197,22 +190,20 @@ def prove(
     """
     import json
 
-    from registry.services.audit.checkpoint_store import CheckpointStore
-    from registry.services.audit.checkpoints import covering_note
-    from registry.services.audit.proving import prove_credential, prove_event
-    from registry.services.changes.credentials import SlotName
-
-    store = CheckpointStore()
-    verifier = store.verifier(key)
-    note = covering_note(store, checkpoint_file)
     match what:
         case [position] if position.isdecimal():
-            document = prove_event(run.database, note, verifier, int(position))
+            wanted: tuple[Any, ...] = (int(position),)
         case [account, exchange]:
-            slot = SlotName(exchange, subaccount, permission)
-            document = prove_credential(run.database, note, verifier, account, slot)
+            wanted = account, exchange
         case _:
             raise InvalidInput("prove takes a position, or an account and an exchange")
+    document = run.registry.prove(
+        *wanted,
+        checkpoint=checkpoint_file,
+        subaccount=subaccount,
+        permission=permission,
+        key=key,
+    )
     text = json.dumps(document, indent=1, ensure_ascii=False)
     if out is not None:
         _write(out, text + "\n")

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,10 +20,7 @@ from registry.commands._run import Run
 from registry.commands._verb import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from registry.catalog.specification import ExchangeSpec
-    from registry.services.changes.credentials import CredentialService
+    from registry.catalog.specification import ExchangeSpec, Field
 
 FromJson = Annotated[
     str | None,
@@ -86,25 +83,24 @@ def _store(
     mode: Literal["add", "replace"],
 ) -> None:
     from registry.commands._changes import tell, versions
-    from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
-    from registry.services.changes.exchanges import exchange_specification
 
-    invocation = run.invocation()
-    keyring = run.keyring()  # before anybody types a secret in vain
+    by = run.by
+    run.keyring()  # before anybody types a secret in vain
     if how.from_json is None:
-        spec = exchange_specification(run.database, slot.exchange, slot.account)
-        fields: Mapping[str, Any] = _ask(spec)
+        fields = _ask(run.registry.exchanges.get(slot.exchange, account=slot.account))
     else:
         if not how.allow_other_account:
             _check_file(run, slot, how.from_json)
-        fields = _read_fields(how.from_json)
-    outcome = CredentialService(run.database, keyring).store(
-        slot.account,
-        [CredentialInput(slot.name, fields, details.given(), Mode(mode))],
-        invocation,
-        verb=run.output.verb,
+        fields = _read_fields(how.from_json, slot.exchange)
+    store = getattr(run.registry.credentials, mode)
+    outcome = store(
+        *slot.place,
+        fields,
+        **slot.which,
+        **details.given(),
         cascade=how.cascade,
         allow_shared_secret=how.allow_shared_secret,
+        **by,
     )
     what = "added a credential" if mode == "add" else "replaced the credential"
     of = f"{slot.account} for {versions(outcome.stored[0])}" if outcome.stored else str(slot)
@@ -127,8 +123,8 @@ def update_credential(
     """Change what is beside the secrets: label, expiry, bound addresses, account id."""
     from registry.commands._changes import tell
 
-    changes = details.changes(clear)
-    outcome = _credentials(run).update(slot.account, slot.name, changes, run.invocation())
+    changes = slot.which | details.changes(clear)
+    outcome = run.registry.credentials.update(*slot.place, **changes, **run.by)
     tell(run, outcome, f"updated the credential of {slot}", **slot.facts)
 
 
@@ -137,9 +133,8 @@ def deactivate_credential(run: Run, slot: Slot, cascade: Cascade = False) -> Non
     """Stop a credential: it cannot be used until it is reactivated."""
     from registry.commands._changes import tell
 
-    outcome = _credentials(run).deactivate(
-        slot.account, slot.name, run.invocation(), cascade=cascade
-    )
+    credentials = run.registry.credentials
+    outcome = credentials.deactivate(*slot.place, cascade=cascade, **slot.which, **run.by)
     tell(run, outcome, f"deactivated the credential of {slot}", **slot.facts)
 
 
@@ -148,7 +143,7 @@ def reactivate_credential(run: Run, slot: Slot) -> None:
     """Let a deactivated credential be used again."""
     from registry.commands._changes import tell
 
-    outcome = _credentials(run).reactivate(slot.account, slot.name, run.invocation())
+    outcome = run.registry.credentials.reactivate(*slot.place, **slot.which, **run.by)
     tell(run, outcome, f"reactivated the credential of {slot}", **slot.facts)
 
 
@@ -168,26 +163,13 @@ def remove_credential(
 
     for_ever = " and destroy its secrets for ever" if destroy else ""
     run.confirm(f"Remove the credential of {slot}{for_ever}?", yes=yes)
-    if destroy:
-        from registry.services.changes.destruction import remove_and_destroy
-
-        outcome = remove_and_destroy(
-            run.database, slot.account, slot.name, run.invocation(), cascade=cascade
-        )
-    else:
-        outcome = _credentials(run).remove(
-            slot.account, slot.name, run.invocation(), cascade=cascade
-        )
+    outcome = run.registry.credentials.remove(
+        *slot.place, cascade=cascade, destroy=destroy, **slot.which, **run.by
+    )
     tell(run, outcome, f"removed the credential of {slot}", **slot.facts)
 
 
-def _credentials(run: Run) -> "CredentialService":
-    from registry.services.changes.credentials import CredentialService
-
-    return CredentialService(run.database)
-
-
-def _ask(spec: "ExchangeSpec") -> dict[str, Any]:
+def _ask(spec: "ExchangeSpec") -> "dict[str, Field]":
     from getpass import getpass
 
     from registry.encryption.secret import Secret
@@ -199,7 +181,7 @@ def _ask(spec: "ExchangeSpec") -> dict[str, Any]:
             hint="Give them with --from-json FILE or --from-json -; "
             f"they are: {', '.join(spec.fields)}.",
         )
-    answers: dict[str, Any] = {}
+    answers: dict[str, Field] = {}
     for field in spec.fields.values():
         if not field.has_place(answers):
             continue
@@ -223,7 +205,8 @@ def _ask_openly(prompt: str) -> str:
     return answer.rstrip("\n")
 
 
-def _read_fields(source: str) -> dict[str, Any]:
+def _read_fields(source: str, exchange: str) -> "dict[str, Field]":
+    from registry.catalog.specification import fields_of
     from registry.errors import InvalidInput
     from registry.values import parse_json, text_of, text_of_file
 
@@ -238,4 +221,4 @@ def _read_fields(source: str) -> dict[str, Any]:
             f"{where} does not hold a JSON object",
             hint="""It looks like {"api_key": "…", "secret_key": "…"}.""",
         )
-    return fields
+    return fields_of(exchange, fields)

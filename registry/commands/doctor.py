@@ -5,6 +5,7 @@ import dataclasses
 from registry.commands._given import without_secrets
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.hints import commands_of
 
 
 @verb()
@@ -16,7 +17,10 @@ def doctor(run: Run) -> None:
 
     # A finding may be an error, and what errors say goes elsewhere to standard error.
     findings = [
-        {name: text and without_secrets(text) for name, text in dataclasses.asdict(one).items()}
+        {
+            name: text and without_secrets(commands_of(text))
+            for name, text in dataclasses.asdict(one).items()
+        }
         for one in examine(Target.from_environment(), run.output.notice)
     ]
 

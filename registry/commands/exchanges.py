@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 @verb()
 def exchanges(run: Run) -> None:
     """List the exchanges and the fields of their credentials."""
-    from registry.services.changes.exchanges import list_exchanges
-
-    data = [_data(exchange) for exchange in list_exchanges(run.database)]
+    data = [_data(exchange) for exchange in run.registry.exchanges.list()]
     run.output.result(data, lambda: _table(run.output, data))
 
 
@@ -85,13 +83,11 @@ def add_exchange(
 ) -> None:
     """Define an exchange that is not built in: what its credential consists of."""
     from registry.commands._changes import tell
-    from registry.services.changes.exchanges import ExchangeDefinition
-    from registry.services.changes.exchanges import add_exchange as define
 
-    definition = ExchangeDefinition(
-        exchange, display_name or exchange, [_field(text) for text in field or []], ccxt
+    fields = [_field(text) for text in field or []]
+    outcome = run.registry.exchanges.add(
+        exchange, fields, display_name=display_name, ccxt=ccxt, **run.by
     )
-    outcome = define(run.database, definition, run.invocation())
     tell(run, outcome, f"defined exchange {exchange}", exchange=exchange)
 
 

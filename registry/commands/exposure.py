@@ -23,11 +23,7 @@ def who_could_use(
     ] = None,
 ) -> None:
     """Show which accounts and roles could use a credential at a moment, and who received it."""
-    from registry.services.reading.exposure import could_use_at
-    from registry.values import moment
-
-    at_moment = None if at is None else moment(at, "--at")
-    _tell(run, could_use_at(run.database, account, exchange, at_moment))
+    _tell(run, run.registry.exposure.who_could_use(account, exchange, at=at))
 
 
 @verb()
@@ -45,11 +41,7 @@ def blast_radius(
     ] = None,
 ) -> None:
     """Show everybody that a leaked credential may have come from, or gone to."""
-    from registry.services.reading.exposure import blast_radius as reach_of
-    from registry.values import moment
-
-    moment_since = None if since is None else moment(since, "--since")
-    _tell(run, reach_of(run.database, account, exchange, moment_since))
+    _tell(run, run.registry.exposure.blast_radius(account, exchange, since=since))
 
 
 _COULD_USE: Final = {

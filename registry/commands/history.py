@@ -1,9 +1,9 @@
 """The verb `history`."""
 
+import dataclasses
 import sys
-import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -13,7 +13,7 @@ from registry.commands._run import Run
 from registry.commands._verb import verb
 
 if TYPE_CHECKING:
-    from registry.services.reading.history import HistoryFilter
+    from registry.facade.history import Only
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +44,11 @@ class Filter:
         int, typer.Option("--limit", metavar="N", min=1, max=100_000_000, help="The newest N.")
     ] = 100
 
-    def checked(self) -> "HistoryFilter":
-        """The same in the form that the service takes.
-
-        Raises:
-            InvalidInput: a value is not a moment, an id or the name of an event.
-        """
-        from registry.services.reading.history import HistoryFilter
-        from registry.values import moment
-
-        if self.event_type is not None:
-            _check_type(self.event_type)
-        return HistoryFilter(
-            account=self.account,
-            exchange=self.exchange,
-            credential_id=_id(self.credential, "--credential"),
-            event_type=self.event_type,
-            actor=self.by,
-            command_id=_id(self.command, "--command"),
-            since=None if self.since is None else moment(self.since, "--since"),
-            until=None if self.until is None else moment(self.until, "--until"),
-            limit=self.limit,
-        )
+    def only(self) -> "Only":
+        """The same as the registry takes it."""
+        given = dataclasses.asdict(self)
+        given.pop("account")
+        return cast("Only", given)
 
 
 @verb()
@@ -83,33 +66,28 @@ def history(
 
     A value is shown as name#fingerprint: equal fingerprints of a field mean equal values.
     """
-    from registry.services.reading import history as service
-
-    wanted = only.checked()
-    if run.named_actor is not None and wanted.actor is None:
+    if run.named_actor is not None and only.by is None:
         # Else a list of everything could pass for a list of what this actor did.
         run.output.notice(
             f"Note: --actor says who asks and leaves nothing out; "
             f"what {run.named_actor} did: --by {run.named_actor}"
         )
     if follow:
-        _follow(run, wanted, as_lines=ndjson or run.output.as_json)
+        _follow(run, only, as_lines=ndjson or run.output.as_json)
     elif ndjson:
-        for event in service.stream_history(run.database, wanted):
+        for event in run.registry.stream_history(only.account, **only.only()):
             sys.stdout.write(to_json(event) + "\n")
     else:
-        events = service.history(run.database, wanted)
+        events = run.registry.history(only.account, **only.only())
         run.output.result(events, lambda: _table(run, events))
 
 
-def _follow(run: Run, wanted: "HistoryFilter", *, as_lines: bool) -> None:
-    from registry.services.reading import history as service
-
+def _follow(run: Run, only: Filter, *, as_lines: bool) -> None:
     def lost(why: str) -> None:
         run.output.notice(f"{why}; trying again, no event is missed")
 
     try:
-        for event in service.follow(run.database, wanted, lost):
+        for event in run.registry.follow(only.account, lost=lost, **only.only()):
             if as_lines:
                 sys.stdout.write(to_json(event) + "\n")
             else:
@@ -140,27 +118,3 @@ def _cells(event: dict[str, Any]) -> list[Any]:
         describe(event),
         event["reason"],
     ]
-
-
-def _id(text: str | None, option: str) -> uuid.UUID | None:
-    from registry.errors import InvalidInput
-
-    if text is None:
-        return None
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise InvalidInput(f"{option} {text!r} is not a UUID") from None
-
-
-def _check_type(event_type: str) -> None:
-    from difflib import get_close_matches
-
-    from registry.errors import InvalidInput
-    from registry.events.codec import EVENT_TYPES
-
-    if event_type not in EVENT_TYPES:
-        close = get_close_matches(event_type, EVENT_TYPES, n=3) or sorted(EVENT_TYPES)
-        raise InvalidInput(
-            f"there are no events of the type {event_type!r}", hint=f"Such as {', '.join(close)}."
-        )

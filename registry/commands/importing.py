@@ -1,5 +1,6 @@
 """The verbs `import-env` and `import-config`."""
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,13 @@ class Importing:
     allow_shared_secret: AllowSharedSecret = False
     allow_other_account: AllowOtherAccount = False
 
+    def given(self) -> dict[str, Any]:
+        """The same as the registry takes it."""
+        from registry.services.importing.options import Subaccounts
+
+        named = Subaccounts.parse(self.subaccount or [])
+        return {**dataclasses.asdict(self), "subaccount": named}
+
     def options(self) -> "ImportOptions":
         """The same in the form that services take."""
         from registry.services.importing.options import ImportOptions, Subaccounts
@@ -86,18 +94,15 @@ def import_env(
     if folder is not None and account is None and env_file is None:
         _import_folder(run, folder, how.options(), yes=yes)
     elif account is not None and env_file is not None and folder is None:
-        _import_file(run, account, env_file, how.options())
+        _import_file(run, account, env_file, how)
     else:
         raise InvalidInput("give ACCOUNT and --env-file FILE, or --dir DIR alone")
 
 
-def _import_file(run: Run, account: str, env_file: Path, options: "ImportOptions") -> None:
+def _import_file(run: Run, account: str, env_file: Path, how: Importing) -> None:
     from registry.commands._changes import events_of, tell_notes
-    from registry.services.importing.one_account import ImportService
 
-    invocation = run.invocation()
-    service = ImportService(run.database, run.keyring())
-    found, outcome = service.env_file(account, env_file, options, invocation)
+    found, outcome = run.registry.import_env(account, env_file, **how.given(), **run.by)
     tell_notes(run, outcome)
     data: dict[str, Any] = {
         "account": account,
@@ -263,11 +268,8 @@ def import_config(
 ) -> None:
     """Import plain keys from the JSON of freqtrade, passivbot or hummingbot: all, or nothing."""
     from registry.commands._changes import events_of, sentence, tell_notes
-    from registry.services.importing.one_account import ImportService
 
-    invocation = run.invocation()
-    service = ImportService(run.database, run.keyring())
-    found, outcome = service.config_file(account, file, entry, how.options(), invocation)
+    found, outcome = run.registry.import_config(account, file, entry, **how.given(), **run.by)
     tell_notes(run, outcome)
     data = {
         "account": account,

@@ -1,5 +1,6 @@
 """Verbs about keys: making and rotating the master key, destroying secrets."""
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,29 +91,25 @@ def rotate_master_key(run: Run) -> None:
     """
     from registry.commands._progress import progress_bar
     from registry.errors import InvalidInput
-    from registry.services.changes.rotation import rotate
 
-    invocation = run.invocation()
-    if invocation.command_id is not None or invocation.expected_version is not None:
+    by = run.by
+    if by["command_id"] is not None or by["expected_version"] is not None:
         raise InvalidInput(
             "a rotation is several commands, so it takes no --command-id or --expected-version",
             hint="It can simply be started again.",
         )
     with progress_bar(run.output, "keys") as progress:
-        done = rotate(
-            run.database,
-            run.keyring(),
-            invocation,
-            lambda finished, total: progress("Wrapping", finished, total),
+        done = run.registry.rotate_master_key(
+            progress=functools.partial(progress, "Wrapping"), **by
         )
     data = {
         "master_key_id": done.master_key_id,
         "keys": done.keys,
         "positions": list(done.positions),
-        "dry_run": invocation.dry_run,
+        "dry_run": by["dry_run"],
         "remaining": done.remaining,
     }
-    run.output.result(data, lambda: _tell_rotation(run, done, dry_run=invocation.dry_run))
+    run.output.result(data, lambda: _tell_rotation(run, done, dry_run=by["dry_run"]))
 
 
 def _tell_rotation(run: Run, done: "Rotation", *, dry_run: bool) -> None:
@@ -144,11 +141,12 @@ def destroy_secrets(
     """
     from registry.commands._changes import tell
     from registry.errors import InvalidInput
-    from registry.services.changes.destruction import destroy_secrets as destroy
 
     if bool(version) == old:
         raise InvalidInput("say which: --version N, or --old")
     what = "all old versions" if old else f"version {', '.join(map(str, version or []))}"
     run.confirm(f"Destroy {what} of {slot}, for ever?", yes=yes)
-    outcome = destroy(run.database, slot.account, slot.name, version or None, run.invocation())
+    outcome = run.registry.credentials.destroy_secrets(
+        *slot.place, version=version or (), old=old, **slot.which, **run.by
+    )
     tell(run, outcome, f"destroyed {what} of {slot}", **slot.facts)

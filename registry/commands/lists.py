@@ -32,14 +32,7 @@ _CREDENTIAL_COLUMNS = (
 @verb()
 def list_accounts(run: Run, as_of: AsOf = None) -> None:
     """List all accounts, as they are or as they were."""
-    from registry.services.reading import accounts as reading
-
-    if as_of is None:
-        accounts = reading.list_accounts(run.database)
-    else:
-        from registry.services.reading import as_of as past
-
-        accounts = past.list_accounts(run.database, past.parse_moment(as_of, "--as-of"))
+    accounts = run.registry.accounts.list(as_of=as_of)
 
     def text() -> None:
         if not accounts:
@@ -69,14 +62,8 @@ def list_accounts(run: Run, as_of: AsOf = None) -> None:
 def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
     """Show an account and its credentials (never their secrets), as it is or as it was."""
     from projections.accounts import TABLE
-    from registry.services.reading import accounts as reading
 
-    if as_of is None:
-        found = reading.show_account(run.database, account)
-    else:
-        from registry.services.reading import as_of as past
-
-        found = past.show_account(run.database, account, past.parse_moment(as_of, "--as-of"))
+    found = run.registry.accounts.get(account, as_of=as_of)
 
     def text() -> None:
         run.output.facts(
@@ -113,12 +100,7 @@ def list_credentials(
     ] = None,
 ) -> None:
     """List credentials (never their secrets)."""
-    from registry.clock import now
-    from registry.services.reading import accounts as reading
-    from registry.values import duration
-
-    until = None if due is None else now() + duration(due, "--due")
-    found = reading.list_credentials(run.database, account, exchange, due_until=until)
+    found = run.registry.credentials.list(account, exchange=exchange, due=due)
 
     def text() -> None:
         if not found:

@@ -1,6 +1,5 @@
 """Verbs about the positions that accounts own."""
 
-import uuid
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -30,13 +29,10 @@ def link_positions(
 ) -> None:
     """Say that an account owns positions."""
     from registry.commands._changes import tell
-    from registry.errors import InvalidInput
-    from registry.services.changes.positions import PositionService
 
-    if bool(position) == unowned:
-        raise InvalidInput("say which positions: --position ID (may be repeated) or --unowned")
-    wanted = None if unowned else _ids(position or [])
-    outcome = PositionService(run.database).link(account, wanted, run.invocation(), move=move)
+    outcome = run.registry.positions.link(
+        account, position or (), unowned=unowned, move=move, **run.by
+    )
     tell(run, outcome, f"linked positions to {account}", account=account)
 
 
@@ -44,12 +40,8 @@ def link_positions(
 def unlink_positions(run: Run, account: AccountName, position: Positions = None) -> None:
     """Say that an account does not own positions any more."""
     from registry.commands._changes import tell
-    from registry.errors import InvalidInput
-    from registry.services.changes.positions import PositionService
 
-    if not position:
-        raise InvalidInput("say which positions: --position ID (may be repeated)")
-    outcome = PositionService(run.database).unlink(account, _ids(position), run.invocation())
+    outcome = run.registry.positions.unlink(account, position or (), **run.by)
     tell(run, outcome, f"unlinked positions from {account}", account=account)
 
 
@@ -65,9 +57,7 @@ def list_positions(
     all_: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
 ) -> None:
     """List open positions with their account, symbol and exchanges."""
-    from registry.services.changes import positions
-
-    found = positions.list_positions(run.database, account, unowned=unowned, all_=all_)
+    found = run.registry.positions.list(account, unowned=unowned, closed=all_)
 
     def text() -> None:
         if not found:
@@ -83,14 +73,3 @@ def list_positions(
 def _plain(value: Any) -> Any:
     # Exact numbers without exponents: a position of nothing is 0.00000000 and not 0E-8.
     return f"{value:f}" if isinstance(value, Decimal) else value
-
-
-def _ids(texts: list[str]) -> list[uuid.UUID]:
-    from registry.errors import InvalidInput
-
-    try:
-        return list(dict.fromkeys(uuid.UUID(text) for text in texts))
-    except ValueError:
-        raise InvalidInput(
-            "a position's id is a UUID", hint="See: account-registry list-positions"
-        ) from None

@@ -35,19 +35,17 @@ def rebuild(
     """Compare the tables with the log and repair the rows that differ; --check only compares."""
     from registry.commands._progress import stage_progress
     from registry.errors import ExitStatus
-    from registry.rebuild.comparison import Options, Watch
-    from registry.rebuild.rebuild import RebuildService
+    from registry.rebuild.comparison import Watch
 
-    service = RebuildService(run.database, Options(workers=workers))
     with stage_progress(run.output, "Replaying") as progress:
-        if check:
-            report = service.check(Watch(progress))
-            run.output.result(report_data(report), lambda: tell_report(run.output, report))
-            if report.differing:
-                run.exit_status = ExitStatus.VERIFICATION
-            return
         watch = Watch(progress, lambda report: approve(run, report, yes=yes))
-        rebuilt = service.rebuild(run.invocation(), watch)
+        rebuilt = run.registry.rebuild(check=check, workers=workers, watch=watch, **run.by)
+    if check:
+        report = rebuilt.report
+        run.output.result(report_data(report), lambda: tell_report(run.output, report))
+        if report.differing:
+            run.exit_status = ExitStatus.VERIFICATION
+        return
     run.output.result(rebuilt_data(rebuilt), lambda: tell_rebuilt(run.output, rebuilt))
 
 

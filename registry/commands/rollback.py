@@ -35,20 +35,16 @@ def rollback(
 ) -> None:
     """Undo what happened to accounts since; the history grows, and this can be undone too."""
     from registry.commands._changes import events_of, sentence
-    from registry.services.changes.rollback import Rollback, RollbackService
-    from registry.services.reading.as_of import parse_moment
 
-    invocation = run.invocation()
-    service = RollbackService(run.database)
-    wanted = Rollback(to=parse_moment(to, "--to"), account=account, skip=skip)
-    preview = service.preview(wanted)
-    if invocation.command_id is None and preview.event_types and not run.output.as_json:
+    by = run.by
+    preview = run.registry.plan_rollback(to, account=account, skip=skip)
+    if by["command_id"] is None and preview.event_types and not run.output.as_json:
         _show(run.output, preview)
     if preview.event_types and not (preview.lost and not skip):
         count = len(preview.event_types)
         run.confirm(f"Append {counted(count, 'event')} to go back?", yes=yes)
-    seen = None if invocation.command_id else preview
-    outcome = service.roll_back(wanted, invocation, seen=seen)
+    seen = None if by["command_id"] else preview
+    outcome = run.registry.rollback(to, account=account, skip=skip, seen=seen, **by)
     data = {
         "to": preview.position,
         "plan": [asdict(line) for line in preview.lines],

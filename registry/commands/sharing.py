@@ -112,6 +112,7 @@ def resolve(
     lender: LenderOption = None,
 ) -> None:
     """Show which credential an account would use, and why; nothing is released."""
+    from registry.hints import commands_of
     from registry.services.releases.resolution import Wish
     from registry.services.releases.resolution import resolve as resolved
 
@@ -127,7 +128,7 @@ def resolve(
         for resolution in found:
             run.output.line(f"{resolution.exchange}: {resolution.reason()}")
             if not resolution.granted and (hint := resolution.error().hint):
-                run.output.line(f"  {hint}")
+                run.output.line(f"  {commands_of(hint)}")
             for warning in resolution.warnings():
                 run.output.notice(f"Warning: {warning}")
 

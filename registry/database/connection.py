@@ -23,6 +23,7 @@ from registry.database.target import Target
 from registry.database.watched import WatchedConnection
 from registry.errors import DatabaseUnavailable, InvalidInput, NotMigrated, SchemaTooNew
 from registry.folders import APPLICATION
+from registry.hints import Command, Hint
 
 Connection: TypeAlias = psycopg.Connection[Any]
 # What the driver remarks on while it clears up is for a program's log, not for a terminal.
@@ -126,8 +127,11 @@ def check_schema(connection: Connection) -> None:
         what = "has no registry yet" if not applied else f"is at {newest:03} of {known[-1]:03}"
         raise NotMigrated(
             f"the database {what}",
-            hint="Run: account-registry migrate up"
-            + (" (it rebuilds every row)" if taken_down else ""),
+            hint=Hint(
+                "Run: ",
+                Command("migrate", "up"),
+                " (it rebuilds every row)" if taken_down else "",
+            ),
             taken_down=taken_down,
         )
 

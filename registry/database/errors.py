@@ -12,6 +12,7 @@ import psycopg
 from registry import errors
 from registry.database.refusals import READ_ONLY_HINT, causes
 from registry.database.watched import ServerSilent
+from registry.hints import Command, Hint, Option
 
 STALE_VERSION: Final = "RG001"
 COMMAND_APPLIED: Final = "RG002"
@@ -85,7 +86,7 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
     state = error.sqlstate or ""
     diagnostic = error.diag
     message = diagnostic.message_primary or type(error).__name__
-    hint = diagnostic.message_hint
+    hint = diagnostic.message_hint and Hint.parse(diagnostic.message_hint)
     if state == COMMAND_APPLIED:
         return errors.CommandApplied(message)
     if state in _BY_SQLSTATE:
@@ -100,13 +101,16 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
     if state == "55P03":
         return errors.RegistryBusy(
             "another session has kept what this needs locked for too long",
-            hint="Nothing was changed; try again. A session that holds the log for long is shown, "
-            "and ended, by: account-registry end-session",
+            hint=Hint(
+                "Nothing was changed; try again. A session that holds the log for long is shown, "
+                "and ended, by: ",
+                Command("end-session"),
+            ),
         )
     if state in ("42P01", "3F000", "42883", "42703"):
         return errors.NotMigrated(
             f"the database's schema does not fit this program: {message}",
-            hint="Run: account-registry migrate up",
+            hint=Hint("Run: ", Command("migrate", "up")),
         )
     if state == "42501":
         return errors.PermissionDenied(
@@ -137,7 +141,9 @@ def lost(error: psycopg.Error) -> errors.DatabaseUnavailable:
     message = error.diag.message_primary or causes(error)[0]
     return errors.DatabaseUnavailable(
         f"the connection to the database was lost: {message}",
-        hint="Try again; a command with the same --command-id is applied once at most.",
+        hint=Hint(
+            "Try again; with the same ", Option("command_id", ...), " it is done once at most."
+        ),
         passing=True,
         silence=error.seconds if isinstance(error, ServerSilent) else 0,
     )

@@ -6,6 +6,7 @@ from projections import TABLES
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.errors import LegacyInTheWay
+from registry.hints import Command, Hint
 
 _QUERIES = load_queries("registry.database", "legacy.sql")
 _BOTS_OWN: Final = ("status", "size_usd")
@@ -22,8 +23,11 @@ def check_legacy_tables(connection: Connection) -> None:
     if found:
         raise LegacyInTheWay(
             f"the tables that are there cannot be taken over: {'; '.join(found)}",
-            hint="Nothing was changed. Alter this by hand (a trigger can be disabled, a column "
-            "given a default), and run: account-registry migrate up",
+            hint=Hint(
+                "Nothing was changed. Alter this by hand (a trigger can be disabled, a column "
+                "given a default), and run: ",
+                Command("migrate", "up"),
+            ),
         )
 
 

@@ -8,6 +8,7 @@ from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import MasterKeyMalformed, MasterKeyMissing
 from registry.folders import config_folder, path_of_variable
+from registry.hints import Command, Hint
 
 VARIABLE = "CREDENTIAL_ENCRYPTION_KEY"
 FILE_VARIABLE = "CREDENTIAL_ENCRYPTION_KEY_FILE"
@@ -34,8 +35,10 @@ def load_keyring() -> MasterKeyring:
     if named is None and not path.exists():
         raise MasterKeyMissing(
             "no master key is configured",
-            hint=f"Set {VARIABLE} or {FILE_VARIABLE}, or make a key once with: "
-            "account-registry generate-key --save",
+            hint=Hint(
+                f"Set {VARIABLE} or {FILE_VARIABLE}, or make a key once with: ",
+                Command("generate-key", save=True),
+            ),
         )
     text_of_file = read_key_file(
         path,

@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from registry.encryption.secret import Secret
 from registry.errors import CannotDecrypt, MasterKeyMalformed, MasterKeyWrong
+from registry.hints import Command, Hint
 
 _KEY_BYTES = 32
 _TOKEN_FRAME = 1 + 8 + 16 + 32
@@ -124,6 +125,6 @@ def _key_id(key: Secret, number: int) -> str:
     if len(raw) != _KEY_BYTES:
         raise MasterKeyMalformed(
             f"master key {number} is not a Fernet key (32 bytes in URL-safe base64, 44 characters)",
-            hint="Make one with: account-registry generate-key",
+            hint=Hint("Make one with: ", Command("generate-key")),
         )
     return hashlib.sha256(b"account-registry master key id\0" + raw).hexdigest()[:12]

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import CannotDecrypt
+from registry.hints import Command, Hint
 
 _KEY_BYTES = 32
 
@@ -81,7 +82,7 @@ class DataKey:
             raise CannotDecrypt(
                 f"the field {name} does not open: its token is damaged or was moved here "
                 "from another account, exchange or field",
-                hint="Run: account-registry rebuild --check",
+                hint=Hint("Run: ", Command("rebuild", check=True)),
             ) from None
 
     def _fernet(self, place: Place, field: str) -> Fernet:

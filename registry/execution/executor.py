@@ -264,7 +264,7 @@ class CommandExecutor:
         if not flush_along and (self._others_append or not appended):
             wait_until_durable(connection)
         if any(change.rowcount == 0 for change in changes):
-            log.warning("a projected row was missing", extra={"hint": "See: rebuild --check"})
+            log.warning("a projected row was missing", extra={"hint": "a rebuild compares"})
         positions = tuple(position for position, _ in appended)
         types = tuple(new.event.event_type for new in decision.events)
         log.info("command applied", extra={"events": types, "positions": positions})

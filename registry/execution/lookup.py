@@ -9,6 +9,7 @@ import psycopg
 from registry.database.connection import Connection
 from registry.database.queries import load_queries, one_row
 from registry.errors import AccountNotFound, ExchangeNotFound
+from registry.hints import Blank, Command, Hint
 from registry.shown import shown
 
 _QUERIES = load_queries("registry.execution")
@@ -33,17 +34,17 @@ def account_not_found(connection: Connection, name: str) -> AccountNotFound:
         if event_type == "AccountDeleted":
             return AccountNotFound(
                 f"account {name} was deleted {when}",
-                hint=f"See: account-registry history {name}",
+                hint=Hint("See: ", Command("history", name)),
             )
     names = [row[0] for row in connection.execute(_QUERIES["account_names"])]
     if name in names:
         return AccountNotFound(
             f"the account {name} is not in the log yet: its row is older than the registry",
-            hint="Take such rows in first: account-registry adopt --dry-run",
+            hint=Hint("Take such rows in first: ", Command("adopt", dry_run=True)),
         )
     return AccountNotFound(
         f"there is no account {shown(name)}",
-        hint=_suggestion(name, names) or "See: account-registry list-accounts",
+        hint=_suggestion(name, names) or Hint("See: ", Command("list-accounts")),
     )
 
 
@@ -95,7 +96,12 @@ def exchange_of(cursor: psycopg.Cursor[Any], name: str) -> tuple[int, dict[str, 
         raise ExchangeNotFound(
             f"there is no exchange {shown(name)}",
             hint=_suggestion(name, names)
-            or "See: account-registry exchanges; add one with: account-registry add-exchange",
+            or Hint(
+                "See: ",
+                Command("exchanges"),
+                "; add one with: ",
+                Command("add-exchange", Blank("EXCHANGE")),
+            ),
         )
     return exchange_id, definition
 

@@ -31,9 +31,9 @@ class Exchanges:
         """All exchanges, with the fields of their credentials as far as they are known."""
         return list_exchanges(self._context)
 
-    def get(self, exchange: str) -> ExchangeSpec:
-        """The fields of one exchange's credential."""
-        return exchange_specification(self._context, exchange)
+    def get(self, exchange: str, *, account: str | None = None) -> ExchangeSpec:
+        """The fields of one exchange's credential, for an account that must be there (if given)."""
+        return exchange_specification(self._context, exchange, account)
 
     def add(
         self,

@@ -12,8 +12,6 @@ from registry.values import moment
 class Only(TypedDict, total=False):
     """Which events are wanted; all of it must hold."""
 
-    account: str | None
-    """The account of this name, or the last one that had it."""
     exchange: str | None
     credential: uuid.UUID | str | None
     event_type: str | None
@@ -30,11 +28,11 @@ class Only(TypedDict, total=False):
     """The newest so many; 100 unless said."""
 
 
-def wanted(only: Only) -> HistoryFilter:
+def wanted(account: str | None, only: Only) -> HistoryFilter:
     """The same in the form that the service takes."""
     since, until = only.get("since"), only.get("until")
     return HistoryFilter(
-        account=only.get("account"),
+        account=account,
         exchange=only.get("exchange"),
         credential_id=optional_id(only.get("credential"), "a credential's id"),
         event_type=only.get("event_type"),

@@ -13,7 +13,7 @@ class Importing(By, total=False):
 
     create: bool
     """Whether the account is made if there is none."""
-    subaccount: int | Mapping[str, int] | None
+    subaccount: int | Mapping[str, int] | Subaccounts | None
     """The subaccount at the exchange, or at each exchange that is named."""
     cascade: bool
     """Whether borrowers may get another key by it."""
@@ -27,6 +27,8 @@ def importing(context: Context, how: Importing) -> tuple[ImportService, ImportOp
     """What an import is done with."""
     by, given = split(how)
     number = given.pop("subaccount", None)
-    named = Subaccounts(number) if isinstance(number, Mapping) else Subaccounts(of_all=number)
-    options = ImportOptions(subaccounts=named, **given)
+    if not isinstance(number, Subaccounts):
+        by_exchange = isinstance(number, Mapping)
+        number = Subaccounts(number) if by_exchange else Subaccounts(of_all=number)
+    options = ImportOptions(subaccounts=number, **given)
     return ImportService(context, context.keyring()), options, context.invocation(by)

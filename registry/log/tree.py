@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.errors import LogRewritten
+from registry.hints import Command, Hint
 from registry.log.merkle import (
     Node,
     Range,
@@ -87,6 +88,6 @@ def _roots(connection: Connection, ranges: list[Range]) -> list[bytes]:
     if missing is not None:
         raise LogRewritten(
             f"the event at position {missing} is missing, or lacks its part of the tree",
-            hint="Run: account-registry verify",
+            hint=Hint("Run: ", Command("verify")),
         )
     return [root_over(one, hashes) for one in ranges]

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from registry.encryption.secret import Secret
 from registry.errors import CheckpointKeyMalformed, InvalidProof, RegistryError
+from registry.hints import Command, Hint
 from registry.shown import is_secret, shown
 
 _ED25519: Final = b"\x01"
@@ -112,7 +113,7 @@ class Signer:
         """
         error = CheckpointKeyMalformed(
             "this is not a private key for checkpoints",
-            hint="Make one with: account-registry generate-checkpoint-key",
+            hint=Hint("Make one with: ", Command("generate-checkpoint-key")),
         )
         plain = text.reveal().strip()
         if not plain.startswith(_PRIVATE):
@@ -184,7 +185,7 @@ def split_notes(text: str) -> list[str]:
         raise InvalidProof(
             "the file does not end with a signed note",
             hint="If it is a file of checkpoints that was cut off, take away what follows its last "
-            "signature; checkpoint --append never adds to another file.",
+            "signature; a checkpoint is never appended to another file.",
         )
     return notes
 

@@ -7,6 +7,7 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.privileges import may_read_tokens
 from registry.errors import PermissionDenied
 from registry.execution.executor import Invocation
+from registry.hints import Command, Hint
 from registry.rebuild.comparison import Options, Report, Watch, compared, examined
 from registry.rebuild.lock import rebuild_lock
 from registry.rebuild.repair import Rebuilt, judging_if_refused, repair
@@ -74,5 +75,9 @@ def _check_may_repair(connection: Connection) -> None:
     if not may_repair:
         raise PermissionDenied(
             "this database role may compare the tables with the log, but not repair them",
-            hint="Use rebuild --check, or a login that is a member of registry_operator.",
+            hint=Hint(
+                "Compare only: ",
+                Command("rebuild", check=True),
+                ", or use a login that is a member of registry_operator.",
+            ),
         )

@@ -20,6 +20,7 @@ from registry.database.copy_out import copy_lines
 from registry.errors import LogContradictsItself
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
+from registry.hints import Command, Hint
 from registry.rebuild.text_rows import unescape
 
 EVENTS_PER_SLICE: Final = 750_000
@@ -144,7 +145,7 @@ def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
 def _does_not_fit(position: str, event_type: str) -> LogContradictsItself:
     return LogContradictsItself(
         f"event {position} ({event_type}) does not fit the events before it",
-        hint="Run: account-registry verify. If the log is intact, report this as a defect.",
+        hint=Hint("Run: ", Command("verify"), ". If the log is intact, report this as a defect."),
     )
 
 

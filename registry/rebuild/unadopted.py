@@ -5,6 +5,7 @@ from typing import Final
 from registry.database.connection import Connection, registry_errors
 from registry.database.queries import load_queries, one_row
 from registry.errors import AdoptionPending
+from registry.hints import Command, Hint
 
 PENDING: Final = "the tables hold rows from before the registry, which are not in the log yet"
 
@@ -27,5 +28,5 @@ def refuse_while_pending(connection: Connection) -> None:
     if adoption_pending(connection):
         raise AdoptionPending(
             PENDING,
-            hint="Take them in first: account-registry adopt --dry-run",
+            hint=Hint("Take them in first: ", Command("adopt", dry_run=True)),
         )

@@ -13,6 +13,7 @@ from projections.positions import TABLE as POSITIONS
 from projections.rows import Row
 from registry.database.connection import Connection
 from registry.errors import LogContradictsItself
+from registry.hints import Command, Hint
 from registry.rebuild.differences import Findings, compare
 from registry.rebuild.repair_rows import Repairs
 from registry.rebuild.replay import Slice, no_garbage_collection, replay
@@ -92,7 +93,9 @@ def rows_that_fit(connection: Connection) -> Iterator[None]:
     except (*MISFITS, psycopg.DataError):
         raise LogContradictsItself(
             "the tables cannot hold the rows that follow from the log",
-            hint="Run: account-registry verify. If the log is intact, report this as a defect.",
+            hint=Hint(
+                "Run: ", Command("verify"), ". If the log is intact, report this as a defect."
+            ),
         ) from None
 
 

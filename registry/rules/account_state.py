@@ -21,6 +21,7 @@ from registry.errors import (
     InvalidInput,
 )
 from registry.events.stored import StoredEvent
+from registry.hints import Command, Hint, Option
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,10 @@ class AccountState:
         if not account["is_active"]:
             raise AccountInactive(
                 f"account {account['account_name']} is inactive",
-                hint="Reactivate it first: "
-                f"account-registry reactivate-account {account['account_name']}",
+                hint=Hint(
+                    "Reactivate it first: ",
+                    Command("reactivate-account", account["account_name"]),
+                ),
             )
         return account
 
@@ -177,7 +180,13 @@ class AccountState:
             choices = ", ".join(str(slot) for slot, _ in found)
             raise InvalidInput(
                 f"account {self.name} has several credentials for {wanted.exchange}: {choices}",
-                hint="Say which with --subaccount and --permission.",
+                hint=Hint(
+                    "Say which with ",
+                    Option("subaccount", ...),
+                    " and ",
+                    Option("permission", ...),
+                    ".",
+                ),
             )
         others = [
             str(self.slot_of(row))
@@ -188,7 +197,7 @@ class AccountState:
             f"account {self.name} has no credential for {wanted}",
             hint=f"It has: {', '.join(others)}."
             if others
-            else f"Add one with: account-registry add-credential {self.name} {wanted.exchange}",
+            else Hint("Add one with: ", Command("add-credential", self.name, wanted.exchange)),
         )
 
 

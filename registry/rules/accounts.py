@@ -16,6 +16,7 @@ from registry.events.accounts import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
+from registry.hints import Command, Hint, Option
 from registry.plurals import counted
 from registry.rules.account_state import AccountState
 from registry.rules.credentials import removal
@@ -115,18 +116,20 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
     if use.open_positions:
         raise AccountInUse(
             f"account {name} has {counted(use.open_positions, 'open position')}",
-            hint="Close them, or use deactivate-account to stop the account.",
+            hint=Hint("Close them, or stop the account: ", Command("deactivate-account", name)),
         )
     if use.positions:
         raise AccountInUse(
             f"account {name} owns {counted(use.positions, 'closed position')}, "
             "which would lose its owner",
-            hint="Use deactivate-account to stop the account and keep its books.",
+            hint=Hint("Stop it, which keeps its books: ", Command("deactivate-account", name)),
         )
     if use.borrowers:
         raise AccountInUse(
             f"account {name} lends to {', '.join(use.borrowers)}",
-            hint="End these shares first, or add --cascade to end them with it.",
+            hint=Hint(
+                "End these shares first, or add ", Option("cascade"), " to end them with it."
+            ),
         )
     return [
         *(removal(state, row) for row in state.credentials()),

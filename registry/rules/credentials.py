@@ -18,6 +18,7 @@ from registry.events.credentials import (
     CredentialReplaced,
     CredentialUpdated,
 )
+from registry.hints import Blank, Command, Hint, Option
 from registry.rules.account_state import AccountState, Slot, SlotQuery
 from registry.rules.details import CredentialDetails, changes, checked, differences
 
@@ -97,7 +98,13 @@ def add(
     if taken is not None:
         raise CredentialExists(
             f"account {state.name} has a credential for {state.slot_of(taken)} already",
-            hint="Use replace-credential for new secrets, or --subaccount N for another slot.",
+            hint=Hint(
+                "For new secrets: ",
+                Command("replace-credential", state.name, slot.exchange),
+                "; for another slot add ",
+                Option("subaccount", Blank("N")),
+                ".",
+            ),
         )
     version = state.last_version(slot) + 1
     sealed = sealer.seal(new_id, version, place_of(account["id"], slot), fields)
@@ -117,10 +124,15 @@ def import_slot(state: AccountState, wanted: SlotQuery, *, by_default: bool) -> 
     held = [state.slot_of(row) for row in state.credentials() if alike.matches(row)]
     numbers = {slot.subaccount_index for slot in held}
     if by_default and numbers and not numbers & {0, None}:
-        choices = " or ".join(f"--subaccount {n}" for n in sorted(filter(None, numbers)))
+        choices = [Hint(Option("subaccount", n)) for n in sorted(filter(None, numbers))]
         raise InvalidInput(
             f"account {state.name} has {_in_words(held)}, and the import names no subaccount",
-            hint=f"{choices} replaces what is there, --subaccount 0 adds a credential beside it.",
+            hint=Hint(
+                Hint.joined(" or ", choices),
+                " replaces what is there, ",
+                Option("subaccount", 0),
+                " adds a credential beside it.",
+            ),
         )
     unnumbered = wanted.subaccount_index == 0 and None in numbers and 0 not in numbers
     return alike if unnumbered else wanted
@@ -239,8 +251,10 @@ def _active(state: AccountState, wanted: SlotQuery) -> tuple[Slot, CredentialRow
     if not row["is_active"]:
         raise CredentialInactive(
             f"the credential of {state.name} for {slot} is inactive",
-            hint=f"Reactivate it first: account-registry reactivate-credential "
-            f"{state.name} {slot.exchange}",
+            hint=Hint(
+                "Reactivate it first: ",
+                Command("reactivate-credential", state.name, slot.exchange),
+            ),
         )
     return slot, row
 

@@ -9,6 +9,7 @@ from registry.errors import CredentialNotFound, Refused, SecretsDestroyed
 from registry.events.base import EventModel
 from registry.events.credentials import CredentialSecretsDestroyed
 from registry.events.stored import StoredEvent
+from registry.hints import Blank, Command, Hint
 from registry.rules.account_state import AccountState, SlotQuery
 
 
@@ -83,8 +84,10 @@ def _check(
         if any(one.data_key_id in used for one in found):
             raise Refused(
                 f"version {number} for {wanted} is in use",
-                hint="Replace or remove the credential first; see also: remove-credential "
-                "--destroy",
+                hint=Hint(
+                    "Replace or remove the credential first, or do both at once: ",
+                    Command("remove-credential", Blank("ACCOUNT"), wanted.exchange, destroy=True),
+                ),
             )
         if any(one.data_key_id in gone for one in found):
             raise SecretsDestroyed(f"version {number} for {wanted} was destroyed before")

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypedDict, get_args, get_type_hints
 from projections.rows import Row, Table
 from registry import values
 from registry.errors import InvalidInput
+from registry.hints import Hint, Option
 from registry.shapes import refuse_keys_within
 
 Check = Callable[[Any], Any]
@@ -91,8 +92,9 @@ def changes(kind: type, table: Table, row: Mapping[str, Any], given: Mapping[str
         InvalidInput: no detail is named.
     """
     if not given:
-        named = ", ".join(checks_of(kind))
-        raise InvalidInput("nothing to change was named", hint=f"Name one of: {named}.")
+        names = (Option(name, ...) for name in checks_of(kind))
+        hint = Hint("Name it: ", Hint.joined(", ", names), ".")
+        raise InvalidInput("nothing to change was named", hint=hint)
     return differences(table.details_in(row), checked(kind, table, given))
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from registry.errors import PositionsOwned
 from registry.events.positions import PositionsLinked, PositionsUnlinked
+from registry.hints import Hint, Option
 from registry.rules.account_state import AccountState
 
 PER_EVENT: Final = 1_000
@@ -80,5 +81,5 @@ def _owned_by_others(positions: Sequence[Owned]) -> PositionsOwned:
     more = len(positions) - _NAMED
     return PositionsOwned(
         f"positions belong to another account: {named}" + (f" and {more} more" if more > 0 else ""),
-        hint="Link them with --move to take them over.",
+        hint=Hint("Add ", Option("move"), " to take them over."),
     )

@@ -18,6 +18,7 @@ from registry.errors import (
 from registry.events.base import EventModel
 from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
 from registry.events.stored import SharingType
+from registry.hints import Command, Hint, Option
 from registry.rules.account_state import AccountState
 
 
@@ -108,7 +109,7 @@ def share(
     if held is not None and held.lender_id != lender.id:
         raise ShareExists(
             f"account {state.name} borrows {wanted.exchange} from {held.lender} already",
-            hint=f"End that first: account-registry unshare {state.name} {wanted.exchange}",
+            hint=Hint("End that first: ", Command("unshare", state.name, wanted.exchange)),
         )
     if held is not None and held.sharing_type == wanted.sharing_type:
         return []
@@ -129,19 +130,21 @@ def _check_lender(lender: Lender, wanted: ShareRequest) -> None:
     if not lender.is_active:
         raise AccountInactive(
             f"the lender {lender.name} is inactive",
-            hint=f"Reactivate it first: account-registry reactivate-account {lender.name}",
+            hint=Hint("Reactivate it first: ", Command("reactivate-account", lender.name)),
         )
     if lender.active_permissions:
         return
     if lender.has_inactive:
         raise CredentialInactive(
             f"the credential of the lender {lender.name} for {wanted.exchange} is inactive",
-            hint="Reactivate it first: "
-            f"account-registry reactivate-credential {lender.name} {wanted.exchange}",
+            hint=Hint(
+                "Reactivate it first: ",
+                Command("reactivate-credential", lender.name, wanted.exchange),
+            ),
         )
     raise CredentialNotFound(
         f"the lender {lender.name} has no credential for {wanted.exchange}",
-        hint=f"Add it first: account-registry add-credential {lender.name} {wanted.exchange}",
+        hint=Hint("Add it first: ", Command("add-credential", lender.name, wanted.exchange)),
     )
 
 
@@ -184,7 +187,7 @@ def unshare(state: AccountState, shares: Iterable[Share], exchange: str) -> list
         others = ", ".join(one.exchange for one in borrowed)
         raise ShareNotFound(
             f"account {state.name} borrows nothing for {exchange}",
-            hint=f"It borrows for: {others}." if others else "See: account-registry list-shares",
+            hint=f"It borrows for: {others}." if others else Hint("See: ", Command("list-shares")),
         )
     return found
 
@@ -271,7 +274,9 @@ def check_affected(
     affected: Sequence[Share | str],
     *,
     cascade: bool,
-    hint: str = "End these shares first, or add --cascade to do it all the same.",
+    hint: str = Hint(
+        "End these shares first, or add ", Option("cascade"), " to do it all the same."
+    ),
 ) -> None:
     """Refuses what would change what borrowers get, unless told.
 

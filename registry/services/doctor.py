@@ -19,6 +19,7 @@ from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
 from registry.events.stored import utc_text
 from registry.execution.vault import FINGERPRINT_KEY_ID
+from registry.hints import Command, Hint
 from registry.plurals import counted
 from registry.rebuild.unadopted import PENDING, adoption_pending
 from registry.services.audit.guards import may_compare_functions, missing_guards
@@ -129,7 +130,7 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
             "guards",
             "failed",
             "; ".join(missing),
-            "Somebody with the owner's rights did this. Run: account-registry verify",
+            Hint("Somebody with the owner's rights did this. Run: ", Command("verify")),
         )
     else:
         yield Finding("guards", "ok", "the log and the tables refuse direct writes")
@@ -152,7 +153,7 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
             "legacy rows",
             "warning",
             PENDING,
-            "Take them in: account-registry adopt --dry-run",
+            Hint("Take them in: ", Command("adopt", dry_run=True)),
         )
     if keyring is not None:
         yield from _keys(connection, keyring)
@@ -174,7 +175,7 @@ def _holders(connection: Connection) -> Iterator[Finding]:
             "warning",
             f"session {holder.pid} of {holder.role} ({holder.application or 'no name'}, "
             f"{holder.state or 'state unknown'}) holds the log{since}",
-            "All commands wait for it. Ask whose it is, or end it: account-registry end-session",
+            Hint("All commands wait for it. Ask whose it is, or end it: ", Command("end-session")),
         )
 
 
@@ -219,7 +220,7 @@ def _rotation(used: dict[str, int], keyring: MasterKeyring) -> Iterator[Finding]
             "rotation",
             "warning",
             f"{counted(waiting, 'key')} under an older master key than {newest}",
-            "Run: account-registry rotate-master-key",
+            Hint("Run: ", Command("rotate-master-key")),
         )
     elif older:
         yield Finding(

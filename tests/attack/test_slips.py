@@ -185,6 +185,9 @@ LOADS: list[Callable[[CredentialLoader, str], Any]] = [
     lambda loader, secret: loader.load("bot", "aster", lender=secret),
     lambda loader, secret: loader.load("bot", "aster", access=secret),  # type: ignore[arg-type]
     lambda loader, secret: loader.specification(secret),
+    lambda loader, secret: loader.load_account_id(secret),
+    lambda loader, secret: loader.list_account_exchanges(secret),
+    lambda loader, secret: loader.get_account_info(secret),
 ]
 
 
@@ -204,9 +207,8 @@ def test_a_bots_log_does_not_get_it_either(
         assert not leaked(secret, f"{refused.value.message} {refused.value.hint}")
     monkeypatch.setenv("CREDENTIAL_ENCRYPTION_KEY_FILE", secret)
     monkeypatch.delenv("CREDENTIAL_ENCRYPTION_KEY", raising=False)
-    with CredentialLoader(database_url) as loader:
-        with pytest.raises(RegistryError) as refused:
-            loader.load("bot", "aster")
+    with pytest.raises(RegistryError) as refused:
+        CredentialLoader(database_url)
     assert not leaked(secret, "".join(traceback.format_exception(refused.value)))
 
 

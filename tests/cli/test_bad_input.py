@@ -188,7 +188,7 @@ def test_a_second_credential_in_a_slot(bot: CommandLine) -> None:
     for slot in ((), ("--subaccount", "3"), ("--permission", "read_only")):
         assert bot.store("bot", "aster", *slot).exit_status == 0
         arguments = ("add-credential", "bot", "aster", *slot, "--from-json", "-")
-        message = "Use replace-credential for new secrets, or --subaccount N for another slot."
+        message = "For new secrets: account-registry replace-credential bot aster; for another slot"
         refused(bot, 4, "credential_exists", message, *arguments, stdin=ASTER)
 
 
@@ -487,7 +487,7 @@ def test_an_exchange_that_cannot_be_defined(
     [
         (("rollback", "--to", "-1"), {}, "An event's number, from 0 on, will do too."),
         (("list-accounts",), {"DATABASE_URL": "postgresql://u@h/d?a=b"}, "an option behind the ?"),
-        (("update-account", "bot"), {}, "--clear"),
+        (("update-account", "bot"), {}, "--wallet-address"),
         (("verify-proof", "p.json", "--key", "a+b"), {}, "NAME+ID+BASE64"),
         (("link-positions", "bot", "--position", "x"), {}, "account-registry list-positions"),
     ],

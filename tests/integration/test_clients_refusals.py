@@ -19,7 +19,7 @@ def test_paradex_needs_the_l2_address(trader: Trader) -> None:
     trader.holds("paradex", l2_address=None)
     with pytest.raises(errors.InvalidCredential, match="paradex needs l2_address") as refused:
         trader.client("paradex")
-    assert "replace-credential main_bot paradex" in (refused.value.hint or "")
+    assert 'credentials.replace("main_bot", "paradex"' in (refused.value.hint or "")
 
 
 def test_the_credential_to_replace_is_named_with_its_place(trader: Trader) -> None:
@@ -27,7 +27,7 @@ def test_the_credential_to_replace_is_named_with_its_place(trader: Trader) -> No
     trader.world.credential("main_bot", "paradex", subaccount=3, permission="read_only", **values)
     with pytest.raises(errors.InvalidCredential) as refused:
         trader.client("paradex", access="read_only")
-    assert (refused.value.hint or "").endswith("paradex --subaccount 3 --permission read_only")
+    assert (refused.value.hint or "").endswith('"paradex", subaccount=3, permission="read_only")')
 
 
 def test_a_pair_of_aster_makes_no_client_and_the_error_says_what_would(trader: Trader) -> None:

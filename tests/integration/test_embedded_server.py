@@ -173,7 +173,7 @@ def test_a_server_that_is_not_running_has_no_address_and_stopping_it_is_no_error
 def test_an_external_database_is_never_migrated_by_itself(empty_database: str) -> None:
     with pytest.raises(NotMigrated, match="has no registry yet") as refused:
         open_registry(Target(empty_database))
-    assert refused.value.hint == "Run: account-registry migrate up"
+    assert refused.value.hint == 'Run: registry.migrate("up")'
     with psycopg.connect(empty_database) as connection:
         row = connection.execute(
             "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"

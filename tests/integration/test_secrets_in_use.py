@@ -61,7 +61,7 @@ def test_a_secret_of_another_account_is_refused_by_its_name_unless_told(
     with nothing_written(database_url), pytest.raises(SecretInUse) as refused:
         store(two, "b", "aster", ASTER, mode=mode)
     assert refused.value.message == "account a holds the same api_key and secret_key for aster"
-    assert "share b a aster" in (refused.value.hint or "")
+    assert 'shares.grant("b", "a", "aster")' in (refused.value.hint or "")
     done = store(two, "b", "aster", ASTER, mode=mode, allowed=True)
     assert done.notes == ("b and a hold the same api_key and secret_key for aster",)
 
@@ -248,7 +248,7 @@ def test_an_import_that_names_no_subaccount_makes_no_second_slot(
         "account b has lighter subaccount 3, and the import names no subaccount"
     )
     assert refused.value.hint == (
-        "--subaccount 3 replaces what is there, --subaccount 0 adds a credential beside it."
+        "subaccount=3 replaces what is there, subaccount=0 adds a credential beside it."
     )
     done = import_(two, "b", new, 3)
     assert [(str(one.slot), one.change, one.version) for one in done.stored] == [

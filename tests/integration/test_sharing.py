@@ -81,7 +81,7 @@ def test_a_narrow_share_never_releases_a_full_key(world: World, sharing_type: Sh
     world.share("bot", "lender", "backpack", sharing_type)
     with pytest.raises(errors.ReleaseRefused) as caught:
         released(world, "bot", "backpack")
-    assert "add-credential lender backpack --permission read_only" in str(caught.value.hint)
+    assert 'credentials.add("lender", "backpack", permission="read_only")' in str(caught.value.hint)
     world.credential(
         "lender", "backpack", permission="read_only", public_key="p1", secret_key="read-only-secret"
     )

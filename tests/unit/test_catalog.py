@@ -187,7 +187,7 @@ def test_an_exchange_without_known_fields_says_how_to_define_them() -> None:
         ExchangeNotFound, match="the fields of kraken's credentials are not known"
     ) as e:
         specification("kraken", None)
-    assert "add-exchange kraken" in (e.value.hint or "")
+    assert 'exchanges.add("kraken"' in (e.value.hint or "")
 
 
 # ---------------------------------------------------------------- the shapes of values

@@ -62,7 +62,7 @@ def test_a_token_does_not_open_under_the_key_of_another_version(data_key: DataKe
 def test_what_is_no_token_is_a_typed_error(data_key: DataKey, token: str) -> None:
     with pytest.raises(CannotDecrypt) as refused:
         data_key.open(HERE, {"api_key": token})
-    assert refused.value.hint == "Run: account-registry rebuild --check"
+    assert refused.value.hint == "Run: registry.rebuild(check=True)"
 
 
 def test_a_data_key_travels_wrapped_and_prints_its_id_only(

@@ -22,13 +22,14 @@ from registry.errors import (
     InvalidInput,
 )
 from registry.folders import config_folder, path_of_variable
+from registry.hints import Command, Hint, Option
 from registry.own_files import belongs_to_another, without_waiting, write_new
 from registry.proofs.note import Signer, Verifier
 from registry.values import text_of, text_of_file
 
 VARIABLE = "REGISTRY_CHECKPOINT_KEY_FILE"
 _MAX_BYTES = 65536
-_MAKE_ONE = "Make one with: account-registry generate-checkpoint-key"
+_MAKE_ONE = Hint("Make one with: ", Command("generate-checkpoint-key"))
 
 
 def default_checkpoint_key_file() -> Path:
@@ -107,7 +108,9 @@ class CheckpointStore:
         except (OSError, InvalidInput):
             raise CheckpointKeyMissing(
                 f"there is no public key in {path}",
-                hint="Give it with --key; generate-checkpoint-key made it.",
+                hint=Hint(
+                    "Give it with ", Option("key", ...), "; generate-checkpoint-key made it."
+                ),
             ) from None
 
     def last(self) -> str | None:

@@ -7,6 +7,7 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.durability import wait_until_durable
 from registry.database.snapshot import one_moment
 from registry.errors import InvalidInput, LogRewritten, NotFound
+from registry.hints import Command, Hint
 from registry.log.findings import missing_positions
 from registry.log.merkle import is_consistent
 from registry.log.tree import read_consistency, read_head, read_root
@@ -89,7 +90,7 @@ def covering_note(store: CheckpointStore, path: Path | None) -> str:
     if not notes or notes[-1] is None:
         raise NotFound(
             "there is no checkpoint to prove anything against",
-            hint="Sign one first: account-registry checkpoint",
+            hint=Hint("Sign one first: ", Command("checkpoint")),
         )
     return notes[-1]
 
@@ -104,7 +105,7 @@ def current_checkpoint(connection: Connection, origin: str) -> Checkpoint:
     if read_root(connection, head.size) != head.root:
         raise LogRewritten(
             f"the head of the log does not follow from its {counted(head.size, 'event')}",
-            hint="Run: account-registry verify",
+            hint=Hint("Run: ", Command("verify")),
         )
     return Checkpoint(origin, head.size, head.root)
 
@@ -125,7 +126,7 @@ def check_continues(connection: Connection, old: Checkpoint, new: Checkpoint) ->
     if not is_consistent(old.size, old.root, new.size, new.root, path):
         raise LogRewritten(
             f"the first {counted(old.size, 'event')} of the log are not what was signed",
-            hint="Run: account-registry verify",
+            hint=Hint("Run: ", Command("verify")),
         )
 
 

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
+from registry.hints import Blank, Command, Hint
 from registry.plurals import counted
 
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
 
-HINT = "The end of the log may have been cut off: compare it with a checkpoint (verify --against)."
+HINT = Hint(
+    "The end of the log may have been cut off: compare it with a checkpoint: ",
+    Command("verify", against=Blank("FILE")),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from registry.database.queries import load_queries
 from registry.database.snapshot import one_moment
 from registry.errors import CredentialNotFound, NotFound
 from registry.execution.lookup import account_id, exchange_of, send_exchange
+from registry.hints import Command, Hint
 from registry.log.rows import copy_leaves
 from registry.log.tree import read_inclusion
 from registry.plurals import counted
@@ -62,7 +63,7 @@ def prove_credential(
         if not rows:
             raise CredentialNotFound(
                 f"account {account} had no credential for {slot.exchange} at the checkpoint",
-                hint="Sign a new checkpoint first: account-registry checkpoint",
+                hint=Hint("Sign a new checkpoint first: ", Command("checkpoint")),
             )
         about = {
             "account": account,
@@ -84,7 +85,7 @@ def _prove(
         raise NotFound(
             f"the checkpoint's log has {counted(checkpoint.size, 'event')}, "
             f"so no position {positions[-1]}",
-            hint="For a newer event sign a new checkpoint first: account-registry checkpoint",
+            hint=Hint("For a newer event sign a new checkpoint first: ", Command("checkpoint")),
         )
     paths = read_inclusion(connection, positions, checkpoint.size)
     leaves = copy_leaves(connection, positions)

@@ -30,6 +30,7 @@ from registry.execution.account_tasks import AccountTask, new_events, next_event
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.execution.lookup import account_not_found, exchange_of, send_exchange
 from registry.execution.vault import Vault, send_registry_key
+from registry.hints import Command, Hint, Option
 from registry.log.append import NewEvent
 from registry.log.ids import new_id
 from registry.log.reading import events_of
@@ -208,7 +209,7 @@ class StoreCredentials(AccountTask):
             "others are affected",
             affected,
             cascade=self._cascade,
-            hint="Add --cascade if that is meant, or end these shares first.",
+            hint=Hint("Add ", Option("cascade"), " if that is meant, or end these shares first."),
         )
         return affected
 
@@ -220,7 +221,8 @@ class StoreCredentials(AccountTask):
         if self._create is None:
             error = account_not_found(self._connection, self._name)
             if self._verb.startswith("import-"):
-                raise AccountNotFound(error.message, hint=f"{error.hint} Or add --create.")
+                hint = Hint(error.hint or "", " Or add ", Option("create"), ".")
+                raise AccountNotFound(error.message, hint=hint)
             raise error
         created = new_events(new_id(), state, create_account(self._create))
         return created, AccountState.of(event.stored(now()) for event in created)
@@ -275,7 +277,9 @@ class StoreCredentials(AccountTask):
         if key_id not in stored_keys:
             raise CannotDecrypt(
                 f"the secrets of {state.name} for {slot} were destroyed",
-                hint="Give all fields, with replace-credential.",
+                hint=Hint(
+                    "Give all fields: ", Command("replace-credential", state.name, slot.exchange)
+                ),
             )
         data_key = DataKey.unwrap(self._keyring, *stored_keys[key_id])
         return data_key.open(place_of(state.account["id"], slot), tokens_of(row))

@@ -21,6 +21,7 @@ from registry.errors import (
 from registry.events.stored import Stream
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome, Write
 from registry.execution.lookup import check_names, exchange_of, exchange_stream_id, send_exchange
+from registry.hints import Command, Hint
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
 from registry.shapes import refuse_keys_within
@@ -140,7 +141,7 @@ class _AddExchange:
         if existing:
             raise ExchangeExists(
                 f"the exchange {definition.name} was defined before",
-                hint="See: account-registry exchanges",
+                hint=Hint("See: ", Command("exchanges")),
             )
         known_id, new_id, has_details = one_row(self._ids)
         event = ExchangeAdded(
@@ -166,7 +167,7 @@ def _check(definition: ExchangeDefinition) -> None:
     short_text(definition.display_name, "a display name", limit=100)
     if definition.name in built_in_exchanges():
         raise ExchangeExists(
-            f"the exchange {definition.name} is built in", hint="See: account-registry exchanges"
+            f"the exchange {definition.name} is built in", hint=Hint("See: ", Command("exchanges"))
         )
     if not definition.fields:
         raise InvalidInput("an exchange's credential needs one field at least")

@@ -15,6 +15,7 @@ from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, next_events
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.execution.lookup import check_names
+from registry.hints import Command, Hint
 from registry.log.append import NewEvent
 from registry.log.reading import send_versions, versions_of
 from registry.rules import positions as rules
@@ -50,7 +51,7 @@ class _PositionsTask(AccountTask):
         if missing:
             raise PositionNotFound(
                 f"there is no position {', '.join(missing)}",
-                hint="See: account-registry list-positions --all",
+                hint=Hint("See: ", Command("list-positions", closed=True)),
             )
         return found
 

@@ -15,6 +15,7 @@ from registry.errors import CannotRollBack, ChangedMeanwhile
 from registry.events.stored import StoredEvent, Stream
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.execution.lookup import account_id
+from registry.hints import Hint, Option
 from registry.log.append import NewEvent
 from registry.rules import rollback as rules
 from registry.rules.account_state import AccountState
@@ -138,12 +139,12 @@ class _RollbackTask:
             raise CannotRollBack(
                 f"not everything can come back: {named}"
                 + (f"; and {more} more" if more > 0 else ""),
-                hint="Add --skip to bring back the rest.",
+                hint=Hint("Add ", Option("skip"), " to bring back the rest."),
             )
         if self._seen is not None and plan.lines != self._seen:
             raise ChangedMeanwhile(
                 "the accounts have changed since the plan was shown",
-                hint="Look at the plan again, with --dry-run.",
+                hint="Look at the plan again.",
             )
         return Decision(self._numbered(plan))
 

@@ -19,6 +19,7 @@ from registry.execution.lookup import (
     exchange_of,
     send_exchange,
 )
+from registry.hints import Command, Hint
 from registry.log.ids import new_id
 from registry.rules import sharing as rules
 from registry.rules.account_state import AccountState
@@ -100,13 +101,14 @@ class _ShareTask(AccountTask):
         )
 
     def _notes(self, lender: Lender) -> list[str]:
-        notes = []
+        notes: list[str] = []
         if not any(rules.share_allows(self._type, p) for p in lender.active_permissions):
-            notes.append(
+            missing = (
                 f"{lender.name} has no read-only key for {self._exchange}, and a full key is "
-                f"never released to a {self._type} share; add one with: account-registry "
-                f"add-credential {lender.name} {self._exchange} --permission read_only"
+                f"never released to a {self._type} share; add one with: "
             )
+            place = (lender.name, self._exchange)
+            notes.append(Hint(missing, Command("add-credential", *place, permission="read_only")))
         spec = built_in_exchanges().get(self._exchange)
         if self._type == "full" and spec is not None and spec.nonce_per_key:
             borrowers = {

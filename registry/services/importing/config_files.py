@@ -19,6 +19,7 @@ from registry.errors import (
     RegistryError,
     together,
 )
+from registry.hints import Blank, Command, Hint, Option
 from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.env_files import MAX_FILE
 from registry.services.importing.names import NameSaid, said_by_path, said_by_values
@@ -159,7 +160,7 @@ def choose(entries: Sequence[ConfigEntry], label: str | None) -> list[ConfigEntr
     if twice is not None:
         raise InvalidInput(
             f"the file has several entries for {twice}",
-            hint=f"Say which with --entry: {labels}.",
+            hint=Hint("Say which with ", Option("entry", ...), f": {labels}."),
         )
     return list(entries)
 
@@ -187,7 +188,10 @@ def match_fields(
                 problems.append(
                     InvalidCredential(
                         f"{where} is encrypted by another program",
-                        hint="Export it in plain there, or type it in with add-credential.",
+                        hint=Hint(
+                            "Export it in plain there, or type it in: ",
+                            Command("add-credential", Blank("ACCOUNT"), Blank("EXCHANGE")),
+                        ),
                     )
                 )
             elif field.name in fields:

@@ -22,6 +22,7 @@ from registry.errors import (
     RegistryError,
     together,
 )
+from registry.hints import Command, Hint
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.env_lines import assignments, can_be_shown
@@ -105,7 +106,7 @@ def find_credentials(
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise NothingToImport(
             "the file holds no complete credential" + (f" ({why})" if why else ""),
-            hint="See which variables are looked for with: account-registry exchanges",
+            hint=Hint("See which variables are looked for with: ", Command("exchanges")),
         )
     others = variables.keys() - {one.env for spec in specs for one in spec.fields.values()}
     shown = sorted(filter(can_be_shown, others))

@@ -20,6 +20,7 @@ from registry.errors import (
     RegistryError,
     SecretInUse,
 )
+from registry.hints import Hint, Option
 from registry.services.changes.store_many import AccountInput, refuse
 from registry.services.importing.env_files import (
     MAX_FILE,
@@ -238,8 +239,11 @@ def _like(one: EnvFile, other: EnvFile, known: Surroundings) -> EnvFile | None:
 def _shared(one: EnvFile, other: EnvFile, what: str) -> RegistryError:
     return SecretInUse(
         f"{other.name} has the same {what}",
-        hint=f"If {one.account} and {other.account} are both to hold it, "
-        "add --allow-shared-secret.",
+        hint=Hint(
+            f"If {one.account} and {other.account} are both to hold it, add ",
+            Option("allow_shared_secret"),
+            ".",
+        ),
     )
 
 

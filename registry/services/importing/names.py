@@ -16,6 +16,7 @@ from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries
 from registry.encryption.secret import Secret
 from registry.errors import OtherAccountNamed
+from registry.hints import Hint, Option
 from registry.values import is_placeholder
 
 _QUERIES = load_queries("registry.execution")
@@ -114,7 +115,11 @@ def refuse_names(
             shown = f"the account {one.name}" if is_known or one.is_public else "another account"
             raise OtherAccountNamed(
                 f"{one.where} names {shown}, not {account}",
-                hint=f"If it is for {account} all the same, add --allow-other-account.",
+                hint=Hint(
+                    f"If it is for {account} all the same, add ",
+                    Option("allow_other_account"),
+                    ".",
+                ),
             )
 
 

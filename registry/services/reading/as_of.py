@@ -19,6 +19,7 @@ from registry.database.privileges import may_read_tokens
 from registry.database.queries import load_queries, one_row
 from registry.errors import AccountNotFound, InvalidInput
 from registry.events.stored import StoredEvent
+from registry.hints import Command, Hint
 from registry.rebuild.judging import judge, rows_fit
 from registry.rebuild.replay import replay_in_slices
 from registry.rules.account_state import AccountState
@@ -88,7 +89,7 @@ def show_account(database: Database, name: str, wanted: Moment) -> Record:
                 return {**_account(state), "as_of": position}
         raise AccountNotFound(
             f"there was no account {name} as of event {position}",
-            hint=f"See: account-registry list-accounts --as-of {position}"
+            hint=Hint("See: ", Command("list-accounts", as_of=position))
             if position >= 0
             else "That is before the first event.",
         )

@@ -13,6 +13,7 @@ from registry.database.queries import load_queries
 from registry.database.snapshot import one_moment
 from registry.errors import CredentialNotFound
 from registry.execution.lookup import account_id, exchange_of, send_exchange
+from registry.hints import Command, Hint
 from registry.log.moments import events_before
 from registry.rules.exposure import (
     Access,
@@ -114,13 +115,15 @@ def _no_credential(account: str, exchange: str, own: Sequence[Record]) -> Creden
         for event in own
         if event["event_type"].startswith("Sharing") and event["data"]["exchange"] == exchange
     }
-    ask = "; ".join(f"account-registry who-could-use {one} {exchange}" for one in sorted(lenders))
+    ask = [Hint(Command("who-could-use", lender, exchange)) for lender in sorted(lenders)]
     return CredentialNotFound(
         f"account {account} had no credential of its own for {exchange} at that time",
-        hint=f"It borrowed one, so ask about the lender's: {ask}"
+        hint=Hint("It borrowed one, so ask about the lender's: ", Hint.joined("; ", ask))
         if lenders
-        else "If it was removed, name a time when it was held (--at or --since); "
-        f"see: account-registry history {account} --exchange {exchange}",
+        else Hint(
+            "If it was removed, name a time when it was held; see: ",
+            Command("history", account, exchange=exchange),
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.errors import CredentialNotFound, DatabaseUnavailable, InvalidInput
 from registry.execution.lookup import account_id, check_names
+from registry.hints import Blank, Command, Hint
 from registry.log.moments import events_before
 
 _QUERIES = load_queries("registry.services.reading", "history.sql")
@@ -197,8 +198,10 @@ def _account(connection: Connection, wanted: HistoryFilter) -> uuid.UUID | None:
     if row is None:
         raise CredentialNotFound(
             f"no account holds the credential {wanted.credential_id} now",
-            hint="Name the account that held it: "
-            f"account-registry history ACCOUNT --credential {wanted.credential_id}",
+            hint=Hint(
+                "Name the account that held it: ",
+                Command("history", Blank("ACCOUNT"), credential=wanted.credential_id),
+            ),
         )
     return uuid.UUID(str(row[0]))
 

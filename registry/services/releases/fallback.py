@@ -18,6 +18,7 @@ from registry.database.connection import Connection, registry_errors
 from registry.database.queries import load_queries
 from registry.encryption.secret import Secret
 from registry.errors import FallbackRefused, InvalidInput
+from registry.hints import Command, Hint
 from registry.services.importing.env_files import read_env_file
 from registry.services.releases.releases import Caller, plain_fields
 from registry.services.releases.resolution import Resolution, Wish
@@ -125,7 +126,7 @@ def record_fallback(
         raise FallbackRefused(
             f"the registry has a credential of {account} for {exchange}, or a share of one: "
             "the environment cannot stand in for it",
-            hint=f"See why it is not used: account-registry resolve {account} {exchange}",
+            hint=Hint("See why it is not used: ", Command("resolve", account, exchange)),
         )
     if outcome == "ambiguous_name":
         raise FallbackRefused(

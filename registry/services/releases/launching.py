@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 from registry.catalog.specification import ExchangeSpec, can_carry_a_credential
 from registry.encryption.secret import Secret
 from registry.errors import CommandNotFound, InvalidInput
+from registry.hints import Command, Hint, Option
 from registry.services.releases.releases import Releases
 
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_@%+:,./=-]+")
@@ -51,12 +52,14 @@ def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str
             if not can_carry_a_credential(variable) or "\0" in value.reveal():
                 raise InvalidInput(
                     f"the field {name} of {exchange} cannot be passed as {variable!r}",
-                    hint="See who defined it: account-registry history --type ExchangeAdded",
+                    hint=Hint(
+                        "See who defined it: ", Command("history", event_type="ExchangeAdded")
+                    ),
                 )
             if variable in values:
                 raise InvalidInput(
                     f"two of the credentials are passed as {variable}",
-                    hint="Say which exchanges are wanted with --exchange.",
+                    hint=Hint("Say which exchanges are wanted with ", Option("exchange", ...), "."),
                 )
             values[variable] = value
     return values

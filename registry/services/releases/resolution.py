@@ -17,6 +17,7 @@ from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries
 from registry.events.stored import SharingType
 from registry.execution.lookup import check_names
+from registry.hints import Blank, Command, Hint, Option
 from registry.shown import shown
 
 _QUERIES = load_queries("registry.services.releases", "releases.sql")
@@ -149,7 +150,7 @@ class Resolution:
         """The refusal as an error to raise."""
         kind, message, hint = _REFUSALS[self._case()]
         named = self._shown() if self.outcome in _NO_SUCH_NAME else self
-        return kind(message.format(r=named), hint=hint.format(r=named))
+        return kind(message.format(r=named), hint=hint.filled(r=named))
 
     def _shown(self) -> "Resolution":
         """The same with names that can be shown: what is not found may be no name at all."""
@@ -180,59 +181,64 @@ class _Refusal(NamedTuple):
 
     kind: type[errors.RegistryError]
     message: str
-    hint: str
+    hint: Hint
 
 
-_ADD_READ_ONLY: Final = (
-    "Make a read-only key at the exchange and add it with: account-registry "
-    "add-credential {r.holder} {r.exchange} --permission read_only"
+_HELD: Final = ("{r.holder}", "{r.exchange}")
+_ADD: Final = Hint("Add one with: ", Command("add-credential", *_HELD))
+_ADD_READ_ONLY: Final = Hint(
+    "Make a read-only key at the exchange and add it with: ",
+    Command("add-credential", *_HELD, permission="read_only"),
 )
 
 _REFUSALS: Final = {
     "account_not_found": _Refusal(
         errors.AccountNotFound,
         "there is no account {r.account}",
-        "See: account-registry list-accounts",
+        Hint("See: ", Command("list-accounts")),
     ),
     "not_permitted": _Refusal(
         errors.NotPermitted,
         "the database role that is logged in may not use account {r.account}",
-        "An operator permits it with: account-registry grant-access {r.account} --role ROLE",
+        Hint(
+            "An operator permits it with: ",
+            Command("grant-access", "{r.account}", role=Blank("ROLE")),
+        ),
     ),
     "account_inactive": _Refusal(
         errors.AccountInactive,
         "account {r.account} is inactive",
-        "Reactivate it first: account-registry reactivate-account {r.account}",
+        Hint("Reactivate it first: ", Command("reactivate-account", "{r.account}")),
     ),
     "exchange_not_found": _Refusal(
         errors.ExchangeNotFound,
         "there is no exchange {r.exchange}",
-        "See: account-registry exchanges",
+        Hint("See: ", Command("exchanges")),
     ),
     "no_credential": _Refusal(
         errors.CredentialNotFound,
         "{r.account} has no credential for {r.exchange}, own or shared",
-        "Add one with: account-registry add-credential {r.holder} {r.exchange}",
+        _ADD,
     ),
     "no_credential of the lender": _Refusal(
         errors.CredentialNotFound,
         "the lender {r.owner} has no credential for {r.exchange}",
-        "Add one with: account-registry add-credential {r.holder} {r.exchange}",
+        _ADD,
     ),
     "no_such_subaccount": _Refusal(
         errors.CredentialNotFound,
         "{r.holder} has no credential for {r.exchange} subaccount {r.wish.subaccount}",
-        "See: account-registry list-credentials {r.holder}",
+        Hint("See: ", Command("list-credentials", "{r.holder}")),
     ),
     "credential_inactive": _Refusal(
         errors.CredentialInactive,
         "the credential of {r.holder} for {r.exchange} is inactive",
-        "Reactivate it: account-registry reactivate-credential {r.holder} {r.exchange}",
+        Hint("Reactivate it: ", Command("reactivate-credential", *_HELD)),
     ),
     "needs_other_permission for full access": _Refusal(
         errors.ReleaseRefused,
         "{r.holder} has only a read-only key for {r.exchange}, and a full one was asked for",
-        "Add one with: account-registry add-credential {r.holder} {r.exchange}",
+        _ADD,
     ),
     "needs_other_permission for less": _Refusal(
         errors.ReleaseRefused,
@@ -249,27 +255,30 @@ _REFUSALS: Final = {
     "secrets_destroyed": _Refusal(
         errors.ReleaseRefused,
         "the secrets of {r.holder} for {r.exchange} were destroyed",
-        "Store new ones: account-registry replace-credential {r.holder} {r.exchange}",
+        Hint("Store new ones: ", Command("replace-credential", *_HELD)),
     ),
     "several_credentials": _Refusal(
         errors.InvalidInput,
         "{r.holder} has several credentials for {r.exchange}, of the subaccounts {r.listed}",
-        "Say which, with --subaccount N.",
+        Hint("Say which, with ", Option("subaccount", Blank("N")), "."),
     ),
     "not_shared": _Refusal(
         errors.ShareNotFound,
         "{r.wish.lender} shares no {r.exchange} credential with {r.account}",
-        "See: account-registry list-shares {r.account}",
+        Hint("See: ", Command("list-shares", "{r.account}")),
     ),
     "lender_inactive": _Refusal(
         errors.AccountInactive,
         "the lender {r.owner} is inactive, from whom {r.account} borrows for {r.exchange}",
-        "Reactivate it first: account-registry reactivate-account {r.owner}",
+        Hint("Reactivate it first: ", Command("reactivate-account", "{r.owner}")),
     ),
     "share_is_narrower": _Refusal(
         errors.ReleaseRefused,
         "{r.owner} shares {r.exchange} with {r.account} as {r.sharing_type} only",
-        "Change it with: account-registry share {r.account} {r.owner} {r.exchange} --type full",
+        Hint(
+            "Change it with: ",
+            Command("share", "{r.account}", "{r.owner}", "{r.exchange}", sharing_type="full"),
+        ),
     ),
 }
 """By the outcome that the database gives, and the case of it."""

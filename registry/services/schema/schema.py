@@ -22,6 +22,7 @@ from registry.events.positions import PositionsLinked, PositionsUnlinked
 from registry.events.registry import ForeignReference, SchemaTakenDown
 from registry.events.stored import Stream
 from registry.execution.executor import Invocation, command_record
+from registry.hints import Command, Hint
 from registry.log.append import CommandRecord
 from registry.log.ids import REGISTRY_STREAM
 from registry.plurals import counted
@@ -143,7 +144,7 @@ def take_down(
         if found.views:
             raise InUseByOthers(
                 f"views depend on the tables: {', '.join(found.views)}",
-                hint="Drop them, and create them again after: account-registry migrate up",
+                hint=Hint("Drop them, and create them again after: ", Command("migrate", "up")),
             )
         record = command_record(invocation, {"verb": "migrate down"}, invocation.command_id)
         with registry_errors(connection):
@@ -245,7 +246,11 @@ def _refuse_drift(comparison: Comparison) -> None:
         named = ", ".join(f"{r.kind} {r.table} {r.name or r.key}" for r in rows[:_NAMED])
         raise TablesDiffer(
             f"the tables hold what the log does not know ({counted(count, 'row')}: {named})",
-            hint="See rebuild --check; adopt what is to be kept, and rebuild. Then go down.",
+            hint=Hint(
+                "See: ",
+                Command("rebuild", check=True),
+                "; adopt what is to be kept, and rebuild. Then go down.",
+            ),
         )
 
 

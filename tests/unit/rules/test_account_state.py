@@ -64,7 +64,7 @@ def test_an_account_that_is_not_there_or_stopped_is_refused() -> None:
     assert (stopped.exists, stopped.name) == (True, "bot")
     with pytest.raises(AccountInactive) as refused:
         stopped.active_account()
-    assert refused.value.hint == "Reactivate it first: account-registry reactivate-account bot"
+    assert refused.value.hint == 'Reactivate it first: registry.accounts.reactivate("bot")'
     assert after(created()).active_account()["account_name"] == "bot"
 
 
@@ -157,7 +157,7 @@ def test_an_empty_slot_says_what_the_account_has() -> None:
     assert missing.value.hint == "It has: aster subaccount 3."
     with pytest.raises(CredentialNotFound, match="no credential for lighter") as missing:
         state.find_credential(SlotQuery(1, "lighter"))
-    assert missing.value.hint == "Add one with: account-registry add-credential bot lighter"
+    assert missing.value.hint == 'Add one with: registry.credentials.add("bot", "lighter")'
 
 
 def test_where_several_slots_fit_they_are_listed() -> None:
@@ -169,7 +169,7 @@ def test_where_several_slots_fit_they_are_listed() -> None:
     assert several.value.message == (
         "account bot has several credentials for aster: aster subaccount 0, aster subaccount 1"
     )
-    assert several.value.hint == "Say which with --subaccount and --permission."
+    assert several.value.hint == "Say which with subaccount=… and permission=…."
     assert state.find_credential(SlotQuery(2, "aster", 1))[0].subaccount_index == 1
 
 

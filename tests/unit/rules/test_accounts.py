@@ -17,6 +17,7 @@ from registry.events.accounts import (
     AccountUpdated,
 )
 from registry.events.credentials import CredentialAdded, CredentialRemoved
+from registry.hints import commands_of
 from registry.rules import accounts as rules
 from registry.rules.account_state import AccountState
 from registry.rules.accounts import AccountUse, CreateAccount, UpdateAccount
@@ -86,7 +87,7 @@ def test_a_detail_is_cleared_by_none_and_the_metadata_by_an_empty_object() -> No
 def test_an_update_that_names_nothing_is_refused() -> None:
     with pytest.raises(InvalidInput, match="nothing to change was named") as refused:
         rules.update(after(CREATED), UpdateAccount())
-    assert refused.value.hint == "Name one of: wallet_address, description, metadata."
+    assert "--wallet-address, --description, --metadata." in commands_of(refused.value.hint or "")
 
 
 def test_a_rename_keeps_the_former_name_in_the_event() -> None:
@@ -113,7 +114,7 @@ def test_an_account_stops_and_goes_on() -> None:
 def test_an_inactive_account_is_named_with_the_way_out(decide: Callable[[Any], Any]) -> None:
     with pytest.raises(AccountInactive, match="account bot is inactive") as inactive:
         decide(after(CREATED, AccountDeactivated()))
-    assert inactive.value.hint == "Reactivate it first: account-registry reactivate-account bot"
+    assert inactive.value.hint == 'Reactivate it first: registry.accounts.reactivate("bot")'
 
 
 @pytest.mark.parametrize(
@@ -158,14 +159,18 @@ def test_an_inactive_account_can_be_deleted() -> None:
 @pytest.mark.parametrize(
     ("use", "why", "hint"),
     [
-        (AccountUse(open_positions=1, positions=1), "has 1 open position\n", "Close them, or use"),
-        (AccountUse(open_positions=2, positions=3), "has 2 open positions", "deactivate-account"),
+        (AccountUse(open_positions=1, positions=1), "has 1 open position\n", "Close them, or stop"),
+        (
+            AccountUse(open_positions=2, positions=3),
+            "has 2 open positions",
+            "registry.accounts.deactivate",
+        ),
         (
             AccountUse(positions=1),
             "owns 1 closed position, which would lose its owner",
-            "Use deactivate-account to stop",
+            "Stop it, which keeps its books",
         ),
-        (AccountUse(borrowers=("a", "b")), "lends to a, b", "add --cascade"),
+        (AccountUse(borrowers=("a", "b")), "lends to a, b", "add cascade=True"),
     ],
 )
 def test_an_account_in_use_is_not_deleted(use: AccountUse, why: str, hint: str) -> None:

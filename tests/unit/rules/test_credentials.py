@@ -20,6 +20,7 @@ from registry.errors import (
 )
 from registry.events.accounts import AccountCreated, AccountDeactivated, AccountDeleted
 from registry.events.credentials import CredentialAdded, CredentialReplaced, CredentialUpdated
+from registry.hints import commands_of
 from registry.rules import credentials as rules
 from registry.rules.account_state import AccountState, Slot, SlotQuery
 
@@ -78,7 +79,7 @@ def test_a_slot_takes_one_credential() -> None:
         added(with_credential(slot(3)), slot(3))
     with pytest.raises(CredentialExists) as refused:
         added(with_credential(), ASTER)
-    assert "replace-credential" in str(refused.value.hint)
+    assert "registry.credentials.replace" in str(refused.value.hint)
 
 
 def test_other_subaccounts_permissions_and_exchanges_are_other_slots() -> None:
@@ -142,7 +143,7 @@ def test_a_credential_stops_and_goes_on() -> None:
         CredentialInactive, match="the credential of bot for aster is inactive"
     ) as e:
         replaced(state)
-    assert "reactivate-credential bot aster" in (e.value.hint or "")
+    assert 'credentials.reactivate("bot", "aster")' in (e.value.hint or "")
     with pytest.raises(CredentialInactive):
         rules.deactivate(state, THE_ASTER)
     grown(state, *rules.reactivate(state, THE_ASTER))
@@ -194,8 +195,8 @@ def test_a_detail_that_is_not_acceptable_is_refused(given: dict[str, Any], why: 
 def test_an_update_that_names_nothing_says_what_could_be_named() -> None:
     with pytest.raises(InvalidInput) as refused:
         rules.update(with_credential(), THE_ASTER, {})
-    assert refused.value.hint == (
-        "Name one of: label, expires_at, ip_allow_list, exchange_account_id."
+    assert "--label, --expires-at, --ip, --exchange-account" in commands_of(
+        refused.value.hint or ""
     )
 
 
@@ -240,7 +241,7 @@ def test_an_empty_slot_says_what_the_account_has() -> None:
     assert missing.value.hint == "It has: aster subaccount 3."
     with pytest.raises(CredentialNotFound, match="no credential for backpack") as missing:
         rules.remove(state, SlotQuery(3, "backpack"))
-    assert "add-credential bot backpack" in (missing.value.hint or "")
+    assert 'credentials.add("bot", "backpack")' in (missing.value.hint or "")
 
 
 def test_what_is_not_said_of_a_slot_is_found_out_where_it_is_unique() -> None:
@@ -253,7 +254,7 @@ def test_where_several_slots_fit_they_are_listed() -> None:
     state = with_credential(slot(0), slot(1), slot(1, "read_only"))
     with pytest.raises(InvalidInput, match="aster subaccount 0, aster subaccount 1, aster") as many:
         state.find_credential(THE_ASTER)
-    assert many.value.hint == "Say which with --subaccount and --permission."
+    assert many.value.hint == "Say which with subaccount=… and permission=…."
     with pytest.raises(InvalidInput):
         state.find_credential(SlotQuery(2, "aster", 1))
     assert state.find_credential(SlotQuery(2, "aster", 1, "full"))[0] == slot(1)

@@ -59,7 +59,7 @@ def test_the_version_in_use_is_refused_by_name() -> None:
         with pytest.raises(Refused) as refused:
             destroyed(*ROTATED, versions=versions)
         assert refused.value.message == "version 3 for aster is in use"
-        assert "remove-credential --destroy" in str(refused.value.hint)
+        assert "destroy=True" in str(refused.value.hint)
 
 
 def test_a_version_that_a_rollback_brought_back_is_in_use_again() -> None:

@@ -45,7 +45,7 @@ def test_positions_of_others_are_not_taken_unless_told() -> None:
     with pytest.raises(PositionsOwned) as refused:
         rules.link(after(created()), positions, move=False)
     assert refused.value.message == f"positions belong to another account: {position(2)} of other"
-    assert refused.value.hint == "Link them with --move to take them over."
+    assert refused.value.hint == "Add move=True to take them over."
 
 
 def test_those_who_owned_what_is_taken_over_give_it_up_first() -> None:

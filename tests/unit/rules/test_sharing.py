@@ -101,7 +101,7 @@ def test_an_account_has_one_lender_for_an_exchange() -> None:
     with pytest.raises(ShareExists) as refused:
         shared(share(lender="third"))
     assert refused.value.message == "account bot borrows aster from third already"
-    assert refused.value.hint == "End that first: account-registry unshare bot aster"
+    assert refused.value.hint == 'End that first: registry.shares.revoke("bot", "aster")'
 
 
 def test_shares_of_other_exchanges_are_not_in_the_way() -> None:
@@ -150,19 +150,19 @@ def test_who_lends_cannot_borrow_for_the_same_exchange() -> None:
             {"is_active": False},
             AccountInactive,
             "the lender lender is inactive",
-            "reactivate-account lender",
+            'registry.accounts.reactivate("lender")',
         ),
         (
             {"active_permissions": (), "has_inactive": True},
             CredentialInactive,
             "the credential of the lender lender for aster is inactive",
-            "reactivate-credential lender aster",
+            'registry.credentials.reactivate("lender", "aster")',
         ),
         (
             {"active_permissions": ()},
             CredentialNotFound,
             "the lender lender has no credential for aster",
-            "add-credential lender aster",
+            'registry.credentials.add("lender", "aster")',
         ),
     ],
 )
@@ -204,8 +204,8 @@ def test_an_inactive_account_may_end_what_it_borrows() -> None:
 @pytest.mark.parametrize(
     ("shares", "hint"),
     [
-        ([], "See: account-registry list-shares"),
-        ([share("third", "bot")], "See: account-registry list-shares"),
+        ([], "See: registry.shares.list()"),
+        ([share("third", "bot")], "See: registry.shares.list()"),
         (
             [share(exchange="backpack"), share(exchange="lighter")],
             "It borrows for: backpack, lighter.",
@@ -376,7 +376,7 @@ def test_what_affects_borrowers_is_refused_unless_it_is_told_that_it_may() -> No
     with pytest.raises(AccountInUse) as refused:
         rules.check_affected("it is lent", affected, cascade=False)
     assert refused.value.message == "it is lent: third borrows aster from bot (full); another"
-    assert "add --cascade" in str(refused.value.hint)
+    assert "add cascade=True" in str(refused.value.hint)
     with pytest.raises(AccountInUse) as refused:
         rules.check_affected("it is lent", affected, cascade=False, hint="Do so.")
     assert refused.value.hint == "Do so."
