@@ -28,7 +28,7 @@ from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
-from registry.services.identity import host, user_at_host
+from registry.machine import host, user_at_host
 from registry.services.releases import key_locks
 from registry.services.releases.fallback import EnvironmentFallback, record_fallback
 from registry.services.releases.releases import (

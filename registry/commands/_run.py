@@ -62,7 +62,7 @@ class Run:
             InvalidInput: a setting is not valid, or the name is a secret.
         """
         from registry.commands._logging import set_up_logging
-        from registry.services.identity import user_at_host
+        from registry.machine import user_at_host
         from registry.settings import Settings
         from registry.values import refuse_secret
 

@@ -143,7 +143,8 @@ def delete_account(
 
 
 def _metadata(text: str) -> dict[str, Any]:
-    from registry.values import MAX_METADATA_BYTES, parse_metadata, text_of_file
+    from registry.machine import text_of_file
+    from registry.values import MAX_METADATA_BYTES, parse_metadata
 
     if text.startswith("@"):
         text = text_of_file(Path(text[1:]), limit=MAX_METADATA_BYTES * 4)

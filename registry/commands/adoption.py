@@ -107,8 +107,9 @@ def _read_decisions(path: Path | None) -> dict[tuple[str, str, str], "Decision"]
     if path is None:
         return {}
     from registry.errors import InvalidInput
+    from registry.machine import text_of_file
     from registry.rules.adoption.rows import Decision
-    from registry.values import parse_json, text_of_file
+    from registry.values import parse_json
 
     entries = parse_json(text_of_file(path, limit=_MAX_DECISIONS), str(path))
     hint = "Make one with: account-registry adopt --dry-run --write-decisions FILE"

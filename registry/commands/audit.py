@@ -228,9 +228,10 @@ def verify_proof(
     key: PublicKey = None,
 ) -> None:
     """Check a proof with the public key only: needs no database and no network."""
+    from registry.machine import text_of_file
     from registry.proofs.bundle import verify_bundle
     from registry.services.audit.checkpoint_store import CheckpointStore
-    from registry.values import parse_json, text_of_file
+    from registry.values import parse_json
 
     verifier = CheckpointStore().verifier(key)
     document = parse_json(text_of_file(file, limit=_MAX_PROOF), str(file))

@@ -244,7 +244,8 @@ def _ask_openly(prompt: str) -> str:
 
 def _read_fields(source: str) -> dict[str, Any]:
     from registry.errors import InvalidInput
-    from registry.values import parse_json, text_of, text_of_file
+    from registry.machine import text_of, text_of_file
+    from registry.values import parse_json
 
     where = "standard input" if source == "-" else source
     if source == "-":

@@ -28,7 +28,7 @@ def reveal_credential(
     On a terminal it asks first, since what is shown stays in its scrollback.
     """
     from registry.errors import InvalidInput
-    from registry.services.identity import host
+    from registry.machine import host
     from registry.services.releases.releases import Caller, ReleaseService
     from registry.services.releases.resolution import Wish
 

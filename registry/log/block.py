@@ -4,7 +4,6 @@ This is the innermost loop of a verification. It only tells whether all is as it
 be; where it is not, `registry.log.chunk` looks row by row for what is wrong.
 """
 
-import re
 import struct
 from collections.abc import Sequence
 from hashlib import sha256
@@ -25,11 +24,6 @@ _LEAF_STARTS: Final = tuple(
 )
 """Where the leaf starts in a row, by the row's place in the block."""
 
-_USUAL_DATA: Final = re.compile(
-    rb'\{"credential_id":"([0-9a-f-]{36})","exchange":"[^"\\]*","exchange_id":\d+,'
-    rb'"subaccount_index":\w+,"permission":"\w+","version":(\d+),"data_key_id":"([0-9a-f-]{36})"'
-)
-"""How the data of an event that names a data key starts, as the program writes it."""
 _NOTED_LENGTHS: Final = frozenset(map(len, NOTED))
 
 _Usual = tuple[int, int, bytes, int, int]
@@ -109,7 +103,7 @@ def _note(
         position, _, stream, _, length = places[number]
         # The stream's type and id are all that can differ in length before the event's type.
         type_start = starts[number] + row_form.USUAL.size + len(stream) - row_form.USUAL_STREAM
-        _note_keys(report, position, rows[number], type_start, type_start + length)
+        report.note_data_keys(position, rows[number], type_start, type_start + length)
 
 
 def _as_usual(row: bytes, start: int, usual: _Usual) -> _Usual:
@@ -119,17 +113,3 @@ def _as_usual(row: bytes, start: int, usual: _Usual) -> _Usual:
     place = row_form.place(row, start)
     stream, length = place.stream, place.type_end - place.type_start
     return place.position, len(stream), stream, place.version, length
-
-
-def _note_keys(
-    report: ChunkReport, position: int, row: bytes, type_start: int, type_end: int
-) -> None:
-    event_type = row[type_start:type_end]
-    if event_type not in NOTED:
-        return
-    usual = _USUAL_DATA.match(row, type_end + row_form.BEFORE_DATA)
-    # Further on no name must be able to stand again, nor one that is escaped.
-    if usual and row.find(b'"data_key_id"', usual.end()) < 0 and row.find(b"\\", usual.end()) < 0:
-        report.sealed.append((position, b"\t".join(usual.group(3, 1, 2))))
-    else:
-        report.note_data_keys(position, event_type, row, type_end)

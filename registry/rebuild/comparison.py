@@ -14,16 +14,16 @@ from typing import Any, Final
 
 from projections import TABLES
 from projections.positions import TABLE as POSITIONS
-from registry.database.connection import Connection, registry_errors
+from registry.database.connection import Connection, may_read_tokens, registry_errors
 from registry.database.copy_out import copy_lines
-from registry.database.privileges import may_read_tokens
 from registry.database.processes import run_processes
-from registry.database.queries import load_queries, one_row
+from registry.database.queries import load_queries
 from registry.database.snapshot import begin_reading
 from registry.database.target import Target
 from registry.database.watched import address_of_same_server
 from registry.errors import LogContradictsItself
 from registry.events.registry import TableRepair
+from registry.log.reading import log_size
 from registry.rebuild.differences import LISTED, RowDrift
 from registry.rebuild.judging import Skipped, judge, rows_fit
 from registry.rebuild.repair_rows import RepairKind, Repairs
@@ -204,8 +204,7 @@ def compared(
     with contextlib.ExitStack() as stack:
         with registry_errors(connection):
             begin_reading(connection)
-            (size,) = one_row(connection.execute(_QUERIES["size"]))
-            whole = _Whole(connection, watch, options, size, exists)
+            whole = _Whole(connection, watch, options, log_size(connection), exists)
             skipped = whole.judged() if judged else []
             try:
                 comparison = stack.enter_context(whole.comparison(skipped))

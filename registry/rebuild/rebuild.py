@@ -4,8 +4,7 @@ First the tables are compared with the log (`rebuild_comparison`), then what dif
 merged (`rebuild_repair`).
 """
 
-from registry.database.connection import Connection, Database, registry_errors
-from registry.database.privileges import may_read_tokens
+from registry.database.connection import Connection, Database, may_read_tokens, registry_errors
 from registry.errors import PermissionDenied
 from registry.execution.executor import Invocation
 from registry.rebuild.comparison import Options, Report, Watch, compared, examined

@@ -21,10 +21,16 @@ from registry.errors import (
     Conflict,
     InvalidInput,
 )
-from registry.folders import config_folder, path_of_variable
-from registry.own_files import belongs_to_another, without_waiting, write_new
+from registry.machine import (
+    belongs_to_another,
+    config_folder,
+    path_of_variable,
+    text_of,
+    text_of_file,
+    without_waiting,
+    write_new,
+)
 from registry.proofs.note import Signer, Verifier
-from registry.values import text_of, text_of_file
 
 VARIABLE = "REGISTRY_CHECKPOINT_KEY_FILE"
 _MAX_BYTES = 65536

@@ -13,11 +13,11 @@ from typing import Any
 from projections import accounts, credentials
 from projections.credentials import tokens_of
 from projections.memory_sink import Rows
-from registry.database.connection import Connection, Database, registry_errors
-from registry.database.privileges import may_read_tokens
-from registry.database.queries import load_queries, one_row
+from registry.database.connection import Connection, Database, may_read_tokens, registry_errors
+from registry.database.queries import load_queries
 from registry.errors import AccountNotFound, InvalidInput
 from registry.events.stored import StoredEvent
+from registry.log.reading import last_position_at
 from registry.rebuild.judging import judge, rows_fit
 from registry.rebuild.replay import replay_in_slices
 from registry.rules.account_state import AccountState
@@ -52,10 +52,8 @@ def position_of(connection: Connection, wanted: Moment) -> int:
         InvalidInput: the log is not that long yet.
     """
     if isinstance(wanted, dt.datetime):
-        cursor = connection.execute(_QUERIES["position_at"], {"moment": wanted})
-        (position,) = one_row(cursor)
-        return int(position)
-    (last,) = one_row(connection.execute(_QUERIES["last_position"]))
+        return last_position_at(connection, wanted)
+    last = last_position_at(connection, None)
     if wanted > last:
         raise InvalidInput(
             f"the log has no event {wanted}",

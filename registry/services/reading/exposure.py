@@ -13,7 +13,7 @@ from registry.database.queries import load_queries
 from registry.database.snapshot import one_moment
 from registry.errors import CredentialNotFound
 from registry.execution.lookup import account_id, exchange_of, send_exchange
-from registry.log.moments import events_before
+from registry.log.reading import last_position_at
 from registry.rules.exposure import (
     Access,
     HeldVersion,
@@ -85,8 +85,8 @@ def _reach(
     ):
         lender = account_id(connection, account, also_former=True)
         exchange_of(send_exchange(connection, exchange), exchange)
-        last = _position_at(connection, end)
-        first = last if start is None else _position_at(connection, start)
+        last = last_position_at(connection, end)
+        first = last if start is None else last_position_at(connection, start)
         shares = _events(connection, "shares", {"account_id": lender})
         borrowers = {event["stream_id"] for event in shares}
         streams = _streams(connection, [lender, *borrowers])
@@ -122,14 +122,6 @@ def _no_credential(account: str, exchange: str, own: Sequence[Record]) -> Creden
         else "If it was removed, name a time when it was held (--at or --since); "
         f"see: account-registry history {account} --exchange {exchange}",
     )
-
-
-def _position_at(connection: Connection, moment: dt.datetime | None) -> int:
-    """The last event that was recorded at a moment or before, -1 if none; None means now."""
-    if moment is not None:
-        return events_before(connection, moment + dt.timedelta(microseconds=1)) - 1
-    row = connection.execute(_QUERIES["last_position"]).fetchone()
-    return -1 if row is None else int(row[0])
 
 
 def _streams(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[str, list[Record]]:

@@ -17,10 +17,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import CredentialNotFound, DatabaseUnavailable
 from registry.execution.lookup import account_id, check_names
-from registry.log.moments import events_before
+from registry.log.reading import events_before, log_size
 
 _QUERIES = load_queries("registry.services.reading", "history.sql")
 _POLL_SECONDS: Final = 5.0
@@ -95,7 +95,7 @@ def follow(
     """
     with database.connection() as connection, registry_errors(connection):
         # First the end, then what is before it: what comes in between is read later.
-        position = _size(connection)
+        position = log_size(connection)
         parameters = _parameters(connection, wanted)
     for event in history(database, wanted):
         if event["position"] < position:
@@ -122,8 +122,8 @@ def _new_events(
         following = False
         while True:
             # Before the log is read: what is appended after this sends a message.
-            following = following or _follow_now(connection)
-            end = _size(connection)
+            following = following or one_row(connection.execute(_QUERIES["follow"]))[0]
+            end = log_size(connection)
             while position < end:
                 start, position = position, min(position + _STEP, end)
                 between = {**parameters, "from": start, "to": position}
@@ -133,11 +133,6 @@ def _new_events(
             patience = _POLL_SECONDS if following else _RETRY_SECONDS
             for _ in connection.notifies(timeout=patience, stop_after=1):
                 pass
-
-
-def _follow_now(connection: Connection) -> bool:
-    row = connection.execute(_QUERIES["follow"]).fetchone()
-    return row is not None and bool(row[0])
 
 
 def _newest(wanted: HistoryFilter) -> sql.Composed:
@@ -186,8 +181,3 @@ def _account(connection: Connection, wanted: HistoryFilter) -> uuid.UUID | None:
             f"account-registry history ACCOUNT --credential {wanted.credential_id}",
         )
     return uuid.UUID(str(row[0]))
-
-
-def _size(connection: Connection) -> int:
-    row = connection.execute(_QUERIES["size"]).fetchone()
-    return 0 if row is None else int(row[0])

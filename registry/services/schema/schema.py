@@ -24,6 +24,7 @@ from registry.events.stored import Stream
 from registry.execution.executor import Invocation, command_record
 from registry.log.append import CommandRecord
 from registry.log.ids import REGISTRY_STREAM
+from registry.log.reading import log_size
 from registry.plurals import counted
 from registry.rebuild.comparison import (
     Comparison,
@@ -166,8 +167,7 @@ def is_down(connection: Connection) -> bool:
         (down,) = one_row(connection.execute(_QUERIES["is_down"]))
         if not down:
             return False
-        (size,) = one_row(connection.execute(_QUERIES["log_size"]))
-        return bool(size)
+        return bool(log_size(connection))
 
 
 def bring_up(
