@@ -176,7 +176,7 @@ def _data(result: "Adoption") -> dict[str, Any]:
         "note_counts": dict(judge.note_counts),
         "own_columns": result.own_columns,
         "position": result.position if result.done else None,
-        "seconds": {name: round(value, 3) for name, value in asdict(result.spent).items()},
+        "seconds": round(result.seconds, 3),
     }
 
 
@@ -218,14 +218,8 @@ def _tell_counts(output: Output, result: "Adoption") -> None:
     left = [f"{count:,} of {table}" for table, count in result.left_out.items() if count]
     if left:
         output.line(f"Left out, as decided: {', '.join(left)}.")
-    spent = result.spent
-    credentials = result.adopted["account_exchange_credentials"]
-    output.line(
-        f"{spent.total:.1f} s: {spent.processor:.1f} s of computing, of which "
-        f"{spent.cryptography:.1f} s cryptography; appending to the log {spent.appending:.1f} s "
-        f"and changing the tables {spent.tables:.1f} s, with the server "
-        f"({credentials / max(spent.total, 0.001):,.0f} credentials/s)."
-    )
+    rate = result.adopted["account_exchange_credentials"] / max(result.seconds, 0.001)
+    output.line(f"It took {result.seconds:.1f} s ({rate:,.0f} credentials/s).")
     if result.done:
         output.line(f"See event {result.position}, and run: account-registry rebuild --check")
     else:
