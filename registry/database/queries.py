@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
 
 from registry.errors import RegistryError
 
@@ -32,6 +34,16 @@ def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, bytes]
     if len(set(names)) != len(names):
         raise ValueError(f"{package}/{file} names a statement twice")
     return {name: body.strip().encode() for name, body in zip(names, parts[1::2], strict=True)}
+
+
+def read_rows(
+    connection: psycopg.Connection[Any],
+    statement: bytes | sql.Composed,
+    parameters: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """The rows by their columns' names, whatever else the connection makes of rows."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement, parameters).fetchall()
 
 
 def one_row(cursor: psycopg.Cursor[Any]) -> Any:

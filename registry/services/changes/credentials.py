@@ -45,7 +45,7 @@ from registry.rules.sharing import (
     resting_on,
 )
 from registry.services.changes.secrets_in_use import SecretCheck
-from registry.services.changes.shares_of_account import revocations, send_shares, shares_of
+from registry.services.changes.shares_of_account import revocations, send_shares
 from registry.values import subaccount_index as checked_subaccount
 
 _QUERIES = load_queries("registry.execution")
@@ -196,7 +196,7 @@ class StoreCredentials(AccountTask):
 
     def _affected(self, state: AccountState, new: Sequence[NewEvent]) -> list[str]:
         """The shares by which others get something else after these events."""
-        shares = shares_of(self._shares)
+        shares = self._shares.fetchall()
         if not lent_by(state, shares):
             return []
         after = copy.deepcopy(state)
@@ -389,11 +389,6 @@ class SlotTask(AccountTask):
         super().send_reads(connection)
         self._exchange = send_exchange(connection, self._slot.exchange)
 
-    def decide(self) -> Decision:
-        """See `Task`."""
-        state = self.read_state()
-        return Decision(next_events(state, self._rule(state, self._wanted())))
-
     def _wanted(self) -> SlotQuery:
         exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
         return self._slot.query(exchange_id)
@@ -447,7 +442,7 @@ class LentSlotTask(_BorrowersTask):
         wanted = self._wanted()
         slot, row = state.find_credential(wanted)
         events = self._rule(state, wanted)
-        affected = resting_on(state, shares_of(self._shares), row)
+        affected = resting_on(state, self._shares.fetchall(), row)
         what = f"the credential of {state.name} for {slot} is lent"
         check_affected(what, affected, cascade=self._cascade)
         ended = revocations(affected) if self._ends_shares else []
@@ -464,7 +459,7 @@ class _UpdateTask(_BorrowersTask):
         wanted = self._wanted()
         new = next_events(state, self._rule(state, wanted))
         _, row = state.find_credential(wanted)
-        lent = borrowing(state, shares_of(self._shares), row) if new else []
+        lent = borrowing(state, self._shares.fetchall(), row) if new else []
         return Decision(new, notes=tuple(f"it is lent: {share}" for share in lent))
 
 

@@ -3,10 +3,8 @@
 import datetime as dt
 from typing import Any
 
-from psycopg.rows import dict_row
-
-from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.connection import Database, registry_errors
+from registry.database.queries import load_queries, read_rows
 from registry.execution.lookup import (
     account_not_found,
     check_names,
@@ -21,7 +19,7 @@ Record = dict[str, Any]
 def list_accounts(database: Database) -> list[Record]:
     """All accounts, by name."""
     with database.connection() as connection, registry_errors(connection):
-        return _records(connection, "accounts", {"only": None})
+        return read_rows(connection, _QUERIES["accounts"], {"only": None})
 
 
 def show_account(database: Database, name: str) -> Record:
@@ -31,10 +29,12 @@ def show_account(database: Database, name: str) -> Record:
         AccountNotFound: no account has this name.
     """
     with database.connection() as connection, registry_errors(connection):
-        found = _records(connection, "accounts", {"only": name})
+        found = read_rows(connection, _QUERIES["accounts"], {"only": name})
         if not found:
             raise account_not_found(connection, name)
-        credentials = _records(connection, "credentials", {"account_name": name, "exchange": None})
+        credentials = read_rows(
+            connection, _QUERIES["credentials"], {"account_name": name, "exchange": None}
+        )
         return {**found[0], "credentials": credentials}
 
 
@@ -55,14 +55,11 @@ def list_credentials(
     """
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account, exchange)
-        found = _records(connection, "credentials", {"account_name": account, "exchange": exchange})
+        found = read_rows(
+            connection, _QUERIES["credentials"], {"account_name": account, "exchange": exchange}
+        )
     if due_until is None:
         return found
     limit = due_until.astimezone(dt.UTC).replace(tzinfo=None)  # as the column has it
     due = [one for one in found if one["expires_at"] is not None and one["expires_at"] <= limit]
     return sorted(due, key=lambda one: one["expires_at"])
-
-
-def _records(connection: Connection, query: str, parameters: Record) -> list[Record]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_QUERIES[query], parameters).fetchall()

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.rows import dict_row
-
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, read_rows
 from registry.database.snapshot import one_moment
 from registry.errors import CredentialNotFound
 from registry.execution.lookup import account_id, exchange_of, send_exchange
@@ -87,7 +85,7 @@ def _reach(
         exchange_of(send_exchange(connection, exchange), exchange)
         last = last_position_at(connection, end)
         first = last if start is None else last_position_at(connection, start)
-        shares = _events(connection, "shares", {"account_id": lender})
+        shares = read_rows(connection, _QUERIES["shares"], {"account_id": lender})
         borrowers = {event["stream_id"] for event in shares}
         streams = _streams(connection, [lender, *borrowers])
         own = streams.get(str(lender), [])
@@ -126,14 +124,9 @@ def _no_credential(account: str, exchange: str, own: Sequence[Record]) -> Creden
 
 def _streams(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[str, list[Record]]:
     streams: dict[str, list[Record]] = {}
-    for event in _events(connection, "account_events", {"account_ids": list(ids)}):
+    for event in read_rows(connection, _QUERIES["account_events"], {"account_ids": list(ids)}):
         streams.setdefault(str(event["stream_id"]), []).append(event)
     return streams
-
-
-def _events(connection: Connection, query: str, parameters: dict[str, Any]) -> list[Record]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return list(cursor.execute(_QUERIES[query], parameters).fetchall())
 
 
 def _received(
@@ -142,8 +135,7 @@ def _received(
     wanted = {(version.credential_id, version.version) for version in versions}
     ids = sorted({credential_id for credential_id, _ in wanted})
     parameters = {"account_id": lender, "credential_ids": ids, "last": last}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_QUERIES["releases"], parameters).fetchall()
+    rows = read_rows(connection, _QUERIES["releases"], parameters)
     return [row for row in rows if (row["credential_id"], row["version"]) in wanted]
 
 

@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries, one_row
+from registry.database.queries import load_queries, one_row, read_rows
 from registry.errors import CredentialNotFound, DatabaseUnavailable
 from registry.execution.lookup import account_id, check_names
 from registry.log.reading import events_before, log_size
@@ -127,8 +127,7 @@ def _new_events(
             while position < end:
                 start, position = position, min(position + _STEP, end)
                 between = {**parameters, "from": start, "to": position}
-                with connection.cursor(row_factory=dict_row) as cursor:
-                    yield cursor.execute(statement, between).fetchall(), position
+                yield read_rows(connection, statement, between), position
             # Woken by an append, or now and then in case that a message was lost.
             patience = _POLL_SECONDS if following else _RETRY_SECONDS
             for _ in connection.notifies(timeout=patience, stop_after=1):
