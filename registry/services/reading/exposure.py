@@ -1,6 +1,7 @@
 """Who could use a credential at a moment, and how far a leaked one reaches."""
 
 import datetime as dt
+import itertools
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -97,7 +98,8 @@ def _reach(
         found = who_could_use(
             str(lender), versions, shares_of(shares, exchange), streams, (first, last)
         )
-        times = {e["position"]: e["recorded_at"] for s in (shares, *streams.values()) for e in s}
+        events = itertools.chain(shares, *streams.values())
+        times = {event["position"]: event["recorded_at"] for event in events}
         return Reach(
             [_version(version, times) for version in versions],
             [_access(access, streams, (first, last), times) for access in found],
