@@ -1,8 +1,6 @@
 """This machine: who runs the program where, its folders, and how files are read and written."""
 
-import getpass
 import os
-import socket
 from pathlib import Path
 
 import platformdirs
@@ -15,11 +13,15 @@ APPLICATION = "account-registry"
 
 def host() -> str:
     """This machine's name."""
+    import socket
+
     return socket.gethostname()
 
 
 def user_at_host() -> str:
     """The operating system's user at this host."""
+    import getpass
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user id without a name

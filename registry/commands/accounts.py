@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._changes import tell, with_cleared
 from registry.commands._options import AccountName, Cascade, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -48,7 +49,6 @@ def create_account(
     metadata: Metadata = None,
 ) -> None:
     """Create an account."""
-    from registry.commands._changes import tell
     from registry.rules.accounts import CreateAccount
 
     command = CreateAccount(
@@ -78,7 +78,6 @@ def update_account(
     ] = None,
 ) -> None:
     """Change an account's details; what is not named stays. --metadata replaces all of it."""
-    from registry.commands._changes import tell, with_cleared
     from registry.rules.accounts import UpdateAccount
 
     given = {
@@ -99,8 +98,6 @@ def rename_account(
     new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="A name that is free.")],
 ) -> None:
     """Give an account another name; its id, credentials and history stay."""
-    from registry.commands._changes import tell
-
     outcome = _accounts(run).rename(account, new_name, run.invocation())
     tell(run, outcome, f"renamed account {account} to {new_name}", account=new_name)
 
@@ -108,8 +105,6 @@ def rename_account(
 @verb(changes=True)
 def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False) -> None:
     """Stop an account: its credentials cannot be used until it is reactivated."""
-    from registry.commands._changes import tell
-
     outcome = _accounts(run).deactivate(account, run.invocation(), cascade=cascade)
     tell(run, outcome, f"deactivated account {account}", account=account)
 
@@ -117,8 +112,6 @@ def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False)
 @verb(changes=True)
 def reactivate_account(run: Run, account: AccountName) -> None:
     """Let a deactivated account be used again."""
-    from registry.commands._changes import tell
-
     outcome = _accounts(run).reactivate(account, run.invocation())
     tell(run, outcome, f"reactivated account {account}", account=account)
 
@@ -128,7 +121,6 @@ def delete_account(
     run: Run, account: AccountName, cascade: Cascade = False, yes: Yes = False
 ) -> None:
     """Delete an account and its credentials; the history keeps them, encrypted."""
-    from registry.commands._changes import tell
     from registry.services.reading.accounts import show_account
 
     invocation = run.invocation()

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from registry.commands._output import Output
+from registry.commands._progress import progress_bar
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import ExitStatus, InvalidInput, MasterKeyMissing
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -56,8 +58,6 @@ def adopt(
     ] = None,
 ) -> None:
     """Take the rows of a bot's own tables (before the registry) into the log: all, or none."""
-    from registry.commands._progress import progress_bar
-    from registry.errors import ExitStatus
     from registry.execution.executor import Invocation
     from registry.rules.adoption.rows import Judge
     from registry.services.adoption.adoption import AdoptionService
@@ -87,7 +87,6 @@ def adopt(
 def _legacy_keys(names: list[str]) -> list["MasterKeyring"]:
     from registry.encryption.keyring import MasterKeyring
     from registry.encryption.secret import Secret
-    from registry.errors import MasterKeyMissing
 
     rings = []
     for name in names:
@@ -106,7 +105,6 @@ def _legacy_keys(names: list[str]) -> list["MasterKeyring"]:
 def _read_decisions(path: Path | None) -> dict[tuple[str, str, str], "Decision"]:
     if path is None:
         return {}
-    from registry.errors import InvalidInput
     from registry.machine import text_of_file
     from registry.rules.adoption.rows import Decision
     from registry.values import parse_json
@@ -131,8 +129,6 @@ def _read_decisions(path: Path | None) -> dict[tuple[str, str, str], "Decision"]
 
 def _write_decisions(path: Path, undecided: list["Problem"]) -> None:
     import json
-
-    from registry.errors import InvalidInput
 
     entries = [
         {

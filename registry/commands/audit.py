@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._describe import describe, when
 from registry.commands._options import PermissionOption, Subaccount
+from registry.commands._progress import progress_bar
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.errors import InvalidInput
+from registry.errors import ExitStatus, InvalidInput
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -55,9 +57,7 @@ def verify(
 
     Without --against, the last checkpoint that was signed on this machine is used, if any.
     """
-    from registry.commands._progress import progress_bar
     from registry.database.target import Target
-    from registry.errors import ExitStatus
     from registry.services.audit.checkpoint_store import CheckpointStore
     from registry.services.audit.checkpoints import known_checkpoints
     from registry.services.audit.verification import Extent, default_processes
@@ -249,8 +249,6 @@ def verify_proof(
 
 
 def _tell_proven(run: Run, proven: "ProvenEvents") -> None:
-    from registry.commands._describe import describe, when
-
     run.output.table(
         ["event", "when", "who", "role", "version", "what", "why"],
         [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from registry.commands._changes import tell, versions, with_cleared
 from registry.commands._options import (
     AllowOtherAccount,
     AllowSharedSecret,
@@ -16,6 +17,7 @@ from registry.commands._options import (
 )
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +99,6 @@ def replace_credential(run: Run, slot: Slot, new: NewCredential) -> None:
 
 
 def _store(run: Run, slot: Slot, new: NewCredential, mode: Literal["add", "replace"]) -> None:
-    from registry.commands._changes import tell, versions
     from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
     from registry.services.changes.exchanges import exchange_specification
 
@@ -144,8 +145,6 @@ def update_credential(
     ] = None,
 ) -> None:
     """Change what is beside the secrets: label, expiry, bound addresses, account id."""
-    from registry.commands._changes import tell, with_cleared
-
     changes = with_cleared("a credential", details.given(), clear, _EMPTY)
     outcome = _credentials(run).update(slot.account, slot.name, changes, run.invocation())
     tell(run, outcome, f"updated the credential of {slot}", **slot.facts)
@@ -154,8 +153,6 @@ def update_credential(
 @verb(changes=True)
 def deactivate_credential(run: Run, slot: Slot, cascade: Cascade = False) -> None:
     """Stop a credential: it cannot be used until it is reactivated."""
-    from registry.commands._changes import tell
-
     outcome = _credentials(run).deactivate(
         slot.account, slot.name, run.invocation(), cascade=cascade
     )
@@ -165,8 +162,6 @@ def deactivate_credential(run: Run, slot: Slot, cascade: Cascade = False) -> Non
 @verb(changes=True)
 def reactivate_credential(run: Run, slot: Slot) -> None:
     """Let a deactivated credential be used again."""
-    from registry.commands._changes import tell
-
     outcome = _credentials(run).reactivate(slot.account, slot.name, run.invocation())
     tell(run, outcome, f"reactivated the credential of {slot}", **slot.facts)
 
@@ -183,8 +178,6 @@ def remove_credential(
     yes: Yes = False,
 ) -> None:
     """Remove a credential; the history keeps it, encrypted."""
-    from registry.commands._changes import tell
-
     for_ever = " and destroy its secrets for ever" if destroy else ""
     run.confirm(f"Remove the credential of {slot}{for_ever}?", yes=yes)
     if destroy:
@@ -210,7 +203,6 @@ def _ask(spec: "ExchangeSpec") -> dict[str, Any]:
     from getpass import getpass
 
     from registry.encryption.secret import Secret
-    from registry.errors import InvalidInput
 
     if not sys.stdin.isatty():
         raise InvalidInput(
@@ -243,7 +235,6 @@ def _ask_openly(prompt: str) -> str:
 
 
 def _read_fields(source: str) -> dict[str, Any]:
-    from registry.errors import InvalidInput
     from registry.machine import text_of, text_of_file
     from registry.values import parse_json
 

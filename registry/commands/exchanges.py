@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._changes import tell
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 
 if TYPE_CHECKING:
     from registry.catalog.specification import FieldSpec
@@ -84,7 +86,6 @@ def add_exchange(
     ] = None,
 ) -> None:
     """Define an exchange that is not built in: what its credential consists of."""
-    from registry.commands._changes import tell
     from registry.services.changes.exchanges import ExchangeDefinition
     from registry.services.changes.exchanges import add_exchange as define
 
@@ -96,8 +97,6 @@ def add_exchange(
 
 
 def _field(text: str) -> dict[str, Any]:
-    from registry.errors import InvalidInput
-
     name_and_env, *flags = text.split(":")
     name, equals, env = name_and_env.partition("=")
     unknown = set(flags) - {"public", "optional", "integer"}

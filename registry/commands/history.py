@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._describe import describe, when
 from registry.commands._options import ExchangeOption, OptionalAccount
 from registry.commands._output import show, to_json
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 
 if TYPE_CHECKING:
     from registry.services.reading.history import HistoryFilter
@@ -130,8 +132,6 @@ def _table(run: Run, events: list[dict[str, Any]]) -> None:
 
 
 def _cells(event: dict[str, Any]) -> list[Any]:
-    from registry.commands._describe import describe, when
-
     return [
         event["position"],
         when(event["recorded_at"], event["occurred_at"]),
@@ -143,8 +143,6 @@ def _cells(event: dict[str, Any]) -> list[Any]:
 
 
 def _id(text: str | None, option: str) -> uuid.UUID | None:
-    from registry.errors import InvalidInput
-
     if text is None:
         return None
     try:
@@ -156,7 +154,6 @@ def _id(text: str | None, option: str) -> uuid.UUID | None:
 def _check_type(event_type: str) -> None:
     from difflib import get_close_matches
 
-    from registry.errors import InvalidInput
     from registry.events.codec import EVENT_TYPES
 
     if event_type not in EVENT_TYPES:

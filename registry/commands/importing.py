@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._changes import events_of, sentence, tell_notes, versions
 from registry.commands._options import (
     AccountName,
     AllowOtherAccount,
@@ -16,6 +17,7 @@ from registry.commands._options import (
 )
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -81,8 +83,6 @@ def import_env(
     yes: Yes = False,
 ) -> None:
     """Import the credentials of an env file: all of it, or nothing."""
-    from registry.errors import InvalidInput
-
     if folder is not None and account is None and env_file is None:
         _import_folder(run, folder, how.options(), yes=yes)
     elif account is not None and env_file is not None and folder is None:
@@ -92,7 +92,6 @@ def import_env(
 
 
 def _import_file(run: Run, account: str, env_file: Path, options: "ImportOptions") -> None:
-    from registry.commands._changes import events_of, tell_notes
     from registry.services.importing.one_account import ImportService
 
     invocation = run.invocation()
@@ -114,8 +113,6 @@ def _import_file(run: Run, account: str, env_file: Path, options: "ImportOptions
 def _tell_file(
     run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "Outcome"
 ) -> None:
-    from registry.commands._changes import sentence
-
     changed = [one for one in outcome.stored if one.change != "unchanged"]
     credentials = counted(len(changed or found.credentials), "credential")
     run.output.line(sentence(outcome, f"imported {credentials} into {account} from {env_file}"))
@@ -136,8 +133,6 @@ def _tell_credentials(
     absent: "Mapping[str, Collection[str]]",
 ) -> None:
     """What became of each credential; of one that was imported before, only what it is."""
-    from registry.commands._changes import versions
-
     stored = {one.slot.exchange: one for one in outcome.stored}
     for name, fields in credentials.items():
         one = stored.get(name)
@@ -153,7 +148,6 @@ def _tell_credentials(
 def _import_folder(run: Run, folder: Path, options: "ImportOptions", *, yes: bool) -> None:
     import functools
 
-    from registry.errors import InvalidInput
     from registry.services.changes.exchanges import known_specifications
     from registry.services.changes.store_many import SeveralAccounts
     from registry.services.importing.env_files import held_exchanges
@@ -215,8 +209,6 @@ def _preview(one: "EnvFile", existing: "Collection[str]") -> str:
 
 
 def _tell_folder(run: Run, files: list["EnvFile"], outcomes: "dict[str, Outcome]") -> None:
-    from registry.commands._changes import events_of, sentence, tell_notes
-
     for outcome in outcomes.values():
         tell_notes(run, outcome)
     data = [
@@ -262,7 +254,6 @@ def import_config(
     how: Importing,
 ) -> None:
     """Import plain keys from the JSON of freqtrade, passivbot or hummingbot: all, or nothing."""
-    from registry.commands._changes import events_of, sentence, tell_notes
     from registry.services.importing.one_account import ImportService
 
     invocation = run.invocation()

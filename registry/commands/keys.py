@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.commands._changes import tell
 from registry.commands._options import Slot, Yes
+from registry.commands._progress import progress_bar
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import Conflict, InvalidInput
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -32,7 +35,6 @@ def generate_key(
     """
     from registry.encryption.key_source import FILE_VARIABLE, default_key_file
     from registry.encryption.keyring import MasterKeyring, generate_master_key
-    from registry.errors import InvalidInput
 
     if save and file is not None:
         raise InvalidInput("--save and --file exclude each other")
@@ -54,8 +56,6 @@ def generate_key(
 
 
 def _print_key(run: Run, key: "Secret") -> None:
-    from registry.errors import InvalidInput
-
     if run.output.as_json:
         raise InvalidInput("a key is not printed as JSON", hint="Use --save or --file FILE.")
     if sys.stdout.isatty():
@@ -65,7 +65,6 @@ def _print_key(run: Run, key: "Secret") -> None:
 
 def _write_key(path: Path, key: "Secret") -> None:
     from registry.encryption.key_file import write_key_file
-    from registry.errors import Conflict, InvalidInput
 
     try:
         write_key_file(path, key)
@@ -88,8 +87,6 @@ def rotate_master_key(run: Run) -> None:
     Set CREDENTIAL_ENCRYPTION_KEY to NEW,OLD first, for all programs. It can be stopped at
     any moment and started again; afterwards doctor says that OLD can go.
     """
-    from registry.commands._progress import progress_bar
-    from registry.errors import InvalidInput
     from registry.services.changes.rotation import rotate
 
     invocation = run.invocation()
@@ -142,8 +139,6 @@ def destroy_secrets(
 
     A copy of the keys in a backup of the database stays: destroy that as well.
     """
-    from registry.commands._changes import tell
-    from registry.errors import InvalidInput
     from registry.services.changes.destruction import destroy_secrets as destroy
 
     if bool(version) == old:

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from registry.commands._changes import tell
 from registry.commands._options import AccountName
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 
 Positions = Annotated[
     list[str] | None,
@@ -29,8 +31,6 @@ def link_positions(
     ] = False,
 ) -> None:
     """Say that an account owns positions."""
-    from registry.commands._changes import tell
-    from registry.errors import InvalidInput
     from registry.services.changes.positions import PositionService
 
     if bool(position) == unowned:
@@ -43,8 +43,6 @@ def link_positions(
 @verb(changes=True)
 def unlink_positions(run: Run, account: AccountName, position: Positions = None) -> None:
     """Say that an account does not own positions any more."""
-    from registry.commands._changes import tell
-    from registry.errors import InvalidInput
     from registry.services.changes.positions import PositionService
 
     if not position:
@@ -86,8 +84,6 @@ def _plain(value: Any) -> Any:
 
 
 def _ids(texts: list[str]) -> list[uuid.UUID]:
-    from registry.errors import InvalidInput
-
     try:
         return list(dict.fromkeys(uuid.UUID(text) for text in texts))
     except ValueError:
