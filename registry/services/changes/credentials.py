@@ -373,7 +373,7 @@ SlotRule = Callable[[AccountState, SlotQuery], Sequence[EventModel]]
 """A function of `registry.rules.credentials`."""
 
 
-class SlotTask(AccountTask):
+class _SlotTask(AccountTask):
     """A command about a credential that exists."""
 
     def __init__(
@@ -385,7 +385,6 @@ class SlotTask(AccountTask):
         self._rule = rule
 
     def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
         super().send_reads(connection)
         self._exchange = send_exchange(connection, self._slot.exchange)
 
@@ -394,7 +393,7 @@ class SlotTask(AccountTask):
         return self._slot.query(exchange_id)
 
 
-class _ReactivateTask(SlotTask):
+class _ReactivateTask(_SlotTask):
     """Lets a credential be used again, maybe beside another."""
 
     def decide(self) -> Decision:
@@ -405,11 +404,10 @@ class _ReactivateTask(SlotTask):
         return Decision(new, notes=tuple(rules.must_choose(state, slot)))
 
 
-class _BorrowersTask(SlotTask):
+class _BorrowersTask(_SlotTask):
     """A command that asks who borrows the credential, too."""
 
     def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
         super().send_reads(connection)
         self._shares = send_shares(connection, self._name)
 
@@ -431,7 +429,7 @@ class LentSlotTask(_BorrowersTask):
         cascade: bool,
         ends_shares: bool = False,
     ) -> None:
-        """As `SlotTask`."""
+        """As `_SlotTask`."""
         super().__init__(account_name, slot, content, rule)
         self._cascade = cascade
         self._ends_shares = ends_shares

@@ -31,7 +31,6 @@ class _PositionsTask(AccountTask):
         self._positions = positions
 
     def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
         super().send_reads(connection)
         query = "unowned" if self._positions is None else "named"
         parameters = {} if self._positions is None else {"positions": list(self._positions)}

@@ -105,7 +105,6 @@ class _RollbackTask:
         self._seen = seen
 
     def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
         self._connection = connection
         parameters = {"position": self.position, "account_id": self._account_id}
         self._events: psycopg.Cursor[Any] = connection.execute(
@@ -115,7 +114,6 @@ class _RollbackTask:
         self._shares = connection.execute(_QUERIES["shares"])
 
     def content(self) -> Mapping[str, Any]:
-        """See `Task`."""
         wanted = self._wanted
         return {
             "verb": "rollback",
@@ -125,7 +123,6 @@ class _RollbackTask:
         }
 
     def decide(self) -> Decision:
-        """See `Task`."""
         plan = self.plan()
         if plan.lost and not self._wanted.skip:
             named = "; ".join(plan.lost[:_NAMED])
