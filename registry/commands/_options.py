@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from registry.services.changes.credentials import SlotName
+    from registry.services.changes.slot_tasks import SlotName
 
 # ---------------------------------------------------------------- accounts and exchanges
 
@@ -53,7 +53,7 @@ class Slot:
     @property
     def name(self) -> "SlotName":
         """The slot in the form that services take."""
-        from registry.services.changes.credentials import SlotName
+        from registry.services.changes.slot_tasks import SlotName
 
         return SlotName(self.exchange, self.subaccount, self.permission)
 

@@ -14,7 +14,8 @@ from support.world import BY, CALLER, World
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
-from registry.services.changes.credentials import Mode, SlotName
+from registry.services.changes.credentials import Mode
+from registry.services.changes.slot_tasks import SlotName
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Wish, resolve
 

@@ -20,8 +20,8 @@ from registry import clients, errors
 from registry.catalog.catalog import built_in_exchanges
 from registry.clients import create_async_client, create_client
 from registry.loader import AsyncCredentialLoader, CredentialLoader
-from registry.services.changes.credentials import SlotName
 from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
+from registry.services.changes.slot_tasks import SlotName
 
 pytest.importorskip("ccxt")
 

@@ -28,8 +28,9 @@ from registry.loader import (
     DatabaseCredentialLoader,
     EnvironmentFallback,
 )
-from registry.services.changes.credentials import Mode, SlotName
+from registry.services.changes.credentials import Mode
 from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
+from registry.services.changes.slot_tasks import SlotName
 from registry.services.releases import key_locks
 
 

@@ -12,7 +12,7 @@ from projections.memory_sink import Rows, apply_to_memory
 from projections.rows import Table
 from registry.events.codec import parse
 from registry.log.reading import events_of
-from registry.services.changes.credentials import SlotName
+from registry.services.changes.slot_tasks import SlotName
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Wish
 

@@ -12,8 +12,9 @@ from support.world import BY, CALLER, World
 from registry import errors
 from registry.events.sharing import SharingType
 from registry.rules.accounts import CreateAccount
-from registry.services.changes.credentials import Mode, SlotName
+from registry.services.changes.credentials import Mode
 from registry.services.changes.sharing import list_shares
+from registry.services.changes.slot_tasks import SlotName
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Access, Wish, resolve
 

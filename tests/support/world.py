@@ -12,8 +12,9 @@ from registry.execution.executor import Invocation
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.access import AccessService
 from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
 from registry.services.changes.sharing import SharingService
+from registry.services.changes.slot_tasks import SlotName
 from registry.services.releases.releases import Caller
 
 BY = Invocation(actor="tester@host")

@@ -19,7 +19,7 @@ from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
 from registry.rules import credentials, destruction
 from registry.rules.account_state import AccountState, SlotQuery
-from registry.services.changes.credentials import LentSlotTask, SlotName
+from registry.services.changes.slot_tasks import LentSlotTask, SlotName
 
 
 def destroy_secrets(
