@@ -24,12 +24,6 @@ _LEAF_STARTS: Final = tuple(
 )
 """Where the leaf starts in a row, by the row's place in the block."""
 
-_NOTED_LENGTHS: Final = frozenset(map(len, NOTED))
-
-_Usual = tuple[int, int, bytes, int, int]
-"""What `row_form.USUAL` reads: position, length of the stream's type, stream, version, and
-length of the event's type."""
-
 
 def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
     """Whether the rows are the events from `first` on, in full; if so the report goes on.
@@ -43,14 +37,12 @@ def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
     if not all(map(bytes.startswith, rows, heads)):
         return False
     try:
-        places = [row_form.USUAL.unpack_from(row, at) for row, at in zip(rows, starts, strict=True)]
-        if {one[1] for one in places} != {row_form.USUAL_LENGTH}:
-            places = list(map(_as_usual, rows, starts, places))
+        places = list(map(row_form.place, rows, starts))
     except struct.error:
         return False
-    if [one[0] for one in places] != list(range(first, first + len(rows))):
+    if [place.position for place in places] != list(range(first, first + len(rows))):
         return False
-    _note(report, rows, starts, places)
+    _note(report, rows, places)
     report.nodes += peaks
     return True
 
@@ -82,15 +74,10 @@ def _heads_and_peaks(leaves: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]
     return heads, peaks[::-1]
 
 
-def _note(
-    report: ChunkReport,
-    rows: Sequence[bytes],
-    starts: Sequence[int],
-    places: Sequence[_Usual],
-) -> None:
+def _note(report: ChunkReport, rows: Sequence[bytes], places: Sequence[row_form.Place]) -> None:
     first_versions, last_versions = report.first_versions, report.last_versions
     known = last_versions.get
-    for position, _, stream, version, _ in places:
+    for row, (position, stream, version, type_start, type_end) in zip(rows, places, strict=True):
         last = known(stream)
         if last is not None and version == last + 1:
             last_versions[stream] = version
@@ -99,17 +86,5 @@ def _note(
             last_versions[stream] = version
         else:
             report.note_version(stream, version, position)
-    for number in [n for n, one in enumerate(places) if one[4] in _NOTED_LENGTHS]:
-        position, _, stream, _, length = places[number]
-        # The stream's type and id are all that can differ in length before the event's type.
-        type_start = starts[number] + row_form.USUAL.size + len(stream) - row_form.USUAL_STREAM
-        report.note_data_keys(position, rows[number], type_start, type_start + length)
-
-
-def _as_usual(row: bytes, start: int, usual: _Usual) -> _Usual:
-    """What stands in a row whose stream's type may have another length."""
-    if usual[1] == row_form.USUAL_LENGTH:
-        return usual
-    place = row_form.place(row, start)
-    stream, length = place.stream, place.type_end - place.type_start
-    return place.position, len(stream), stream, place.version, length
+        if row[type_start:type_end] in NOTED:
+            report.note_data_keys(position, row, type_start, type_end)
