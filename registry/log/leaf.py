@@ -61,17 +61,12 @@ COLUMNS: Final = Leaf._fields
 """In the order in which they are hashed."""
 
 
-def encode(leaf: Leaf) -> bytes:
-    """The bytes that are hashed."""
-    return encode_given(leaf[:15]) + encode_recorded(leaf.recorded_at, leaf.recorded_by)
-
-
-def encode_given(given: Given) -> bytes:
-    """The bytes up to what the database adds; a bulk append does this for each event."""
+def encode(fields: Leaf | Given) -> bytes:
+    """The bytes that are hashed; or those up to what the database adds."""
     return b"".join(
         [
             _NULL if value is None else form.write(value)
-            for form, value in zip(_FORMS, given, strict=False)
+            for form, value in zip(_FORMS, fields, strict=False)
         ]
     )
 

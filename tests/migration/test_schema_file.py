@@ -4,8 +4,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-
-from registry.database.schema_dump import HEADER, dump_schema
+from support.schema_dump import HEADER, dump_schema
 
 SCHEMA = Path(__file__).resolve().parents[2] / "migrations" / "schema.sql"
 GENERATED_BY = 180_000
