@@ -17,7 +17,7 @@ from it (the package `projections` says how). A bot imports `loader`, `positions
 - `events`      what can happen; everything else depends on it
 
 Modules that all of them use: `errors`, `values` (what is accepted from outside), `shapes` and
-`shown` (what could be a secret), `settings`, `machine` (who runs it, files), `clock`, `plurals`.
+`shown` (what could be a secret), `machine` (who runs it, files), `clock`, `plurals`.
 """
 
 __version__ = "0.1.0"
