@@ -86,8 +86,7 @@ def _data(verdict: "Verdict") -> dict[str, Any]:
 
 def _text(run: Run, verdict: "Verdict") -> None:
     for failure in verdict.failures:
-        where = "" if failure.position is None else f"position {failure.position}: "
-        run.output.line(f"FAILED   {failure.check}: {where}{failure.message}")
+        run.output.line(f"FAILED   {failure}")
     if verdict.more_failures:
         run.output.line(f"         … and {verdict.more_failures:,} more")
     if verdict.unopened_data_keys:

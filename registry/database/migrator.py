@@ -9,10 +9,9 @@ from typing import Final
 import psycopg
 
 from registry.database.connection import Connection, registry_errors
-from registry.database.legacy import check_legacy_tables
 from registry.database.migration_files import LAST_KEPT, Migration, load_migrations
 from registry.database.queries import load_queries
-from registry.errors import InvalidInput, MigrationChanged, SchemaTooNew
+from registry.errors import InvalidInput, LegacyInTheWay, MigrationChanged, SchemaTooNew
 
 _QUERIES = load_queries("registry.database", "migrations.sql")
 
@@ -81,7 +80,7 @@ class Migrator:
             comes_in = any(m.number == PROJECTIONS for m in missing)
             with self._connection.transaction() if comes_in else contextlib.nullcontext():
                 if comes_in:
-                    check_legacy_tables(self._connection)
+                    _check_legacy_tables(self._connection)
                 self._connection.execute(_QUERIES["create_table"])
                 for migration in missing:
                     self._run(migration.up_sql, "record", migration)
@@ -157,3 +156,23 @@ class Migrator:
             finally:
                 if not self._connection.closed:
                     self._connection.execute(_QUERIES["unlock"])
+
+
+def _check_legacy_tables(connection: Connection) -> None:
+    """Looks in tables made by hand for what no migration can solve without guessing.
+
+    Raises:
+        LegacyInTheWay: there is something; the message lists all of it.
+    """
+    found = [
+        row[0]
+        for row in connection.execute(
+            load_queries("registry.database", "legacy.sql")["obstacles"], {}
+        )
+    ]
+    if found:
+        raise LegacyInTheWay(
+            f"the tables that are there cannot be taken over: {'; '.join(found)}",
+            hint="Nothing was changed. Alter this by hand (a trigger can be disabled, a column "
+            "given a default), and run: account-registry migrate up",
+        )

@@ -26,6 +26,10 @@ class Failure:
     position: int | None = None
     """The event's place in the log, if it is about one."""
 
+    def __str__(self) -> str:
+        where = "" if self.position is None else f"position {self.position}: "
+        return f"{self.check}: {where}{self.message}"
+
 
 class SealedVersion(NamedTuple):
     """A version of a credential that an event brought, and the data key that it names."""

@@ -254,24 +254,18 @@ def _verify(copy: Copy, plan: Plan) -> Found:
     extent = Extent(against=against, with_keys=False, with_projections=False)
     with _database(copy.address) as database:
         verdict = verify(database, Target(copy.address), extent)
-    failures = [
-        f"{one.check}: "
-        + ("" if one.position is None else f"position {one.position}: ")
-        + one.message
-        for one in verdict.failures
-    ]
     told = (
         f"{counted(verdict.events, 'event')}, root {verdict.root.hex()}; "
         f"{counted(verdict.checkpoints, 'checkpoint')} compared"
     )
-    return Found(told, failures)
+    return Found(told, list(map(str, verdict.failures)))
 
 
 def _check_tables(copy: Copy) -> Found:
     with _database(copy.address) as database:
         report = RebuildService(database).check()
-    failures = [f"{row.table}: the row {row.key} is {row.kind}" for row in report.listed]
-    return Found(f"{counted(report.rows, 'row')} checked against the log", failures)
+    told = f"{counted(report.rows, 'row')} checked against the log"
+    return Found(told, list(map(str, report.listed)))
 
 
 def _compare_rows(address: str, original: Original) -> Found:
