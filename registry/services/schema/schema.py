@@ -123,10 +123,7 @@ def _count(connection: Connection, name: str) -> int:
 
 
 def take_down(
-    connection: Connection,
-    invocation: Invocation,
-    watch: Watch | None = None,
-    options: Options | None = None,
+    connection: Connection, invocation: Invocation, watch: Watch | None = None
 ) -> TakenDown:
     """Drops the tables and the column of the positions; the log and the keys stay.
 
@@ -137,7 +134,7 @@ def take_down(
     """
     with (
         rebuild_lock(connection),
-        examined(connection, watch or Watch(), options or Options()) as comparison,
+        examined(connection, watch or Watch(), Options()) as comparison,
     ):
         _refuse_drift(comparison)
         found = contents(connection)
@@ -174,7 +171,6 @@ def bring_up(
     connection: Connection,
     invocation: Callable[[], Invocation],
     watch: Watch | None = None,
-    options: Options | None = None,
 ) -> BroughtUp:
     """Applies what is missing; tables that were taken down come back with all their rows.
 
@@ -194,7 +190,7 @@ def bring_up(
     def attempt(judged: bool) -> Rebuilt:
         result.references, result.broken = [], []
         with compared(
-            connection, watch or Watch(), options or Options(), exists=False, judged=judged
+            connection, watch or Watch(), Options(), exists=False, judged=judged
         ) as comparison:
             return repair(
                 connection,
