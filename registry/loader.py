@@ -115,7 +115,9 @@ class CredentialLoader:
             actor: who acts, for the log; the default is the user at this host.
             purpose: what for, for the log.
         """
-        self._own_database = None if _gives_connections(database) else _pool(database)
+        # Bots hand over an object of theirs that knows its address, or gives connections.
+        given = callable(getattr(database, "connection", None)) and not hasattr(database, "url")
+        self._own_database = None if given else _pool(database)
         self._database: Database = self._own_database or database  # type: ignore[assignment]
         self._keyring = keyring
         self._fallback = fallback or _fallback_of_environment()
@@ -327,12 +329,7 @@ def _nothing(account: str) -> NoCredentials:
     )
 
 
-def _gives_connections(database: Any) -> bool:
-    return callable(getattr(database, "connection", None)) and not hasattr(database, "url")
-
-
 def _pool(database: Any) -> PooledDatabase:
-    # Bots hand over an object of theirs that knows its address.
     address = getattr(database, "url", database)
     target = Target.from_environment() if address is None else Target.of(str(address))
     return PooledDatabase(target, notice=log.warning)

@@ -26,10 +26,6 @@ _PRIVATE: Final = "PRIVATE+KEY+"
 MAX_SIGNATURES: Final = 100
 
 
-def _key_id(name: str, public: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:_ID_BYTES]
-
-
 def is_key_name(name: str) -> bool:
     """Whether a key may have this name: not empty, no spaces, no plus, no control characters."""
     return bool(name) and name.isprintable() and "+" not in name and not any(map(str.isspace, name))
@@ -45,7 +41,8 @@ class Verifier:
     @property
     def key_id(self) -> bytes:
         """The four bytes that stand before each signature of this key."""
-        return _key_id(self.name, self.public)
+        named = self.name.encode() + b"\n" + _ED25519 + self.public
+        return hashlib.sha256(named).digest()[:_ID_BYTES]
 
     def __str__(self) -> str:
         key = base64.b64encode(_ED25519 + self.public).decode()

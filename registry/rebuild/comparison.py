@@ -154,15 +154,12 @@ class Comparison:
     ) -> dict[str, Iterator[bytes]]:
         """Table -> rows as they should be, in blocks of COPY text; `but` says by key which not."""
         left_out = but or {}
-        return {
-            table.name: self._blocks(table.name, kind, left_out.get(table.name, frozenset()))
-            for table in TABLES
-            if not table.partial
-        }
 
-    def _blocks(self, table: str, kind: RepairKind, but: AbstractSet[bytes]) -> Iterator[bytes]:
-        for repairs in self.repairs:
-            yield from repairs.blocks(table, kind, but=but)
+        def blocks_of(name: str) -> Iterator[bytes]:
+            for repairs in self.repairs:
+                yield from repairs.blocks(name, kind, but=left_out.get(name, frozenset()))
+
+        return {table.name: blocks_of(table.name) for table in TABLES if not table.partial}
 
     @property
     def anything_to_do(self) -> bool:

@@ -97,10 +97,6 @@ class _Groups:
         return taken
 
 
-def _ignore(*_: Any) -> None:
-    pass
-
-
 @dataclass(slots=True)
 class Adoption:
     """What an adoption did, or would do."""
@@ -135,7 +131,10 @@ class AdoptionService:
         self._opening = [keyring, *legacy_keyrings]
 
     def adopt(
-        self, invocation: Invocation, judge: Judge | None = None, progress: Progress = _ignore
+        self,
+        invocation: Invocation,
+        judge: Judge | None = None,
+        progress: Progress = lambda *_: None,
     ) -> Adoption:
         """Adopts all rows, or none as long as something is undecided.
 

@@ -98,7 +98,10 @@ def verify(
         verdict.failures += [Failure("views", text) for text in changed_views(connection)]
         if extent.with_projections:
             _verify_no_key_is_left(connection, verdict)
-            verdict.failures += _verify_exchanges(connection)
+            verdict.failures += [
+                Failure("exchanges", text, position)
+                for position, text in renamed_exchanges(connection)
+            ]
     if extent.with_projections:
         verdict.failures += _verify_tables(database, functools.partial(progress, "tables"))
     verdict.failures.sort(key=lambda f: head.size if f.position is None else f.position)
@@ -163,11 +166,6 @@ def _verify_no_key_is_left(connection: Connection, verdict: Verdict) -> None:
     left = unnamed_keys(connection)
     verdict.failures += [Failure("data keys", text) for text in left.listed]
     verdict.more_failures += left.count - len(left.listed)
-
-
-def _verify_exchanges(connection: Connection) -> Iterator[Failure]:
-    for position, text in renamed_exchanges(connection):
-        yield Failure("exchanges", text, position)
 
 
 def _verify_head(connection: Connection, head: Head, joiner: Joiner) -> Iterator[Failure]:

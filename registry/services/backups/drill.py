@@ -232,7 +232,8 @@ def _dump(original: Original, programs: Programs, dump: Path) -> Found:
 def _restore(programs: Programs, dump: Path, place: str, made: contextlib.ExitStack) -> Found:
     # Roles are the server's, not the database's, so that no dump of a database holds them.
     statements = programs.run("pg_restore", "--schema-only", "--file=-", str(dump))
-    roles = sorted({_unquoted(name) for name in _ROLE.findall(statements)} - {"PUBLIC"})
+    quoted = set(_ROLE.findall(statements)) - {"PUBLIC"}
+    roles = sorted(name.removeprefix('"').removesuffix('"').replace('""', '"') for name in quoted)
     new = made.enter_context(roles_made(place, roles))
     with connect(Target(place)) as connection, registry_errors(connection):
         # Only a superuser may give a table to a role that may not make one where it is, and
@@ -243,10 +244,6 @@ def _restore(programs: Programs, dump: Path, place: str, made: contextlib.ExitSt
     with connect(Target(place)) as connection:
         version = connection.info.parameter_status("server_version") or "?"
     return Found(f"into PostgreSQL {version.split()[0]}; {counted(len(new), 'role')} made there")
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 def _verify(copy: Copy, plan: Plan) -> Found:

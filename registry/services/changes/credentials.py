@@ -199,7 +199,10 @@ class StoreCredentials(AccountTask):
 
     def _content_of(self, given: CredentialInput) -> dict[str, Any]:
         exchange_id, _ = self._resolved[given.slot.exchange]
-        secrets = {name: _as_secret(value) for name, value in given.fields.items()}
+        secrets = {
+            name: value if isinstance(value, Secret) else Secret(str(value))
+            for name, value in given.fields.items()
+        }
         return {
             **given.slot.content(),
             "mode": given.mode.value,
@@ -336,7 +339,3 @@ class CredentialService:
             account_name, slot, content, rules.remove, cascade=cascade, ends_shares=True
         )
         return self._executor.execute(task, invocation)
-
-
-def _as_secret(value: Any) -> Secret:
-    return value if isinstance(value, Secret) else Secret(str(value))

@@ -36,7 +36,9 @@ def destroy_secrets(
         CredentialNotFound, SecretsDestroyed, Refused: see `rules.destruction.destroy`.
     """
     content = {"verb": "destroy-secrets", "versions": None if versions is None else list(versions)}
-    task = _Destroy(_find(database, account), slot, content, versions)
+    with database.connection() as connection, registry_errors(connection):
+        found = account_id(connection, account, also_former=True)
+    task = _Destroy(found, slot, content, versions)
     return CommandExecutor(database).execute(task, invocation)
 
 
@@ -56,11 +58,6 @@ def remove_and_destroy(
     """
     task = _RemoveAndDestroy(account, slot, cascade=cascade)
     return CommandExecutor(database).execute(task, invocation)
-
-
-def _find(database: Database, account: str) -> uuid.UUID:
-    with database.connection() as connection, registry_errors(connection):
-        return account_id(connection, account, also_former=True)
 
 
 class _Destroy:

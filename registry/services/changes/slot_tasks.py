@@ -31,7 +31,9 @@ class SlotName:
         Raises:
             InvalidInput: the subaccount is not a possible number.
         """
-        return SlotQuery(exchange_id, self.exchange, _subaccount(self), self.permission)
+        if self.subaccount_index is not None:
+            checked_subaccount(self.subaccount_index)
+        return SlotQuery(exchange_id, self.exchange, self.subaccount_index, self.permission)
 
     def content(self) -> dict[str, Any]:
         """For the digest of a command."""
@@ -40,10 +42,6 @@ class SlotName:
             "subaccount": self.subaccount_index,
             "permission": self.permission,
         }
-
-
-def _subaccount(name: SlotName) -> int | None:
-    return None if name.subaccount_index is None else checked_subaccount(name.subaccount_index)
 
 
 SlotRule = Callable[[AccountState, SlotQuery], Sequence[EventModel]]

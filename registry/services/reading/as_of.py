@@ -75,7 +75,9 @@ def show_account(database: Database, name: str, wanted: Moment) -> Record:
         position = position_of(connection, wanted)
         parameters = {"account_name": name, "position": position}
         rows = connection.execute(_QUERIES["streams_by_name"], parameters)
-        for state in _states(map(StoredEvent._make, rows)):
+        events = map(StoredEvent._make, rows)
+        for _, stream in itertools.groupby(events, key=lambda event: event.stream_id):
+            state = AccountState.of(stream, checked=True)
             if state.exists and state.name == name:
                 return {**_account(state), "as_of": position}
         raise AccountNotFound(
@@ -122,11 +124,6 @@ def _records(rows: Rows, versions: dict[str, int], position: int) -> Iterator[Re
             "version": versions[key],
             "as_of": position,
         }
-
-
-def _states(events: Iterator[StoredEvent]) -> Iterator[AccountState]:
-    for _, stream in itertools.groupby(events, key=lambda event: event.stream_id):
-        yield AccountState.of(stream, checked=True)
 
 
 def _account(state: AccountState) -> Record:
