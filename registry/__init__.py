@@ -25,8 +25,8 @@ Everything else is internal and may change at any time. The folders, from the ou
 - `database`    connections, migrations, the embedded server
 - `events`      what can happen; everything else depends on it
 
-Modules that all of them use: `hints` (what to do about an error), `values` (what is accepted
-from outside), `shapes` and `shown` (what could be a secret), `settings`, `folders`, `own_files`,
+Modules that all of them use: `errors`, `hints` (what to do about one), `values` (what is accepted
+from outside), `shapes` and `shown` (what could be a secret), `machine` (who runs it, files),
 `clock`, `plurals`.
 """
 

@@ -29,7 +29,7 @@ from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
 from registry.hints import Blank, Command, Hint
-from registry.services.identity import host, user_at_host
+from registry.machine import host, user_at_host
 from registry.services.releases import key_locks
 from registry.services.releases.account_info import account_info
 from registry.services.releases.fallback import EnvironmentFallback, record_fallback
@@ -124,7 +124,9 @@ class CredentialLoader:
         """
         if keyring is None:
             load_keyring()
-        self._own_database = None if _gives_connections(database) else _pool(database)
+        # Bots hand over an object of theirs that knows its address, or gives connections.
+        given = callable(getattr(database, "connection", None)) and not hasattr(database, "url")
+        self._own_database = None if given else _pool(database)
         self._database: Database = self._own_database or database  # type: ignore[assignment]
         self._keyring = keyring
         self._fallback = fallback or _fallback_of_environment()
@@ -368,12 +370,7 @@ def _nothing(account: str) -> NoCredentials:
     )
 
 
-def _gives_connections(database: Any) -> bool:
-    return callable(getattr(database, "connection", None)) and not hasattr(database, "url")
-
-
 def _pool(database: Any) -> PooledDatabase:
-    # Bots hand over an object of theirs that knows its address.
     address = getattr(database, "url", database)
     target = Target.for_bots() if address is None else Target.of(str(address))
     return PooledDatabase(target, notice=log.warning)

@@ -255,7 +255,7 @@ class Registry:
         from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import covering_note
         from registry.services.audit.proving import prove_credential, prove_event
-        from registry.services.changes.credentials import SlotName
+        from registry.services.changes.slot_tasks import SlotName
 
         store = CheckpointStore()
         verifier = store.verifier(key)

@@ -6,7 +6,6 @@ import math
 import re
 import unicodedata
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any, Final
 
 from registry.errors import InvalidInput
@@ -34,34 +33,6 @@ _SHOWS_NOTHING: Final = re.compile(
 # https://www.unicode.org/reports/tr39/ (Mixed_Script_Detection), for the names that matter most.
 _LOOK_ALIKE: Final = ("LATIN", "CYRILLIC", "GREEK")
 _WORD: Final = re.compile(r"[^\W\d_]+")
-
-
-def text_of_file(path: Path, *, limit: int) -> str:
-    """A UTF-8 text out of a file, read up to a limit: what is named may be an endless device.
-
-    Raises:
-        InvalidInput: it cannot be read, is larger, or is not UTF-8.
-    """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(limit + 1)
-    except OSError as error:
-        raise InvalidInput(f"cannot read {shown(path)}: {error.strerror}") from None
-    return text_of(raw, str(path), limit=limit)
-
-
-def text_of(raw: bytes, where: str, *, limit: int) -> str:
-    """The text that up to one byte more than the limit were read of.
-
-    Raises:
-        InvalidInput: it is larger, or is not UTF-8.
-    """
-    if len(raw) > limit:
-        raise InvalidInput(f"{where} is larger than such a file can be ({limit} bytes)")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{where} is not UTF-8 text") from None
 
 
 def account_name(name: str) -> str:
@@ -189,23 +160,9 @@ def is_placeholder(value: str) -> bool:
 
 
 _PLACEHOLDERS: Final = {
-    "",
-    "changeme",
-    "change_me",
-    "placeholder",
-    "example",
-    "todo",
-    "tbd",
-    "none",
-    "null",
-    "replace_me",
-    "replaceme",
-    "insert_here",
-    "xxx",
-    "your_key",
-    "api_key",
-    "secret_key",
-    "private_key",
+    *("", "changeme", "change_me", "placeholder", "example", "todo", "tbd", "none", "null"),
+    *("replace_me", "replaceme", "insert_here", "xxx"),
+    *("your_key", "api_key", "secret_key", "private_key"),
 }
 
 
@@ -220,7 +177,7 @@ def metadata(value: Any) -> dict[str, Any]:
 
     if not isinstance(value, dict):
         raise InvalidInput(
-            f"metadata must be a JSON object, not {_json_kind(value)}",
+            f"metadata must be a JSON object, not {json_kind(value)}",
             hint="""It looks like '{"max_positions": 10, "max_exposure_usd": 100000}'.""",
         )
     _check_json(value, "metadata", depth=0)
@@ -344,9 +301,10 @@ def _check_limits(value: dict[str, Any]) -> None:
         raise InvalidInput("max_exposure_usd must be a number, 0 or more")
 
 
-def _json_kind(value: Any) -> str:
-    names = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
+def json_kind(value: Any) -> str:
+    """What JSON calls a value of this type."""
+    names = {list: "an array", dict: "an object", str: "a string", bool: "true or false"}
+    return "null" if value is None else names.get(type(value), "a number")
 
 
 def subaccount_index(index: int) -> int:

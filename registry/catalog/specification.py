@@ -11,7 +11,7 @@ from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential
 from registry.shapes import EVM_ADDRESS, is_phrase, key_shape
 from registry.shown import secret_parts
-from registry.values import is_placeholder
+from registry.values import is_placeholder, json_kind
 
 MAX_VALUE: Final = 16_384
 _NAME: Final = re.compile(r"[a-z][a-z_0-9]{0,23}")
@@ -49,7 +49,7 @@ def fields_of(exchange: str, given: Mapping[str, Any]) -> dict[str, Field]:
             fields[name] = value
         else:
             wanted = f"the field {_shown(name)} of {exchange} must be a text or a number"
-            raise InvalidCredential(f"{wanted}, not {_kind(value)}")
+            raise InvalidCredential(f"{wanted}, not {json_kind(value)}")
     return fields
 
 
@@ -224,7 +224,7 @@ class ExchangeSpec:
             text = value
         else:
             wanted = "a text" if field.type == "text" else "a whole number"
-            raise InvalidCredential(f"{where} must be {wanted}, not {_kind(value)}")
+            raise InvalidCredential(f"{where} must be {wanted}, not {json_kind(value)}")
         if field.type == "integer":
             if not _INTEGER.fullmatch(text):
                 raise InvalidCredential(f"{where} must be a whole number, 0 or more")
@@ -282,8 +282,3 @@ def _shown(name: str) -> str:
     # Name and value may have been mixed up: what does not look like a name is not shown.
     is_name = _NAME.fullmatch(name) and not secret_parts(name)
     return repr(name) if is_name else "with such a name (it is not shown)"
-
-
-def _kind(value: Any) -> str:
-    names = {list: "an array", dict: "an object", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")

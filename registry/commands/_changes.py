@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from registry.commands._run import Run
-from registry.execution.executor import Outcome
 from registry.hints import commands_of
 from registry.plurals import plural
 
 if TYPE_CHECKING:
+    from registry.execution.executor import Outcome
     from registry.rules.credentials import StoredCredential
 
 
-def tell(run: Run, outcome: Outcome, done: str, **facts: Any) -> None:
+def tell(run: Run, outcome: "Outcome", done: str, **facts: Any) -> None:
     """Says what was done; `done` reads like "created account main_bot"."""
     tell_notes(run, outcome)
     run.output.result(
@@ -19,13 +19,13 @@ def tell(run: Run, outcome: Outcome, done: str, **facts: Any) -> None:
     )
 
 
-def tell_notes(run: Run, outcome: Outcome) -> None:
+def tell_notes(run: Run, outcome: "Outcome") -> None:
     """Says what the caller should know beside what was done."""
     for note in outcome.notes:
         run.output.notice(f"Note: {commands_of(note)}")
 
 
-def events_of(outcome: Outcome) -> dict[str, Any]:
+def events_of(outcome: "Outcome") -> dict[str, Any]:
     """What the JSON of every change says."""
     positions = outcome.positions or (None,) * len(outcome.event_types)
     return {
@@ -59,7 +59,7 @@ def versions(one: "StoredCredential") -> str:
     return f"{one.slot}{known if one.change == 'replaced' else ''}"
 
 
-def sentence(outcome: Outcome, done: str) -> str:
+def sentence(outcome: "Outcome", done: str) -> str:
     """What the text of every change says."""
     if not outcome.changed:
         return "Nothing to change: it is already like this."

@@ -38,10 +38,6 @@ def _slot(data: Data) -> str:
     )
 
 
-def _account_updated(data: Data) -> str:
-    return f"changed {', '.join(data)}"
-
-
 def _version_words(verb: str) -> Callable[[Data], str]:
     def words(data: Data) -> str:
         values = ", ".join(f"{name}#{digest[:8]}" for name, digest in data["fingerprints"].items())
@@ -80,11 +76,9 @@ def _released(data: Data) -> str:
 
 
 def _secrets_destroyed(data: Data) -> str:
-    return f"destroyed the secrets of {_slot(data)} {_versions(data['versions'])}"
-
-
-def _versions(versions: list[int]) -> str:
-    return f"{plural(len(versions), 'version')} {', '.join(map(str, versions))}"
+    versions = data["versions"]
+    listed = f"{plural(len(versions), 'version')} {', '.join(map(str, versions))}"
+    return f"destroyed the secrets of {_slot(data)} {listed}"
 
 
 def _master_key_rotated(data: Data) -> str:
@@ -109,7 +103,7 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
         f"{'adopted' if data.get('origin') == 'legacy' else 'created'} account "
         f"{data['account_name']}"
     ),
-    "AccountUpdated": _account_updated,
+    "AccountUpdated": lambda data: f"changed {', '.join(data)}",
     "AccountRenamed": lambda data: f"renamed {data['previous_name']} to {data['account_name']}",
     "AccountDeactivated": lambda _: "deactivated the account",
     "AccountReactivated": lambda _: "reactivated the account",

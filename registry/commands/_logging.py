@@ -1,18 +1,31 @@
 """The program's log: structured, on standard error; JSON unless a person reads it."""
 
 import logging
+import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from registry.commands._given import without_secrets
 from registry.commands._output import visible
 from registry.encryption.secret import Secret
+from registry.errors import InvalidInput
+
+_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
-def set_up_logging(level: str) -> None:
-    """Sends what the program logs to standard error, in place of what was set up before."""
+def set_up_logging() -> None:
+    """Sends what the program logs to standard error, in place of what was set up before.
+
+    Raises:
+        InvalidInput: `REGISTRY_LOG_LEVEL` names no level.
+    """
+    level = os.environ.get("REGISTRY_LOG_LEVEL", "").strip().lower() or "warning"
+    if level not in _LEVELS:
+        raise InvalidInput(
+            "the variable REGISTRY_LOG_LEVEL is not valid", hint=f"It is {', '.join(_LEVELS)}."
+        )
     to_text: Any = (
         structlog.dev.ConsoleRenderer()
         if sys.stderr.isatty()

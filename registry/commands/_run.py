@@ -1,6 +1,7 @@
 """What one run of a verb has at hand: its output, the database, the keys, and who acts."""
 
 import functools
+import os
 import sys
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -77,15 +78,12 @@ class Run:
             InvalidInput: a setting is not valid, or the name is a secret.
         """
         from registry.commands._logging import set_up_logging
-        from registry.services.identity import user_at_host
-        from registry.settings import Settings
-        from registry.values import refuse_secret
+        from registry.machine import user_at_host
+        from registry.values import short_text
 
-        settings = Settings.from_environment()
-        set_up_logging(settings.log_level)
-        named = settings.actor or user_at_host() if self.named_actor is None else self.named_actor
-        refuse_secret(named, "the actor")
-        return named
+        set_up_logging()
+        by_default = os.environ.get("REGISTRY_ACTOR") or user_at_host()
+        return short_text(by_default if self.named_actor is None else self.named_actor, "the actor")
 
     @property
     def named_actor(self) -> str | None:

@@ -14,7 +14,7 @@ import typer
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.errors import ExitStatus, InvalidInput, RegistryError
-from registry.folders import refuse_secret_as_path
+from registry.machine import refuse_secret_as_path
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 _Actor = Annotated[

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from registry.commands._changes import tell
 from registry.commands._options import AccountName, OptionalAccount
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -14,7 +15,6 @@ Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="A login role 
 @verb(changes=True)
 def grant_access(run: Run, account: AccountName, role: Role) -> None:
     """Let a login role of the database use an account; it becomes a bot if it is none."""
-    from registry.commands._changes import tell
     from registry.services.changes.access import AccessService
 
     outcome = AccessService(run.database).grant(account, role, run.invocation())
@@ -24,7 +24,6 @@ def grant_access(run: Run, account: AccountName, role: Role) -> None:
 @verb(changes=True)
 def revoke_access(run: Run, account: AccountName, role: Role) -> None:
     """Take an account from a login role."""
-    from registry.commands._changes import tell
     from registry.services.changes.access import AccessService
 
     outcome = AccessService(run.database).revoke(account, role, run.invocation())

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from registry.commands._changes import tell
 from registry.commands._options import AccountName, Cascade, Clear, Details, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -43,8 +44,6 @@ def create_account(
     details: AccountOptions,
 ) -> None:
     """Create an account."""
-    from registry.commands._changes import tell
-
     outcome = run.registry.accounts.create(account, **details.given(), **run.by)
     tell(run, outcome, f"created account {account}", account=account, id=outcome.stream_id)
 
@@ -54,8 +53,6 @@ def update_account(
     run: Run, account: AccountName, details: AccountOptions, clear: Clear = None
 ) -> None:
     """Change an account's details; what is not named stays. --metadata replaces all of it."""
-    from registry.commands._changes import tell
-
     outcome = run.registry.accounts.update(account, **details.changes(clear), **run.by)
     tell(run, outcome, f"updated account {account}", account=account)
 
@@ -67,8 +64,6 @@ def rename_account(
     new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="A name that is free.")],
 ) -> None:
     """Give an account another name; its id, credentials and history stay."""
-    from registry.commands._changes import tell
-
     outcome = run.registry.accounts.rename(account, new_name, **run.by)
     tell(run, outcome, f"renamed account {account} to {new_name}", account=new_name)
 
@@ -76,8 +71,6 @@ def rename_account(
 @verb(changes=True)
 def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False) -> None:
     """Stop an account: its credentials cannot be used until it is reactivated."""
-    from registry.commands._changes import tell
-
     outcome = run.registry.accounts.deactivate(account, cascade=cascade, **run.by)
     tell(run, outcome, f"deactivated account {account}", account=account)
 
@@ -85,8 +78,6 @@ def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False)
 @verb(changes=True)
 def reactivate_account(run: Run, account: AccountName) -> None:
     """Let a deactivated account be used again."""
-    from registry.commands._changes import tell
-
     outcome = run.registry.accounts.reactivate(account, **run.by)
     tell(run, outcome, f"reactivated account {account}", account=account)
 
@@ -96,8 +87,6 @@ def delete_account(
     run: Run, account: AccountName, cascade: Cascade = False, yes: Yes = False
 ) -> None:
     """Delete an account and its credentials; the history keeps them, encrypted."""
-    from registry.commands._changes import tell
-
     by = run.by
     if by["command_id"] is None:
         held = len(run.registry.accounts.get(account)["credentials"])
@@ -122,7 +111,8 @@ def _details(
 
 
 def _metadata(text: str) -> dict[str, Any]:
-    from registry.values import MAX_METADATA_BYTES, parse_metadata, text_of_file
+    from registry.machine import text_of_file
+    from registry.values import MAX_METADATA_BYTES, parse_metadata
 
     if text.startswith("@"):
         text = text_of_file(Path(text[1:]), limit=MAX_METADATA_BYTES * 4)

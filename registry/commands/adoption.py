@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from registry.commands._output import Output
+from registry.commands._progress import progress_bar
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import ExitStatus, InvalidInput, MasterKeyMissing
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -57,8 +59,6 @@ def adopt(
     ] = None,
 ) -> None:
     """Take the rows of a bot's own tables (before the registry) into the log: all, or none."""
-    from registry.commands._progress import progress_bar
-    from registry.errors import ExitStatus
     from registry.rules.adoption.rows import Judge
 
     by: By = {**run.by, "dry_run": dry_run}
@@ -85,7 +85,6 @@ def adopt(
 
 def _legacy_keys(names: list[str]) -> list["Secret"]:
     from registry.encryption.secret import Secret
-    from registry.errors import MasterKeyMissing
 
     keys = []
     for name in names:
@@ -104,9 +103,9 @@ def _legacy_keys(names: list[str]) -> list["Secret"]:
 def _read_decisions(path: Path | None) -> dict[tuple[str, str, str], "Decision"]:
     if path is None:
         return {}
-    from registry.errors import InvalidInput
+    from registry.machine import text_of_file
     from registry.rules.adoption.rows import Decision
-    from registry.values import parse_json, text_of_file
+    from registry.values import parse_json
 
     entries = parse_json(text_of_file(path, limit=_MAX_DECISIONS), str(path))
     hint = "Make one with: account-registry adopt --dry-run --write-decisions FILE"
@@ -128,8 +127,6 @@ def _read_decisions(path: Path | None) -> dict[tuple[str, str, str], "Decision"]
 
 def _write_decisions(path: Path, undecided: list["Problem"]) -> None:
     import json
-
-    from registry.errors import InvalidInput
 
     entries = [
         {
@@ -173,7 +170,7 @@ def _data(result: "Adoption") -> dict[str, Any]:
         "note_counts": dict(judge.note_counts),
         "own_columns": result.own_columns,
         "position": result.position if result.done else None,
-        "seconds": {name: round(value, 3) for name, value in asdict(result.spent).items()},
+        "seconds": round(result.seconds, 3),
     }
 
 
@@ -215,14 +212,8 @@ def _tell_counts(output: Output, result: "Adoption") -> None:
     left = [f"{count:,} of {table}" for table, count in result.left_out.items() if count]
     if left:
         output.line(f"Left out, as decided: {', '.join(left)}.")
-    spent = result.spent
-    credentials = result.adopted["account_exchange_credentials"]
-    output.line(
-        f"{spent.total:.1f} s: {spent.processor:.1f} s of computing, of which "
-        f"{spent.cryptography:.1f} s cryptography; appending to the log {spent.appending:.1f} s "
-        f"and changing the tables {spent.tables:.1f} s, with the server "
-        f"({credentials / max(spent.total, 0.001):,.0f} credentials/s)."
-    )
+    rate = result.adopted["account_exchange_credentials"] / max(result.seconds, 0.001)
+    output.line(f"It took {result.seconds:.1f} s ({rate:,.0f} credentials/s).")
     if result.done:
         output.line(f"See event {result.position}, and run: account-registry rebuild --check")
     else:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._describe import describe, when
 from registry.commands._options import PermissionOption, Subaccount
+from registry.commands._progress import progress_bar
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.errors import InvalidInput
+from registry.errors import ExitStatus, InvalidInput
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -55,9 +57,6 @@ def verify(
 
     Without --against, the last checkpoint that was signed on this machine is used, if any.
     """
-    from registry.commands._progress import progress_bar
-    from registry.errors import ExitStatus
-
     with progress_bar(run.output) as progress:
         verdict = run.registry.verify(
             against=against,
@@ -82,8 +81,7 @@ def _data(verdict: "Verdict") -> dict[str, Any]:
 
 def _text(run: Run, verdict: "Verdict") -> None:
     for failure in verdict.failures:
-        where = "" if failure.position is None else f"position {failure.position}: "
-        run.output.line(f"FAILED   {failure.check}: {where}{failure.message}")
+        run.output.line(f"FAILED   {failure}")
     if verdict.more_failures:
         run.output.line(f"         … and {verdict.more_failures:,} more")
     if verdict.unopened_data_keys:
@@ -219,9 +217,10 @@ def verify_proof(
     key: PublicKey = None,
 ) -> None:
     """Check a proof with the public key only: needs no database and no network."""
+    from registry.machine import text_of_file
     from registry.proofs.bundle import verify_bundle
     from registry.services.audit.checkpoint_store import CheckpointStore
-    from registry.values import parse_json, text_of_file
+    from registry.values import parse_json
 
     verifier = CheckpointStore().verifier(key)
     document = parse_json(text_of_file(file, limit=_MAX_PROOF), str(file))
@@ -239,8 +238,6 @@ def verify_proof(
 
 
 def _tell_proven(run: Run, proven: "ProvenEvents") -> None:
-    from registry.commands._describe import describe, when
-
     run.output.table(
         ["event", "when", "who", "role", "version", "what", "why"],
         [

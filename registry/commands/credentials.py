@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from registry.commands._changes import tell, versions
 from registry.commands._options import (
     AllowOtherAccount,
     AllowSharedSecret,
@@ -18,6 +19,7 @@ from registry.commands._options import (
 )
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 
 if TYPE_CHECKING:
     from registry.catalog.specification import ExchangeSpec, Field
@@ -82,7 +84,6 @@ def _store(
     how: StoreOptions,
     mode: Literal["add", "replace"],
 ) -> None:
-    from registry.commands._changes import tell, versions
 
     by = run.by
     run.keyring()  # before anybody types a secret in vain
@@ -121,8 +122,6 @@ def update_credential(
     clear: Clear = None,
 ) -> None:
     """Change what is beside the secrets: label, expiry, bound addresses, account id."""
-    from registry.commands._changes import tell
-
     changes = slot.which | details.changes(clear)
     outcome = run.registry.credentials.update(*slot.place, **changes, **run.by)
     tell(run, outcome, f"updated the credential of {slot}", **slot.facts)
@@ -131,8 +130,6 @@ def update_credential(
 @verb(changes=True)
 def deactivate_credential(run: Run, slot: Slot, cascade: Cascade = False) -> None:
     """Stop a credential: it cannot be used until it is reactivated."""
-    from registry.commands._changes import tell
-
     credentials = run.registry.credentials
     outcome = credentials.deactivate(*slot.place, cascade=cascade, **slot.which, **run.by)
     tell(run, outcome, f"deactivated the credential of {slot}", **slot.facts)
@@ -141,8 +138,6 @@ def deactivate_credential(run: Run, slot: Slot, cascade: Cascade = False) -> Non
 @verb(changes=True)
 def reactivate_credential(run: Run, slot: Slot) -> None:
     """Let a deactivated credential be used again."""
-    from registry.commands._changes import tell
-
     outcome = run.registry.credentials.reactivate(*slot.place, **slot.which, **run.by)
     tell(run, outcome, f"reactivated the credential of {slot}", **slot.facts)
 
@@ -159,8 +154,6 @@ def remove_credential(
     yes: Yes = False,
 ) -> None:
     """Remove a credential; the history keeps it, encrypted."""
-    from registry.commands._changes import tell
-
     for_ever = " and destroy its secrets for ever" if destroy else ""
     run.confirm(f"Remove the credential of {slot}{for_ever}?", yes=yes)
     outcome = run.registry.credentials.remove(
@@ -173,7 +166,6 @@ def _ask(spec: "ExchangeSpec") -> "dict[str, Field]":
     from getpass import getpass
 
     from registry.encryption.secret import Secret
-    from registry.errors import InvalidInput
 
     if not sys.stdin.isatty():
         raise InvalidInput(
@@ -207,8 +199,8 @@ def _ask_openly(prompt: str) -> str:
 
 def _read_fields(source: str, exchange: str) -> "dict[str, Field]":
     from registry.catalog.specification import fields_of
-    from registry.errors import InvalidInput
-    from registry.values import parse_json, text_of, text_of_file
+    from registry.machine import text_of, text_of_file
+    from registry.values import parse_json
 
     where = "standard input" if source == "-" else source
     if source == "-":

@@ -5,6 +5,7 @@ import dataclasses
 from registry.commands._given import without_secrets
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import ExitStatus
 from registry.hints import commands_of
 
 
@@ -12,7 +13,6 @@ from registry.hints import commands_of
 def doctor(run: Run) -> None:
     """Check keys, database, schema, guards and log; exit code 1 if something failed."""
     from registry.database.target import Target
-    from registry.errors import ExitStatus
     from registry.services.doctor import examine
 
     # A finding may be an error, and what errors say goes elsewhere to standard error.

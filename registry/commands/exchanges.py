@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._changes import tell
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 
 if TYPE_CHECKING:
     from registry.catalog.specification import FieldSpec
@@ -82,8 +84,6 @@ def add_exchange(
     ] = None,
 ) -> None:
     """Define an exchange that is not built in: what its credential consists of."""
-    from registry.commands._changes import tell
-
     fields = [_field(text) for text in field or []]
     outcome = run.registry.exchanges.add(
         exchange, fields, display_name=display_name, ccxt=ccxt, **run.by
@@ -92,8 +92,6 @@ def add_exchange(
 
 
 def _field(text: str) -> dict[str, Any]:
-    from registry.errors import InvalidInput
-
     name_and_env, *flags = text.split(":")
     name, equals, env = name_and_env.partition("=")
     unknown = set(flags) - {"public", "optional", "integer"}

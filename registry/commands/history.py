@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from registry.commands._describe import describe, when
 from registry.commands._options import ExchangeOption, OptionalAccount
 from registry.commands._output import show, to_json
 from registry.commands._run import Run
@@ -108,8 +109,6 @@ def _table(run: Run, events: list[dict[str, Any]]) -> None:
 
 
 def _cells(event: dict[str, Any]) -> list[Any]:
-    from registry.commands._describe import describe, when
-
     return [
         event["position"],
         when(event["recorded_at"], event["occurred_at"]),

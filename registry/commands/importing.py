@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._changes import events_of, sentence, tell_notes, versions
 from registry.commands._options import (
     AccountName,
     AllowOtherAccount,
@@ -17,6 +18,7 @@ from registry.commands._options import (
 )
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -89,8 +91,6 @@ def import_env(
     yes: Yes = False,
 ) -> None:
     """Import the credentials of an env file: all of it, or nothing."""
-    from registry.errors import InvalidInput
-
     if folder is not None and account is None and env_file is None:
         _import_folder(run, folder, how.options(), yes=yes)
     elif account is not None and env_file is not None and folder is None:
@@ -100,7 +100,6 @@ def import_env(
 
 
 def _import_file(run: Run, account: str, env_file: Path, how: Importing) -> None:
-    from registry.commands._changes import events_of, tell_notes
 
     found, outcome = run.registry.import_env(account, env_file, **how.given(), **run.by)
     tell_notes(run, outcome)
@@ -119,8 +118,6 @@ def _import_file(run: Run, account: str, env_file: Path, how: Importing) -> None
 def _tell_file(
     run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "Outcome"
 ) -> None:
-    from registry.commands._changes import sentence
-
     changed = [one for one in outcome.stored if one.change != "unchanged"]
     credentials = counted(len(changed or found.credentials), "credential")
     run.output.line(sentence(outcome, f"imported {credentials} into {account} from {env_file}"))
@@ -141,8 +138,6 @@ def _tell_credentials(
     absent: "Mapping[str, Collection[str]]",
 ) -> None:
     """What became of each credential; of one that was imported before, only what it is."""
-    from registry.commands._changes import versions
-
     stored = {one.slot.exchange: one for one in outcome.stored}
     for name, fields in credentials.items():
         one = stored.get(name)
@@ -158,7 +153,6 @@ def _tell_credentials(
 def _import_folder(run: Run, folder: Path, options: "ImportOptions", *, yes: bool) -> None:
     import functools
 
-    from registry.errors import InvalidInput
     from registry.services.changes.exchanges import known_specifications
     from registry.services.changes.store_many import SeveralAccounts
     from registry.services.importing.env_files import held_exchanges
@@ -220,8 +214,6 @@ def _preview(one: "EnvFile", existing: "Collection[str]") -> str:
 
 
 def _tell_folder(run: Run, files: list["EnvFile"], outcomes: "dict[str, Outcome]") -> None:
-    from registry.commands._changes import events_of, sentence, tell_notes
-
     for outcome in outcomes.values():
         tell_notes(run, outcome)
     data = [
@@ -267,8 +259,6 @@ def import_config(
     how: Importing,
 ) -> None:
     """Import plain keys from the JSON of freqtrade, passivbot or hummingbot: all, or nothing."""
-    from registry.commands._changes import events_of, sentence, tell_notes
-
     found, outcome = run.registry.import_config(account, file, entry, **how.given(), **run.by)
     tell_notes(run, outcome)
     data = {

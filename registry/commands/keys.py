@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.commands._changes import tell
 from registry.commands._options import Slot, Yes
+from registry.commands._progress import progress_bar
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import Conflict, InvalidInput
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -33,7 +36,6 @@ def generate_key(
     """
     from registry.encryption.key_source import FILE_VARIABLE, default_key_file
     from registry.encryption.keyring import MasterKeyring, generate_master_key
-    from registry.errors import InvalidInput
 
     if save and file is not None:
         raise InvalidInput("--save and --file exclude each other")
@@ -55,8 +57,6 @@ def generate_key(
 
 
 def _print_key(run: Run, key: "Secret") -> None:
-    from registry.errors import InvalidInput
-
     if run.output.as_json:
         raise InvalidInput("a key is not printed as JSON", hint="Use --save or --file FILE.")
     if sys.stdout.isatty():
@@ -66,7 +66,6 @@ def _print_key(run: Run, key: "Secret") -> None:
 
 def _write_key(path: Path, key: "Secret") -> None:
     from registry.encryption.key_file import write_key_file
-    from registry.errors import Conflict, InvalidInput
 
     try:
         write_key_file(path, key)
@@ -89,9 +88,6 @@ def rotate_master_key(run: Run) -> None:
     Set CREDENTIAL_ENCRYPTION_KEY to NEW,OLD first, for all programs. It can be stopped at
     any moment and started again; afterwards doctor says that OLD can go.
     """
-    from registry.commands._progress import progress_bar
-    from registry.errors import InvalidInput
-
     by = run.by
     if by["command_id"] is not None or by["expected_version"] is not None:
         raise InvalidInput(
@@ -139,9 +135,6 @@ def destroy_secrets(
 
     A copy of the keys in a backup of the database stays: destroy that as well.
     """
-    from registry.commands._changes import tell
-    from registry.errors import InvalidInput
-
     if bool(version) == old:
         raise InvalidInput("say which: --version N, or --old")
     what = "all old versions" if old else f"version {', '.join(map(str, version or []))}"

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from registry.commands._options import Yes
+from registry.commands._progress import stage_progress
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import ConfirmationNeeded, ExitStatus, InvalidInput
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -39,7 +41,6 @@ def migrate(
     """Bring the schema up (and the tables back), take the tables down, or show where it is."""
     from registry.database.connection import connect
     from registry.database.target import Target
-    from registry.errors import InvalidInput
 
     if (rehearse or purge) and direction != "down":
         raise InvalidInput("--rehearse and --purge belong to migrate down")
@@ -72,7 +73,6 @@ def _status(run: Run, connection: "Connection") -> None:
 
 
 def _up(run: Run, connection: "Connection") -> None:
-    from registry.commands._progress import stage_progress
     from registry.rebuild.comparison import Watch
     from registry.services.schema.schema import bring_up
 
@@ -117,7 +117,6 @@ def _tell_up(run: Run, result: "BroughtUp") -> None:
 
 
 def _down(run: Run, connection: "Connection", *, yes: bool) -> None:
-    from registry.commands._progress import stage_progress
     from registry.rebuild.comparison import Watch
     from registry.services.schema.schema import contents, take_down
 
@@ -162,8 +161,6 @@ def _what_happens(found: "Contents") -> list[str]:
 
 
 def _rehearse(run: Run, connection: "Connection") -> None:
-    from registry.commands._progress import stage_progress
-    from registry.errors import ExitStatus
     from registry.rebuild.comparison import Watch
     from registry.services.schema.rehearsal import rehearse
 
@@ -187,7 +184,6 @@ def _rehearse(run: Run, connection: "Connection") -> None:
 
 
 def _purge(run: Run, connection: "Connection", confirm: str | None) -> None:
-    from registry.errors import ConfirmationNeeded
     from registry.services.schema.schema import purge
 
     if confirm is None:

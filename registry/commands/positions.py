@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from registry.commands._changes import tell
 from registry.commands._options import AccountName
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -28,8 +29,6 @@ def link_positions(
     ] = False,
 ) -> None:
     """Say that an account owns positions."""
-    from registry.commands._changes import tell
-
     outcome = run.registry.positions.link(
         account, position or (), unowned=unowned, move=move, **run.by
     )
@@ -39,8 +38,6 @@ def link_positions(
 @verb(changes=True)
 def unlink_positions(run: Run, account: AccountName, position: Positions = None) -> None:
     """Say that an account does not own positions any more."""
-    from registry.commands._changes import tell
-
     outcome = run.registry.positions.unlink(account, position or (), **run.by)
     tell(run, outcome, f"unlinked positions from {account}", account=account)
 

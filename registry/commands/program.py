@@ -96,7 +96,7 @@ def _release(
     run: Run, wanted: Credentials, program: str
 ) -> "tuple[Releases, dict[str, ExchangeSpec]]":
     """The credentials, and the specification of each one's exchange."""
-    from registry.services.identity import host
+    from registry.machine import host
     from registry.services.releases import key_locks
     from registry.services.releases.releases import Caller, ReleaseService
     from registry.services.releases.resolution import Wish

@@ -7,8 +7,10 @@ import typer
 
 from registry.commands._options import Yes
 from registry.commands._output import Output
+from registry.commands._progress import stage_progress
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import ExitStatus
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -33,8 +35,6 @@ def rebuild(
     yes: Yes = False,
 ) -> None:
     """Compare the tables with the log and repair the rows that differ; --check only compares."""
-    from registry.commands._progress import stage_progress
-    from registry.errors import ExitStatus
     from registry.rebuild.comparison import Watch
 
     with stage_progress(run.output, "Replaying") as progress:

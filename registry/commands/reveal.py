@@ -8,6 +8,7 @@ import typer
 from registry.commands._options import AccessOption, AccountName, ExchangeName, Subaccount, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 
 
 @verb()
@@ -27,8 +28,7 @@ def reveal_credential(
 
     On a terminal it asks first, since what is shown stays in its scrollback.
     """
-    from registry.errors import InvalidInput
-    from registry.services.identity import host
+    from registry.machine import host
     from registry.services.releases.releases import Caller, ReleaseService
     from registry.services.releases.resolution import Wish
 

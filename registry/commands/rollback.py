@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from registry.commands._changes import events_of, sentence
 from registry.commands._options import Yes
 from registry.commands._output import Output
 from registry.commands._run import Run
@@ -34,8 +35,6 @@ def rollback(
     yes: Yes = False,
 ) -> None:
     """Undo what happened to accounts since; the history grows, and this can be undone too."""
-    from registry.commands._changes import events_of, sentence
-
     by = run.by
     preview = run.registry.plan_rollback(to, account=account, skip=skip)
     if by["command_id"] is None and preview.event_types and not run.output.as_json:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from registry.commands._changes import events_of, sentence
 from registry.commands._options import Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -14,7 +15,6 @@ def end_session(run: Run, yes: Yes = False) -> None:
     It shows whose session it is, and asks. What the session has not committed is lost.
     Recorded in the history.
     """
-    from registry.commands._changes import events_of, sentence
     from registry.database.connection import registry_errors
     from registry.services.changes import sessions
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry.commands._changes import tell
 from registry.commands._options import (
     AccessOption,
     AccountName,
@@ -42,7 +43,6 @@ def share(
     sharing_type: SharingTypeOption = "full",
 ) -> None:
     """Let an account use another's credential; again with another --type changes it."""
-    from registry.commands._changes import tell
     from registry.services.changes.sharing import SharingService
 
     service = SharingService(run.database)
@@ -55,7 +55,6 @@ def share(
 @verb(changes=True)
 def unshare(run: Run, borrower: Borrower, exchange: ExchangeName) -> None:
     """End what an account borrows for an exchange."""
-    from registry.commands._changes import tell
     from registry.services.changes.sharing import SharingService
 
     outcome = SharingService(run.database).unshare(borrower, exchange, run.invocation())

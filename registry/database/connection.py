@@ -22,8 +22,8 @@ from registry.database.refusals import not_connected, only_reads
 from registry.database.target import Target
 from registry.database.watched import WatchedConnection
 from registry.errors import DatabaseUnavailable, InvalidInput, NotMigrated, SchemaTooNew
-from registry.folders import APPLICATION
 from registry.hints import Command, Hint
+from registry.machine import APPLICATION
 
 Connection: TypeAlias = psycopg.Connection[Any]
 # What the driver remarks on while it clears up is for a program's log, not for a terminal.
@@ -148,6 +148,12 @@ def refuse_standby(connection: Connection) -> None:
     if connection.info.parameter_status("in_hot_standby") == "on":
         connection.close()
         raise no_writes()
+
+
+def may_read_tokens(connection: Connection) -> bool:
+    """Whether the login may read the log itself, encrypted fields included; an auditor may not."""
+    statement = "SELECT has_table_privilege('public.audit_events', 'SELECT')"
+    return bool(one_row(connection.execute(statement))[0])
 
 
 @contextlib.contextmanager

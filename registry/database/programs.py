@@ -92,11 +92,8 @@ def _found() -> list[Programs]:
     on_path = shutil.which("pg_dump")
     if on_path is not None and (major := _version(on_path)) is not None:
         found.append(Programs(major, Path(on_path).parent))
-    return [one for one in found if _complete(one.folder)]
-
-
-def _complete(folder: Path) -> bool:
-    return all(os.access(folder / name, os.X_OK) for name in ("pg_dump", "pg_restore"))
+    needed = ("pg_dump", "pg_restore")
+    return [one for one in found if all(os.access(one.folder / name, os.X_OK) for name in needed)]
 
 
 @functools.cache

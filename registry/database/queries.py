@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
 
 from registry.errors import RegistryError
+from registry.hints import Command, Hint
 
 _HEADING = re.compile(r"^-- name: ([a-z_]+)\s*$", re.MULTILINE)
 
@@ -34,6 +37,16 @@ def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, bytes]
     return {name: body.strip().encode() for name, body in zip(names, parts[1::2], strict=True)}
 
 
+def read_rows(
+    connection: psycopg.Connection[Any],
+    statement: bytes | sql.Composed,
+    parameters: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """The rows by their columns' names, whatever else the connection makes of rows."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement, parameters).fetchall()
+
+
 def one_row(cursor: psycopg.Cursor[Any]) -> Any:
     """The row of an answer that always has one.
 
@@ -43,6 +56,6 @@ def one_row(cursor: psycopg.Cursor[Any]) -> Any:
     row = cursor.fetchone()
     if row is None:
         raise RegistryError(
-            "the database lacks a row that it always has", hint="Run: account-registry verify"
+            "the database lacks a row that it always has", hint=Hint("Run: ", Command("verify"))
         )
     return row

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from registry.errors import InvalidInput, NoDatabase
-from registry.folders import data_folder
 from registry.hints import Command, Hint
+from registry.machine import data_folder
 
 EMBEDDED: Final = "postgres"
 """The folder of the embedded server in the data folder."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from registry.encryption.secret import Secret
 from registry.errors import RegistryError
-from registry.own_files import belongs_to_another, without_waiting, write_new
+from registry.machine import belongs_to_another, without_waiting, write_new
 
 _MAX_BYTES = 65536
 

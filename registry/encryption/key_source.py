@@ -7,8 +7,8 @@ from registry.encryption.key_file import read_key_file
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import MasterKeyMalformed, MasterKeyMissing
-from registry.folders import config_folder, path_of_variable
 from registry.hints import Command, Hint
+from registry.machine import config_folder, path_of_variable
 
 VARIABLE = "CREDENTIAL_ENCRYPTION_KEY"
 FILE_VARIABLE = "CREDENTIAL_ENCRYPTION_KEY_FILE"

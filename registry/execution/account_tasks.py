@@ -1,6 +1,5 @@
 """What commands about one account have in common: the account's stream is read, then decided on."""
 
-import abc
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ import psycopg
 from registry.database.connection import Connection
 from registry.events.base import EventModel
 from registry.events.stored import StoredEvent, Stream
-from registry.execution.executor import Decision
+from registry.execution.executor import Decision, Task
 from registry.execution.lookup import account_not_found
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_account_stream
@@ -33,7 +32,7 @@ def next_events(state: AccountState, events: Sequence[EventModel]) -> list[NewEv
     return new_events(uuid.UUID(state.account["id"]), state, events)
 
 
-class AccountTask(abc.ABC):
+class AccountTask(Task):
     """A command about one account; see `executor.Task`."""
 
     # Set by `send_reads`, which the executor calls first.
@@ -54,10 +53,6 @@ class AccountTask(abc.ABC):
     def content(self) -> Mapping[str, Any]:
         """See `Task`."""
         return {**self._content, "account": self._name}
-
-    @abc.abstractmethod
-    def decide(self) -> Decision:
-        """See `Task`."""
 
     def read_state(self) -> AccountState:
         """The account as it is.

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
@@ -12,7 +13,7 @@ from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import InvalidInput, RegistryClosed
 from registry.execution.executor import Invocation
-from registry.services.identity import host, user_at_host
+from registry.machine import host, user_at_host
 
 if TYPE_CHECKING:
     from registry.services.releases.releases import Caller
@@ -81,9 +82,7 @@ class Context:
     @property
     def actor(self) -> str:
         """Who acts unless a call says so."""
-        from registry.settings import Settings
-
-        return self._actor or Settings.from_environment().actor or user_at_host()
+        return self._actor or os.environ.get("REGISTRY_ACTOR") or user_at_host()
 
     def invocation(self, by: By) -> Invocation:
         """The same as services take it."""

@@ -13,7 +13,8 @@ from registry.execution.executor import Outcome
 from registry.facade.context import By, Context, split
 from registry.hints import Hint, Option
 from registry.rules.details import CredentialDetails
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
+from registry.services.changes.slot_tasks import SlotName
 from registry.services.reading import accounts as reading
 from registry.services.releases.resolution import Access, Resolution, Wish
 from registry.services.releases.resolution import resolve as resolve_credentials

@@ -1,6 +1,5 @@
 """`Registry.shares` and `Registry.access`: who may use an account's credentials."""
 
-from collections.abc import Mapping
 from typing import Any, Unpack
 
 from registry.events.stored import SharingType
@@ -9,7 +8,7 @@ from registry.facade.context import By, Context
 from registry.services.changes.access import AccessService, list_access
 from registry.services.changes.sharing import SharingService, list_shares
 
-Records = list[Mapping[str, Any]]
+Records = list[dict[str, Any]]
 
 
 class Shares:

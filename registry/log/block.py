@@ -4,7 +4,6 @@ This is the innermost loop of a verification. It only tells whether all is as it
 be; where it is not, `registry.log.chunk` looks row by row for what is wrong.
 """
 
-import re
 import struct
 from collections.abc import Sequence
 from hashlib import sha256
@@ -25,17 +24,6 @@ _LEAF_STARTS: Final = tuple(
 )
 """Where the leaf starts in a row, by the row's place in the block."""
 
-_USUAL_DATA: Final = re.compile(
-    rb'\{"credential_id":"([0-9a-f-]{36})","exchange":"[^"\\]*","exchange_id":\d+,'
-    rb'"subaccount_index":\w+,"permission":"\w+","version":(\d+),"data_key_id":"([0-9a-f-]{36})"'
-)
-"""How the data of an event that names a data key starts, as the program writes it."""
-_NOTED_LENGTHS: Final = frozenset(map(len, NOTED))
-
-_Usual = tuple[int, int, bytes, int, int]
-"""What `row_form.USUAL` reads: position, length of the stream's type, stream, version, and
-length of the event's type."""
-
 
 def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
     """Whether the rows are the events from `first` on, in full; if so the report goes on.
@@ -49,14 +37,12 @@ def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
     if not all(map(bytes.startswith, rows, heads)):
         return False
     try:
-        places = [row_form.USUAL.unpack_from(row, at) for row, at in zip(rows, starts, strict=True)]
-        if {one[1] for one in places} != {row_form.USUAL_LENGTH}:
-            places = list(map(_as_usual, rows, starts, places))
+        places = list(map(row_form.place, rows, starts))
     except struct.error:
         return False
-    if [one[0] for one in places] != list(range(first, first + len(rows))):
+    if [place.position for place in places] != list(range(first, first + len(rows))):
         return False
-    _note(report, rows, starts, places)
+    _note(report, rows, places)
     report.nodes += peaks
     return True
 
@@ -88,15 +74,10 @@ def _heads_and_peaks(leaves: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]
     return heads, peaks[::-1]
 
 
-def _note(
-    report: ChunkReport,
-    rows: Sequence[bytes],
-    starts: Sequence[int],
-    places: Sequence[_Usual],
-) -> None:
+def _note(report: ChunkReport, rows: Sequence[bytes], places: Sequence[row_form.Place]) -> None:
     first_versions, last_versions = report.first_versions, report.last_versions
     known = last_versions.get
-    for position, _, stream, version, _ in places:
+    for row, (position, stream, version, type_start, type_end) in zip(rows, places, strict=True):
         last = known(stream)
         if last is not None and version == last + 1:
             last_versions[stream] = version
@@ -105,31 +86,5 @@ def _note(
             last_versions[stream] = version
         else:
             report.note_version(stream, version, position)
-    for number in [n for n, one in enumerate(places) if one[4] in _NOTED_LENGTHS]:
-        position, _, stream, _, length = places[number]
-        # The stream's type and id are all that can differ in length before the event's type.
-        type_start = starts[number] + row_form.USUAL.size + len(stream) - row_form.USUAL_STREAM
-        _note_keys(report, position, rows[number], type_start, type_start + length)
-
-
-def _as_usual(row: bytes, start: int, usual: _Usual) -> _Usual:
-    """What stands in a row whose stream's type may have another length."""
-    if usual[1] == row_form.USUAL_LENGTH:
-        return usual
-    place = row_form.place(row, start)
-    stream, length = place.stream, place.type_end - place.type_start
-    return place.position, len(stream), stream, place.version, length
-
-
-def _note_keys(
-    report: ChunkReport, position: int, row: bytes, type_start: int, type_end: int
-) -> None:
-    event_type = row[type_start:type_end]
-    if event_type not in NOTED:
-        return
-    usual = _USUAL_DATA.match(row, type_end + row_form.BEFORE_DATA)
-    # Further on no name must be able to stand again, nor one that is escaped.
-    if usual and row.find(b'"data_key_id"', usual.end()) < 0 and row.find(b"\\", usual.end()) < 0:
-        report.sealed.append((position, b"\t".join(usual.group(3, 1, 2))))
-    else:
-        report.note_data_keys(position, event_type, row, type_end)
+        if row[type_start:type_end] in NOTED:
+            report.note_data_keys(position, row, type_start, type_end)

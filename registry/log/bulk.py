@@ -15,7 +15,7 @@ from registry.database.connection import Connection
 from registry.database.queries import load_queries, one_row
 from registry.errors import CommandApplied, CommandIdReused, StaleVersion
 from registry.log.append import CommandRecord, NewEvent
-from registry.log.leaf import Given, encode_given, encode_recorded, sized
+from registry.log.leaf import Given, encode, encode_recorded, sized
 from registry.log.merkle import grow, leaf_hash
 from registry.log.reading import send_versions, versions_of
 
@@ -64,7 +64,7 @@ def append_in_bulk(connection: Connection, appends: Sequence[Append]) -> range:
         with cursor.copy(_QUERIES["copy"]) as copy:
             block = bytearray(_HEADER)
             for position, append in enumerate(appends, start=size):
-                leaf = encode_given(_given(position, append)) + recorded
+                leaf = encode(_given(position, append)) + recorded
                 digest = leaf_hash(leaf)
                 roots = grow(peaks, position, digest)
                 block += b"".join((_COLUMNS, leaf, sized(digest), sized(_array_of(roots))))

@@ -11,7 +11,6 @@ from typing import Final
 
 from registry.log import block, row_form
 from registry.log.findings import (
-    NOTED,
     ChunkReport,
     malformed_row,
     missing_positions,
@@ -91,9 +90,7 @@ class _RowByRow:
             report.fail("leaf hashes", "the event is not what was recorded", position)
         report.nodes.append(self._completed(position, row_form.roots_of(row, start), stored))
         report.note_version(stream, version, position)
-        event_type = row[type_start:type_end]
-        if event_type in NOTED:
-            report.note_data_keys(position, event_type, row, type_end)
+        report.note_data_keys(position, row, type_start, type_end)
         self.expected += 1
 
     def _completed(self, position: int, stored: list[bytes] | None, leaf: bytes) -> bytes | None:

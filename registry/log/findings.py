@@ -26,6 +26,10 @@ class Failure:
     position: int | None = None
     """The event's place in the log, if it is about one."""
 
+    def __str__(self) -> str:
+        where = "" if self.position is None else f"position {self.position}: "
+        return f"{self.check}: {where}{self.message}"
+
 
 class SealedVersion(NamedTuple):
     """A version of a credential that an event brought, and the data key that it names."""
@@ -82,8 +86,11 @@ class ChunkReport:
             self.fail("stream versions", wrong_version(stream, version, last), position)
         self.last_versions[stream] = version
 
-    def note_data_keys(self, position: int, event_type: bytes, row: bytes, type_end: int) -> None:
-        """An event of one of the types in `NOTED`."""
+    def note_data_keys(self, position: int, row: bytes, type_start: int, type_end: int) -> None:
+        """Notes the data keys that the event names, if it is of a type that does."""
+        event_type = row[type_start:type_end]
+        if event_type not in NOTED:
+            return
         try:
             start, end = row_form.data_place(row, type_end)
             data = orjson.loads(row[start:end])

@@ -7,41 +7,17 @@ https://www.postgresql.org/docs/current/sql-copy.html
 """
 
 import datetime as dt
+import functools
 import json
 import struct
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-COLUMNS: Final = (
-    "position",
-    "event_id",
-    "stream_type",
-    "stream_id",
-    "stream_version",
-    "event_type",
-    "schema_version",
-    "data",
-    "actor",
-    "reason",
-    "command_id",
-    "command_index",
-    "command_digest",
-    "related_account_id",
-    "occurred_at",
-    "recorded_at",
-    "recorded_by",
-)
-"""In the order in which they are hashed."""
-
 _EPOCH: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 _LENGTH: Final = struct.Struct(">i")
 _NULL: Final = _LENGTH.pack(-1)
-
-_length = _LENGTH.pack
-_int4 = struct.Struct(">ii").pack
-_int8 = struct.Struct(">iq").pack
 
 
 Given = tuple[
@@ -81,59 +57,28 @@ class Leaf(NamedTuple):
         return {**fields, "data": data, "command_digest": self.command_digest.hex()}
 
 
-def encode(leaf: Leaf) -> bytes:
-    """The bytes that are hashed."""
-    return encode_given(leaf[:15]) + encode_recorded(leaf.recorded_at, leaf.recorded_by)
+COLUMNS: Final = Leaf._fields
+"""In the order in which they are hashed."""
 
 
-def encode_given(given: Given) -> bytes:
-    """The bytes up to what the database adds; a bulk append does this for each event."""
-    (
-        position,
-        event_id,
-        stream_type,
-        stream_id,
-        stream_version,
-        event_type,
-        schema_version,
-        data,
-        actor,
-        reason,
-        command_id,
-        command_index,
-        command_digest,
-        related_account_id,
-        occurred_at,
-    ) = given
+def encode(fields: Leaf | Given) -> bytes:
+    """The bytes that are hashed; or those up to what the database adds."""
     return b"".join(
-        (
-            _int8(8, position),
-            _uuid_field(event_id),
-            sized(stream_type.encode()),
-            _uuid_field(stream_id),
-            _int4(4, stream_version),
-            sized(event_type.encode()),
-            _int4(4, schema_version),
-            sized(data.encode()),
-            sized(actor.encode()),
-            _NULL if reason is None else sized(reason.encode()),
-            _uuid_field(command_id),
-            _int4(4, command_index),
-            sized(command_digest),
-            _NULL if related_account_id is None else _uuid_field(related_account_id),
-            _int8(8, _microseconds(occurred_at)),
-        )
+        [
+            _NULL if value is None else form.write(value)
+            for form, value in zip(_FORMS, fields, strict=False)
+        ]
     )
 
 
 def encode_recorded(recorded_at: dt.datetime, recorded_by: str) -> bytes:
     """The end of the bytes: what the database adds to an event."""
-    return _int8(8, _microseconds(recorded_at)) + sized(recorded_by.encode())
+    return _MOMENT.write(recorded_at) + _TEXT.write(recorded_by)
 
 
 def sized(value: bytes) -> bytes:
     """A value in PostgreSQL's binary form, with its length before it."""
-    return _length(len(value)) + value
+    return _LENGTH.pack(len(value)) + value
 
 
 def decode(raw: bytes) -> Leaf:
@@ -147,8 +92,8 @@ def decode(raw: bytes) -> Leaf:
         raise ValueError(f"a leaf has {len(COLUMNS)} fields, not {len(values)}")
     try:
         fields: list[Any] = [
-            None if value is None else read(value)
-            for read, value in zip(_READERS, values, strict=True)
+            None if value is None else form.read(value)
+            for form, value in zip(_FORMS, values, strict=True)
         ]
         return Leaf(*fields)
     except (struct.error, UnicodeDecodeError, OverflowError) as error:
@@ -171,42 +116,30 @@ def _split(raw: bytes) -> Iterator[bytes | None]:
         at += length
 
 
-def _uuid_field(value: uuid.UUID) -> bytes:
-    return b"\x00\x00\x00\x10" + value.bytes
-
-
-def _microseconds(moment: dt.datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def _integer(raw: bytes) -> int:
     return int(struct.unpack({4: ">i", 8: ">q"}.get(len(raw), ">q"), raw)[0])
 
 
-def _moment(raw: bytes) -> dt.datetime:
-    return _EPOCH + dt.timedelta(microseconds=_integer(raw))
+class _Form(NamedTuple):
+    """How a value is written, its length included, and read."""
+
+    write: Callable[[Any], bytes]
+    read: Callable[[bytes], Any]
 
 
-def _uuid(raw: bytes) -> uuid.UUID:
-    return uuid.UUID(bytes=raw)
-
-
-_READERS: Final[tuple[Callable[[bytes], Any], ...]] = (
-    _integer,
-    _uuid,
-    bytes.decode,
-    _uuid,
-    _integer,
-    bytes.decode,
-    _integer,
-    bytes.decode,
-    bytes.decode,
-    bytes.decode,
-    _uuid,
-    _integer,
-    bytes,
-    _uuid,
-    _moment,
-    _moment,
-    bytes.decode,
+_INT4: Final = _Form(functools.partial(struct.Struct(">ii").pack, 4), _integer)
+_INT8: Final = _Form(functools.partial(struct.Struct(">iq").pack, 8), _integer)
+_TEXT: Final = _Form(lambda value: sized(value.encode()), bytes.decode)
+_BYTES: Final = _Form(sized, bytes)
+_UUID: Final = _Form(
+    lambda value: b"\x00\x00\x00\x10" + value.bytes, lambda raw: uuid.UUID(bytes=raw)
 )
+_MOMENT: Final = _Form(
+    lambda value: _INT8.write((value - _EPOCH) // _MICROSECOND),
+    lambda raw: _EPOCH + dt.timedelta(microseconds=_integer(raw)),
+)
+_FORMS: Final = (
+    *(_INT8, _UUID, _TEXT, _UUID, _INT4, _TEXT, _INT4, _TEXT, _TEXT, _TEXT),
+    *(_UUID, _INT4, _BYTES, _UUID, _MOMENT, _MOMENT, _TEXT),
+)
+"""Of the columns."""

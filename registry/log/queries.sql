@@ -15,6 +15,23 @@ FROM public.audit_events AS e
 WHERE e.stream_type = %(stream_type)s AND e.stream_id = %(stream_id)s
 ORDER BY e.stream_version
 
+-- name: size
+SELECT h.size FROM public.audit_head AS h
+
+-- name: events_before
+-- How many events were recorded before a moment. The database's clock never goes back from
+-- one event to the next, so a binary search finds it.
+WITH RECURSIVE search (low, high) AS (
+    SELECT (-1)::bigint, h.size FROM public.audit_head AS h
+    UNION ALL
+    SELECT CASE WHEN t.recorded_at < %(moment)s THEN t.position ELSE s.low END,
+        CASE WHEN t.recorded_at < %(moment)s THEN s.high ELSE t.position END
+    FROM search AS s
+    JOIN public.audit_trail AS t ON t.position = (s.low + s.high) / 2
+    WHERE s.high - s.low > 1
+)
+SELECT s.high FROM search AS s WHERE s.high - s.low <= 1
+
 -- name: stream_versions
 -- The version of each of these streams, 0 for one without events.
 SELECT wanted.stream_type, wanted.stream_id, coalesce(newest.stream_version, 0)

@@ -1,5 +1,6 @@
-"""Reads streams and what a command did."""
+"""Reads streams, how far the log goes, and what a command did."""
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import orjson
 import psycopg
 
 from registry.database.connection import Connection
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.events.stored import StoredEvent, Stream
 
 _QUERIES = load_queries("registry.log")
@@ -44,6 +45,25 @@ def events_of(cursor: psycopg.Cursor[Any]) -> list[StoredEvent]:
         StoredEvent(stream_id, version, event_type, schema_version, occurred_at, orjson.loads(data))
         for stream_id, version, event_type, schema_version, occurred_at, data in cursor.fetchall()
     ]
+
+
+def log_size(connection: Connection) -> int:
+    """How many events the log has."""
+    size: int = one_row(connection.execute(_QUERIES["size"]))[0]
+    return size
+
+
+def events_before(connection: Connection, moment: dt.datetime) -> int:
+    """How many events were recorded before a moment: the position of the first one from it on."""
+    count: int = one_row(connection.execute(_QUERIES["events_before"], {"moment": moment}))[0]
+    return count
+
+
+def last_position_at(connection: Connection, moment: dt.datetime | None) -> int:
+    """The last event that was recorded at a moment or before, -1 if none; None means now."""
+    if moment is None:
+        return log_size(connection) - 1
+    return events_before(connection, moment + dt.timedelta(microseconds=1)) - 1
 
 
 def send_versions(connection: Connection, streams: Sequence[Stream]) -> psycopg.Cursor[Any]:

@@ -33,10 +33,6 @@ ROOT: Final = len(ROOT_START) + 32
 _PLACE: Final = struct.Struct(">4xq20xi")
 _VERSION: Final = struct.Struct(">4xii")
 _STREAM_ID: Final = 20
-USUAL_LENGTH: Final = 7
-USUAL_STREAM: Final = USUAL_LENGTH + _STREAM_ID
-# The same at once, where the stream's type has seven letters: "account", or "release".
-USUAL: Final = struct.Struct(f">4xq20xi{USUAL_STREAM}s4xii")
 _DATA_LENGTH: Final = struct.Struct(">iii")
 BEFORE_DATA: Final = _DATA_LENGTH.size
 """Bytes between the end of the event's type and its data: the schema's version is there."""

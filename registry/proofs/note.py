@@ -27,17 +27,9 @@ _PRIVATE: Final = "PRIVATE+KEY+"
 MAX_SIGNATURES: Final = 100
 
 
-def _key_id(name: str, public: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:_ID_BYTES]
-
-
 def is_key_name(name: str) -> bool:
     """Whether a key may have this name: not empty, no spaces, no plus, no control characters."""
-    return bool(name) and name.isprintable() and "+" not in name and not _has_space(name)
-
-
-def _has_space(name: str) -> bool:
-    return any(character.isspace() for character in name)
+    return bool(name) and name.isprintable() and "+" not in name and not any(map(str.isspace, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,8 @@ class Verifier:
     @property
     def key_id(self) -> bytes:
         """The four bytes that stand before each signature of this key."""
-        return _key_id(self.name, self.public)
+        named = self.name.encode() + b"\n" + _ED25519 + self.public
+        return hashlib.sha256(named).digest()[:_ID_BYTES]
 
     def __str__(self) -> str:
         key = base64.b64encode(_ED25519 + self.public).decode()
@@ -63,7 +56,12 @@ class Verifier:
         Raises:
             CheckpointKeyMalformed: it is not one.
         """
-        name, key = _parse(text.strip(), _no_public_key())
+        error = CheckpointKeyMalformed(
+            "this is not a public key",
+            hint="It looks like NAME+ID+BASE64; generate-checkpoint-key printed it, and put it "
+            "into checkpoint.pub.",
+        )
+        name, key = _parse(text.strip(), error)
         verifier = cls(name, key)
         if text.strip() != str(verifier):
             raise CheckpointKeyMalformed("the public key does not fit its own name and id")
@@ -209,14 +207,6 @@ def _signatures(lines: list[str]) -> Iterator[Signature]:
         if not line.startswith(_DASH) or raw is None or len(raw) <= _ID_BYTES:
             raise InvalidProof("this is not a signed note: a signature line is malformed")
         yield Signature(name, raw[:_ID_BYTES], raw[_ID_BYTES:])
-
-
-def _no_public_key() -> CheckpointKeyMalformed:
-    return CheckpointKeyMalformed(
-        "this is not a public key",
-        hint="It looks like NAME+ID+BASE64; generate-checkpoint-key printed it, and put it into "
-        "checkpoint.pub.",
-    )
 
 
 def _parse(text: str, error: RegistryError) -> tuple[str, bytes]:

@@ -14,16 +14,16 @@ from typing import Any, Final
 
 from projections import TABLES
 from projections.positions import TABLE as POSITIONS
-from registry.database.connection import Connection, registry_errors
+from registry.database.connection import Connection, may_read_tokens, registry_errors
 from registry.database.copy_out import copy_lines
-from registry.database.privileges import may_read_tokens
 from registry.database.processes import run_processes
-from registry.database.queries import load_queries, one_row
+from registry.database.queries import load_queries
 from registry.database.snapshot import begin_reading
 from registry.database.target import Target
 from registry.database.watched import address_of_same_server
 from registry.errors import LogContradictsItself
 from registry.events.registry import TableRepair
+from registry.log.reading import log_size
 from registry.rebuild.differences import LISTED, RowDrift
 from registry.rebuild.judging import Skipped, judge, rows_fit
 from registry.rebuild.repair_rows import RepairKind, Repairs
@@ -154,15 +154,12 @@ class Comparison:
     ) -> dict[str, Iterator[bytes]]:
         """Table -> rows as they should be, in blocks of COPY text; `but` says by key which not."""
         left_out = but or {}
-        return {
-            table.name: self._blocks(table.name, kind, left_out.get(table.name, frozenset()))
-            for table in TABLES
-            if not table.partial
-        }
 
-    def _blocks(self, table: str, kind: RepairKind, but: AbstractSet[bytes]) -> Iterator[bytes]:
-        for repairs in self.repairs:
-            yield from repairs.blocks(table, kind, but=but)
+        def blocks_of(name: str) -> Iterator[bytes]:
+            for repairs in self.repairs:
+                yield from repairs.blocks(name, kind, but=left_out.get(name, frozenset()))
+
+        return {table.name: blocks_of(table.name) for table in TABLES if not table.partial}
 
     @property
     def anything_to_do(self) -> bool:
@@ -204,8 +201,7 @@ def compared(
     with contextlib.ExitStack() as stack:
         with registry_errors(connection):
             begin_reading(connection)
-            (size,) = one_row(connection.execute(_QUERIES["size"]))
-            whole = _Whole(connection, watch, options, size, exists)
+            whole = _Whole(connection, watch, options, log_size(connection), exists)
             skipped = whole.judged() if judged else []
             try:
                 comparison = stack.enter_context(whole.comparison(skipped))

@@ -41,6 +41,16 @@ class RowDrift:
     columns: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     """Of a changed row: column -> (in the table, by the log); never an encrypted value."""
 
+    def __str__(self) -> str:
+        match self.kind:
+            case "extra":
+                return f"{self.table} has a row {self.key} that no event made"
+            case "missing":
+                return f"{self.table} lacks the row {self.key}"
+            case "changed":
+                columns = ", ".join(self.columns)
+                return f"{self.table} row {self.key} differs from the log in {columns}"
+
 
 @dataclass(slots=True)
 class Findings:

@@ -3,8 +3,7 @@
 First the tables are compared with the log (`comparison`), then what differs is merged (`repair`).
 """
 
-from registry.database.connection import Connection, Database, registry_errors
-from registry.database.privileges import may_read_tokens
+from registry.database.connection import Connection, Database, may_read_tokens, registry_errors
 from registry.errors import PermissionDenied
 from registry.execution.executor import Invocation
 from registry.hints import Command, Hint

@@ -7,10 +7,6 @@ SELECT pg_try_advisory_lock(7234117002)
 -- name: unlock
 SELECT pg_advisory_unlock(7234117002)
 
--- name: size
--- How long the log is.
-SELECT h.size FROM public.audit_head AS h
-
 -- name: tail
 -- The events from a position on.
 SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,

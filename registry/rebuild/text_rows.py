@@ -85,10 +85,6 @@ def as_in_copy(table: Table, prefix: str) -> str:
     )
 
 
-def _boolean(value: Any) -> str:
-    return _BOOLEANS[value]
-
-
 def _jsonb(value: Any) -> str:
     # As jsonb is printed: a space after , and :
     kind = type(value)
@@ -112,7 +108,7 @@ def _members(keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 # Those of booleans and integers fail where the value is something else.
 _BOOLEANS: Final = {True: "t", False: "f"}
 _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
-    "boolean": _boolean,
+    "boolean": _BOOLEANS.__getitem__,
     "jsonb": _jsonb,
     "integer": int.__repr__,
 }

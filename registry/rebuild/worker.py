@@ -1,7 +1,7 @@
 """Replays and compares slices of the log; also in a process of its own."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ import psycopg
 from projections.accounts import TABLE as ACCOUNTS
 from projections.memory_sink import MISFITS
 from projections.positions import TABLE as POSITIONS
-from projections.rows import Row
 from registry.database.connection import Connection
 from registry.errors import LogContradictsItself
 from registry.hints import Command, Hint
@@ -61,8 +60,8 @@ def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
             links = rows.pop(POSITIONS.name, {})
             # An account that was deleted while the bot had cleared its links owns nothing.
             owners = rows.get(ACCOUNTS.name, {})
-            named = {key: _owner(row["account_id"], owners) for key, row in links.items()}
-            emit(("links", named))
+            named = {key: row["account_id"] for key, row in links.items()}
+            emit(("links", {key: id_ if id_ in owners else None for key, id_ in named.items()}))
             with rows_that_fit(connection):
                 counted = compare(
                     connection, rows, part, findings, exists=task.exists, tokens=task.tokens
@@ -97,7 +96,3 @@ def rows_that_fit(connection: Connection) -> Iterator[None]:
                 "Run: ", Command("verify"), ". If the log is intact, report this as a defect."
             ),
         ) from None
-
-
-def _owner(account_id: str | None, accounts: Mapping[str, Row]) -> str | None:
-    return account_id if account_id in accounts else None

@@ -14,6 +14,6 @@ The packages, each of which may use those below it (an import contract keeps it 
 - `changes`    changes of accounts, credentials, keys and sharing, one command each
 - `reading`    what is only read: accounts now or as of a moment, history, exposure
 
-Beside them, `doctor` looks for what could go wrong, and `identity` says who this process is. What
-changes stand on is `registry.execution`, and the tables are made again by `registry.rebuild`.
+Beside them, `doctor` looks for what could go wrong. What changes stand on is
+`registry.execution`, and the tables are made again by `registry.rebuild`.
 """

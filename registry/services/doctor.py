@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Final, Literal
 
 from registry.clock import now
-from registry.database.connection import Connection, check_schema, connect_once, registry_errors
+from registry.database.connection import (
+    Connection,
+    check_schema,
+    connect_once,
+    may_read_tokens,
+    registry_errors,
+)
 from registry.database.migrator import Migrator
-from registry.database.privileges import may_read_tokens
 from registry.database.queries import load_queries, one_row
 from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring

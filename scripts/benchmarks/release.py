@@ -32,8 +32,9 @@ from registry.encryption.sealing import DataKey, Place
 from registry.execution.executor import Invocation
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService
 from registry.services.changes.sharing import SharingService
+from registry.services.changes.slot_tasks import SlotName
 from registry.services.releases.releases import Caller, ReleaseService
 from registry.services.releases.resolution import Wish, resolve
 

@@ -23,8 +23,9 @@ import psycopg
 from forked import forked_program
 from psycopg.conninfo import make_conninfo
 
-from registry.database.embedded import DATABASE, EmbeddedServer, program_folder
+from registry.database.embedded import DATABASE, EmbeddedServer
 from registry.database.migrator import Migrator
+from registry.database.programs import embedded_programs
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -59,7 +60,11 @@ class Desk:
 
     def variables(self, home: Path) -> dict[str, str]:
         """What the examples of a page run in."""
-        programs = (self.folder / "bin", Path(sys.executable).parent, program_folder())
+        programs = (
+            self.folder / "bin",
+            Path(sys.executable).parent,
+            max(embedded_programs().items())[1],
+        )
         return {
             "PATH": ":".join([*map(str, programs), "/usr/local/bin", "/usr/bin", "/bin"]),
             "PYTHONPATH": ":".join(

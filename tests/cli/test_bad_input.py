@@ -428,7 +428,7 @@ def test_a_database_url_that_is_none(cli: CommandLine, url: str, status: int, co
     ("variables", "message"),
     [
         ({"REGISTRY_LOG_LEVEL": "loud"}, "the variable REGISTRY_LOG_LEVEL is not valid"),
-        ({"REGISTRY_ACTOR": "x" * 256}, "the variable REGISTRY_ACTOR is not valid"),
+        ({"REGISTRY_ACTOR": "x" * 256}, "the actor has 255 characters at most, not 256"),
         ({"REGISTRY_ACTOR": " "}, "the actor cannot be blank"),
     ],
 )

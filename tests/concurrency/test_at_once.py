@@ -19,7 +19,8 @@ from registry.execution.executor import Invocation, Outcome
 from registry.log.ids import new_id
 from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
+from registry.services.changes.slot_tasks import SlotName
 
 CLIENTS = 6
 SECRETS = 30

@@ -19,7 +19,8 @@ from registry.encryption.keyring import MasterKeyring
 from registry.execution.executor import Invocation, Outcome
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
+from registry.services.changes.slot_tasks import SlotName
 
 pytestmark = [
     pytest.mark.slow,

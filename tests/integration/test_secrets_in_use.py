@@ -14,8 +14,9 @@ from registry.encryption.secret import Secret
 from registry.errors import InvalidInput, RegistryError, SecretInUse
 from registry.execution.executor import Outcome
 from registry.rules.accounts import CreateAccount
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
 from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
+from registry.services.changes.slot_tasks import SlotName
 from registry.services.changes.store_many import AccountInput, SeveralAccounts
 from registry.services.importing.options import Subaccounts, import_inputs
 

@@ -10,13 +10,13 @@ import psycopg
 import pytest
 from support.cli import CommandLine
 from support.credentials import ENV_FILE
+from support.schema_dump import dump_schema
 from support.tables import snapshot
 
 from registry.database import migration_files
 from registry.database.connection import check_schema
 from registry.database.migration_files import LAST_KEPT, Migration, load_migrations
 from registry.database.migrator import Migrator
-from registry.database.schema_dump import dump_schema
 from registry.errors import InvalidInput, MigrationChanged, NotMigrated, SchemaTooNew
 
 Connection = psycopg.Connection[Any]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.schema_dump import HEADER, dump_schema
 
 from registry.database.migrator import Migrator
-from registry.database.schema_dump import HEADER, dump_schema
 from registry.database.scratch import fresh_server
 
 SCHEMA = Path(__file__).resolve().parents[2] / "migrations" / "schema.sql"

@@ -22,7 +22,8 @@ from registry.errors import RegistryError
 from registry.execution.executor import Invocation, Outcome
 from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
+from registry.services.changes.slot_tasks import SlotName
 
 Place = tuple[str, int | None, str]
 Act = Callable[[Invocation], Outcome]

@@ -32,9 +32,10 @@ from registry.rebuild.comparison import Options
 from registry.rebuild.rebuild import RebuildService
 from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
 from registry.services.changes.positions import PositionService
 from registry.services.changes.rollback import Rollback, RollbackService
+from registry.services.changes.slot_tasks import SlotName
 from registry.services.schema.schema import bring_up, take_down
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 # The models are made before a test freezes time: pydantic does not know its frozen class.
-import registry.events.codec
-import registry.settings  # noqa: F401
+import registry.events.codec  # noqa: F401
 from registry.commands._app import build
 from registry.encryption.keyring import generate_master_key
 from support.credentials import FIELDS

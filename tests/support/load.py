@@ -31,7 +31,8 @@ from registry.errors import DatabaseUnavailable, RegistryError
 from registry.execution.executor import Invocation, Outcome
 from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
+from registry.services.changes.slot_tasks import SlotName
 from support.credentials import secrets
 
 SHARED: Final = tuple(f"shared-{number}" for number in range(4))

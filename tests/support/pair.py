@@ -13,8 +13,9 @@ from typing import Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from registry.database.embedded import EmbeddedServer, program_folder
+from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
+from registry.database.programs import embedded_programs
 from support.soak import kill
 
 _STANDBY: Final = "standby"
@@ -73,7 +74,7 @@ class Pair:
     def _run(self, program: str, *arguments: str) -> None:
         owner = self.primary.pgdata.stat().st_uid
         subprocess.run(
-            [program_folder() / program, *arguments],
+            [max(embedded_programs().items())[1] / program, *arguments],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

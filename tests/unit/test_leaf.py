@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.log.leaf import COLUMNS, Leaf, decode, encode, encode_given, encode_recorded, sized
+from registry.log.leaf import COLUMNS, Leaf, decode, encode, encode_recorded, sized
 
 EVENT: Final = Leaf(
     position=7,
@@ -60,7 +60,7 @@ def test_a_leaf_is_its_columns_each_with_its_length() -> None:
 
 def test_a_leaf_is_what_the_client_gives_and_then_what_the_database_adds() -> None:
     recorded = encode_recorded(EVENT.recorded_at, EVENT.recorded_by)
-    assert encode_given(EVENT[:15]) + recorded == BYTES
+    assert encode(EVENT[:15]) + recorded == BYTES
 
 
 def test_what_may_be_there_is_told_apart_from_what_is_not() -> None:

@@ -14,7 +14,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any, Final, NamedTuple, TypeVar
+from typing import IO, Any, Final, NamedTuple
 
 import psycopg
 
@@ -62,20 +62,6 @@ _ACCOUNTS_AT_A_TIME: Final = 500
 _BLOCK: Final = 1 << 20
 
 Progress = Callable[[int, int], None]
-_Result = TypeVar("_Result")
-
-
-class _Stopwatch:
-    """Measures what calls take of the processor."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
-        started = time.thread_time()
-        result = work(*arguments)
-        self.seconds += time.thread_time() - started
-        return result
 
 
 class _Links(NamedTuple):
@@ -111,23 +97,6 @@ class _Groups:
         return taken
 
 
-def _ignore(*_: Any) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Where the time went, in seconds by the clock or (as said) of this process's processor."""
-
-    total: float = 0.0
-    processor: float = 0.0
-    """All that this process computed itself; the server's part is not in it."""
-    cryptography: float = 0.0
-    """Of the processor: opening and sealing."""
-    appending: float = 0.0
-    tables: float = 0.0
-
-
 @dataclass(slots=True)
 class Adoption:
     """What an adoption did, or would do."""
@@ -144,7 +113,7 @@ class Adoption:
     """Columns that the registry does not know; they stay as they are."""
     position: int | None = None
     """Where the log says so."""
-    spent: Spent = field(default_factory=Spent)
+    seconds: float = 0.0
 
 
 class AdoptionService:
@@ -162,7 +131,10 @@ class AdoptionService:
         self._opening = [keyring, *legacy_keyrings]
 
     def adopt(
-        self, invocation: Invocation, judge: Judge | None = None, progress: Progress = _ignore
+        self,
+        invocation: Invocation,
+        judge: Judge | None = None,
+        progress: Progress = lambda *_: None,
     ) -> Adoption:
         """Adopts all rows, or none as long as something is undecided.
 
@@ -176,12 +148,13 @@ class AdoptionService:
             if not adoption_pending(connection):
                 return result
             result.found = True
-            started = time.monotonic(), time.process_time()
+            started = time.monotonic()
             with registry_errors(connection), connection.transaction():
-                run = _Run(connection, self._keyring, self._opening, invocation, result)
-                run.adopt_all(progress)
+                _Run(connection, self._keyring, self._opening, invocation, result).adopt_all(
+                    progress
+                )
                 result.done = not result.judge.undecided and not invocation.dry_run
-                result.spent = run.spent(*started)
+                result.seconds = time.monotonic() - started
                 if not result.done:
                     raise psycopg.Rollback
         return result
@@ -209,8 +182,6 @@ class _Run:
         self._names: set[str] = set()
         self._spools: dict[str, IO[bytes]] = {}
         self._keys = KeysInCommon(connection, self._vault)
-        self._cryptography = _Stopwatch()
-        self._tables = 0.0
 
     def adopt_all(self, progress: Progress) -> None:
         with contextlib.ExitStack() as stack:
@@ -219,21 +190,10 @@ class _Run:
             self._find_own_columns()
             self._accounts(progress)
             self._keys.note(self._judge)
-            with self._timing_tables():
-                self._change_tables(ACCOUNTS, CREDENTIALS)
+            self._change_tables(ACCOUNTS, CREDENTIALS)
             self._shares()
             self._positions()
-            with self._timing_tables():
-                self._finish()
-
-    def spent(self, started: float, processor: float) -> Spent:
-        return Spent(
-            total=time.monotonic() - started,
-            processor=time.process_time() - processor,
-            cryptography=self._cryptography.seconds,
-            appending=self._log.seconds,
-            tables=self._tables,
-        )
+            self._finish()
 
     @property
     def _writing(self) -> bool:
@@ -278,7 +238,7 @@ class _Run:
     def _sealed(self, account_id: uuid.UUID, adopted: AdoptedCredential) -> CredentialAdded:
         row = adopted.row
         place = Place(account_id, row.exchange_id, adopted.subaccount_index, adopted.permission)
-        sealed = self._cryptography(self._vault.seal, uuid.UUID(row.id), 1, place, adopted.fields)
+        sealed = self._vault.seal(uuid.UUID(row.id), 1, place, adopted.fields)
         given: dict[str, Any] = {
             "credential_id": row.id,
             "exchange": row.exchange,
@@ -296,7 +256,7 @@ class _Run:
         return CredentialAdded(**given)
 
     def _open(self, token: str) -> Secret | None:
-        opened = (self._cryptography(keyring.open_bare, token) for keyring in self._keyrings)
+        opened = (keyring.open_bare(token) for keyring in self._keyrings)
         return next((secret for secret in opened if secret is not None), None)
 
     def _is_free(self, name: str) -> bool:
@@ -316,8 +276,7 @@ class _Run:
             self._borrower(uuid.UUID(borrower_id), list(shares))
         self._flush()
         if self._writing:
-            with self._timing_tables():
-                self._change_tables(SHARING)
+            self._change_tables(SHARING)
 
     def _borrower(self, borrower_id: uuid.UUID, shares: Sequence[LegacyShare]) -> None:
         granted = [adopt_share(row, self._judge) for row in shares]
@@ -450,9 +409,3 @@ class _Run:
         }
         rows = self._connection.execute(_QUERIES["own_columns"], parameters)
         self._result.own_columns = [".".join(row) for row in rows]
-
-    @contextlib.contextmanager
-    def _timing_tables(self) -> Iterator[None]:
-        started = time.monotonic()
-        yield
-        self._tables += time.monotonic() - started

@@ -3,7 +3,6 @@
 Each account is a command of its own in the log, so that its history reads as any other's.
 """
 
-import time
 import uuid
 from collections.abc import Sequence
 
@@ -23,8 +22,6 @@ class AdoptionLog:
         self._invocation = invocation
         self._time = now()
         self._waiting: list[Append] = []
-        self.seconds = 0.0
-        """How long appending took."""
 
     def add(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Takes the events of one account; gives them as the log will hold them."""
@@ -38,10 +35,8 @@ class AdoptionLog:
         Raises:
             RegistryError: see `append_in_bulk`.
         """
-        started = time.monotonic()
         positions = append_in_bulk(self._connection, self._waiting)
         self._waiting.clear()
-        self.seconds += time.monotonic() - started
         return positions.stop
 
     def summary(self, event: NewEvent) -> int:

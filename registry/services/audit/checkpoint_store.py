@@ -21,27 +21,28 @@ from registry.errors import (
     Conflict,
     InvalidInput,
 )
-from registry.folders import config_folder, path_of_variable
 from registry.hints import Command, Hint, Option
-from registry.own_files import belongs_to_another, without_waiting, write_new
+from registry.machine import (
+    belongs_to_another,
+    config_folder,
+    path_of_variable,
+    text_of,
+    text_of_file,
+    without_waiting,
+    write_new,
+)
 from registry.proofs.note import Signer, Verifier
-from registry.values import text_of, text_of_file
 
 VARIABLE = "REGISTRY_CHECKPOINT_KEY_FILE"
 _MAX_BYTES = 65536
 _MAKE_ONE = Hint("Make one with: ", Command("generate-checkpoint-key"))
 
 
-def default_checkpoint_key_file() -> Path:
-    """The private key's file: `REGISTRY_CHECKPOINT_KEY_FILE`, or in the configuration folder."""
-    return path_of_variable(VARIABLE) or config_folder() / "checkpoint.key"
-
-
 class CheckpointStore:
-    """The files of one key."""
+    """The files of one key: that of `REGISTRY_CHECKPOINT_KEY_FILE`, or of the usual folder."""
 
-    def __init__(self, key_file: Path | None = None) -> None:
-        self.key_file = key_file or default_checkpoint_key_file()
+    def __init__(self) -> None:
+        self.key_file = path_of_variable(VARIABLE) or config_folder() / "checkpoint.key"
         self.public_file = self.key_file.with_suffix(".pub")
         self.last_file = self.key_file.with_suffix(".last")
 

@@ -11,11 +11,11 @@ from registry.hints import Command, Hint
 from registry.log.findings import missing_positions
 from registry.log.merkle import is_consistent
 from registry.log.tree import read_consistency, read_head, read_root
+from registry.machine import text_of_file
 from registry.plurals import counted
 from registry.proofs.checkpoint import Checkpoint, read_checkpoint
 from registry.proofs.note import Verifier, split_notes
 from registry.services.audit.checkpoint_store import CheckpointStore, append_note, is_there
-from registry.values import text_of_file
 
 _MAX_NOTES: Final = 64 * 1024 * 1024
 

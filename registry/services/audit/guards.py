@@ -10,9 +10,8 @@ from typing import Final
 
 from psycopg import sql
 
-from registry.database.connection import Connection
+from registry.database.connection import Connection, may_read_tokens
 from registry.database.migration_files import load_migrations
-from registry.database.privileges import may_read_tokens
 from registry.database.queries import load_queries, one_row
 
 _QUERIES = load_queries("registry.services.audit", "guards.sql")

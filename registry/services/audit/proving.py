@@ -14,7 +14,7 @@ from registry.plurals import counted
 from registry.proofs.bundle import EventProof, write_bundle
 from registry.proofs.checkpoint import read_checkpoint
 from registry.proofs.note import Verifier
-from registry.services.changes.credentials import SlotName
+from registry.services.changes.slot_tasks import SlotName
 
 _QUERIES = load_queries("registry.services.audit", "proving.sql")
 

@@ -17,7 +17,7 @@ from registry.database.snapshot import one_moment
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
-from registry.errors import LogRewritten
+from registry.errors import LogContradictsItself, LogRewritten
 from registry.log.chunk import CHUNK
 from registry.log.findings import Failure, SealedVersion
 from registry.log.stretch_join import Joiner
@@ -82,6 +82,7 @@ def verify(
 
     Raises:
         LogRewritten: the log has no head.
+        RebuildRunning: the tables are being repaired.
         MasterKeyMissing, MasterKeyMalformed: the data keys are to be opened.
         DatabaseUnavailable: the connection was lost.
     """
@@ -100,12 +101,12 @@ def verify(
         verdict.failures += [Failure("views", text) for text in changed_views(connection)]
         if extent.with_projections:
             _verify_no_key_is_left(connection, verdict)
-            verdict.failures += _verify_exchanges(connection)
+            verdict.failures += [
+                Failure("exchanges", text, position)
+                for position, text in renamed_exchanges(connection)
+            ]
     if extent.with_projections:
-        # Here, since it brings half of the program along.
-        from registry.services.audit.table_check import drift
-
-        verdict.failures += drift(database, functools.partial(progress, "tables"))
+        verdict.failures += _verify_tables(database, functools.partial(progress, "tables"))
     verdict.failures.sort(key=lambda f: head.size if f.position is None else f.position)
     return verdict
 
@@ -170,11 +171,6 @@ def _verify_no_key_is_left(connection: Connection, verdict: Verdict) -> None:
     verdict.more_failures += left.count - len(left.listed)
 
 
-def _verify_exchanges(connection: Connection) -> Iterator[Failure]:
-    for position, text in renamed_exchanges(connection):
-        yield Failure("exchanges", text, position)
-
-
 def _verify_head(connection: Connection, head: Head, joiner: Joiner) -> Iterator[Failure]:
     if None not in joiner.nodes and joiner.nodes != head.peaks:
         yield Failure("head", f"the head does not follow from the {counted(head.size, 'event')}")
@@ -192,3 +188,24 @@ def _verify_checkpoints(
             check_continues(connection, old, Checkpoint(old.origin, head.size, head.root))
         except LogRewritten as error:
             yield Failure("checkpoints", error.message, min(old.size, head.size))
+
+
+def _verify_tables(database: Database, progress: Callable[[int, int], None]) -> Iterator[Failure]:
+    """Each row that does not follow from the log, and each event that does not count."""
+    # Here, since these bring half of the program along.
+    from registry.rebuild.comparison import Watch
+    from registry.rebuild.rebuild import RebuildService
+    from registry.rebuild.unadopted import PENDING
+
+    try:
+        report = RebuildService(database).check(Watch(progress))
+    except LogContradictsItself as error:
+        yield Failure("projections", error.message)
+        return
+    if report.adoption_pending:
+        yield Failure("projections", f"{PENDING}: take them in with adopt")
+    yield from (Failure("events", str(event), event.position) for event in report.skipped)
+    yield from (Failure("projections", str(row)) for row in report.listed)
+    unlisted = report.differing - len(report.listed)
+    if unlisted > 0:
+        yield Failure("projections", f"{counted(unlisted, 'more row')} not as the log says")

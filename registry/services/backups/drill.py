@@ -232,7 +232,8 @@ def _dump(original: Original, programs: Programs, dump: Path) -> Found:
 def _restore(programs: Programs, dump: Path, place: str, made: contextlib.ExitStack) -> Found:
     # Roles are the server's, not the database's, so that no dump of a database holds them.
     statements = programs.run("pg_restore", "--schema-only", "--file=-", str(dump))
-    roles = sorted({_unquoted(name) for name in _ROLE.findall(statements)} - {"PUBLIC"})
+    quoted = set(_ROLE.findall(statements)) - {"PUBLIC"}
+    roles = sorted(name.removeprefix('"').removesuffix('"').replace('""', '"') for name in quoted)
     new = made.enter_context(roles_made(place, roles))
     with connect(Target(place)) as connection, registry_errors(connection):
         # Only a superuser may give a table to a role that may not make one where it is, and
@@ -245,33 +246,23 @@ def _restore(programs: Programs, dump: Path, place: str, made: contextlib.ExitSt
     return Found(f"into PostgreSQL {version.split()[0]}; {counted(len(new), 'role')} made there")
 
 
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
-
-
 def _verify(copy: Copy, plan: Plan) -> Found:
     against = [*plan.against, *([copy.original.checkpoint] if copy.original else [])]
     extent = Extent(against=against, with_keys=False, with_projections=False)
     with _database(copy.address) as database:
         verdict = verify(database, Target(copy.address), extent)
-    failures = [
-        f"{one.check}: "
-        + ("" if one.position is None else f"position {one.position}: ")
-        + one.message
-        for one in verdict.failures
-    ]
     told = (
         f"{counted(verdict.events, 'event')}, root {verdict.root.hex()}; "
         f"{counted(verdict.checkpoints, 'checkpoint')} compared"
     )
-    return Found(told, failures)
+    return Found(told, list(map(str, verdict.failures)))
 
 
 def _check_tables(copy: Copy) -> Found:
     with _database(copy.address) as database:
         report = RebuildService(database).check()
-    failures = [f"{row.table}: the row {row.key} is {row.kind}" for row in report.listed]
-    return Found(f"{counted(report.rows, 'row')} checked against the log", failures)
+    told = f"{counted(report.rows, 'row')} checked against the log"
+    return Found(told, list(map(str, report.listed)))
 
 
 def _compare_rows(address: str, original: Original) -> Found:

@@ -1,13 +1,11 @@
 """Commands about access: which login role of the database may use an account."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, read_rows
 from registry.errors import RoleNotFound
 from registry.execution.account_tasks import RuleTask
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome, Write
@@ -68,7 +66,7 @@ class _GrantTask(RuleTask):
         return Decision(decision.events, [member], () if decision.events else (note,))
 
 
-def list_access(database: Database, account: str | None = None) -> list[Mapping[str, Any]]:
+def list_access(database: Database, account: str | None = None) -> list[dict[str, Any]]:
     """Which roles may use an account, or all accounts.
 
     Raises:
@@ -76,6 +74,4 @@ def list_access(database: Database, account: str | None = None) -> list[Mapping[
     """
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account)
-        with connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(_QUERIES["access"], {"account_name": account})
-            return list(cursor.fetchall())
+        return read_rows(connection, _QUERIES["access"], {"account_name": account})

@@ -17,7 +17,7 @@ from registry.rules.access import access_revocations
 from registry.rules.account_state import AccountState
 from registry.rules.accounts import AccountUse, CreateAccount, UpdateAccount
 from registry.rules.sharing import check_affected, lent_by
-from registry.services.changes.shares_of_account import revocations, send_shares, shares_of
+from registry.services.changes.shares_of_account import revocations, send_shares
 
 _QUERIES = load_queries("registry.execution")
 
@@ -56,7 +56,7 @@ class _DeactivateTask(AccountTask):
     def decide(self) -> Decision:
         state = self.read_state()
         events = rules.deactivate(state)
-        affected = lent_by(state, shares_of(self._shares))
+        affected = lent_by(state, self._shares.fetchall())
         check_affected(f"account {state.name} lends", affected, cascade=self._cascade)
         notes = tuple(f"without a key from now on: {share}" for share in affected)
         return Decision(next_events(state, events), notes=notes)
@@ -84,7 +84,7 @@ class _DeleteTask(AccountTask):
             borrowers=() if self._cascade else tuple(borrowers),
         )
         *before, deleted = rules.delete(state, use)
-        shares = shares_of(self._shares)
+        shares = self._shares.fetchall()
         borrowed = [share for share in shares if share.borrower_id == account_id]
         check_affected(f"account {state.name} borrows", borrowed, cascade=self._cascade)
         ended = [share.revoked() for share in borrowed]

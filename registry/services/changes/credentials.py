@@ -3,7 +3,7 @@
 import copy
 import enum
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,6 @@ from registry.errors import (
 )
 from registry.events.base import EventModel
 from registry.events.credentials import SealedVersion
-from registry.events.stored import Permission
 from registry.execution.account_tasks import AccountTask, new_events, next_events
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.execution.lookup import account_not_found, exchange_of, send_exchange
@@ -41,45 +40,14 @@ from registry.rules.accounts import create as create_account
 from registry.rules.credentials import StoredCredential, place_of
 from registry.rules.sharing import (
     altered,
-    borrowing,
     check_affected,
     lent_by,
-    resting_on,
 )
 from registry.services.changes.secrets_in_use import SecretCheck
-from registry.services.changes.shares_of_account import revocations, send_shares, shares_of
-from registry.values import subaccount_index as checked_subaccount
+from registry.services.changes.shares_of_account import send_shares
+from registry.services.changes.slot_tasks import LentSlotTask, ReactivateTask, SlotName, UpdateTask
 
 _QUERIES = load_queries("registry.execution")
-
-
-@dataclass(frozen=True, slots=True)
-class SlotName:
-    """A slot as the caller names it; what is not said is found out where it is unique."""
-
-    exchange: str
-    subaccount_index: int | None = None
-    permission: Permission | None = None
-
-    def query(self, exchange_id: int) -> SlotQuery:
-        """The same, with the exchange's id.
-
-        Raises:
-            InvalidInput: the subaccount is not a possible number.
-        """
-        return SlotQuery(exchange_id, self.exchange, _subaccount(self), self.permission)
-
-    def content(self) -> dict[str, Any]:
-        """For the digest of a command."""
-        return {
-            "exchange": self.exchange,
-            "subaccount": self.subaccount_index,
-            "permission": self.permission,
-        }
-
-
-def _subaccount(name: SlotName) -> int | None:
-    return None if name.subaccount_index is None else checked_subaccount(name.subaccount_index)
 
 
 class Mode(enum.Enum):
@@ -198,7 +166,7 @@ class StoreCredentials(AccountTask):
 
     def _affected(self, state: AccountState, new: Sequence[NewEvent]) -> list[str]:
         """The shares by which others get something else after these events."""
-        shares = shares_of(self._shares)
+        shares = self._shares.fetchall()
         if not lent_by(state, shares):
             return []
         after = copy.deepcopy(state)
@@ -233,7 +201,10 @@ class StoreCredentials(AccountTask):
 
     def _content_of(self, given: CredentialInput) -> dict[str, Any]:
         exchange_id, _ = self._resolved[given.slot.exchange]
-        secrets = {name: _as_secret(value) for name, value in given.fields.items()}
+        secrets = {
+            name: value if isinstance(value, Secret) else Secret(str(value))
+            for name, value in given.fields.items()
+        }
         return {
             **given.slot.content(),
             "mode": given.mode.value,
@@ -333,7 +304,7 @@ class CredentialService:
     ) -> Outcome:
         """Changes details beside the secrets; errors as `rules.credentials.update`."""
         content = {name: str(value) for name, value in details.items()}
-        task = _UpdateTask(
+        task = UpdateTask(
             account_name,
             slot,
             {"verb": "update-credential", **content},
@@ -356,7 +327,7 @@ class CredentialService:
     def reactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
         """Lets it be used again; errors as `rules.credentials.reactivate`."""
         content = {"verb": "reactivate-credential"}
-        task = _ReactivateTask(account_name, slot, content, rules.reactivate)
+        task = ReactivateTask(account_name, slot, content, rules.reactivate)
         return self._executor.execute(task, invocation)
 
     def remove(
@@ -372,106 +343,3 @@ class CredentialService:
             account_name, slot, content, rules.remove, cascade=cascade, ends_shares=True
         )
         return self._executor.execute(task, invocation)
-
-
-SlotRule = Callable[[AccountState, SlotQuery], Sequence[EventModel]]
-"""A function of `registry.rules.credentials`."""
-
-
-class SlotTask(AccountTask):
-    """A command about a credential that exists."""
-
-    def __init__(
-        self, account_name: str, slot: SlotName, content: Mapping[str, Any], rule: SlotRule
-    ) -> None:
-        """Takes the slot and the rule that gives the events."""
-        super().__init__(account_name, {**content, "slot": slot.content()})
-        self._slot = slot
-        self._rule = rule
-
-    def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
-        super().send_reads(connection)
-        self._exchange = send_exchange(connection, self._slot.exchange)
-
-    def decide(self) -> Decision:
-        """See `Task`."""
-        state = self.read_state()
-        return Decision(next_events(state, self._rule(state, self._wanted())))
-
-    def _wanted(self) -> SlotQuery:
-        exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
-        return self._slot.query(exchange_id)
-
-
-class _ReactivateTask(SlotTask):
-    """Lets a credential be used again, maybe beside another."""
-
-    def decide(self) -> Decision:
-        state = self.read_state()
-        wanted = self._wanted()
-        new = next_events(state, self._rule(state, wanted))
-        slot, _ = state.find_credential(wanted)
-        return Decision(new, notes=tuple(rules.must_choose(state, slot)))
-
-
-class _BorrowersTask(SlotTask):
-    """A command that asks who borrows the credential, too."""
-
-    def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
-        super().send_reads(connection)
-        self._shares = send_shares(connection, self._name)
-
-
-class LentSlotTask(_BorrowersTask):
-    """A command that takes a credential from the accounts that borrow it.
-
-    It is refused where there are such accounts, unless `cascade` says to do it all the same;
-    `ends_shares` says that their shares end with it.
-    """
-
-    def __init__(
-        self,
-        account_name: str,
-        slot: SlotName,
-        content: Mapping[str, Any],
-        rule: SlotRule,
-        *,
-        cascade: bool,
-        ends_shares: bool = False,
-    ) -> None:
-        """As `SlotTask`."""
-        super().__init__(account_name, slot, content, rule)
-        self._cascade = cascade
-        self._ends_shares = ends_shares
-
-    def decide(self) -> Decision:
-        """See `Task`."""
-        state = self.read_state()
-        wanted = self._wanted()
-        slot, row = state.find_credential(wanted)
-        events = self._rule(state, wanted)
-        affected = resting_on(state, shares_of(self._shares), row)
-        what = f"the credential of {state.name} for {slot} is lent"
-        check_affected(what, affected, cascade=self._cascade)
-        ended = revocations(affected) if self._ends_shares else []
-        effect = "ended with it" if self._ends_shares else "without a key from now on"
-        notes = tuple(f"{effect}: {share}" for share in affected)
-        return Decision([*next_events(state, events), *ended], notes=notes)
-
-
-class _UpdateTask(_BorrowersTask):
-    """Changes what is beside the secrets: nothing is taken from borrowers, who are named."""
-
-    def decide(self) -> Decision:
-        state = self.read_state()
-        wanted = self._wanted()
-        new = next_events(state, self._rule(state, wanted))
-        _, row = state.find_credential(wanted)
-        lent = borrowing(state, shares_of(self._shares), row) if new else []
-        return Decision(new, notes=tuple(f"it is lent: {share}" for share in lent))
-
-
-def _as_secret(value: Any) -> Secret:
-    return value if isinstance(value, Secret) else Secret(str(value))

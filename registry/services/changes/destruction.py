@@ -19,7 +19,7 @@ from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
 from registry.rules import credentials, destruction
 from registry.rules.account_state import AccountState, SlotQuery
-from registry.services.changes.credentials import LentSlotTask, SlotName
+from registry.services.changes.slot_tasks import LentSlotTask, SlotName
 
 
 def destroy_secrets(
@@ -36,7 +36,9 @@ def destroy_secrets(
         CredentialNotFound, SecretsDestroyed, Refused: see `rules.destruction.destroy`.
     """
     content = {"verb": "destroy-secrets", "versions": None if versions is None else list(versions)}
-    task = _Destroy(_find(database, account), slot, content, versions)
+    with database.connection() as connection, registry_errors(connection):
+        found = account_id(connection, account, also_former=True)
+    task = _Destroy(found, slot, content, versions)
     return CommandExecutor(database).execute(task, invocation)
 
 
@@ -56,11 +58,6 @@ def remove_and_destroy(
     """
     task = _RemoveAndDestroy(account, slot, cascade=cascade)
     return CommandExecutor(database).execute(task, invocation)
-
-
-def _find(database: Database, account: str) -> uuid.UUID:
-    with database.connection() as connection, registry_errors(connection):
-        return account_id(connection, account, also_former=True)
 
 
 class _Destroy:

@@ -45,7 +45,11 @@ def list_exchanges(database: Database) -> list[KnownExchange]:
     """All exchanges of the database."""
     with database.connection() as connection, registry_errors(connection):
         rows = connection.execute(_QUERIES["exchanges"]).fetchall()
-    return [KnownExchange(row[0], row[1], row[3], _spec(row[1], row[2])) for row in rows]
+    known = built_in_exchanges()
+    return [
+        KnownExchange(id_, name, credentials, from_definition(own) if own else known.get(name))
+        for id_, name, own, credentials in rows
+    ]
 
 
 def known_specifications(database: Database) -> list[ExchangeSpec]:
@@ -84,10 +88,6 @@ def exchange_specifications(database: Database, names: Iterable[str]) -> dict[st
     if problems:
         raise together(problems)
     return specs
-
-
-def _spec(name: str, definition: Mapping[str, Any] | None) -> ExchangeSpec | None:
-    return built_in_exchanges().get(name) if definition is None else from_definition(definition)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, read_rows
 from registry.errors import PositionNotFound
 from registry.events.positions import PositionsUnlinked
 from registry.events.stored import Stream
@@ -33,7 +32,6 @@ class _PositionsTask(AccountTask):
         self._positions = positions
 
     def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
         super().send_reads(connection)
         query = "unowned" if self._positions is None else "named"
         parameters = {} if self._positions is None else {"positions": list(self._positions)}
@@ -133,6 +131,5 @@ def list_positions(
     """
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account)
-        with connection.cursor(row_factory=dict_row) as cursor:
-            parameters = {"account_name": account, "unowned": unowned, "all": all_}
-            return cursor.execute(_QUERIES["list"], parameters).fetchall()
+        parameters = {"account_name": account, "unowned": unowned, "all": all_}
+        return read_rows(connection, _QUERIES["list"], parameters)

@@ -111,7 +111,6 @@ class _RollbackTask:
         self._seen = seen
 
     def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
         self._connection = connection
         parameters = {"position": self.position, "account_id": self._account_id}
         self._events: psycopg.Cursor[Any] = connection.execute(
@@ -121,7 +120,6 @@ class _RollbackTask:
         self._shares = connection.execute(_QUERIES["shares"])
 
     def content(self) -> Mapping[str, Any]:
-        """See `Task`."""
         wanted = self._wanted
         return {
             "verb": "rollback",
@@ -131,7 +129,6 @@ class _RollbackTask:
         }
 
     def decide(self) -> Decision:
-        """See `Task`."""
         plan = self.plan()
         if plan.lost and not self._wanted.skip:
             named = "; ".join(plan.lost[:_NAMED])

@@ -2,9 +2,9 @@
 
 import uuid
 from collections.abc import Iterable
-from typing import Any
 
 import psycopg
+from psycopg.rows import class_row
 
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
@@ -15,27 +15,10 @@ from registry.rules.sharing import Share
 _QUERIES = load_queries("registry.services.changes", "sharing.sql")
 
 
-def send_shares(connection: Connection, account_name: str) -> psycopg.Cursor[Any]:
-    """Asks for the shares of an account; `shares_of` reads the answer."""
-    return connection.execute(_QUERIES["shares_of_account"], {"account_name": account_name})
-
-
-def shares_of(cursor: psycopg.Cursor[Any]) -> list[Share]:
-    """The shares, by borrower and exchange."""
-    return [
-        Share(
-            id=row[0],
-            borrower_id=row[1],
-            borrower=row[2],
-            borrower_version=row[3],
-            lender_id=row[4],
-            lender=row[5],
-            exchange_id=row[6],
-            exchange=row[7],
-            sharing_type=row[8],
-        )
-        for row in cursor.fetchall()
-    ]
+def send_shares(connection: Connection, account_name: str) -> psycopg.Cursor[Share]:
+    """Asks for the shares of an account, by borrower and exchange."""
+    cursor = connection.cursor(row_factory=class_row(Share))
+    return cursor.execute(_QUERIES["shares_of_account"], {"account_name": account_name})
 
 
 def revocations(shares: Iterable[Share]) -> list[NewEvent]:

@@ -1,14 +1,10 @@
 """Commands about sharing: who may use whose credential."""
 
-from collections.abc import Mapping
 from typing import Any
-
-import psycopg
-from psycopg.rows import dict_row
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, read_rows
 from registry.events.base import EventModel
 from registry.events.stored import SharingType
 from registry.execution.account_tasks import AccountTask, RuleTask, next_events
@@ -24,7 +20,7 @@ from registry.log.ids import new_id
 from registry.rules import sharing as rules
 from registry.rules.account_state import AccountState
 from registry.rules.sharing import Lender, ShareRequest
-from registry.services.changes.shares_of_account import send_shares, shares_of
+from registry.services.changes.shares_of_account import send_shares
 
 _QUERIES = load_queries("registry.services.changes", "sharing.sql")
 
@@ -84,7 +80,7 @@ class _ShareTask(AccountTask):
         exchange_id, _ = exchange_of(self._exchange_row, self._exchange)
         lender = self._read_lender()
         wanted = ShareRequest(exchange_id, self._exchange, self._type, new_id())
-        events = rules.share(state, lender, shares_of(self._shares), wanted)
+        events = rules.share(state, lender, self._shares.fetchall(), wanted)
         return Decision(next_events(state, events), notes=tuple(self._notes(lender)))
 
     def _read_lender(self) -> Lender:
@@ -97,7 +93,7 @@ class _ShareTask(AccountTask):
             is_active=row[1],
             active_permissions=tuple(row[2]),
             has_inactive=row[3],
-            shares=tuple(shares_of(self._lender_shares)),
+            shares=tuple(self._lender_shares.fetchall()),
         )
 
     def _notes(self, lender: Lender) -> list[str]:
@@ -131,16 +127,16 @@ class _UnshareTask(RuleTask):
     def send_reads(self, connection: Connection) -> None:
         super().send_reads(connection)
         self._exchange_row = send_exchange(connection, self._exchange)
-        self._shares: psycopg.Cursor[Any] = send_shares(connection, self._name)
+        self._shares = send_shares(connection, self._name)
 
     def _unshare(self, state: AccountState) -> list[EventModel]:
         exchange_of(self._exchange_row, self._exchange)
-        return rules.unshare(state, shares_of(self._shares), self._exchange)
+        return rules.unshare(state, self._shares.fetchall(), self._exchange)
 
 
 def list_shares(
     database: Database, account: str | None = None, exchange: str | None = None
-) -> list[Mapping[str, Any]]:
+) -> list[dict[str, Any]]:
     """The shares of an account, as borrower or lender, of an exchange, or all.
 
     Raises:
@@ -149,6 +145,5 @@ def list_shares(
     """
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account, exchange)
-        with connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(_QUERIES["shares"], {"account_name": account, "exchange": exchange})
-            return list(cursor.fetchall())
+        parameters = {"account_name": account, "exchange": exchange}
+        return read_rows(connection, _QUERIES["shares"], parameters)

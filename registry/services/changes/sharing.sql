@@ -2,10 +2,10 @@
 
 -- name: shares_of_account
 -- The shares that an account is part of, as a borrower or as a lender.
-SELECT s.id, b.id, b.account_name,
+SELECT s.id, b.id AS borrower_id, b.account_name AS borrower,
     (SELECT max(e.stream_version) FROM public.audit_events AS e
-     WHERE e.stream_type = 'account' AND e.stream_id = b.id),
-    l.id, l.account_name, s.exchange_id, d.name, s.sharing_type
+     WHERE e.stream_type = 'account' AND e.stream_id = b.id) AS borrower_version,
+    l.id AS lender_id, l.account_name AS lender, s.exchange_id, d.name AS exchange, s.sharing_type
 FROM public.account_exchange_sharing AS s
 JOIN public.accounts AS b ON b.id = s.primary_account_id
 JOIN public.accounts AS l ON l.id = s.shared_account_id

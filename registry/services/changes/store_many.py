@@ -100,13 +100,11 @@ class _StoreSeveral:
         self._verb = verb
 
     def send_reads(self, connection: Connection) -> None:
-        """See `Task`."""
         self._registry_key = send_registry_key(connection)
         for task in self._tasks.values():
             task.send_reads_of_account(connection)
 
     def content(self) -> Mapping[str, Any]:
-        """See `Task`."""
         # One vault for all: the first credentials ever make the registry's key, once.
         self._vault = Vault(self._keyring, self._registry_key)
         contents = [task.content_with(self._vault) for task in self._tasks.values()]
@@ -124,7 +122,6 @@ class _StoreSeveral:
         return decided, problems
 
     def decide(self) -> Decision:
-        """See `Task`."""
         decided, problems = self.parts()
         refuse(problems)
         self._decided = list(decided.values())

@@ -20,11 +20,12 @@ from registry.errors import (
     together,
 )
 from registry.hints import Blank, Command, Hint, Option
+from registry.machine import text_of_file
 from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.env_files import MAX_FILE
 from registry.services.importing.names import NameSaid, said_by_path, said_by_values
 from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
-from registry.values import parse_json, text_of_file
+from registry.values import parse_json
 
 _ALIASES: Final = {
     "key": "apikey",

@@ -23,11 +23,12 @@ from registry.errors import (
     together,
 )
 from registry.hints import Command, Hint
+from registry.machine import text_of_file
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.env_lines import assignments, can_be_shown
 from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
-from registry.values import is_placeholder, text_of_file
+from registry.values import is_placeholder
 
 _QUERIES = load_queries("registry.execution")
 MAX_FILE: Final = 1024 * 1024

@@ -21,6 +21,7 @@ from registry.errors import (
     SecretInUse,
 )
 from registry.hints import Hint, Option
+from registry.machine import text_of_file
 from registry.services.changes.store_many import AccountInput, refuse
 from registry.services.importing.env_files import (
     MAX_FILE,
@@ -156,7 +157,7 @@ def _found(
 def _mentions(path: Path, known: Surroundings) -> bool:
     """Whether a file that is no proper env file has variables of an exchange all the same."""
     try:
-        text = values.text_of_file(path, limit=MAX_FILE)
+        text = text_of_file(path, limit=MAX_FILE)
     except InvalidInput:
         return False
     is_text = "\0" not in text

@@ -6,7 +6,8 @@ from typing import Final
 
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
-from registry.services.changes.credentials import CredentialInput, Mode, SlotName
+from registry.services.changes.credentials import CredentialInput, Mode
+from registry.services.changes.slot_tasks import SlotName
 
 
 @dataclass(frozen=True, slots=True)

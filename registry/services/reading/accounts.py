@@ -4,13 +4,11 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any, Final
 
-from psycopg.rows import dict_row
-
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
 from projections.rows import Table
-from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.connection import Database, registry_errors
+from registry.database.queries import load_queries, read_rows
 from registry.execution.lookup import (
     account_not_found,
     check_names,
@@ -30,10 +28,12 @@ def _selected(alias: str, table: Table, columns: Iterable[str]) -> bytes:
     ).encode()
 
 
-_COLUMNS: Final = {
-    b"{account}": _selected("a", ACCOUNTS, ACCOUNTS.columns),
-    b"{credential}": _selected("c", CREDENTIALS, CREDENTIAL_COLUMNS),
-}
+_ACCOUNTS: Final = _QUERIES["accounts"].replace(
+    b"{account}", _selected("a", ACCOUNTS, ACCOUNTS.columns)
+)
+_CREDENTIALS: Final = _QUERIES["credentials"].replace(
+    b"{credential}", _selected("c", CREDENTIALS, CREDENTIAL_COLUMNS)
+)
 
 Record = dict[str, Any]
 """A row for people: column -> value."""
@@ -42,7 +42,7 @@ Record = dict[str, Any]
 def list_accounts(database: Database) -> list[Record]:
     """All accounts, by name."""
     with database.connection() as connection, registry_errors(connection):
-        return _records(connection, "accounts", {"only": None})
+        return read_rows(connection, _ACCOUNTS, {"only": None})
 
 
 def show_account(database: Database, name: str) -> Record:
@@ -52,10 +52,10 @@ def show_account(database: Database, name: str) -> Record:
         AccountNotFound: no account has this name.
     """
     with database.connection() as connection, registry_errors(connection):
-        found = _records(connection, "accounts", {"only": name})
+        found = read_rows(connection, _ACCOUNTS, {"only": name})
         if not found:
             raise account_not_found(connection, name)
-        credentials = _records(connection, "credentials", {"account_name": name, "exchange": None})
+        credentials = read_rows(connection, _CREDENTIALS, {"account_name": name, "exchange": None})
         return {**found[0], "credentials": credentials}
 
 
@@ -76,16 +76,8 @@ def list_credentials(
     """
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account, exchange)
-        found = _records(connection, "credentials", {"account_name": account, "exchange": exchange})
+        found = read_rows(connection, _CREDENTIALS, {"account_name": account, "exchange": exchange})
     if due_until is None:
         return found
-    due = [one for one in found if one["expires_at"] and one["expires_at"] <= due_until]
-    return sorted(due, key=lambda one: one["expires_at"])
-
-
-def _records(connection: Connection, query: str, parameters: Record) -> list[Record]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        statement = _QUERIES[query]
-        for place, columns in _COLUMNS.items():
-            statement = statement.replace(place, columns)
-        return cursor.execute(statement, parameters).fetchall()
+    due = [row for row in found if row["expires_at"] and row["expires_at"] <= due_until]
+    return sorted(due, key=lambda row: row["expires_at"])

@@ -14,12 +14,12 @@ from projections import accounts, credentials
 from projections.credentials import tokens_of
 from projections.memory_sink import Rows
 from projections.rows import Table
-from registry.database.connection import Connection, Database, registry_errors
-from registry.database.privileges import may_read_tokens
-from registry.database.queries import load_queries, one_row
+from registry.database.connection import Connection, Database, may_read_tokens, registry_errors
+from registry.database.queries import load_queries
 from registry.errors import AccountNotFound, InvalidInput
 from registry.events.stored import StoredEvent
 from registry.hints import Command, Hint
+from registry.log.reading import last_position_at
 from registry.rebuild.judging import judge, rows_fit
 from registry.rebuild.replay import replay_in_slices
 from registry.rules.account_state import AccountState
@@ -59,10 +59,8 @@ def position_of(connection: Connection, wanted: Moment) -> int:
         InvalidInput: the log is not that long yet.
     """
     if isinstance(wanted, dt.datetime):
-        cursor = connection.execute(_QUERIES["position_at"], {"moment": wanted})
-        (position,) = one_row(cursor)
-        return int(position)
-    (last,) = one_row(connection.execute(_QUERIES["last_position"]))
+        return last_position_at(connection, wanted)
+    last = last_position_at(connection, None)
     if wanted > last:
         raise InvalidInput(
             f"the log has no event {wanted}",
@@ -84,7 +82,9 @@ def show_account(database: Database, name: str, wanted: Moment) -> Record:
         position = position_of(connection, wanted)
         parameters = {"account_name": name, "position": position}
         rows = connection.execute(_QUERIES["streams_by_name"], parameters)
-        for state in _states(map(StoredEvent._make, rows)):
+        events = map(StoredEvent._make, rows)
+        for _, stream in itertools.groupby(events, key=lambda event: event.stream_id):
+            state = AccountState.of(stream, checked=True)
             if state.exists and state.name == name:
                 return {**_account(state), "as_of": position}
         raise AccountNotFound(
@@ -131,11 +131,6 @@ def _records(rows: Rows, versions: dict[str, int], position: int) -> Iterator[Re
             "version": versions[key],
             "as_of": position,
         }
-
-
-def _states(events: Iterator[StoredEvent]) -> Iterator[AccountState]:
-    for _, stream in itertools.groupby(events, key=lambda event: event.stream_id):
-        yield AccountState.of(stream, checked=True)
 
 
 def _account(state: AccountState) -> Record:

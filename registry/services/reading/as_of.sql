@@ -1,22 +1,5 @@
 -- Reading the past, as everybody may who may look at the log.
 
--- name: last_position
-SELECT h.size - 1 FROM public.audit_head AS h
-
--- name: position_at
--- The last event that was recorded at or before a moment, -1 if none. The database's clock
--- never goes back from one event to the next, so a binary search finds it.
-WITH RECURSIVE search (low, high) AS (
-    SELECT (-1)::bigint, h.size FROM public.audit_head AS h
-    UNION ALL
-    SELECT CASE WHEN e.recorded_at <= %(moment)s THEN e.position ELSE s.low END,
-        CASE WHEN e.recorded_at <= %(moment)s THEN s.high ELSE e.position END
-    FROM search AS s
-    JOIN public.audit_trail AS e ON e.position = (s.low + s.high) / 2
-    WHERE s.high - s.low > 1
-)
-SELECT s.low FROM search AS s WHERE s.high - s.low <= 1
-
 -- name: streams_by_name
 -- The events, up to a position, of every account that has or had this name.
 SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,

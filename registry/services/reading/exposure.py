@@ -1,20 +1,19 @@
 """Who could use a credential at a moment, and how far a leaked one reaches."""
 
 import datetime as dt
+import itertools
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.rows import dict_row
-
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, read_rows
 from registry.database.snapshot import one_moment
 from registry.errors import CredentialNotFound
 from registry.execution.lookup import account_id, exchange_of, send_exchange
 from registry.hints import Command, Hint
-from registry.log.moments import events_before
+from registry.log.reading import last_position_at
 from registry.rules.exposure import (
     Access,
     HeldVersion,
@@ -86,9 +85,9 @@ def _reach(
     ):
         lender = account_id(connection, account, also_former=True)
         exchange_of(send_exchange(connection, exchange), exchange)
-        last = _position_at(connection, end)
-        first = last if start is None else _position_at(connection, start)
-        shares = _events(connection, "shares", {"account_id": lender})
+        last = last_position_at(connection, end)
+        first = last if start is None else last_position_at(connection, start)
+        shares = read_rows(connection, _QUERIES["shares"], {"account_id": lender})
         borrowers = {event["stream_id"] for event in shares}
         streams = _streams(connection, [lender, *borrowers])
         own = streams.get(str(lender), [])
@@ -100,7 +99,8 @@ def _reach(
         found = who_could_use(
             str(lender), versions, shares_of(shares, exchange), streams, (first, last)
         )
-        times = {e["position"]: e["recorded_at"] for s in (shares, *streams.values()) for e in s}
+        events = itertools.chain(shares, *streams.values())
+        times = {event["position"]: event["recorded_at"] for event in events}
         return Reach(
             [_version(version, times) for version in versions],
             [_access(access, streams, (first, last), times) for access in found],
@@ -127,24 +127,11 @@ def _no_credential(account: str, exchange: str, own: Sequence[Record]) -> Creden
     )
 
 
-def _position_at(connection: Connection, moment: dt.datetime | None) -> int:
-    """The last event that was recorded at a moment or before, -1 if none; None means now."""
-    if moment is not None:
-        return events_before(connection, moment + dt.timedelta(microseconds=1)) - 1
-    row = connection.execute(_QUERIES["last_position"]).fetchone()
-    return -1 if row is None else int(row[0])
-
-
 def _streams(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[str, list[Record]]:
     streams: dict[str, list[Record]] = {}
-    for event in _events(connection, "account_events", {"account_ids": list(ids)}):
+    for event in read_rows(connection, _QUERIES["account_events"], {"account_ids": list(ids)}):
         streams.setdefault(str(event["stream_id"]), []).append(event)
     return streams
-
-
-def _events(connection: Connection, query: str, parameters: dict[str, Any]) -> list[Record]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return list(cursor.execute(_QUERIES[query], parameters).fetchall())
 
 
 def _received(
@@ -153,8 +140,7 @@ def _received(
     wanted = {(version.credential_id, version.version) for version in versions}
     ids = sorted({credential_id for credential_id, _ in wanted})
     parameters = {"account_id": lender, "credential_ids": ids, "last": last}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_QUERIES["releases"], parameters).fetchall()
+    rows = read_rows(connection, _QUERIES["releases"], parameters)
     return [row for row in rows if (row["credential_id"], row["version"]) in wanted]
 
 

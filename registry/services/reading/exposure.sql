@@ -1,8 +1,5 @@
 -- Who could use a credential, and who received it: by the database's clock, whatever others say.
 
--- name: last_position
-SELECT h.size - 1 FROM public.audit_head AS h
-
 -- name: account_events
 -- The events of some accounts, without their releases.
 SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at

@@ -18,11 +18,11 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row, read_rows
 from registry.errors import CredentialNotFound, DatabaseUnavailable, InvalidInput
 from registry.execution.lookup import account_id, check_names
 from registry.hints import Blank, Command, Hint
-from registry.log.moments import events_before
+from registry.log.reading import events_before, log_size
 
 _QUERIES = load_queries("registry.services.reading", "history.sql")
 _POLL_SECONDS: Final = 5.0
@@ -111,7 +111,7 @@ def follow(
     """
     with database.connection() as connection, registry_errors(connection):
         # First the end, then what is before it: what comes in between is read later.
-        position = _size(connection)
+        position = log_size(connection)
         parameters = _parameters(connection, wanted)
     for event in history(database, wanted):
         if event["position"] < position:
@@ -138,22 +138,16 @@ def _new_events(
         following = False
         while True:
             # Before the log is read: what is appended after this sends a message.
-            following = following or _follow_now(connection)
-            end = _size(connection)
+            following = following or one_row(connection.execute(_QUERIES["follow"]))[0]
+            end = log_size(connection)
             while position < end:
                 start, position = position, min(position + _STEP, end)
                 between = {**parameters, "from": start, "to": position}
-                with connection.cursor(row_factory=dict_row) as cursor:
-                    yield cursor.execute(statement, between).fetchall(), position
+                yield read_rows(connection, statement, between), position
             # Woken by an append, or now and then in case that a message was lost.
             patience = _POLL_SECONDS if following else _RETRY_SECONDS
             for _ in connection.notifies(timeout=patience, stop_after=1):
                 pass
-
-
-def _follow_now(connection: Connection) -> bool:
-    row = connection.execute(_QUERIES["follow"]).fetchone()
-    return row is not None and bool(row[0])
 
 
 def _newest(wanted: HistoryFilter) -> sql.Composed:
@@ -204,8 +198,3 @@ def _account(connection: Connection, wanted: HistoryFilter) -> uuid.UUID | None:
             ),
         )
     return uuid.UUID(str(row[0]))
-
-
-def _size(connection: Connection) -> int:
-    row = connection.execute(_QUERIES["size"]).fetchone()
-    return 0 if row is None else int(row[0])

@@ -63,9 +63,6 @@ LIMIT %(limit)s
 SELECT t.position FROM public.audit_trail AS t
 WHERE {about} AND {conditions}
 
--- name: size
-SELECT h.size FROM public.audit_head AS h
-
 -- name: listen
 LISTEN account_registry_events
 

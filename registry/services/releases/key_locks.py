@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from registry.folders import data_folder
+from registry.machine import data_folder
 from registry.services.releases.releases import ReleasedCredential
 
 _guard: Final = threading.Lock()

@@ -48,7 +48,8 @@ def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str
     for exchange, credential in released.credentials.items():
         for name, value in credential.fields.items():
             field = specs[exchange].field(name)
-            variable = _plain_name(exchange, name) if field is None else field.env
+            plain = re.sub(r"[^A-Z0-9]", "_", f"{exchange}_{name}".upper())
+            variable = plain if field is None else field.env
             if not can_carry_a_credential(variable) or "\0" in value.reveal():
                 raise InvalidInput(
                     f"the field {name} of {exchange} cannot be passed as {variable!r}",
@@ -63,10 +64,6 @@ def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str
                 )
             values[variable] = value
     return values
-
-
-def _plain_name(exchange: str, field: str) -> str:
-    return re.sub(r"[^A-Z0-9]", "_", f"{exchange}_{field}".upper())
 
 
 def memory_file(values: Mapping[str, Secret]) -> str:

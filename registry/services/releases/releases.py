@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
-from psycopg.rows import dict_row, tuple_row
-
 from projections.credentials import tokens_of
 from registry.catalog.catalog import built_in_exchanges, specification
 from registry.catalog.specification import ExchangeSpec
@@ -18,7 +16,7 @@ from registry.database.connection import (
 )
 from registry.database.durability import wait_until_durable
 from registry.database.patience import patiently
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, read_rows
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
 from registry.encryption.secret import Secret
@@ -96,9 +94,9 @@ class _Answer:
     position: int
 
     @classmethod
-    def of(cls, account: str, wish: Wish, row: Sequence[Any]) -> Self:
-        *resolved, other_users, release_id, position = row
-        return cls(Resolution.of(account, wish, resolved, other_users), release_id, position)
+    def of(cls, account: str, wish: Wish, row: dict[str, Any]) -> Self:
+        release_id, position = row.pop("release_id"), row.pop("event_position")
+        return cls(Resolution(account=account, wish=wish, **row), release_id, position)
 
 
 class ReleaseService:
@@ -254,7 +252,7 @@ def _request(
     exchanges: Sequence[str] | None,
     wish: Wish,
     caller: Caller,
-) -> list[tuple[Any, ...]]:
+) -> list[dict[str, Any]]:
     parameters = {
         "account": account,
         "exchanges": None if exchanges is None else list(exchanges),
@@ -266,10 +264,9 @@ def _request(
         "purpose": caller.purpose,
         "reason": caller.reason,
     }
-    # In autocommit mode: the request is committed when its answer is here. (The rows are said,
-    # since a bot may hand over connections that make something else of them.)
-    with registry_errors(connection), connection.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(_QUERIES["request"], parameters).fetchall()
+    # In autocommit mode: the request is committed when its answer is here.
+    with registry_errors(connection):
+        return read_rows(connection, _QUERIES["request"], parameters)
 
 
 def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> Sequence[Any]:
@@ -277,9 +274,9 @@ def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> 
     if not granted:
         return ()
     parameters = {"release_ids": list(granted)}
-    with registry_errors(connection), connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_QUERIES["collect"], parameters).fetchall()
+    with registry_errors(connection):
+        rows = read_rows(connection, _QUERIES["collect"], parameters)
         if any(row["outcome"] == "not_durable" for row in rows):
             wait_until_durable(connection)
-            rows = cursor.execute(_QUERIES["collect"], parameters).fetchall()
+            rows = read_rows(connection, _QUERIES["collect"], parameters)
     return rows

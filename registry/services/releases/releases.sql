@@ -1,36 +1,24 @@
 -- What releases ask of the database. The rules are in its functions.
 
--- name: resolve_one
--- Which credential an account would use for an exchange.
+-- name: resolve
+-- Which credentials an account would use: for an exchange, or all that it has to do with.
 SELECT d.name AS exchange,
     CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
-    r.source, r.owner_name, r.credential_id, r.version, r.subaccount_index, r.permission,
-    r.access, r.sharing_type, r.expires_at, r.choices
+    r.source, r.owner_name AS owner, r.credential_id, r.version, r.subaccount_index, r.permission,
+    r.access, r.sharing_type, r.expires_at, coalesce(r.choices, '{}') AS choices
 FROM public.accounts AS a
-JOIN public.dexes AS d ON d.name = %(exchange)s
-CROSS JOIN LATERAL public.resolve_credential(
-    a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
-WHERE a.account_name = %(account_name)s
-
--- name: resolve_all
--- The same for all exchanges that the account has to do with.
-SELECT d.name AS exchange,
-    CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
-    r.source, r.owner_name, r.credential_id, r.version, r.subaccount_index, r.permission,
-    r.access, r.sharing_type, r.expires_at, r.choices
-FROM public.accounts AS a
-CROSS JOIN LATERAL public.exchanges_of(a.id) AS e (name)
-JOIN public.dexes AS d ON d.name = e.name
+JOIN public.dexes AS d ON CASE WHEN %(exchange)s::text IS NULL
+    THEN d.name IN (SELECT * FROM public.exchanges_of(a.id)) ELSE d.name = %(exchange)s END
 CROSS JOIN LATERAL public.resolve_credential(
     a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
 WHERE a.account_name = %(account_name)s
 ORDER BY d.name
 
 -- name: request
--- What was resolved, in the order of the queries above, and the release.
-SELECT r.exchange, r.outcome, r.source, r.owner_name, r.credential_id, r.version,
-    r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at, r.choices,
-    r.other_users, r.release_id, r.event_position
+-- What was resolved, and the release.
+SELECT r.exchange, r.outcome, r.source, r.owner_name AS owner, r.credential_id, r.version,
+    r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at,
+    coalesce(r.choices, '{}') AS choices, r.other_users, r.release_id, r.event_position
 FROM public.request_release(
     %(account)s, %(exchanges)s::text[], %(subaccount)s, %(access)s, %(lender)s,
     %(actor)s, %(host)s, %(purpose)s, %(reason)s) AS r

@@ -8,13 +8,13 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from registry import errors
 from registry.catalog.catalog import built_in_exchanges
 from registry.clock import now
 from registry.database.connection import Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, read_rows
 from registry.events.stored import SharingType
 from registry.execution.lookup import check_names
 from registry.hints import Blank, Command, Hint, Option
@@ -57,34 +57,9 @@ class Resolution:
     access: Access | None = None
     sharing_type: str | None = None
     expires_at: dt.datetime | None = None
-    choices: tuple[str, ...] = ()
-    other_users: int = 0
+    choices: Sequence[str] = ()
+    other_users: int | None = None
     """How many other active accounts received this version of the key."""
-
-    @classmethod
-    def of(
-        cls, account: str, wish: Wish, row: Sequence[Any], other_users: int | None = None
-    ) -> "Resolution":
-        """The answer of a row of `resolve_one`, `resolve_all` or `request`, which begin alike."""
-        exchange, outcome, source, owner, credential_id, version, subaccount_index, *others = row
-        permission, access, sharing_type, expires_at, choices = others
-        return cls(
-            account=account,
-            exchange=exchange,
-            outcome=outcome,
-            wish=wish,
-            source=source,
-            owner=owner,
-            credential_id=credential_id,
-            version=version,
-            subaccount_index=subaccount_index,
-            permission=permission,
-            access=access,
-            sharing_type=sharing_type,
-            expires_at=expires_at,
-            choices=tuple(choices or ()),
-            other_users=other_users or 0,
-        )
 
     @property
     def granted(self) -> bool:
@@ -299,8 +274,7 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
         "lender": wish.lender,
     }
     with database.connection() as connection, registry_errors(connection):
-        query = _QUERIES["resolve_all" if exchange is None else "resolve_one"]
-        rows = connection.execute(query, parameters).fetchall()
+        rows = read_rows(connection, _QUERIES["resolve"], parameters)
         if not rows:
             check_names(connection, account, exchange)
-        return [Resolution.of(account, wish, row) for row in rows]
+        return [Resolution(account=account, wish=wish, **row) for row in rows]

@@ -19,11 +19,12 @@ from projections import TABLES
 from registry.database.connection import Connection, connect, registry_errors
 from registry.database.migrator import Migrator
 from registry.database.queries import load_queries, one_row
+from registry.database.snapshot import begin_reading
 from registry.database.target import Target
 from registry.database.watched import address_of_same_server
 from registry.events.registry import ForeignReference
 from registry.execution.executor import Invocation
-from registry.rebuild.comparison import Options, Watch
+from registry.rebuild.comparison import Watch
 from registry.services.schema.schema import bring_up, contents, take_down
 
 _QUERIES = load_queries("registry.services.schema", "rehearsal.sql")
@@ -45,10 +46,7 @@ class Rehearsed:
 
 
 def rehearse(
-    connection: Connection,
-    invocation: Invocation,
-    watch: Watch | None = None,
-    options: Options | None = None,
+    connection: Connection, invocation: Invocation, watch: Watch | None = None
 ) -> Rehearsed:
     """Takes a copy down and up, and compares every row with the original.
 
@@ -57,14 +55,14 @@ def rehearse(
         PermissionDenied: the role may not create a database.
     """
     with _scratch_database(connection) as scratch, registry_errors(connection):
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        begin_reading(connection)
         references = contents(connection).references
         with registry_errors(scratch):
             _copy(connection, scratch, references)
         started = time.monotonic()
-        take_down(scratch, invocation, watch, options)
+        take_down(scratch, invocation, watch)
         down = time.monotonic()
-        bring_up(scratch, lambda: invocation, watch, options)
+        bring_up(scratch, lambda: invocation, watch)
         up = time.monotonic()
         rows: dict[str, int] = {}
         differences = [

@@ -25,6 +25,7 @@ from registry.execution.executor import Invocation, command_record
 from registry.hints import Command, Hint
 from registry.log.append import CommandRecord
 from registry.log.ids import REGISTRY_STREAM
+from registry.log.reading import log_size
 from registry.plurals import counted
 from registry.rebuild.comparison import (
     Comparison,
@@ -123,10 +124,7 @@ def _count(connection: Connection, name: str) -> int:
 
 
 def take_down(
-    connection: Connection,
-    invocation: Invocation,
-    watch: Watch | None = None,
-    options: Options | None = None,
+    connection: Connection, invocation: Invocation, watch: Watch | None = None
 ) -> TakenDown:
     """Drops the tables and the column of the positions; the log and the keys stay.
 
@@ -137,7 +135,7 @@ def take_down(
     """
     with (
         rebuild_lock(connection),
-        examined(connection, watch or Watch(), options or Options()) as comparison,
+        examined(connection, watch or Watch(), Options()) as comparison,
     ):
         _refuse_drift(comparison)
         found = contents(connection)
@@ -167,15 +165,13 @@ def is_down(connection: Connection) -> bool:
         (down,) = one_row(connection.execute(_QUERIES["is_down"]))
         if not down:
             return False
-        (size,) = one_row(connection.execute(_QUERIES["log_size"]))
-        return bool(size)
+        return bool(log_size(connection))
 
 
 def bring_up(
     connection: Connection,
     invocation: Callable[[], Invocation],
     watch: Watch | None = None,
-    options: Options | None = None,
 ) -> BroughtUp:
     """Applies what is missing; tables that were taken down come back with all their rows.
 
@@ -195,7 +191,7 @@ def bring_up(
     def attempt(judged: bool) -> Rebuilt:
         result.references, result.broken = [], []
         with compared(
-            connection, watch or Watch(), options or Options(), exists=False, judged=judged
+            connection, watch or Watch(), Options(), exists=False, judged=judged
         ) as comparison:
             return repair(
                 connection,

@@ -61,9 +61,6 @@ SELECT p.id::text, p.account_id::text FROM public.strategy_positions AS p
 -- Whether there is a log with events, and no tables.
 SELECT to_regclass('public.accounts') IS NULL AND to_regclass('public.audit_head') IS NOT NULL
 
--- name: log_size
-SELECT h.size FROM public.audit_head AS h
-
 -- name: last_taken_down
 -- The newest note of what went with the tables.
 SELECT e.data

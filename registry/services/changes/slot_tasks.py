@@ -1,0 +1,131 @@
+"""Commands about a credential that exists: its slot is named, and a rule says what happens."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from registry.database.connection import Connection
+from registry.events.base import EventModel
+from registry.events.stored import Permission
+from registry.execution.account_tasks import AccountTask, next_events
+from registry.execution.executor import Decision
+from registry.execution.lookup import exchange_of, send_exchange
+from registry.rules import credentials as rules
+from registry.rules.account_state import AccountState, SlotQuery
+from registry.rules.sharing import borrowing, check_affected, resting_on
+from registry.services.changes.shares_of_account import revocations, send_shares
+from registry.values import subaccount_index as checked_subaccount
+
+
+@dataclass(frozen=True, slots=True)
+class SlotName:
+    """A slot as the caller names it; what is not said is found out where it is unique."""
+
+    exchange: str
+    subaccount_index: int | None = None
+    permission: Permission | None = None
+
+    def query(self, exchange_id: int) -> SlotQuery:
+        """The same, with the exchange's id.
+
+        Raises:
+            InvalidInput: the subaccount is not a possible number.
+        """
+        if self.subaccount_index is not None:
+            checked_subaccount(self.subaccount_index)
+        return SlotQuery(exchange_id, self.exchange, self.subaccount_index, self.permission)
+
+    def content(self) -> dict[str, Any]:
+        """For the digest of a command."""
+        return {
+            "exchange": self.exchange,
+            "subaccount": self.subaccount_index,
+            "permission": self.permission,
+        }
+
+
+SlotRule = Callable[[AccountState, SlotQuery], Sequence[EventModel]]
+"""A function of `registry.rules.credentials`."""
+
+
+class _SlotTask(AccountTask):
+    """A command about a credential that exists."""
+
+    def __init__(
+        self, account_name: str, slot: SlotName, content: Mapping[str, Any], rule: SlotRule
+    ) -> None:
+        """Takes the slot and the rule that gives the events."""
+        super().__init__(account_name, {**content, "slot": slot.content()})
+        self._slot = slot
+        self._rule = rule
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._exchange = send_exchange(connection, self._slot.exchange)
+        self._shares = send_shares(connection, self._name)
+
+    def _wanted(self) -> SlotQuery:
+        exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
+        return self._slot.query(exchange_id)
+
+
+class ReactivateTask(_SlotTask):
+    """Lets a credential be used again, maybe beside another."""
+
+    def decide(self) -> Decision:
+        """See `Task`."""
+        state = self.read_state()
+        wanted = self._wanted()
+        new = next_events(state, self._rule(state, wanted))
+        slot, _ = state.find_credential(wanted)
+        return Decision(new, notes=tuple(rules.must_choose(state, slot)))
+
+
+class LentSlotTask(_SlotTask):
+    """A command that takes a credential from the accounts that borrow it.
+
+    It is refused where there are such accounts, unless `cascade` says to do it all the same;
+    `ends_shares` says that their shares end with it.
+    """
+
+    def __init__(
+        self,
+        account_name: str,
+        slot: SlotName,
+        content: Mapping[str, Any],
+        rule: SlotRule,
+        *,
+        cascade: bool,
+        ends_shares: bool = False,
+    ) -> None:
+        """As `_SlotTask`."""
+        super().__init__(account_name, slot, content, rule)
+        self._cascade = cascade
+        self._ends_shares = ends_shares
+
+    def decide(self) -> Decision:
+        """See `Task`."""
+        state = self.read_state()
+        wanted = self._wanted()
+        slot, row = state.find_credential(wanted)
+        events = self._rule(state, wanted)
+        affected = resting_on(state, self._shares.fetchall(), row)
+        what = f"the credential of {state.name} for {slot} is lent"
+        check_affected(what, affected, cascade=self._cascade)
+        ended = revocations(affected) if self._ends_shares else []
+        effect = "ended with it" if self._ends_shares else "without a key from now on"
+        notes = tuple(f"{effect}: {share}" for share in affected)
+        return Decision([*next_events(state, events), *ended], notes=notes)
+
+
+class UpdateTask(_SlotTask):
+    """Changes what is beside the secrets: nothing is taken from borrowers, who are named."""
+
+    def decide(self) -> Decision:
+        """See `Task`."""
+        state = self.read_state()
+        wanted = self._wanted()
+        new = next_events(state, self._rule(state, wanted))
+        _, row = state.find_credential(wanted)
+        lent = borrowing(state, self._shares.fetchall(), row) if new else []
+        return Decision(new, notes=tuple(f"it is lent: {share}" for share in lent))
