@@ -23,7 +23,9 @@ from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
-from registry.facade.context import By, Context, Opened, log
+from registry.facade.checking import checked
+from registry.facade.context import Context, Opened, log
+from registry.facade.given import By, Importing, Only
 
 if TYPE_CHECKING:
     from registry.events.credentials import Permission
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from registry.facade.credentials import Credentials
     from registry.facade.exchanges import Exchanges
     from registry.facade.exposure import Exposure
-    from registry.facade.history import Only
-    from registry.facade.importing import Importing
     from registry.facade.positions import Positions
     from registry.facade.sharing import AccessOfRoles, Shares
     from registry.loader import CredentialLoader
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from registry.services.importing.env_files import EnvImport
     from registry.services.reading.as_of import Moment
     from registry.services.reading.history import Record
-    from registry.services.schema.rehearsal import Rehearsed
     from registry.services.schema.schema import BroughtUp, TakenDown
 
 _KEPT_SECONDS = 5.0
@@ -63,6 +62,7 @@ def _ignore(*_: Any) -> None:
     pass
 
 
+@checked
 class Registry:
     """Accounts, exchange credentials and their sharing, of which every change is an event.
 
@@ -80,10 +80,8 @@ class Registry:
     ) -> Self:
         """The registry at an address; what is not given is as for the command line.
 
-        Args:
-            url: the database; the default is `DATABASE_URL`, or else the embedded one.
-            key: the master key, or several with commas between, newest first.
-            actor: who acts, for the history; the default is the user at this host.
+        Of several master keys in `key`, with commas between, the newest comes first. `actor` is
+        who acts, for the history.
         """
         target = Target.from_environment() if url is None else Target.of(url)
         keys = Secret(key) if isinstance(key, str) else key
@@ -164,7 +162,7 @@ class Registry:
 
     # ------------------------------------------------------------ the history
 
-    def history(self, account: str | None = None, **only: "Unpack[Only]") -> "list[Record]":
+    def history(self, account: str | None = None, **only: Unpack[Only]) -> "list[Record]":
         """Who changed what, when and why: the newest events that fit, the oldest of them first.
 
         Of an account that has, or was the last to have, the name; or of all.
@@ -175,7 +173,7 @@ class Registry:
         return history(self._context, wanted(account, only))
 
     def stream_history(
-        self, account: str | None = None, **only: "Unpack[Only]"
+        self, account: str | None = None, **only: Unpack[Only]
     ) -> "Iterator[Record]":
         """The same event by event, so that a long answer needs little memory."""
         from registry.facade.history import wanted
@@ -188,7 +186,7 @@ class Registry:
         account: str | None = None,
         *,
         lost: Callable[[str], None] = log.warning,
-        **only: "Unpack[Only]",
+        **only: Unpack[Only],
     ) -> "Iterator[Record]":
         """The same, and then each new event as it comes, for ever; `lost` hears of connections."""
         from registry.facade.history import wanted
@@ -208,13 +206,9 @@ class Registry:
     ) -> "Verdict":
         """Checks the whole log and that the tables follow from it; what is wrong is in `failures`.
 
-        Args:
-            against: a file of checkpoints; the default is the last one signed on this machine.
-            key: the public key for checkpoints, or its file.
-            with_keys: whether each data key is opened, which needs the master key.
-            only_log: whether the tables are left out.
-            processes: how many share the work; the default is one for each processor.
-            progress: called with what is verified, how much is done, and how much there is.
+        `against` is a file of checkpoints, by default the last one signed on this machine; `key`
+        is their public key, or its file. `with_keys` opens each data key, for which the master
+        key is needed. `progress` hears what is verified, how much is done, and of how much.
         """
         from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import known_checkpoints
@@ -328,36 +322,25 @@ class Registry:
         return RollbackService(self._context).preview(Rollback.of(to, account=account, skip=skip))
 
     def migrate(
-        self,
-        direction: Literal["up", "down"],
-        *,
-        rehearse: bool = False,
-        purge: bool = False,
-        confirm: str = "",
-        watch: "Watch | None" = None,
-        **by: Unpack[By],
-    ) -> "BroughtUp | TakenDown | Rehearsed | list[str]":
+        self, direction: Literal["up", "down"], **by: Unpack[By]
+    ) -> "BroughtUp | TakenDown":
         """Brings the schema up, with all rows that were taken down, or takes the tables down.
 
-        With `rehearse` a copy is taken down and up, and compared. With `purge` the log and the
-        keys are destroyed as well, if `confirm` is the name of the database.
+        TablesDiffer or InUseByOthers if the tables cannot go as they are; the log always stays.
         """
-        from registry.facade.schema import migrate
+        from registry.database.connection import connect
+        from registry.services.schema.schema import bring_up, take_down
 
-        return migrate(
-            self._context,
-            direction,
-            self._context.invocation(by),
-            rehearsal=rehearse,
-            destroy=purge,
-            confirm=confirm,
-            watch=watch,
-        )
+        invocation = self._context.invocation(by)
+        with connect(self._context.target, log.warning) as connection:
+            if direction == "up":
+                return bring_up(connection, lambda: invocation)
+            return take_down(connection, invocation)
 
     # ------------------------------------------------------------ coming in
 
     def import_env(
-        self, account: str, env_file: Path | str, **how: "Unpack[Importing]"
+        self, account: str, env_file: Path | str, **how: Unpack[Importing]
     ) -> "tuple[EnvImport, Outcome]":
         """Imports the credentials of an env file into an account: all of it, or nothing."""
         from registry.facade.importing import importing
@@ -370,7 +353,7 @@ class Registry:
         account: str,
         file: Path | str,
         entry: str | None = None,
-        **how: "Unpack[Importing]",
+        **how: Unpack[Importing],
     ) -> "tuple[ConfigImport, Outcome]":
         """Imports plain keys from the JSON of freqtrade, passivbot or hummingbot; or one entry."""
         from registry.facade.importing import importing

@@ -10,7 +10,7 @@ from typing import Any
 
 import registry.facade
 from registry import Registry
-from registry.facade.context import By
+from registry.facade.given import By
 from registry.hints import METHODS
 
 INTRODUCTION = """\

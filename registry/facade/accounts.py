@@ -3,7 +3,9 @@
 from typing import Any, Unpack
 
 from registry.execution.executor import Outcome
-from registry.facade.context import By, Context, split
+from registry.facade.checking import checked
+from registry.facade.context import Context
+from registry.facade.given import By, split
 from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.services.changes.accounts import AccountService
 from registry.services.reading import accounts as reading
@@ -21,6 +23,7 @@ class AccountChange(By, total=False):
     metadata: dict[str, Any]
 
 
+@checked
 class Accounts:
     """Accounts: bots and wallets."""
 
