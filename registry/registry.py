@@ -14,6 +14,7 @@ key, `REGISTRY_ACTOR`. Changes take `actor`, `reason`, `command_id`, `expected_v
 """
 
 import functools
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
@@ -62,6 +63,18 @@ def _ignore(*_: Any) -> None:
     pass
 
 
+def _part(home: str, purpose: str) -> Any:
+    """A part of a registry, imported when it is first used: most programs use few."""
+    module, _, name = home.partition(".")
+
+    def made(registry: "Registry") -> Any:
+        kind = getattr(importlib.import_module(f"registry.facade.{module}"), name)
+        return kind(registry._context)  # noqa: SLF001 - a part of it
+
+    made.__doc__ = purpose
+    return functools.cached_property(made)
+
+
 @checked
 class Registry:
     """Accounts, exchange credentials and their sharing, of which every change is an event.
@@ -101,56 +114,19 @@ class Registry:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # ------------------------------------------------------------ its parts
-
-    @functools.cached_property
-    def accounts(self) -> "Accounts":
-        """Bots and wallets."""
-        from registry.facade.accounts import Accounts
-
-        return Accounts(self._context)
-
-    @functools.cached_property
-    def credentials(self) -> "Credentials":
-        """What accounts log in with at the exchanges."""
-        from registry.facade.credentials import Credentials
-
-        return Credentials(self._context)
-
-    @functools.cached_property
-    def shares(self) -> "Shares":
-        """Who borrows whose credential."""
-        from registry.facade.sharing import Shares
-
-        return Shares(self._context)
-
-    @functools.cached_property
-    def access(self) -> "AccessOfRoles":
-        """Which login role of the database may use which account."""
-        from registry.facade.sharing import AccessOfRoles
-
-        return AccessOfRoles(self._context)
-
-    @functools.cached_property
-    def positions(self) -> "Positions":
-        """Which account owns which position."""
-        from registry.facade.positions import Positions
-
-        return Positions(self._context)
-
-    @functools.cached_property
-    def exchanges(self) -> "Exchanges":
-        """Which exchanges there are, and what their credentials consist of."""
-        from registry.facade.exchanges import Exchanges
-
-        return Exchanges(self._context)
-
-    @functools.cached_property
-    def exposure(self) -> "Exposure":
-        """Where a key was, or could have gone."""
-        from registry.facade.exposure import Exposure
-
-        return Exposure(self._context)
+    accounts: "Accounts" = _part("accounts.Accounts", "Bots and wallets.")
+    credentials: "Credentials" = _part(
+        "credentials.Credentials", "What accounts log in with at the exchanges."
+    )
+    shares: "Shares" = _part("sharing.Shares", "Who borrows whose credential.")
+    access: "AccessOfRoles" = _part(
+        "sharing.AccessOfRoles", "Which login role of the database may use which account."
+    )
+    positions: "Positions" = _part("positions.Positions", "Which account owns which position.")
+    exchanges: "Exchanges" = _part(
+        "exchanges.Exchanges", "Which exchanges there are, and what their credentials consist of."
+    )
+    exposure: "Exposure" = _part("exposure.Exposure", "Where a key was, or could have gone.")
 
     @functools.cached_property
     def loader(self) -> "CredentialLoader":
@@ -390,12 +366,11 @@ class Registry:
         invocation = self._context.invocation(by)
         return rotate(self._context, self._context.keyring(), invocation, progress)
 
-    def doctor(self) -> "list[Finding]":
-        """Looks at keys, database, schema, guards and log."""
+    def doctor(self, notice: Callable[[str], None] = log.warning) -> "list[Finding]":
+        """Looks at keys, database, schema, guards and log; `notice` hears of a server's start."""
         from registry.services.doctor import examine
 
-        context = self._context
-        return list(examine(context.target, log.warning, context.own_keyring))
+        return list(examine(self._context.target, notice, self._context.own_keyring))
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
         """Ends the database session that holds the log, if one does; it gives whose it was."""
