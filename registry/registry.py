@@ -14,6 +14,7 @@ key, `REGISTRY_ACTOR`. Changes take `actor`, `reason`, `command_id`, `expected_v
 """
 
 import functools
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
@@ -23,7 +24,9 @@ from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
-from registry.facade.context import By, Context, Opened, log
+from registry.facade.checking import checked
+from registry.facade.context import Context, Opened, log
+from registry.facade.given import By, Importing, Only
 
 if TYPE_CHECKING:
     from registry.events.stored import Permission
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
     from registry.facade.credentials import Credentials
     from registry.facade.exchanges import Exchanges
     from registry.facade.exposure import Exposure
-    from registry.facade.history import Only
-    from registry.facade.importing import Importing
     from registry.facade.positions import Positions
     from registry.facade.sharing import AccessOfRoles, Shares
     from registry.loader import CredentialLoader
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from registry.services.importing.env_files import EnvImport
     from registry.services.reading.as_of import Moment
     from registry.services.reading.history import Record
-    from registry.services.schema.rehearsal import Rehearsed
     from registry.services.schema.schema import BroughtUp, TakenDown
 
 _KEPT_SECONDS = 5.0
@@ -63,6 +63,19 @@ def _ignore(*_: Any) -> None:
     pass
 
 
+def _part(home: str, purpose: str) -> Any:
+    """A part of a registry, imported when it is first used: most programs use few."""
+    module, _, name = home.partition(".")
+
+    def made(registry: "Registry") -> Any:
+        kind = getattr(importlib.import_module(f"registry.facade.{module}"), name)
+        return kind(registry._context)  # noqa: SLF001 - a part of it
+
+    made.__doc__ = purpose
+    return functools.cached_property(made)
+
+
+@checked
 class Registry:
     """Accounts, exchange credentials and their sharing, of which every change is an event.
 
@@ -80,10 +93,8 @@ class Registry:
     ) -> Self:
         """The registry at an address; what is not given is as for the command line.
 
-        Args:
-            url: the database; the default is `DATABASE_URL`, or else the embedded one.
-            key: the master key, or several with commas between, newest first.
-            actor: who acts, for the history; the default is the user at this host.
+        Of several master keys in `key`, with commas between, the newest comes first. `actor` is
+        who acts, for the history.
         """
         target = Target.from_environment() if url is None else Target.of(url)
         keys = Secret(key) if isinstance(key, str) else key
@@ -103,56 +114,19 @@ class Registry:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # ------------------------------------------------------------ its parts
-
-    @functools.cached_property
-    def accounts(self) -> "Accounts":
-        """Bots and wallets."""
-        from registry.facade.accounts import Accounts
-
-        return Accounts(self._context)
-
-    @functools.cached_property
-    def credentials(self) -> "Credentials":
-        """What accounts log in with at the exchanges."""
-        from registry.facade.credentials import Credentials
-
-        return Credentials(self._context)
-
-    @functools.cached_property
-    def shares(self) -> "Shares":
-        """Who borrows whose credential."""
-        from registry.facade.sharing import Shares
-
-        return Shares(self._context)
-
-    @functools.cached_property
-    def access(self) -> "AccessOfRoles":
-        """Which login role of the database may use which account."""
-        from registry.facade.sharing import AccessOfRoles
-
-        return AccessOfRoles(self._context)
-
-    @functools.cached_property
-    def positions(self) -> "Positions":
-        """Which account owns which position."""
-        from registry.facade.positions import Positions
-
-        return Positions(self._context)
-
-    @functools.cached_property
-    def exchanges(self) -> "Exchanges":
-        """Which exchanges there are, and what their credentials consist of."""
-        from registry.facade.exchanges import Exchanges
-
-        return Exchanges(self._context)
-
-    @functools.cached_property
-    def exposure(self) -> "Exposure":
-        """Where a key was, or could have gone."""
-        from registry.facade.exposure import Exposure
-
-        return Exposure(self._context)
+    accounts: "Accounts" = _part("accounts.Accounts", "Bots and wallets.")
+    credentials: "Credentials" = _part(
+        "credentials.Credentials", "What accounts log in with at the exchanges."
+    )
+    shares: "Shares" = _part("sharing.Shares", "Who borrows whose credential.")
+    access: "AccessOfRoles" = _part(
+        "sharing.AccessOfRoles", "Which login role of the database may use which account."
+    )
+    positions: "Positions" = _part("positions.Positions", "Which account owns which position.")
+    exchanges: "Exchanges" = _part(
+        "exchanges.Exchanges", "Which exchanges there are, and what their credentials consist of."
+    )
+    exposure: "Exposure" = _part("exposure.Exposure", "Where a key was, or could have gone.")
 
     @functools.cached_property
     def loader(self) -> "CredentialLoader":
@@ -164,7 +138,7 @@ class Registry:
 
     # ------------------------------------------------------------ the history
 
-    def history(self, account: str | None = None, **only: "Unpack[Only]") -> "list[Record]":
+    def history(self, account: str | None = None, **only: Unpack[Only]) -> "list[Record]":
         """Who changed what, when and why: the newest events that fit, the oldest of them first.
 
         Of an account that has, or was the last to have, the name; or of all.
@@ -175,7 +149,7 @@ class Registry:
         return history(self._context, wanted(account, only))
 
     def stream_history(
-        self, account: str | None = None, **only: "Unpack[Only]"
+        self, account: str | None = None, **only: Unpack[Only]
     ) -> "Iterator[Record]":
         """The same event by event, so that a long answer needs little memory."""
         from registry.facade.history import wanted
@@ -188,7 +162,7 @@ class Registry:
         account: str | None = None,
         *,
         lost: Callable[[str], None] = log.warning,
-        **only: "Unpack[Only]",
+        **only: Unpack[Only],
     ) -> "Iterator[Record]":
         """The same, and then each new event as it comes, for ever; `lost` hears of connections."""
         from registry.facade.history import wanted
@@ -208,13 +182,9 @@ class Registry:
     ) -> "Verdict":
         """Checks the whole log and that the tables follow from it; what is wrong is in `failures`.
 
-        Args:
-            against: a file of checkpoints; the default is the last one signed on this machine.
-            key: the public key for checkpoints, or its file.
-            with_keys: whether each data key is opened, which needs the master key.
-            only_log: whether the tables are left out.
-            processes: how many share the work; the default is one for each processor.
-            progress: called with what is verified, how much is done, and how much there is.
+        `against` is a file of checkpoints, by default the last one signed on this machine; `key`
+        is their public key, or its file. `with_keys` opens each data key, for which the master
+        key is needed. `progress` hears what is verified, how much is done, and of how much.
         """
         from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import known_checkpoints
@@ -328,36 +298,25 @@ class Registry:
         return RollbackService(self._context).preview(Rollback.of(to, account=account, skip=skip))
 
     def migrate(
-        self,
-        direction: Literal["up", "down"],
-        *,
-        rehearse: bool = False,
-        purge: bool = False,
-        confirm: str = "",
-        watch: "Watch | None" = None,
-        **by: Unpack[By],
-    ) -> "BroughtUp | TakenDown | Rehearsed | list[str]":
+        self, direction: Literal["up", "down"], **by: Unpack[By]
+    ) -> "BroughtUp | TakenDown":
         """Brings the schema up, with all rows that were taken down, or takes the tables down.
 
-        With `rehearse` a copy is taken down and up, and compared. With `purge` the log and the
-        keys are destroyed as well, if `confirm` is the name of the database.
+        TablesDiffer or InUseByOthers if the tables cannot go as they are; the log always stays.
         """
-        from registry.facade.schema import migrate
+        from registry.database.connection import connect
+        from registry.services.schema.schema import bring_up, take_down
 
-        return migrate(
-            self._context,
-            direction,
-            self._context.invocation(by),
-            rehearsal=rehearse,
-            destroy=purge,
-            confirm=confirm,
-            watch=watch,
-        )
+        invocation = self._context.invocation(by)
+        with connect(self._context.target, log.warning) as connection:
+            if direction == "up":
+                return bring_up(connection, lambda: invocation)
+            return take_down(connection, invocation)
 
     # ------------------------------------------------------------ coming in
 
     def import_env(
-        self, account: str, env_file: Path | str, **how: "Unpack[Importing]"
+        self, account: str, env_file: Path | str, **how: Unpack[Importing]
     ) -> "tuple[EnvImport, Outcome]":
         """Imports the credentials of an env file into an account: all of it, or nothing."""
         from registry.facade.importing import importing
@@ -370,7 +329,7 @@ class Registry:
         account: str,
         file: Path | str,
         entry: str | None = None,
-        **how: "Unpack[Importing]",
+        **how: Unpack[Importing],
     ) -> "tuple[ConfigImport, Outcome]":
         """Imports plain keys from the JSON of freqtrade, passivbot or hummingbot; or one entry."""
         from registry.facade.importing import importing
@@ -407,12 +366,11 @@ class Registry:
         invocation = self._context.invocation(by)
         return rotate(self._context, self._context.keyring(), invocation, progress)
 
-    def doctor(self) -> "list[Finding]":
-        """Looks at keys, database, schema, guards and log."""
+    def doctor(self, notice: Callable[[str], None] = log.warning) -> "list[Finding]":
+        """Looks at keys, database, schema, guards and log; `notice` hears of a server's start."""
         from registry.services.doctor import examine
 
-        context = self._context
-        return list(examine(context.target, log.warning, context.own_keyring))
+        return list(examine(self._context.target, notice, self._context.own_keyring))
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
         """Ends the database session that holds the log, if one does; it gives whose it was."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import registry.facade
 from registry import Registry
-from registry.facade.context import By
+from registry.facade.given import By
 from registry.hints import METHODS
 
 INTRODUCTION = """\
@@ -93,7 +93,7 @@ def parts() -> Iterator[tuple[str, str, Any]]:
     """The name, the purpose and the class of each part of a registry."""
     for name, found in vars(Registry).items():
         if isinstance(found, functools.cached_property) and name != "loader":
-            yield name, inspect.getdoc(found) or "", named(found.func.__annotations__["return"])
+            yield name, inspect.getdoc(found) or "", named(Registry.__annotations__[name])
 
 
 def methods(kind: type) -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from registry.database.opening import SingleConnection
     from registry.encryption.keyring import MasterKeyring
     from registry.execution.executor import Invocation
-    from registry.facade.context import By
+    from registry.facade.given import By
     from registry.registry import Registry
 
 

@@ -17,7 +17,7 @@ from registry.plurals import counted
 
 if TYPE_CHECKING:
     from registry.encryption.secret import Secret
-    from registry.facade.context import By
+    from registry.facade.given import By
     from registry.rules.adoption.rows import Decision, Problem
     from registry.services.adoption.adoption import Adoption
 

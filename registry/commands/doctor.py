@@ -12,16 +12,13 @@ from registry.hints import commands_of
 @verb()
 def doctor(run: Run) -> None:
     """Check keys, database, schema, guards and log; exit code 1 if something failed."""
-    from registry.database.target import Target
-    from registry.services.doctor import examine
-
     # A finding may be an error, and what errors say goes elsewhere to standard error.
     findings = [
         {
             name: text and without_secrets(commands_of(text))
             for name, text in dataclasses.asdict(one).items()
         }
-        for one in examine(Target.from_environment(), run.output.notice)
+        for one in run.registry.doctor(run.output.notice)
     ]
 
     def text() -> None:

@@ -23,7 +23,10 @@ def who_could_use(
     ] = None,
 ) -> None:
     """Show which accounts and roles could use a credential at a moment, and who received it."""
-    _tell(run, run.registry.exposure.who_could_use(account, exchange, at=at))
+    from registry.values import moment
+
+    when = None if at is None else moment(at, "--at")
+    _tell(run, run.registry.exposure.who_could_use(account, exchange, at=when))
 
 
 @verb()
@@ -41,7 +44,10 @@ def blast_radius(
     ] = None,
 ) -> None:
     """Show everybody that a leaked credential may have come from, or gone to."""
-    _tell(run, run.registry.exposure.blast_radius(account, exchange, since=since))
+    from registry.values import moment
+
+    when = None if since is None else moment(since, "--since")
+    _tell(run, run.registry.exposure.blast_radius(account, exchange, since=when))
 
 
 _COULD_USE: Final = {

@@ -14,7 +14,7 @@ from registry.commands._run import Run
 from registry.commands._verb import verb
 
 if TYPE_CHECKING:
-    from registry.facade.history import Only
+    from registry.facade.given import Only
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,13 @@ class Filter:
 
     def only(self) -> "Only":
         """The same as the registry takes it."""
+        from registry.values import moment
+
         given = dataclasses.asdict(self)
         given.pop("account")
+        for name in ("since", "until"):
+            if given[name] is not None:
+                given[name] = moment(given[name], f"--{name}")
         return cast("Only", given)
 
 

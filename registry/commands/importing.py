@@ -54,7 +54,8 @@ class Importing:
         from registry.services.importing.options import Subaccounts
 
         named = Subaccounts.parse(self.subaccount or [])
-        return {**dataclasses.asdict(self), "subaccount": named}
+        of_all = {} if named.of_all is None else {"": named.of_all}
+        return {**dataclasses.asdict(self), "subaccount": {**named.by_exchange, **of_all}}
 
     def options(self) -> "ImportOptions":
         """The same in the form that services take."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from registry.commands._options import AccountName, ExchangeOption, OptionalAccount
+from registry.commands._options import AccountName, ExchangeOption, OptionalAccount, moment_of
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
@@ -32,7 +32,7 @@ _CREDENTIAL_COLUMNS = (
 @verb()
 def list_accounts(run: Run, as_of: AsOf = None) -> None:
     """List all accounts, as they are or as they were."""
-    accounts = run.registry.accounts.list(as_of=as_of)
+    accounts = run.registry.accounts.list(as_of=moment_of(as_of, "--as-of"))
 
     def text() -> None:
         if not accounts:
@@ -63,7 +63,7 @@ def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
     """Show an account and its credentials (never their secrets), as it is or as it was."""
     from projections.accounts import TABLE
 
-    found = run.registry.accounts.get(account, as_of=as_of)
+    found = run.registry.accounts.get(account, as_of=moment_of(as_of, "--as-of"))
 
     def text() -> None:
         run.output.facts(
@@ -100,7 +100,10 @@ def list_credentials(
     ] = None,
 ) -> None:
     """List credentials (never their secrets)."""
-    found = run.registry.credentials.list(account, exchange=exchange, due=due)
+    from registry.values import duration
+
+    span = None if due is None else duration(due, "--due")
+    found = run.registry.credentials.list(account, exchange=exchange, due=span)
 
     def text() -> None:
         if not found:

@@ -8,7 +8,6 @@ import typer
 from registry.commands._options import AccessOption, AccountName, ExchangeName, Subaccount, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.errors import InvalidInput
 
 
 @verb()
@@ -33,20 +32,14 @@ def reveal_credential(
     from registry.services.releases.resolution import Wish
 
     service = ReleaseService(run.database, run.keyring())
-    names = list(service.specification(exchange).fields)
-    wanted = field or (names[0] if len(names) == 1 else None)
-    if wanted is None or wanted not in names:
-        what = "say which field" if field is None else f"{exchange} has no field {field}"
-        raise InvalidInput(what, hint=f"With --field, one of: {', '.join(names)}.")
+    wanted = service.field_to_reveal(exchange, field)
     if sys.stdout.isatty():
         run.confirm(f"Show the {wanted} of {account} for {exchange} on this terminal?", yes=yes)
-    caller = Caller(actor=run.actor(), host=host(), purpose=f"reveal {wanted}", reason=run.reason)
+    caller = Caller(actor=run.actor(), host=host(), purpose="reveal", reason=run.reason)
     wish = Wish(subaccount=subaccount, access=access)
-    released = service.release_one(account, exchange, wish, caller)
+    secret, released = service.reveal(account, exchange, wanted, wish, caller)
     for warning in released.warnings():
         run.output.notice(f"Warning: {warning}")
-    if wanted not in released.fields:
-        raise InvalidInput(f"the credential of {account} for {exchange} has no {wanted}")
-    value = released.fields[wanted].reveal()
+    value = secret.reveal()
     data = {"account": account, "exchange": exchange, "field": wanted, "value": value}
     run.output.result({**data, "position": released.position}, lambda: run.output.line(value))

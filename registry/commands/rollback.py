@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.commands._changes import events_of, sentence
-from registry.commands._options import Yes
+from registry.commands._options import Yes, moment_of
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -36,14 +36,15 @@ def rollback(
 ) -> None:
     """Undo what happened to accounts since; the history grows, and this can be undone too."""
     by = run.by
-    preview = run.registry.plan_rollback(to, account=account, skip=skip)
+    moment = moment_of(to, "--to")
+    preview = run.registry.plan_rollback(moment, account=account, skip=skip)
     if by["command_id"] is None and preview.event_types and not run.output.as_json:
         _show(run.output, preview)
     if preview.event_types and not (preview.lost and not skip):
         count = len(preview.event_types)
         run.confirm(f"Append {counted(count, 'event')} to go back?", yes=yes)
     seen = None if by["command_id"] else preview
-    outcome = run.registry.rollback(to, account=account, skip=skip, seen=seen, **by)
+    outcome = run.registry.rollback(moment, account=account, skip=skip, seen=seen, **by)
     data = {
         "to": preview.position,
         "plan": [asdict(line) for line in preview.lines],

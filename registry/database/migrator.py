@@ -13,7 +13,6 @@ from registry.database.legacy import check_legacy_tables
 from registry.database.migration_files import LAST_KEPT, Migration, load_migrations
 from registry.database.queries import load_queries
 from registry.errors import InvalidInput, MigrationChanged, SchemaTooNew
-from registry.hints import Command, Hint
 
 _QUERIES = load_queries("registry.database", "migrations.sql")
 
@@ -98,7 +97,7 @@ class Migrator:
         if keep < LAST_KEPT and not destroy_log:
             raise InvalidInput(
                 f"going down below {LAST_KEPT:03} would destroy the log and the keys",
-                hint=Hint("To destroy them on purpose: ", Command("migrate", "down", purge=True)),
+                hint="Only a purge destroys them, on purpose.",
             )
         with self._locked():
             applied = self._applied()

@@ -3,7 +3,9 @@
 from typing import Any, Unpack
 
 from registry.execution.executor import Outcome
-from registry.facade.context import By, Context, split
+from registry.facade.checking import checked
+from registry.facade.context import Context
+from registry.facade.given import By, split
 from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.rules.details import AccountDetails
 from registry.services.changes.accounts import AccountService
@@ -18,6 +20,7 @@ class AccountChange(By, AccountDetails, total=False):
     """The details of an account, and who changes them."""
 
 
+@checked
 class Accounts:
     """Accounts: bots and wallets."""
 

@@ -3,16 +3,15 @@
 import contextlib
 import logging
 import os
-import uuid
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol
 
 from registry.database.connection import Connection, Database
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
-from registry.errors import InvalidInput, RegistryClosed
+from registry.errors import RegistryClosed
 from registry.execution.executor import Invocation
+from registry.facade.given import By, optional_id
 from registry.machine import host, user_at_host
 
 if TYPE_CHECKING:
@@ -28,21 +27,6 @@ class Opened(Database, Protocol):
 
     def close(self) -> None:
         """Closes what is open and not in use."""
-
-
-class By(TypedDict, total=False):
-    """Who asks for a change, why and how; every change takes these."""
-
-    actor: str
-    """Who acts; by default the registry's actor."""
-    reason: str | None
-    """Why; kept in the history."""
-    command_id: uuid.UUID | str | None
-    """A name for the command, so that sending it again cannot apply it twice."""
-    expected_version: int | None
-    """The account's version that the caller has seen; another one is a conflict."""
-    dry_run: bool
-    """Whether nothing is changed, and only said what would be."""
 
 
 class Context:
@@ -96,26 +80,3 @@ class Context:
         from registry.services.releases.releases import Caller
 
         return Caller(actor=actor or self.actor, host=host(), purpose=purpose, reason=reason)
-
-
-def split(given: Mapping[str, Any]) -> tuple[By, dict[str, Any]]:
-    """What was given by name: who asks and how, and the rest."""
-    by = {name: value for name, value in given.items() if name in By.__annotations__}
-    return By(**by), {name: value for name, value in given.items() if name not in by}  # type: ignore[typeddict-item]
-
-
-def optional_id(value: uuid.UUID | str | None, what: str) -> uuid.UUID | None:
-    """The id, also out of a text, if there is one."""
-    return None if value is None else checked_id(value, what)
-
-
-def checked_id(value: uuid.UUID | str, what: str, hint: str | None = None) -> uuid.UUID:
-    """The id, also out of a text.
-
-    Raises:
-        InvalidInput: it is none.
-    """
-    try:
-        return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
-    except (ValueError, AttributeError, TypeError):
-        raise InvalidInput(f"{what} is a UUID", hint=hint) from None

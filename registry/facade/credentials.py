@@ -10,7 +10,9 @@ from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
 from registry.events.stored import Permission
 from registry.execution.executor import Outcome
-from registry.facade.context import By, Context, split
+from registry.facade.checking import checked
+from registry.facade.context import Context
+from registry.facade.given import By, split
 from registry.hints import Hint, Option
 from registry.rules.details import CredentialDetails
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
@@ -48,6 +50,7 @@ class New(Details, total=False):
     """Whether another account may hold the same secret."""
 
 
+@checked
 class Credentials:
     """Credentials of accounts at exchanges, each in its slot."""
 

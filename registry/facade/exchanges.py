@@ -9,7 +9,9 @@ from registry.catalog.specification import ExchangeSpec
 from registry.errors import InvalidInput
 from registry.events.exchanges import FieldDefinition
 from registry.execution.executor import Outcome
-from registry.facade.context import By, Context
+from registry.facade.checking import checked
+from registry.facade.context import Context
+from registry.facade.given import By
 from registry.services.changes.exchanges import (
     ExchangeDefinition,
     KnownExchange,
@@ -21,6 +23,7 @@ from registry.services.changes.exchanges import (
 KnownExchanges = list[KnownExchange]
 
 
+@checked
 class Exchanges:
     """The exchanges of the database."""
 

@@ -1,31 +1,8 @@
 """Which events `Registry.history` and `Registry.follow` give."""
 
-import datetime as dt
-import uuid
-from typing import TypedDict
-
-from registry.facade.context import optional_id
+from registry.facade.given import Only, optional_id
 from registry.services.reading.history import HistoryFilter
 from registry.values import moment
-
-
-class Only(TypedDict, total=False):
-    """Which events are wanted; all of it must hold."""
-
-    exchange: str | None
-    credential: uuid.UUID | str | None
-    event_type: str | None
-    """Such as CredentialReplaced."""
-    by: str | None
-    """Who acted."""
-    command: uuid.UUID | str | None
-    """The id of the command that did it."""
-    since: dt.datetime | str | None
-    """From this moment on, by the database's clock."""
-    until: dt.datetime | str | None
-    """Before this moment."""
-    limit: int
-    """The newest so many; 100 unless said."""
 
 
 def wanted(account: str | None, only: Only) -> HistoryFilter:

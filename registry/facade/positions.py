@@ -6,13 +6,16 @@ from typing import Any, Unpack
 
 from registry.errors import InvalidInput
 from registry.execution.executor import Outcome
-from registry.facade.context import By, Context, checked_id
+from registry.facade.checking import checked
+from registry.facade.context import Context
+from registry.facade.given import By, checked_id
 from registry.hints import Command, Hint, Option
 from registry.services.changes.positions import PositionService, list_positions
 
 Records = list[dict[str, Any]]
 
 
+@checked
 class Positions:
     """The owners of positions. A bot's own positions are in `registry.positions`."""
 

@@ -4,13 +4,16 @@ from typing import Any, Unpack
 
 from registry.events.stored import SharingType
 from registry.execution.executor import Outcome
-from registry.facade.context import By, Context
+from registry.facade.checking import checked
+from registry.facade.context import Context
+from registry.facade.given import By
 from registry.services.changes.access import AccessService, list_access
 from registry.services.changes.sharing import SharingService, list_shares
 
 Records = list[dict[str, Any]]
 
 
+@checked
 class Shares:
     """Shares: one account lends its credential of an exchange, another one borrows it."""
 
@@ -41,6 +44,7 @@ class Shares:
         return list_shares(self._context, account, exchange)
 
 
+@checked
 class AccessOfRoles:
     """Which login role of the database may use which account."""
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +106,35 @@ def test_a_misspelt_name_is_an_error_and_changes_nothing(
         "add": lambda: registry.credentials.add("bot", "aster", ASTER, subaccount=3, **wrong),
         "update": lambda: registry.credentials.update("bot", "aster", **wrong),
     }
-    with (
-        nothing_written(database_url),
-        pytest.raises((TypeError, errors.InvalidInput), match="resaon"),
-    ):
+    with nothing_written(database_url), pytest.raises(TypeError, match="argument named 'resaon'"):
         calls[call]()
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda r: r.accounts.create(5), "account must be str, not int"),
+        (lambda r: r.accounts.create("a", metadata="{}"), "metadata must be dict, not str"),
+        (lambda r: r.accounts.create("a", dry_run="no"), "dry_run must be bool, not str"),
+        (lambda r: r.accounts.rename("bot", None), "new_name must be str, not NoneType"),
+        (lambda r: r.credentials.add("bot", "aster", None), "fields must be Mapping"),
+        (lambda r: r.credentials.add("bot", "aster", ASTER, subaccount="3"), "must be int or None"),
+        (lambda r: r.credentials.add("bot", "aster", ASTER, subaccount=True), "not bool"),
+        (lambda r: r.credentials.add("bot", "aster", ASTER, permission="w"), "'full' or 'read_on"),
+        (lambda r: r.credentials.update("bot", "aster", ip_allow_list="1.2.3.4"), "must be Sequ"),
+        (lambda r: r.shares.grant("bot", "b", "aster", "x"), "sharing_type must be 'full' or"),
+        (lambda r: r.positions.link("bot", "x"), "position must be Iterable, not str"),
+        (lambda r: r.history(limit="5"), "limit must be int, not str"),
+        (lambda r: r.migrate("sideways"), "direction must be 'up' or 'down'"),
+        (lambda r: r.import_env("bot", 5), "env_file must be Path or str, not int"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_the_name_of_what_it_was_given_for(
+    registry: Registry, database_url: str, call: Callable[[Any], Any], told: str
+) -> None:
+    registry.accounts.create("bot")
+    with nothing_written(database_url), pytest.raises(errors.InvalidInput, match=told):
+        call(registry)
 
 
 # ---------------------------------------------------------------- secrets

@@ -148,17 +148,22 @@ class ReleaseService:
         Raises:
             InvalidInput: the credential has no such field, or several.
         """
-        names = list(self.specification(exchange).fields)
-        wanted = field or (names[0] if len(names) == 1 else None)
-        if wanted not in names:
-            what = "say which field" if field is None else f"{exchange} has no field {shown(field)}"
-            hint = Hint(Option("field", ...), f" is one of: {', '.join(names)}.")
-            raise InvalidInput(what, hint=hint)
+        wanted = self.field_to_reveal(exchange, field)
         revealing = replace(caller, purpose=f"reveal {wanted}")
         released = self.release_one(account, exchange, wish, revealing)
         if wanted not in released.fields:
             raise InvalidInput(f"the credential of {account} for {exchange} has no {wanted}")
         return released.fields[wanted], released
+
+    def field_to_reveal(self, exchange: str, field: str | None) -> str:
+        """The name of the field, or of the only one; errors as `reveal`."""
+        names = list(self.specification(exchange).fields)
+        wanted = field or (names[0] if len(names) == 1 else "")
+        if wanted not in names:
+            what = "say which field" if field is None else f"{exchange} has no field {shown(field)}"
+            hint = Hint("With ", Option("field", ...), f", one of: {', '.join(names)}.")
+            raise InvalidInput(what, hint=hint)
+        return wanted
 
     def specification(self, exchange: str) -> ExchangeSpec:
         """The fields of an exchange, as far as a bot may ask.

@@ -1,0 +1,69 @@
+"""Refuses values of a type that a method does not take, before anything is done with them.
+
+A program has no command line that would have looked at them, and a value of another type would
+come back as an error from somewhere deep inside, or be taken for something else.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from registry.errors import InvalidInput
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def checked(kind: _Class) -> _Class:
+    """The class, each public method of which looks at its arguments first."""
+    for name, method in list(vars(kind).items()):
+        if not name.startswith("_") and inspect.isfunction(method):
+            setattr(kind, name, _checked(method))
+    return kind
+
+
+def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(method)
+    types = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    rest = next((p for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), None)
+    named_types = {} if rest is None else get_args(rest.annotation)[0].__annotations__
+
+    @functools.wraps(method)
+    def call(*arguments: Any, **options: Any) -> Any:
+        given = signature.bind(*arguments, **options).arguments
+        named = given.pop(rest.name, {}) if rest is not None else {}
+        for name in named.keys() - named_types.keys():
+            raise TypeError(f"{method.__qualname__}() takes no argument named {name!r}")
+        for name, value in [*given.items(), *named.items()]:
+            wanted = types[name] if name in given else named_types[name]
+            if not _fits(value, wanted):
+                raise InvalidInput(f"{name} must be {_words(wanted)}, not {type(value).__name__}")
+        return method(*arguments, **options)
+
+    return call
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    origin = get_origin(wanted)
+    if origin is Literal:
+        return value in get_args(wanted)
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in get_args(wanted))
+    if isinstance(origin, type):
+        # A text is a sequence too, of letters, and nobody means that.
+        return isinstance(value, origin) and not isinstance(value, str)
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    unknown = wanted in (Any, inspect.Parameter.empty) or not isinstance(wanted, type)
+    return unknown or isinstance(value, wanted)
+
+
+def _words(wanted: Any) -> str:
+    origin = get_origin(wanted)
+    if origin is Literal:
+        return " or ".join(map(repr, get_args(wanted)))
+    if origin in (Union, UnionType):
+        return " or ".join(_words(one) for one in get_args(wanted))
+    found = origin or wanted
+    return "None" if found is type(None) else str(found.__name__)
