@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 from registry import values
 from registry.errors import InvalidInput
 from registry.events.accounts import AccountCreated
-from registry.rules.adoption.rows import ACCOUNTS, Decision, Judge, Note, Problem, moments_of
+from registry.rules.adoption.rows import (
+    ACCOUNTS,
+    Decision,
+    Judge,
+    Note,
+    Problem,
+    RowName,
+    moments_of,
+)
 from registry.shapes import refuse_key, refuse_keys_within
 
 
@@ -25,6 +33,11 @@ class LegacyAccount(NamedTuple):
     updated_at: str | None
     metadata: str | None
 
+    @property
+    def named(self) -> RowName:
+        """Which row it is."""
+        return RowName(ACCOUNTS, self.id, repr(self.name))
+
 
 def adopt_account(
     row: LegacyAccount, judge: Judge, is_free: Callable[[str], bool]
@@ -32,7 +45,7 @@ def adopt_account(
     """The account as an event, or None as long as something is undecided."""
     name = _account_name(row, judge, is_free)
     metadata = _metadata(row, judge)
-    moments = moments_of(ACCOUNTS, row.id, repr(row.name), judge, row, ("created_at", "updated_at"))
+    moments = moments_of(row, judge, ("created_at", "updated_at"))
     if name is None or metadata is None or moments is None:
         return None
     _note_account(row, judge)
@@ -51,18 +64,18 @@ def adopt_account(
 def _note_account(row: LegacyAccount, judge: Judge) -> None:
     if row.is_active is None:
         text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
-        judge.note(Note(ACCOUNTS, row.id, repr(row.name), "inactive", text))
+        judge.note(Note(*row.named, "inactive", text))
     if row.wallet_address is not None:
         try:
             values.wallet_address(row.wallet_address)
         except InvalidInput as problem:
-            judge.note(Note(ACCOUNTS, row.id, repr(row.name), "wallet", problem.message))
+            judge.note(Note(*row.named, "wallet", problem.message))
     texts = {"the description": row.description, "the metadata": row.metadata}
     for what, plain in texts.items():
         try:
             refuse_key(plain or "", what)
         except InvalidInput as problem:
-            judge.note(Note(ACCOUNTS, row.id, repr(row.name), "private-key", problem.message))
+            judge.note(Note(*row.named, "private-key", problem.message))
 
 
 def _account_name(row: LegacyAccount, judge: Judge, is_free: Callable[[str], bool]) -> str | None:
@@ -74,7 +87,7 @@ def _account_name(row: LegacyAccount, judge: Judge, is_free: Callable[[str], boo
     except InvalidInput as problem:
         text = problem.message
     proposal = Decision("rename", _free_name(row, is_free))
-    decision = judge.decide(_of_account(row, "name", text, ("rename",), proposal))
+    decision = judge.decide(Problem(*row.named, "name", text, ("rename",), proposal))
     if decision is None:
         return None
     new_name = str(decision.value or "")
@@ -103,27 +116,15 @@ def _metadata(row: LegacyAccount, judge: Judge) -> dict[str, Any] | None:
         return values.parse_metadata(row.metadata)
     except InvalidInput as problem:
         text = problem.message
-    decision = judge.decide(_of_account(row, "metadata", text, ("wrap", "set"), Decision("wrap")))
+    decision = judge.decide(
+        Problem(*row.named, "metadata", text, ("wrap", "set"), Decision("wrap"))
+    )
     if decision is None:
         return None
     if decision.decision == "set":
         refuse_keys_within(decision.value, "metadata")
         return values.metadata(decision.value)
     return values.metadata(_wrapped(row.metadata))
-
-
-def _of_account(
-    row: LegacyAccount, kind: str, text: str, choices: tuple[str, ...], proposal: Decision
-) -> Problem:
-    return Problem(
-        table=ACCOUNTS,
-        id=row.id,
-        of=repr(row.name),
-        problem=kind,
-        text=text,
-        choices=choices,
-        proposal=proposal,
-    )
 
 
 def _wrapped(text: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from registry.errors import InvalidInput
 
@@ -32,7 +32,16 @@ class Decision:
         return self.decision if self.value is None else f"{self.decision}: {self.value}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class RowName(NamedTuple):
+    """Which row it is about."""
+
+    table: str
+    id: str
+    of: str
+    """The row in words: the account, the exchange."""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """A rule that a row breaks."""
 
@@ -42,8 +51,8 @@ class Problem:
     """The row in words: the account, the exchange."""
     problem: str
     text: str
-    choices: tuple[str, ...]
-    proposal: Decision
+    choices: tuple[str, ...] = (LEAVE_OUT,)
+    proposal: Decision = Decision(LEAVE_OUT)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -107,11 +116,10 @@ class Judge:
         return [key for key in self.decisions if key not in used]
 
 
-def moments_of(
-    table: str, row_id: str, of: str, judge: Judge, row: Any, names: Iterable[str]
-) -> dict[str, dt.datetime] | None:
+def moments_of(row: Any, judge: Judge, names: Iterable[str]) -> dict[str, dt.datetime] | None:
     """The moments that a row has; None as long as one that is none is undecided."""
     found = {}
+    named: RowName = row.named
     for name in names:
         text = getattr(row, name)
         if text is None:
@@ -119,17 +127,9 @@ def moments_of(
         try:
             found[name] = dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
         except ValueError:
-            decision = judge.decide(
-                Problem(
-                    table=table,
-                    id=row_id,
-                    of=of,
-                    problem=name.replace("_", "-"),
-                    text=f"{name} is {text}, which no calendar has",
-                    choices=("forget",),
-                    proposal=Decision("forget"),
-                )
-            )
+            text = f"{name} is {text}, which no calendar has"
+            kind, forget = name.replace("_", "-"), Decision("forget")
+            decision = judge.decide(Problem(*named, kind, text, ("forget",), forget))
             if decision is None:
                 return None
     return found
