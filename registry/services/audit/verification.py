@@ -17,15 +17,13 @@ from registry.database.snapshot import one_moment
 from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.errors import LogContradictsItself, LogRewritten
-from registry.log.chunk import CHUNK
+from registry.log.chunk import CHUNK, Joiner
 from registry.log.findings import Failure, SealedVersion
-from registry.log.stretch_join import Joiner
 from registry.log.tree import Head, read_head
 from registry.plurals import counted
 from registry.proofs.checkpoint import Checkpoint
 from registry.services.audit.checkpoints import check_continues
-from registry.services.audit.guards import changed_views, renamed_exchanges
-from registry.services.audit.orphan_keys import unnamed_keys
+from registry.services.audit.guards import changed_views, renamed_exchanges, unnamed_keys
 from registry.services.audit.verify_worker import Share, Stretch, check_share, check_stretch
 
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
@@ -191,8 +189,8 @@ def _verify_tables(database: Database, progress: Callable[[int, int], None]) -> 
     """Each row that does not follow from the log, and each event that does not count."""
     # Here, since these bring half of the program along.
     from registry.rebuild.comparison import Watch
+    from registry.rebuild.readiness import PENDING
     from registry.rebuild.rebuild import RebuildService
-    from registry.rebuild.unadopted import PENDING
 
     try:
         report = RebuildService(database).check(Watch(progress))

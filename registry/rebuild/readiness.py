@@ -1,13 +1,17 @@
-"""Lets one rebuild of a database be at work at a time, and nothing beside it that rebuilds too."""
+"""Whether a rebuild may start: no other is at work, and no rows wait to be adopted."""
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 
 from registry.database.connection import Connection, registry_errors
 from registry.database.queries import load_queries, one_row
-from registry.errors import RebuildRunning
+from registry.errors import AdoptionPending, RebuildRunning
 
 _QUERIES = load_queries("registry.rebuild", "rebuild.sql")
+_ADOPTION = load_queries("registry.services.adoption", "adoption.sql")
+
+PENDING: Final = "the tables hold rows from before the registry, which are not in the log yet"
 
 
 @contextlib.contextmanager
@@ -30,3 +34,23 @@ def rebuild_lock(connection: Connection) -> Iterator[None]:
         if not connection.closed and not connection.broken:
             with registry_errors(connection):
                 connection.execute(_QUERIES["unlock"])
+
+
+def adoption_pending(connection: Connection) -> bool:
+    """Whether there are rows from before the registry that are not in the log."""
+    with registry_errors(connection):
+        (pending,) = one_row(connection.execute(_ADOPTION["pending"]))
+    return bool(pending)
+
+
+def refuse_while_pending(connection: Connection) -> None:
+    """Guards what would take such rows for damage.
+
+    Raises:
+        AdoptionPending: there are some.
+    """
+    if adoption_pending(connection):
+        raise AdoptionPending(
+            PENDING,
+            hint="Take them in first: account-registry adopt --dry-run",
+        )
