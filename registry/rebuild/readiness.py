@@ -8,7 +8,7 @@ from registry.database.connection import Connection, registry_errors
 from registry.database.queries import load_queries, one_row
 from registry.errors import AdoptionPending, RebuildRunning
 
-_QUERIES = load_queries("registry.rebuild", "rebuild.sql")
+_LOCKS = load_queries("registry.database", "locks.sql")
 _ADOPTION = load_queries("registry.services.adoption", "adoption.sql")
 
 PENDING: Final = "the tables hold rows from before the registry, which are not in the log yet"
@@ -22,7 +22,7 @@ def rebuild_lock(connection: Connection) -> Iterator[None]:
         RebuildRunning: another rebuild holds it.
     """
     with registry_errors(connection):
-        (got,) = one_row(connection.execute(_QUERIES["try_lock"]))
+        (got,) = one_row(connection.execute(_LOCKS["try_lock_rebuild"]))
     if not got:
         raise RebuildRunning(
             "another rebuild of this database is at work",
@@ -33,7 +33,7 @@ def rebuild_lock(connection: Connection) -> Iterator[None]:
     finally:
         if not connection.closed and not connection.broken:
             with registry_errors(connection):
-                connection.execute(_QUERIES["unlock"])
+                connection.execute(_LOCKS["unlock_rebuild"])
 
 
 def adoption_pending(connection: Connection) -> bool:
