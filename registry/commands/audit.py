@@ -60,14 +60,14 @@ def verify(
     from registry.database.target import Target
     from registry.services.audit.checkpoint_store import CheckpointStore
     from registry.services.audit.checkpoints import known_checkpoints
-    from registry.services.audit.verification import Extent, default_processes
+    from registry.services.audit.verification import Extent
     from registry.services.audit.verification import verify as verify_all
 
     extent = Extent(
         against=known_checkpoints(CheckpointStore(), against, key),
         with_keys=not without_keys,
         with_projections=not only_log,
-        processes=processes or default_processes(),
+        processes=processes,
     )
     with progress_bar(run.output) as progress:
         verdict = verify_all(run.database, Target.from_environment(), extent, progress)

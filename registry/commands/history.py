@@ -1,7 +1,6 @@
 """The verb `history`."""
 
 import sys
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 from registry.commands._describe import describe, when
 from registry.commands._options import ExchangeOption, OptionalAccount
 from registry.commands._output import show, to_json
-from registry.commands._run import Run
+from registry.commands._run import Run, id_of
 from registry.commands._verb import verb
 from registry.errors import InvalidInput
 
@@ -60,10 +59,10 @@ class Filter:
         return HistoryFilter(
             account=self.account,
             exchange=self.exchange,
-            credential_id=_id(self.credential, "--credential"),
+            credential_id=id_of(self.credential, "--credential"),
             event_type=self.event_type,
             actor=self.by,
-            command_id=_id(self.command, "--command"),
+            command_id=id_of(self.command, "--command"),
             since=None if self.since is None else moment(self.since, "--since"),
             until=None if self.until is None else moment(self.until, "--until"),
             limit=self.limit,
@@ -140,15 +139,6 @@ def _cells(event: dict[str, Any]) -> list[Any]:
         describe(event),
         event["reason"],
     ]
-
-
-def _id(text: str | None, option: str) -> uuid.UUID | None:
-    if text is None:
-        return None
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise InvalidInput(f"{option} {text!r} is not a UUID") from None
 
 
 def _check_type(event_type: str) -> None:

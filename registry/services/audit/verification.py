@@ -34,11 +34,6 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being verified, how much of it is done, and how much there is."""
 
 
-def default_processes() -> int:
-    """One process for each processor, up to a limit."""
-    return min(MAX_PROCESSES, os.cpu_count() or 1)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
     """What to verify, and how."""
@@ -48,7 +43,8 @@ class Extent:
     with_keys: bool = True
     """Open every data key too; needs the master key."""
     with_projections: bool = True
-    processes: int = field(default_factory=default_processes)
+    processes: int | None = None
+    """None: one for each processor, up to a limit."""
 
 
 @dataclass(slots=True)
@@ -134,12 +130,13 @@ def _stretches(
     connection: Connection, target: Target, extent: Extent, size: int
 ) -> Iterator[Stretch]:
     ranges = [(first, min(first + CHUNK, size)) for first in range(0, size, CHUNK)]
-    if extent.processes == 1 or size < _PARALLEL_FROM:
+    processes = extent.processes or min(MAX_PROCESSES, os.cpu_count() or 1)
+    if processes == 1 or size < _PARALLEL_FROM:
         keyring = load_keyring() if extent.with_keys else None
         for first, end in ranges:
             yield check_stretch(connection, keyring, first, end)
         return
-    count = min(extent.processes, len(ranges))
+    count = min(processes, len(ranges))
     shares = [Share(ranges[first::count], extent.with_keys) for first in range(count)]
     stretches = run_processes(connection, target, check_share, shares)
     arrived: dict[int, Stretch] = {}
