@@ -188,7 +188,7 @@ class Registry:
         """
         from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import known_checkpoints
-        from registry.services.audit.verification import Extent, default_processes, verify
+        from registry.services.audit.verification import Extent, verify
 
         file = None if against is None else Path(against)
         extent = Extent(
@@ -196,7 +196,7 @@ class Registry:
             with_keys=with_keys,
             keyring=self._context.own_keyring,
             with_projections=not only_log,
-            processes=processes or default_processes(),
+            processes=processes,
         )
         return verify(self._context, self._context.target, extent, progress)
 

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from registry.commands._given import without_secrets
@@ -82,6 +82,10 @@ class Output:
         sys.stderr.flush()
         return sys.stdin.readline().strip()
 
+    def records(self, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> None:
+        """A table of records: heading -> name in the record."""
+        self.table(list(columns), [[one[name] for name in columns.values()] for one in records])
+
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """A table on standard output."""
         from rich.measure import Measurement
@@ -98,19 +102,16 @@ class Output:
         console = self._console()
         unbroken = console.options.update(max_width=_WIDEST)
         if Measurement.get(console, unbroken, table).minimum > console.width:
-            self._records(columns, rows)
+            # Each row as lines of its own: as a table it would break words.
+            for row in rows:
+                self.facts(zip(columns, row, strict=True))
+                self.line("")
             return
         with console.capture() as capture:
             console.print(table)
         # The last column's padding is of no use to anybody who copies a line.
         for line in capture.get().split("\n")[:-1]:
             _write(sys.stdout, line.rstrip())
-
-    def _records(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Each row as lines of its own: as a table it would break words."""
-        for row in rows:
-            self.facts(zip(columns, row, strict=True))
-            self.line("")
 
     def facts(self, facts: Iterable[tuple[str, Any]]) -> None:
         """Names and values, one a line."""

@@ -59,7 +59,7 @@ class Run:
         return {
             "actor": self.actor(),
             "reason": self.reason,
-            "command_id": _command_id(self._options.get("command_id")),
+            "command_id": id_of(self._options.get("command_id"), "--command-id"),
             "expected_version": self._options.get("expected_version"),
             "dry_run": self._options.get("dry_run", False),
         }
@@ -126,10 +126,13 @@ class Run:
             self._database.close()
 
 
-def _command_id(text: str | None) -> uuid.UUID | None:
-    if text is None:
-        return None
+def id_of(text: str | None, option: str) -> uuid.UUID | None:
+    """The id that an option gives, if it does.
+
+    Raises:
+        InvalidInput: it is none.
+    """
     try:
-        return uuid.UUID(text)
+        return None if text is None else uuid.UUID(text)
     except ValueError:
-        raise InvalidInput(f"--command-id {text!r} is not a UUID") from None
+        raise InvalidInput(f"{option} {text!r} is not a UUID") from None

@@ -42,7 +42,6 @@ def list_access(run: Run, account: OptionalAccount = None) -> None:
         if not found:
             run.output.line("No role was given access here.")
             return
-        rows = [[row["account"], row["role"], row["since"]] for row in found]
-        run.output.table(["account", "role", "since"], rows)
+        run.output.records({"account": "account", "role": "role", "since": "since"}, found)
 
     run.output.result(found, text)

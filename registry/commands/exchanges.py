@@ -49,21 +49,14 @@ _UNKNOWN: dict[str, Any] = {
 
 
 def _table(output: Output, exchanges: list[dict[str, Any]]) -> None:
-    output.table(
-        ["exchange", "field", "variable", "secret", "required", "default"],
-        [
-            [
-                exchange["exchange"] if number == 0 else "",
-                field["name"],
-                field["env"],
-                field["secret"],
-                field["required"],
-                field["default"],
-            ]
-            for exchange in exchanges
-            for number, field in enumerate(exchange["fields"] or [_UNKNOWN])
-        ],
-    )
+    headings = {"exchange": "exchange", "field": "name", "variable": "env"}
+    headings |= {name: name for name in ("secret", "required", "default")}
+    rows = [
+        {**field, "exchange": exchange["exchange"] if number == 0 else ""}
+        for exchange in exchanges
+        for number, field in enumerate(exchange["fields"] or [_UNKNOWN])
+    ]
+    output.records(headings, rows)
 
 
 @verb(changes=True)

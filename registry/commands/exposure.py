@@ -50,6 +50,7 @@ def blast_radius(
     _tell(run, run.registry.exposure.blast_radius(account, exchange, since=when))
 
 
+# Heading -> name in the record.
 _COULD_USE: Final = {
     "account": "account",
     "as": "as",
@@ -61,22 +62,16 @@ _COULD_USE: Final = {
     "from": "from",
     "until": "until",
 }
-"""Column of the table -> name in the record."""
 _RECEIVED: Final = ("account", "version", "role", "host", "purpose", "times", "first", "last")
 
 
 def _tell(run: Run, reach: "Reach") -> None:
     def text() -> None:
         run.output.line("Could use it:")
-        run.output.table(
-            list(_COULD_USE),
-            [[record[name] for name in _COULD_USE.values()] for record in reach.could_use],
-        )
+        run.output.records(_COULD_USE, reach.could_use)
         run.output.line("Received it:" if reach.received else "Nobody received it.")
         if reach.received:
-            run.output.table(
-                _RECEIVED, [[record[name] for name in _RECEIVED] for record in reach.received]
-            )
+            run.output.records({name: name for name in _RECEIVED}, reach.received)
         run.output.line(f"Roles that run commands today: {', '.join(reach.operators) or 'none'}")
 
     run.output.result(dataclasses.asdict(reach), text)

@@ -1,9 +1,10 @@
 """Verbs that only read: accounts, and credentials without their secrets."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
+from projections.accounts import TABLE as ACCOUNTS
 from registry.commands._options import AccountName, ExchangeOption, OptionalAccount, moment_of
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -17,16 +18,34 @@ AsOf = Annotated[
     ),
 ]
 
-_CREDENTIAL_COLUMNS = (
-    "exchange",
-    "subaccount",
-    "permission",
-    "version",
-    "active",
-    "fields",
-    "label",
-    "expires",
-)
+# Heading -> name in the record.
+_ACCOUNT: Final = {
+    "account": "account_name",
+    "active": "is_active",
+    "credentials": "credentials",
+    "wallet": "wallet_address",
+    "description": "description",
+    "created": "created_at",
+}
+_SHOWN: Final = {
+    "account": "account_name",
+    "id": "id",
+    "active": "is_active",
+    **{name.replace("_", " "): name for name in ACCOUNTS.details},
+    "created": "created_at",
+    "updated": "updated_at",
+    "version": "version",
+}
+_CREDENTIAL: Final = {
+    "exchange": "exchange",
+    "subaccount": "subaccount_index",
+    "permission": "permission",
+    "version": "version",
+    "active": "active",
+    "fields": "fields",
+    "label": "label",
+    "expires": "expires_at",
+}
 
 
 @verb()
@@ -40,20 +59,7 @@ def list_accounts(run: Run, as_of: AsOf = None) -> None:
                 "There are no accounts yet. Make one with: account-registry create-account NAME"
             )
             return
-        run.output.table(
-            ["account", "active", "credentials", "wallet", "description", "created"],
-            [
-                [
-                    a["account_name"],
-                    a["is_active"],
-                    a["credentials"],
-                    a["wallet_address"],
-                    a["description"],
-                    a["created_at"],
-                ]
-                for a in accounts
-            ],
-        )
+        run.output.records(_ACCOUNT, accounts)
 
     run.output.result(accounts, text)
 
@@ -61,26 +67,12 @@ def list_accounts(run: Run, as_of: AsOf = None) -> None:
 @verb()
 def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
     """Show an account and its credentials (never their secrets), as it is or as it was."""
-    from projections.accounts import TABLE
-
     found = run.registry.accounts.get(account, as_of=moment_of(as_of, "--as-of"))
 
     def text() -> None:
-        run.output.facts(
-            [
-                ("account", found["account_name"]),
-                ("id", found["id"]),
-                ("active", found["is_active"]),
-                *((name.replace("_", " "), found[name]) for name in TABLE.details),
-                ("created", found["created_at"]),
-                ("updated", found["updated_at"]),
-                ("version", found["version"]),
-            ]
-        )
+        run.output.facts((heading, found[name]) for heading, name in _SHOWN.items())
         if found["credentials"]:
-            run.output.table(
-                _CREDENTIAL_COLUMNS, [_credential_cells(c) for c in found["credentials"]]
-            )
+            run.output.records(_CREDENTIAL, map(_with_activity, found["credentials"]))
         else:
             run.output.line("No credentials.")
 
@@ -109,23 +101,10 @@ def list_credentials(
         if not found:
             run.output.line("There are no credentials here.")
             return
-        run.output.table(
-            ("account", *_CREDENTIAL_COLUMNS),
-            [(c["account_name"], *_credential_cells(c)) for c in found],
-        )
+        run.output.records({"account": "account_name", **_CREDENTIAL}, map(_with_activity, found))
 
     run.output.result(found, text)
 
 
-def _credential_cells(credential: dict[str, Any]) -> list[Any]:
-    active = credential["is_active"] and credential["account_is_active"]
-    return [
-        credential["exchange"],
-        credential["subaccount_index"],
-        credential["permission"],
-        credential["version"],
-        active,
-        credential["fields"],
-        credential["label"],
-        credential["expires_at"],
-    ]
+def _with_activity(credential: dict[str, Any]) -> dict[str, Any]:
+    return {**credential, "active": credential["is_active"] and credential["account_is_active"]}

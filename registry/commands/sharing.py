@@ -1,6 +1,6 @@
 """Verbs about who borrows which credential from whom."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -32,6 +32,16 @@ LenderOption = Annotated[
     str | None,
     typer.Option("--lender", metavar="LENDER", help="Use what this account shares."),
 ]
+
+
+_SHARE: Final = {
+    "borrower": "borrower",
+    "exchange": "exchange",
+    "lender": "lender",
+    "type": "sharing_type",
+    "usable": "usable",
+    "since": "since",
+}
 
 
 @verb(changes=True)
@@ -73,20 +83,7 @@ def list_shares(run: Run, account: OptionalAccount = None, exchange: ExchangeOpt
         if not found:
             run.output.line("There are no shares here.")
             return
-        run.output.table(
-            ["borrower", "exchange", "lender", "type", "usable", "since"],
-            [
-                [
-                    share["borrower"],
-                    share["exchange"],
-                    share["lender"],
-                    share["sharing_type"],
-                    _usable(share),
-                    share["since"],
-                ]
-                for share in found
-            ],
-        )
+        run.output.records(_SHARE, [{**share, "usable": _usable(share)} for share in found])
 
     run.output.result(found, text)
 

@@ -8,13 +8,6 @@ CREATE TABLE IF NOT EXISTS public.registry_migrations (
     applied_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
 )
 
--- name: lock
--- One runner at a time per database; the number is arbitrary, and the registry's own.
-SELECT pg_advisory_lock(7234117001)
-
--- name: unlock
-SELECT pg_advisory_unlock(7234117001)
-
 -- name: applied
 SELECT m.number, m.name, m.checksum, m.applied_at
 FROM public.registry_migrations AS m

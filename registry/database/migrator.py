@@ -15,6 +15,7 @@ from registry.database.queries import load_queries
 from registry.errors import InvalidInput, MigrationChanged, SchemaTooNew
 
 _QUERIES = load_queries("registry.database", "migrations.sql")
+_LOCKS = load_queries("registry.database", "locks.sql")
 
 PROJECTIONS: Final = 6
 """The migration that makes the projected tables, or takes over those that are there."""
@@ -143,9 +144,9 @@ class Migrator:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         with registry_errors(self._connection):
-            self._connection.execute(_QUERIES["lock"])
+            self._connection.execute(_LOCKS["lock_migrations"])
             try:
                 yield
             finally:
                 if not self._connection.closed:
-                    self._connection.execute(_QUERIES["unlock"])
+                    self._connection.execute(_LOCKS["unlock_migrations"])

@@ -4,13 +4,12 @@ https://github.com/C2SP/C2SP/blob/main/tlog-checkpoint.md
 """
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from typing import Final
 
 from registry.errors import InvalidProof
-from registry.proofs.note import Signer, Verifier, verified_text
+from registry.proofs.note import Signer, Verifier, from_base64, verified_text
 
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _ROOT_BYTES: Final = 32
@@ -46,10 +45,7 @@ def read_checkpoint(note: str, verifier: Verifier) -> Checkpoint:
         raise InvalidProof("the signed text is not a checkpoint")
     if lines[0] != verifier.name:
         raise InvalidProof(f"the checkpoint is of the log {lines[0]}, not of {verifier.name}")
-    try:
-        root = base64.b64decode(lines[2], validate=True)
-    except binascii.Error:
-        root = b""
+    root = from_base64(lines[2]) or b""
     if len(root) != _ROOT_BYTES or base64.b64encode(root).decode() != lines[2]:
         raise InvalidProof("the root of the checkpoint is malformed")
     return Checkpoint(lines[0], int(lines[1]), root)

@@ -203,7 +203,7 @@ def _read(note: str) -> tuple[str, list[Signature]]:
 def _signatures(lines: list[str]) -> Iterator[Signature]:
     for line in lines:
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
-        raw = _base64(encoded)
+        raw = from_base64(encoded)
         if not line.startswith(_DASH) or raw is None or len(raw) <= _ID_BYTES:
             raise InvalidProof("this is not a signed note: a signature line is malformed")
         yield Signature(name, raw[:_ID_BYTES], raw[_ID_BYTES:])
@@ -212,7 +212,7 @@ def _signatures(lines: list[str]) -> Iterator[Signature]:
 def _parse(text: str, error: RegistryError) -> tuple[str, bytes]:
     # The key is in base64, which has pluses of its own: the name and id come first.
     parts = text.split("+", 2)
-    raw = _base64(parts[-1])
+    raw = from_base64(parts[-1])
     if (
         len(parts) != len(("name", "id", "key"))
         or raw is None
@@ -224,7 +224,8 @@ def _parse(text: str, error: RegistryError) -> tuple[str, bytes]:
     return parts[0], raw[1:]
 
 
-def _base64(text: str) -> bytes | None:
+def from_base64(text: str) -> bytes | None:
+    """The bytes that a text in base64 stands for; None if it is none."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

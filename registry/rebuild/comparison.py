@@ -119,12 +119,8 @@ class Comparison:
         """By table, the keys of the rows that events since the comparison have changed."""
         self._watch = watch
         self._passed = 0
-        self._slices = 1
-
-    def expect(self, size: int, slices: int) -> None:
-        """Says how many events are replayed, in how many slices."""
-        self.report.size = size
-        self._slices = slices
+        self.slices = 1
+        """In how many parts the log is replayed."""
 
     def take(self, message: Message) -> None:
         """Takes a message of a worker; see `examine_slices`."""
@@ -132,7 +128,7 @@ class Comparison:
         match message[0]:
             case "progress":
                 self._passed += value
-                self._watch.progress(self._passed // self._slices, self.report.size)
+                self._watch.progress(self._passed // self.slices, self.report.size)
             case "drift":
                 self._list(value)
             case "counts":
@@ -273,7 +269,7 @@ def _examine(
     workers = options.workers or (min(2, os.cpu_count() or 1) if size >= WORTH_A_PROCESS else 1)
     rounds = -(-size // (workers * options.events_per_slice)) or 1
     slices = workers * rounds
-    comparison.expect(size, slices)
+    comparison.report.size, comparison.slices = size, slices
     comparison.repairs = [Repairs() for _ in range(workers)]
     tasks = [
         SliceTask(

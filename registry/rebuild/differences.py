@@ -24,8 +24,6 @@ HIDDEN: Final = "(encrypted)"
 LISTED: Final = 1_000
 """How many rows are told one by one; all are counted."""
 _BATCH: Final = 500
-_PLAIN: Final = frozenset({"text", "varchar", "boolean"})
-"""Types whose values PostgreSQL writes as the log does."""
 _NAMES: Final = ("account_name", "account_id", "primary_account_id")
 
 
@@ -139,25 +137,8 @@ def _compare_table(
         elif line != line_of(table, row):
             suspects.append((line, row))
     for batch in _batches(iter(suspects)):
-        unsure = batch if findings.room > 0 else _take_sure(table, batch, findings)
-        if unsure:
-            _compare_exactly(connection, table, unsure, findings)
+        _compare_exactly(connection, table, batch, findings)
     return counted
-
-
-def _take_sure(
-    table: Table, suspects: list[tuple[str, Row]], findings: Findings
-) -> list[tuple[str, Row]]:
-    """Takes the rows that differ for sure, where nobody asks in what; gives the others."""
-    unsure = []
-    for line, row in suspects:
-        values = zip(table.columns.values(), split_line(line), values_of(table, row), strict=True)
-        if any(kind in _PLAIN and live != logged for kind, live, logged in values):
-            findings.repairs.write(table.name, "changed", line_of(table, row) + "\n")
-            findings.counts[table.name, "changed"] += 1
-        else:
-            unsure.append((line, row))
-    return unsure
 
 
 def _compare_exactly(

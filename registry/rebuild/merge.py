@@ -10,8 +10,7 @@ from typing import Any, Final
 import psycopg
 
 from projections.projector import TABLES
-from projections.rows import Row, RowChange, Table
-from projections.sql_sink import apply_to_tables
+from projections.rows import Row, Table
 
 SHADOW: Final = "pg_temp"
 
@@ -79,15 +78,6 @@ def update_in_place(connection: psycopg.Connection[Any], table: Table) -> None:
         if column != table.key
     )
     _run(connection, f"{_update_changed(table)} AND ({differs})")
-
-
-def follow(connection: psycopg.Connection[Any], change: RowChange) -> None:
-    """Makes a change that came after the comparison in the shadow too.
-
-    In the tables themselves it was made when it was appended; what it changes of a row
-    that was missing or damaged is known only here.
-    """
-    apply_to_tables(connection, change, schema=SHADOW)
 
 
 def merge(

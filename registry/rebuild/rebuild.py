@@ -8,9 +8,8 @@ from registry.errors import PermissionDenied
 from registry.execution.executor import Invocation
 from registry.hints import Command, Hint
 from registry.rebuild.comparison import Options, Report, Watch, compared, examined
-from registry.rebuild.lock import rebuild_lock
+from registry.rebuild.readiness import adoption_pending, rebuild_lock, refuse_while_pending
 from registry.rebuild.repair import Rebuilt, judging_if_refused, repair
-from registry.rebuild.unadopted import adoption_pending, refuse_while_pending
 
 
 class RebuildService:

@@ -1,12 +1,5 @@
 -- What a rebuild says to the database.
 
--- name: try_lock
--- One rebuild at a time per database; the number is arbitrary, and the registry's own.
-SELECT pg_try_advisory_lock(7234117002)
-
--- name: unlock
-SELECT pg_advisory_unlock(7234117002)
-
 -- name: tail
 -- The events from a position on.
 SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,

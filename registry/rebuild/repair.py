@@ -6,7 +6,6 @@ and touches only rows that differ.
 
 import contextlib
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from projections.accounts import TABLE as ACCOUNTS
 from projections.memory_sink import MISFITS, Rows, apply_to_memory
 from projections.positions import TABLE as POSITIONS
 from projections.rows import Delete, PatchAll, RowChange
+from projections.sql_sink import apply_to_tables
 from registry.database.connection import Connection, registry_errors
 from registry.database.errors import SHARING_REFUSED, STALE_VERSION
 from registry.database.queries import load_queries, one_row
@@ -30,7 +30,7 @@ from registry.log.append import CommandRecord, NewEvent, send_append
 from registry.log.ids import REGISTRY_STREAM
 from registry.log.reading import send_versions, versions_of
 from registry.rebuild.comparison import Comparison, Report
-from registry.rebuild.merge import SHADOW, copy_in, fill_shadow, follow, make_shadow, merge
+from registry.rebuild.merge import SHADOW, copy_in, fill_shadow, make_shadow, merge
 from registry.rules.positions import parts
 
 _QUERIES = load_queries("registry.rebuild", "rebuild.sql")
@@ -172,7 +172,9 @@ def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool 
         if change.table.partial:
             apply_to_memory(links, change)
         elif shadow:
-            follow(connection, change)
+            # In the tables it was made when it was appended; what it changes of a row that was
+            # missing or damaged is known only here.
+            apply_to_tables(connection, change, schema=SHADOW)
         if isinstance(change, Delete) and change.table == ACCOUNTS:
             for link in links[POSITIONS.name].values():
                 if link["account_id"] == change.key:
@@ -205,21 +207,8 @@ def _record_links(connection: Connection, comparison: Comparison, record: Comman
     """Records owners that the bot has set and no event has told of."""
     unknown = list(comparison.unknown_links - comparison.links.keys())
     owners = connection.execute(_QUERIES["linked_positions"], {"positions": unknown}).fetchall()
-    return record_links(connection, record, dict(owners), first_index=1)
-
-
-def record_links(
-    connection: Connection,
-    record: CommandRecord,
-    owners: dict[uuid.UUID, list[uuid.UUID]],
-    *,
-    first_index: int,
-) -> int:
-    """Appends PositionsLinked events for owners that the table has already."""
-    index = first_index
-    for account_id, positions in owners.items():
-        for part in parts(positions):
-            event = PositionsLinked(positions=part)
-            append_at_end(connection, record, index, Stream("account", account_id), event)
-            index += 1
-    return sum(len(positions) for positions in owners.values())
+    linked = [(owner, part) for owner, positions in owners for part in parts(positions)]
+    for index, (owner, part) in enumerate(linked, start=1):
+        event = PositionsLinked(positions=part)
+        append_at_end(connection, record, index, Stream("account", owner), event)
+    return sum(len(part) for _, part in linked)

@@ -5,6 +5,7 @@ from its position up to before the one that ends it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,15 +64,8 @@ def held_versions(events: Sequence[Record], exchange: str) -> list[HeldVersion]:
         data = event["data"]
         if event["event_type"] not in ("CredentialAdded", "CredentialReplaced"):
             continue
-        end = next(
-            (
-                later["position"]
-                for later in of_exchange[index + 1 :]
-                if later["data"].get("credential_id") == data["credential_id"]
-                and later["event_type"] in ("CredentialReplaced", "CredentialRemoved")
-            ),
-            None,
-        )
+        later = of_exchange[index + 1 :]
+        end = _end_of(event, "credential_id", later, {"CredentialReplaced", "CredentialRemoved"})
         versions.append(
             HeldVersion(
                 data["credential_id"],
@@ -96,17 +90,18 @@ def shares_of(events: Sequence[Record], exchange: str) -> list[Share]:
     for index, event in enumerate(of_exchange):
         if event["event_type"] not in _SHARED:
             continue
-        end = next(
-            (
-                later["position"]
-                for later in of_exchange[index + 1 :]
-                if later["data"].get("share_id") == event["data"].get("share_id")
-            ),
-            None,
-        )
+        end = _end_of(event, "share_id", of_exchange[index + 1 :], {*_SHARED, "SharingRevoked"})
         span = event["position"], end
         shares.append(Share(str(event["stream_id"]), event["data"]["sharing_type"], span))
     return shares
+
+
+def _end_of(
+    event: Record, what: str, later: Iterable[Record], ending: AbstractSet[str]
+) -> int | None:
+    """Where the next of these events is about the same thing."""
+    same = (e for e in later if e["data"].get(what) == event["data"].get(what))
+    return next((e["position"] for e in same if e["event_type"] in ending), None)
 
 
 def who_could_use(

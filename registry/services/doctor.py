@@ -26,9 +26,8 @@ from registry.events.stored import utc_text
 from registry.execution.vault import FINGERPRINT_KEY_ID
 from registry.hints import Command, Hint
 from registry.plurals import counted
-from registry.rebuild.unadopted import PENDING, adoption_pending
-from registry.services.audit.guards import may_compare_functions, missing_guards
-from registry.services.audit.orphan_keys import HINT, unnamed_keys
+from registry.rebuild.readiness import PENDING, adoption_pending
+from registry.services.audit.guards import HINT, may_compare_functions, missing_guards, unnamed_keys
 from registry.services.changes.sessions import log_holders
 
 _QUERIES = load_queries("registry.services", "doctor.sql")

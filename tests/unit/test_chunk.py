@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.log import block, chunk, findings, merkle, row_form, stretch_join
+from registry.log import block, chunk, findings, merkle, row_form
 from registry.log.leaf import Leaf, encode
 
 MOMENT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -81,7 +81,7 @@ def test_an_honest_stretch_gives_its_nodes_and_no_failure(size: int) -> None:
     log = Log(size)
     report = check(log.rows, 0, size)
     assert (found(report), report.nodes) == ([], log.peaks)
-    joined = stretch_join.Joiner()
+    joined = chunk.Joiner()
     joined.add(report)
     assert (joined.nodes, joined.failures) == (log.peaks, [])
 
@@ -96,7 +96,7 @@ def test_whatever_bit_is_changed_something_is_found(
     at = data.draw(st.integers(0, len(original) - 1))
     log.rows[position] = original[:at] + bytes([original[at] ^ 1 << bit]) + original[at + 1 :]
     report = check(log.rows, 0, 100)
-    joined = stretch_join.Joiner()
+    joined = chunk.Joiner()
     joined.add(report)
     assert report.failures or joined.failures or joined.nodes != log.peaks
 
@@ -129,14 +129,13 @@ def test_failures_beyond_the_limit_are_counted() -> None:
 
 @pytest.fixture
 def small_stretches(monkeypatch: pytest.MonkeyPatch) -> int:
-    for module in (chunk, stretch_join):
-        monkeypatch.setattr(module, "CHUNK", 8)
-    monkeypatch.setattr(stretch_join, "CHUNK_LEVEL", 3)
+    monkeypatch.setattr(chunk, "CHUNK", 8)
+    monkeypatch.setattr(chunk, "CHUNK_LEVEL", 3)
     return 8
 
 
-def stretches(rows: list[bytes], size: int) -> tuple[stretch_join.Joiner, list[findings.Failure]]:
-    joined, failures = stretch_join.Joiner(), []
+def stretches(rows: list[bytes], size: int) -> tuple[chunk.Joiner, list[findings.Failure]]:
+    joined, failures = chunk.Joiner(), []
     for first in range(0, len(rows), size):
         part = rows[first : first + size]
         report = check(part, first, first + len(part))

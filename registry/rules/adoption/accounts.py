@@ -8,7 +8,7 @@ from projections.accounts import TABLE
 from registry import values
 from registry.errors import InvalidInput
 from registry.events.accounts import AccountCreated
-from registry.rules.adoption.rows import ACCOUNTS, Decision, Judge, Note, Problem, told_of
+from registry.rules.adoption.rows import ACCOUNTS, Decision, Judge, Note, Problem, RowName, told_of
 from registry.shapes import refuse_key, refuse_keys_within
 
 
@@ -24,9 +24,9 @@ class LegacyAccount(NamedTuple):
     """Its moments and details, as text."""
 
     @property
-    def words(self) -> str:
-        """The row as people name it."""
-        return repr(self.name)
+    def named(self) -> RowName:
+        """Which row it is."""
+        return RowName(ACCOUNTS, self.id, repr(self.name))
 
 
 def adopt_account(
@@ -51,18 +51,18 @@ def adopt_account(
 def _note_account(row: LegacyAccount, judge: Judge) -> None:
     if row.is_active is None:
         text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
-        judge.note(Note(ACCOUNTS, row.id, row.words, "inactive", text))
+        judge.note(Note(*row.named, "inactive", text))
     wallet = row.told["wallet_address"]
     if wallet is not None:
         try:
             values.wallet_address(wallet)
         except InvalidInput as problem:
-            judge.note(Note(ACCOUNTS, row.id, row.words, "wallet", problem.message))
+            judge.note(Note(*row.named, "wallet", problem.message))
     for name in [name for name in TABLE.details if name != "wallet_address"]:
         try:
             refuse_key(row.told[name] or "", f"the {name.replace('_', ' ')}")
         except InvalidInput as problem:
-            judge.note(Note(ACCOUNTS, row.id, row.words, "private-key", problem.message))
+            judge.note(Note(*row.named, "private-key", problem.message))
 
 
 def _account_name(row: LegacyAccount, judge: Judge, is_free: Callable[[str], bool]) -> str | None:
@@ -74,7 +74,7 @@ def _account_name(row: LegacyAccount, judge: Judge, is_free: Callable[[str], boo
     except InvalidInput as problem:
         text = problem.message
     proposal = Decision("rename", _free_name(row, is_free))
-    decision = judge.decide(_of_account(row, "name", text, ("rename",), proposal))
+    decision = judge.decide(Problem(*row.named, "name", text, ("rename",), proposal))
     if decision is None:
         return None
     new_name = str(decision.value or "")
@@ -104,27 +104,15 @@ def _metadata(row: LegacyAccount, judge: Judge) -> dict[str, Any] | None:
         return values.parse_metadata(found)
     except InvalidInput as problem:
         text = problem.message
-    decision = judge.decide(_of_account(row, "metadata", text, ("wrap", "set"), Decision("wrap")))
+    decision = judge.decide(
+        Problem(*row.named, "metadata", text, ("wrap", "set"), Decision("wrap"))
+    )
     if decision is None:
         return None
     if decision.decision == "set":
         refuse_keys_within(decision.value, "metadata")
         return values.metadata(decision.value)
     return values.metadata(_wrapped(found))
-
-
-def _of_account(
-    row: LegacyAccount, kind: str, text: str, choices: tuple[str, ...], proposal: Decision
-) -> Problem:
-    return Problem(
-        table=ACCOUNTS,
-        id=row.id,
-        of=row.words,
-        problem=kind,
-        text=text,
-        choices=choices,
-        proposal=proposal,
-    )
 
 
 def _wrapped(text: str) -> dict[str, Any]:

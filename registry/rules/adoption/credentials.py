@@ -18,6 +18,7 @@ from registry.rules.adoption.rows import (
     Judge,
     Note,
     Problem,
+    RowName,
     told_of,
 )
 
@@ -40,10 +41,10 @@ class LegacyCredential(NamedTuple):
     """Its moments and details, as text."""
 
     @property
-    def words(self) -> str:
-        """The row as people name it."""
+    def named(self) -> RowName:
+        """Which row it is."""
         subaccount = "" if self.subaccount_index is None else f" subaccount {self.subaccount_index}"
-        return f"{self.account!r} {self.exchange}{subaccount}"
+        return RowName(CREDENTIALS, self.id, f"{self.account!r} {self.exchange}{subaccount}")
 
 
 Opener = Callable[[str], Secret | None]
@@ -90,7 +91,7 @@ def _adopt_credential(
 ) -> AdoptedCredential | None:
     if row.account is None or row.exchange is None:
         gone = "account" if row.account is None else "exchange"
-        judge.decide(_of_credential(row, "orphan", f"its {gone} does not exist", (LEAVE_OUT,)))
+        judge.decide(Problem(*row.named, "orphan", f"its {gone} does not exist"))
         return None
     slots = taken.setdefault((row.exchange_id, row.permission), set())
     place = _place(row, rows, slots, judge)
@@ -100,7 +101,7 @@ def _adopt_credential(
         return None
     if row.is_active is None:
         text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
-        judge.note(Note(CREDENTIALS, row.id, row.words, "inactive", text))
+        judge.note(Note(*row.named, "inactive", text))
     subaccount, keeps_active = place
     slots.add(subaccount)
     return AdoptedCredential(
@@ -116,16 +117,16 @@ def _place(
     free = _free_subaccount(row, rows, slots)
     if wanted is not None and wanted < 0:
         proposed = free if None in slots or _claimed(row, rows, None) else None
-        problem = _of_credential(
-            row,
+        problem = Problem(
+            *row.named,
             "subaccount",
             f"its subaccount is {wanted}, and they are numbered from 0",
             ("renumber", LEAVE_OUT),
             Decision("renumber", proposed),
         )
     elif wanted in slots:
-        problem = _of_credential(
-            row,
+        problem = Problem(
+            *row.named,
             "same-slot",
             "another row is for the same account, exchange and subaccount",
             ("set-aside", "renumber", LEAVE_OUT),
@@ -139,7 +140,7 @@ def _place(
     number = None if decision.value is None else _number(decision.value)
     if number in slots or (number != wanted and _claimed(row, rows, number)):
         raise InvalidInput(
-            f"the subaccount {number} of {row.words} is taken",
+            f"the subaccount {number} of {row.named.of} is taken",
             hint=f"Free is {free}.",
         )
     return number, decision.decision != "set-aside"
@@ -184,7 +185,7 @@ def _fields(row: LegacyCredential, judge: Judge, open_token: Opener) -> dict[str
             problems.setdefault(problem, []).append(name)
     for kind in ("plain-text", "empty"):
         if names := problems.pop(kind, None):
-            judge.note(Note(CREDENTIALS, row.id, row.words, kind, _NOTES[kind] + ", ".join(names)))
+            judge.note(Note(*row.named, kind, _NOTES[kind] + ", ".join(names)))
     fit = [_solved(row, kind, names, judge) for kind, names in problems.items()]
     if not found and not problems:
         fit = [_solved(row, "no-fields", [], judge)]
@@ -220,7 +221,7 @@ def _solved(row: LegacyCredential, kind: str, names: list[str], judge: Judge) ->
         "no-fields": "it holds no field at all",
     }[kind]
     choices = ("keep", LEAVE_OUT) if kind == "placeholder" else (LEAVE_OUT,)
-    decision = judge.decide(_of_credential(row, kind, text + ", ".join(names), choices))
+    decision = judge.decide(Problem(*row.named, kind, text + ", ".join(names), choices))
     return decision is not None and decision.decision == "keep"
 
 
@@ -236,8 +237,8 @@ def _additional(row: LegacyCredential, judge: Judge) -> dict[str, Any] | None:
     if not found and not isinstance(found, str):
         return {}
     decision = judge.decide(
-        _of_credential(
-            row,
+        Problem(
+            *row.named,
             "additional",
             "additional_credentials_encrypted is not a JSON object",
             ("forget", LEAVE_OUT),
@@ -246,27 +247,9 @@ def _additional(row: LegacyCredential, judge: Judge) -> dict[str, Any] | None:
     return {} if decision is not None and decision.decision == "forget" else None
 
 
-def _of_credential(
-    row: LegacyCredential,
-    kind: str,
-    text: str,
-    choices: tuple[str, ...],
-    proposal: Decision | None = None,
-) -> Problem:
-    return Problem(
-        table=CREDENTIALS,
-        id=row.id,
-        of=row.words,
-        problem=kind,
-        text=text,
-        choices=choices,
-        proposal=proposal or Decision(LEAVE_OUT),
-    )
-
-
 def _note_several(adopted: list[AdoptedCredential], judge: Judge) -> None:
     active = Counter(one.row.exchange for one in adopted if one.is_active)
     for one in adopted:
         if one.is_active and active.pop(one.row.exchange, 1) > 1:
             text = "several active subaccounts: bots must say which (they were given any of them)"
-            judge.note(Note(CREDENTIALS, one.row.id, one.row.words, "several", text))
+            judge.note(Note(*one.row.named, "several", text))

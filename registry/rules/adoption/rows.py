@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from projections.rows import Table
 from registry.errors import InvalidInput
@@ -34,7 +34,16 @@ class Decision:
         return self.decision if self.value is None else f"{self.decision}: {self.value}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class RowName(NamedTuple):
+    """Which row it is about."""
+
+    table: str
+    id: str
+    of: str
+    """The row in words: the account, the exchange."""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """A rule that a row breaks."""
 
@@ -44,8 +53,8 @@ class Problem:
     """The row in words: the account, the exchange."""
     problem: str
     text: str
-    choices: tuple[str, ...]
-    proposal: Decision
+    choices: tuple[str, ...] = (LEAVE_OUT,)
+    proposal: Decision = Decision(LEAVE_OUT)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -113,12 +122,8 @@ class LegacyRow(Protocol):
     """A row as it was found."""
 
     @property
-    def id(self) -> str:
-        """Its key."""
-
-    @property
-    def words(self) -> str:
-        """The row as people name it."""
+    def named(self) -> RowName:
+        """Which row it is."""
 
     @property
     def told(self) -> Mapping[str, str | None]:
@@ -140,8 +145,10 @@ def told_of(
         value, wrong = _read(table, name, text)
         if not wrong:
             found[name] = value
-        elif judge.decide(_unreadable(table, row, name, wrong)) is None:
-            undecided = True
+        else:
+            kind, forget = name.replace("_", "-"), Decision("forget")
+            problem = Problem(*row.named, kind, wrong, ("forget",), forget)
+            undecided |= judge.decide(problem) is None
     return None if undecided else found
 
 
@@ -154,18 +161,6 @@ def _read(table: Table, name: str, text: str) -> tuple[Any, str]:
             return None, f"{name} is {text}, which no calendar has"
     value = json.loads(text) if table.columns[name] == "jsonb" else text
     return value, table.misfit({name: value})
-
-
-def _unreadable(table: Table, row: LegacyRow, name: str, wrong: str) -> Problem:
-    return Problem(
-        table=table.name,
-        id=row.id,
-        of=row.words,
-        problem=name.replace("_", "-"),
-        text=wrong,
-        choices=("forget",),
-        proposal=Decision("forget"),
-    )
 
 
 def told_columns(table: Table) -> list[str]:

@@ -14,6 +14,7 @@ from registry.rules.adoption.rows import (
     Judge,
     Note,
     Problem,
+    RowName,
     told_of,
 )
 
@@ -39,9 +40,10 @@ class LegacyShare(NamedTuple):
     borrower_version: int
 
     @property
-    def words(self) -> str:
-        """The row as people name it."""
-        return f"{self.borrower!r} borrows {self.exchange} from {self.lender!r}"
+    def named(self) -> RowName:
+        """Which row it is."""
+        words = f"{self.borrower!r} borrows {self.exchange} from {self.lender!r}"
+        return RowName(SHARING, self.id, words)
 
 
 def adopt_share(row: LegacyShare, judge: Judge) -> SharingGranted | None:
@@ -49,7 +51,7 @@ def adopt_share(row: LegacyShare, judge: Judge) -> SharingGranted | None:
     broken = _broken_rule(row)
     if broken is not None:
         kind, text = broken
-        judge.decide(_of_share(row, kind, text, (LEAVE_OUT,), Decision(LEAVE_OUT)))
+        judge.decide(Problem(*row.named, kind, text))
         return None
     sharing_type = _sharing_type(row, judge)
     told = told_of(TABLE, row, judge)
@@ -57,7 +59,7 @@ def adopt_share(row: LegacyShare, judge: Judge) -> SharingGranted | None:
         return None
     if not row.lender_is_active:
         text = "the lender is inactive: nothing is released until it is active again"
-        judge.note(Note(SHARING, row.id, row.words, "inactive-lender", text))
+        judge.note(Note(*row.named, "inactive-lender", text))
     given: dict[str, Any] = {
         "share_id": row.id,
         "exchange": row.exchange,
@@ -98,8 +100,8 @@ def _sharing_type(row: LegacyShare, judge: Judge) -> Any:
     # Not known: propose what gives the least away.
     proposed = spelled if spelled in known else "positions_only"
     decision = judge.decide(
-        _of_share(
-            row,
+        Problem(
+            *row.named,
             "sharing-type",
             f"{row.sharing_type!r} is not a type of sharing",
             (*(f"as-{one}" for one in known), LEAVE_OUT),
@@ -111,29 +113,8 @@ def _sharing_type(row: LegacyShare, judge: Judge) -> Any:
     return decision.decision.removeprefix("as-")
 
 
-def _of_share(
-    row: LegacyShare, kind: str, text: str, choices: tuple[str, ...], proposal: Decision
-) -> Problem:
-    return Problem(
-        table=SHARING,
-        id=row.id,
-        of=row.words,
-        problem=kind,
-        text=text,
-        choices=choices,
-        proposal=proposal,
-    )
-
-
 def unlinked(position: str, owner: str, judge: Judge) -> bool:
     """Whether a position whose owner does not exist is to have none."""
-    problem = Problem(
-        table=POSITIONS,
-        id=position,
-        of=position,
-        problem="owner",
-        text=f"its account {owner} does not exist",
-        choices=("unlink",),
-        proposal=Decision("unlink"),
-    )
-    return judge.decide(problem) is not None
+    text = f"its account {owner} does not exist"
+    row = RowName(POSITIONS, position, position)
+    return judge.decide(Problem(*row, "owner", text, ("unlink",), Decision("unlink"))) is not None

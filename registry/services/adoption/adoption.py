@@ -41,10 +41,9 @@ from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
 from registry.log.reading import send_versions, versions_of
 from registry.plurals import counted
-from registry.rebuild.lock import rebuild_lock
 from registry.rebuild.merge import fill_table, make_shadow, update_in_place
+from registry.rebuild.readiness import adoption_pending, rebuild_lock
 from registry.rebuild.text_rows import line_of
-from registry.rebuild.unadopted import adoption_pending
 from registry.rules.adoption.accounts import LegacyAccount, adopt_account
 from registry.rules.adoption.credentials import (
     AdoptedCredential,

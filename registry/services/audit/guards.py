@@ -1,4 +1,4 @@
-"""Whether the database still has the guards and views of the migrations, as they stand there.
+"""Whether the database still has the guards and views of the migrations, and no key too many.
 
 Not a proof: who can replace a function can deceive what looks at it too. That takes another
 server, to which a dump is restored (`scripts/restore-drill`), or a checkpoint kept elsewhere.
@@ -6,6 +6,7 @@ server, to which a dump is restored (`scripts/restore-drill`), or a checkpoint k
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from psycopg import sql
@@ -13,6 +14,8 @@ from psycopg import sql
 from registry.database.connection import Connection, may_read_tokens
 from registry.database.migration_files import load_migrations
 from registry.database.queries import load_queries, one_row
+from registry.hints import Blank, Command, Hint
+from registry.plurals import counted
 
 _QUERIES = load_queries("registry.services.audit", "guards.sql")
 _TRIGGER: Final = re.compile(
@@ -26,6 +29,11 @@ _FUNCTION: Final = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _VIEW: Final = re.compile(r"^CREATE OR REPLACE VIEW public\.(\w+) AS\n([^;]*);", re.MULTILINE)
+
+HINT = Hint(
+    "The end of the log may have been cut off: compare it with a checkpoint: ",
+    Command("verify", against=Blank("FILE")),
+)
 
 
 def _migrations() -> str:
@@ -91,6 +99,36 @@ def renamed_exchanges(connection: Connection) -> Iterator[tuple[int, str]]:
     """
     for position, name, told in connection.execute(_QUERIES["renamed_exchanges"]):
         yield position, f"the exchange {name} of the table dexes was {told} when this was stored"
+
+
+@dataclass(frozen=True, slots=True)
+class UnnamedKeys:
+    """Data keys that no event names: some of them, and how many there are."""
+
+    listed: tuple[str, ...] = ()
+    """In words."""
+    count: int = 0
+
+    @property
+    def summary(self) -> str:
+        """How many, in words."""
+        return f"{counted(self.count, 'data key')} that no event names"
+
+
+def unnamed_keys(connection: Connection) -> UnnamedKeys:
+    """The data keys that no event names; for a role that may read the log.
+
+    A key and the event that names it are written in one transaction. Where the event is not
+    there, the end of the log was cut off, or somebody wrote to the table by hand.
+    """
+    rows = connection.execute(_QUERIES["unnamed_data_keys"]).fetchall()
+    return UnnamedKeys(
+        tuple(
+            f"no event names the data key {key}, of version {version} of credential {credential}"
+            for key, credential, version, _ in rows
+        ),
+        rows[0][3] if rows else 0,
+    )
 
 
 def _plan(connection: Connection, source: sql.Composable) -> list[str]:

@@ -18,15 +18,13 @@ from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import LogContradictsItself, LogRewritten
-from registry.log.chunk import CHUNK
+from registry.log.chunk import CHUNK, Joiner
 from registry.log.findings import Failure, SealedVersion
-from registry.log.stretch_join import Joiner
 from registry.log.tree import Head, read_head
 from registry.plurals import counted
 from registry.proofs.checkpoint import Checkpoint
 from registry.services.audit.checkpoints import check_continues
-from registry.services.audit.guards import changed_views, renamed_exchanges
-from registry.services.audit.orphan_keys import unnamed_keys
+from registry.services.audit.guards import changed_views, renamed_exchanges, unnamed_keys
 from registry.services.audit.verify_worker import Share, Stretch, check_share, check_stretch
 
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
@@ -35,11 +33,6 @@ MAX_PROCESSES = 8
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being verified, how much of it is done, and how much there is."""
-
-
-def default_processes() -> int:
-    """One process for each processor, up to a limit."""
-    return min(MAX_PROCESSES, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +46,8 @@ class Extent:
     keyring: MasterKeyring | None = None
     """The master keys, for this process only; by default each reads those of the environment."""
     with_projections: bool = True
-    processes: int = field(default_factory=default_processes)
+    processes: int | None = None
+    """None: one for each processor, up to a limit."""
 
 
 @dataclass(slots=True)
@@ -139,12 +133,13 @@ def _stretches(
     connection: Connection, target: Target, extent: Extent, size: int
 ) -> Iterator[Stretch]:
     ranges = [(first, min(first + CHUNK, size)) for first in range(0, size, CHUNK)]
-    if extent.processes == 1 or extent.keyring is not None or size < _PARALLEL_FROM:
+    processes = extent.processes or min(MAX_PROCESSES, os.cpu_count() or 1)
+    if processes == 1 or extent.keyring is not None or size < _PARALLEL_FROM:
         keyring = (extent.keyring or load_keyring()) if extent.with_keys else None
         for first, end in ranges:
             yield check_stretch(connection, keyring, first, end)
         return
-    count = min(extent.processes, len(ranges))
+    count = min(processes, len(ranges))
     shares = [Share(ranges[first::count], extent.with_keys) for first in range(count)]
     stretches = run_processes(connection, target, check_share, shares)
     arrived: dict[int, Stretch] = {}
@@ -194,8 +189,8 @@ def _verify_tables(database: Database, progress: Callable[[int, int], None]) -> 
     """Each row that does not follow from the log, and each event that does not count."""
     # Here, since these bring half of the program along.
     from registry.rebuild.comparison import Watch
+    from registry.rebuild.readiness import PENDING
     from registry.rebuild.rebuild import RebuildService
-    from registry.rebuild.unadopted import PENDING
 
     try:
         report = RebuildService(database).check(Watch(progress))

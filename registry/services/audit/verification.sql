@@ -17,14 +17,3 @@ COPY (
 SELECT k.id::text, k.credential_id::text, k.credential_version, k.wrapped_key, k.master_key_id
 FROM public.credential_data_keys AS k
 WHERE k.id = ANY (%(ids)s::text[]::uuid[])
-
--- name: unnamed_data_keys
--- Data keys that no event names, some of them, and how many there are.
-SELECT k.id::text, k.credential_id::text, k.credential_version, count(*) OVER ()
-FROM public.credential_data_keys AS k
-WHERE NOT EXISTS (
-    SELECT FROM public.audit_events AS e
-    WHERE e.event_type IN ('CredentialAdded', 'CredentialReplaced')
-        AND e.data ->> 'data_key_id' = k.id::text)
-ORDER BY k.id
-LIMIT 20

@@ -17,7 +17,7 @@ from registry.rules.access import access_revocations
 from registry.rules.account_state import AccountState
 from registry.rules.accounts import AccountUse, CreateAccount, UpdateAccount
 from registry.rules.sharing import check_affected, lent_by
-from registry.services.changes.shares_of_account import revocations, send_shares
+from registry.services.changes.sharing import revocations, send_shares
 
 _QUERIES = load_queries("registry.execution")
 

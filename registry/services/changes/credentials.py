@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
+from psycopg.types.json import Jsonb
+
 from projections.credentials import tokens_of
 from registry.catalog.catalog import specification
 from registry.catalog.specification import ExchangeSpec, Field
@@ -43,8 +46,7 @@ from registry.rules.sharing import (
     check_affected,
     lent_by,
 )
-from registry.services.changes.secrets_in_use import SecretCheck
-from registry.services.changes.shares_of_account import send_shares
+from registry.services.changes.sharing import send_shares
 from registry.services.changes.slot_tasks import LentSlotTask, ReactivateTask, SlotName, UpdateTask
 
 _QUERIES = load_queries("registry.execution")
@@ -153,7 +155,7 @@ class StoreCredentials(AccountTask):
             [*created, *new], self._vault.writes, tuple(notes), self._checks(events), tuple(stored)
         )
 
-    def _checks(self, events: Sequence[EventModel]) -> list[SecretCheck]:
+    def _checks(self, events: Sequence[EventModel]) -> list["SecretCheck"]:
         """Whether other accounts hold the secrets that are stored now."""
         specs = dict(self._resolved.values())
         return [
@@ -254,6 +256,50 @@ class StoreCredentials(AccountTask):
             )
         data_key = DataKey.unwrap(self._keyring, *stored_keys[key_id])
         return data_key.open(place_of(state.account["id"], slot), tokens_of(row))
+
+
+class SecretCheck:
+    """See `executor.Check`: refuses a secret that another account holds, unless allowed.
+
+    Where a public value says that it is another account at the exchange (a vault's address, a
+    subaccount's number), it is taken and noted.
+    """
+
+    def __init__(
+        self, account: str, spec: ExchangeSpec, event: SealedVersion, *, allowed: bool
+    ) -> None:
+        self.notes: tuple[str, ...] = ()
+        self._account = account
+        self._spec = spec
+        self._event = event
+        self._allowed = allowed
+
+    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+        """See `Check`."""
+        fingerprints = self._event.fingerprints
+        keys, public = self._spec.keys(fingerprints), self._spec.telling_apart(fingerprints)
+        parameters = {
+            "credential_id": self._event.credential_id,
+            "account": self._account,
+            "secrets": Jsonb(keys),
+            "public": Jsonb(public),
+            "allowed": self._allowed,
+        }
+        return connection.execute(_QUERIES["holders_of_secrets"], parameters)
+
+    def take(self, answer: psycopg.Cursor[Any]) -> None:
+        """See `Check`."""
+        self.notes = tuple(self._note(*row) for row in answer)
+
+    def _note(
+        self, account: str, exchange: str, subaccount: int | None, permission: str, *found: Any
+    ) -> str:
+        fields, is_elsewhere = found
+        slot = Slot(0, exchange, subaccount, permission)
+        if account == self._account:
+            return f"{account} holds the same {fields} for {slot} already"
+        apart = ", and they are two accounts at the exchange" if is_elsewhere else ""
+        return f"{self._account} and {account} hold the same {fields} for {exchange}{apart}"
 
 
 class CredentialService:

@@ -1,12 +1,17 @@
 """Commands about sharing: who may use whose credential."""
 
+import uuid
+from collections.abc import Iterable
 from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, read_rows
 from registry.events.base import EventModel
-from registry.events.stored import SharingType
+from registry.events.stored import SharingType, Stream
 from registry.execution.account_tasks import AccountTask, RuleTask, next_events
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.execution.lookup import (
@@ -16,11 +21,11 @@ from registry.execution.lookup import (
     send_exchange,
 )
 from registry.hints import Command, Hint
+from registry.log.append import NewEvent
 from registry.log.ids import new_id
 from registry.rules import sharing as rules
 from registry.rules.account_state import AccountState
-from registry.rules.sharing import Lender, ShareRequest
-from registry.services.changes.shares_of_account import send_shares
+from registry.rules.sharing import Lender, Share, ShareRequest
 
 _QUERIES = load_queries("registry.services.changes", "sharing.sql")
 
@@ -147,3 +152,21 @@ def list_shares(
         check_names(connection, account, exchange)
         parameters = {"account_name": account, "exchange": exchange}
         return read_rows(connection, _QUERIES["shares"], parameters)
+
+
+def send_shares(connection: Connection, account_name: str) -> psycopg.Cursor[Share]:
+    """Asks for the shares of an account, by borrower and exchange."""
+    cursor = connection.cursor(row_factory=class_row(Share))
+    return cursor.execute(_QUERIES["shares_of_account"], {"account_name": account_name})
+
+
+def revocations(shares: Iterable[Share]) -> list[NewEvent]:
+    """The events that end shares, each in the stream of its borrower."""
+    versions: dict[uuid.UUID, int] = {}
+    events = []
+    for share in shares:
+        version = versions.get(share.borrower_id, share.borrower_version) + 1
+        versions[share.borrower_id] = version
+        stream = Stream("account", share.borrower_id)
+        events.append(NewEvent(stream, version, share.revoked(), share.lender_id))
+    return events

@@ -13,7 +13,7 @@ from registry.execution.lookup import exchange_of, send_exchange
 from registry.rules import credentials as rules
 from registry.rules.account_state import AccountState, SlotQuery
 from registry.rules.sharing import borrowing, check_affected, resting_on
-from registry.services.changes.shares_of_account import revocations, send_shares
+from registry.services.changes.sharing import revocations, send_shares
 from registry.values import subaccount_index as checked_subaccount
 
 

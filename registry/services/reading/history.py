@@ -25,6 +25,7 @@ from registry.hints import Blank, Command, Hint
 from registry.log.reading import events_before, log_size
 
 _QUERIES = load_queries("registry.services.reading", "history.sql")
+_LOCKS = load_queries("registry.database", "locks.sql")
 _POLL_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 0.05
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -138,7 +139,7 @@ def _new_events(
         following = False
         while True:
             # Before the log is read: what is appended after this sends a message.
-            following = following or one_row(connection.execute(_QUERIES["follow"]))[0]
+            following = following or one_row(connection.execute(_LOCKS["follow"]))[0]
             end = log_size(connection)
             while position < end:
                 start, position = position, min(position + _STEP, end)

@@ -66,9 +66,5 @@ WHERE {about} AND {conditions}
 -- name: listen
 LISTEN account_registry_events
 
--- name: follow
--- Makes appends send messages for as long as this session lasts; false while one appends.
-SELECT pg_try_advisory_lock_shared(7234117009)
-
 -- name: account_of_credential
 SELECT c.account_id FROM public.credential_overview AS c WHERE c.id = %(credential_id)s

@@ -34,7 +34,7 @@ from registry.rebuild.comparison import (
     compared,
     examined,
 )
-from registry.rebuild.lock import rebuild_lock
+from registry.rebuild.readiness import rebuild_lock
 from registry.rebuild.repair import (
     Rebuilt,
     append_at_end,

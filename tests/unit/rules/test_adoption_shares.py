@@ -78,7 +78,7 @@ def test_a_share_that_breaks_a_rule_can_only_be_left_out(
         Decision(LEAVE_OUT),
     )
     assert why in found.text
-    assert found.of == share(**columns).words
+    assert found.of == share(**columns).named.of
     accepting = Judge(accept_proposals=True)
     assert adopt_share(share(**columns), accepting) is None
     assert accepting.undecided == []

@@ -1,0 +1,57 @@
+"""Whether a rebuild may start: no other is at work, and no rows wait to be adopted."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
+from registry.database.connection import Connection, registry_errors
+from registry.database.queries import load_queries, one_row
+from registry.errors import AdoptionPending, RebuildRunning
+from registry.hints import Command, Hint
+
+_LOCKS = load_queries("registry.database", "locks.sql")
+_ADOPTION = load_queries("registry.services.adoption", "adoption.sql")
+
+PENDING: Final = "the tables hold rows from before the registry, which are not in the log yet"
+
+
+@contextlib.contextmanager
+def rebuild_lock(connection: Connection) -> Iterator[None]:
+    """Holds the lock that every rebuild of the database takes.
+
+    Raises:
+        RebuildRunning: another rebuild holds it.
+    """
+    with registry_errors(connection):
+        (got,) = one_row(connection.execute(_LOCKS["try_lock_rebuild"]))
+    if not got:
+        raise RebuildRunning(
+            "another rebuild of this database is at work",
+            hint="Wait until it has ended; it leaves nothing behind if it is stopped.",
+        )
+    try:
+        yield
+    finally:
+        if not connection.closed and not connection.broken:
+            with registry_errors(connection):
+                connection.execute(_LOCKS["unlock_rebuild"])
+
+
+def adoption_pending(connection: Connection) -> bool:
+    """Whether there are rows from before the registry that are not in the log."""
+    with registry_errors(connection):
+        (pending,) = one_row(connection.execute(_ADOPTION["pending"]))
+    return bool(pending)
+
+
+def refuse_while_pending(connection: Connection) -> None:
+    """Guards what would take such rows for damage.
+
+    Raises:
+        AdoptionPending: there are some.
+    """
+    if adoption_pending(connection):
+        raise AdoptionPending(
+            PENDING,
+            hint=Hint("Take them in first: ", Command("adopt", dry_run=True)),
+        )
