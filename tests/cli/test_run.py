@@ -1,4 +1,4 @@
-"""The verbs about sharing and access, and `run`: a program with an account's credentials."""
+"""The verb `run`: a program with the credentials of an account."""
 
 import contextlib
 import json
