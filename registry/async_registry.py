@@ -2,23 +2,49 @@
 
 import asyncio
 import functools
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from registry.encryption.secret import Secret
 from registry.registry import Registry
 
+_NEVER_DONE: Final = ("follow", "stream_history")
+"""They give events one by one, each of which would hold the event loop up."""
 
-class AsyncRegistry:
+
+class _InThreads:
+    """Something of a registry, each method of which runs in a thread."""
+
+    def __init__(self, part: Any) -> None:
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        found = None if name in _NEVER_DONE else getattr(self._part, name)
+        if found is None:
+            raise AttributeError(f"there is no {name} to await; use a Registry in a thread")
+        if not callable(found):
+            return _InThreads(found)
+
+        @functools.wraps(found)
+        async def call(*arguments: Any, **options: Any) -> Any:
+            return await asyncio.to_thread(found, *arguments, **options)
+
+        return call
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self._part)} - {*_NEVER_DONE})
+
+
+class AsyncRegistry(_InThreads):
     """`Registry` for programs of asyncio: each call runs in a thread, and is awaited.
 
         async with AsyncRegistry.open() as registry:
             await registry.accounts.create("main_bot")
 
-    It has the parts and methods of `Registry`, but for `follow`, which goes on for ever.
+    It has the parts and methods of `Registry`, but for `follow` and `stream_history`.
     """
 
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+        super().__init__(registry)
 
     @classmethod
     def open(
@@ -29,40 +55,10 @@ class AsyncRegistry:
 
     async def close(self) -> None:
         """Closes the connections; after it the registry cannot be used."""
-        await asyncio.to_thread(self._registry.close)
+        await asyncio.to_thread(self._part.close)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return _in_threads(getattr(self._registry, name))
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *dir(self._registry)]
-
-
-class _InThreads:
-    """A part of a registry, each of its methods in a thread."""
-
-    def __init__(self, part: object) -> None:
-        self._part = part
-
-    def __getattr__(self, name: str) -> Any:
-        return _in_threads(getattr(self._part, name))
-
-    def __dir__(self) -> list[str]:
-        return dir(self._part)
-
-
-def _in_threads(found: Any) -> Any:
-    if not callable(found):
-        return _InThreads(found)
-
-    @functools.wraps(found)
-    async def call(*arguments: Any, **options: Any) -> Any:
-        return await asyncio.to_thread(found, *arguments, **options)
-
-    return call

@@ -52,6 +52,8 @@ gives an `Outcome`: `positions` and `event_types` of its events, `notes` that a 
 read, `stream_id`. Errors are classes of `registry.errors`; each has a `message`, and a `hint`
 that a traceback shows too, with calls to make. A `Registry` may be used by several threads.
 
+What it remarks on, such as a lost connection, goes to the standard library's logger `registry`.
+
 `AsyncRegistry` is the same for asyncio: `async with AsyncRegistry.open() as registry`, and then
 `await registry.accounts.create("main_bot")`. Each call runs in a thread.
 
