@@ -37,8 +37,8 @@ class Table:
     """A row of which no event has said anything; what an event must say stands as NEEDED."""
     details: tuple[str, ...] = field(default=(), compare=False)
     """Columns that commands set and clear one by one."""
-    secret: frozenset[str] = field(default=frozenset(), compare=False)
-    """Columns whose values are never shown."""
+    secret: frozenset[str] = frozenset()
+    """Columns whose values are never shown. Who may not see them has another table of the name."""
     accounts: tuple[str, ...] = field(default=(), compare=False)
     """Columns that refer to accounts."""
     moments: tuple[str, ...] = field(default=(), compare=False)

@@ -8,7 +8,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from registry.errors import InvalidInput
 
@@ -27,7 +27,7 @@ def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(method)
     types = {name: parameter.annotation for name, parameter in signature.parameters.items()}
     rest = next((p for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), None)
-    named_types = {} if rest is None else get_args(rest.annotation)[0].__annotations__
+    named_types = {} if rest is None else get_type_hints(get_args(rest.annotation)[0])
 
     @functools.wraps(method)
     def call(*arguments: Any, **options: Any) -> Any:
@@ -49,7 +49,7 @@ def _fits(value: Any, wanted: Any) -> bool:
     if origin is Literal:
         return value in get_args(wanted)
     if origin in (Union, UnionType):
-        return any(_fits(value, one) for one in get_args(wanted))
+        return any(_fits(value, kind) for kind in get_args(wanted))
     if isinstance(origin, type):
         # A text is a sequence too, of letters, and nobody means that.
         return isinstance(value, origin) and not isinstance(value, str)
@@ -64,6 +64,6 @@ def _words(wanted: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, get_args(wanted)))
     if origin in (Union, UnionType):
-        return " or ".join(_words(one) for one in get_args(wanted))
+        return " or ".join(map(_words, get_args(wanted)))
     found = origin or wanted
     return "None" if found is type(None) else str(found.__name__)
