@@ -331,13 +331,13 @@ def test_policies_of_the_users_own_stay_the_ones_that_permit(empty_database: str
 
     with psycopg.connect(empty_database, autocommit=True) as connection:
         known = load_migrations()
-        Migrator(connection, tuple(m for m in known if m.number < 8)).up()
+        Migrator(connection, tuple(m for m in known if m.number < 12)).up()
         connection.execute("ALTER TABLE strategy_positions ENABLE ROW LEVEL SECURITY")
         connection.execute("CREATE POLICY mine ON strategy_positions USING (strategy_name = 'a')")
-        Migrator(connection, tuple(m for m in known if m.number <= 8)).up()
+        Migrator(connection, tuple(m for m in known if m.number <= 12)).up()
         policies = connection.execute("SELECT policyname FROM pg_policies ORDER BY 1").fetchall()
         assert policies == [("mine",), ("registry_bots_own",)]
-        Migrator(connection, tuple(m for m in known if m.number <= 8)).down(keep=7)
+        Migrator(connection, tuple(m for m in known if m.number <= 12)).down(keep=11)
         enabled = connection.execute(
             "SELECT relrowsecurity FROM pg_class WHERE oid = 'strategy_positions'::regclass"
         ).fetchone()
