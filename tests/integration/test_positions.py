@@ -379,7 +379,7 @@ def test_policies_of_the_users_own_stay_the_ones_that_permit(empty_database: str
         Migrator(connection, tuple(m for m in known if m.number <= 12)).up()
         policies = connection.execute("SELECT policyname FROM pg_policies ORDER BY 1").fetchall()
         assert policies == [("mine",), ("registry_bots_own",)]
-        Migrator(connection, tuple(m for m in known if m.number <= 12)).down(keep=7)
+        Migrator(connection, tuple(m for m in known if m.number <= 12)).down(keep=11)
         enabled = connection.execute(
             "SELECT relrowsecurity FROM pg_class WHERE oid = 'strategy_positions'::regclass"
         ).fetchone()
