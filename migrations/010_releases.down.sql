@@ -2,9 +2,6 @@ DROP FUNCTION IF EXISTS public.record_fallback(text, text, text, text, text, tex
 DROP FUNCTION IF EXISTS public.exchange_definition(text);
 DROP FUNCTION IF EXISTS public.collect_releases(uuid[]);
 DROP FUNCTION IF EXISTS public.request_release(text, text[], integer, text, text, text, text, text, text);
-DROP FUNCTION IF EXISTS public.release_hosts(uuid);
-DROP FUNCTION IF EXISTS public.key_users(uuid, uuid, integer, uuid, integer);
-DROP FUNCTION IF EXISTS public.recent_hosts(uuid, uuid, integer);
 DROP FUNCTION IF EXISTS public.other_users(uuid, uuid, integer, uuid, integer);
 DROP FUNCTION IF EXISTS public.append_release(
     uuid, text, uuid, json, text, text, uuid, integer, uuid, timestamptz);

@@ -591,6 +591,27 @@ $_$;
 
 ALTER FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) OWNER TO registry_owner;
 
+CREATE FUNCTION public.log_holders() RETURNS TABLE(pid integer, role text, application text, client text, state text, started timestamp with time zone, since timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT a.pid, a.usename::text, a.application_name, host(a.client_addr), a.state,
+        a.backend_start, a.xact_start
+    FROM (
+        SELECT l.pid
+        FROM pg_locks AS l
+        WHERE l.relation = 'public.audit_head'::regclass
+            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+        GROUP BY l.pid
+        HAVING bool_or(l.granted AND l.mode NOT IN ('AccessShareLock', 'ShareUpdateExclusiveLock'))
+            AND NOT bool_or(l.locktype = 'tuple')
+    ) AS l
+    JOIN pg_stat_activity AS a ON a.pid = l.pid
+    WHERE a.pid <> pg_backend_pid() AND a.usename IS NOT NULL
+$$;
+
+ALTER FUNCTION public.log_holders() OWNER TO registry_owner;
+
 CREATE FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) RETURNS integer
     LANGUAGE plpgsql STABLE
     AS $$
@@ -617,61 +638,6 @@ END
 $$;
 
 ALTER FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) OWNER TO registry_owner;
-
-CREATE FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uuid, p_version integer) RETURNS text[]
-    LANGUAGE plpgsql STABLE
-    AS $$
-BEGIN
-    RETURN ARRAY(
-        SELECT DISTINCT d.host
-        FROM (
-            SELECT r.event_type, r.data, r.recorded_at
-            FROM public.audit_events AS r
-            WHERE r.stream_type = 'release' AND r.stream_id = p_account_id
-            ORDER BY r.stream_version DESC
-            LIMIT 30) AS e
-        CROSS JOIN LATERAL json_to_record(e.data) AS d (
-            credential_id text, credential_version text, purpose text, host text)
-        WHERE e.event_type = 'CredentialReleased' AND e.recorded_at > now() - interval '1 day'
-            AND d.credential_id = p_credential_id::text
-            AND d.credential_version = p_version::text AND d.purpose NOT LIKE 'reveal %'
-        ORDER BY 1);
-END
-$$;
-
-ALTER FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uuid, p_version integer) OWNER TO registry_owner;
-
-CREATE FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) RETURNS record
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    BEGIN ATOMIC
- SELECT public.other_users(p_account_id, p_owner_id, p_exchange_id, p_credential_id, p_version) AS other_users,
-     public.recent_hosts(p_account_id, p_credential_id, p_version) AS recent_hosts;
-END;
-
-ALTER FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) OWNER TO registry_owner;
-
-CREATE FUNCTION public.log_holders() RETURNS TABLE(pid integer, role text, application text, client text, state text, started timestamp with time zone, since timestamp with time zone)
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT a.pid, a.usename::text, a.application_name, host(a.client_addr), a.state,
-        a.backend_start, a.xact_start
-    FROM (
-        SELECT l.pid
-        FROM pg_locks AS l
-        WHERE l.relation = 'public.audit_head'::regclass
-            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-        GROUP BY l.pid
-        HAVING bool_or(l.granted AND l.mode NOT IN ('AccessShareLock', 'ShareUpdateExclusiveLock'))
-            AND NOT bool_or(l.locktype = 'tuple')
-    ) AS l
-    JOIN pg_stat_activity AS a ON a.pid = l.pid
-    WHERE a.pid <> pg_backend_pid() AND a.usename IS NOT NULL
-$$;
-
-ALTER FUNCTION public.log_holders() OWNER TO registry_owner;
 
 CREATE FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -1058,28 +1024,6 @@ CREATE FUNCTION public.release_claim(p_text text, p_length integer DEFAULT 255) 
     RETURN "left"(regexp_replace(COALESCE(NULLIF(btrim("left"(p_text, (4 * p_length))), ''::text), 'unknown'::text), '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]'::text, '?'::text, 'g'::text), p_length);
 
 ALTER FUNCTION public.release_claim(p_text text, p_length integer) OWNER TO registry_owner;
-
-CREATE FUNCTION public.release_hosts(p_release_id uuid) RETURNS text[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    AS $$
-DECLARE
-    released record;
-BEGIN
-    SELECT e.event_type, e.recorded_by, e.stream_id, e.data INTO released
-    FROM public.audit_events AS e
-    WHERE e.event_id = p_release_id;
-    IF released.event_type = 'CredentialReleased' AND released.recorded_by = session_user THEN
-        RETURN public.recent_hosts(
-            released.stream_id, (released.data ->> 'credential_id')::uuid,
-            (released.data ->> 'credential_version')::integer);
-    END IF;
-    RETURN NULL;
-END
-$$;
-
-ALTER FUNCTION public.release_hosts(p_release_id uuid) OWNER TO registry_owner;
 
 CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1920,17 +1864,11 @@ GRANT ALL ON FUNCTION public.exchanges_of(p_account_id uuid) TO registry_auditor
 REVOKE ALL ON FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) TO registry_operator;
 
-REVOKE ALL ON FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION public.recent_hosts(p_account_id uuid, p_credential_id uuid, p_version integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) TO registry_operator;
-GRANT ALL ON FUNCTION public.key_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer, OUT other_users integer, OUT hosts text[]) TO registry_auditor;
-
 REVOKE ALL ON FUNCTION public.log_holders() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.log_holders() TO registry_operator;
 GRANT ALL ON FUNCTION public.log_holders() TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_operator;
@@ -1951,10 +1889,6 @@ GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_
 GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_suffix text, p_origin text, p_actor text, p_host text, p_purpose text) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.release_claim(p_text text, p_length integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION public.release_hosts(p_release_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.release_hosts(p_release_id uuid) TO registry_bot;
-GRANT ALL ON FUNCTION public.release_hosts(p_release_id uuid) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_bot;

@@ -96,8 +96,6 @@ def test_claims_cannot_carry_control_characters_or_essays(
         "SELECT session_may_use(gen_random_uuid())",
         "SELECT resolve_credential(gen_random_uuid(), 1, NULL, NULL, NULL)",
         "SELECT other_users(gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 1)",
-        "SELECT key_users(gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 1)",
-        "SELECT recent_hosts(gen_random_uuid(), gen_random_uuid(), 1)",
         APPEND_RELEASE,
         APPEND,
         WRITE,

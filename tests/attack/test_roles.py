@@ -282,16 +282,15 @@ def test_functions_that_run_with_the_owner_s_rights_fix_their_search_path(
 EVERYBODY = {"session_accounts()", "session_is_bot()"}
 """For the policy on positions, which every role's query evaluates."""
 BOT = {
+    "account_info(text,uuid)",
     "collect_releases(uuid[])",
     "exchange_definition(text)",
     "record_fallback(text,text,text,text,text,text,text)",
-    "release_hosts(uuid)",
     "request_release(text,text[],integer,text,text,text,text,text,text)",
     "session_account(text)",
 }
 AUDITOR = {
     "exchanges_of(uuid)",
-    "key_users(uuid,uuid,integer,uuid,integer)",
     "log_holders()",
     "pick_credential(uuid,integer,integer,text)",
     "resolve_credential(uuid,integer,integer,text,text)",
