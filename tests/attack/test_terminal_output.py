@@ -148,7 +148,8 @@ def test_the_programs_log_takes_one_line_for_each_event_and_obeys_nothing(
     monkeypatch.setattr(stream, "isatty", lambda: terminal)
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("NO_COLOR", "1")
-    set_up_logging("debug")
+    monkeypatch.setenv("REGISTRY_LOG_LEVEL", "debug")
+    set_up_logging()
     structlog.get_logger().info("command applied", actor=HOSTILE, account="x\u202ey")
     structlog.reset_defaults()
     shown = re.sub("\x1b\\[[0-9]*m", "", stream.getvalue())  # the log's own styles
