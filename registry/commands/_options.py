@@ -66,15 +66,17 @@ class Slot:
 # ---------------------------------------------------------------- times
 
 
-def moment_of(text: str | None, option: str) -> "Any":
+def moment_of(text: str | None, option: str) -> Any:
     """The position or the time that an option's text says, if it was given.
 
     Raises:
         InvalidInput: it says neither; the option is named.
     """
+    if text is None:
+        return None
     from registry.services.reading.as_of import parse_moment
 
-    return None if text is None else parse_moment(text, option)
+    return parse_moment(text, option)
 
 
 # ---------------------------------------------------------------- how a change is made

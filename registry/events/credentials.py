@@ -2,11 +2,9 @@
 
 import datetime as dt
 import uuid
-from typing import Literal
 
 from registry.events.base import EventModel, Origin
-
-Permission = Literal["full", "read_only"]
+from registry.events.permissions import Permission
 
 
 class CredentialEvent(EventModel):

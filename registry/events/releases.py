@@ -9,8 +9,7 @@ import uuid
 from typing import Literal
 
 from registry.events.base import EventModel
-from registry.events.credentials import Permission
-from registry.events.sharing import SharingType
+from registry.events.permissions import Permission, SharingType
 
 
 class ReleaseEvent(EventModel):

@@ -2,11 +2,9 @@
 
 import datetime as dt
 import uuid
-from typing import Literal
 
 from registry.events.base import EventModel, Origin
-
-SharingType = Literal["full", "read_only", "positions_only"]
+from registry.events.permissions import SharingType
 
 
 class SharingEvent(EventModel):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from registry.events.sharing import SharingType
+from registry.events.permissions import SharingType
 from registry.execution.executor import Outcome
 from registry.facade.checking import checked
 from registry.facade.context import Context

@@ -13,10 +13,10 @@ from support.world import CALLER, World
 from registry import errors
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.events.sharing import SharingType
+from registry.events.permissions import Access, SharingType
 from registry.services.changes.sharing import list_shares
 from registry.services.releases.releases import Caller, ReleaseService
-from registry.services.releases.resolution import Access, Wish, resolve
+from registry.services.releases.resolution import Wish, resolve
 
 Connection = psycopg.Connection[Any]
 

@@ -21,7 +21,8 @@ from registry.events.credentials import (
     CredentialUpdated,
     Permission,
 )
-from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked, SharingType
+from registry.events.permissions import SharingType
+from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
 
 EXCHANGES: Final = {"lighter": 1, "aster": 2, "backpack": 3}
 

@@ -24,7 +24,8 @@ from registry.errors import (
     together,
 )
 from registry.events.base import EventModel
-from registry.events.credentials import Permission, SealedVersion
+from registry.events.credentials import SealedVersion
+from registry.events.permissions import Permission
 from registry.execution.account_tasks import AccountTask, new_events, next_events
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.execution.lookup import account_not_found, exchange_of, send_exchange
