@@ -4,7 +4,8 @@ from typing import Annotated, Any, Final, TypedDict, get_args
 
 from projections.columns import OWN_TIME, Column, is_array, is_object
 from projections.rows import Delete, Patch, RowChange, Table
-from registry.events.stored import Permission, StoredEvent
+from registry.events.permissions import Permission
+from registry.events.stored import StoredEvent
 
 
 def _is_permission(value: str) -> bool:

@@ -4,7 +4,8 @@ from typing import Annotated, Final, TypedDict, get_args
 
 from projections.columns import OWN_TIME, Column
 from projections.rows import Delete, RowChange, Table
-from registry.events.stored import SharingType, StoredEvent
+from registry.events.permissions import SharingType
+from registry.events.stored import StoredEvent
 
 
 def _is_sharing_type(value: str) -> bool:

@@ -19,9 +19,10 @@ from typing import Any, Final, NoReturn, Self
 from registry.catalog.specification import ExchangeSpec
 from registry.client_making import class_of, make_client
 from registry.errors import MissingExtra, OperationRefused
+from registry.events.permissions import Access
 from registry.loader import AsyncCredentialLoader, CredentialLoader
 from registry.services.releases.releases import ReleasedCredential
-from registry.services.releases.resolution import Access, Wish
+from registry.services.releases.resolution import Wish
 
 
 def _words(text: str) -> frozenset[str]:

@@ -28,6 +28,7 @@ from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
+from registry.events.permissions import Access
 from registry.hints import Blank, Command, Hint
 from registry.machine import host, user_at_host
 from registry.services.releases import key_locks
@@ -39,7 +40,7 @@ from registry.services.releases.releases import (
     Releases,
     ReleaseService,
 )
-from registry.services.releases.resolution import Access, Wish
+from registry.services.releases.resolution import Wish
 
 __all__ = [
     "Access",

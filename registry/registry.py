@@ -19,17 +19,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from registry.database.pool import PooledDatabase
 from registry.database.target import Target
-from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
+from registry.events.permissions import Permission
 from registry.facade.checking import checked
 from registry.facade.context import Context, Opened, log
 from registry.facade.given import By, Importing, Only
 
 if TYPE_CHECKING:
-    from registry.events.stored import Permission
+    from registry.encryption.keyring import MasterKeyring
     from registry.execution.executor import Outcome
     from registry.facade.accounts import Accounts
     from registry.facade.credentials import Credentials
@@ -83,7 +82,7 @@ class Registry:
     """
 
     def __init__(
-        self, database: Opened, *, keyring: MasterKeyring | None = None, actor: str | None = None
+        self, database: Opened, *, keyring: "MasterKeyring | None" = None, actor: str | None = None
     ) -> None:
         self._context = Context(database, keyring, actor)
 
@@ -96,6 +95,9 @@ class Registry:
         Of several master keys in `key`, with commas between, the newest comes first. `actor` is
         who acts, for the history.
         """
+        from registry.database.pool import PooledDatabase
+        from registry.encryption.keyring import MasterKeyring
+
         target = Target.from_environment() if url is None else Target.of(url)
         keys = Secret(key) if isinstance(key, str) else key
         return cls(
@@ -215,7 +217,7 @@ class Registry:
         *,
         checkpoint: Path | str | None = None,
         subaccount: int | None = None,
-        permission: "Permission | None" = None,
+        permission: Permission | None = None,
         key: str | None = None,
     ) -> dict[str, Any]:
         """The proof that an event, or an account's credential with its history, is in the log.
@@ -349,6 +351,7 @@ class Registry:
 
         What is undecided is in `judge.undecided` of the result; nothing was changed then.
         """
+        from registry.encryption.keyring import MasterKeyring
         from registry.services.adoption.adoption import AdoptionService
 
         rings = [MasterKeyring.parse(key) for key in legacy_keys]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from registry.events.stored import Permission, SharingType
+from registry.events.permissions import Permission, SharingType
 
 # ---------------------------------------------------------------- accounts and exchanges
 
@@ -118,15 +118,17 @@ Clear = Annotated[
 # ---------------------------------------------------------------- times
 
 
-def moment_of(text: str | None, option: str) -> "Any":
+def moment_of(text: str | None, option: str) -> Any:
     """The position or the time that an option's text says, if it was given.
 
     Raises:
         InvalidInput: it says neither; the option is named.
     """
+    if text is None:
+        return None
     from registry.services.reading.as_of import parse_moment
 
-    return None if text is None else parse_moment(text, option)
+    return parse_moment(text, option)
 
 
 # ---------------------------------------------------------------- how a change is made

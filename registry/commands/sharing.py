@@ -15,7 +15,7 @@ from registry.commands._options import (
 )
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.events.stored import SharingType
+from registry.events.permissions import SharingType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

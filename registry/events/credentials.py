@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from registry.events.base import COUNTS_EVENTS, EventModel, Index, Number, Origin
-from registry.events.stored import Permission
+from registry.events.permissions import Permission
 
 
 class CredentialEvent(EventModel):

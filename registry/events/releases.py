@@ -9,7 +9,8 @@ import uuid
 from typing import ClassVar, Literal
 
 from registry.events.base import EventModel, Index, Number
-from registry.events.stored import Permission, SharingType, StreamType
+from registry.events.permissions import Permission, SharingType
+from registry.events.stored import StreamType
 
 
 class ReleaseEvent(EventModel):

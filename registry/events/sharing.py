@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 
 from registry.events.base import EventModel, Number, Origin
-from registry.events.stored import SharingType
+from registry.events.permissions import SharingType
 
 
 class SharingEvent(EventModel):

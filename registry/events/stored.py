@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 StreamType = Literal["account", "exchange", "release", "registry"]
-Permission = Literal["full", "read_only"]
-"""What a key can do at the exchange."""
-SharingType = Literal["full", "read_only", "positions_only"]
-"""What a borrower, or any caller, may do with a credential."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,17 @@
 """`Registry.accounts`: bots and wallets."""
 
-from typing import Any, Unpack
+import functools
+from typing import TYPE_CHECKING, Any, Unpack
 
-from registry.execution.executor import Outcome
 from registry.facade.checking import checked
 from registry.facade.context import Context
 from registry.facade.given import By, split
-from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.rules.details import AccountDetails
-from registry.services.changes.accounts import AccountService
 from registry.services.reading import accounts as reading
+
+if TYPE_CHECKING:
+    from registry.execution.executor import Outcome
+    from registry.services.changes.accounts import AccountService
 
 Moment = Any
 """An event's position, a time, or a text that says one of them."""
@@ -26,32 +28,42 @@ class Accounts:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._service = AccountService(context)
 
-    def create(self, account: str, **details: Unpack[AccountChange]) -> Outcome:
+    @functools.cached_property
+    def _service(self) -> "AccountService":
+        # Only who changes something needs what changes stand on, which takes long to import.
+        from registry.services.changes.accounts import AccountService
+
+        return AccountService(self._context)
+
+    def create(self, account: str, **details: Unpack[AccountChange]) -> "Outcome":
         """Makes an account (or raises AccountExists); its id is the outcome's `stream_id`."""
+        from registry.rules.accounts import CreateAccount
+
         by, given = split(details)
         command = CreateAccount(account_name=account, **given)
         return self._service.create(command, self._context.invocation(by))
 
-    def update(self, account: str, **details: Unpack[AccountChange]) -> Outcome:
+    def update(self, account: str, **details: Unpack[AccountChange]) -> "Outcome":
         """Changes the details that are named; None empties one."""
+        from registry.rules.accounts import UpdateAccount
+
         by, given = split(details)
         return self._service.update(account, UpdateAccount(**given), self._context.invocation(by))
 
-    def rename(self, account: str, new_name: str, **by: Unpack[By]) -> Outcome:
+    def rename(self, account: str, new_name: str, **by: Unpack[By]) -> "Outcome":
         """Gives another name; AccountExists if it belongs to another account."""
         return self._service.rename(account, new_name, self._context.invocation(by))
 
-    def deactivate(self, account: str, *, cascade: bool = False, **by: Unpack[By]) -> Outcome:
+    def deactivate(self, account: str, *, cascade: bool = False, **by: Unpack[By]) -> "Outcome":
         """Stops an account; AccountInUse while others borrow from it, unless `cascade`."""
         return self._service.deactivate(account, self._context.invocation(by), cascade=cascade)
 
-    def reactivate(self, account: str, **by: Unpack[By]) -> Outcome:
+    def reactivate(self, account: str, **by: Unpack[By]) -> "Outcome":
         """Lets a deactivated account be used again."""
         return self._service.reactivate(account, self._context.invocation(by))
 
-    def delete(self, account: str, *, cascade: bool = False, **by: Unpack[By]) -> Outcome:
+    def delete(self, account: str, *, cascade: bool = False, **by: Unpack[By]) -> "Outcome":
         """Deletes an account and its credentials; the history keeps them, encrypted.
 
         AccountInUse if it owns positions, or is part of shares and `cascade` is not said.

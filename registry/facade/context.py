@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from registry.database.connection import Connection, Database
 from registry.database.target import Target
-from registry.encryption.key_source import load_keyring
-from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryClosed
-from registry.execution.executor import Invocation
 from registry.facade.given import By, optional_id
 from registry.machine import host, user_at_host
 
 if TYPE_CHECKING:
+    from registry.encryption.keyring import MasterKeyring
+    from registry.execution.executor import Invocation
     from registry.services.releases.releases import Caller
 
 log = logging.getLogger("registry")
@@ -33,7 +32,7 @@ class Context:
     """A database that can be closed, the keys for it, and who acts. It is a `Database` itself."""
 
     def __init__(
-        self, database: Opened, keyring: MasterKeyring | None = None, actor: str | None = None
+        self, database: Opened, keyring: "MasterKeyring | None" = None, actor: str | None = None
     ) -> None:
         self._database = database
         self.own_keyring = keyring
@@ -59,8 +58,10 @@ class Context:
         self._closed = True
         self._database.close()
 
-    def keyring(self) -> MasterKeyring:
+    def keyring(self) -> "MasterKeyring":
         """The master keys; those of the environment are read each time."""
+        from registry.encryption.key_source import load_keyring
+
         return self.own_keyring or load_keyring()
 
     @property
@@ -68,8 +69,10 @@ class Context:
         """Who acts unless a call says so."""
         return self._actor or os.environ.get("REGISTRY_ACTOR") or user_at_host()
 
-    def invocation(self, by: By) -> Invocation:
+    def invocation(self, by: By) -> "Invocation":
         """The same as services take it."""
+        from registry.execution.executor import Invocation
+
         command_id = optional_id(by.get("command_id"), "a command id")
         actor = by.get("actor") or self.actor
         given: dict[str, Any] = {**by, "actor": actor, "command_id": command_id}

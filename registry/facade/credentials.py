@@ -1,31 +1,32 @@
 """`Registry.credentials`: what accounts log in with at the exchanges."""
 
 import datetime as dt
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
-from registry.catalog.specification import fields_of
 from registry.clock import now
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
-from registry.events.stored import Permission
-from registry.execution.executor import Outcome
+from registry.events.permissions import Access, Permission
 from registry.facade.checking import checked
 from registry.facade.context import Context
 from registry.facade.given import By, split
 from registry.hints import Hint, Option
 from registry.rules.details import CredentialDetails
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
-from registry.services.changes.slot_tasks import SlotName
 from registry.services.reading import accounts as reading
-from registry.services.releases.resolution import Access, Resolution, Wish
-from registry.services.releases.resolution import resolve as resolve_credentials
 from registry.values import duration
+
+if TYPE_CHECKING:
+    from registry.execution.executor import Outcome
+    from registry.services.changes.credentials import CredentialService
+    from registry.services.changes.slot_tasks import SlotName
+    from registry.services.releases.resolution import Resolution
 
 Fields: TypeAlias = Mapping[str, Secret | str | int]
 """A credential's fields by name; a text becomes a `Secret` at once."""
 Records = list[reading.Record]
-Resolutions = list[Resolution]
+Resolutions: TypeAlias = "list[Resolution]"
 
 
 class Which(By, total=False):
@@ -56,25 +57,31 @@ class Credentials:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._service = CredentialService(context)
 
-    def add(self, account: str, exchange: str, fields: Fields, **how: Unpack[New]) -> Outcome:
+    @functools.cached_property
+    def _service(self) -> "CredentialService":
+        # Only who changes something needs what changes stand on, which takes long to import.
+        from registry.services.changes.credentials import CredentialService
+
+        return CredentialService(self._context)
+
+    def add(self, account: str, exchange: str, fields: Fields, **how: Unpack[New]) -> "Outcome":
         """Stores a credential in an empty slot; CredentialExists if it is not empty.
 
         InvalidCredential says which fields are missing, unknown, placeholders or of the wrong
         type, and SecretInUse which other account holds the same secret.
         """
-        return self._store(account, exchange, fields, Mode.ADD, how)
+        return self._store(account, exchange, fields, "add", how)
 
-    def replace(self, account: str, exchange: str, fields: Fields, **how: Unpack[New]) -> Outcome:
+    def replace(self, account: str, exchange: str, fields: Fields, **how: Unpack[New]) -> "Outcome":
         """Replaces a credential's secrets, as its next version; errors as `add`.
 
         CredentialNotFound if the slot is empty; AccountInUse if borrowers would get another
         key, unless `cascade`.
         """
-        return self._store(account, exchange, fields, Mode.REPLACE, how)
+        return self._store(account, exchange, fields, "replace", how)
 
-    def update(self, account: str, exchange: str, **details: Unpack[Details]) -> Outcome:
+    def update(self, account: str, exchange: str, **details: Unpack[Details]) -> "Outcome":
         """Changes the details that are named; None empties one."""
         slot, rest = _slot(exchange, details)
         by, changes = split(rest)
@@ -82,13 +89,13 @@ class Credentials:
 
     def deactivate(
         self, account: str, exchange: str, *, cascade: bool = False, **which: Unpack[Which]
-    ) -> Outcome:
+    ) -> "Outcome":
         """Stops a credential; AccountInUse while it is lent, unless `cascade`."""
         slot, by = _slot(exchange, which)
         invocation = self._context.invocation(by)
         return self._service.deactivate(account, slot, invocation, cascade=cascade)
 
-    def reactivate(self, account: str, exchange: str, **which: Unpack[Which]) -> Outcome:
+    def reactivate(self, account: str, exchange: str, **which: Unpack[Which]) -> "Outcome":
         """Lets a deactivated credential be used again."""
         slot, by = _slot(exchange, which)
         return self._service.reactivate(account, slot, self._context.invocation(by))
@@ -101,7 +108,7 @@ class Credentials:
         cascade: bool = False,
         destroy: bool = False,
         **which: Unpack[Which],
-    ) -> Outcome:
+    ) -> "Outcome":
         """Removes a credential; the history keeps it, encrypted, unless `destroy` is said.
 
         AccountInUse while it is lent, unless `cascade` says to end these shares.
@@ -122,7 +129,7 @@ class Credentials:
         version: int | Sequence[int] = (),
         old: bool = False,
         **which: Unpack[Which],
-    ) -> Outcome:
+    ) -> "Outcome":
         """Destroys versions for ever, or all `old` ones; also of a deleted account."""
         from registry.services.changes.destruction import destroy_secrets
 
@@ -156,8 +163,10 @@ class Credentials:
         lender: str | None = None,
     ) -> Resolutions:
         """Which credential an account would use, and why; nothing is released."""
+        from registry.services.releases.resolution import Wish, resolve
+
         wish = Wish(subaccount=subaccount, access=access, lender=lender)
-        return resolve_credentials(self._context, account, exchange, wish)
+        return resolve(self._context, account, exchange, wish)
 
     def reveal(
         self,
@@ -172,13 +181,19 @@ class Credentials:
     ) -> Secret:
         """One field of a credential (its only one); that is recorded as a release."""
         from registry.services.releases.releases import ReleaseService
+        from registry.services.releases.resolution import Wish
 
         caller = self._context.caller("reveal", actor, reason)
         service = ReleaseService(self._context, self._context.keyring())
         wish = Wish(subaccount=subaccount, access=access)
         return service.reveal(account, exchange, field, wish, caller)[0]
 
-    def _store(self, account: str, exchange: str, fields: Fields, mode: Mode, how: New) -> Outcome:
+    def _store(
+        self, account: str, exchange: str, fields: Fields, mode: Literal["add", "replace"], how: New
+    ) -> "Outcome":
+        from registry.catalog.specification import fields_of
+        from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
+
         secrets = fields_of(exchange, fields)
         slot, rest = _slot(exchange, how)
         by, given = split(rest)
@@ -186,14 +201,16 @@ class Credentials:
         details = {name: value for name, value in given.items() if value is not None}
         return CredentialService(self._context, self._context.keyring()).store(
             account,
-            [CredentialInput(slot, secrets, details, mode)],
+            [CredentialInput(slot, secrets, details, Mode(mode))],
             self._context.invocation(by),
-            verb=f"{mode.value}-credential",
+            verb=f"{mode}-credential",
             **options,
         )
 
 
-def _slot(exchange: str, given: Mapping[str, Any]) -> tuple[SlotName, Any]:
+def _slot(exchange: str, given: Mapping[str, Any]) -> "tuple[SlotName, Any]":
     """The slot that is meant, and what else was given by name."""
+    from registry.services.changes.slot_tasks import SlotName
+
     rest = dict(given)
     return SlotName(exchange, rest.pop("subaccount", None), rest.pop("permission", None)), rest

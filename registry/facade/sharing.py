@@ -2,7 +2,7 @@
 
 from typing import Any, Unpack
 
-from registry.events.stored import SharingType
+from registry.events.permissions import SharingType
 from registry.execution.executor import Outcome
 from registry.facade.checking import checked
 from registry.facade.context import Context

@@ -16,8 +16,8 @@ from registry.errors import (
     SharingRefused,
 )
 from registry.events.base import EventModel
+from registry.events.permissions import SharingType
 from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
-from registry.events.stored import SharingType
 from registry.hints import Command, Hint, Option
 from registry.rules.account_state import AccountState
 

@@ -10,11 +10,11 @@ from support.raw_events import append_raw
 from support.world import CALLER, World
 
 from registry import errors
-from registry.events.stored import Permission, SharingType
+from registry.events.permissions import Access, Permission, SharingType
 from registry.rules.sharing import share_allows
 from registry.services.changes.sharing import list_shares
 from registry.services.releases.releases import ReleaseService
-from registry.services.releases.resolution import Access, Wish, resolve
+from registry.services.releases.resolution import Wish, resolve
 
 Connection = psycopg.Connection[Any]
 

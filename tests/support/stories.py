@@ -20,8 +20,8 @@ from registry.events.credentials import (
     CredentialSecretsDestroyed,
     CredentialUpdated,
 )
+from registry.events.permissions import Permission, SharingType
 from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
-from registry.events.stored import Permission, SharingType
 
 EXCHANGES: Final = {"lighter": 1, "aster": 2, "backpack": 3}
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from registry.clients import create_async_client, create_client
-from registry.events.stored import Permission
+from registry.events.permissions import Permission
 from registry.loader import AsyncCredentialLoader, CredentialLoader
 from support.exchange_answers import ANSWERS, CREDENTIALS
 from support.exchange_server import ExchangeServer, serving

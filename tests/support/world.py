@@ -5,7 +5,7 @@ from typing import Any
 
 from registry import Registry
 from registry.encryption.keyring import MasterKeyring
-from registry.events.stored import Permission, SharingType
+from registry.events.permissions import Permission, SharingType
 from registry.execution.executor import Invocation
 from registry.facade.context import Opened
 from registry.services.releases.releases import Caller

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
 from projections.sharing import TABLE
+from registry.events.permissions import SharingType
 from registry.events.sharing import SharingGranted
-from registry.events.stored import SharingType
 from registry.rules.adoption.rows import (
     LEAVE_OUT,
     POSITIONS,

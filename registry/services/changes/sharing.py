@@ -11,7 +11,8 @@ from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, read_rows
 from registry.events.base import EventModel
-from registry.events.stored import SharingType, Stream
+from registry.events.permissions import SharingType
+from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, RuleTask, next_events
 from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
 from registry.execution.lookup import (

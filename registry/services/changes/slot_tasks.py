@@ -6,7 +6,7 @@ from typing import Any
 
 from registry.database.connection import Connection
 from registry.events.base import EventModel
-from registry.events.stored import Permission
+from registry.events.permissions import Permission
 from registry.execution.account_tasks import AccountTask, next_events
 from registry.execution.executor import Decision
 from registry.execution.lookup import exchange_of, send_exchange

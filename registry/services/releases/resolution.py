@@ -8,23 +8,20 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from registry import errors
 from registry.catalog.catalog import built_in_exchanges
 from registry.clock import now
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries, read_rows
-from registry.events.stored import SharingType
+from registry.events.permissions import Access
 from registry.execution.lookup import check_names
 from registry.hints import Blank, Command, Hint, Option
 from registry.shown import shown
 
 _QUERIES = load_queries("registry.services.releases", "releases.sql")
 _SOON: Final = dt.timedelta(days=7)
-
-Access: TypeAlias = SharingType
-"""What the caller may do with a credential."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

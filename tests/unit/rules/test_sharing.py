@@ -20,7 +20,7 @@ from registry.errors import (
 )
 from registry.events.accounts import AccountDeactivated
 from registry.events.base import EventModel
-from registry.events.stored import SharingType
+from registry.events.permissions import SharingType
 from registry.rules import sharing as rules
 from registry.rules.account_state import AccountState
 from registry.rules.sharing import Lender, Share, ShareRequest
