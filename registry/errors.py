@@ -48,10 +48,10 @@ class RegistryError(Exception):
 
 def together(problems: Sequence[RegistryError], what: str = "") -> RegistryError:
     """One error that says everything that several say; its kind is that of the first."""
-    messages = "; ".join(dict.fromkeys(one.message for one in problems))
-    hints = list(dict.fromkeys(one.hint for one in problems if one.hint))[:_HINTS]
+    messages = "; ".join(dict.fromkeys(problem.message for problem in problems))
+    hints = list(dict.fromkeys(problem.hint for problem in problems if problem.hint))[:_HINTS]
     *others, last = hints or [""]
-    sentences = [one if one.endswith((".", "?")) else Hint(one, ".") for one in others]
+    sentences = [other if other.endswith((".", "?")) else Hint(other, ".") for other in others]
     hint = Hint.joined(" ", [*sentences, last])
     return type(problems[0])(f"{what}{messages}", hint=hint or None)
 

@@ -132,7 +132,7 @@ class Command:
     def filled(self, values: Mapping[str, Any]) -> "Command":
         """The same with the places of a template filled in."""
         arguments = [_filled(argument, values) for argument in self.arguments]
-        options = {one.name: one.filled(values).value for one in self.options}
+        options = {option.name: option.filled(values).value for option in self.options}
         return Command(self.verb, *arguments, **options)
 
 
@@ -145,7 +145,7 @@ class Hint(str):
 
     def __new__(cls, *parts: str | Command | Option) -> Self:
         """Joins the parts; a hint among them brings its own."""
-        flat = [p for one in parts for p in (one.parts if isinstance(one, Hint) else (one,))]
+        flat = [p for part in parts for p in (part.parts if isinstance(part, Hint) else (part,))]
         hint = super().__new__(cls, "".join(p if isinstance(p, str) else p.as_call() for p in flat))
         hint.parts = tuple(flat)
         return hint
@@ -193,7 +193,7 @@ def _parsed(verb: str | None, words: str, option: str | None) -> Command | Optio
             options[-1] = Option(options[-1].name, word)
         else:
             arguments.append(word)
-    return Command(verb, *arguments, **{one.name: one.value for one in options})
+    return Command(verb, *arguments, **{option.name: option.value for option in options})
 
 
 def _option(name: str) -> Option:

@@ -25,7 +25,7 @@ from registry.errors import InvalidInput
 from registry.events.permissions import Permission
 from registry.facade.checking import checked
 from registry.facade.context import Context, Opened, log
-from registry.facade.given import By, Importing, Only
+from registry.facade.given import By, ImportChoices, Only
 
 if TYPE_CHECKING:
     from registry.encryption.keyring import MasterKeyring
@@ -318,7 +318,7 @@ class Registry:
     # ------------------------------------------------------------ coming in
 
     def import_env(
-        self, account: str, env_file: Path | str, **how: Unpack[Importing]
+        self, account: str, env_file: Path | str, **how: Unpack[ImportChoices]
     ) -> "tuple[EnvImport, Outcome]":
         """Imports the credentials of an env file into an account: all of it, or nothing."""
         from registry.facade.importing import importing
@@ -331,7 +331,7 @@ class Registry:
         account: str,
         file: Path | str,
         entry: str | None = None,
-        **how: Unpack[Importing],
+        **how: Unpack[ImportChoices],
     ) -> "tuple[ConfigImport, Outcome]":
         """Imports plain keys from the JSON of freqtrade, passivbot or hummingbot; or one entry."""
         from registry.facade.importing import importing

@@ -178,7 +178,7 @@ def _report_modules(mutants: dict[Mutant, str]) -> None:
     print(f"{'module':45}{'mutants':>9}{'noticed':>9}{'wording':>9}{'survived':>10}{'score':>8}")
     modules = sorted({mutant.module for mutant in mutants})
     for module in [*modules, "all"] if len(modules) > 1 else modules:
-        found = [one.outcome for one in mutants if module in {one.module, "all"}]
+        found = [mutant.outcome for mutant in mutants if module in {mutant.module, "all"}]
         noticed = sum(outcome in NOTICED for outcome in found)
         wording = found.count(WORDING)
         counted = len(found) - wording

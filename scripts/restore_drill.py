@@ -20,7 +20,7 @@ from registry.errors import ExitStatus, RegistryError
 from registry.hints import commands_of
 from registry.services.audit.checkpoint_store import CheckpointStore
 from registry.services.audit.checkpoints import known_checkpoints
-from registry.services.backups.drill import Plan, Step, rehearse_restore
+from registry.services.backups.drill import RestorePlan, RestoreStep, rehearse_restore
 
 _INTERRUPTED = 130
 
@@ -30,15 +30,15 @@ def main() -> int:
     remember(sys.argv[1:])
     options = _options()
     signal.signal(signal.SIGTERM, _stop)
-    steps: list[Step] = []
+    steps: list[RestoreStep] = []
 
-    def tell(step: Step) -> None:
+    def tell(step: RestoreStep) -> None:
         steps.append(step)
         if not options.json:
             _print(step)
 
     try:
-        plan = Plan(
+        plan = RestorePlan(
             dump=options.dump,
             into=options.into or os.environ.get("REGISTRY_DRILL_INTO"),
             against=known_checkpoints(CheckpointStore(), options.against, options.key),
@@ -88,7 +88,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _print(step: Step) -> None:
+def _print(step: RestoreStep) -> None:
     verdict = "FAILED" if step.failures else "ok"
     print(
         f"{step.name:<16} {verdict:<7} {step.seconds:6.1f} s  {without_secrets(step.told)}",

@@ -94,11 +94,11 @@ def _inputs(examples: int, seed: int) -> dict[str, Any]:
         )
         counts = [json.loads(line) for line in report.read_text().splitlines()]
     codes: Counter[str] = Counter()
-    for one in counts:
-        codes.update(one["exit_codes"])
+    for count in counts:
+        codes.update(count["exit_codes"])
     return {
         "inputs": codes.total(),
-        "verbs": max(one["verbs"] for one in counts),
+        "verbs": max(count["verbs"] for count in counts),
         "exit_codes": dict(sorted(codes.items())),
         "seconds": round(time.monotonic() - started, 1),
         "problems": ["see above"] if done.returncode else [],

@@ -135,7 +135,7 @@ class ExchangeSpec:
 
     def field(self, name: str) -> FieldSpec | None:
         """The field of this name, or the one that had it in older databases."""
-        former = (one for one in self.fields.values() if one.formerly == name)
+        former = (field for field in self.fields.values() if field.formerly == name)
         return self.fields.get(name) or next(former, None)
 
     def missing(self, given: Collection[str]) -> list[str]:
@@ -205,9 +205,9 @@ class ExchangeSpec:
         missing = self.missing([name for name, value in given.items() if value is not None])
         if missing:
             instead = [
-                f" {one.name} can be given instead of {' and '.join(one.instead_of)}."
-                for one in self.fields.values()
-                if one.instead_of
+                f" {field.name} can be given instead of {' and '.join(field.instead_of)}."
+                for field in self.fields.values()
+                if field.instead_of
             ]
             raise InvalidCredential(
                 f"the {self.name} credential lacks {', '.join(missing)}",

@@ -40,7 +40,7 @@ AccessOption = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class SlotOptions:
     """Which credential is meant; a part that is not given is found where only one fits."""
 
     account: AccountName
@@ -70,7 +70,7 @@ class Slot:
 # ---------------------------------------------------------------- details
 
 
-class Details:
+class DetailOptions:
     """A dataclass whose fields are details, with an option for each."""
 
     def given(self) -> dict[str, Any]:

@@ -84,7 +84,9 @@ class Output:
 
     def records(self, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> None:
         """A table of records: heading -> name in the record."""
-        self.table(list(columns), [[one[name] for name in columns.values()] for one in records])
+        self.table(
+            list(columns), [[record[name] for name in columns.values()] for record in records]
+        )
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """A table on standard output."""

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from registry.commands._output import Output
 
-Progress = Callable[[str, int, int], None]
+StageProgress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and of how much."""
 
 _SECONDS_BETWEEN_LINES: Final = 5.0
 
 
 @contextlib.contextmanager
-def progress_bar(output: Output, unit: str = "events") -> Iterator[Progress]:
+def progress_bar(output: Output, unit: str = "events") -> Iterator[StageProgress]:
     """Gives something to tell the progress to; it goes to standard error, and not with `--json`."""
     if output.as_json:
         yield lambda *_: None
@@ -36,7 +36,7 @@ def stage_progress(output: Output, stage: str) -> Iterator[Callable[[int, int], 
 
 
 @contextlib.contextmanager
-def _bars(unit: str) -> Iterator[Progress]:
+def _bars(unit: str) -> Iterator[StageProgress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from registry.commands._changes import tell
-from registry.commands._options import AccountName, Cascade, Clear, Details, Yes
+from registry.commands._options import AccountName, Cascade, Clear, DetailOptions, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.plurals import counted
 
 
 @dataclass(frozen=True, slots=True)
-class AccountOptions(Details):
+class AccountOptions(DetailOptions):
     """What an account has beside its name."""
 
     wallet_address: Annotated[
@@ -33,7 +33,7 @@ class AccountOptions(Details):
 
     def given(self) -> dict[str, Any]:
         """The details that were given, the metadata as an object."""
-        said = Details.given(self)
+        said = DetailOptions.given(self)
         return {**said, "metadata": _metadata(said["metadata"])} if "metadata" in said else said
 
 

@@ -182,7 +182,7 @@ def _tell(output: Output, result: "Adoption") -> None:
     for problem in judge.undecided[:_SHOWN]:
         output.line(f"{problem.table} {problem.id} ({problem.of})")
         output.line(f"  {problem.problem}: {problem.text}")
-        others = [one for one in problem.choices if one != problem.proposal.decision]
+        others = [choice for choice in problem.choices if choice != problem.proposal.decision]
         more = f" (or: {', '.join(others)})" if others else ""
         output.line(f"  proposed: {problem.proposal}{more}")
     _more(output, len(judge.undecided))

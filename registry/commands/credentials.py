@@ -13,8 +13,8 @@ from registry.commands._options import (
     AllowSharedSecret,
     Cascade,
     Clear,
-    Details,
-    Slot,
+    DetailOptions,
+    SlotOptions,
     Yes,
 )
 from registry.commands._run import Run
@@ -37,7 +37,7 @@ _MAX_INPUT = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class CredentialOptions(Details):
+class CredentialOptions(DetailOptions):
     """What a credential has beside its secrets."""
 
     label: Annotated[str | None, typer.Option("--label", metavar="TEXT")] = None
@@ -66,20 +66,24 @@ class StoreOptions:
 
 
 @verb(changes=True)
-def add_credential(run: Run, slot: Slot, details: CredentialOptions, how: StoreOptions) -> None:
+def add_credential(
+    run: Run, slot: SlotOptions, details: CredentialOptions, how: StoreOptions
+) -> None:
     """Store a credential in an empty slot; asks for its fields on a terminal."""
     _store(run, slot, details, how, "add")
 
 
 @verb(changes=True)
-def replace_credential(run: Run, slot: Slot, details: CredentialOptions, how: StoreOptions) -> None:
+def replace_credential(
+    run: Run, slot: SlotOptions, details: CredentialOptions, how: StoreOptions
+) -> None:
     """Replace a credential's secrets, as its next version; asks for them on a terminal."""
     _store(run, slot, details, how, "replace")
 
 
 def _store(
     run: Run,
-    slot: Slot,
+    slot: SlotOptions,
     details: CredentialOptions,
     how: StoreOptions,
     mode: Literal["add", "replace"],
@@ -108,7 +112,7 @@ def _store(
     tell(run, outcome, f"{what} of {of}", **slot.facts)
 
 
-def _check_file(run: Run, slot: Slot, source: str) -> None:
+def _check_file(run: Run, slot: SlotOptions, source: str) -> None:
     from registry.services.importing.names import check_names, said_by_path
 
     check_names(run.database, slot.account, said_by_path(Path(source)), [slot.exchange])
@@ -117,7 +121,7 @@ def _check_file(run: Run, slot: Slot, source: str) -> None:
 @verb(changes=True)
 def update_credential(
     run: Run,
-    slot: Slot,
+    slot: SlotOptions,
     details: CredentialOptions,
     clear: Clear = None,
 ) -> None:
@@ -128,7 +132,7 @@ def update_credential(
 
 
 @verb(changes=True)
-def deactivate_credential(run: Run, slot: Slot, cascade: Cascade = False) -> None:
+def deactivate_credential(run: Run, slot: SlotOptions, cascade: Cascade = False) -> None:
     """Stop a credential: it cannot be used until it is reactivated."""
     credentials = run.registry.credentials
     outcome = credentials.deactivate(*slot.place, cascade=cascade, **slot.which, **run.by)
@@ -136,7 +140,7 @@ def deactivate_credential(run: Run, slot: Slot, cascade: Cascade = False) -> Non
 
 
 @verb(changes=True)
-def reactivate_credential(run: Run, slot: Slot) -> None:
+def reactivate_credential(run: Run, slot: SlotOptions) -> None:
     """Let a deactivated credential be used again."""
     outcome = run.registry.credentials.reactivate(*slot.place, **slot.which, **run.by)
     tell(run, outcome, f"reactivated the credential of {slot}", **slot.facts)
@@ -145,7 +149,7 @@ def reactivate_credential(run: Run, slot: Slot) -> None:
 @verb(changes=True)
 def remove_credential(
     run: Run,
-    slot: Slot,
+    slot: SlotOptions,
     cascade: Cascade = False,
     destroy: Annotated[
         bool,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Importing:
+class ImportArguments:
     """How a file is imported."""
 
     create: Annotated[
@@ -88,7 +88,7 @@ def import_env(
         ),
     ] = None,
     *,
-    how: Importing,
+    how: ImportArguments,
     yes: Yes = False,
 ) -> None:
     """Import the credentials of an env file: all of it, or nothing."""
@@ -100,7 +100,7 @@ def import_env(
         raise InvalidInput("give ACCOUNT and --env-file FILE, or --dir DIR alone")
 
 
-def _import_file(run: Run, account: str, env_file: Path, how: Importing) -> None:
+def _import_file(run: Run, account: str, env_file: Path, how: ImportArguments) -> None:
 
     found, outcome = run.registry.import_env(account, env_file, **how.given(), **run.by)
     tell_notes(run, outcome)
@@ -192,8 +192,8 @@ def _import_folder(run: Run, folder: Path, options: "ImportOptions", *, yes: boo
         allow_shared_secret=options.allow_shared_secret,
     )
     files = with_problems(files, several.problems())
-    for one in files:
-        run.output.notice(_preview(one, known.existing))
+    for file in files:
+        run.output.notice(_preview(file, known.existing))
     check_all(files)
     if sys.stdin.isatty():  # nothing is lost by it: only who has seen the preview is asked
         run.confirm(f"Import {counted(len(inputs), 'file')}?", yes=yes)
@@ -219,23 +219,25 @@ def _tell_folder(run: Run, files: list["EnvFile"], outcomes: "dict[str, Outcome]
         tell_notes(run, outcome)
     data = [
         {
-            "file": one.name,
-            "account": one.account,
+            "file": file.name,
+            "account": file.account,
             "found": {}
-            if one.found is None
-            else {n: list(f) for n, f in one.found.credentials.items()},
-            "left_out": one.left_out,
-            **(events_of(outcomes[one.account]) if one.account in outcomes and one.found else {}),
+            if file.found is None
+            else {n: list(f) for n, f in file.found.credentials.items()},
+            "left_out": file.left_out,
+            **(
+                events_of(outcomes[file.account]) if file.account in outcomes and file.found else {}
+            ),
         }
-        for one in files
+        for file in files
     ]
 
     def text() -> None:
-        for one in files:
-            if one.account in outcomes and one.found:
-                outcome = outcomes[one.account]
-                run.output.line(sentence(outcome, f"imported into {one.account}"))
-                _tell_credentials(run, one.found.credentials, outcome, {})
+        for file in files:
+            if file.account in outcomes and file.found:
+                outcome = outcomes[file.account]
+                run.output.line(sentence(outcome, f"imported into {file.account}"))
+                _tell_credentials(run, file.found.credentials, outcome, {})
 
     run.output.result(data, text)
 
@@ -257,7 +259,7 @@ def import_config(
         ),
     ] = None,
     *,
-    how: Importing,
+    how: ImportArguments,
 ) -> None:
     """Import plain keys from the JSON of freqtrade, passivbot or hummingbot: all, or nothing."""
     found, outcome = run.registry.import_config(account, file, entry, **how.given(), **run.by)

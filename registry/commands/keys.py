@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from registry.commands._changes import tell
-from registry.commands._options import Slot, Yes
+from registry.commands._options import SlotOptions, Yes
 from registry.commands._progress import progress_bar
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -121,7 +121,7 @@ def _tell_rotation(run: Run, done: "Rotation", *, dry_run: bool) -> None:
 @verb(changes=True)
 def destroy_secrets(
     run: Run,
-    slot: Slot,
+    slot: SlotOptions,
     version: Annotated[
         list[int] | None,
         typer.Option("--version", metavar="N", min=1, help="This version; may be repeated."),

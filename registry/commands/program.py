@@ -20,7 +20,7 @@ _NAMES_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class WantedCredentials:
     """Whose credentials the program gets, and which of them."""
 
     account: Annotated[
@@ -45,7 +45,7 @@ def run(
         list[str],
         typer.Argument(metavar="-- COMMAND [ARGUMENT]…", help="The program and its arguments."),
     ],
-    credentials: Credentials,
+    credentials: WantedCredentials,
     env_file: Annotated[
         bool,
         typer.Option(
@@ -93,7 +93,7 @@ def run(
 
 
 def _release(
-    run: Run, wanted: Credentials, program: str
+    run: Run, wanted: WantedCredentials, program: str
 ) -> "tuple[Releases, dict[str, ExchangeSpec]]":
     """The credentials, and the specification of each one's exchange."""
     from registry.machine import host

@@ -14,7 +14,7 @@ class NamedAccount(EventModel):
     account_name: str
 
 
-class AccountDetails(EventModel):
+class DescribedAccount(EventModel):
     """What an account has beside its name; an event that lacks one says nothing of it."""
 
     wallet_address: str | None = None
@@ -25,7 +25,7 @@ class AccountDetails(EventModel):
 # The stored fields stand in the order of the bases, the last one first.
 
 
-class AccountCreated(AccountDetails, NamedAccount):
+class AccountCreated(DescribedAccount, NamedAccount):
     """An account came to be.
 
     One that is older than the log says so (`origin`), and how it was when it was adopted.
@@ -37,7 +37,7 @@ class AccountCreated(AccountDetails, NamedAccount):
     origin: Origin | None = None
 
 
-class AccountUpdated(AccountDetails):
+class AccountUpdated(DescribedAccount):
     """Some of the account's details changed."""
 
 
@@ -59,7 +59,7 @@ class AccountDeleted(NamedAccount):
     """The account is gone from the tables; its history stays."""
 
 
-class AccountRestored(AccountDetails, NamedAccount):
+class AccountRestored(DescribedAccount, NamedAccount):
     """A deleted account is back under its id; what it held comes back by events of its own."""
 
     is_active: bool

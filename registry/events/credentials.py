@@ -33,7 +33,7 @@ class SealedVersion(CredentialEvent):
     fingerprints: dict[str, str]
 
 
-class CredentialDetails(EventModel):
+class DescribedCredential(EventModel):
     """What a credential has beside its secrets; an event that lacks one says nothing of it."""
 
     label: str | None = None
@@ -45,7 +45,7 @@ class CredentialDetails(EventModel):
 # The stored fields stand in the order of the bases, the last one first.
 
 
-class CredentialAdded(CredentialDetails, SealedVersion):
+class CredentialAdded(DescribedCredential, SealedVersion):
     """An empty slot received a credential.
 
     `created_at` and `last_used` are given where a removed credential comes back, or where
@@ -59,11 +59,11 @@ class CredentialAdded(CredentialDetails, SealedVersion):
     origin: Origin | None = None
 
 
-class CredentialReplaced(CredentialDetails, SealedVersion):
+class CredentialReplaced(DescribedCredential, SealedVersion):
     """The credential has new secrets."""
 
 
-class CredentialUpdated(CredentialDetails, CredentialEvent):
+class CredentialUpdated(DescribedCredential, CredentialEvent):
     """Details beside the secrets changed."""
 
 

@@ -9,7 +9,7 @@ import psycopg
 from registry.database.connection import Connection
 from registry.events.base import EventModel
 from registry.events.stored import StoredEvent, Stream
-from registry.execution.executor import Decision, Task
+from registry.execution.executor import Decided, Task
 from registry.execution.lookup import account_not_found
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_account_stream
@@ -80,7 +80,7 @@ class RuleTask(AccountTask):
         super().__init__(name, content)
         self._rule = rule
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         """See `Task`."""
         state = self.read_state()
-        return Decision(next_events(state, self._rule(state)))
+        return Decided(next_events(state, self._rule(state)))

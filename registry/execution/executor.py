@@ -99,7 +99,7 @@ class Check(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Decided:
     """What a command means in the state that was read."""
 
     events: Sequence[NewEvent]
@@ -124,7 +124,7 @@ class Task(Protocol):
     def content(self) -> Mapping[str, Any]:
         """What the command says, for telling it from another; called after the reads."""
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         """The decision; called after the reads, and again after a conflict."""
 
 
@@ -140,11 +140,11 @@ class Outcome:
     """The log held the command already; this is its first result."""
     dry_run: bool = False
     notes: tuple[str, ...] = ()
-    """See `Decision`."""
+    """See `Decided`."""
     repaired: bool = False
     """There was no event to append, but something beside the log was put right."""
     stored: tuple[StoredCredential, ...] = ()
-    """See `Decision`; empty for a command that was applied before."""
+    """See `Decided`; empty for a command that was applied before."""
 
     @property
     def changed(self) -> bool:
@@ -232,7 +232,7 @@ class CommandExecutor:
         )
 
     def _write(
-        self, connection: Connection, record: CommandRecord, decision: Decision, *, dry_run: bool
+        self, connection: Connection, record: CommandRecord, decision: Decided, *, dry_run: bool
     ) -> tuple[int, ...]:
         """Writes all of the decision; a dry run too, up to the end, so it meets every guard."""
         flush_along = self._others_append and not dry_run
@@ -286,7 +286,7 @@ def _first_result(applied: AppliedCommand, record: CommandRecord) -> Outcome:
     )
 
 
-def _check_expected(decision: Decision, invocation: Invocation) -> None:
+def _check_expected(decision: Decided, invocation: Invocation) -> None:
     expected = invocation.expected_version
     if expected is None or not decision.events:
         return

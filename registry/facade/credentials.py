@@ -38,11 +38,11 @@ class Which(By, total=False):
     """What the key can do at the exchange; `full` for a new one unless said."""
 
 
-class Details(Which, CredentialDetails, total=False):
+class CredentialChange(Which, CredentialDetails, total=False):
     """What a credential has besides its secrets, which one is meant, and who changes it."""
 
 
-class New(Details, total=False):
+class New(CredentialChange, total=False):
     """How a credential is stored."""
 
     cascade: bool
@@ -81,7 +81,7 @@ class Credentials:
         """
         return self._store(account, exchange, fields, "replace", how)
 
-    def update(self, account: str, exchange: str, **details: Unpack[Details]) -> "Outcome":
+    def update(self, account: str, exchange: str, **details: Unpack[CredentialChange]) -> "Outcome":
         """Changes the details that are named; None empties one."""
         slot, rest = _slot(exchange, details)
         by, changes = split(rest)

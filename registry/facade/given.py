@@ -42,7 +42,7 @@ class Only(TypedDict, total=False):
     """The newest so many; 100 unless said."""
 
 
-class Importing(By, total=False):
+class ImportChoices(By, total=False):
     """What an import may do besides storing what is new, and who asks."""
 
     create: bool

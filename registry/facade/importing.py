@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 from registry.execution.executor import Invocation
 from registry.facade.context import Context
-from registry.facade.given import Importing, split
+from registry.facade.given import ImportChoices, split
 from registry.services.importing.one_account import ImportService
 from registry.services.importing.options import ImportOptions, Subaccounts
 
 
-def importing(context: Context, how: Importing) -> tuple[ImportService, ImportOptions, Invocation]:
+def importing(
+    context: Context, how: ImportChoices
+) -> tuple[ImportService, ImportOptions, Invocation]:
     """What an import is done with."""
     by, given = split(how)
     number = given.pop("subaccount", None)

@@ -74,7 +74,9 @@ def _heads_and_peaks(leaves: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]
     return heads, peaks[::-1]
 
 
-def _note(report: ChunkReport, rows: Sequence[bytes], places: Sequence[row_form.Place]) -> None:
+def _note(
+    report: ChunkReport, rows: Sequence[bytes], places: Sequence[row_form.FieldPlace]
+) -> None:
     first_versions, last_versions = report.first_versions, report.last_versions
     known = last_versions.get
     for row, (position, stream, version, type_start, type_end) in zip(rows, places, strict=True):

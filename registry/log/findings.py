@@ -31,7 +31,7 @@ class Failure:
         return f"{self.check}: {where}{self.message}"
 
 
-class SealedVersion(NamedTuple):
+class LoggedVersion(NamedTuple):
     """A version of a credential that an event brought, and the data key that it names."""
 
     position: int

@@ -38,7 +38,7 @@ BEFORE_DATA: Final = _DATA_LENGTH.size
 """Bytes between the end of the event's type and its data: the schema's version is there."""
 
 
-class Place(NamedTuple):
+class FieldPlace(NamedTuple):
     """Where an event stands, and where its type stands in the row."""
 
     position: int
@@ -61,7 +61,7 @@ def leaf_start(row: bytes) -> int:
     return ROOTS + ROOTS_LENGTH.size + int(length)
 
 
-def place(row: bytes, leaf: int) -> Place:
+def place(row: bytes, leaf: int) -> FieldPlace:
     """Reads where the event stands; `leaf` is where its leaf starts.
 
     Raises:
@@ -72,7 +72,7 @@ def place(row: bytes, leaf: int) -> Place:
     end = start + length + _STREAM_ID
     version, type_length = _VERSION.unpack_from(row, end)
     type_start = end + _VERSION.size
-    return Place(position, row[start:end], version, type_start, type_start + type_length)
+    return FieldPlace(position, row[start:end], version, type_start, type_start + type_length)
 
 
 def data_place(row: bytes, type_end: int) -> tuple[int, int]:

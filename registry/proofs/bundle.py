@@ -78,7 +78,7 @@ def verify_bundle(document: Any, verifier: Verifier) -> ProvenEvents:
     if not events:
         raise InvalidProof("the proof holds no event")
     checkpoint = read_checkpoint(note, verifier)
-    leaves = [_verify_event(_read_event(one), checkpoint) for one in events]
+    leaves = [_verify_event(_read_event(event), checkpoint) for event in events]
     positions = [leaf.position for leaf in leaves]
     if positions != sorted(set(positions)):
         raise InvalidProof("the events of the proof are not in the order of the log")

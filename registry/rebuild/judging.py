@@ -99,7 +99,7 @@ def rows_fit(connection: psycopg.Connection[Any], replayed: Iterable[Rows]) -> b
         return False
     ledger = Ledger(_exchanges(connection))
     # In the order of the tables, so that accounts are there before what refers to them.
-    refused = any(ledger.insert(table, *one) for table, rows in kept.items() for one in rows)
+    refused = any(ledger.insert(table, *row) for table, rows in kept.items() for row in rows)
     return not refused and not ledger.removed_while_lent
 
 

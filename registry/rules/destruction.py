@@ -14,7 +14,7 @@ from registry.rules.account_state import AccountState, SlotQuery
 
 
 @dataclass(frozen=True, slots=True)
-class SealedVersion:
+class DestructibleVersion:
     """A version of a credential as its event says, and the data key that it needs."""
 
     number: int
@@ -23,11 +23,11 @@ class SealedVersion:
     """What every event of the credential says: its id and its slot."""
 
 
-def sealed_versions(events: Iterable[StoredEvent]) -> list[SealedVersion]:
+def sealed_versions(events: Iterable[StoredEvent]) -> list[DestructibleVersion]:
     """Every version that an account ever held."""
     identity = ("credential_id", "exchange", "exchange_id", "subaccount_index", "permission")
     return [
-        SealedVersion(
+        DestructibleVersion(
             event.data["version"],
             event.data["data_key_id"],
             {name: event.data[name] for name in identity},
@@ -57,7 +57,7 @@ def destroy(
         SecretsDestroyed: a named version was destroyed before.
         Refused: a named version is the one in use.
     """
-    held = [one for one in sealed_versions(events) if _is_in(wanted, one)]
+    held = [version for version in sealed_versions(events) if _is_in(wanted, version)]
     gone = destroyed_keys(events)
     used = {row["data_key_id"] for row in AccountState.of(events).credentials()}
     if not held:
@@ -71,7 +71,7 @@ def destroy(
 
 
 def _check(
-    chosen: Sequence[SealedVersion],
+    chosen: Sequence[DestructibleVersion],
     wanted: SlotQuery,
     versions: Sequence[int],
     gone: set[str],
@@ -98,15 +98,16 @@ def destroy_credential(events: Sequence[StoredEvent], credential_id: str) -> lis
     gone = destroyed_keys(events)
     return _events(
         [
-            one
-            for one in sealed_versions(events)
-            if one.identity["credential_id"] == credential_id and one.data_key_id not in gone
+            version
+            for version in sealed_versions(events)
+            if version.identity["credential_id"] == credential_id
+            and version.data_key_id not in gone
         ]
     )
 
 
-def _events(chosen: Sequence[SealedVersion]) -> list[EventModel]:
-    by_credential: dict[str, list[SealedVersion]] = {}
+def _events(chosen: Sequence[DestructibleVersion]) -> list[EventModel]:
+    by_credential: dict[str, list[DestructibleVersion]] = {}
     for one in chosen:
         by_credential.setdefault(one.identity["credential_id"], []).append(one)
     return [
@@ -119,7 +120,7 @@ def _events(chosen: Sequence[SealedVersion]) -> list[EventModel]:
     ]
 
 
-def _is_in(wanted: SlotQuery, version: SealedVersion) -> bool:
+def _is_in(wanted: SlotQuery, version: DestructibleVersion) -> bool:
     slot = version.identity
     return (
         slot["exchange_id"] == wanted.exchange_id

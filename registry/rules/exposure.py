@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from registry.rules.sharing import share_allows
 
-Record = Mapping[str, Any]
+PastEvent = Mapping[str, Any]
 """An event: `position`, `stream_id`, `event_type`, `data`."""
 
 Span = tuple[int, int | None]
@@ -37,7 +37,7 @@ class HeldVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class PastShare:
     """A borrower's right to use a lender's credentials of one exchange, as it once was."""
 
     borrower_id: str
@@ -56,7 +56,7 @@ class Access:
     span: Span
 
 
-def held_versions(events: Sequence[Record], exchange: str) -> list[HeldVersion]:
+def held_versions(events: Sequence[PastEvent], exchange: str) -> list[HeldVersion]:
     """Every version that an account's own events put into a slot of the exchange."""
     versions: list[HeldVersion] = []
     of_exchange = [e for e in events if e["data"].get("exchange") == exchange]
@@ -79,9 +79,9 @@ def held_versions(events: Sequence[Record], exchange: str) -> list[HeldVersion]:
     return versions
 
 
-def shares_of(events: Sequence[Record], exchange: str) -> list[Share]:
+def shares_of(events: Sequence[PastEvent], exchange: str) -> list[PastShare]:
     """Every share of the exchange, from the events that name the lender."""
-    shares: list[Share] = []
+    shares: list[PastShare] = []
     of_exchange = [
         e
         for e in events
@@ -92,12 +92,12 @@ def shares_of(events: Sequence[Record], exchange: str) -> list[Share]:
             continue
         end = _end_of(event, "share_id", of_exchange[index + 1 :], {*_SHARED, "SharingRevoked"})
         span = event["position"], end
-        shares.append(Share(str(event["stream_id"]), event["data"]["sharing_type"], span))
+        shares.append(PastShare(str(event["stream_id"]), event["data"]["sharing_type"], span))
     return shares
 
 
 def _end_of(
-    event: Record, what: str, later: Iterable[Record], ending: AbstractSet[str]
+    event: PastEvent, what: str, later: Iterable[PastEvent], ending: AbstractSet[str]
 ) -> int | None:
     """Where the next of these events is about the same thing."""
     same = (e for e in later if e["data"].get(what) == event["data"].get(what))
@@ -107,8 +107,8 @@ def _end_of(
 def who_could_use(
     lender_id: str,
     versions: Sequence[HeldVersion],
-    shares: Sequence[Share],
-    streams: Mapping[str, Sequence[Record]],
+    shares: Sequence[PastShare],
+    streams: Mapping[str, Sequence[PastEvent]],
     window: tuple[int, int],
 ) -> list[Access]:
     """Who could use these versions at some moment from one position to another, both included.
@@ -134,18 +134,18 @@ def who_could_use(
     return [one for one in found if overlaps(one.span, window)]
 
 
-def account_active(events: Iterable[Record]) -> list[Span]:
+def account_active(events: Iterable[PastEvent]) -> list[Span]:
     """When an account was active, from its own events."""
     return _spans(events, _ACCOUNT_ON, _ACCOUNT_OFF)
 
 
-def credential_active(events: Iterable[Record], credential_id: str) -> list[Span]:
+def credential_active(events: Iterable[PastEvent], credential_id: str) -> list[Span]:
     """When a credential was active, from its account's events."""
     own = (e for e in events if e["data"].get("credential_id") == credential_id)
     return _spans(own, _CREDENTIAL_ON, _CREDENTIAL_OFF)
 
 
-def roles_in(events: Sequence[Record], span: Span, window: tuple[int, int]) -> list[str]:
+def roles_in(events: Sequence[PastEvent], span: Span, window: tuple[int, int]) -> list[str]:
     """The login roles that could use an account at some moment of both the span and the window."""
     roles = {e["data"]["role"] for e in events if e["event_type"] == "AccessGranted"}
     return sorted(
@@ -171,7 +171,7 @@ def overlaps(span: Span, window: tuple[int, int]) -> bool:
     return start <= window[1] and (end is None or end > window[0])
 
 
-def _spans(events: Iterable[Record], on: set[str], off: set[str]) -> list[Span]:
+def _spans(events: Iterable[PastEvent], on: set[str], off: set[str]) -> list[Span]:
     spans: list[Span] = []
     start: int | None = None
     for event in events:

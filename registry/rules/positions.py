@@ -40,7 +40,7 @@ def link(state: AccountState, positions: Sequence[Owned], *, move: bool) -> Link
         PositionsOwned: some belong to another account.
     """
     account_id = uuid.UUID(state.active_account()["id"])
-    wanted = [one for one in positions if one.account_id != account_id]
+    wanted = [position for position in positions if position.account_id != account_id]
     owners: dict[uuid.UUID, list[uuid.UUID]] = {}
     for one in wanted:
         if one.account_id is not None:
@@ -64,10 +64,10 @@ def unlink(state: AccountState, positions: Sequence[Owned]) -> list[PositionsUnl
         PositionsOwned: some belong to another account.
     """
     account_id = uuid.UUID(state.account["id"])
-    others = [one for one in positions if one.account_id not in (None, account_id)]
+    others = [position for position in positions if position.account_id not in (None, account_id)]
     if others:
         raise _owned_by_others(others)
-    owned = [one.id for one in positions if one.account_id == account_id]
+    owned = [position.id for position in positions if position.account_id == account_id]
     return [PositionsUnlinked(positions=part) for part in parts(owned)]
 
 
@@ -77,7 +77,9 @@ def parts(ids: Sequence[uuid.UUID]) -> list[list[uuid.UUID]]:
 
 
 def _owned_by_others(positions: Sequence[Owned]) -> PositionsOwned:
-    named = ", ".join(f"{one.id} of {one.account_name}" for one in positions[:_NAMED])
+    named = ", ".join(
+        f"{position.id} of {position.account_name}" for position in positions[:_NAMED]
+    )
     more = len(positions) - _NAMED
     return PositionsOwned(
         f"positions belong to another account: {named}" + (f" and {more} more" if more > 0 else ""),

@@ -123,7 +123,7 @@ def _database(connection: Connection, target: Target) -> Iterator[Finding]:
 
 def _migrations(connection: Connection) -> Finding:
     status = Migrator(connection).status()
-    newest = max(one.number for one in status)
+    newest = max(statu.number for statu in status)
     return Finding("schema", "ok", f"at migration {newest:03}, all files as they were applied")
 
 

@@ -171,8 +171,13 @@ def report(
         if target.way in rows and target.over in rows
     ]
     bounds: list[dict[str, Any]] = [
-        {"name": one.name, "value": one.value, "most": one.most, "reached": one.value <= one.most}
-        for one in limits
+        {
+            "name": limit.name,
+            "value": limit.value,
+            "most": limit.most,
+            "reached": limit.value <= limit.most,
+        }
+        for limit in limits
     ]
     document: dict[str, Any] = {
         "subject": subject,
@@ -186,7 +191,7 @@ def report(
         print(json.dumps(document))
     else:
         _print(document)
-    sys.exit(0 if all(one["reached"] for one in [*ratios, *bounds]) else 1)
+    sys.exit(0 if all(ratio["reached"] for ratio in [*ratios, *bounds]) else 1)
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -68,7 +68,7 @@ def _connections(address: str) -> int:
 
 
 def _report(herds: list[Herd], chosen: Any, connections: int) -> None:
-    seconds = sorted(one for herd in herds for one in herd.seconds)
+    seconds = sorted(second for herd in herds for second in herd.seconds)
     failed = [failure for herd in herds for failure in herd.failures]
     facts = {
         "loaders": chosen.loaders,

@@ -291,7 +291,7 @@ def test_what_cannot_be_recorded_since_another_session_took_the_log_is_said(
         waiting.result()
         with pytest.raises(RegistryBusy, match=f"session {holder.pid} was ended"):
             record_end(impatient, holder, BY)
-        assert [one.pid for one in holders(operator)] == [second.info.backend_pid]
+        assert [holder.pid for holder in holders(operator)] == [second.info.backend_pid]
     mallory.close()
 
 

@@ -23,7 +23,7 @@ def rows(page: str) -> list[tuple[str, str, str]]:
 def names_of_tests(module: ast.Module) -> list[str]:
     """The names of a module's tests."""
     functions = (n for n in module.body if isinstance(n, ast.FunctionDef))
-    return [one.name for one in functions if one.name.startswith("test_")]
+    return [function.name for function in functions if function.name.startswith("test_")]
 
 
 def test_each_threat_names_a_module_that_has_tests_and_says_which_threat_it_is_about() -> None:

@@ -77,9 +77,17 @@ def leaked(given: str, text: str) -> list[str]:
 def slips(verb: str, secret: str) -> Iterator[list[str]]:
     """The verb's command lines with the secret in one wrong place each."""
     parameters = build().commands[verb].params
-    positional = [one for one in parameters if one.param_type_name == "argument"]
-    valued = [one for one in parameters if one not in positional and not one.is_flag]
-    flags = [one.opts[0] for one in parameters if one not in positional and one.is_flag]
+    positional = [parameter for parameter in parameters if parameter.param_type_name == "argument"]
+    valued = [
+        parameter
+        for parameter in parameters
+        if parameter not in positional and not parameter.is_flag
+    ]
+    flags = [
+        parameter.opts[0]
+        for parameter in parameters
+        if parameter not in positional and parameter.is_flag
+    ]
 
     def line(put: Any = None, *more: str) -> list[str]:
         words = [verb, *ALSO.get(verb, []), *(["--dry-run"] if "--dry-run" in flags else [])]

@@ -86,7 +86,9 @@ def named(words: list[str]) -> set[str]:
 @functools.cache
 def options_of(verb: str) -> set[str]:
     parameters = build().commands[verb].params
-    return {"--help"}.union(*((*one.opts, *one.secondary_opts) for one in parameters))
+    return {"--help"}.union(
+        *((*parameter.opts, *parameter.secondary_opts) for parameter in parameters)
+    )
 
 
 @each_page

@@ -53,12 +53,15 @@ def calls(client: Any, access: str, exchange: str) -> Iterator[tuple[Any, dict[s
         with contextlib.suppress(AttributeError):
             method = getattr(client, name)
             parameters = inspect.signature(method).parameters
-            yield method, {one: values[one] for one in parameters if one in values}
+            yield (
+                method,
+                {parameter: values[parameter] for parameter in parameters if parameter in values},
+            )
 
 
 def judge(server: ExchangeServer, access: str) -> None:
-    assert [(one.method, one.path) for one in server.changes] == []
-    asked = {one.path for one in server.requests}
+    assert [(change.method, change.path) for change in server.changes] == []
+    asked = {request.path for request in server.requests}
     wanted = dict(zip(("balance", "positions", "orders"), PATHS[server.exchange], strict=True))
     assert {wanted[one] for one in SOUGHT[access]} <= asked
 
@@ -120,7 +123,7 @@ def test_a_full_client_sends_nothing_unasked_either(
             client.load_markets()
             client.fetch_positions()
         assert server.changes == []
-        names = {name.lower() for one in server.requests for name in one.headers}
+        names = {name.lower() for request in server.requests for name in request.headers}
         assert not names & {"paradex-partner", "x-broker-id"}
 
 
@@ -138,7 +141,7 @@ def test_who_asks_for_the_builder_s_fee_pays_it(trader: Trader, exchange: str) -
     with trading_at(exchange, takes_orders=True) as server:
         client = trader.client(exchange, config=server.config(builderFee=True, refSet=False))
         client.load_markets()
-        sent = "".join(one.path + one.body for one in server.changes)
+        sent = "".join(change.path + change.body for change in server.changes)
     assert "approveBuilder" in sent
     assert ("setReferrer" in sent) == (exchange == "hyperliquid")
 
@@ -184,7 +187,7 @@ def test_nothing_that_a_reading_client_shows_holds_a_secret(
         shown = [repr(client), str(client), f"{client}", repr(client.describe())]
         shown += [repr(getattr(client, fact)) for fact in clients._FACTS]
     shown += capfd.readouterr()
-    assert not [one for one in secrets_of(exchange) for text in shown if one in text]
+    assert not [secret for secret in secrets_of(exchange) for text in shown if secret in text]
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
@@ -198,7 +201,7 @@ def test_an_error_of_ccxt_holds_no_secret(trader: Trader, exchange: str) -> None
         with pytest.raises(ccxt.BaseError) as refused:
             call()
         told.append(f"{refused.value!r} {refused.value}")
-    assert not [one for one in secrets_of(exchange) for text in told if one in text]
+    assert not [secret for secret in secrets_of(exchange) for text in told if secret in text]
 
 
 @pytest.mark.parametrize(

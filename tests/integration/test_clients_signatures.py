@@ -20,7 +20,7 @@ ZERO = "0x" + "00" * 20
 
 
 def last_of(requests: list[Request], path: str) -> Request:
-    return [one for one in requests if one.path == path][-1]
+    return [request for request in requests if request.path == path][-1]
 
 
 def test_the_checkers_know_published_examples() -> None:
@@ -92,8 +92,8 @@ def test_an_order_on_hyperliquid(trader: Trader, vault: str | None) -> None:
         assert (sent["action"]["type"], "builder" in sent["action"]) == ("order", False)
         assert sent.get("vaultAddress") == (vault and vault.removeprefix("0x"))
         assert hyperliquid_signer(sent, "a") == WALLET
-        reads = [one.json() for one in server.requests if one.path == "/info"]
-        (positions,) = [one for one in reads if one["type"] == "clearinghouseState"]
+        reads = [request.json() for request in server.requests if request.path == "/info"]
+        (positions,) = [read for read in reads if read["type"] == "clearinghouseState"]
         assert positions["user"] == (vault or WALLET)
 
 
@@ -141,7 +141,7 @@ def test_an_order_on_grvt_is_signed_by_the_api_key_s_signer(
         client.create_order(SYMBOLS["grvt"], "limit", "buy", 0.01, 100000)
         login = last_of(server.requests, "/auth/api_key/login")
         assert login.json() == {"api_key": CREDENTIALS["grvt"]["api_key"]}
-        (change,) = [one for one in server.changes if one.path == "/full/v1/create_order"]
+        (change,) = [change for change in server.changes if change.path == "/full/v1/create_order"]
         order = change.json()["order"]
     (leg,) = order["legs"]
     message = {
@@ -261,4 +261,4 @@ def test_balances_and_positions_of_lighter_carry_no_token(trader: Trader) -> Non
     with trading_at("lighter") as server:
         client = trader.client("lighter", access="positions_only", config=server.config())
         assert client.fetch_positions() == []
-        assert all("Authorization" not in one.headers for one in server.requests)
+        assert all("Authorization" not in request.headers for request in server.requests)

@@ -20,7 +20,7 @@ from registry.errors import (
     StaleVersion,
 )
 from registry.execution.account_tasks import RuleTask
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.log.ids import new_id
 from registry.rules import accounts as rules
 from registry.rules.account_state import AccountState
@@ -38,7 +38,7 @@ class Disturbed(RuleTask):
         self._disturb = disturb
         self.decisions = 0
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         self.decisions += 1
         decision = super().decide()
         self._disturb(self.decisions, self._connection)

@@ -415,7 +415,7 @@ def test_threads_share_a_loader(world: World, loader: CredentialLoader) -> None:
     for thread in threads:
         thread.join()
     assert len(results) == 30
-    assert all(sorted(one) == ["aster", "backpack"] for one in results)
+    assert all(sorted(result) == ["aster", "backpack"] for result in results)
     assert releases(world) == 60
 
 

@@ -34,8 +34,8 @@ from registry.execution.executor import Invocation
 from registry.rules.accounts import UpdateAccount
 from registry.services.backups.drill import (
     Copy,
-    Plan,
-    Step,
+    RestorePlan,
+    RestoreStep,
     Steps,
     examine,
     opened,
@@ -71,17 +71,17 @@ def filled(cli: CommandLine) -> CommandLine:
     return cli
 
 
-def drill(cli: CommandLine, **plan: Any) -> dict[str, Step]:
+def drill(cli: CommandLine, **plan: Any) -> dict[str, RestoreStep]:
     """The steps of a drill of the test's registry, by name."""
     ring = MasterKeyring.parse(Secret(cli.master_key))
-    steps: list[Step] = []
+    steps: list[RestoreStep] = []
     source = Target(cli.environment["DATABASE_URL"])
-    well = rehearse_restore(source, Plan(**{"keyring": ring, **plan}), steps.append)
+    well = rehearse_restore(source, RestorePlan(**{"keyring": ring, **plan}), steps.append)
     assert well == (not any(step.failures for step in steps))
     return {step.name: step for step in steps}
 
 
-def failures(steps: dict[str, Step]) -> dict[str, tuple[str, ...]]:
+def failures(steps: dict[str, RestoreStep]) -> dict[str, tuple[str, ...]]:
     return {name: step.failures for name, step in steps.items() if step.failures}
 
 
@@ -104,11 +104,11 @@ def restored_copy(address: str, empty: str, folder: Path) -> str:
     return empty
 
 
-def examined(cli: CommandLine, copy: str) -> dict[str, Step]:
+def examined(cli: CommandLine, copy: str) -> dict[str, RestoreStep]:
     ring = MasterKeyring.parse(Secret(cli.master_key))
-    steps: list[Step] = []
+    steps: list[RestoreStep] = []
     with opened(Target(cli.environment["DATABASE_URL"])) as original:
-        examine(Copy(copy, original), Plan(keyring=ring), Steps(steps.append))
+        examine(Copy(copy, original), RestorePlan(keyring=ring), Steps(steps.append))
     return {step.name: step for step in steps}
 
 

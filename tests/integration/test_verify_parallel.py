@@ -58,14 +58,14 @@ def test_processes_find_what_one_finds(
         ("positions", 2 * CHUNK - 9),
         ("leaf hashes", 2 * CHUNK + 7),
     ]
-    in_copies = [one for one in failures(2) if one[0] != "stream versions"]
+    in_copies = [failure for failure in failures(2) if failure[0] != "stream versions"]
     assert in_copies == expected
     # Beside another thread, workers are new processes and no copies.
     event = threading.Event()
     thread = threading.Thread(target=event.wait)
     thread.start()
     try:
-        assert [one for one in failures(2) if one[0] != "stream versions"] == expected
+        assert [failure for failure in failures(2) if failure[0] != "stream versions"] == expected
     finally:
         event.set()
         thread.join()

@@ -198,7 +198,7 @@ def test_any_bytes_that_the_system_passes(
     registry: Registry, words: list[str], raw: bytes, place: int
 ) -> None:
     verb, *others = (word.replace("\0", "").encode("utf-8", "replace")[:500] for word in words)
-    others = [b"true" if verb == b"run" else one for one in others]
+    others = [b"true" if verb == b"run" else other for other in others]
     passed = [verb, *others[: place - 1], raw, *others[place - 1 :]]
     strings = [as_the_system_passes(one) for one in passed]
     done = registry.cli.process(*strings, cwd=registry.folder, PYTHONPATH=str(PROJECT))

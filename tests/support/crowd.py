@@ -233,19 +233,21 @@ def _check(connection: psycopg.Connection[Any], folder: Path, report: Report) ->
     sent = {one["id"]: one for one in read(folder, "sent")}
     answers = {one["id"]: one for one in read(folder, "acknowledged") if "id" in one}
     notes = [one for one in read(folder, "acknowledged") if "id" not in one]
-    promised = [p for one in answers.values() for p in one.get("positions", [])]
+    promised = [p for answer in answers.values() for p in answer.get("positions", [])]
     report.sent, report.acknowledged = len(sent), sum("positions" in a for a in answers.values())
-    report.refused = dict(Counter(one["refused"] for one in answers.values() if "refused" in one))
+    report.refused = dict(
+        Counter(answer["refused"] for answer in answers.values() if "refused" in answer)
+    )
     report.problems += broken_promises(sent, answers, applied_commands(connection))
     _count(notes, report)
-    told = Counter(promised + [p for one in notes for p in one.get("at", [])])
+    told = Counter(promised + [p for note in notes for p in note.get("at", [])])
     report.problems += [f"position {p} was given out twice" for p, n in told.items() if n > 1]
     rows = connection.execute("SELECT position, event_type, recorded_by, actor FROM audit_events")
     for position, event_type, _, actor in rows:
         # A release that was refused when it was collected is in the log all the same.
         if position not in told and event_type != "CredentialReleased" and actor != BY.actor:
             report.problems.append(f"nobody was told of {event_type} at {position}")
-    collected = Counter(release for one in notes for release in one.get("collected", []))
+    collected = Counter(release for note in notes for release in note.get("collected", []))
     report.problems += [f"{one} was collected twice" for one, n in collected.items() if n > 1]
     recorded = {
         str(row[0])
@@ -262,28 +264,28 @@ def _check(connection: psycopg.Connection[Any], folder: Path, report: Report) ->
 
 
 def _count(notes: list[dict[str, Any]], report: Report) -> None:
-    for one in notes:
-        match one["what"]:
+    for note in notes:
+        match note["what"]:
             case "released":
-                report.releases += len(one["collected"])
+                report.releases += len(note["collected"])
             case "raced":
                 report.raced += 1
-                report.releases += len(one["collected"])
+                report.releases += len(note["collected"])
             case "release refused":
                 refused = report.releases_refused
-                refused[one["code"]] = refused.get(one["code"], 0) + 1
+                refused[note["code"]] = refused.get(note["code"], 0) + 1
             case "rebuilt":
                 report.rebuilds += 1
-                report.rows_repaired += one["rows"]
+                report.rows_repaired += note["rows"]
             case "rotated":
                 report.rotations += 1
-                report.keys_rewrapped += one["keys"]
+                report.keys_rewrapped += note["keys"]
             case "opened":
                 report.positions_opened += 1
             case "limit reached":
                 report.positions_refused += 1
             case "problem":
-                report.problems.append(one["text"])
+                report.problems.append(note["text"])
 
 
 def _check_as_the_program_does(
@@ -342,13 +344,13 @@ def release(worker: _Worker, address: str, account: str) -> None:
                 continue
             for problem in released.problems.values():
                 worker.note("release refused", code=problem.code)
-            for one in released.credentials.values():
-                plain = {name: str(value) for name, value in one.plain().items()}
+            for credential in released.credentials.values():
+                plain = {name: str(value) for name, value in credential.plain().items()}
                 ends = {value.rpartition("-")[2] for value in plain.values()} - {"key", "public"}
                 if len(ends - {"secret"}) > 1:
-                    worker.note("problem", text=f"fields of two versions at {one.position}")
-                worker.note("released", collected=[one.release_id], at=[one.position])
-                _collect_again(worker, address, one.release_id)
+                    worker.note("problem", text=f"fields of two versions at {credential.position}")
+                worker.note("released", collected=[credential.release_id], at=[credential.position])
+                _collect_again(worker, address, credential.release_id)
 
 
 def _collect_again(worker: _Worker, address: str, release_id: Any) -> None:

@@ -70,7 +70,7 @@ class ExchangeServer(ThreadingHTTPServer):
     @property
     def changes(self) -> list[Request]:
         """What came that was not a read."""
-        return [one for one in self.requests if not one.reads(self.exchange)]
+        return [request for request in self.requests if not request.reads(self.exchange)]
 
     def config(self, **options: Any) -> dict[str, Any]:
         """What leads a client here."""

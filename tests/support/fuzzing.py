@@ -163,7 +163,7 @@ def harmless(parameter: Parameter, value: str) -> str:
 
 def tried(verb: str) -> list[Parameter]:
     """What is tried of a verb."""
-    return [one for one in parameters()[verb] if (verb, one.name) not in LEFT_OUT]
+    return [parameter for parameter in parameters()[verb] if (verb, parameter.name) not in LEFT_OUT]
 
 
 @st.composite
@@ -180,7 +180,7 @@ def invocations(draw: st.DrawFn) -> list[str]:
     words = [verb]
     options = [one for one in known if not one.argument]
     chosen = draw(st.lists(st.sampled_from(options), max_size=4, unique=True)) if options else []
-    for one in chosen + [one for one in options if one.required and one not in chosen]:
+    for one in chosen + [option for option in options if option.required and option not in chosen]:
         words += [one.name] if one.flag else [one.name, value(one)]
     for one in known:
         if one.argument and (one.required or draw(st.booleans())):

@@ -76,7 +76,9 @@ def test_which_clients_of_ccxt_speak_of_builders_and_referrers_is_known() -> Non
     """Another one would have to be looked at: does the option keep it quiet, too?"""
     ccxt = pytest.importorskip("ccxt")
     sign = re.compile(r"builder_?fee|approve_?builder|set_?referrer", re.IGNORECASE)
-    sources = {one: Path(inspect.getfile(getattr(ccxt, one))) for one in ccxt.exchanges}
+    sources = {
+        exchange: Path(inspect.getfile(getattr(ccxt, exchange))) for exchange in ccxt.exchanges
+    }
     found = [one for one, source in sources.items() if sign.search(source.read_text("utf-8"))]
     assert found == ["aster", "extended", "grvt", "hyperliquid", "lighter", "nado", "pacifica"]
     assert all(getattr(ccxt, name)().options["builderFee"] is True for name in found)

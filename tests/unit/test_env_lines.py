@@ -10,7 +10,7 @@ KEY = "0x" + "9f3a" * 16
 
 
 def names(text: str) -> list[str]:
-    return [one.name for one in assignments(text, "bot.env")]
+    return [assignment.name for assignment in assignments(text, "bot.env")]
 
 
 def refusal(text: str) -> str:
@@ -77,7 +77,10 @@ def test_what_is_an_assignment_is_read(text: str) -> None:
 
 def test_a_line_has_the_number_that_editors_show() -> None:
     text = "# a\n\nA=1\r\n\r\n\r\nB='x\ny'\n\n  C=2\n"
-    found = [(one.name, one.number, one.value) for one in assignments(text, "x")]
+    found = [
+        (assignment.name, assignment.number, assignment.value)
+        for assignment in assignments(text, "x")
+    ]
     assert found == [("A", 3, "1"), ("B", 6, "x\ny"), ("C", 9, "2")]
 
 

@@ -133,8 +133,14 @@ def named_commands() -> Iterator[tuple[str, list[Any], list[str]]]:
             if isinstance(node, ast.Call) and name == "Command" and path.stem != "hints":
                 verb, *arguments = node.args
                 assert isinstance(verb, ast.Constant), path
-                plain = [one for one in arguments if not isinstance(one, ast.Starred)]
-                yield str(verb.value), plain, [one.arg for one in node.keywords if one.arg]
+                plain = [
+                    argument for argument in arguments if not isinstance(argument, ast.Starred)
+                ]
+                yield (
+                    str(verb.value),
+                    plain,
+                    [keyword.arg for keyword in node.keywords if keyword.arg],
+                )
 
 
 def test_every_command_in_a_hint_can_be_run_and_its_call_can_be_made() -> None:
@@ -166,7 +172,7 @@ def named_options() -> set[str]:
 
 
 def test_every_option_in_a_hint_is_one_of_a_verb_and_of_a_method() -> None:
-    known = {o for verb in VERBS for one in build().commands[verb].params for o in one.opts}
+    known = {o for verb in VERBS for param in build().commands[verb].params for o in param.opts}
     parameters: set[str] = {"exchange"}
     for path in METHODS.values():
         method = REFERENCE["method_of"](path)

@@ -19,19 +19,19 @@ from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import LogContradictsItself, LogRewritten
 from registry.log.chunk import CHUNK, Joiner
-from registry.log.findings import Failure, SealedVersion
+from registry.log.findings import Failure, LoggedVersion
 from registry.log.tree import Head, read_head
 from registry.plurals import counted
 from registry.proofs.checkpoint import Checkpoint
 from registry.services.audit.checkpoints import check_continues
 from registry.services.audit.guards import changed_views, renamed_exchanges, unnamed_keys
-from registry.services.audit.verify_worker import Share, Stretch, check_share, check_stretch
+from registry.services.audit.verify_worker import Portion, Stretch, check_share, check_stretch
 
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
 _PARALLEL_FROM = 2 * CHUNK
 MAX_PROCESSES = 8
 
-Progress = Callable[[str, int, int], None]
+StageProgress = Callable[[str, int, int], None]
 """Called with what is being verified, how much of it is done, and how much there is."""
 
 
@@ -70,7 +70,7 @@ def verify(
     database: Database,
     target: Target,
     extent: Extent,
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: StageProgress = lambda _stage, _done, _total: None,
 ) -> Verdict:
     """Checks the log, the data keys, the checkpoints and the tables, all at one moment.
 
@@ -111,10 +111,10 @@ def _verify_log(
     extent: Extent,
     head: Head,
     verdict: Verdict,
-    progress: Progress,
+    progress: StageProgress,
 ) -> Joiner:
     joiner = Joiner()
-    lacking: list[SealedVersion] = []
+    lacking: list[LoggedVersion] = []
     destroyed: set[str] = set()
     for stretch in _stretches(connection, target, extent, head.size):
         joiner.add(stretch.log)
@@ -140,7 +140,7 @@ def _stretches(
             yield check_stretch(connection, keyring, first, end)
         return
     count = min(processes, len(ranges))
-    shares = [Share(ranges[first::count], extent.with_keys) for first in range(count)]
+    shares = [Portion(ranges[first::count], extent.with_keys) for first in range(count)]
     stretches = run_processes(connection, target, check_share, shares)
     arrived: dict[int, Stretch] = {}
     reached = 0
@@ -152,7 +152,7 @@ def _stretches(
                 yield ready
 
 
-def _lost(version: SealedVersion) -> Failure:
+def _lost(version: LoggedVersion) -> Failure:
     message = (
         f"the data key of version {version.version} of credential {version.credential_id} "
         "is missing, and no event says that it was destroyed"

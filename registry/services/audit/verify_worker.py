@@ -15,14 +15,14 @@ from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import CannotDecrypt, MasterKeyWrong
 from registry.log.chunk import GROUP, check_rows
-from registry.log.findings import ChunkReport, SealedVersion
+from registry.log.findings import ChunkReport, LoggedVersion
 from registry.log.rows import copy_rows
 
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Portion:
     """One process's part."""
 
     stretches: Sequence[tuple[int, int]]
@@ -34,7 +34,7 @@ class Stretch:
     """What was found in a stretch of the log, its data keys included."""
 
     log: ChunkReport
-    lacking: list[SealedVersion] = field(default_factory=list)
+    lacking: list[LoggedVersion] = field(default_factory=list)
     """Versions whose data key is not there: destroyed on purpose, or lost."""
     keys: int = 0
     """Data keys that opened."""
@@ -65,9 +65,9 @@ def check_stretch(
     return stretch
 
 
-def _named(report: ChunkReport, position: int, line: bytes) -> SealedVersion | None:
+def _named(report: ChunkReport, position: int, line: bytes) -> LoggedVersion | None:
     try:
-        version = SealedVersion.of(position, line)
+        version = LoggedVersion.of(position, line)
         UUID(version.data_key_id)
     except ValueError:
         report.fail_data_key(position)
@@ -102,7 +102,7 @@ def _stored_keys(connection: Connection, ids: list[str]) -> dict[str, TupleRow]:
 
 def _check_key(
     stretch: Stretch,
-    version: SealedVersion,
+    version: LoggedVersion,
     keyring: MasterKeyring | None,
     credential_id: str,
     credential_version: int,
@@ -126,7 +126,7 @@ def _check_key(
         stretch.log.fail("data keys", error.message, version.position)
 
 
-def check_share(connection: Connection, share: Share, emit: Callable[[Stretch], None]) -> None:
+def check_share(connection: Connection, share: Portion, emit: Callable[[Stretch], None]) -> None:
     """`check_stretch` for each stretch of a share, in a process of its own."""
     keyring = load_keyring() if share.with_keys else None
     # What one stretch makes is gone with it; looking for cycles in it takes time only.

@@ -62,7 +62,7 @@ _ROLE: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RestorePlan:
     """What to rehearse."""
 
     dump: Path | None = None
@@ -76,7 +76,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RestoreStep:
     """What was done, what came out, and what is not as it must be."""
 
     name: str
@@ -86,7 +86,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DrillFinding:
     """What a step has to tell."""
 
     told: str
@@ -96,11 +96,13 @@ class Found:
 class Steps:
     """Does one thing after another, and tells what came out."""
 
-    def __init__(self, tell: Callable[[Step], None]) -> None:
+    def __init__(self, tell: Callable[[RestoreStep], None]) -> None:
         self._tell = tell
         self.well = True
 
-    def run(self, name: str, work: Callable[[], Found], *caught: type[RegistryError]) -> bool:
+    def run(
+        self, name: str, work: Callable[[], DrillFinding], *caught: type[RegistryError]
+    ) -> bool:
         """Whether nothing is wrong; an error of a kind that is caught is something wrong.
 
         Raises:
@@ -112,16 +114,20 @@ class Steps:
         except DatabaseUnavailable:
             raise
         except caught as error:
-            found = Found("failed", [error.message])
+            found = DrillFinding("failed", [error.message])
         listed = found.failures[:_LISTED]
         if len(found.failures) > _LISTED:
             listed.append(f"and {len(found.failures) - _LISTED} more")
-        self._tell(Step(name, found.told, round(time.monotonic() - started, 3), tuple(listed)))
+        self._tell(
+            RestoreStep(name, found.told, round(time.monotonic() - started, 3), tuple(listed))
+        )
         self.well = self.well and not listed
         return not listed
 
 
-def rehearse_restore(source: Target, plan: Plan, tell: Callable[[Step], None]) -> bool:
+def rehearse_restore(
+    source: Target, plan: RestorePlan, tell: Callable[[RestoreStep], None]
+) -> bool:
     """Whether the backup restores to what it is of; tells each step when it is done.
 
     Raises:
@@ -183,12 +189,12 @@ class Copy:
     """Whether the whole server is the drill's own."""
 
 
-def examine(copy: Copy, plan: Plan, steps: Steps) -> None:
+def examine(copy: Copy, plan: RestorePlan, steps: Steps) -> None:
     """Looks at a restored database from all sides.
 
     Nothing stays of what is written there, but what `verify` reads by.
     """
-    checks: list[tuple[str, Callable[[], Found]]] = [
+    checks: list[tuple[str, Callable[[], DrillFinding]]] = [
         ("verify", functools.partial(_verify, copy, plan)),
         ("rebuild --check", functools.partial(_check_tables, copy)),
         ("schema", functools.partial(_compare_schema, copy)),
@@ -220,16 +226,18 @@ def _major(connection: Connection) -> int:
     return connection.info.server_version // 10_000
 
 
-def _dump(original: Original, programs: Programs, dump: Path) -> Found:
+def _dump(original: Original, programs: Programs, dump: Path) -> DrillFinding:
     options = ("--format=custom", f"--snapshot={original.snapshot}", f"--file={dump}")
     programs.run("pg_dump", *options, address=original.address)
     size = dump.stat().st_size
-    return Found(
+    return DrillFinding(
         f"{size:,} bytes, of the registry as it was at {counted(original.checkpoint.size, 'event')}"
     )
 
 
-def _restore(programs: Programs, dump: Path, place: str, made: contextlib.ExitStack) -> Found:
+def _restore(
+    programs: Programs, dump: Path, place: str, made: contextlib.ExitStack
+) -> DrillFinding:
     # Roles are the server's, not the database's, so that no dump of a database holds them.
     statements = programs.run("pg_restore", "--schema-only", "--file=-", str(dump))
     quoted = set(_ROLE.findall(statements)) - {"PUBLIC"}
@@ -243,10 +251,12 @@ def _restore(programs: Programs, dump: Path, place: str, made: contextlib.ExitSt
     programs.run("pg_restore", *options, str(dump), address=place)
     with connect(Target(place)) as connection:
         version = connection.info.parameter_status("server_version") or "?"
-    return Found(f"into PostgreSQL {version.split()[0]}; {counted(len(new), 'role')} made there")
+    return DrillFinding(
+        f"into PostgreSQL {version.split()[0]}; {counted(len(new), 'role')} made there"
+    )
 
 
-def _verify(copy: Copy, plan: Plan) -> Found:
+def _verify(copy: Copy, plan: RestorePlan) -> DrillFinding:
     against = [*plan.against, *([copy.original.checkpoint] if copy.original else [])]
     extent = Extent(against=against, with_keys=False, with_projections=False)
     with _database(copy.address) as database:
@@ -255,24 +265,24 @@ def _verify(copy: Copy, plan: Plan) -> Found:
         f"{counted(verdict.events, 'event')}, root {verdict.root.hex()}; "
         f"{counted(verdict.checkpoints, 'checkpoint')} compared"
     )
-    return Found(told, list(map(str, verdict.failures)))
+    return DrillFinding(told, list(map(str, verdict.failures)))
 
 
-def _check_tables(copy: Copy) -> Found:
+def _check_tables(copy: Copy) -> DrillFinding:
     with _database(copy.address) as database:
         report = RebuildService(database).check()
     told = f"{counted(report.rows, 'row')} checked against the log"
-    return Found(told, list(map(str, report.listed)))
+    return DrillFinding(told, list(map(str, report.listed)))
 
 
-def _compare_rows(address: str, original: Original) -> Found:
+def _compare_rows(address: str, original: Original) -> DrillFinding:
     with connect(Target(address)) as connection, registry_errors(connection):
         result = compare_tables(original.connection, connection)
     told = f"{counted(result.rows, 'row')} of {result.tables} tables compared with the source"
-    return Found(told, result.differences)
+    return DrillFinding(told, result.differences)
 
 
-def _compare_schema(copy: Copy) -> Found:
+def _compare_schema(copy: Copy) -> DrillFinding:
     if copy.original is None:
         # Without the source: what the migrations make must be there, whatever else is.
         new = another_database(copy.address) if copy.on_own_server else fresh_server()
@@ -284,10 +294,10 @@ def _compare_schema(copy: Copy) -> Found:
     with connect(Target(copy.address)) as connection, registry_errors(connection):
         result = compare_schemas(wanted, connection, all_of_it=copy.original is not None)
     told = f"{result.things:,} columns, constraints, views, functions, rights and the like compared"
-    return Found(told, result.differences)
+    return DrillFinding(told, result.differences)
 
 
-def _try_keys(copy: Copy, keyring: MasterKeyring) -> Found:
+def _try_keys(copy: Copy, keyring: MasterKeyring) -> DrillFinding:
     """Opens every key and every credential that is in use; what is inside goes nowhere."""
     failures: list[str] = []
     keys = credentials = 0
@@ -302,7 +312,7 @@ def _try_keys(copy: Copy, keyring: MasterKeyring) -> Found:
                 problems = _problems(functools.partial(_open, row, keyring))
                 failures += [f"credential {row['id']}: {problem}" for problem in problems]
     told = f"{counted(keys, 'key')} and {counted(credentials, 'credential')} opened"
-    return Found(told, failures)
+    return DrillFinding(told, failures)
 
 
 def _open(row: dict[str, Any], keyring: MasterKeyring) -> None:

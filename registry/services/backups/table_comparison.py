@@ -44,7 +44,7 @@ class TableForm:
 
 
 @dataclass(slots=True)
-class Comparison:
+class TableComparison:
     """What was compared, and what is not the same."""
 
     tables: int = 0
@@ -52,7 +52,7 @@ class Comparison:
     differences: list[str] = field(default_factory=list)
 
 
-def compare_tables(source: Connection, copy: Connection) -> Comparison:
+def compare_tables(source: Connection, copy: Connection) -> TableComparison:
     """Every row of every table; the connections' settings for texts become the same.
 
     Raises:
@@ -61,7 +61,7 @@ def compare_tables(source: Connection, copy: Connection) -> Comparison:
     for connection in (source, copy):
         connection.execute(_QUERIES["settings"])
     ours, theirs = _forms(source), _forms(copy)
-    result = Comparison()
+    result = TableComparison()
     result.differences += [f"{name}: the table is not there" for name in ours.keys() - theirs]
     result.differences += [f"{name}: a table too many" for name in theirs.keys() - ours]
     for name in sorted(ours.keys() & theirs):
@@ -79,7 +79,7 @@ def _forms(connection: Connection) -> dict[str, TableForm]:
 
 
 def _compare(
-    source: Connection, copy: Connection, form: TableForm, result: Comparison
+    source: Connection, copy: Connection, form: TableForm, result: TableComparison
 ) -> Iterator[str]:
     # Both come in the same order, so that what stands in one only is soon known for sure:
     # nothing but the differences is kept, and of those a digest.

@@ -8,7 +8,7 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, read_rows
 from registry.errors import RoleNotFound
 from registry.execution.account_tasks import RuleTask
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome, Write
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome, Write
 from registry.execution.lookup import check_names
 from registry.log.ids import new_id
 from registry.rules import access as rules
@@ -49,7 +49,7 @@ class _GrantTask(RuleTask):
         super().send_reads(connection)
         self._role_row = connection.execute(_QUERIES["role"], {"role": self._role})
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         decision = super().decide()
         row = self._role_row.fetchone()
         if row is None or not row[0]:
@@ -63,7 +63,7 @@ class _GrantTask(RuleTask):
         # Access that was granted before is of no use to a role that is not a bot any more.
         note = f"{self._role} was no member of registry_bot any more"
         member = Write(sql.SQL("GRANT registry_bot TO {}").format(sql.Identifier(self._role)))
-        return Decision(decision.events, [member], () if decision.events else (note,))
+        return Decided(decision.events, [member], () if decision.events else (note,))
 
 
 def list_access(database: Database, account: str | None = None) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from registry.database.queries import load_queries
 from registry.errors import AccountExists
 from registry.events.base import EventModel
 from registry.execution.account_tasks import AccountTask, RuleTask, new_events, next_events
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.log.ids import new_id
 from registry.rules import accounts as rules
 from registry.rules.access import access_revocations
@@ -38,8 +38,8 @@ class _CreateTask:
             **command.details,
         }
 
-    def decide(self) -> Decision:
-        return Decision(new_events(self._id, AccountState(), rules.create(self._command)))
+    def decide(self) -> Decided:
+        return Decided(new_events(self._id, AccountState(), rules.create(self._command)))
 
 
 class _DeactivateTask(AccountTask):
@@ -53,13 +53,13 @@ class _DeactivateTask(AccountTask):
         super().send_reads(connection)
         self._shares = send_shares(connection, self._name)
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         state = self.read_state()
         events = rules.deactivate(state)
         affected = lent_by(state, self._shares.fetchall())
         check_affected(f"account {state.name} lends", affected, cascade=self._cascade)
         notes = tuple(f"without a key from now on: {share}" for share in affected)
-        return Decision(next_events(state, events), notes=notes)
+        return Decided(next_events(state, events), notes=notes)
 
 
 class _DeleteTask(AccountTask):
@@ -74,7 +74,7 @@ class _DeleteTask(AccountTask):
         self._use = connection.execute(_QUERIES["account_use"], {"account_name": self._name})
         self._shares = send_shares(connection, self._name)
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         state = self.read_state()
         account_id = uuid.UUID(state.account["id"])
         open_positions, positions, borrowers = self._use.fetchone() or (0, 0, [])
@@ -93,7 +93,7 @@ class _DeleteTask(AccountTask):
         # The account's row goes last: rows of others refer to it.
         others = revocations(lent_by(state, shares))
         notes = tuple(f"ended with it: {share}" for share in shares)
-        return Decision([*first, *others, last], notes=notes)
+        return Decided([*first, *others, last], notes=notes)
 
 
 @contextlib.contextmanager

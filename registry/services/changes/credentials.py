@@ -29,7 +29,7 @@ from registry.errors import (
 from registry.events.base import EventModel
 from registry.events.credentials import SealedVersion
 from registry.execution.account_tasks import AccountTask, new_events, next_events
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.lookup import account_not_found, exchange_of, send_exchange
 from registry.execution.vault import Vault, send_registry_key
 from registry.hints import Command, Hint, Option
@@ -126,7 +126,7 @@ class StoreCredentials(AccountTask):
         credentials = [self._content_of(given) for given in self._inputs]
         return {**super().content(), "credentials": credentials}
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         """See `Task`. What is wrong with each credential is said, not only with the first."""
         created, state = self._account()
         stored_keys = {row[0]: row for row in self._data_keys}
@@ -151,7 +151,7 @@ class StoreCredentials(AccountTask):
             problems.append(problem)
         if problems:
             raise together(problems)
-        return Decision(
+        return Decided(
             [*created, *new], self._vault.writes, tuple(notes), self._checks(events), tuple(stored)
         )
 

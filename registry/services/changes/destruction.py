@@ -13,7 +13,7 @@ from registry.events.base import EventModel
 from registry.events.credentials import CredentialSecretsDestroyed
 from registry.events.stored import StoredEvent, Stream
 from registry.execution.account_tasks import new_events
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome, Write
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome, Write
 from registry.execution.lookup import account_id, exchange_of, send_exchange
 from registry.log.append import NewEvent
 from registry.log.reading import events_of, send_stream
@@ -80,10 +80,10 @@ class _Destroy:
     def content(self) -> Mapping[str, Any]:
         return {**self._content, "account_id": str(self._account), "slot": self._slot.content()}
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         events = events_of(self._stream)
         new = new_events(self._account, AccountState.of(events), self._decide(events))
-        return Decision(new, _deletions(new))
+        return Decided(new, _deletions(new))
 
     def _decide(self, events: Sequence[StoredEvent]) -> list[EventModel]:
         exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
@@ -95,7 +95,7 @@ class _RemoveAndDestroy(LentSlotTask):
         content = {"verb": "remove-credential", "destroy": True}
         super().__init__(account, slot, content, self._remove, cascade=cascade, ends_shares=True)
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         decision = super().decide()
         return replace(decision, statements=_deletions(decision.events))
 

@@ -19,7 +19,7 @@ from registry.errors import (
     together,
 )
 from registry.events.stored import Stream
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome, Write
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome, Write
 from registry.execution.lookup import check_names, exchange_of, exchange_stream_id, send_exchange
 from registry.hints import Command, Hint
 from registry.log.append import NewEvent
@@ -54,7 +54,7 @@ def list_exchanges(database: Database) -> list[KnownExchange]:
 
 def known_specifications(database: Database) -> list[ExchangeSpec]:
     """The exchanges whose fields are known."""
-    return [one.spec for one in list_exchanges(database) if one.spec is not None]
+    return [exchange.spec for exchange in list_exchanges(database) if exchange.spec is not None]
 
 
 def exchange_specification(
@@ -133,7 +133,7 @@ class _AddExchange:
             "ccxt_id": definition.ccxt_id,
         }
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         from registry.events.exchanges import ExchangeAdded, FieldDefinition
 
         definition = self._definition
@@ -148,14 +148,14 @@ class _AddExchange:
             exchange=definition.name,
             exchange_id=new_id if known_id is None else known_id,
             display_name=definition.display_name,
-            fields=[FieldDefinition(**one) for one in definition.fields],
+            fields=[FieldDefinition(**field) for field in definition.fields],
             ccxt_id=definition.ccxt_id,
         )
         row = {"id": new_id, "name": definition.name, "display_name": definition.display_name}
         statement = "add_exchange" if has_details else "add_bare_exchange"
         # A row that the bot has already stays as it is.
         writes = [] if new_id is None else [Write(_QUERIES[statement], row)]
-        return Decision([NewEvent(self._stream, 1, event)], writes)
+        return Decided([NewEvent(self._stream, 1, event)], writes)
 
 
 def _check(definition: ExchangeDefinition) -> None:
@@ -171,18 +171,18 @@ def _check(definition: ExchangeDefinition) -> None:
         )
     if not definition.fields:
         raise InvalidInput("an exchange's credential needs one field at least")
-    for one in definition.fields:
-        if not _FIELD_NAME.fullmatch(one["name"]):
+    for field in definition.fields:
+        if not _FIELD_NAME.fullmatch(field["name"]):
             raise InvalidInput(
-                f"{one['name']!r} is not a field name",
+                f"{field['name']!r} is not a field name",
                 hint="It looks like api_key: a-z, 0-9 and _.",
             )
-        if not can_carry_a_credential(one["env"]):
+        if not can_carry_a_credential(field["env"]):
             raise InvalidInput(
-                f"{one['env']!r} is not the name of a variable for a credential",
+                f"{field['env']!r} is not the name of a variable for a credential",
                 hint="It looks like BINANCE_API_KEY.",
             )
     for part in ("name", "env"):
-        names = [one[part] for one in definition.fields]
+        names = [field[part] for field in definition.fields]
         if len(set(names)) != len(names):
             raise InvalidInput(f"two fields have the same {part}")

@@ -12,7 +12,7 @@ from registry.errors import PositionNotFound
 from registry.events.positions import PositionsUnlinked
 from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, next_events
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.lookup import check_names
 from registry.hints import Command, Hint
 from registry.log.append import NewEvent
@@ -62,11 +62,11 @@ class _Link(_PositionsTask):
     def content(self) -> Mapping[str, Any]:
         return {**super().content(), "move": self._move}
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         state = self.read_state()
         linking = rules.link(state, self.positions(), move=self._move)
         linked = next_events(state, linking.linked)
-        return Decision([*self._given_up(linking.unlinked), *linked])
+        return Decided([*self._given_up(linking.unlinked), *linked])
 
     def _given_up(
         self, unlinked: Mapping[uuid.UUID, Sequence[PositionsUnlinked]]
@@ -86,9 +86,9 @@ class _Unlink(_PositionsTask):
     def __init__(self, account: str, positions: Sequence[uuid.UUID]) -> None:
         super().__init__("unlink-positions", account, positions)
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         state = self.read_state()
-        return Decision(next_events(state, rules.unlink(state, self.positions())))
+        return Decided(next_events(state, rules.unlink(state, self.positions())))
 
 
 class PositionService:

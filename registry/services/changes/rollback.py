@@ -13,7 +13,7 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.errors import CannotRollBack, ChangedMeanwhile
 from registry.events.stored import StoredEvent, Stream
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.lookup import account_id
 from registry.hints import Hint, Option
 from registry.log.append import NewEvent
@@ -128,7 +128,7 @@ class _RollbackTask:
             "skip": wanted.skip,
         }
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         plan = self.plan()
         if plan.lost and not self._wanted.skip:
             named = "; ".join(plan.lost[:_NAMED])
@@ -143,7 +143,7 @@ class _RollbackTask:
                 "the accounts have changed since the plan was shown",
                 hint="Look at the plan again.",
             )
-        return Decision(self._numbered(plan))
+        return Decided(self._numbered(plan))
 
     def plan(self) -> Plan:
         """The plan in the state that was read."""
@@ -163,18 +163,20 @@ class _RollbackTask:
             yield Histories(key, then, now)
 
     def _world(self, accounts: list[Histories]) -> World:
-        ids = [row["data_key_id"] for one in accounts for row in one.then.credentials()]
-        named = [key for one in accounts for key in one.then.rows.get(positions.TABLE.name, {})]
-        of_accounts = {"positions": named, "accounts": [one.account_id for one in accounts]}
+        ids = [row["data_key_id"] for account in accounts for row in account.then.credentials()]
+        named = [
+            key for account in accounts for key in account.then.rows.get(positions.TABLE.name, {})
+        ]
+        of_accounts = {"positions": named, "accounts": [account.account_id for account in accounts]}
         lenders = [
             row["shared_account_id"]
-            for one in accounts
-            for row in one.then.rows.get(sharing.TABLE.name, {}).values()
+            for account in accounts
+            for row in account.then.rows.get(sharing.TABLE.name, {}).values()
         ]
         named_roles = [
             row["role_name"]
-            for one in accounts
-            for row in one.then.rows.get(access.TABLE.name, {}).values()
+            for account in accounts
+            for row in account.then.rows.get(access.TABLE.name, {}).values()
         ]
         roles = self._connection.execute(_QUERIES["login_roles"], {"names": named_roles})
         lending = self._connection.execute(_QUERIES["lenders"], {"ids": lenders})

@@ -14,7 +14,7 @@ from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries, one_row
 from registry.encryption.keyring import MasterKeyring
 from registry.events.keys import MasterKeyRotated
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Write
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Write
 from registry.execution.vault import FINGERPRINT_KEY_ID, PURPOSE
 from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
@@ -92,14 +92,14 @@ class _Batch:
     def content(self) -> Mapping[str, Any]:
         return {"verb": "rotate-master-key", "master_key": self._keyring.newest_id}
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         data_keys, registry_keys = self._data_keys.fetchall(), self._registry_key.fetchall()
         version = versions_of(self._versions)[REGISTRY_STREAM]
         (left,) = one_row(self._left)
         self.size = len(data_keys) + len(registry_keys)
         self.remaining = left - self.size
         if not self.size:
-            return Decision([])
+            return Decided([])
         event = NewEvent(
             REGISTRY_STREAM,
             version + 1,
@@ -110,7 +110,7 @@ class _Batch:
                 remaining=self.remaining,
             ),
         )
-        return Decision([event], self._writes(event.id, data_keys, registry_keys))
+        return Decided([event], self._writes(event.id, data_keys, registry_keys))
 
     def _writes(
         self, event_id: uuid.UUID, data_keys: Sequence[Any], registry_keys: Sequence[Any]

@@ -16,7 +16,7 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.errors import RegistryBusy
 from registry.events.registry import SessionEnded
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
 from registry.log.reading import send_versions, versions_of
@@ -95,6 +95,6 @@ class _Ended:
     def content(self) -> Mapping[str, Any]:
         return {"verb": "end-session", **self._event.model_dump(mode="json")}
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         version = versions_of(self._versions)[REGISTRY_STREAM]
-        return Decision([NewEvent(REGISTRY_STREAM, version + 1, self._event)])
+        return Decided([NewEvent(REGISTRY_STREAM, version + 1, self._event)])

@@ -14,7 +14,7 @@ from registry.events.base import EventModel
 from registry.events.permissions import SharingType
 from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, RuleTask, next_events
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.lookup import (
     account_not_found,
     check_names,
@@ -81,13 +81,13 @@ class _ShareTask(AccountTask):
         )
         self._lender_shares = send_shares(connection, self._lender)
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         state = self.read_state()
         exchange_id, _ = exchange_of(self._exchange_row, self._exchange)
         lender = self._read_lender()
         wanted = ShareRequest(exchange_id, self._exchange, self._type, new_id())
         events = rules.share(state, lender, self._shares.fetchall(), wanted)
-        return Decision(next_events(state, events), notes=tuple(self._notes(lender)))
+        return Decided(next_events(state, events), notes=tuple(self._notes(lender)))
 
     def _read_lender(self) -> Lender:
         row = self._lender_row.fetchone()

@@ -8,7 +8,7 @@ from registry.database.connection import Connection
 from registry.events.base import EventModel
 from registry.events.permissions import Permission
 from registry.execution.account_tasks import AccountTask, next_events
-from registry.execution.executor import Decision
+from registry.execution.executor import Decided
 from registry.execution.lookup import exchange_of, send_exchange
 from registry.rules import credentials as rules
 from registry.rules.account_state import AccountState, SlotQuery
@@ -72,13 +72,13 @@ class _SlotTask(AccountTask):
 class ReactivateTask(_SlotTask):
     """Lets a credential be used again, maybe beside another."""
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         """See `Task`."""
         state = self.read_state()
         wanted = self._wanted()
         new = next_events(state, self._rule(state, wanted))
         slot, _ = state.find_credential(wanted)
-        return Decision(new, notes=tuple(rules.must_choose(state, slot)))
+        return Decided(new, notes=tuple(rules.must_choose(state, slot)))
 
 
 class LentSlotTask(_SlotTask):
@@ -103,7 +103,7 @@ class LentSlotTask(_SlotTask):
         self._cascade = cascade
         self._ends_shares = ends_shares
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         """See `Task`."""
         state = self.read_state()
         wanted = self._wanted()
@@ -115,17 +115,17 @@ class LentSlotTask(_SlotTask):
         ended = revocations(affected) if self._ends_shares else []
         effect = "ended with it" if self._ends_shares else "without a key from now on"
         notes = tuple(f"{effect}: {share}" for share in affected)
-        return Decision([*next_events(state, events), *ended], notes=notes)
+        return Decided([*next_events(state, events), *ended], notes=notes)
 
 
 class UpdateTask(_SlotTask):
     """Changes what is beside the secrets: nothing is taken from borrowers, who are named."""
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         """See `Task`."""
         state = self.read_state()
         wanted = self._wanted()
         new = next_events(state, self._rule(state, wanted))
         _, row = state.find_credential(wanted)
         lent = borrowing(state, self._shares.fetchall(), row) if new else []
-        return Decision(new, notes=tuple(f"it is lent: {share}" for share in lent))
+        return Decided(new, notes=tuple(f"it is lent: {share}" for share in lent))

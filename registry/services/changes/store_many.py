@@ -8,7 +8,7 @@ from typing import Any
 from registry.database.connection import Connection, Database, registry_errors
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError, together
-from registry.execution.executor import CommandExecutor, Decision, Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.vault import Vault, send_registry_key
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput, StoreCredentials
@@ -110,9 +110,9 @@ class _StoreSeveral:
         contents = [task.content_with(self._vault) for task in self._tasks.values()]
         return {"verb": self._verb, "accounts": contents}
 
-    def parts(self) -> tuple[dict[str, Decision], dict[str, RegistryError]]:
+    def parts(self) -> tuple[dict[str, Decided], dict[str, RegistryError]]:
         """The decision about each source; for those that there is none for, why."""
-        decided: dict[str, Decision] = {}
+        decided: dict[str, Decided] = {}
         problems: dict[str, RegistryError] = {}
         for source, task in self._tasks.items():
             try:
@@ -121,11 +121,11 @@ class _StoreSeveral:
                 problems[source] = problem
         return decided, problems
 
-    def decide(self) -> Decision:
+    def decide(self) -> Decided:
         decided, problems = self.parts()
         refuse(problems)
         self._decided = list(decided.values())
-        return Decision(
+        return Decided(
             [event for part in self._decided for event in part.events],
             self._vault.writes,
             checks=[check for part in self._decided for check in part.checks],

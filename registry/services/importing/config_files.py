@@ -150,13 +150,13 @@ def choose(entries: Sequence[ConfigEntry], label: str | None) -> list[ConfigEntr
     Raises:
         InvalidInput: there is none of this label, or several for the same exchange.
     """
-    labels = ", ".join(one.label for one in entries)
+    labels = ", ".join(entry.label for entry in entries)
     if label is not None:
-        chosen = [one for one in entries if one.label == label]
+        chosen = [entry for entry in entries if entry.label == label]
         if not chosen:
             raise InvalidInput(f"the file has no entry {label!r}", hint=f"It has: {labels}.")
         return chosen
-    exchanges = [one.exchange for one in entries]
+    exchanges = [entry.exchange for entry in entries]
     twice = next((name for name in exchanges if exchanges.count(name) > 1), None)
     if twice is not None:
         raise InvalidInput(
@@ -212,9 +212,9 @@ def match_fields(
 
 def _field(spec: ExchangeSpec, name: str) -> FieldSpec | None:
     by_name = {
-        _plain(known): one
-        for one in spec.fields.values()
-        for known in (one.ccxt, one.env, one.name)
+        _plain(known): field
+        for field in spec.fields.values()
+        for known in (field.ccxt, field.env, field.name)
         if known
     }
     wanted = _plain(name)

@@ -71,7 +71,7 @@ def read_env_file(path: Path) -> dict[str, Secret]:
         InvalidInput: it cannot be read, sets a variable twice, or see `assignments`.
     """
     lines = list(assignments(text_of_file(path, limit=MAX_FILE), str(path)))
-    counts = Counter(one.name for one in lines)
+    counts = Counter(line.name for line in lines)
     twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
         shown = [name for name in twice if can_be_shown(name)] or ["a variable"]
@@ -79,7 +79,7 @@ def read_env_file(path: Path) -> dict[str, Secret]:
             f"{path} sets {', '.join(shown)} more than once", hint="Keep one line of each."
         )
     # As they stand there: ${…} would be filled in from this process's environment.
-    return {one.name: Secret(one.value) for one in lines}
+    return {line.name: Secret(line.value) for line in lines}
 
 
 def find_credentials(
@@ -145,7 +145,11 @@ def _check_all(readings: Mapping[str, "_Reading"], held: Collection[str]) -> Non
 def _mixed_up(readings: Collection["_Reading"]) -> list[RegistryError]:
     """The problem of a secret that stands in the place of a public value, of any exchange."""
     public, secret = (
-        {env: value for one in readings for env, value in one.variables(secret=kept).items()}
+        {
+            env: value
+            for reading in readings
+            for env, value in reading.variables(secret=kept).items()
+        }
         for kept in (False, True)
     )
     same = same_value(public, secret)

@@ -87,20 +87,21 @@ def chosen(files: Iterable[EnvFile], *, create: bool) -> list[AccountInput]:
     """What the files that can be read hold; `create` says that accounts may be made."""
     return [
         AccountInput(
-            one.name,
-            one.account,
-            one.found.inputs(),
-            one.found.account(one.account) if create else None,
+            file.name,
+            file.account,
+            file.found.inputs(),
+            file.found.account(file.account) if create else None,
         )
-        for one in files
-        if one.account is not None and one.found is not None and one.refused is None
+        for file in files
+        if file.account is not None and file.found is not None and file.refused is None
     ]
 
 
 def with_problems(files: Iterable[EnvFile], problems: Mapping[str, RegistryError]) -> list[EnvFile]:
     """The files, those refused of which the registry cannot take what they hold."""
     return [
-        replace(one, refused=problems[one.name]) if one.name in problems else one for one in files
+        replace(file, refused=problems[file.name]) if file.name in problems else file
+        for file in files
     ]
 
 
@@ -111,8 +112,8 @@ def check_all(files: Collection[EnvFile]) -> None:
         RegistryError: a file is refused; nothing is imported then.
         NothingToImport: no file is left.
     """
-    refuse({one.name: one.refused for one in files if one.refused})
-    if not any(one.found for one in files):
+    refuse({file.name: file.refused for file in files if file.refused})
+    if not any(file.found for file in files):
         raise NothingToImport("no env file of the folder holds a complete credential")
 
 
@@ -162,13 +163,13 @@ def _mentions(path: Path, known: Surroundings) -> bool:
         return False
     is_text = "\0" not in text
     return is_text and any(
-        one.env in text for spec in known.specs.values() for one in spec.fields.values()
+        field.env in text for spec in known.specs.values() for field in spec.fields.values()
     )
 
 
 def _is_template(variables: Mapping[str, Secret], known: Surroundings) -> bool:
     secret = {
-        one.env for spec in known.specs.values() for one in spec.fields.values() if one.secret
+        field.env for spec in known.specs.values() for field in spec.fields.values() if field.secret
     }
     return not any(
         name in secret and not values.is_placeholder(value.reveal())
@@ -179,7 +180,7 @@ def _is_template(variables: Mapping[str, Secret], known: Surroundings) -> bool:
 def _without_copies(files: Sequence[EnvFile], known: Surroundings) -> list[EnvFile]:
     # Whose account exists comes first, then the plainest name: the others are its copies.
     order = sorted(
-        (one for one in files if one.found),
+        (file for file in files if file.found),
         key=lambda one: (
             one.account not in known.existing,
             bool(SPARE.search(one.name)),
@@ -199,7 +200,7 @@ def _without_copies(files: Sequence[EnvFile], known: Surroundings) -> list[EnvFi
             for pair in pairs:
                 holders[pair].append(len(kept))
             kept.append(one)
-    return [_alone(changed.get(one.path, one), kept) for one in files]
+    return [_alone(changed.get(file.path, file), kept) for file in files]
 
 
 def _pairs(one: EnvFile, known: Surroundings) -> list[Pair]:

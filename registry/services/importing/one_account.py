@@ -41,7 +41,7 @@ class ImportService:
         specs = known_specifications(self._database)
         if not options.allow_other_account:
             said = [*said_by_path(path), *said_by_secrets(variables, path.name)]
-            check_names(self._database, account, said, (one.name for one in specs))
+            check_names(self._database, account, said, (spec.name for spec in specs))
         held = held_exchanges(self._database, account, options.subaccounts)
         found = find_credentials(variables, specs, held=held)
         inputs = found.inputs(options.subaccounts)
@@ -67,9 +67,9 @@ class ImportService:
         """
         file = read_config(path)
         entries = choose(file.entries, entry)
-        specs = exchange_specifications(self._database, (one.exchange for one in entries))
+        specs = exchange_specifications(self._database, (entry.exchange for entry in entries))
         if not options.allow_other_account:
-            said = [*file.names, *(name for one in entries for name in one.names)]
+            said = [*file.names, *(name for entry in entries for name in entry.names)]
             check_names(self._database, account, said, specs)
         found = match_fields(file.format, entries, specs)
         made = CreateAccount(

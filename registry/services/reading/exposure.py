@@ -17,7 +17,7 @@ from registry.log.reading import last_position_at
 from registry.rules.exposure import (
     Access,
     HeldVersion,
-    Record,
+    PastEvent,
     held_versions,
     overlaps,
     roles_in,
@@ -109,7 +109,7 @@ def _reach(
         )
 
 
-def _no_credential(account: str, exchange: str, own: Sequence[Record]) -> CredentialNotFound:
+def _no_credential(account: str, exchange: str, own: Sequence[PastEvent]) -> CredentialNotFound:
     lenders = {
         str(event["data"]["lender"])
         for event in own
@@ -127,8 +127,8 @@ def _no_credential(account: str, exchange: str, own: Sequence[Record]) -> Creden
     )
 
 
-def _streams(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[str, list[Record]]:
-    streams: dict[str, list[Record]] = {}
+def _streams(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[str, list[PastEvent]]:
+    streams: dict[str, list[PastEvent]] = {}
     for event in read_rows(connection, _QUERIES["account_events"], {"account_ids": list(ids)}):
         streams.setdefault(str(event["stream_id"]), []).append(event)
     return streams
@@ -144,7 +144,7 @@ def _received(
     return [row for row in rows if (row["credential_id"], row["version"]) in wanted]
 
 
-def _name(events: Sequence[Record]) -> str | None:
+def _name(events: Sequence[PastEvent]) -> str | None:
     names = [e["data"]["account_name"] for e in events if "account_name" in e["data"]]
     return names[-1] if names else None
 
@@ -164,7 +164,7 @@ def _version(version: HeldVersion, times: dict[int, dt.datetime]) -> dict[str, A
 
 def _access(
     access: Access,
-    streams: dict[str, list[Record]],
+    streams: dict[str, list[PastEvent]],
     window: tuple[int, int],
     times: dict[int, dt.datetime],
 ) -> dict[str, Any]:

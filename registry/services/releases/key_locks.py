@@ -29,16 +29,16 @@ def warnings(credentials: Iterable[ReleasedCredential], *, across_exec: bool = F
     With `across_exec` the program that takes this process's place goes on holding them.
     """
     found = []
-    for one in credentials:
-        if one.resolution.breaks_when_used_twice:
+    for credential in credentials:
+        if credential.resolution.breaks_when_used_twice:
             file = (
                 data_folder()
                 / "in-use"
-                / f"{one.resolution.credential_id}.{one.resolution.version}"
+                / f"{credential.resolution.credential_id}.{credential.resolution.version}"
             )
             with _guard, contextlib.suppress(OSError):  # a user without a folder is not warned
                 if _hold(file, across_exec=across_exec):
-                    found.append(one.resolution.used_by_another_process(str(file)))
+                    found.append(credential.resolution.used_by_another_process(str(file)))
     return found
 
 

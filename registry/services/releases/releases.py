@@ -82,7 +82,7 @@ class Releases:
 
     def warnings(self) -> list[str]:
         """What may go wrong with the credentials."""
-        return [text for one in self.credentials.values() for text in one.warnings()]
+        return [text for credential in self.credentials.values() for text in credential.warnings()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +212,15 @@ class ReleaseService:
         self, connection: Connection, answers: Sequence[_Answer], releases: Releases
     ) -> list[str]:
         """Adds what was granted, and why the rest was not; the exchanges that changed since."""
-        granted = {one.release_id: one.resolution for one in answers if one.resolution.granted}
+        granted = {
+            answer.release_id: answer.resolution for answer in answers if answer.resolution.granted
+        }
         for answer in answers:
             if answer.resolution.exchange is None:
                 raise answer.resolution.error()
             if not answer.resolution.granted:
                 releases.problems[answer.resolution.exchange] = answer.resolution.error()
-        positions = {one.release_id: one.position for one in answers}
+        positions = {answer.release_id: answer.position for answer in answers}
         changed = []
         for sealed in _sealed(connection, granted):
             release_id = sealed["release_id"]

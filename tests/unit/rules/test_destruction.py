@@ -142,7 +142,7 @@ def test_an_event_that_seals_nothing_is_no_version() -> None:
     versions = rules.sealed_versions(
         history(*ROTATED, ASTER.updated(label="x"), ASTER.destroyed(1))
     )
-    assert [(one.number, one.data_key_id) for one in versions] == [
+    assert [(version.number, version.data_key_id) for version in versions] == [
         (number, str(ASTER.key(number))) for number in (1, 2, 3)
     ]
     assert CredentialSecretsDestroyed(

@@ -20,7 +20,7 @@ from registry.events.accounts import (
 )
 from registry.events.base import EventModel
 from registry.rules import exposure as rules
-from registry.rules.exposure import HeldVersion, Record, Share, Span
+from registry.rules.exposure import HeldVersion, PastEvent, PastShare, Span
 
 LENDER: Final = "lender"
 KEY, OTHER = Credential(1), Credential(2, subaccount=1)
@@ -33,7 +33,7 @@ RESTORED: Any = {"account_name": "x", "created_at": dt.datetime(2030, 1, 1, tzin
 Story = list[tuple[str, EventModel]]
 
 
-def told(story: Story) -> list[Record]:
+def told(story: Story) -> list[PastEvent]:
     """The log of a story."""
     return [
         {
@@ -46,14 +46,14 @@ def told(story: Story) -> list[Record]:
     ]
 
 
-def of_lender(*events: EventModel) -> list[Record]:
+def of_lender(*events: EventModel) -> list[PastEvent]:
     return told([(LENDER, event) for event in events])
 
 
 def users(story: Story, window: tuple[int, int] = ALWAYS) -> list[tuple[str, int, Span]]:
     """Who could use which version of the lender's aster keys, and when."""
     log = told(story)
-    streams: dict[str, list[Record]] = {}
+    streams: dict[str, list[PastEvent]] = {}
     for event in log:
         streams.setdefault(event["stream_id"], []).append(event)
     versions = rules.held_versions(streams[LENDER], "aster")
@@ -88,13 +88,15 @@ def test_a_version_is_not_ended_by_another_credential_or_exchange_or_by_a_deacti
         *(created(), KEY.added(), OTHER.added(), OTHER.replaced(), OTHER.removed()),
         *(BACKPACK.added(), BACKPACK.removed(), KEY.deactivated()),
     )
-    spans = [(one.credential_id, one.held) for one in rules.held_versions(events, "aster")]
+    spans = [
+        (version.credential_id, version.held) for version in rules.held_versions(events, "aster")
+    ]
     assert spans == [(str(KEY.id), (1, None)), (str(OTHER.id), (2, 3)), (str(OTHER.id), (3, 4))]
 
 
 def test_each_exchange_has_versions_of_its_own() -> None:
     events = of_lender(created(), KEY.added(), BACKPACK.added())
-    assert [one.exchange for one in rules.held_versions(events, "backpack")] == ["backpack"]
+    assert [version.exchange for version in rules.held_versions(events, "backpack")] == ["backpack"]
     assert rules.held_versions(events, "lighter") == []
 
 
@@ -106,8 +108,8 @@ def test_a_share_is_held_until_it_changes_or_ends() -> None:
         [("bot", LOAN.granted("read_only")), ("bot", LOAN.changed("full")), ("bot", LOAN.revoked())]
     )
     assert rules.shares_of(events, "aster") == [
-        Share("bot", "read_only", (0, 1)),
-        Share("bot", "full", (1, 2)),
+        PastShare("bot", "read_only", (0, 1)),
+        PastShare("bot", "full", (1, 2)),
     ]
 
 
@@ -125,9 +127,9 @@ def test_a_share_is_not_ended_by_another_one() -> None:
         ]
     )
     assert rules.shares_of(events, "aster") == [
-        Share("bot", "full", (0, None)),
-        Share("two", "full", (1, 2)),
-        Share("two", "read_only", (5, None)),
+        PastShare("bot", "full", (0, None)),
+        PastShare("two", "full", (1, 2)),
+        PastShare("two", "read_only", (5, None)),
     ]
 
 

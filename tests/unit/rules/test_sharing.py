@@ -260,7 +260,7 @@ def test_a_share_rests_on_a_key_that_no_other_can_stand_in_for(
     """A full share of a full key is not kept by a read-only one, which would stop its bot."""
     keys = {"full": FULL, "read_only": READ_ONLY}
     others = {None: [], "full": [SECOND], "read_only": [Credential(9, permission="read_only")]}
-    state = after(created(), keys[goes].added(), *[one.added() for one in others[stays]])
+    state = after(created(), keys[goes].added(), *[other.added() for other in others[stays]])
     resting = rules.resting_on(state, [lent(sharing_type)], row(state, keys[goes]))
     assert bool(resting) == (stays not in RESTS[sharing_type, goes])
 
