@@ -159,7 +159,9 @@ class CredentialLoader:
         """
         released = self.release(account_name, exchanges, Wish(access=access))
         result = AccountCredentials(released.problems)
-        result.update({n: Credential(one.plain()) for n, one in released.credentials.items()})
+        result.update(
+            {n: Credential(credential.plain()) for n, credential in released.credentials.items()}
+        )
         if self._fallback is not None:
             self._fill_in(account_name, result, exchanges or built_in_exchanges())
         for exchange, problem in result.problems.items():

@@ -54,8 +54,8 @@ def same_value(
     plain = {name: _plain(value) for name, value in secret.items()}
     return next(
         (
-            (one, other)
-            for one, value in public.items()
+            (name, other)
+            for name, value in public.items()
             for other, key in plain.items()
             if len(key) >= _SHORTEST and _plain(value) == key
         ),

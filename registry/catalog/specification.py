@@ -140,30 +140,32 @@ class ExchangeSpec:
 
     def missing(self, given: Collection[str]) -> list[str]:
         """The required fields that are not given, nor another instead of them."""
-        present = [one for name, one in self.fields.items() if name in given]
-        excused = {name for one in present for name in one.instead_of}
+        present = [field for name, field in self.fields.items() if name in given]
+        excused = {name for field in present for name in field.instead_of}
         return [
             name
-            for name, one in self.fields.items()
-            if one.required and name not in given and name not in excused
+            for name, field in self.fields.items()
+            if field.required and name not in given and name not in excused
         ]
 
     def defaults(self) -> dict[str, Secret]:
         """What fields are that are not given, if that is anything."""
         return {
-            name: Secret(one.default)
-            for name, one in self.fields.items()
-            if one.default is not None
+            name: Secret(field.default)
+            for name, field in self.fields.items()
+            if field.default is not None
         }
 
     def keys(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the values (or what stands for them) that are keys of one account only."""
-        secret = {name: one for name, one in values.items() if self.fields[name].secret}
+        secret = {name: value for name, value in values.items() if self.fields[name].secret}
         return {name: secret[name] for name in secret if self.fields[name].is_key} or secret
 
     def telling_apart(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the values that say which account at the exchange it is."""
-        return {name: one for name, one in values.items() if self.fields[name].tells_accounts_apart}
+        return {
+            name: value for name, value in values.items() if self.fields[name].tells_accounts_apart
+        }
 
     def check(self, given: Mapping[str, Any]) -> dict[str, Secret]:
         """The credential that the values are, defaults filled in, in the catalog's order.
@@ -236,13 +238,13 @@ class ExchangeSpec:
     def _check_kind(self, field: FieldSpec, text: str, where: str) -> None:
         traits = field.traits
         if found := self._misplaced_key(field, text):
-            keys = self._names(lambda one: one.secret)
+            keys = self._names(lambda spec: spec.secret)
             raise InvalidCredential(
                 f"{where} looks like a private key ({found}), which belongs into {keys}",
                 hint="Look whether two values are in each other's place. Nothing was stored.",
             )
         if traits.is_private_key and EVM_ADDRESS.fullmatch(text):
-            addresses = self._names(lambda one: one.traits.is_address)
+            addresses = self._names(lambda spec: spec.traits.is_address)
             place = f"which belongs into {addresses}" if addresses else "not a private key"
             raise InvalidCredential(f"{where} is an address, {place}")
         if traits.is_private_key and is_phrase(text):

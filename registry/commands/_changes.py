@@ -34,7 +34,11 @@ def events_of(outcome: "Outcome") -> dict[str, Any]:
         "replayed": outcome.replayed,
         "dry_run": outcome.dry_run,
         "notes": [commands_of(note) for note in outcome.notes],
-        **({"credentials": [_stored(one) for one in outcome.stored]} if outcome.stored else {}),
+        **(
+            {"credentials": [_stored(stored) for stored in outcome.stored]}
+            if outcome.stored
+            else {}
+        ),
         "events": [
             {"type": event_type, "position": position}
             for event_type, position in zip(outcome.event_types, positions, strict=True)
@@ -42,21 +46,21 @@ def events_of(outcome: "Outcome") -> dict[str, Any]:
     }
 
 
-def _stored(one: "StoredCredential") -> dict[str, Any]:
+def _stored(stored: "StoredCredential") -> dict[str, Any]:
     return {
-        "exchange": one.slot.exchange,
-        "subaccount_index": one.slot.subaccount_index,
-        "permission": one.slot.permission,
-        "change": one.change,
-        "version": one.version,
-        "previous_version": one.previous_version,
+        "exchange": stored.slot.exchange,
+        "subaccount_index": stored.slot.subaccount_index,
+        "permission": stored.slot.permission,
+        "change": stored.change,
+        "version": stored.version,
+        "previous_version": stored.previous_version,
     }
 
 
-def versions(one: "StoredCredential") -> str:
+def versions(stored: "StoredCredential") -> str:
     """The slot, and the versions that came and went: "aster subaccount 0, version 1→2"."""
-    known = f", version {one.previous_version}→{one.version}"
-    return f"{one.slot}{known if one.change == 'replaced' else ''}"
+    known = f", version {stored.previous_version}→{stored.version}"
+    return f"{stored.slot}{known if stored.change == 'replaced' else ''}"
 
 
 def sentence(outcome: "Outcome", done: str) -> str:

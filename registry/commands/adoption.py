@@ -200,7 +200,7 @@ def _tell(output: Output, result: "Adoption") -> None:
 
 
 def _tell_undecided(output: Output, result: "Adoption") -> None:
-    found = Counter((one.table, one.problem) for one in result.judge.undecided)
+    found = Counter((problem.table, problem.problem) for problem in result.judge.undecided)
     for (table, problem), count in sorted(found.items()):
         output.line(f"undecided {table}: {count:,} of {problem}")
 

@@ -16,9 +16,9 @@ def doctor(run: Run) -> None:
     findings = [
         {
             name: text and without_secrets(commands_of(text))
-            for name, text in dataclasses.asdict(one).items()
+            for name, text in dataclasses.asdict(finding).items()
         }
-        for one in run.registry.doctor(run.output.notice)
+        for finding in run.registry.doctor(run.output.notice)
     ]
 
     def text() -> None:

@@ -119,7 +119,7 @@ def _import_file(run: Run, account: str, env_file: Path, how: ImportArguments) -
 def _tell_file(
     run: Run, account: str, env_file: Path, found: "EnvImport", outcome: "Outcome"
 ) -> None:
-    changed = [one for one in outcome.stored if one.change != "unchanged"]
+    changed = [stored for stored in outcome.stored if stored.change != "unchanged"]
     credentials = counted(len(changed or found.credentials), "credential")
     run.output.line(sentence(outcome, f"imported {credentials} into {account} from {env_file}"))
     _tell_credentials(run, found.credentials, outcome, found.absent)
@@ -139,10 +139,10 @@ def _tell_credentials(
     absent: "Mapping[str, Collection[str]]",
 ) -> None:
     """What became of each credential; of one that was imported before, only what it is."""
-    stored = {one.slot.exchange: one for one in outcome.stored}
+    stored = {stored.slot.exchange: stored for stored in outcome.stored}
     for name, fields in credentials.items():
-        one = stored.get(name)
-        what, slot = ("found", name) if one is None else (one.change, versions(one))
+        done = stored.get(name)
+        what, slot = ("found", name) if done is None else (done.change, versions(done))
         lacking = absent.get(name, ())
         kept = f" (not in the file, kept or by default: {', '.join(lacking)})" if lacking else ""
         run.output.line(f"  {what:<9}  {slot}: {', '.join(fields)}{kept}")
@@ -200,17 +200,17 @@ def _import_folder(run: Run, folder: Path, options: "ImportOptions", *, yes: boo
     _tell_folder(run, files, several.store(invocation))
 
 
-def _preview(one: "EnvFile", existing: "Collection[str]") -> str:
-    if one.refused is not None:
-        return f"  {'refused':<8}  {one.name}: {one.refused.message}"
-    if one.found is None:
-        return f"  left out  {one.name}: {one.left_out}"
-    new = "" if one.account in existing else " (new)"
-    kept = [name for names in one.found.absent.values() for name in names]
+def _preview(file: "EnvFile", existing: "Collection[str]") -> str:
+    if file.refused is not None:
+        return f"  {'refused':<8}  {file.name}: {file.refused.message}"
+    if file.found is None:
+        return f"  left out  {file.name}: {file.left_out}"
+    new = "" if file.account in existing else " (new)"
+    kept = [name for names in file.found.absent.values() for name in names]
     absent = f"; not in the file, kept or by default: {', '.join(kept)}" if kept else ""
     return (
-        f"  {'found':<8}  {one.name}: {one.account}{new}, "
-        f"{', '.join(one.found.credentials)}{absent}"
+        f"  {'found':<8}  {file.name}: {file.account}{new}, "
+        f"{', '.join(file.found.credentials)}{absent}"
     )
 
 

@@ -93,7 +93,11 @@ def _found() -> list[Programs]:
     if on_path is not None and (major := _version(on_path)) is not None:
         found.append(Programs(major, Path(on_path).parent))
     needed = ("pg_dump", "pg_restore")
-    return [one for one in found if all(os.access(one.folder / name, os.X_OK) for name in needed)]
+    return [
+        programs
+        for programs in found
+        if all(os.access(programs.folder / name, os.X_OK) for name in needed)
+    ]
 
 
 @functools.cache

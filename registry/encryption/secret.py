@@ -35,7 +35,7 @@ class Secret:
         if not isinstance(other, Secret):
             return NotImplemented
         # Half a character is compared like any other: the error would hold the whole text.
-        mine, others = (one.reveal().encode(errors="surrogatepass") for one in (self, other))
+        mine, others = (secret.reveal().encode(errors="surrogatepass") for secret in (self, other))
         return hmac.compare_digest(mine, others)
 
     __hash__ = None  # type: ignore[assignment]

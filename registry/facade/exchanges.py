@@ -52,7 +52,7 @@ class Exchanges:
         A field is such as `{"name": "api_key", "env": "BINANCE_API_KEY"}`; it is a secret text
         and required unless `secret`, `type` and `required` say otherwise.
         """
-        fields = [_checked(one) for one in field]
+        fields = [_checked(definition_of_field) for definition_of_field in field]
         definition = ExchangeDefinition(exchange, display_name or exchange, fields, ccxt)
         return add_exchange(self._context, definition, self._context.invocation(by))
 

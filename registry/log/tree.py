@@ -61,7 +61,7 @@ def read_inclusion(connection: Connection, indexes: Iterable[int], size: int) ->
         LogRewritten: events that it needs are missing.
     """
     paths = [inclusion_ranges(index, size) for index in indexes]
-    roots = iter(_roots(connection, [one for path in paths for one in path]))
+    roots = iter(_roots(connection, [span for path in paths for span in path]))
     return [[next(roots) for _ in path] for path in paths]
 
 
@@ -75,7 +75,7 @@ def read_consistency(connection: Connection, old: int, new: int) -> list[bytes]:
 
 
 def _roots(connection: Connection, ranges: list[Range]) -> list[bytes]:
-    wanted = {node for one in ranges for node in perfect_subtrees(one)}
+    wanted = {node for span in ranges for node in perfect_subtrees(span)}
     positions = sorted({node.last for node in wanted})
     rows = connection.execute(_QUERIES["nodes"], {"positions": positions}).fetchall()
     found = {position: [leaf, *roots] for position, leaf, roots in rows}
@@ -90,4 +90,4 @@ def _roots(connection: Connection, ranges: list[Range]) -> list[bytes]:
             f"the event at position {missing} is missing, or lacks its part of the tree",
             hint=Hint("Run: ", Command("verify")),
         )
-    return [root_over(one, hashes) for one in ranges]
+    return [root_over(span, hashes) for span in ranges]

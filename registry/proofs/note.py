@@ -155,7 +155,7 @@ def verified_text(note: str, verifier: Verifier) -> str:
             f"the note is signed by {signers}, not by the given key {verifier.name}",
             hint="Give the public key of the registry that issued it.",
         )
-    if not all(verifier.accepts(text.encode(), one.signature) for one in known):
+    if not all(verifier.accepts(text.encode(), signature.signature) for signature in known):
         raise InvalidProof("the signature is not valid: the note was changed or forged")
     return text
 

@@ -171,7 +171,7 @@ class AccountState:
         """
         found = [(self.slot_of(row), row) for row in self.credentials() if wanted.matches(row)]
         # A slot without a subaccount has no other name: beside numbered ones it is meant.
-        exact = [one for one in found if one[0].subaccount_index == wanted.subaccount_index]
+        exact = [pair for pair in found if pair[0].subaccount_index == wanted.subaccount_index]
         if len(exact) == 1:
             return exact[0]
         if len(found) == 1:

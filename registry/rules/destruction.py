@@ -63,9 +63,9 @@ def destroy(
     if not held:
         raise CredentialNotFound(f"the account never had a credential for {wanted}")
     if versions is None:
-        chosen = [one for one in held if one.data_key_id not in gone | used]
+        chosen = [version for version in held if version.data_key_id not in gone | used]
     else:
-        chosen = [one for one in held if one.number in versions]
+        chosen = [version for version in held if version.number in versions]
         _check(chosen, wanted, versions, gone, used)
     return _events(chosen)
 
@@ -78,10 +78,10 @@ def _check(
     used: set[str],
 ) -> None:
     for number in versions:
-        found = [one for one in chosen if one.number == number]
+        found = [version for version in chosen if version.number == number]
         if not found:
             raise CredentialNotFound(f"{wanted} never had a version {number}")
-        if any(one.data_key_id in used for one in found):
+        if any(version.data_key_id in used for version in found):
             raise Refused(
                 f"version {number} for {wanted} is in use",
                 hint=Hint(
@@ -89,7 +89,7 @@ def _check(
                     Command("remove-credential", Blank("ACCOUNT"), wanted.exchange, destroy=True),
                 ),
             )
-        if any(one.data_key_id in gone for one in found):
+        if any(version.data_key_id in gone for version in found):
             raise SecretsDestroyed(f"version {number} for {wanted} was destroyed before")
 
 
@@ -108,13 +108,15 @@ def destroy_credential(events: Sequence[StoredEvent], credential_id: str) -> lis
 
 def _events(chosen: Sequence[DestructibleVersion]) -> list[EventModel]:
     by_credential: dict[str, list[DestructibleVersion]] = {}
-    for one in chosen:
-        by_credential.setdefault(one.identity["credential_id"], []).append(one)
+    for version in chosen:
+        by_credential.setdefault(version.identity["credential_id"], []).append(version)
     return [
         CredentialSecretsDestroyed(
             **ones[0].identity,
-            versions=sorted({one.number for one in ones}),
-            data_key_ids=[uuid.UUID(key) for key in sorted({one.data_key_id for one in ones})],
+            versions=sorted({version.number for version in ones}),
+            data_key_ids=[
+                uuid.UUID(key) for key in sorted({version.data_key_id for version in ones})
+            ],
         )
         for ones in by_credential.values()
     ]

@@ -131,7 +131,7 @@ def who_could_use(
                 Access(share.borrower_id, share.sharing_type, version, span)
                 for span in _common(usable, [share.held], active)
             ]
-    return [one for one in found if overlaps(one.span, window)]
+    return [access for access in found if overlaps(access.span, window)]
 
 
 def account_active(events: Iterable[PastEvent]) -> list[Span]:
@@ -189,12 +189,14 @@ def _common(*each: Sequence[Span]) -> list[Span]:
     """The spans in which all hold."""
     common: list[Span] = [(0, None)]
     for spans in each:
-        common = [both for one in common for other in spans if (both := _intersection(one, other))]
+        common = [
+            both for access in common for other in spans if (both := _intersection(access, other))
+        ]
     return common
 
 
-def _intersection(one: Span, other: Span) -> Span | None:
-    start = max(one[0], other[0])
-    ends = [end for end in (one[1], other[1]) if end is not None]
+def _intersection(access: Span, other: Span) -> Span | None:
+    start = max(access[0], other[0])
+    ends = [end for end in (access[1], other[1]) if end is not None]
     end = min(ends, default=None)
     return (start, end) if end is None or start < end else None

@@ -42,17 +42,17 @@ def link(state: AccountState, positions: Sequence[Owned], *, move: bool) -> Link
     account_id = uuid.UUID(state.active_account()["id"])
     wanted = [position for position in positions if position.account_id != account_id]
     owners: dict[uuid.UUID, list[uuid.UUID]] = {}
-    for one in wanted:
-        if one.account_id is not None:
-            owners.setdefault(one.account_id, []).append(one.id)
+    for linked in wanted:
+        if linked.account_id is not None:
+            owners.setdefault(linked.account_id, []).append(linked.id)
     if owners and not move:
-        raise _owned_by_others([one for one in wanted if one.account_id is not None])
+        raise _owned_by_others([position for position in wanted if position.account_id is not None])
     return Linking(
         {
             owner: [PositionsUnlinked(positions=part) for part in parts(ids)]
             for owner, ids in owners.items()
         },
-        [PositionsLinked(positions=part) for part in parts([one.id for one in wanted])],
+        [PositionsLinked(positions=part) for part in parts([position.id for position in wanted])],
     )
 
 

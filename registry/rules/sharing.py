@@ -102,10 +102,10 @@ def share(
     borrower_id = uuid.UUID(account["id"])
     if lender.id == borrower_id:
         raise InvalidInput(f"account {lender.name} cannot borrow from itself")
-    own = [one for one in shares if one.exchange_id == wanted.exchange_id]
+    own = [share for share in shares if share.exchange_id == wanted.exchange_id]
     _check_one_hop(state.name, borrower_id, own, lender, wanted)
     _check_lender(lender, wanted)
-    held = next((one for one in own if one.borrower_id == borrower_id), None)
+    held = next((share for share in own if share.borrower_id == borrower_id), None)
     if held is not None and held.lender_id != lender.id:
         raise ShareExists(
             f"account {state.name} borrows {wanted.exchange} from {held.lender} already",
@@ -155,16 +155,16 @@ def _check_one_hop(
     lender: Lender,
     wanted: ShareRequest,
 ) -> None:
-    for one in lender.shares:
-        if one.exchange_id == wanted.exchange_id and one.borrower_id == lender.id:
+    for share in lender.shares:
+        if share.exchange_id == wanted.exchange_id and share.borrower_id == lender.id:
             raise SharingRefused(
-                f"{lender.name} borrows {wanted.exchange} from {one.lender}, "
+                f"{lender.name} borrows {wanted.exchange} from {share.lender}, "
                 "and what is borrowed cannot be lent on",
                 hint=f"{borrower} has the credential itself, and needs no share."
-                if one.lender_id == borrower_id
-                else f"Let {borrower} borrow from {one.lender} itself.",
+                if share.lender_id == borrower_id
+                else f"Let {borrower} borrow from {share.lender} itself.",
             )
-    lends_to = sorted(one.borrower for one in own if one.lender_id == borrower_id)
+    lends_to = sorted(share.borrower for share in own if share.lender_id == borrower_id)
     if lends_to:
         raise SharingRefused(
             f"{borrower} lends {wanted.exchange} to {', '.join(lends_to)}, "
@@ -181,10 +181,10 @@ def unshare(state: AccountState, shares: Iterable[Share], exchange: str) -> list
         ShareNotFound: it borrows nothing for this exchange.
     """
     account_id = uuid.UUID(state.account["id"])
-    borrowed = [one for one in shares if one.borrower_id == account_id]
-    found = [one.revoked() for one in borrowed if one.exchange == exchange]
+    borrowed = [share for share in shares if share.borrower_id == account_id]
+    found = [share.revoked() for share in borrowed if share.exchange == exchange]
     if not found:
-        others = ", ".join(one.exchange for one in borrowed)
+        others = ", ".join(share.exchange for share in borrowed)
         raise ShareNotFound(
             f"account {state.name} borrows nothing for {exchange}",
             hint=f"It borrows for: {others}." if others else Hint("See: ", Command("list-shares")),
@@ -194,7 +194,7 @@ def unshare(state: AccountState, shares: Iterable[Share], exchange: str) -> list
 
 def lent_by(state: AccountState, shares: Iterable[Share]) -> list[Share]:
     """The shares in which the account is the lender."""
-    return [one for one in shares if str(one.lender_id) == state.account["id"]]
+    return [share for share in shares if str(share.lender_id) == state.account["id"]]
 
 
 def resting_on(state: AccountState, shares: Iterable[Share], row: CredentialRow) -> list[Share]:
@@ -207,34 +207,34 @@ def resting_on(state: AccountState, shares: Iterable[Share], row: CredentialRow)
         and other["is_active"]
     }
     return [
-        one
-        for one in lent_by(state, shares)
-        if one.exchange_id == row["exchange_id"]
+        share
+        for share in lent_by(state, shares)
+        if share.exchange_id == row["exchange_id"]
         and row["is_active"]
-        and not left & _serves(one, row)
+        and not left & _serves(share, row)
     ]
 
 
-def _serves(one: Share, row: CredentialRow) -> set[str]:
+def _serves(share: Share, row: CredentialRow) -> set[str]:
     """The permissions of which one can take the place of a credential."""
-    if one.sharing_type == "full":
+    if share.sharing_type == "full":
         return {row["permission"], "full"}
     # A full key never served such a share, but a lender must keep something to lend.
-    served = share_allows(one.sharing_type, row["permission"])
+    served = share_allows(share.sharing_type, row["permission"])
     return {"read_only"} if served else {"full", "read_only"}
 
 
 def borrowing(state: AccountState, shares: Iterable[Share], row: CredentialRow) -> list[Share]:
     """The shares by which others can get this credential."""
-    return [one for one in lent_by(state, shares) if row["id"] in _given(state, one)]
+    return [share for share in lent_by(state, shares) if row["id"] in _given(state, share)]
 
 
 def altered(before: AccountState, after: AccountState, shares: Iterable[Share]) -> list[str]:
     """The shares of a lender that give something else after than before, and what, in words."""
     return [
-        f"{one} and {effect}"
-        for one in lent_by(before, shares)
-        if (effect := _effect(_given(before, one), _given(after, one)))
+        f"{share} and {effect}"
+        for share in lent_by(before, shares)
+        if (effect := _effect(_given(before, share), _given(after, share)))
     ]
 
 
@@ -248,14 +248,14 @@ def _effect(had: Mapping[str, CredentialRow], has: Mapping[str, CredentialRow]) 
     return None
 
 
-def _given(state: AccountState, one: Share) -> dict[str, CredentialRow]:
+def _given(state: AccountState, share: Share) -> dict[str, CredentialRow]:
     """The credentials that a borrower can get by a share."""
     return {
         row["id"]: row
         for row in state.credentials()
-        if row["exchange_id"] == one.exchange_id
+        if row["exchange_id"] == share.exchange_id
         and row["is_active"]
-        and share_allows(one.sharing_type, row["permission"])
+        and share_allows(share.sharing_type, row["permission"])
     }
 
 
@@ -289,4 +289,4 @@ def check_affected(
 
 def listing(shares: Iterable[Share | str]) -> str:
     """Shares in words."""
-    return "; ".join(str(one) for one in shares)
+    return "; ".join(str(share) for share in shares)

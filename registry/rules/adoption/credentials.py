@@ -75,9 +75,9 @@ def adopt_credentials(
     rows = list(rows)
     taken: dict[tuple[int, str], set[int | None]] = {}
     for row in rows:
-        one = _adopt_credential(row, rows, taken, judge, open_token)
-        if one is not None:
-            adopted.append(one)
+        credential = _adopt_credential(row, rows, taken, judge, open_token)
+        if credential is not None:
+            adopted.append(credential)
     _note_several(adopted, judge)
     return adopted
 
@@ -248,8 +248,8 @@ def _additional(row: LegacyCredential, judge: Judge) -> dict[str, Any] | None:
 
 
 def _note_several(adopted: list[AdoptedCredential], judge: Judge) -> None:
-    active = Counter(one.row.exchange for one in adopted if one.is_active)
-    for one in adopted:
-        if one.is_active and active.pop(one.row.exchange, 1) > 1:
+    active = Counter(credential.row.exchange for credential in adopted if credential.is_active)
+    for credential in adopted:
+        if credential.is_active and active.pop(credential.row.exchange, 1) > 1:
             text = "several active subaccounts: bots must say which (they were given any of them)"
-            judge.note(Note(*one.row.named, "several", text))
+            judge.note(Note(*credential.row.named, "several", text))

@@ -104,7 +104,7 @@ def _sharing_type(row: LegacyShare, judge: Judge) -> Any:
             *row.named,
             "sharing-type",
             f"{row.sharing_type!r} is not a type of sharing",
-            (*(f"as-{one}" for one in known), LEAVE_OUT),
+            (*(f"as-{kind}" for kind in known), LEAVE_OUT),
             Decision(f"as-{proposed}"),
         )
     )

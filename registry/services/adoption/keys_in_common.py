@@ -30,14 +30,14 @@ class KeysInCommon:
     def add(self, account: LegacyAccount, held: Iterable[AdoptedCredential]) -> None:
         """Takes the credentials of an account."""
         name = repr(account.name) if account.nth == 1 else f"{account.name!r} ({account.id})"
-        for one in held:
-            exchange = one.row.exchange or ""
-            for field, fingerprint in self._keys(exchange, one):
-                self._waiting.append((fingerprint, name, one.row.id, exchange, field))
+        for credential in held:
+            exchange = credential.row.exchange or ""
+            for field, fingerprint in self._keys(exchange, credential):
+                self._waiting.append((fingerprint, name, credential.row.id, exchange, field))
 
-    def _keys(self, exchange: str, one: AdoptedCredential) -> Iterator[tuple[str, str]]:
+    def _keys(self, exchange: str, credential: AdoptedCredential) -> Iterator[tuple[str, str]]:
         spec = built_in_exchanges().get(exchange)
-        prints = self._vault.fingerprints(one.row.exchange_id, one.fields)
+        prints = self._vault.fingerprints(credential.row.exchange_id, credential.fields)
         for name, fingerprint in prints.items():
             known = None if spec is None else spec.field(name)
             if (known or FieldSpec(name, "")).is_key:

@@ -125,7 +125,7 @@ def _verify_log(
         lacking += stretch.lacking
         destroyed |= stretch.log.destroyed
         progress("events", stretch.log.end, head.size)
-    verdict.failures += [_lost(one) for one in lacking if one.data_key_id not in destroyed]
+    verdict.failures += [_lost(key) for key in lacking if key.data_key_id not in destroyed]
     return joiner
 
 

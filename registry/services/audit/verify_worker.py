@@ -51,10 +51,10 @@ def check_stretch(
     sealed, report.sealed = report.sealed, []
     if keyring is None:
         known = _known_versions(connection, sealed)
-        unknown = [one for one in sealed if one[1] not in known]
+        unknown = [entry for entry in sealed if entry[1] not in known]
         stretch.unopened = len(sealed) - len(unknown)
         sealed = unknown
-    versions = [version for one in sealed if (version := _named(report, *one))]
+    versions = [version for entry in sealed if (version := _named(report, *entry))]
     stored = _stored_keys(connection, [version.data_key_id for version in versions])
     for version in versions:
         row = stored.get(version.data_key_id)

@@ -141,9 +141,9 @@ class StoreCredentials(AccountTask):
                 problems.append(problem)
                 continue
             events += decided
-            one = StoredCredential.of(state, slot, decided)
-            stored.append(one)
-            notes += rules.must_choose(state, slot) if one.change == "added" else []
+            outcome = StoredCredential.of(state, slot, decided)
+            stored.append(outcome)
+            notes += rules.must_choose(state, slot) if outcome.change == "added" else []
         new = next_events(state, events)
         try:
             notes += self._affected(state, new)

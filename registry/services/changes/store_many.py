@@ -41,18 +41,18 @@ class SeveralAccounts:
         """Takes at most one input for each account."""
         self._database = database
         tasks = {
-            one.source: StoreCredentials(
-                one.account,
-                one.credentials,
+            given.source: StoreCredentials(
+                given.account,
+                given.credentials,
                 keyring,
                 verb=verb,
-                create=one.create,
+                create=given.create,
                 cascade=cascade,
                 allow_shared_secret=allow_shared_secret,
             )
-            for one in inputs
+            for given in inputs
         }
-        self._task = _StoreSeveral(tasks, [one.account for one in inputs], keyring, verb)
+        self._task = _StoreSeveral(tasks, [given.account for given in inputs], keyring, verb)
 
     def problems(self) -> dict[str, RegistryError]:
         """Source -> why it cannot be stored now; writes nothing.
@@ -157,6 +157,7 @@ def refuse(problems: Mapping[str, RegistryError]) -> None:
     """
     if problems:
         named = [
-            type(one)(f"{source}: {one.message}", hint=one.hint) for source, one in problems.items()
+            type(given)(f"{source}: {given.message}", hint=given.hint)
+            for source, given in problems.items()
         ]
         raise together(named, "nothing was imported: ")

@@ -109,7 +109,7 @@ def find_credentials(
             "the file holds no complete credential" + (f" ({why})" if why else ""),
             hint=Hint("See which variables are looked for with: ", Command("exchanges")),
         )
-    others = variables.keys() - {one.env for spec in specs for one in spec.fields.values()}
+    others = variables.keys() - {field.env for spec in specs for field in spec.fields.values()}
     shown = sorted(filter(can_be_shown, others))
     return EnvImport(
         credentials={name: r.real for name, r in worthwhile.items()},
@@ -169,7 +169,9 @@ class _Reading:
     @classmethod
     def of(cls, spec: ExchangeSpec, variables: Mapping[str, Secret]) -> "_Reading":
         named = {
-            name: variables[one.env] for name, one in spec.fields.items() if one.env in variables
+            name: variables[field.env]
+            for name, field in spec.fields.items()
+            if field.env in variables
         }
         real = {name: v for name, v in named.items() if not is_placeholder(v.reveal())}
         return cls(spec, named, real)
@@ -209,8 +211,8 @@ class _Reading:
     def absent(self) -> tuple[str, ...]:
         return tuple(
             name
-            for name, one in self.spec.fields.items()
-            if name not in self.real and one.has_place(self.real)
+            for name, field in self.spec.fields.items()
+            if name not in self.real and field.has_place(self.real)
         )
 
     def _envs(self, names: Iterable[str]) -> list[str]:

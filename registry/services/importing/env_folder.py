@@ -23,11 +23,11 @@ from registry.errors import (
 from registry.hints import Hint, Option
 from registry.machine import text_of_file
 from registry.services.changes.store_many import AccountInput, refuse
-from registry.services.importing.env_files import (
+from registry.services.importing.files import (
     MAX_FILE,
     EnvImport,
     find_credentials,
-    read_env_file,
+    read_file,
 )
 from registry.services.importing.names import SPARE, account_of, refuse_names, said_by_secrets
 from registry.services.importing.options import ImportOptions
@@ -122,7 +122,7 @@ def _examine(path: Path, known: Surroundings) -> EnvFile:
     if account is None:
         return EnvFile(path, None, left_out="its name says no account")
     try:
-        variables = read_env_file(path)
+        variables = read_file(path)
     except InvalidInput as problem:
         if _mentions(path, known) and not SPARE.search(path.name):
             return EnvFile(path, account, refused=problem)
@@ -181,43 +181,43 @@ def _without_copies(files: Sequence[EnvFile], known: Surroundings) -> list[EnvFi
     # Whose account exists comes first, then the plainest name: the others are its copies.
     order = sorted(
         (file for file in files if file.found),
-        key=lambda one: (
-            one.account not in known.existing,
-            bool(SPARE.search(one.name)),
-            len(one.name),
-            one.name,
+        key=lambda file: (
+            file.account not in known.existing,
+            bool(SPARE.search(file.name)),
+            len(file.name),
+            file.name,
         ),
     )
     changed: dict[Path, EnvFile] = {}
     kept: list[EnvFile] = []
     holders: dict[Pair, list[int]] = defaultdict(list)
-    for one in order:
-        pairs = _pairs(one, known)
+    for file in order:
+        pairs = _pairs(file, known)
         alike = sorted({number for pair in pairs for number in holders[pair]})
-        like = (_like(one, kept[number], known) for number in alike)
-        changed[one.path] = next((found for found in like if found), one)
-        if changed[one.path] is one:
+        like = (_like(file, kept[number], known) for number in alike)
+        changed[file.path] = next((found for found in like if found), file)
+        if changed[file.path] is file:
             for pair in pairs:
                 holders[pair].append(len(kept))
-            kept.append(one)
+            kept.append(file)
     return [_alone(changed.get(file.path, file), kept) for file in files]
 
 
-def _pairs(one: EnvFile, known: Surroundings) -> list[Pair]:
+def _pairs(file: EnvFile, known: Surroundings) -> list[Pair]:
     return [
         (exchange, name, value.reveal())
-        for exchange, fields in (one.found.credentials if one.found else {}).items()
+        for exchange, fields in (file.found.credentials if file.found else {}).items()
         for name, value in known.specs[exchange].keys(fields).items()
     ]
 
 
-def _like(one: EnvFile, other: EnvFile, known: Surroundings) -> EnvFile | None:
+def _like(file: EnvFile, other: EnvFile, known: Surroundings) -> EnvFile | None:
     """What becomes of a file that has secrets of another one; None if it has none."""
-    assert one.found is not None  # noqa: S101 - only such files are compared
+    assert file.found is not None  # noqa: S101 - only such files are compared
     assert other.found is not None  # noqa: S101
     equal = {
         exchange: fields
-        for exchange, mine in one.found.credentials.items()
+        for exchange, mine in file.found.credentials.items()
         if (theirs := other.found.credentials.get(exchange))
         and (fields := _equal_keys(known.specs[exchange], mine, theirs))
     }
@@ -225,24 +225,24 @@ def _like(one: EnvFile, other: EnvFile, known: Surroundings) -> EnvFile | None:
         return None
     is_whole = all(
         equal.get(exchange) == known.specs[exchange].keys(mine).keys()
-        for exchange, mine in one.found.credentials.items()
+        for exchange, mine in file.found.credentials.items()
     )
-    is_spare = bool(SPARE.search(one.name))
+    is_spare = bool(SPARE.search(file.name))
     allowed = known.options.allow_shared_secret
     if is_spare or (is_whole and not allowed):
         what = "a copy" if is_whole else "an older or newer copy"
-        return replace(one, found=None, left_out=f"{what} of {other.name}: the same secrets")
-    if allowed or one.account == other.account:
+        return replace(file, found=None, left_out=f"{what} of {other.name}: the same secrets")
+    if allowed or file.account == other.account:
         return None
     exchange, fields = next(iter(equal.items()))
-    return replace(one, refused=_shared(one, other, f"{', '.join(fields)} for {exchange}"))
+    return replace(file, refused=_shared(file, other, f"{', '.join(fields)} for {exchange}"))
 
 
-def _shared(one: EnvFile, other: EnvFile, what: str) -> RegistryError:
+def _shared(file: EnvFile, other: EnvFile, what: str) -> RegistryError:
     return SecretInUse(
         f"{other.name} has the same {what}",
         hint=Hint(
-            f"If {one.account} and {other.account} are both to hold it, add ",
+            f"If {file.account} and {other.account} are both to hold it, add ",
             Option("allow_shared_secret"),
             ".",
         ),
@@ -254,18 +254,20 @@ def _equal_keys(
 ) -> Collection[str]:
     """The keys that two credentials share, of one account at the exchange."""
     mine, theirs = ({**spec.defaults(), **fields} for fields in (mine, theirs))
-    elsewhere = any(theirs.get(name, one) != one for name, one in spec.telling_apart(mine).items())
-    equal = {name: None for name, one in spec.keys(mine).items() if theirs.get(name) == one}
+    elsewhere = any(
+        theirs.get(name, value) != value for name, value in spec.telling_apart(mine).items()
+    )
+    equal = {name: None for name, value in spec.keys(mine).items() if theirs.get(name) == value}
     return {} if elsewhere else equal.keys()
 
 
-def _alone(one: EnvFile, kept: Iterable[EnvFile]) -> EnvFile:
+def _alone(file: EnvFile, kept: Iterable[EnvFile]) -> EnvFile:
     """The file, refused if another one that is no copy of it is the same account's."""
-    others = [other.name for other in kept if other.account == one.account and other != one]
-    if one.found is None or one.refused is not None or not others:
-        return one
+    others = [other.name for other in kept if other.account == file.account and other != file]
+    if file.found is None or file.refused is not None or not others:
+        return file
     problem = InvalidInput(
-        f"{others[0]} is {one.account}'s too, and they differ",
+        f"{others[0]} is {file.account}'s too, and they differ",
         hint="Move the file that does not count out of the folder.",
     )
-    return replace(one, refused=problem)
+    return replace(file, refused=problem)

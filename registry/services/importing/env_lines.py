@@ -68,16 +68,16 @@ def assignments(text: str, where: str) -> Iterator[Assignment]:
         if not binding.error and (binding.key is None or _only_exports(line, binding)):
             above = None
             continue
-        one = Assignment(
+        assignment = Assignment(
             number, binding.key or "", binding.value or "", line.partition("=")[2].strip()
         )
-        if binding.error or binding.value is None or not _sets_a_variable(one, line, above):
-            rest = f", and may be the rest of {above}" if _is_below(one, above) else ""
+        if binding.error or binding.value is None or not _sets_a_variable(assignment, line, above):
+            rest = f", and may be the rest of {above}" if _is_below(assignment, above) else ""
             raise InvalidInput(f"{where}: line {number} is not NAME=VALUE{rest}", hint=_HINT)
-        if (problem := _problem(one)) is not None:
-            raise InvalidInput(f"{where}: the value of {one} {problem}", hint=_HINT)
-        yield one
-        above = one
+        if (problem := _problem(assignment)) is not None:
+            raise InvalidInput(f"{where}: the value of {assignment} {problem}", hint=_HINT)
+        yield assignment
+        above = assignment
 
 
 def _only_exports(line: str, binding: Binding) -> bool:
@@ -85,15 +85,17 @@ def _only_exports(line: str, binding: Binding) -> bool:
     return binding.value is None and line.startswith("export ") and can_be_shown(binding.key or "")
 
 
-def _sets_a_variable(one: Assignment, line: str, above: Assignment | None) -> bool:
+def _sets_a_variable(assignment: Assignment, line: str, above: Assignment | None) -> bool:
     """Whether the line is one, and not the end of a value that was wrapped."""
-    if not _NAME.fullmatch(one.name) or _MIXED.fullmatch(one.name):
+    if not _NAME.fullmatch(assignment.name) or _MIXED.fullmatch(assignment.name):
         return False
-    if one.raw and not one.raw.strip("="):
+    if assignment.raw and not assignment.raw.strip("="):
         return False
-    if above is None or one.raw or not _is_below(one, above):
+    if above is None or assignment.raw or not _is_below(assignment, above):
         return True
-    if _WORDS.fullmatch(one.name) or (one.name.isupper() and len(one.name) >= _CAPITALS):
+    if _WORDS.fullmatch(assignment.name) or (
+        assignment.name.isupper() and len(assignment.name) >= _CAPITALS
+    ):
         return True
     # Padded base64 that is whole only with this line.
     joined = f"{above.value}{line}"
@@ -102,21 +104,21 @@ def _sets_a_variable(one: Assignment, line: str, above: Assignment | None) -> bo
     )
 
 
-def _is_below(one: Assignment, above: Assignment | None) -> bool:
-    return above is not None and above.number + 1 + _lines(above.raw) == one.number
+def _is_below(assignment: Assignment, above: Assignment | None) -> bool:
+    return above is not None and above.number + 1 + _lines(above.raw) == assignment.number
 
 
-def _problem(one: Assignment) -> str | None:
+def _problem(assignment: Assignment) -> str | None:
     """What is odd about the end of a value."""
-    if one.is_quoted:
-        if "-----BEGIN " not in one.value and _ASSIGNMENT.search(one.raw):
+    if assignment.is_quoted:
+        if "-----BEGIN " not in assignment.value and _ASSIGNMENT.search(assignment.raw):
             return "does not end where its quotation marks were to close"
         return None
-    if one.value.endswith("\\"):
+    if assignment.value.endswith("\\"):
         return "ends in a backslash, as one that goes on in the next line"
-    last = one.value[-1:]
-    if one.value[:1] in tuple(_OTHER_QUOTES) or (
-        last in ("'", '"', *_OTHER_QUOTES) and one.value.count(last) % 2
+    last = assignment.value[-1:]
+    if assignment.value[:1] in tuple(_OTHER_QUOTES) or (
+        last in ("'", '"', *_OTHER_QUOTES) and assignment.value.count(last) % 2
     ):
         return "has quotation marks that do not close, or are none of an env file"
     return None

@@ -90,9 +90,9 @@ def check_names(
     Raises:
         OtherAccountNamed: one of the names is another account's.
     """
-    said = [one for one in said if one.name != account]
+    said = [named for named in said if named.name != account]
     if said:
-        names = {"names": [one.name.lower() for one in said]}
+        names = {"names": [named.name.lower() for named in said]}
         with database.connection() as connection, registry_errors(connection):
             rows = connection.execute(_QUERIES["accounts_of_names"], names).fetchall()
         refuse_names(account, said, [row[0] for row in rows], exchanges)
@@ -107,14 +107,16 @@ def refuse_names(
     """The same, among accounts that are given; errors as `check_names`."""
     others = {name.lower() for name in existing if name != account}
     known = {exchange.lower() for exchange in exchanges}
-    for one in said:
-        if one.name == account:
+    for named in said:
+        if named.name == account:
             continue
-        is_known = one.name.lower() in others or _differs_in_number(one.name, account)
-        if is_known or (one.says_account and _is_anothers(one.name, account, known)):
-            shown = f"the account {one.name}" if is_known or one.is_public else "another account"
+        is_known = named.name.lower() in others or _differs_in_number(named.name, account)
+        if is_known or (named.says_account and _is_anothers(named.name, account, known)):
+            shown = (
+                f"the account {named.name}" if is_known or named.is_public else "another account"
+            )
             raise OtherAccountNamed(
-                f"{one.where} names {shown}, not {account}",
+                f"{named.where} names {shown}, not {account}",
                 hint=Hint(
                     f"If it is for {account} all the same, add ",
                     Option("allow_other_account"),
@@ -124,9 +126,11 @@ def refuse_names(
 
 
 def _differs_in_number(name: str, account: str) -> bool:
-    one, other = _plain(name), _plain(account)
-    numbered = re.search(r"\d", one) and re.search(r"\d", other)
-    return bool(numbered) and one != other and re.sub(r"\d", "", one) == re.sub(r"\d", "", other)
+    named, other = _plain(name), _plain(account)
+    numbered = re.search(r"\d", named) and re.search(r"\d", other)
+    return (
+        bool(numbered) and named != other and re.sub(r"\d", "", named) == re.sub(r"\d", "", other)
+    )
 
 
 def _is_anothers(name: str, account: str, exchanges: Collection[str]) -> bool:

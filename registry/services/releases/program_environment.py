@@ -65,13 +65,13 @@ class Wanted:
             InvalidInput: something is neither.
         """
         given = list(asked)
-        for one in given:
-            _check(one)
+        for pattern in given:
+            _check(pattern)
         wanted = _SYSTEM.union(given)
         return cls(
-            names=frozenset(one for one in wanted if not one.endswith("*")),
-            prefixes=tuple(one[:-1] for one in wanted if one.endswith("*")),
-            asked=frozenset(one for one in given if not one.endswith("*")),
+            names=frozenset(pattern for pattern in wanted if not pattern.endswith("*")),
+            prefixes=tuple(pattern[:-1] for pattern in wanted if pattern.endswith("*")),
+            asked=frozenset(pattern for pattern in given if not pattern.endswith("*")),
         )
 
     def pick(self, specs: Iterable[ExchangeSpec] = ()) -> PassedOn:
