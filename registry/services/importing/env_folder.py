@@ -23,11 +23,11 @@ from registry.errors import (
 from registry.hints import Hint, Option
 from registry.machine import text_of_file
 from registry.services.changes.store_many import AccountInput, refuse
-from registry.services.importing.files import (
+from registry.services.importing.env_files import (
     MAX_FILE,
     EnvImport,
     find_credentials,
-    read_file,
+    read_env_file,
 )
 from registry.services.importing.names import SPARE, account_of, refuse_names, said_by_secrets
 from registry.services.importing.options import ImportOptions
@@ -122,7 +122,7 @@ def _examine(path: Path, known: Surroundings) -> EnvFile:
     if account is None:
         return EnvFile(path, None, left_out="its name says no account")
     try:
-        variables = read_file(path)
+        variables = read_env_file(path)
     except InvalidInput as problem:
         if _mentions(path, known) and not SPARE.search(path.name):
             return EnvFile(path, account, refused=problem)
