@@ -50,12 +50,13 @@ if TYPE_CHECKING:
     from registry.services.doctor import Finding
     from registry.services.importing.config_files import ConfigImport
     from registry.services.importing.env_files import EnvImport
+    from registry.services.importing.env_folder import EnvFile
+    from registry.services.importing.folder import Approve
     from registry.services.reading.as_of import Moment
     from registry.services.reading.history import Record
     from registry.services.schema.schema import BroughtUp, TakenDown
 
-_KEPT_SECONDS = 5.0
-"""A connection is kept so long for the next call."""
+_KEPT_SECONDS = 5.0  # a connection is kept so long for the next call
 
 
 def _ignore(*_: Any) -> None:
@@ -107,7 +108,7 @@ class Registry:
         )
 
     def close(self) -> None:
-        """Closes the connections; after it the registry cannot be used."""
+        """Closes the connections, for good."""
         self._context.close()
 
     def __enter__(self) -> Self:
@@ -259,8 +260,7 @@ class Registry:
     ) -> "Rebuilt":
         """Makes the tables what the log says; with `check` it only compares them.
 
-        How they differ is the `report` of the result. Rows that the log does not know are
-        deleted, unless `watch.approve` raises.
+        How they differ is the result's `report`. Unknown rows go, unless `watch.approve` raises.
         """
         from registry.rebuild.comparison import Options
         from registry.rebuild.rebuild import RebuildService
@@ -282,8 +282,7 @@ class Registry:
     ) -> "Outcome":
         """Undoes what happened to accounts since an event or a time, by new events.
 
-        `skip` leaves out what cannot come back. With the plan that was `seen`, nothing is done
-        if it would be another one now.
+        `skip` leaves out what cannot come back. `seen` is the plan that must still hold.
         """
         from registry.services.changes.rollback import Rollback, RollbackService
 
@@ -325,6 +324,20 @@ class Registry:
 
         service, options, invocation = importing(self._context, how)
         return service.env_file(account, Path(env_file), options, invocation)
+
+    def import_folder(
+        self, folder: Path | str, *, approve: "Approve" = _ignore, **how: Unpack[Importing]
+    ) -> "tuple[list[EnvFile], dict[str, Outcome]]":
+        """Imports each env file of a folder into the account of its name: all, or nothing.
+
+        `approve` sees the files and the accounts that there are; what it raises prevents all.
+        """
+        from registry.facade.importing import importing
+        from registry.services.importing.folder import import_folder
+
+        _, options, invocation = importing(self._context, how)
+        context, keyring = self._context, self._context.keyring()
+        return import_folder(context, keyring, Path(folder), options, invocation, approve)
 
     def import_config(
         self,

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from registry.execution.executor import Outcome
     from registry.services.importing.env_files import EnvImport
     from registry.services.importing.env_folder import EnvFile
-    from registry.services.importing.options import ImportOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +56,6 @@ class ImportArguments:
         of_all = {} if named.of_all is None else {"": named.of_all}
         return {**dataclasses.asdict(self), "subaccount": {**named.by_exchange, **of_all}}
 
-    def options(self) -> "ImportOptions":
-        """The same in the form that services take."""
-        from registry.services.importing.options import ImportOptions, Subaccounts
-
-        return ImportOptions(
-            create=self.create,
-            cascade=self.cascade,
-            subaccounts=Subaccounts.parse(self.subaccount or []),
-            allow_shared_secret=self.allow_shared_secret,
-            allow_other_account=self.allow_other_account,
-        )
-
 
 @verb(changes=True)
 def import_env(
@@ -93,7 +80,7 @@ def import_env(
 ) -> None:
     """Import the credentials of an env file: all of it, or nothing."""
     if folder is not None and account is None and env_file is None:
-        _import_folder(run, folder, how.options(), yes=yes)
+        _import_folder(run, folder, how, yes=yes)
     elif account is not None and env_file is not None and folder is None:
         _import_file(run, account, env_file, how)
     else:
@@ -151,53 +138,19 @@ def _tell_credentials(
 # ---------------------------------------------------------------- a folder
 
 
-def _import_folder(run: Run, folder: Path, options: "ImportOptions", *, yes: bool) -> None:
-    import functools
+def _import_folder(run: Run, folder: Path, how: ImportArguments, *, yes: bool) -> None:
+    from registry.services.importing.env_folder import check_all
 
-    from registry.services.changes.exchanges import known_specifications
-    from registry.services.changes.store_many import SeveralAccounts
-    from registry.services.importing.env_files import held_exchanges
-    from registry.services.importing.env_folder import (
-        Surroundings,
-        check_all,
-        chosen,
-        survey,
-        with_problems,
-    )
-    from registry.services.importing.options import NONE_NAMED
-    from registry.services.reading.accounts import list_accounts
+    def approve(files: list["EnvFile"], existing: "Collection[str]") -> None:
+        for file in files:
+            run.output.notice(_preview(file, existing))
+        check_all(files)
+        if sys.stdin.isatty():  # nothing is lost by it: only who has seen the preview is asked
+            imported = sum(file.found is not None for file in files)
+            run.confirm(f"Import {counted(imported, 'file')}?", yes=yes)
 
-    invocation = run.invocation()
-    if invocation.command_id is not None or invocation.expected_version is not None:
-        raise InvalidInput("--command-id and --expected-version belong to one account's import")
-    if options.subaccounts != NONE_NAMED:
-        raise InvalidInput(
-            "--subaccount belongs to one account's import", hint="Import that file by itself."
-        )
-    keyring = run.keyring()
-    known = Surroundings(
-        {spec.name: spec for spec in known_specifications(run.database)},
-        functools.partial(held_exchanges, run.database),
-        {row["account_name"] for row in list_accounts(run.database)},
-        options,
-    )
-    files = survey(folder, known)
-    inputs = chosen(files, create=options.create)
-    several = SeveralAccounts(
-        run.database,
-        keyring,
-        inputs,
-        verb="import-env",
-        cascade=options.cascade,
-        allow_shared_secret=options.allow_shared_secret,
-    )
-    files = with_problems(files, several.problems())
-    for file in files:
-        run.output.notice(_preview(file, known.existing))
-    check_all(files)
-    if sys.stdin.isatty():  # nothing is lost by it: only who has seen the preview is asked
-        run.confirm(f"Import {counted(len(inputs), 'file')}?", yes=yes)
-    _tell_folder(run, files, several.store(invocation))
+    files, outcomes = run.registry.import_folder(folder, approve=approve, **how.given(), **run.by)
+    _tell_folder(run, files, outcomes)
 
 
 def _preview(file: "EnvFile", existing: "Collection[str]") -> str:

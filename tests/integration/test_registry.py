@@ -114,7 +114,7 @@ def test_a_misspelt_name_is_an_error_and_changes_nothing(
     ("call", "told"),
     [
         (lambda r: r.accounts.create(5), "account must be str, not int"),
-        (lambda r: r.accounts.create("a", metadata="{}"), "metadata must be dict, not str"),
+        (lambda r: r.accounts.create("a", metadata="{}"), "metadata must be dict or None, not str"),
         (lambda r: r.accounts.create("a", dry_run="no"), "dry_run must be bool, not str"),
         (lambda r: r.accounts.rename("bot", None), "new_name must be str, not NoneType"),
         (lambda r: r.credentials.add("bot", "aster", None), "fields must be Mapping"),
@@ -273,6 +273,25 @@ def test_files_come_in_and_mistakes_go_back(registry: Registry, tmp_path: Path) 
     assert registry.accounts.get("bot")["description"] == "Account from .env: bot"
     with pytest.raises(errors.ChangedMeanwhile):
         registry.rollback(0, account="bot", seen=plan, skip=True)
+
+
+def test_a_folder_comes_in_as_a_whole(registry: Registry, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        text = f"ASTER_API_KEY=key-of-{name}\nASTER_SECRET_KEY=secret-of-{name}\n"
+        (tmp_path / f".env.{name}").write_text(text)
+    seen: list[str] = []
+
+    def refuse(files: list[Any], existing: Any) -> None:
+        seen.extend(f"{file.account} {file.account in existing}" for file in files)
+        raise errors.ConfirmationNeeded("no")
+
+    with pytest.raises(errors.ConfirmationNeeded):
+        registry.import_folder(tmp_path, create=True, approve=refuse)
+    assert (seen, registry.accounts.list()) == (["a False", "b False"], [])
+    _, outcomes = registry.import_folder(str(tmp_path), create=True)
+    assert [len(outcome.positions) for outcome in outcomes.values()] == [2, 2]
+    with pytest.raises(errors.InvalidInput, match="belongs to one account's import"):
+        registry.import_folder(tmp_path, subaccount=3)
 
 
 def test_what_was_signed_is_proved(registry: Registry, tmp_path: Path) -> None:

@@ -222,5 +222,5 @@ def test_a_verb_and_a_loader_of_a_newer_program_say_that_a_migration_is_missing(
     loaded = newer.load()
     assert loaded.exit_status == 1
     assert loaded.err == (
-        f"NotMigrated: the database is at {NEWEST:03} of 099 (Run: account-registry migrate up)\n"
+        f'NotMigrated: the database is at {NEWEST:03} of 099 (Run: registry.migrate("up"))\n'
     )

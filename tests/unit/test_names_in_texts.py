@@ -29,7 +29,7 @@ FOLDERS = "registry|projections|migrations|scripts|tests|docs"
 NAMED_PATH = re.compile(rf"(?<![\w/.$~@<-])(?:{FOLDERS})/[\w./*-]*\w")
 DOTTED = re.compile(r"(?<![\w/.@-])(?:registry|projections)(?:\.[A-Za-z_]\w*)+")
 IN_CODE = re.compile(r"`([a-z]\w*_\w+)(?:\(\))?`")
-EXAMPLES = {"migrations/NNN_account_colour.sql", "registry.dump", "registry.example.com"}
+EXAMPLES = {"migrations/015_account_tags.sql", "registry.dump", "registry.example.com"}
 """A file that a reader is to make, one that he has, and an address."""
 VALUES = {"bot_011", "bot_012", "main_bot"}
 """Accounts of examples in docstrings."""
@@ -50,7 +50,10 @@ def texts_of(path: Path) -> Iterator[str]:
                     yield text
 
 
-CALLS = {f"registry.{method}" for method in METHODS.values()}
+REFERENCE = (PROJECT / "docs" / "python-api.md").read_text()
+CALLS = {f"registry.{method}" for method in METHODS.values()} | set(
+    re.findall(r"^(registry(?:\.\w+)+)\(", REFERENCE, re.MULTILINE)
+)
 """What a program calls of a `Registry` that it named so."""
 
 
