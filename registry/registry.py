@@ -326,7 +326,7 @@ class Registry:
         return service.env_file(account, Path(env_file), options, invocation)
 
     def import_folder(
-        self, folder: Path | str, *, approve: "Approve" = _ignore, **how: Unpack[Importing]
+        self, folder: Path | str, *, approve: "Approve" = _ignore, **how: Unpack[ImportChoices]
     ) -> "tuple[list[EnvFile], dict[str, Outcome]]":
         """Imports each env file of a folder into the account of its name: all, or nothing.
 
