@@ -36,7 +36,10 @@ def _makes_an_invocation(module: str, verb: str) -> bool:
         name = open_ones.pop()
         seen.add(name)
         for node in ast.walk(own[name]):
-            if isinstance(node, ast.Attribute) and node.attr in ("by", "invocation"):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in (
+                "run.by",
+                "run.invocation",
+            ):
                 return True
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 open_ones |= {node.func.id} & own.keys() - seen

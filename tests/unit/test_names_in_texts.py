@@ -52,7 +52,7 @@ def texts_of(path: Path) -> Iterator[str]:
 
 REFERENCE = (PROJECT / "docs" / "python-api.md").read_text()
 CALLS = {f"registry.{method}" for method in METHODS.values()} | set(
-    re.findall(r"^(registry(?:\.\w+)+)\(", REFERENCE, re.MULTILINE)
+    re.findall(r"\b(registry(?:\.\w+)+)\(", REFERENCE)
 )
 """What a program calls of a `Registry` that it named so."""
 
