@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -53,3 +54,17 @@ def test_what_the_second_tier_lacks_is_named() -> None:
     """
     told = subprocess.run(["bash", "-euc", asked], cwd=PROJECT, capture_output=True, check=True)
     assert told.stdout == b"nothing\n"
+
+
+MUTATIONS = tomllib.loads((PROJECT / "scripts" / "mutations.toml").read_text())
+
+
+@pytest.mark.parametrize("change", MUTATIONS["change"], ids=lambda change: change["what"])
+def test_a_listed_mutation_changes_a_text_that_stands_once(change: dict[str, Any]) -> None:
+    files = PROJECT.glob(change.get("files", "migrations/0*.sql"))
+    assert sum(file.read_text().count(change["old"]) for file in files) == 1
+    assert all((PROJECT / test.partition("::")[0]).exists() for test in change["tests"])
+
+
+def test_every_module_that_is_mutated_is_there() -> None:
+    assert [path for path in MUTATIONS["modules"]["paths"] if not (PROJECT / path).exists()] == []
