@@ -7,6 +7,7 @@ from registry.database.connection import Connection, check_schema, connect_once
 from registry.database.patience import Notice, patiently
 from registry.database.target import Target
 from registry.errors import NotMigrated
+from registry.plurals import counted
 
 
 class SingleConnection:
@@ -53,8 +54,8 @@ def open_once(target: Target, notice: Notice) -> Connection:
             raise
         from registry.database.migrator import Migrator
 
-        for migration in Migrator(connection).up():
-            notice(f"Migrated the embedded database: {migration.file_name}")
+        if applied := Migrator(connection).up():
+            notice(f"Migrated the embedded database: {counted(len(applied), 'migration')}.")
         check_schema(connection)
     except BaseException:
         connection.close()

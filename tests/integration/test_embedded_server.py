@@ -57,7 +57,7 @@ def test_the_first_verb_sets_everything_up_and_says_so_on_standard_error(
     assert [run.exit_status for run in runs] == [0, 0, 0], [run.err for run in runs]
     told = "".join(run.err for run in runs)
     assert told.count("Setting up the embedded PostgreSQL in") == 1
-    assert told.count("Migrated the embedded database: 001_baseline.sql") >= 1
+    assert told.count("Migrated the embedded database: ") == 1
     names = [account["account_name"] for account in alone("list-accounts", "--json").data]
     assert names == ["bot0", "bot1", "bot2"]
 
