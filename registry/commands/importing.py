@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImportArguments:
-    """How a file is imported."""
+    """The options of an import."""
 
     create: Annotated[
         bool, typer.Option("--create", help="Create the account if there is none of this name.")
@@ -50,7 +50,7 @@ class ImportArguments:
     allow_other_account: AllowOtherAccount = False
 
     def given(self) -> dict[str, Any]:
-        """The same as the registry takes it."""
+        """The same as keyword arguments of the registry's methods."""
         from registry.services.importing.options import Subaccounts
 
         named = Subaccounts.parse(self.subaccount or [])
@@ -58,7 +58,7 @@ class ImportArguments:
         return {**dataclasses.asdict(self), "subaccount": {**named.by_exchange, **of_all}}
 
     def options(self) -> "ImportOptions":
-        """The same in the form that services take."""
+        """The same as `ImportOptions` for services."""
         from registry.services.importing.options import ImportOptions, Subaccounts
 
         return ImportOptions(
@@ -138,7 +138,7 @@ def _tell_credentials(
     outcome: "Outcome",
     absent: "Mapping[str, Collection[str]]",
 ) -> None:
-    """What became of each credential; of one that was imported before, only what it is."""
+    """Prints the outcome for each credential; for a replayed import, only the fields found."""
     stored = {stored.slot.exchange: stored for stored in outcome.stored}
     for name, fields in credentials.items():
         done = stored.get(name)
@@ -195,7 +195,7 @@ def _import_folder(run: Run, folder: Path, options: "ImportOptions", *, yes: boo
     for file in files:
         run.output.notice(_preview(file, known.existing))
     check_all(files)
-    if sys.stdin.isatty():  # nothing is lost by it: only who has seen the preview is asked
+    if sys.stdin.isatty():  # A person at a terminal sees the preview and is asked; a script is not, as nothing is lost.
         run.confirm(f"Import {counted(len(inputs), 'file')}?", yes=yes)
     _tell_folder(run, files, several.store(invocation))
 
