@@ -105,7 +105,7 @@ class Run:
         return reason
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Asks before a change that takes effect at once; `--dry-run` and `--yes` skip the question.
+        """Asks before a change that takes effect at once; `--dry-run` and `--yes` skip this.
 
         Raises:
             ConfirmationNeeded: the answer was no, or there is no terminal to ask on.

@@ -32,7 +32,7 @@ class AccountOptions(DetailOptions):
     ] = None
 
     def given(self) -> dict[str, Any]:
-        """The details that were given, with the metadata as an object."""
+        """The details that were given, the metadata as an object."""
         said = DetailOptions.given(self)
         return {**said, "metadata": _metadata(said["metadata"])} if "metadata" in said else said
 
