@@ -30,7 +30,7 @@ def remember(words: Iterable[str]) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """Masks the remembered values in a text, and parts of them of `_STRETCH` characters or more."""
+    """A text with the remembered values masked, including parts of `_STRETCH` characters."""
     for secret in sorted(_secrets, key=len, reverse=True):
         if len(secret) >= _STRETCH:
             text = _without_stretches(text, secret)

@@ -154,10 +154,10 @@ def show(value: Any) -> str:
 
 
 def visible(text: str) -> str:
-    r"""A text whose control characters are shown (ESC as \x1b) instead of obeyed by a terminal.
+    r"""Escapes control characters (ESC as \x1b), so that a terminal shows them and does not obey.
 
-    Names, labels and reasons come out of the database, and who wrote them may want to forge
-    what an administrator sees.
+    Names, labels and reasons come from the database, and their authors may want to forge the
+    output that an administrator sees.
     """
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 

@@ -90,7 +90,7 @@ def _store(
 ) -> None:
 
     by = run.by
-    run.keyring()  # Fails early if there is no key, before a person types a secret.
+    run.keyring()  # fails early, before a person types a secret
     if how.from_json is None:
         fields = _ask(run.registry.exchanges.get(slot.exchange, account=slot.account))
     else:

@@ -195,7 +195,7 @@ def _import_folder(run: Run, folder: Path, options: "ImportOptions", *, yes: boo
     for file in files:
         run.output.notice(_preview(file, known.existing))
     check_all(files)
-    if sys.stdin.isatty():  # A person at a terminal sees the preview and is asked; a script is not, as nothing is lost.
+    if sys.stdin.isatty():  # only a person who has seen the preview is asked
         run.confirm(f"Import {counted(len(inputs), 'file')}?", yes=yes)
     _tell_folder(run, files, several.store(invocation))
 

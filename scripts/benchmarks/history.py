@@ -58,7 +58,7 @@ def _run(address: str, client: Client, seconds: float) -> Callable[[], float]:
 
 
 def _fill_plain(address: str, events: int) -> None:
-    """Creates as many audit rows in total, and as many for the measured account."""
+    """Creates an equal number of audit rows, in total and for the measured account."""
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(plain.MAKE)
         connection.execute(

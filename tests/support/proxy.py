@@ -1,4 +1,4 @@
-"""A proxy for the database that can go silent, or cut a connection at a chosen byte."""
+"""A proxy for the database that can go silent, or cut a connection at its COMMIT."""
 
 import contextlib
 import socket

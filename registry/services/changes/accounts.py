@@ -28,7 +28,7 @@ class _CreateTask:
         self._id = new_id()
 
     def send_reads(self, connection: Connection) -> None:
-        """Reads nothing: a unique index guards the name."""
+        """Reads nothing: a unique constraint guards the name."""
 
     def content(self) -> Mapping[str, Any]:
         command = self._command
@@ -98,7 +98,7 @@ class _DeleteTask(AccountTask):
 
 @contextlib.contextmanager
 def _naming(name: str) -> Iterator[None]:
-    # A unique index guards the names; its error does not say which name it is about.
+    # A unique constraint guards the names; its error does not say which name it is about.
     try:
         yield
     except AccountExists:

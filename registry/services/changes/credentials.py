@@ -156,7 +156,7 @@ class StoreCredentials(AccountTask):
         )
 
     def _checks(self, events: Sequence[EventModel]) -> list["SecretCheck"]:
-        """The checks whether other accounts hold the secrets to store."""
+        """The checks for secrets that other accounts hold already."""
         specs = dict(self._resolved.values())
         return [
             SecretCheck(

@@ -25,7 +25,7 @@ BATCH: Final = 500
 
 
 Progress = Callable[[int, int], None]
-"""Called with the number of keys done, and the number of all keys to do."""
+"""Called with the number of keys done, and the number of all keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Rotation:
     keys: int
     positions: tuple[int, ...]
     remaining: int = 0
-    """In a dry run, the keys that are not yet under the newest master key."""
+    """In a dry run, the number of keys that are not under the newest master key."""
 
 
 def rotate(

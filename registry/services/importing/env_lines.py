@@ -58,7 +58,7 @@ def assignments(text: str, where: str) -> Iterator[Assignment]:
     """The assignments of the lines, in order.
 
     Raises:
-        InvalidInput: a line is no assignment, or a value seems to continue elsewhere.
+        InvalidInput: a line is not an assignment, or a value seems to continue elsewhere.
     """
     above: Assignment | None = None
     for binding in parse_stream(io.StringIO(text)):

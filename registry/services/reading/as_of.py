@@ -1,7 +1,7 @@
 """Shows accounts as of a moment: replays the events up to it and reads nothing else.
 
-A moment is a position in the log, or a time. Times are compared with `recorded_at`, the clock
-of the database, which never goes back; clocks of the senders may.
+A moment is a position in the log, or a time. Times are compared with `recorded_at`, which the
+database sets and which never goes back; the clocks of senders may go back.
 """
 
 import datetime as dt

@@ -163,7 +163,7 @@ def _compose(name: str, **parts: sql.Composable) -> sql.Composed:
 
 
 def _text(name: str) -> Any:
-    # The driver accepts only literal strings as SQL; these texts come from the package's files.
+    # The driver's types accept only literal strings as SQL; these texts come from a file.
     return _QUERIES[name].decode()
 
 

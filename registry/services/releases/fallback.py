@@ -38,7 +38,7 @@ class EnvironmentFallback:
     env_file: Path | None = None
 
     def find(self, account: str, spec: ExchangeSpec) -> "Found | None":
-        """A complete credential, or None if none of its fields is there.
+        """A complete credential, or None if no field without a default is there.
 
         Raises:
             InvalidCredential: only some of its fields are there, or placeholders.
@@ -71,8 +71,8 @@ def suffix_of(account: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "_", account).upper()
 
 
-# A variable of the catalog belongs to no account, even if its ending matches a name:
-# LIGHTER_ACCOUNT_INDEX is not the variable LIGHTER_ACCOUNT of an account named INDEX.
+# A variable of the catalog belongs to no account, even if it ends like one: LIGHTER_ACCOUNT_INDEX
+# is not a variable of an account named INDEX.
 _PLAIN: Final = {
     field.env for spec in built_in_exchanges().values() for field in spec.fields.values()
 }
