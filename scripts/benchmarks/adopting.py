@@ -2,8 +2,8 @@
 
     scripts/benchmark adopting [--accounts 100000] [--rounds 1] [--json]
 
-Creates a legacy database with three credentials per account (seven sealed fields) on a server
-of its own, adopts it, and checks that the tables match the log.
+Creates a legacy database on a server of its own, with three credentials per account (seven
+sealed fields). Then it adopts the database, and checks that the tables match the log.
 """
 
 import contextlib

@@ -4,10 +4,10 @@
 
 A log of eight events per account, with valid hashes, on an embedded server of its own with
 default durability. The ways take turns, so that other load on the machine affects all of them,
-and the medians are compared. --prove also applies the log event
-by event with the SQL of the live projection and compares all rows, which takes minutes.
---peers adds the projection runner of the Python library `eventsourcing` (library.py) with a
-log of 2,000 events, since it does about a thousand a second; all figures are per event.
+and the medians are compared. --prove also applies the log event by event with the SQL of the
+live projection, and compares all rows; this takes minutes. --peers adds the projection runner of
+the Python library `eventsourcing` (library.py). Its log has only 2,000 events, since it does
+about a thousand a second; all figures are per event.
 """
 
 import os

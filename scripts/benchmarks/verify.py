@@ -2,8 +2,8 @@
 
     scripts/benchmark verify [--events 1000000] [--processes 2] [--database URL] [--json]
 
-The baseline hashes each leaf and one inner node per event with hashlib, in one process, with the
-bytes already in memory. Both take turns several times, and the medians are compared. Without
+The baseline hashes each leaf and one inner node per event with hashlib, in one process. The bytes
+are in memory already. Both take turns several times, and the medians are compared. Without
 --database the embedded server provides a scratch database.
 """
 

@@ -1,7 +1,7 @@
 """Runs the worked examples of the documentation, and writes their output into the pages.
 
-Each line `$ command` of a `console` block (with its continuation lines `> …`) is run by bash, in
-the order of the page, in a folder and a database of the page's own. Preparations that a reader
+bash runs each line `$ command` of a `console` block (with its continuation lines `> …`), in the
+order of the page. Each page has a folder and a database of its own. Preparations that a reader
 need not see are in a comment of the page, `<!-- setup …shell… -->`.
 
 `python scripts/examples/pages.py` rewrites the pages. The test compares them, after replacing

@@ -1,7 +1,7 @@
 """Threat: Session settings.
 
-A login changes session settings, the isolation level or the form of its transaction, so that
-something else is released, recorded or hashed than the functions intend.
+A login changes session settings, the isolation level or the form of its transaction. Its aim is
+that something else is released, recorded or hashed than the functions intend.
 """
 
 from collections.abc import Iterator

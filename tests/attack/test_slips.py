@@ -1,8 +1,8 @@
 """Threat: Slips.
 
-A person puts a secret in the place of a name, a path or an option's value, and the program's
-message ends up in a log. Each parameter of each verb, taken from the program's own list, gets
-secrets of all forms, and so does each variable that the program reads.
+A person gives a secret as a name, a path or an option's value, and the program's message ends
+up in a log. Each parameter of each verb, from the program's own list, gets secrets of all
+forms. So does each variable that the program reads.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Threat: Swapped ciphertext.
 
-A superuser without a master key moves tokens and wrapped keys, so that a bot gets another
+A superuser without a master key moves tokens and wrapped keys. A bot would then get another
 account's secret under a name that it trusts.
 """
 

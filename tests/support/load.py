@@ -2,7 +2,7 @@
 
     python load.py ADDRESS FOLDER NUMBER SEED [ACCOUNT…]
 
-It writes each command to FOLDER/NUMBER.sent before it sends it, and the answer to
+It writes each command to FOLDER/NUMBER.sent before it sends it. It writes the answer to
 FOLDER/NUMBER.acknowledged before it continues, so that another process can check the promises.
 The file FOLDER/stop ends it. The named accounts are changed too, but they stay, and stay
 active.

@@ -2,7 +2,7 @@
 
 The server is a separate one in a temporary folder, with fsync on. In each round the clients send
 commands. At a random moment the server is killed (`kill -9` of the postmaster and all its
-processes) or stopped without a shutdown (`pg_ctl -m immediate`). Then it is started again while
+processes), or stopped without a shutdown (`pg_ctl -m immediate`). Then it is started again while
 the clients continue. At the end:
 
 - every acknowledged command is in the log, at the positions that were acknowledged;

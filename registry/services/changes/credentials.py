@@ -261,8 +261,8 @@ class StoreCredentials(AccountTask):
 class SecretCheck:
     """See `executor.Check`: refuses a secret that another account holds, unless allowed.
 
-    If a public value shows that it is another account at the exchange (a vault's address, a
-    subaccount's number), the secret is accepted and a note is made.
+    A public value can show that it is another account at the exchange (a vault's address, a
+    subaccount's number). Then the secret is accepted with a note.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Reads the lines of an env file, and refuses a file with a truncated or wrapped value.
 
-The parser is python-dotenv's. It reads the second line of a wrapped value as another variable,
-and would store a part of a secret as the whole. Errors name lines, and variables only if their
+The parser is python-dotenv's. It reads the second line of a wrapped value as another variable.
+A part of a secret would be stored as the whole. Errors name lines, and variables only if their
 names cannot be a part of a secret.
 """
 

@@ -1,9 +1,9 @@
 """Detects a file for another account, by its name or a name in its content.
 
 A key stored under the wrong account trades there unnoticed. So a file that names another account
-is refused unless that is allowed. A name counts if an account has it, or if it differs from the
-right name in its number only (`bot_011`, `bot_012`). A name said to be an account's
-(`.env.NAME`, `ACCOUNT_NAME=NAME`) also counts, unless it is a usual word of setups.
+is refused unless that is allowed. A name counts if an account has it, or if only its number differs
+from the right name (`bot_011`, `bot_012`). A name in a place for account names (`.env.NAME`,
+`ACCOUNT_NAME=NAME`) also counts, unless it is a usual word of setups.
 """
 
 import re

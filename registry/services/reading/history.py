@@ -1,7 +1,7 @@
 """The history: the events of an account, an exchange, a credential or an actor.
 
-Everything is read through the view `audit_trail`, which has no tokens. For each filter there is
-an index in the order of the log, so a short answer is quick even in a long log. Of two filters
+Everything is read through the view `audit_trail`, which has no tokens. Each filter has an index
+in the order of the log, so a short answer is quick even in a long log. Of two filters
 PostgreSQL reads the rarer one's index, or both. The only slow case is two common filters that
 rarely match together.
 """

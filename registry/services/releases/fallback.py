@@ -1,8 +1,8 @@
 """Credentials from the environment, for the transition to the registry.
 
-Off by default. Used only if the registry has no credential for the account and exchange, with
-variables that belong to the account, for complete credentials, and only after the database has
-recorded the use.
+Off by default. Used only if the registry has no credential for the account and exchange. The
+variables must belong to the account and form a complete credential. The values are used only
+after the database has recorded the use.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Selects the environment variables that a started program gets from this process.
 
-Only known system variables pass by default, since the name of any other variable does not show
-whether it holds another account's key: docs/decisions/0009-run-passes-on-what-is-named.md.
+By default only known system variables pass. The name of any other variable does not show whether
+it holds another account's key: docs/decisions/0009-run-passes-on-what-is-named.md.
 """
 
 import os
@@ -79,8 +79,8 @@ class Wanted:
 
         A full name always passes. A prefix never passes the registry's own settings and keys,
         nor a variable that could hold an account's credential. Such a variable contains a
-        name that the catalog or one of `specs` knows, or an exchange's name together with a
-        word such as KEY or SECRET.
+        known name, of the catalog or of one of `specs`. Or it contains an exchange's name
+        together with a word such as KEY or SECRET.
         """
         known = [*built_in_exchanges().values(), *specs]
         variables = {
