@@ -46,7 +46,7 @@ Command = dict[str, Any]
 
 def main(address: str, folder: str, number: str, seed: str, *lasting: str) -> None:
     """Sends commands until FOLDER/stop exists."""
-    patience._LONGEST_PAUSE = 0.2  # type: ignore[misc]  # type: ignore[misc]  # the server is back soon
+    patience._LONGEST_PAUSE = 0.2  # type: ignore[misc]  # the server is back soon
     logging.getLogger("registry").setLevel(logging.CRITICAL)
     place, chance = Path(folder), random.Random(int(seed))  # noqa: S311 - the same each time
     client = Client(address, os.environ["CREDENTIAL_ENCRYPTION_KEY"], actor=f"client-{number}@load")
