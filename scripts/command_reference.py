@@ -1,4 +1,4 @@
-"""Prints docs/commands.md: the help of the program itself, so that the page cannot drift."""
+"""Prints docs/commands.md, generated from the program's help so that the page cannot drift."""
 
 import io
 import os
@@ -31,7 +31,7 @@ With `--json`, standard output holds one document, `{"verb": …, "data": …}`;
 
 
 def help_of(*arguments: str) -> str:
-    """What the program prints for `--help`."""
+    """The output of `--help`."""
     out = io.StringIO()
     with patch.dict(os.environ, COLUMNS="100"), redirect_stdout(out), suppress(SystemExit):
         build()([*arguments, "--help"], prog_name="account-registry")

@@ -1,8 +1,8 @@
-"""Prints the SQL function `event_is_well_formed`, made of the events' models.
+"""Prints the SQL function `event_is_well_formed`, generated from the events' models.
 
-It checks each field that an event must have: its type, form and bounds. Of one that may be absent
-it checks the same, if it is there. Of the elements of a list and of the values of a mapping it
-checks the type, not the form: there may be thousands.
+It checks the type, form and bounds of each required field, and of each optional field that is
+present. For the elements of lists and the values of mappings it checks only the type, since
+there may be thousands.
 """
 
 import textwrap
@@ -75,7 +75,7 @@ def _jsonpath(mode: str, conditions: Sequence[str]) -> Iterator[str]:
 
 
 def _must(path: str, schema: Schema) -> str:
-    """In strict mode, a field that is absent fails, and so does a comparison with another type."""
+    """Strict mode: the check fails for an absent field, and for a comparison with another type."""
     told = [
         f"{path} == null" if kind == "null" else more or _is(path, kind)
         for kind, more in _alternatives(path, schema)
@@ -84,7 +84,7 @@ def _must(path: str, schema: Schema) -> str:
 
 
 def _may(path: str, schema: Schema) -> str:
-    """In lax mode, nothing holds of a field that is absent; a list is taken for its elements."""
+    """Lax mode: no condition holds for an absent field; a list is unwrapped into its elements."""
     alternatives = list(_alternatives(path, schema))
     if any(more for _, more in alternatives):
         told = (
@@ -105,7 +105,7 @@ def _is(path: str, kind: str) -> str:
 
 
 def _alternatives(path: str, schema: Schema) -> Iterator[tuple[str, str]]:
-    """The types of JSON that the value may have, null first, and what else holds of each."""
+    """The JSON types that the value may have, null first, each with its further conditions."""
     parts = schema.get("anyOf", [schema])
     for part in sorted(parts, key=lambda part: part.get("type") != "null"):
         kind = "object" if "$ref" in part else part["type"]

@@ -1,10 +1,10 @@
-"""Changes the code in small ways, one at a time, and tells which changes no test notices.
+"""Makes small changes to the code, one at a time, and reports those that no test detects.
 
-Of modules without I/O mutmut makes every small change that it knows, and tries each with the
-unit tests that run through the changed function. Other changes, mostly of SQL, are listed one
-by one, each with the test that must notice it against a real PostgreSQL.
+In modules without I/O, mutmut makes all its small changes, and runs the unit tests that cover
+the changed function. Further changes, mostly of SQL, are listed explicitly. Each has a test that
+must detect it against a real PostgreSQL.
 
-Exit codes: 0 · 1 no test noticed a listed change · 2 nothing to change was named.
+Exit codes: 0 · 1 no test detected a listed change · 2 the arguments name nothing to change.
 """
 
 import argparse
@@ -31,25 +31,25 @@ MUTMUT: Final = PROJECT / "scripts" / "mutmut_limits.py"
 JOBS: Final = os.cpu_count() or 1
 NOTICED: Final = {"killed", "timeout", "segfault"}
 WORDING: Final = "wording"
-"""A sentence with other letters: texts are for people, and tests look for words in them."""
+"""Outcome of a mutant that only changes a sentence: tests check only single words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change that is written out, and the tests of which one must notice it."""
+    """A listed change, and the tests of which at least one must detect it."""
 
     what: str
-    """What the changed program does."""
+    """The behaviour of the changed program."""
     old: str
     new: str
     tests: list[str]
     files: str = "migrations/0*.sql"
-    """Where the old text stands, once."""
+    """The files in which the old text occurs, exactly once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A change that mutmut made."""
+    """A change made by mutmut."""
 
     name: str
     outcome: str
@@ -61,13 +61,13 @@ class Mutant:
 
     @property
     def function(self) -> str:
-        """The function that was changed, and which change it was."""
+        """The function that was changed, and the number of the change."""
         function, _, number = self.name.rpartition(".")[2].partition("__mutmut_")
         return f"{function.removeprefix('x').strip('_ǁ').replace('ǁ', '.')} {number}"
 
 
 def main() -> int:
-    """Tries what the arguments name; gives the exit code."""
+    """Tries the changes that the arguments name; returns the exit code."""
     parser = argparse.ArgumentParser(prog="mutate", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("paths", nargs="*", metavar="PATH", help="modules or folders [all]")
     wanted = [path.rstrip("/") for path in parser.parse_args().paths]
@@ -96,16 +96,16 @@ def _copy() -> Iterator[Path]:
         yield copy
 
 
-# Every small change of a module
+# All small changes of a module
 
 
 def _mutated(paths: Sequence[str], tests: Sequence[str]) -> dict[Mutant, str]:
-    """The mutants, each with its difference if no test noticed it."""
+    """The mutants, each with its diff if no test detected it."""
     settings = {
         "source_paths": ["registry", "projections"],
         "only_mutate": paths,
         "pytest_add_cli_args_test_selection": tests,
-        # Of the processor's time, which other programs do not take from it.
+        # In processor time, so that other programs on the machine do not count.
         "timeout_multiplier": ["4"],
     }
     lines = [f"{name} =\n  " + "\n  ".join([*values, ""]) for name, values in settings.items()]
@@ -137,7 +137,7 @@ def _mutmut(project: Path, *arguments: str) -> list[str]:
 
 
 def _differences(project: Path, module: str) -> Callable[[str], list[str]]:
-    """What tells the lines that a mutant of the module takes away and adds.
+    """Returns a function that gives the lines which a mutant of the module removes and adds.
 
     mutmut keeps all variants of a function in one file, the original under a name of its own.
     """
@@ -189,11 +189,11 @@ def _report_modules(mutants: dict[Mutant, str]) -> None:
             print(f"\n{mutant.module} {mutant.function}: {mutant.outcome}\n{difference}")
 
 
-# Changes that are written out
+# Listed changes
 
 
 def _tried(changes: Sequence[Change]) -> list[str]:
-    """What came of each change."""
+    """The result for each change."""
     copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
 
     def attempt(change: Change) -> str:

@@ -1,8 +1,8 @@
-"""mutmut, with limits that each worker keeps itself.
+"""Runs mutmut with limits that each worker enforces itself.
 
-A change of the code can make a function run, or take memory, for ever. The own deadline of
-mutmut sends a signal to the process id of a worker later on, also when the worker has
-ended long since: by then another program's process may have that id (seen in mutmut 3.8.1).
+A mutant can run, or allocate memory, without end. For its own timeout mutmut sends a signal
+to a worker's process id, even after the worker has ended. By then another program may have
+that id (seen in mutmut 3.8.1).
 """
 
 import os
@@ -18,7 +18,7 @@ from mutmut.workers import isolation
 _SECONDS: Final = 60
 _BYTES: Final = 2 << 30
 _TIMED_OUT: Final = 24
-"""The exit code that means so to mutmut."""
+"""The exit code that mutmut takes for a timeout."""
 
 
 class _Runner(PytestRunner):

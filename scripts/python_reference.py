@@ -1,4 +1,4 @@
-"""Prints docs/python-api.md: the docstrings of the front door, so that the page cannot drift."""
+"""Prints docs/python-api.md, generated from the public API's docstrings so that it cannot drift."""
 
 import functools
 import importlib
@@ -66,13 +66,13 @@ Public are `registry.Registry`, `registry.AsyncRegistry`, `registry.Secret`, `re
 
 
 def homes() -> Iterator[Any]:
-    """The modules whose classes annotations name."""
+    """The modules of the classes that annotations name."""
     for module in pkgutil.iter_modules(registry.facade.__path__):
         yield importlib.import_module(f"registry.facade.{module.name}")
 
 
 def named(text: str) -> Any:
-    """The class of this name among the parts."""
+    """The class with this name in the facade's modules."""
     return next(vars(home)[text] for home in homes() if text in vars(home))
 
 
@@ -86,7 +86,7 @@ def keywords(method: Any) -> type | None:
 
 
 def options(method: Any) -> list[str]:
-    """What a method takes by name beyond its plain parameters."""
+    """A method's keyword arguments from its typed dictionary."""
     found = keywords(method)
     return [] if found is None else list(found.__annotations__)
 
@@ -114,7 +114,7 @@ def method_of(path: str) -> Any:
 
 
 def call(path: str, method: Any) -> str:
-    """How a method is called."""
+    """The call of a method, with its parameters and defaults."""
     shown, star = [], False
     for parameter in list(inspect.signature(method).parameters.values()):
         if parameter.name in ("self", "cls") or parameter.kind is parameter.VAR_KEYWORD:
@@ -135,7 +135,7 @@ def call(path: str, method: Any) -> str:
 
 
 def described(found: type) -> str:
-    """The fields of a typed dictionary with the words below them."""
+    """The fields of a typed dictionary with the descriptions below them."""
     source = inspect.getsource(found)
     fields = re.findall(
         r'^    (\w+): ([^\n]+)\n(?:    """(.*?)""")?', source, re.MULTILINE | re.DOTALL

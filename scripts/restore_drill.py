@@ -1,6 +1,6 @@
-"""The restore drill from the command line; see registry/services/backups/drill.py for what it does.
+"""The command line of the restore drill; registry/services/backups/drill.py describes the drill.
 
-Exit codes: 0 the backup restores · 6 it does not, or not to the same · others as the verbs'.
+Exit codes: 0 the backup restores · 6 it does not, or the data differs · else those of the verbs.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _INTERRUPTED = 130
 
 
 def main() -> int:
-    """Runs the drill that the options ask for; gives the exit code."""
+    """Runs the drill that the options ask for; returns the exit code."""
     remember(sys.argv[1:])
     options = _options()
     signal.signal(signal.SIGTERM, _stop)

@@ -1,7 +1,7 @@
-"""Long forms of the tests that try to break promises, each with a server of its own.
+"""Long runs of the tests that try to break promises, each on a server of its own.
 
-See tests/support/soak.py, tests/support/crowd.py and tests/property/test_input_at_volume.py for
-what they check.
+Their checks are described in tests/support/soak.py, tests/support/crowd.py and
+tests/property/test_input_at_volume.py.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _INPUTS: Final = "tests/property/test_input_at_volume.py"
 
 
 def main() -> None:
-    """Runs what the options ask for, and prints the counts."""
+    """Runs the parts that the options ask for, and prints the counts."""
     parser = argparse.ArgumentParser(
         description="Tries to break promises, and checks what is left."
     )
@@ -78,7 +78,7 @@ def _crowd(seconds: float, seed: int) -> dict[str, Any]:
 
 
 def _inputs(examples: int, seed: int) -> dict[str, Any]:
-    """The suite's own tests, with more examples and other ones."""
+    """Runs tests of the suite with more examples and another seed."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report"

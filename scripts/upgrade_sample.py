@@ -1,6 +1,6 @@
-"""Writes the rows of a registry of this step as SQL, for the tests of later steps.
+"""Writes a registry's rows at the current migration as SQL, for the tests of later migrations.
 
-The schema is not part of it: the frozen migrations make it again.
+The schema is not included: the frozen migrations create it again.
 """
 
 import json
@@ -52,13 +52,13 @@ _STEPS: Final[list[tuple[str, dict[str, str] | None]]] = [
     ("link-positions main_bot --unowned", None),
     ("run --account main_bot -- true", None),
 ]
-# What a database of any program has before its first event.
+# The rows of any database before its first event.
 _SEEDED: Final = ("registry_migrations", "release_collections")
 _NOISE: Final = ("--", "\\", "SET ", "SELECT pg_catalog.set_config(")
 
 
 def write() -> Path:
-    """Makes the database, runs the verbs, writes the rows."""
+    """Creates the database, runs the verbs, and writes the rows."""
     key = generate_master_key().reveal()
     with tempfile.TemporaryDirectory(prefix="account-registry-sample-") as folder:
         server = EmbeddedServer(Path(folder))

@@ -1,9 +1,9 @@
 """One real PostgreSQL for the whole run, and a database of its own for each test.
 
-By default the embedded server, in a temporary folder, or another version of it or of the machine's
-(REGISTRY_TEST_POSTGRESQL); with REGISTRY_TEST_DATABASE_URL (of a superuser) a running one, and
-with `none` there no server at all. The migrations run once, into a template; a test's database is
-a copy of it, which takes some milliseconds.
+By default the embedded server in a temporary folder. REGISTRY_TEST_POSTGRESQL selects another
+version, of it or of the machine. REGISTRY_TEST_DATABASE_URL (of a superuser) names a running
+server, or with `none` there is no server. The migrations run once, into a template; each test's
+database is a copy of it, which takes some milliseconds.
 """
 
 import contextlib

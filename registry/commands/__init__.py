@@ -15,10 +15,10 @@ _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 def main() -> None:
     """Runs the command line and exits."""
-    # Starting makes many objects that stay: looking through them again and again for
-    # garbage would be a tenth of the time of a short verb.
+    # Startup makes many long-lived objects. Repeated garbage collections of them would take
+    # a tenth of the time of a short verb.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    # Nor need all of them be looked at one last time when the process ends anyway.
+    # The final collection at exit can skip them too.
     atexit.register(gc.freeze)
 
     from registry.commands._app import build
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _open_what_is_closed() -> None:
-    """Gives streams that the caller has closed a place, which no database connection may take."""
+    """Reopens closed standard streams on /dev/null: a database socket must not get their number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123

@@ -1,4 +1,4 @@
-"""All verbs by name, and where each is defined. A verb's module is imported when it is used."""
+"""All verbs by name, each with its module, which is imported when the verb is used."""
 
 import importlib
 import io
@@ -47,7 +47,7 @@ _VALUE_IS_NOT: Final = re.compile(r"""^(['"]).*\1 is not""", re.DOTALL)
 
 
 class _LazyCommands(dict[str, Any]):
-    """The verbs as Typer's commands, made when they are asked for; until then, their modules."""
+    """The verbs as Typer commands, made on first access; until then, the names of their modules."""
 
     def __getitem__(self, verb: str) -> Any:
         made = super().__getitem__(verb)
@@ -66,7 +66,7 @@ class _Verbs(TyperGroup):
         self.commands = _LazyCommands(VERBS)
 
     def main(self, args: Any = None, *rest: Any, **extra: Any) -> Any:
-        """Runs a command line; what is wrong with it is told without the words that are wrong."""
+        """Runs a command line; a usage error is reported without the words that caused it."""
         words = sys.argv[1:] if args is None else list(args)
         remember(words)
         try:
@@ -79,7 +79,7 @@ class _Verbs(TyperGroup):
 
 
 def build() -> Any:
-    """The command line as something to call."""
+    """The command line as a callable."""
     app = typer.Typer(
         cls=_Verbs,
         name="account-registry",
@@ -97,7 +97,7 @@ def build() -> Any:
 
 
 def _take_values_out(error: Any) -> None:
-    """Takes out of an error of Typer what the user gave: it may be a secret of any form."""
+    """Removes the user's values from a Typer error: a value may be a secret of any form."""
     if error.message.startswith("Got unexpected extra argument"):
         error.message = (
             "There are more arguments than it takes (they are not shown). A text with spaces "

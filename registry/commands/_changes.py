@@ -1,4 +1,4 @@
-"""How the outcome of a change is told."""
+"""The output of a change, as text and as JSON."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def tell(run: Run, outcome: "Outcome", done: str, **facts: Any) -> None:
-    """Says what was done; `done` reads like "created account main_bot"."""
+    """Prints the result; `done` reads like "created account main_bot"."""
     tell_notes(run, outcome)
     run.output.result(
         {**facts, **events_of(outcome)}, lambda: run.output.line(sentence(outcome, done))
@@ -20,13 +20,13 @@ def tell(run: Run, outcome: "Outcome", done: str, **facts: Any) -> None:
 
 
 def tell_notes(run: Run, outcome: "Outcome") -> None:
-    """Says what the caller should know beside what was done."""
+    """Prints the notes of an outcome on standard error."""
     for note in outcome.notes:
         run.output.notice(f"Note: {commands_of(note)}")
 
 
 def events_of(outcome: "Outcome") -> dict[str, Any]:
-    """What the JSON of every change says."""
+    """The part of the JSON that is the same for every change."""
     positions = outcome.positions or (None,) * len(outcome.event_types)
     return {
         "command_id": outcome.command_id,
@@ -58,13 +58,13 @@ def _stored(stored: "StoredCredential") -> dict[str, Any]:
 
 
 def versions(stored: "StoredCredential") -> str:
-    """The slot, and the versions that came and went: "aster subaccount 0, version 1→2"."""
+    """The slot, and for a replacement both versions: "aster subaccount 0, version 1→2"."""
     known = f", version {stored.previous_version}→{stored.version}"
     return f"{stored.slot}{known if stored.change == 'replaced' else ''}"
 
 
 def sentence(outcome: "Outcome", done: str) -> str:
-    """What the text of every change says."""
+    """The outcome of a change as one sentence."""
     if not outcome.changed:
         return "Nothing to change: it is already like this."
     if outcome.dry_run:

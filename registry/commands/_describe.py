@@ -13,20 +13,20 @@ _CLOCKS_AGREE: Final = dt.timedelta(seconds=5)
 
 
 def when(recorded_at: dt.datetime, occurred_at: dt.datetime) -> str:
-    """When the database recorded an event, and what its sender said if its clock was another."""
+    """The database's time of an event, with the sender's time if the clocks disagree."""
     agree = abs(recorded_at - occurred_at) <= _CLOCKS_AGREE
     return show(recorded_at) + ("" if agree else f" (claimed {show(occurred_at)})")
 
 
 def describe(event: dict[str, Any]) -> str:
-    """An event as a short sentence; an event of an unknown type is shown by its type's name."""
+    """An event as a short sentence; for an unknown type, the type's name."""
     words = _WORDS.get(event["event_type"])
     if words is None:
         return str(event["event_type"])
     try:
         return words(event["data"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        # Whoever may append by SQL can append anything, and it must not hide the others.
+        # Any role that may append by SQL can append anything; it must not hide the other events.
         return f"{event['event_type']} (malformed)"
 
 

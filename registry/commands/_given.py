@@ -1,7 +1,7 @@
-"""What was given to this run, so that nothing of it that could be secret is said again.
+"""Keeps the secrets that were given to this run out of standard error.
 
-One net under all that goes to standard error: whoever writes a message need not think of it, and
-the messages of libraries go through it too. Standard output is what the registry holds.
+One filter for everything written to standard error, messages of libraries included. Authors of
+messages need not think of it. Standard output is not filtered: it shows the registry's data.
 """
 
 import itertools
@@ -15,14 +15,14 @@ from registry.shown import NOT_SHOWN, secret_parts
 _OURS: Final = ("CREDENTIAL_", "DATABASE_URL", "REGISTRY_")
 _OPTION: Final = re.compile(r"--[a-z-]+=|@")
 _STRETCH: Final = 8
-"""So many characters in a row of a secret are not shown either."""
+"""The shortest part of a secret, in characters, that is masked as well."""
 _SHORTEST: Final = 3
 
 _secrets: set[str] = set()
 
 
 def remember(words: Iterable[str]) -> None:
-    """Takes the words of the command line; the variables that are ours are looked at as well."""
+    """Remembers the words of the command line, and the values of the registry's own variables."""
     settings = [value for name, value in os.environ.items() if name.startswith(_OURS)]
     given = [_OPTION.sub("", word, count=1) if _OPTION.match(word) else word for word in words]
     _secrets.clear()
@@ -30,7 +30,7 @@ def remember(words: Iterable[str]) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """A text without what was given and could be secret, nor longer stretches of it."""
+    """A text with the remembered values masked, including parts of `_STRETCH` characters."""
     for secret in sorted(_secrets, key=len, reverse=True):
         if len(secret) >= _STRETCH:
             text = _without_stretches(text, secret)

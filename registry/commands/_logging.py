@@ -1,4 +1,4 @@
-"""The program's log: structured, on standard error; JSON unless a person reads it."""
+"""The program's log: structured, on standard error; JSON unless standard error is a terminal."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 def set_up_logging() -> None:
-    """Sends what the program logs to standard error, in place of what was set up before.
+    """Sends the program's log to standard error, replacing any earlier setup.
 
     Raises:
         InvalidInput: `REGISTRY_LOG_LEVEL` names no level.
@@ -54,14 +54,14 @@ def set_up_logging() -> None:
 
 
 def _mark_secrets(_logger: Any, _method: str, event: Any) -> Any:
-    # A Secret prints as ***; whoever logs one has made a mistake that tests must see.
+    # A Secret prints as ***; logging one is a defect, and the mark makes tests fail.
     if any(isinstance(value, Secret) for value in event.values()):
         event["defect"] = "a secret was given to the log"
     return event
 
 
 def _show_what_may_be_shown(_logger: Any, _method: str, event: Any) -> Any:
-    # One event is one line, and no text in it steers the terminal that shows it.
+    # One event is one line, without control sequences for the terminal.
     return {
         name: visible(without_secrets(v)) if isinstance(v, str) else v for name, v in event.items()
     }

@@ -1,6 +1,6 @@
 """Arguments and options that several verbs share, each defined once.
 
-A dataclass stands for several options at once; `_verb.verb` takes it apart.
+A dataclass groups several options; `_verb.verb` expands it into them.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ ExchangeOption = Annotated[
     str | None, typer.Option("--exchange", metavar="EXCHANGE", help="Only this exchange's.")
 ]
 
-# ---------------------------------------------------------------- which credential
+# ---------------------------------------------------------------- the credential
 
 Subaccount = Annotated[
     int | None,
@@ -41,7 +41,7 @@ AccessOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class SlotOptions:
-    """Which credential is meant; a part that is not given is found where only one fits."""
+    """The slot of a credential; a part that is not given is looked up if only one slot fits."""
 
     account: AccountName
     exchange: ExchangeName
@@ -53,17 +53,17 @@ class SlotOptions:
 
     @property
     def place(self) -> tuple[str, str]:
-        """What methods of the registry take first."""
+        """The leading positional arguments of the registry's methods."""
         return self.account, self.exchange
 
     @property
     def which(self) -> dict[str, Any]:
-        """What they take by name."""
+        """The keyword arguments of the registry's methods that select the slot."""
         return {"subaccount": self.subaccount, "permission": self.permission}
 
     @property
     def facts(self) -> dict[str, str]:
-        """What the JSON of every change says of the slot."""
+        """The slot's part of the JSON of every change."""
         return {"account": self.account, "exchange": self.exchange}
 
 
@@ -79,10 +79,10 @@ class DetailOptions:
         return {name: said[name] for name in self.options() if said[name] not in (None, [])}
 
     def changes(self, clear: Sequence[str] | None) -> dict[str, Any]:
-        """The details that were given, and as None those that are to be cleared.
+        """The given details, and None for each detail to clear.
 
         Raises:
-            InvalidInput: a name to clear is no detail's, or it is set too.
+            InvalidInput: a name to clear is not a detail, or the detail is set too.
         """
         from registry.errors import InvalidInput
 
@@ -104,7 +104,7 @@ class DetailOptions:
     def options(cls) -> dict[str, str]:
         """The option of each detail."""
         hints = get_type_hints(cls, include_extras=True)
-        # Within Annotated, what Typer calls the default is the option's first name.
+        # Within Annotated, the `default` of Typer's Option is the option's first name.
         return {name: hint.__metadata__[0].default for name, hint in hints.items()}
 
 
@@ -119,10 +119,10 @@ Clear = Annotated[
 
 
 def moment_of(text: str | None, option: str) -> Any:
-    """The position or the time that an option's text says, if it was given.
+    """The position or time in an option's text; None if the option was not given.
 
     Raises:
-        InvalidInput: it says neither; the option is named.
+        InvalidInput: the text is neither; the message names the option.
     """
     if text is None:
         return None
@@ -131,7 +131,7 @@ def moment_of(text: str | None, option: str) -> Any:
     return parse_moment(text, option)
 
 
-# ---------------------------------------------------------------- how a change is made
+# ---------------------------------------------------------------- options of changes
 
 Cascade = Annotated[
     bool,

@@ -1,4 +1,4 @@
-"""How answers look: text and tables for people, one JSON document for programs.
+"""The output format: text and tables for people, one JSON document for programs.
 
 With `--json`, standard output holds `{"verb": …, "data": …}` and nothing else; an error is
 `{"verb": …, "error": {"code", "message", "hint", "exit_status"}}` on standard error.
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 200
 _WIDEST = 1_000_000
 
-# What steers a terminal (C0 and C1 controls, the end of a line among them), turns the
-# direction of what follows, or ends a line: https://www.unicode.org/reports/tr9/
+# Characters that control a terminal (C0 and C1, line ends included), change the direction
+# of text, or end a line: https://www.unicode.org/reports/tr9/
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -36,7 +36,7 @@ class Output:
         self.as_json = as_json
 
     def result(self, data: Any, text: Callable[[], None]) -> None:
-        """Prints the data as JSON, or else lets `text` print it for people."""
+        """Prints the data as JSON with `--json`; otherwise `text` prints it for people."""
         if self.as_json:
             sys.stdout.write(to_json({"verb": self.verb, "data": data}) + "\n")
         else:
@@ -44,20 +44,20 @@ class Output:
         sys.stdout.flush()
 
     def line(self, text: str) -> None:
-        """A line on standard output, and one line only, whatever the text holds."""
+        """Prints exactly one line on standard output; control characters are escaped."""
         _write(sys.stdout, visible(text))
 
     def lines(self, text: str) -> None:
-        """A text of several lines on standard output."""
+        """Prints a text of several lines on standard output."""
         for line in text.split("\n"):
             self.line(line)
 
     def notice(self, text: str) -> None:
-        """A line on standard error that is neither data nor an error."""
+        """Prints a line on standard error that is neither data nor an error."""
         _write(sys.stderr, visible(without_secrets(text)))
 
     def error(self, error: RegistryError) -> None:
-        """An error: what and why, and what to do."""
+        """Prints an error and its hint on standard error."""
         message = without_secrets(error.message)
         hint = error.hint and without_secrets(commands_of(error.hint))
         if self.as_json:
@@ -77,19 +77,19 @@ class Output:
             self.notice(f"  {hint}")
 
     def ask(self, question: str) -> str:
-        """A person's answer to a question on standard error."""
+        """Asks on standard error and returns the line that the person typed."""
         sys.stderr.write(visible(without_secrets(question)))
         sys.stderr.flush()
         return sys.stdin.readline().strip()
 
     def records(self, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> None:
-        """A table of records: heading -> name in the record."""
+        """Prints records as a table; `columns` maps each heading to a name in the record."""
         self.table(
             list(columns), [[record[name] for name in columns.values()] for record in records]
         )
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """A table on standard output."""
+        """Prints a table; if its cells do not fit the width, one line per cell."""
         from rich.measure import Measurement
         from rich.table import Table
         from rich.text import Text
@@ -97,26 +97,26 @@ class Output:
         rows = list(rows)
         table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
         for column in columns:
-            # Identifiers are copied out of tables: they must not be cut.
+            # Identifiers are copied out of tables, so they must not be truncated.
             table.add_column(Text(column), overflow="fold")
         for row in rows:
             table.add_row(*(Text(show(value)) for value in row))
         console = self._console()
         unbroken = console.options.update(max_width=_WIDEST)
         if Measurement.get(console, unbroken, table).minimum > console.width:
-            # Each row as lines of its own: as a table it would break words.
+            # Each cell gets its own line: a table of this width would break words.
             for row in rows:
                 self.facts(zip(columns, row, strict=True))
                 self.line("")
             return
         with console.capture() as capture:
             console.print(table)
-        # The last column's padding is of no use to anybody who copies a line.
+        # The padding of the last column would be copied along with a line.
         for line in capture.get().split("\n")[:-1]:
             _write(sys.stdout, line.rstrip())
 
     def facts(self, facts: Iterable[tuple[str, Any]]) -> None:
-        """Names and values, one a line."""
+        """Prints names and values, one pair per line."""
         shown = [(name, show(value)) for name, value in facts]
         width = max(len(name) for name, _ in shown)
         for name, value in shown:
@@ -125,7 +125,7 @@ class Output:
     def _console(self) -> "Console":
         from rich.console import Console
 
-        # A pipe has no width; Rich would assume a narrow one and fold.
+        # A pipe has no width; Rich would assume a narrow one and wrap lines.
         width = None if sys.stdout.isatty() else _pipe_width()
         return Console(width=width, highlight=False, soft_wrap=False)
 
@@ -136,7 +136,7 @@ def _pipe_width() -> int:
 
 
 def show(value: Any) -> str:
-    """A value as people read it, on one line; times are UTC."""
+    """A value on one line, for people; times are UTC."""
     match value:
         case None | []:
             return "-"
@@ -154,16 +154,16 @@ def show(value: Any) -> str:
 
 
 def visible(text: str) -> str:
-    r"""A text whose control characters are shown (ESC as \x1b) instead of obeyed by a terminal.
+    r"""Escapes control characters (ESC as \x1b), so that a terminal shows them and does not obey.
 
-    Names, labels and reasons come out of the database, and who wrote them may want to forge
-    what an administrator sees.
+    Names, labels and reasons come from the database, and their authors may want to forge the
+    output that an administrator sees.
     """
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def to_json(value: Any) -> str:
-    """JSON text; times are ISO in UTC, and exact numbers of the database are strings."""
+    """JSON text; times are ISO 8601 in UTC, exact numbers are strings."""
     import orjson
 
     text = orjson.dumps(
@@ -171,7 +171,7 @@ def to_json(value: Any) -> str:
         default=_encode,
         option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z,
     ).decode()
-    # JSON escapes C0 only; all of these stand in strings, where an escape means the same.
+    # JSON escapes C0 only; these characters occur in strings only, so an escape is equivalent.
     return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -182,7 +182,7 @@ def _encode(value: Any) -> Any:
 
 
 def _write(stream: Any, line: str) -> None:
-    # A terminal that cannot show a character must not turn an answer into an error.
+    # A character missing from the stream's encoding must not turn an answer into an error.
     encoding = stream.encoding or "utf-8"
     stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 

@@ -1,4 +1,4 @@
-"""How the progress of a long verb is told: bars on a terminal, plain lines otherwise."""
+"""Progress of a long verb: bars on a terminal, plain lines otherwise."""
 
 import contextlib
 import functools
@@ -11,14 +11,14 @@ from typing import Any, Final
 from registry.commands._output import Output
 
 StageProgress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and of how much."""
+"""Called with the stage, the units done, and the units in total."""
 
 _SECONDS_BETWEEN_LINES: Final = 5.0
 
 
 @contextlib.contextmanager
 def progress_bar(output: Output, unit: str = "events") -> Iterator[StageProgress]:
-    """Gives something to tell the progress to; it goes to standard error, and not with `--json`."""
+    """Yields a callback that shows progress on standard error; with `--json` it shows nothing."""
     if output.as_json:
         yield lambda *_: None
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
@@ -30,7 +30,7 @@ def progress_bar(output: Output, unit: str = "events") -> Iterator[StageProgress
 
 @contextlib.contextmanager
 def stage_progress(output: Output, stage: str) -> Iterator[Callable[[int, int], None]]:
-    """The same for a verb of one stage."""
+    """The same for a verb with a single stage."""
     with progress_bar(output) as progress:
         yield functools.partial(progress, stage)
 

@@ -1,4 +1,4 @@
-"""What one run of a verb has at hand: its output, the database, the keys, and who acts."""
+"""The context of one run of a verb: output, database, keys and actor."""
 
 import functools
 import os
@@ -28,7 +28,7 @@ class Run:
 
     @property
     def database(self) -> "SingleConnection":
-        """The database that the environment names; connected when first used."""
+        """The database that the environment names; connects on first use."""
         if self._database is None:
             from registry.database.opening import SingleConnection
             from registry.database.target import Target
@@ -51,7 +51,7 @@ class Run:
 
     @property
     def by(self) -> "By":
-        """Who asks, and how; sets up the log of this run.
+        """The actor, the reason and the options of a change; sets up the log of this run.
 
         Raises:
             InvalidInput: an option is not acceptable.
@@ -65,17 +65,17 @@ class Run:
         }
 
     def invocation(self) -> "Invocation":
-        """The same in the form that services take; errors as `by`."""
+        """The same as an `Invocation` for services; errors as `by`."""
         from registry.execution.executor import Invocation
 
         given: dict[str, Any] = {**self.by}
         return Invocation(**given)
 
     def actor(self) -> str:
-        """Who acts; sets up the log of this run.
+        """The actor's name; sets up the log of this run.
 
         Raises:
-            InvalidInput: a setting is not valid, or the name is a secret.
+            InvalidInput: a setting is not valid, or the name contains a secret.
         """
         from registry.commands._logging import set_up_logging
         from registry.machine import user_at_host
@@ -87,16 +87,16 @@ class Run:
 
     @property
     def named_actor(self) -> str | None:
-        """Who acts, if an option says so."""
+        """The actor that an option names, if any."""
         actor: str | None = self._options["actor"]
         return actor
 
     @property
     def reason(self) -> str | None:
-        """Why, as the caller says.
+        """The caller's reason, if given.
 
         Raises:
-            InvalidInput: it is a secret.
+            InvalidInput: it contains a secret.
         """
         from registry.values import refuse_secret
 
@@ -105,10 +105,10 @@ class Run:
         return reason
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Asks before something that takes effect at once; `--dry-run` and `--yes` skip it.
+        """Asks before a change that takes effect at once; `--dry-run` and `--yes` skip this.
 
         Raises:
-            ConfirmationNeeded: the answer was no, or nobody is there to ask.
+            ConfirmationNeeded: the answer was no, or there is no terminal to ask on.
         """
         if yes or self._options.get("dry_run"):
             return
@@ -121,16 +121,16 @@ class Run:
             raise ConfirmationNeeded("not confirmed; nothing was changed")
 
     def close(self) -> None:
-        """Gives the connection back."""
+        """Closes the connection, if one was opened."""
         if self._database is not None:
             self._database.close()
 
 
 def id_of(text: str | None, option: str) -> uuid.UUID | None:
-    """The id that an option gives, if it does.
+    """The id in an option's text; None if the option was not given.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: it is not a UUID.
     """
     try:
         return None if text is None else uuid.UUID(text)

@@ -1,4 +1,4 @@
-"""What every verb has in common: its options, its errors and its exit code."""
+"""The common part of all verbs: options, error output and exit codes."""
 
 import dataclasses
 import errno
@@ -65,11 +65,11 @@ COMMANDS: Final[dict[str, typer.Typer]] = {}
 
 
 def verb(*, changes: bool = False, **settings: Any) -> Callable[[Verb], Verb]:
-    """Makes a function the verb of its name: it takes a `Run` first, and then its own options.
+    """Registers a function as a verb; its first parameter is a `Run`, then come its own options.
 
-    The options that all verbs have, and those of all verbs that change something, are
-    added to its own; a parameter that is a dataclass stands for its fields. Errors become
-    one or two lines and the documented exit code.
+    The options common to all verbs, and those common to all changes, are added. A parameter
+    whose type is a dataclass is expanded into one option per field. Errors become one or two
+    lines and the documented exit code.
     """
     options = {**(_CHANGING if changes else {}), **_COMMON}
 
@@ -102,7 +102,7 @@ def verb(*, changes: bool = False, **settings: Any) -> Callable[[Verb], Verb]:
 def _own_parameters(
     function: Verb,
 ) -> tuple[list[inspect.Parameter], dict[str, tuple[Any, list[str]]]]:
-    """The parameters behind the `Run`, and which of them make up which dataclass."""
+    """The parameters after the `Run`, and for each dataclass parameter its type and fields."""
     own: list[inspect.Parameter] = []
     groups: dict[str, tuple[Any, list[str]]] = {}
     for parameter in list(inspect.signature(function, eval_str=True).parameters.values())[1:]:
@@ -138,7 +138,7 @@ def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str,
             _show_traceback()
         return error.exit_status
     except BrokenPipeError:
-        # The reader of our output has gone; nothing is left to say to it.
+        # The reader of the output has gone, so nothing more is written.
         _drop_output()
         return ExitStatus.FAILED
     except (typer.Exit, typer.Abort, KeyboardInterrupt):
@@ -151,7 +151,7 @@ def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str,
         if (lost := _lost_connection(error)) is not None:
             output.error(lost)
             return lost.exit_status
-        # The text of an unforeseen error may hold anything, so only its type is shown.
+        # An unexpected error's text may contain anything, so only its type is shown.
         output.error(
             RegistryError(
                 f"unexpected {type(error).__name__}",
@@ -167,12 +167,12 @@ def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str,
 
 
 def _drop_output() -> None:
-    """Lets nothing of what could not be written be tried again at the end."""
+    """Redirects standard output to /dev/null, so that unwritten data is not retried at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _lost_connection(error: Exception) -> RegistryError | None:
-    """What is said of a connection that was lost where nobody expected it."""
+    """The error to report for an unexpectedly lost connection; None for any other error."""
     import psycopg
 
     from registry.database.errors import connection_lost, lost
@@ -188,7 +188,7 @@ def _no_room(error: OSError) -> RegistryError:
 
 
 def _show_traceback() -> None:
-    """The places, without the values and texts that exceptions carry."""
+    """Prints a traceback without the values and texts of exceptions."""
     import traceback
 
     kind, _, trace = sys.exc_info()

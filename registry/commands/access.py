@@ -1,4 +1,4 @@
-"""Verbs about which login roles of the database may use an account."""
+"""Verbs about access: the login roles of the database that may use an account."""
 
 from typing import Annotated
 

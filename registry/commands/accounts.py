@@ -15,7 +15,7 @@ from registry.plurals import counted
 
 @dataclass(frozen=True, slots=True)
 class AccountOptions(DetailOptions):
-    """What an account has beside its name."""
+    """The details of an account, apart from its name."""
 
     wallet_address: Annotated[
         str | None,

@@ -69,7 +69,7 @@ def adopt(
         result = run.registry.adopt(judge=judge, legacy_keys=keys, progress=told, **by)
     if write_decisions is not None:
         _write_decisions(write_decisions, judge.undecided)
-    # Each problem is shown by the dry run, which comes first; here it would be the same again.
+    # The dry run, which comes first, has shown each problem already.
     tell = _tell if dry_run or not judge.undecided else _tell_undecided
     run.output.result(_data(result), lambda: tell(run.output, result))
     if judge.undecided:
@@ -149,7 +149,7 @@ def _write_decisions(path: Path, undecided: list["Problem"]) -> None:
         raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
 
 
-# ---------------------------------------------------------------- telling
+# ---------------------------------------------------------------- output
 
 
 def _data(result: "Adoption") -> dict[str, Any]:

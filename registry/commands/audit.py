@@ -1,4 +1,4 @@
-"""Verbs by which the log is proved: verify, checkpoint, prove and verify-proof."""
+"""Verbs that prove the log: verify, checkpoint, prove and verify-proof."""
 
 import dataclasses
 from pathlib import Path

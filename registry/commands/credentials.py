@@ -38,7 +38,7 @@ _MAX_INPUT = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class CredentialOptions(DetailOptions):
-    """What a credential has beside its secrets."""
+    """The details of a credential, apart from its secrets."""
 
     label: Annotated[str | None, typer.Option("--label", metavar="TEXT")] = None
     expires_at: Annotated[
@@ -57,7 +57,7 @@ class CredentialOptions(DetailOptions):
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """How `add-credential` and `replace-credential` store what they are given."""
+    """The options with which `add-credential` and `replace-credential` store a credential."""
 
     from_json: FromJson = None
     cascade: Cascade = False
@@ -90,7 +90,7 @@ def _store(
 ) -> None:
 
     by = run.by
-    run.keyring()  # before anybody types a secret in vain
+    run.keyring()  # fails early, before a person types a secret
     if how.from_json is None:
         fields = _ask(run.registry.exchanges.get(slot.exchange, account=slot.account))
     else:

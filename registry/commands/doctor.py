@@ -12,7 +12,7 @@ from registry.hints import commands_of
 @verb()
 def doctor(run: Run) -> None:
     """Check keys, database, schema, guards and log; exit code 1 if something failed."""
-    # A finding may be an error, and what errors say goes elsewhere to standard error.
+    # A finding may hold an error's text, which everywhere else goes to standard error.
     findings = [
         {
             name: text and without_secrets(commands_of(text))

@@ -1,4 +1,4 @@
-"""Verbs for when a key has leaked: who-could-use and blast-radius."""
+"""Verbs for a leaked key: who-could-use and blast-radius."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Annotated, Final

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events to show."""
+    """Selects the events to show."""
 
     account: OptionalAccount = None
     exchange: ExchangeOption = None
@@ -46,7 +46,7 @@ class Filter:
     ] = 100
 
     def only(self) -> "Only":
-        """The same as the registry takes it."""
+        """The same as keyword arguments of the registry's methods."""
         from registry.values import moment
 
         given = dataclasses.asdict(self)
@@ -73,7 +73,7 @@ def history(
     A value is shown as name#fingerprint: equal fingerprints of a field mean equal values.
     """
     if run.named_actor is not None and only.by is None:
-        # Else a list of everything could pass for a list of what this actor did.
+        # Otherwise the full list could be mistaken for the list of this actor's changes.
         run.output.notice(
             f"Note: --actor says who asks and leaves nothing out; "
             f"what {run.named_actor} did: --by {run.named_actor}"

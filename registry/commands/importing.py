@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ImportArguments:
-    """How a file is imported."""
+    """The options of an import."""
 
     create: Annotated[
         bool, typer.Option("--create", help="Create the account if there is none of this name.")
@@ -49,7 +49,7 @@ class ImportArguments:
     allow_other_account: AllowOtherAccount = False
 
     def given(self) -> dict[str, Any]:
-        """The same as the registry takes it."""
+        """The same as keyword arguments of the registry's methods."""
         from registry.services.importing.options import Subaccounts
 
         named = Subaccounts.parse(self.subaccount or [])
@@ -125,7 +125,7 @@ def _tell_credentials(
     outcome: "Outcome",
     absent: "Mapping[str, Collection[str]]",
 ) -> None:
-    """What became of each credential; of one that was imported before, only what it is."""
+    """Prints the outcome for each credential; for a replayed import, only the fields found."""
     stored = {stored.slot.exchange: stored for stored in outcome.stored}
     for name, fields in credentials.items():
         done = stored.get(name)

@@ -1,4 +1,4 @@
-"""The verb `run`: starts a program with an account's credentials, and becomes it."""
+"""The verb `run`: replaces its process with a program that has an account's credentials."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,7 @@ _NAMES_SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class WantedCredentials:
-    """Whose credentials the program gets, and which of them."""
+    """Selects the account and the credentials that the program gets."""
 
     account: Annotated[
         str, typer.Option("--account", metavar="NAME", help="Whose credentials it gets.")
@@ -95,7 +95,7 @@ def run(
 def _release(
     run: Run, wanted: WantedCredentials, program: str
 ) -> "tuple[Releases, dict[str, ExchangeSpec]]":
-    """The credentials, and the specification of each one's exchange."""
+    """The released credentials, and the specifications of their exchanges."""
     from registry.machine import host
     from registry.services.releases import key_locks
     from registry.services.releases.releases import Caller, ReleaseService

@@ -60,7 +60,7 @@ def approve(run: Run, report: "Report", *, yes: bool) -> None:
 
 
 def report_data(report: "Report") -> dict[str, Any]:
-    """A report for programs."""
+    """A report as JSON data."""
     return {
         "events": report.size,
         "rows": report.rows,
@@ -76,7 +76,7 @@ def report_data(report: "Report") -> dict[str, Any]:
 
 
 def rebuilt_data(rebuilt: "Rebuilt") -> dict[str, Any]:
-    """What a rebuild did, for programs."""
+    """The result of a rebuild as JSON data."""
     return {
         **report_data(rebuilt.report),
         "position": rebuilt.position,
@@ -87,7 +87,7 @@ def rebuilt_data(rebuilt: "Rebuilt") -> dict[str, Any]:
 
 
 def tell_report(output: Output, report: "Report") -> None:
-    """A report for people."""
+    """Prints a report for people."""
     rate = report.size / max(report.seconds, 0.001)
     output.line(
         f"Replayed {counted(report.size, 'event')} in {report.seconds:.1f} s ({rate:,.0f}/s) and "
@@ -121,13 +121,13 @@ def tell_report(output: Output, report: "Report") -> None:
 
 
 def tell_skipped(output: Output, report: "Report") -> None:
-    """Which events do not count, and why, for people."""
+    """Prints the events that do not count, each with the reason."""
     for event in report.skipped:
         output.line(f"  skipped  position {event.position}: {event}")
 
 
 def tell_rebuilt(output: Output, rebuilt: "Rebuilt") -> None:
-    """What a rebuild did, for people."""
+    """Prints the result of a rebuild for people."""
     tell_report(output, rebuilt.report)
     if rebuilt.position is None:
         output.line("Nothing was changed.")

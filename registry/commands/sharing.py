@@ -1,4 +1,4 @@
-"""Verbs about who borrows which credential from whom."""
+"""Verbs about sharing: an account borrows a credential of another account."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Final
 

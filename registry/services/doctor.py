@@ -1,4 +1,4 @@
-"""Looks for what could go wrong: the checks of `doctor`."""
+"""The checks of `doctor`: it looks for misconfiguration, drift and damage."""
 
 import datetime as dt
 import os
@@ -38,7 +38,7 @@ Grade = Literal["ok", "warning", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
     check: str
     grade: Grade
@@ -49,7 +49,7 @@ class Finding:
 def examine(
     target: Target, notice: Callable[[str], None], keyring: MasterKeyring | None = None
 ) -> Iterator[Finding]:
-    """All checks, as they are made; a check that cannot be made is a failed one.
+    """Yields the result of each check; a check that cannot be made is a failed one.
 
     The keys are those of the environment unless they are given.
     """
@@ -61,7 +61,7 @@ def examine(
     except RegistryError as error:
         yield _failed("master key", error)
     try:
-        connection = connect_once(target, notice)  # who asks what is wrong waits for nobody
+        connection = connect_once(target, notice)  # a diagnosis must not wait for the database
     except RegistryError as error:
         yield _failed("database", error)
         return

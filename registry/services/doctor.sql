@@ -1,4 +1,4 @@
--- What `doctor` looks at.
+-- The queries of `doctor`.
 
 -- name: server
 SELECT current_setting('server_version'),
@@ -10,8 +10,8 @@ SELECT current_setting('server_version'),
          ELSE 'on' END
 
 -- name: bots_can_create
--- Whether a bot can put objects beside the registry's, as everybody could by default in
--- databases that were made before PostgreSQL 15.
+-- Whether bots may create objects in the registry's schema. Everybody may by default in
+-- databases created before PostgreSQL 15.
 SELECT has_schema_privilege('registry_bot', 'public', 'CREATE')
 
 -- name: master_keys_in_use

@@ -1,9 +1,9 @@
-"""How fast a large bot's database is adopted, and where the time goes.
+"""Adoption of a large bot's database: the duration, and its parts.
 
     scripts/benchmark adopting [--accounts 100000] [--rounds 1] [--json]
 
-Makes a legacy database with three credentials for each account (seven sealed fields) on an
-server of its own, adopts it, and checks that the tables are what the log says.
+Creates a legacy database on a server of its own, with three credentials per account (seven
+sealed fields). Then it adopts the database, and checks that the tables match the log.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ def main() -> None:
     facts: dict[str, Any] = {"accounts": chosen.accounts}
 
     def adopted() -> float:
-        # A database that was adopted cannot be adopted again: each round makes a new one.
+        # A database can be adopted only once, so each round creates a new one.
         with fresh_server() as address:
             return _run(address, chosen.accounts, facts)
 
@@ -89,7 +89,7 @@ def _run(address: str, accounts: int, facts: dict[str, Any]) -> float:
 
 @contextlib.contextmanager
 def _timed(kind: type, name: str) -> Iterator[list[float]]:
-    """The processor time of each call of a method."""
+    """Collects the processor time of each call of a method."""
     method, seconds = getattr(kind, name), []
 
     def call(*arguments: Any) -> Any:

@@ -1,10 +1,10 @@
-"""Appending to the log, against INSERT and COPY into a table of the same columns and indexes.
+"""Appends to the log, against INSERT and COPY into a table of the same columns and indexes.
 
     scripts/benchmark append [--rounds 5] [--seconds 2] [--peers] [--json]
 
-One event per transaction, durable when it is answered, by one client and by sixteen; and
-batches. --peers adds the PostgreSQL recorder of the Python library `eventsourcing`, in both
-of its modes (with INSERT statements, and with functions in the database).
+One event per transaction, durable before the answer, by one client and by sixteen; and batches.
+--peers adds the PostgreSQL recorder of the Python library `eventsourcing` in both of its modes
+(INSERT statements, and functions in the database).
 """
 
 import datetime as dt
@@ -93,7 +93,7 @@ def event() -> tuple[CommandRecord, NewEvent]:
 
 
 def insert(address: str, _: int) -> Step:
-    """A durable INSERT of the same row, without any of the log's promises."""
+    """A durable INSERT of the same row, without any of the log's guarantees."""
     connection = psycopg.connect(address, autocommit=True)
 
     def step() -> None:
@@ -123,7 +123,7 @@ def insert(address: str, _: int) -> Step:
 
 
 def append(address: str, _: int) -> Step:
-    """One statement as INSERT is; where others wait, it commits first, and then flushes."""
+    """An append in one statement; if other sessions wait, it commits before it flushes."""
     connection = psycopg.connect(address, autocommit=True)
 
     def step() -> None:
@@ -137,7 +137,7 @@ def append(address: str, _: int) -> Step:
 
 
 def append_and_flush_inside(address: str, _: int) -> Step:
-    """With the log's lock held until the event is on disk."""
+    """An append that holds the log's lock until the event is on disk."""
     connection = psycopg.connect(address, autocommit=True)
 
     def step() -> None:
@@ -148,7 +148,7 @@ def append_and_flush_inside(address: str, _: int) -> Step:
 
 
 def peer(address: str, number: int, *, functions: bool = False) -> Step:
-    """The library `eventsourcing`, which numbers its events under a lock of the table too."""
+    """The library `eventsourcing`, which also numbers its events under a table lock."""
     from eventsourcing.persistence import StoredEvent
     from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
@@ -174,12 +174,12 @@ def peer(address: str, number: int, *, functions: bool = False) -> Step:
 
 
 def peer_with_functions(address: str, number: int) -> Step:
-    """The same with its functions in the database."""
+    """The same with the library's functions in the database."""
     return peer(address, number, functions=True)
 
 
 def _create_once(recorder: Any, number: int) -> None:
-    # All clients want the table, and the library's DDL is not made for several at once.
+    # All clients create the table, and the library's DDL does not support concurrent runs.
     for attempt in range(100):
         try:
             recorder.create_table()
@@ -197,7 +197,7 @@ def _batch() -> list[Append]:
 
 
 def bulk(address: str) -> float:
-    """Events a second of one call, hashes and tree and all."""
+    """Events per second of one bulk append, including hashes and tree."""
     batch = _batch()
     with psycopg.connect(address, autocommit=True) as connection:
         started = time.perf_counter()
@@ -206,7 +206,7 @@ def bulk(address: str) -> float:
 
 
 def copy_rows(address: str) -> float:
-    """Rows a second of a binary COPY of rows that are ready, into the same indexes."""
+    """Rows per second of a binary COPY of prepared rows into a table with the same indexes."""
     with psycopg.connect(address, autocommit=True) as connection:
         append_in_bulk(connection, _batch())
         connection.execute("TRUNCATE public.raw_events")

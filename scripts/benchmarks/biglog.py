@@ -1,9 +1,9 @@
-"""Makes a large log that is valid in every way: hashes, tree, data keys and tables.
+"""Creates a large, fully valid log: hashes, tree, data keys and tables.
 
-The rows go in by binary COPY (tests/support/large_log.py), some hundred times faster than
-command by command. Every account has the same eight events; the
-accounts are interleaved, as they are in a log that grew. It needs a superuser, since the
-tables' guards are off while they are filled. For benchmarks and tests only.
+The rows are loaded by binary COPY (tests/support/large_log.py), some hundred times faster than
+by commands. Every account has the same eight events, and the accounts are interleaved as in a
+grown log. It needs a superuser, since the tables' guards are off meanwhile. For benchmarks and
+tests only.
 """
 
 import base64
@@ -32,7 +32,7 @@ from support.large_log import Made, load_events, recorded_at
 EVENTS_PER_ACCOUNT: Final = 8
 _INTERLEAVED: Final = 500
 _SECRET: Final = 66
-"""Characters of a typical private key in hexadecimal."""
+"""The length of a typical private key in hexadecimal."""
 _TABLES: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE)
 
 
@@ -49,12 +49,12 @@ def fill(
         _copy_keys(connection, keys, keyring)
         for table in _TABLES:
             _copy_table(connection, table.name, list(table.columns), rows[table.name].values())
-    # Outside a transaction block, and without the guards' help: statistics for the planner.
+    # Outside of a transaction block, and with the guards on: statistics for the planner.
     connection.execute("VACUUM ANALYZE public.audit_events, public.credential_data_keys")
 
 
 def _projected(events: Iterable[Made], rows: Rows) -> Iterator[Made]:
-    """The same events, after what they mean for the tables was added to the rows."""
+    """Yields the same events, and applies each to the rows of the tables."""
     for position, made in enumerate(events):
         stored = StoredEvent(
             str(uuid.UUID(bytes=made.stream_id)),
@@ -170,7 +170,7 @@ def _sealed(
 
 
 def _token() -> str:
-    """As long as a Fernet token of a typical private key."""
+    """Random text with the length of a Fernet token of a typical private key."""
     return "gAAAAA" + base64.urlsafe_b64encode(os.urandom(_token_bytes())).decode()
 
 
@@ -182,7 +182,7 @@ def _token_bytes() -> int:
 
 @contextlib.contextmanager
 def scratch_database(server: str) -> Iterator[str]:
-    """A new, migrated database on a server, dropped afterwards; gives its address."""
+    """A new, migrated database on a server, dropped afterwards; yields its address."""
     from psycopg.conninfo import make_conninfo
 
     from registry.database.migrator import Migrator

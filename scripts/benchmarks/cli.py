@@ -1,4 +1,4 @@
-"""How long a verb takes from start to end, against Python with psycopg and one query.
+"""The duration of a verb from start to end, against Python with psycopg and one query.
 
 scripts/benchmark cli [--rounds 15] [--json]
 """

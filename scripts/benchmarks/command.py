@@ -2,9 +2,9 @@
 
     scripts/benchmark command [--rounds 5] [--seconds 2] [--json]
 
-The plain tables are what many programs have instead: the row, and a trigger that keeps the
-old and the new row as JSON. Their UPDATE neither reads nor checks anything before. Each
-client changes the descriptions of a few hundred accounts in turn.
+The plain tables are a common alternative: the row, and a trigger that keeps the old and the new
+row as JSON. The UPDATE alone neither reads nor checks anything before. Each client changes the
+descriptions of a few hundred accounts in turn.
 """
 
 import uuid
@@ -57,7 +57,7 @@ def main() -> None:
 
 def _fresh(address: str, client: Client, clients: int, seconds: float) -> Callable[[], float]:
     def run() -> float:
-        # New accounts each time, so that no way meets longer histories than another.
+        # New accounts each time, so that histories have the same length for each way.
         _prepare(address, clients)
         return rate(address, client, clients, seconds)
 
@@ -89,14 +89,14 @@ def _names(address: str, number: int) -> "cycle[str]":
 
 
 def update(address: str, number: int) -> Step:
-    """One statement."""
+    """One UPDATE statement."""
     names = _names(address, number)
     connection = psycopg.connect(address, autocommit=True)
     return lambda: connection.execute(_UPDATE, [uuid.uuid4().hex, next(names)])
 
 
 def select_and_update(address: str, number: int) -> Step:
-    """As a program does that looks before it writes."""
+    """The same after a SELECT, as in a program that reads before it writes."""
     names = _names(address, number)
     connection = psycopg.connect(address, autocommit=True)
 

@@ -1,7 +1,7 @@
-"""What the benchmarks share: a server of their own, turns, medians with spread, a table.
+"""The common part of the benchmarks: a server, turns, medians with spread, and a table.
 
-The ways to do a thing take turns, round by round, so that whatever else the machine does
-falls on all of them; what travels to another machine is the ratio of two medians.
+The compared ways take turns, round by round, so that other load on the machine affects all of
+them. Only the ratio of two medians can be compared between machines.
 """
 
 import argparse
@@ -25,12 +25,12 @@ _GIVEN = "REGISTRY_BENCHMARK_DATABASE_URL"
 
 Step = Callable[[], object]
 Client = Callable[[str, int], Step]
-"""From an address and a number to what the client does again and again; imports nothing."""
+"""Takes an address and a number; returns the step that a client repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A ratio that is promised: this way's median over that one's."""
+    """A required ratio: the median of `way` over the median of `over`."""
 
     way: str
     over: str
@@ -38,7 +38,7 @@ class Target:
     most: float | None = None
 
     def reached(self, ratio: float) -> bool:
-        """Whether the ratio is good enough; without a bound it is only shown."""
+        """Whether the ratio is within the bounds; without bounds it is only shown."""
         return (self.least is None or ratio >= self.least) and (
             self.most is None or ratio <= self.most
         )
@@ -46,7 +46,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Something else that is promised: this much of it at most."""
+    """A required upper bound for another value."""
 
     name: str
     value: float
@@ -54,7 +54,7 @@ class Limit:
 
 
 def options(description: str, **defaults: Any) -> argparse.Namespace:
-    """The options of a benchmark: `--rounds`, `--json` and those that are given."""
+    """The options of a benchmark: `--rounds`, `--json` and the given ones."""
     parser = argparse.ArgumentParser(description=description)
     for name, default in defaults.items():
         if isinstance(default, bool):
@@ -66,16 +66,16 @@ def options(description: str, **defaults: Any) -> argparse.Namespace:
 
 
 def server_is_given() -> bool:
-    """Whether all is measured on a server that somebody names."""
+    """Whether the environment names the server to measure."""
     return bool(os.environ.get(_GIVEN))
 
 
 @contextlib.contextmanager
 def own_server(major: int | None = None) -> Iterator[str]:
-    """The address of a migrated database in a server of its own, with its usual durability.
+    """The address of a migrated database on a server of its own, with default durability.
 
-    REGISTRY_BENCHMARK_DATABASE_URL names another one: a database to fill, of a superuser.
-    Without it, `major` is a version that comes with the embedded server.
+    REGISTRY_BENCHMARK_DATABASE_URL names another database to fill, as a superuser.
+    Without it, `major` selects a version that comes with the embedded server.
     """
     given = os.environ.get(_GIVEN)
     if given:
@@ -92,7 +92,7 @@ def own_server(major: int | None = None) -> Iterator[str]:
 def take_turns(
     ways: Mapping[str, Callable[[], float]], rounds: int, *, quiet: bool = False
 ) -> dict[str, list[float]]:
-    """What each way measured, in each round."""
+    """The measurements of each way, one per round."""
     measured: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
         if not quiet:
@@ -103,7 +103,7 @@ def take_turns(
 
 
 def rate(address: str, client: Client, clients: int, seconds: float) -> float:
-    """How often a second so many processes, each with a connection, do the client's step."""
+    """Steps per second of this many processes, each with a connection of its own."""
     context = multiprocessing.get_context("fork")
     ready = context.Barrier(clients)
     counts = context.SimpleQueue()
@@ -125,7 +125,7 @@ def _count(
     address: str, client: Client, number: int, seconds: float, ready: Any, counts: Any
 ) -> None:
     step = client(address, number)
-    for _ in range(12):  # statements are prepared, plans are made
+    for _ in range(12):  # statements get prepared, plans get made
         step()
     ready.wait()
     started = time.perf_counter()
@@ -146,10 +146,10 @@ def report(
     limits: Sequence[Limit] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Prints medians, spread and ratios; exits with 1 if a target is not reached.
+    """Prints medians, spread and ratios; exits with 1 if a target is missed.
 
     The JSON of every benchmark has this shape: `ways` (name -> median, lowest, highest),
-    `ratios` of medians, `limits` and whatever else is worth knowing in `facts`.
+    `ratios` of medians, `limits`, and further information in `facts`.
     """
     rows = {
         name: {
@@ -216,5 +216,5 @@ def _verdict(one: Mapping[str, Any]) -> str:
 
 
 def _figure(value: float) -> str:
-    """With as many digits as mean something."""
+    """Formats a value with a sensible number of digits."""
     return f"{value:,.1f}" if value >= 10 else f"{value:.3g}" if value < 1 else f"{value:.2f}"  # noqa: PLR2004

@@ -1,10 +1,10 @@
-"""Whether many bots that start at once all get their credential, and how long they wait.
+"""Many bots that start at once: whether all get their credential, and their waiting times.
 
     scripts/benchmark herd [--loaders 1000] [--processes 8] [--strangers] [--rounds 1] [--json]
 
-Each is a thread with a loader of its own and one load, under one login that is a bot's. The
-server has its usual limit of connections, a tenth of what they would need together. Loaders
-of one process wait for one another; with --strangers they do not, as if each were a process.
+Each bot is a thread with a loader of its own and one load, all under one bot login. The server
+has its default connection limit, a tenth of the bots' need. Loaders of one process wait for one
+another; with --strangers they do not, as if each were a process.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 
 PATIENCE: Final = 60.0
-"""A bot waits so long for its turn, in seconds."""
+"""The longest time that a bot waits for its turn, in seconds."""
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def bots(address: str, keyring: MasterKeyring, accounts: list[str]) -> Iterator[str]:
-    """The address of a bot's login that may use the accounts, each of which has a credential."""
+    """Creates the accounts with a credential each; yields the address of a bot login for them."""
     database = SingleConnection(Target(address))
     world = World(database, keyring)
     with login_role(address) as login:

@@ -2,7 +2,7 @@
 
     scripts/benchmark history [--events 200000] [--rounds 5] [--seconds 1] [--peers] [--json]
 
---peers adds plain tables with an audit trigger: the kept rows of an account of the same size.
+--peers adds plain tables with an audit trigger: the audit rows of an account of the same size.
 """
 
 import uuid
@@ -58,7 +58,7 @@ def _run(address: str, client: Client, seconds: float) -> Callable[[], float]:
 
 
 def _fill_plain(address: str, events: int) -> None:
-    """As many kept rows in all, and as many of the account that is measured."""
+    """Creates an equal number of audit rows, in total and for the measured account."""
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(plain.MAKE)
         connection.execute(
@@ -92,7 +92,7 @@ def _fill(address: str, events: int) -> None:
 
 
 def select(address: str, _: int) -> Step:
-    """The account's id by its name, and its events by that."""
+    """Reads the account's id by its name, and then its events."""
     connection = psycopg.connect(address, autocommit=True)
 
     def step() -> None:
@@ -109,7 +109,7 @@ def select(address: str, _: int) -> Step:
 
 
 def of_plain(address: str, _: int) -> Step:
-    """The kept rows of the account."""
+    """Reads the audit rows of the account."""
     connection = psycopg.connect(address, autocommit=True)
 
     def step() -> None:
@@ -124,13 +124,13 @@ def of_plain(address: str, _: int) -> Step:
 
 
 def of_account(address: str, _: int) -> Step:
-    """What the verb `history ACCOUNT` reads."""
+    """The read of the verb `history ACCOUNT`."""
     database = SingleConnection(Database(address))
     return lambda: history(database, HistoryFilter(account=ACCOUNT))
 
 
 def newest(address: str, _: int) -> Step:
-    """What the verb `history` reads."""
+    """The read of the verb `history`."""
     database = SingleConnection(Database(address))
     return lambda: history(database, HistoryFilter(limit=CHANGES))
 

@@ -1,7 +1,7 @@
 """The Python library `eventsourcing` as a peer of a rebuild: its projection runner.
 
-The same events as JSON, recorded by the library itself, and projected by its ProjectionRunner
-into a table of the same columns: one transaction an event, which is how it is made.
+The library records the same events as JSON. Its ProjectionRunner projects them into a table of
+the same columns, by its design with one transaction per event.
 """
 
 import json
@@ -28,14 +28,14 @@ _PATIENCE: Final = 600.0
 
 
 class Happened:
-    """An event of the library: one of ours inside."""
+    """An event of the library that wraps one of ours."""
 
     def __init__(self, made: dict[str, Any]) -> None:
         self.made = made
 
 
 class JsonMapper:
-    """Reads what was recorded; as little as an event can be."""
+    """Decodes stored events with as little work as possible."""
 
     def to_domain_event(self, stored: LibraryEvent) -> Happened:
         """See the library's Mapper."""
@@ -51,7 +51,7 @@ class Accounts(Application[uuid.UUID]):
 
 
 class View(PostgresTrackingRecorder):
-    """The tables, and how far they are, in one transaction an event."""
+    """The tables and the tracking position, updated in one transaction per event."""
 
     def apply(self, made: dict[str, Any], tracking: Tracking) -> None:
         """Applies one event with the SQL of the live projection."""
@@ -67,7 +67,7 @@ class View(PostgresTrackingRecorder):
 
 
 class Tables(Projection[View]):
-    """Every event to the view."""
+    """Passes every event to the view."""
 
     topics = ()
 
@@ -78,7 +78,7 @@ class Tables(Projection[View]):
 
 @contextmanager
 def recorded(address: str, events: Iterable[Made]) -> Iterator[tuple[dict[str, str], int]]:
-    """Records events with the library; gives its settings and how many there are."""
+    """Records events with the library; yields its settings and the number of events."""
     where = conninfo_to_dict(address)
     settings = {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
@@ -109,7 +109,7 @@ def recorded(address: str, events: Iterable[Made]) -> Iterator[tuple[dict[str, s
 
 
 def projected(settings: dict[str, str], events: int) -> float:
-    """Seconds until the runner has projected all of them, from the first."""
+    """The seconds that the runner needs to project all events from the first."""
     started = time.perf_counter()
     with ProjectionRunner(
         application_class=Accounts, projection_class=Tables, view_class=View, env=settings

@@ -1,4 +1,4 @@
-"""What many programs have instead of a log: plain tables, and a trigger that keeps old rows."""
+"""The usual alternative to a log: plain tables, and a trigger that keeps old rows."""
 
 from typing import Final
 

@@ -1,13 +1,13 @@
-"""How long a rebuild takes, measured against one client that copies the same log out.
+"""The duration of a rebuild, against one client that copies the same log out.
 
     scripts/benchmark rebuild [--accounts 125000] [--rounds 5] [--prove] [--peers] [--json]
 
-A log of eight events per account, valid hashes included, in an embedded server of its own
-with its usual durability. The ways to run take turns, so that whatever else the machine
-does falls on all of them, and the medians are compared. --prove also applies the log event
-by event with the SQL of the live projection and compares all rows, which takes minutes.
---peers adds the projection runner of the Python library `eventsourcing` (library.py) with a
-log of 2,000 events, since it does about a thousand a second; all figures are per event.
+A log of eight events per account, with valid hashes, on an embedded server of its own with
+default durability. The ways take turns, so that other load on the machine affects all of them,
+and the medians are compared. --prove also applies the log event by event with the SQL of the
+live projection, and compares all rows; this takes minutes. --peers adds the projection runner of
+the Python library `eventsourcing` (library.py). Its log has only 2,000 events, since it does
+about a thousand a second; all figures are per event.
 """
 
 import os
@@ -39,7 +39,7 @@ TARGETS: Final = [
     Target("rebuild of empty tables", "eventsourcing, ProjectionRunner"),
 ]
 MEMORY: Final = 1536
-"""The most memory, in MiB, of all the rebuild's processes together."""
+"""The upper bound for the memory of all the rebuild's processes together, in MiB."""
 PEER_ACCOUNTS: Final = 250
 
 _WHO: Final = Invocation(actor="benchmark@host")
@@ -119,11 +119,11 @@ def _ways(
 
 
 def _peer(rounds: int) -> dict[str, list[float]]:
-    """The library in a database of its own; it projects the same log again in each round."""
+    """Measures the library on a database of its own; it projects the same log in each round."""
     import library
 
     microseconds = []
-    # The library has connections of its own: the guards are off for all of them.
+    # The library opens its own connections: the guards are off for all of them.
     os.environ["PGOPTIONS"] = "-c session_replication_role=replica"
     with (
         own_server() as address,
@@ -157,7 +157,7 @@ def _prepare(connection: Connection, name: str) -> None:
 
 
 def _copy(connection: Connection, form: str) -> None:
-    """Reads the whole log as fast as libpq hands it over, and forgets it."""
+    """Reads the whole log as fast as libpq delivers it, and discards it."""
     libpq = connection.pgconn
     libpq.exec_(f"COPY public.audit_events TO STDOUT {form}".encode())
     while libpq.get_copy_data(0)[0] > 0:
@@ -167,14 +167,14 @@ def _copy(connection: Connection, form: str) -> None:
 
 
 def _memory() -> int:
-    """In MiB, of the parent, and of the largest worker for each of the two."""
+    """MiB of the parent, plus twice those of the largest worker, since there are two."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return int(own + 2 * worker) // 1024
 
 
 def _identical(connection: Connection) -> bool:
-    """Whether the live projection's statements make the rows that the rebuild made."""
+    """Whether the live projection's statements produce the same rows as the rebuild."""
     rebuilt = contents(connection)
     with connection.transaction(), unguarded(connection):
         connection.execute("TRUNCATE public.accounts CASCADE")

@@ -1,16 +1,16 @@
-"""How long a release takes, against the least that must happen.
+"""The duration of a release, against the minimum of necessary work.
 
     scripts/benchmark release [--rounds 1000] [--json]
 
 In one run, on one server and one connection, by medians:
+Medians of one run on one server and one connection:
+- load: one credential decrypted, its release recorded and durable; against one durable INSERT,
+  one SELECT by primary key and the same decryption.
+- resolve: the selection of a credential without a release; against the plain join of its rows.
+- load of three: all credentials of an account; against the load of one. Also on a server before
+  PostgreSQL 17, on which no function can flush the release.
 
-- load: one credential decrypted, its release recorded and durable; against the floor of one
-  durable INSERT, one SELECT by primary key and the same decryption.
-- resolve: which credential, without a release; against the plain join of the same rows.
-- load of three: all credentials of an account; against the load of one. This runs on a server
-  before PostgreSQL 17 too, on which no function can flush what a load waits for.
-
-Both sides take turns, so that whatever else the machine does falls on both.
+Both sides take turns, so that other load on the machine affects both.
 """
 
 import contextlib
@@ -78,7 +78,7 @@ _SHARED_JOIN = """
 
 
 def _values(account: str, exchange: str) -> dict[str, str]:
-    """Fields as long as real ones; no two accounts have the same."""
+    """Fields of realistic length; no two accounts have equal values."""
     names = _FIELDS[exchange]
     return {name: "7" if name == "account_index" else f"{account}-{name:x<44}" for name in names}
 
@@ -88,8 +88,8 @@ class Registry:
 
     def __init__(self, database: SingleConnection, asking: SingleConnection) -> None:
         self.database = database
-        # Who asks is an operator, in a session of his own. (Within one session, functions that
-        # are called under one search_path and then under another are planned again each time.)
+        # The caller is an operator in another session. (Within one session, functions called under
+        # alternating search_paths are planned again each time.)
         self.asking = asking
         self.keyring = MasterKeyring([generate_master_key()])
         self.service = ReleaseService(database, self.keyring)
@@ -135,17 +135,17 @@ class Registry:
         return self.connection.execute(query.encode(), parameters or None).fetchone()
 
     def load(self) -> None:
-        """What a bot does at its start."""
+        """The load of a bot at its start."""
         self.service.release_one("account_10", "backpack", Wish(), _CALLER).plain()
 
     def load_all(self, account: str) -> None:
-        """What a bot does that uses several exchanges."""
+        """The load of a bot that uses several exchanges."""
         releases = self.service.release(account, None, Wish(), _CALLER)
         if releases.problems:
             raise next(iter(releases.problems.values()))
 
     def load_floor(self) -> None:
-        """The least that must happen: something durable, the row, and its decryption."""
+        """The necessary minimum: a durable write, the row, and its decryption."""
         self.connection.execute(_INSERT, [uuid.uuid4(), '{"who": "benchmark@host", "why": "x"}'])
         with self.connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
             row: Any = cursor.execute(_ROW, [self.credential_id]).fetchone()
@@ -159,24 +159,24 @@ class Registry:
             secret.reveal()
 
     def resolve_own(self) -> None:
-        """An own credential."""
+        """Resolves an own credential."""
         resolve(self.asking, "account_10", "backpack", Wish())
 
     def resolve_own_floor(self) -> None:
-        """The join behind it."""
+        """The plain join for it."""
         self.asking_connection.execute(_JOIN, ["backpack", "account_10"]).fetchall()
 
     def resolve_shared(self) -> None:
-        """A borrowed one."""
+        """Resolves a borrowed credential."""
         resolve(self.asking, "account_11", "backpack", Wish())
 
     def resolve_shared_floor(self) -> None:
-        """The join behind it."""
+        """The plain join for it."""
         self.asking_connection.execute(_SHARED_JOIN, ["backpack", "account_11"]).fetchall()
 
 
 def milliseconds(work: Callable[[], None]) -> Callable[[], float]:
-    """Does it once, and says how long it took."""
+    """Returns a function that does the work once and returns its duration."""
 
     def run() -> float:
         begin = time.perf_counter()
@@ -206,7 +206,7 @@ def registry_on(major: int | None = None) -> Iterator[Registry]:
 
 
 def measure(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """The measurements, after plans were made and caches filled."""
+    """The measurements, after a warm-up of plans and caches."""
     take_turns(ways, rounds // 10, quiet=True)
     return take_turns(ways, rounds, quiet=True)
 

@@ -1,10 +1,10 @@
-"""How long `verify` takes, measured against hashing the same bytes from memory.
+"""The duration of `verify`, against hashing the same bytes from memory.
 
     scripts/benchmark verify [--events 1000000] [--processes 2] [--database URL] [--json]
 
-The baseline hashes each leaf and one inner node for each event with hashlib, in one
-process, with the bytes in memory already. Both are measured in turn, several times, and
-the medians are compared. Without --database the embedded server makes a scratch database.
+The baseline hashes each leaf and one inner node per event with hashlib, in one process. The bytes
+are in memory already. Both take turns several times, and the medians are compared. Without
+--database the embedded server provides a scratch database.
 """
 
 import contextlib
@@ -90,11 +90,11 @@ def _server(given: str) -> Iterator[str]:
 
 
 def _apart(work: Callable[..., None], *arguments: object) -> None:
-    """In a process of its own: the memory of this one would count as that of its children."""
+    """Runs it in a process of its own, so that its memory does not count as a child's here."""
     process = multiprocessing.get_context("spawn").Process(target=work, args=arguments)
     process.start()
     process.join()
-    assert process.exitcode == 0  # noqa: S101 - or there is nothing to measure
+    assert process.exitcode == 0  # noqa: S101 - otherwise there is nothing to measure
 
 
 def _fill(address: str, events: int, key: str) -> None:
@@ -104,7 +104,7 @@ def _fill(address: str, events: int, key: str) -> None:
 
 @contextlib.contextmanager
 def _hashing(address: str, events: int) -> Iterator[Callable[[], float]]:
-    """Hashes when it is called; in a process of its own, which holds all the leaves."""
+    """Yields a function that hashes in another process, which holds all the leaves."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_hash_when_asked, args=(address, events, theirs), daemon=True)
@@ -143,7 +143,7 @@ def _hash(leaves: list[bytes]) -> float:
 
 
 def _verify(options: list[str]) -> tuple[float, int]:
-    """Seconds of a run as its users see them, and the peak memory of one of its processes."""
+    """The seconds of a run as a user sees them, and the peak memory of one of its processes."""
     command = [sys.executable, "-m", "registry.commands", "verify", "--json", *options]
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
@@ -153,11 +153,11 @@ def _verify(options: list[str]) -> tuple[float, int]:
             stderr=subprocess.DEVNULL,
             cwd=Path(__file__).resolve().parents[2],
         )
-        # Of this very run, unlike RUSAGE_CHILDREN: the largest of the process and its workers.
+        # For this run only, unlike RUSAGE_CHILDREN: the largest of the process and its workers.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         output.seek(0)
-        # Or there is nothing to measure.
+        # Otherwise there is nothing to measure.
         assert status == 0  # noqa: S101
         assert json.load(output)["data"]["verified"]  # noqa: S101
     return seconds, usage.ru_maxrss // 1024

@@ -1,7 +1,7 @@
-"""`account-registry` without its start: each run is forked from a process that has imported it.
+"""`account-registry` without its start-up: each run is forked from a preloaded process.
 
-The examples of the documentation run the program more than a hundred times. A forked run has
-the arguments, environment, folder and streams of its caller, like any other.
+The examples of the documentation run the program more than a hundred times. A forked run gets
+its caller's arguments, environment, folder and streams.
 """
 
 import gc
@@ -33,7 +33,7 @@ with socket.socket(socket.AF_UNIX) as server:
 
 @contextmanager
 def forked_program(path: Path, variables: dict[str, str]) -> Iterator[None]:
-    """While it lasts, `path` is a program that does what `account-registry` does."""
+    """Meanwhile `path` is a program that behaves like `account-registry`."""
     address = path.with_suffix(".socket")
     caller = _CALLER.format(python=sys.executable, address=str(address), length=_LENGTH)
     path.write_text(caller)
@@ -52,7 +52,7 @@ def forked_program(path: Path, variables: dict[str, str]) -> Iterator[None]:
 
 def _serve(address: str) -> None:
     _import_everything()
-    gc.freeze()  # a forked process that looked through all of it would copy all of it
+    gc.freeze()  # a garbage collection in a forked process would copy all of it
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
@@ -90,7 +90,7 @@ def _tell_ended(callers: dict[int, socket.socket]) -> None:
 
 
 def _run(caller: socket.socket) -> int:
-    """Does in this process what the caller asks for; gives the exit code."""
+    """Runs the caller's request in this process; returns the exit code."""
     length, streams, _, _ = socket.recv_fds(caller, _LENGTH, 3)
     call = json.loads(caller.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL))
     sys.argv[1:], variables, folder = call

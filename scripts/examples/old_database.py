@@ -1,6 +1,6 @@
 """The database of docs/adopting-a-database.md: a bot's tables made by hand, with odd rows.
 
-`python -m old_database` fills that of DATABASE_URL. Ids are fixed, so that the order is.
+`python -m old_database` fills the database of DATABASE_URL. Fixed ids make the order stable.
 """
 
 import os
@@ -12,7 +12,7 @@ from support.legacy import LegacyDatabase
 
 
 def fill(bot: LegacyDatabase) -> None:
-    """Rows of which five do not fit, and one stands in plain text."""
+    """Adds the rows: five do not fit the rules, and one secret is in plain text."""
     token = bot.token
     lender = bot.account("shared_backpack", id=UUID("0e0ad8a7-8a0c-4f3e-8f0c-5a8f8e3f0c11"))
     main = bot.account(
@@ -69,7 +69,7 @@ def fill(bot: LegacyDatabase) -> None:
 
 
 def main() -> None:
-    """Makes the tables and their rows; with `--owner` only tables, one column too many."""
+    """Creates the tables and their rows; with `--owner`, only the tables and an extra column."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         bot = LegacyDatabase(connection, os.environ["CREDENTIAL_ENCRYPTION_KEY"]).make()
         if "--owner" in sys.argv:

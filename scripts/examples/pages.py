@@ -1,11 +1,11 @@
-"""Runs the worked examples of the documentation, and puts what they print into its pages.
+"""Runs the worked examples of the documentation, and writes their output into the pages.
 
-Each line `$ command` of a `console` block (with the lines `> …` that continue it) is run by bash,
-in the order of the page, in a folder and a database of the page's own. What an example needs and
-a reader does not want to see stands in a comment of the page, `<!-- setup …shell… -->`.
+bash runs each line `$ command` of a `console` block (with its continuation lines `> …`), in the
+order of the page. Each page has a folder and a database of its own. Preparations that a reader
+need not see are in a comment of the page, `<!-- setup …shell… -->`.
 
-`python scripts/examples/pages.py` writes the pages again; the test compares them, with what
-differs from run to run (ids, times, digests, sizes) made equal.
+`python scripts/examples/pages.py` rewrites the pages. The test compares them, after replacing
+everything that differs between runs (ids, times, digests, sizes).
 """
 
 import re
@@ -35,7 +35,7 @@ _PART = re.compile(
 )
 _COMMAND = re.compile(r"^\$ (.*(?:\n> .*)*)", re.MULTILINE)
 _BETWEEN = "\x1e"
-# A slow machine is told how far a verb is, every five seconds.
+# On a slow machine, verbs print their progress every five seconds.
 _PROGRESS = re.compile(r"^\w+: [\d,]+ of [\d,]+ \w+, [\d,]+ \w+/s\n", re.MULTILINE)
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"), "2026-11-24 12:00:00Z"),
@@ -53,13 +53,13 @@ _VARYING = (
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What all pages share: a server, the program, and the folder that holds both."""
+    """The common environment of all pages: a server, the program, and the folder of both."""
 
     folder: Path
     server: EmbeddedServer
 
     def variables(self, home: Path) -> dict[str, str]:
-        """What the examples of a page run in."""
+        """The environment variables of a page's examples."""
         programs = (
             self.folder / "bin",
             Path(sys.executable).parent,
@@ -78,7 +78,7 @@ class Desk:
         }
 
     def shown(self, text: str, home: Path) -> str:
-        """A text with the names of places that a reader has."""
+        """A text with this machine's paths and host replaced by a reader's."""
         text = re.sub(rf"\b{re.escape(socket.gethostname())}\b", "desk", text)
         for folder, name in (
             (home / "config", "~/.config/account-registry"),
@@ -91,7 +91,7 @@ class Desk:
 
 @contextmanager
 def desk() -> Iterator[Desk]:
-    """A server and a program, in a temporary folder that is gone afterwards."""
+    """A server and a program in a temporary folder, removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="examples-"))
     made = Desk(folder, EmbeddedServer(folder / "data"))
     try:
@@ -111,7 +111,7 @@ def pages() -> list[Path]:
 
 
 def refreshed(page: str, at: Desk) -> str:
-    """The page with what its examples print today."""
+    """The page with the current output of its examples."""
     _new_database(at.server)
     home = Path(tempfile.mkdtemp(prefix="home-", dir=at.folder))
     _copy_scripts(home)
@@ -144,7 +144,7 @@ def _new_database(server: EmbeddedServer) -> None:
 
 
 def _copy_scripts(home: Path) -> None:
-    """Scripts as the pages call them, without the installing that the real ones begin with."""
+    """Creates the scripts that the pages call, without the installation step of the real ones."""
     (home / "scripts").mkdir()
     for name, command in (
         ("schema-down", 'account-registry migrate down "$@"'),
@@ -156,7 +156,7 @@ def _copy_scripts(home: Path) -> None:
 
 
 def _run(commands: list[str], variables: dict[str, str], home: Path) -> list[str]:
-    """What each command prints, in one shell: a variable that is set stays set."""
+    """The output of each command; all run in one shell, so variables stay set."""
     between = f"between() {{ local status=$?; printf '\\{ord(_BETWEEN):o}'; return $status; }}\n"
     script = home / ".examples.sh"
     script.write_text(between + "".join(f"between\n{command}\n" for command in commands))
@@ -177,14 +177,14 @@ def _run(commands: list[str], variables: dict[str, str], home: Path) -> list[str
 
 
 def normalised(page: str) -> str:
-    """The page with what differs from run to run made equal, column widths too."""
+    """The page with fixed values for everything that differs between runs, column widths too."""
     for pattern, text in _VARYING:
         page = pattern.sub(text, page)
     return re.sub(r" {2,}", "  ", page)
 
 
 def main() -> None:
-    """Writes the pages that the arguments name, or all; what is still true stays as it is."""
+    """Rewrites the pages that the arguments name, or all, if their output has changed."""
     with desk() as at:
         for page in [Path(name).resolve() for name in sys.argv[1:]] or pages():
             before = page.read_text()

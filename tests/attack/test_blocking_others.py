@@ -1,7 +1,7 @@
 """Threat: Blocking others.
 
-A login holds locks, keeps transactions open or floods a channel, so that others wait. Much
-of it remains; these tests say how much, and that nothing but time is lost.
+A login holds locks, keeps transactions open or floods a channel, so that other sessions wait.
+Much of the threat remains. The tests show how much, and that nothing but time is lost.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Threat: Hostile SQL.
 
-What a bot's login role can and cannot do, speaking SQL itself.
+The actions that a bot's login role can and cannot take with SQL of its own.
 """
 
 from collections.abc import Iterator

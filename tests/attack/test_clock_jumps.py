@@ -1,7 +1,7 @@
 """Threat: Clock jumps.
 
-The server's clock is ahead for a while and is set right again. The log's own clock never goes
-back, so it stands still until the time has come; nothing may take its events for new ones.
+The server's clock is ahead for a while and is then corrected. The log's own clock never goes
+back, so it stands still meanwhile. Nothing may take the events of that time for new ones.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Threat: Writing around the log.
 
-The tables change only together with an event, whoever asks.
+Every role can change the tables only together with an event.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The table of docs/threat-model.md and the modules of this folder are about the same threats."""
+"""The table of docs/threat-model.md and the modules of this folder cover the same threats."""
 
 import ast
 import re

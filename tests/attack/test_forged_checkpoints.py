@@ -1,6 +1,6 @@
 """Threat: Forged checkpoint.
 
-A note that the key did not sign, or that is no checkpoint.
+A note that the key did not sign, or that is not a checkpoint.
 """
 
 import base64

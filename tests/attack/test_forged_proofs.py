@@ -1,6 +1,6 @@
 """Threat: Forged proof.
 
-A proof of something that is not in the signed log.
+A proof of data that is not in the signed log.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Threat: Hostile files.
 
-Where the program reads or writes a file, somebody has put something else: a pipe, a device,
-a link, a folder, too much, or another account's.
+In place of a file that the program reads or writes there is something else: a pipe, a device, a
+link, a folder, an oversized file, or another account's file.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Threat: Exposed key file.
 
-A key file that others can read or replace.
+A key file that other users can read or replace.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Threat: Malformed events.
 
-An operator appends, by SQL, events that no decision of ours would make: to blind those who
-read the log, or to have rows that no event explains.
+An operator appends, by SQL, events that no command would make: to break the readers of the log,
+or to create rows that no event explains.
 """
 
 import uuid

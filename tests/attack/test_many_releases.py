@@ -1,6 +1,6 @@
 """Threat: Endless request.
 
-One request or collection of many releases: no more comes of it than of one at a time."""
+One request or collection of many releases gains nothing over one at a time."""
 
 import uuid
 from collections.abc import Iterator

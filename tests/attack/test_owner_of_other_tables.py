@@ -1,7 +1,7 @@
 """Threat: Owner of other tables.
 
-The bot's own tables (`strategy_positions`, `symbols`, `dexes`) existed before the registry
-and keep their owner. A trigger of his runs with the rights of whoever writes to the table.
+The bot's own tables (`strategy_positions`, `symbols`, `dexes`) existed before the registry and
+keep their owner. A trigger of that owner runs with the rights of the role that writes the table.
 """
 
 import uuid

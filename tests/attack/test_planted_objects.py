@@ -1,7 +1,7 @@
 """Threat: Planted objects.
 
-A login plants tables, functions, operators and casts where a careless function, or another
-session, would find them before ours.
+A login plants tables, functions, operators and casts, where a careless function or another
+session would find them before the registry's.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Threat: Positions of others.
 
-A bot reads, changes or takes positions of accounts that are not its own, or gets round its
-own account's limits.
+A bot reads, changes or takes over positions of other accounts, or bypasses the limits of its own
+account.
 """
 
 import uuid

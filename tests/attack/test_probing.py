@@ -1,7 +1,7 @@
 """Threat: Probing.
 
-A bot finds out about accounts that are not its own by what it is answered: outcomes, errors,
-constraint violations, plans, statistics.
+A bot learns about other accounts from the answers that it gets: outcomes, errors, constraint
+violations, plans, statistics.
 """
 
 import uuid

@@ -1,8 +1,8 @@
 """Threat: Secret before its record.
 
-No secret leaves before the record of it is on disk, on servers of both kinds.
+No secret leaves before its record is on disk, on both kinds of servers.
 
-PostgreSQL 17 and newer flush inside `collect_releases`. Older ones cannot: the client does.
+PostgreSQL 17 and newer flush inside `collect_releases`. On older servers the client flushes.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Threat: Exceeding a role.
 
-Who may do what: the operator, the auditor, the bot, and everybody else.
+The rights of each role: operator, auditor, bot, and all other roles.
 """
 
 import secrets

@@ -1,6 +1,6 @@
 """Threat: Leaking environment.
 
-What `run` hands to a program beside its credentials.
+The variables that `run` passes to a program in addition to the credentials.
 """
 
 import json

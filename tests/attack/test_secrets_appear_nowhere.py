@@ -1,7 +1,7 @@
 """Threat: Secrets in outputs.
 
-Planted secrets come in through every way there is, and are then looked for everywhere:
-keys in logs, first characters of keys in logs, secrets on the command line.
+Planted secrets enter in every possible way, and are then searched for everywhere: keys in logs,
+first characters of keys in logs, secrets on the command line.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Threat: Session settings.
 
-A login changes settings of its session, its isolation or its transaction's form, to get
-something else released, recorded or hashed than the functions mean.
+A login changes session settings, the isolation level or the form of its transaction. Its aim is
+that something else is released, recorded or hashed than the functions intend.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """Threat: Slips.
 
-Somebody puts a secret where a name, a path or an option's value belongs; what the program says of
-it ends in a log. Each parameter of each verb, as the program itself lists them, gets a secret of
-each form, and so does each variable that the program reads.
+A person gives a secret as a name, a path or an option's value, and the program's message ends
+up in a log. Each parameter of each verb, from the program's own list, gets secrets of all
+forms. So does each variable that the program reads.
 """
 
 import json

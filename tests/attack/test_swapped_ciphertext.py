@@ -1,7 +1,7 @@
 """Threat: Swapped ciphertext.
 
-A superuser moves tokens and wrapped keys about, so that a bot gets, under a name that it
-trusts, a secret of somebody else's. He has no master key.
+A superuser without a master key moves tokens and wrapped keys. A bot would then get another
+account's secret under a name that it trusts.
 """
 
 from collections.abc import Callable

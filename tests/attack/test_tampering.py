@@ -1,7 +1,7 @@
 """Threat: Rewritten record.
 
-What somebody with all rights over the database can do, and that `verify` names it. The
-tamperer is a superuser who disables the triggers, so no guard of the database helps.
+The changes that a person with all rights over the database can make, and that `verify` names. The
+attacker is a superuser who disables the triggers, so no guard of the database helps.
 """
 
 import json

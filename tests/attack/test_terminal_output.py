@@ -1,7 +1,7 @@
 """Threat: Forged output.
 
-Somebody who may write a name, a reason or a label puts terminal escape sequences, line ends
-or markup into it, so that an administrator sees what is not so, or his terminal obeys.
+A name, a reason or a label contains terminal escape sequences, line ends or markup. Its author
+wants to deceive an administrator or control the terminal.
 """
 
 import io

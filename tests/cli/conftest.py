@@ -1,4 +1,4 @@
-"""What the tests of the command line start from."""
+"""Fixtures for the tests of the command line."""
 
 import pytest
 from support.cli import CommandLine

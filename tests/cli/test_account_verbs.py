@@ -1,4 +1,4 @@
-"""The verbs that make and change accounts."""
+"""The verbs that create and change accounts."""
 
 import json
 import uuid

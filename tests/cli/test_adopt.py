@@ -1,4 +1,4 @@
-"""The verb `adopt`, and a whole move in three commands."""
+"""The verb `adopt`, and a complete adoption in three commands."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""show-account and list-accounts as of a moment: what they show is what was shown then."""
+"""show-account and list-accounts as of a moment: the output is that of the moment."""
 
 import json
 from typing import Any

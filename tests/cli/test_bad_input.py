@@ -1,4 +1,4 @@
-"""Bad input: each a clear error with the right exit code, and nothing written."""
+"""Bad input: a clear error with the right exit code, and nothing written."""
 
 import json
 

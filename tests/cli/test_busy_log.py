@@ -1,4 +1,4 @@
-"""A session that keeps the log to itself: commands do not hang, and it can be found."""
+"""A session that holds the log: commands do not hang, and the session can be found."""
 
 import datetime as dt
 from collections.abc import Iterator

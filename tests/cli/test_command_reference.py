@@ -1,4 +1,4 @@
-"""The command reference is what the program says of itself."""
+"""The command reference matches the program's help."""
 
 import runpy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The documentation shows what the program prints, and names only what there is."""
+"""The documentation shows the program's real output, and names only existing things."""
 
 import functools
 import importlib

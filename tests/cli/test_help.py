@@ -1,4 +1,4 @@
-"""Help, versions, colours and tracebacks: what every verb has in common."""
+"""Help, versions, colours and tracebacks: the common behaviour of all verbs."""
 
 import ast
 import importlib.metadata

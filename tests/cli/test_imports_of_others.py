@@ -1,4 +1,4 @@
-"""Imports that would give an account what is another's: refused unless told, and said."""
+"""Imports that would give an account another account's data: refused unless allowed."""
 
 import json
 from pathlib import Path

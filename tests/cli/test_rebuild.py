@@ -1,4 +1,4 @@
-"""The verb rebuild: what it prints, and how it ends."""
+"""The verb rebuild: its output and its exit codes."""
 
 from typing import Any
 

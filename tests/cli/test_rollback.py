@@ -1,4 +1,4 @@
-"""The verb rollback: what was undone, what cannot be, and undoing the undoing."""
+"""The verb rollback: undone changes, changes that cannot be undone, and undoing a rollback."""
 
 import json
 import uuid

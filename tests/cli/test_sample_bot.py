@@ -1,4 +1,4 @@
-"""One bot, started by `run` and started with the loader, under a login role of its own."""
+"""One bot, started by `run` and with the loader, under a login role of its own."""
 
 import json
 import subprocess

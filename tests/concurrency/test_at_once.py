@@ -1,4 +1,4 @@
-"""Several clients at once: one wins a name, no change is lost, and positions have no gaps."""
+"""Several clients at once: one gets a name, no change is lost, and positions have no gaps."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A dump that is restored elsewhere is the same registry, guards included."""
+"""A dump that is restored on another server is the same registry, guards included."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Rebuilds while others read and write: nobody notices, nothing is lost."""
+"""Rebuilds during reads and writes of other clients: no disturbance, no loss."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The primary dies and a standby takes its place: nothing acknowledged is lost, nobody restarts."""
+"""The primary dies and a standby takes over: nothing acknowledged is lost, no client restarts."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""A client that is killed at any statement leaves all of its command, or nothing of it."""
+"""A client killed at any statement leaves its whole command, or nothing of it."""
 
 import contextlib
 import time

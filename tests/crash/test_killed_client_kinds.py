@@ -1,4 +1,4 @@
-"""Each further kind of command, killed at each of its statements, happens wholly or not at all."""
+"""Further kinds of commands, killed at each statement, take effect wholly or not at all."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""A server that is killed under load keeps every promise that it made (fsync is on)."""
+"""A server killed under load keeps every promise that it made (fsync is on)."""
 
 import sys
 

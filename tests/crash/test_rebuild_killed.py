@@ -1,4 +1,4 @@
-"""A rebuild that is killed leaves the tables as they were, and nothing behind."""
+"""A killed rebuild leaves the tables unchanged, and no other traces."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""A way to the server that stays open and passes nothing on: everything goes on, or says so.
+"""A connection that stays open but delivers nothing: the program recovers, or reports it.
 
-TCP sees nothing wrong in it, as with a proxy or a firewall that has lost its state.
+TCP detects nothing, as with a proxy or a firewall that has lost its state.
 """
 
 import contextlib

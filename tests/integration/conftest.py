@@ -1,4 +1,4 @@
-"""What several modules of integration tests start from."""
+"""Fixtures that several modules of integration tests share."""
 
 from collections.abc import Iterator
 

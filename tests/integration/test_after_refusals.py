@@ -1,4 +1,4 @@
-"""One connection goes on working after many refused commands."""
+"""One connection still works after many refused commands."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Clients of ccxt against a server that checks what they sign."""
+"""Clients of ccxt against a server that checks their signatures."""
 
 import asyncio
 import base64

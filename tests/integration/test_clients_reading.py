@@ -1,4 +1,4 @@
-"""A client that only reads sends nothing but reads and logins, whatever is called on it."""
+"""A read-only client sends only reads and logins, for every call."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What cannot work with a credential is said when its client is made, not at its first call."""
+"""Unusable credentials are reported when a client is created, not at its first call."""
 
 import importlib.metadata
 from typing import Any

@@ -1,4 +1,4 @@
-"""What clients sign is what the exchange's key should sign, checked without ccxt's code."""
+"""The signatures of clients are right for the exchange's key, checked without ccxt's code."""
 
 import base64
 from collections.abc import Mapping

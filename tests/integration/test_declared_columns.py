@@ -1,4 +1,4 @@
-"""What the types of rows declare of a column, and what PostgreSQL holds to be true of it."""
+"""The declarations of columns in the row types match PostgreSQL's catalogs."""
 
 import uuid
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Waiting until what was committed is on disk."""
+"""Waiting until committed data is on disk."""
 
 from collections.abc import Iterator
 from typing import Any

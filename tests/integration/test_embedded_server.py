@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: made, started, shared between processes, and left in peace."""
+"""The embedded PostgreSQL: created, started, shared between processes, and left alone."""
 
 import os
 import stat

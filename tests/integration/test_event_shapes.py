@@ -1,4 +1,4 @@
-"""What the database lets into the log is what the program's events hold."""
+"""The database accepts exactly the events that fit the program's models."""
 
 import json
 import runpy

@@ -1,4 +1,4 @@
-"""Events that no command would append: nothing stops at them, and each is told with its reason."""
+"""Events that no command would append: nothing stops at them, and each is reported."""
 
 import json
 import uuid

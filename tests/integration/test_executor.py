@@ -1,4 +1,4 @@
-"""Commands against a database where others write, and where connections break."""
+"""Commands against a database with concurrent writers and broken connections."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

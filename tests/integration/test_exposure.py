@@ -1,4 +1,4 @@
-"""Who could use a credential, and who received it: what one needs when a key leaks."""
+"""The possible users and the recipients of a credential, for the case that a key leaks."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""The history: what it shows, of whom, and that it is quick and misses nothing."""
+"""The history: its content and filters, its speed, and that it misses nothing."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The log: one gapless order, expected versions, commands applied once, and no way back."""
+"""The log: one gapless order, expected versions, commands applied once, and no deletion."""
 
 import threading
 import uuid

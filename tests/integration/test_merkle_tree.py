@@ -1,4 +1,4 @@
-"""The Merkle tree of the log, computed again by an implementation of its own."""
+"""The Merkle tree of the log, recomputed by an independent implementation."""
 
 import struct
 from typing import Any, Final

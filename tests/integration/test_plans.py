@@ -1,4 +1,4 @@
-"""What a load reads does not grow with the log, also in a session whose plans are old."""
+"""The reads of a load do not grow with the log, even in a session with old plans."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""The positions of an account: its limits, and who sees and changes what."""
+"""The positions of an account: its limits, and the roles that may read or change them."""
 
 import datetime as dt
 import threading

@@ -1,4 +1,4 @@
-"""Rebuild: whatever happened to the tables, they are what the log says again."""
+"""Rebuild: after any damage, the tables match the log again."""
 
 import json
 import uuid

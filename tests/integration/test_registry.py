@@ -1,4 +1,4 @@
-"""The front door: a program does through `Registry` what people do on the command line."""
+"""The public API: `Registry` can do everything that the command line can."""
 
 import asyncio
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Shares, access and last uses are what the log says, by the projectors alone."""
+"""Shares, access and last uses match the log, through the projectors alone."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""The tables are what a replay of the log says, whatever was done."""
+"""The tables equal a replay of the log after any commands."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The restore drill: a good backup passes, and whatever is wrong with a copy is found."""
+"""The restore drill: a good backup passes, and any fault of a copy is found."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""One secret in two accounts: refused unless told, whichever way it comes in."""
+"""One secret in two accounts: refused on every path, unless allowed."""
 
 from collections.abc import Mapping
 from typing import Any

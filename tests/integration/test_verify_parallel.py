@@ -1,4 +1,4 @@
-"""A log that is long enough for several processes."""
+"""Verification of a log that is long enough for several processes."""
 
 import sys
 import threading

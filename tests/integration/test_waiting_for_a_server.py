@@ -1,4 +1,4 @@
-"""A server that is full, away or read-only is waited for, and connections are given back."""
+"""A full, absent or read-only server is waited for, and connections are given back."""
 
 import contextlib
 import signal

@@ -1,4 +1,4 @@
-"""The wheel, installed elsewhere: everything it needs is in it."""
+"""The wheel, installed in another place, is complete."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Down and up: every row, every owner of a position and every reference is as it was."""
+"""Down and up: every row, every owner of a position and every reference is as before."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""A migration that a database may have applied stays as it is."""
+"""A migration that a database may have applied never changes."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A later migration adds a column to a table, and says nothing about the columns before it."""
+"""A later migration adds a column to a table without touching the earlier columns."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The migration runner: forward, back, again, at once, and never the wrong file."""
+"""The migration runner: up, down, repeated and concurrent runs, and refused files."""
 
 import threading
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""migrations/schema.sql is exactly what migrating an empty database gives."""
+"""migrations/schema.sql equals the result of migrating an empty database."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""From one step to the next: a database that an older program made, and two programs on one.
+"""Upgrades: a database of an older program, and two versions of the program on one database.
 
-The newer program is this one with one migration more, in a folder of its own.
+The newer program is this one plus one migration, in a folder of its own.
 """
 
 import contextlib

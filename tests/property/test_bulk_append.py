@@ -1,4 +1,4 @@
-"""Appending in bulk makes the same log as appending one by one."""
+"""A bulk append makes the same log as single appends."""
 
 import datetime as dt
 import itertools

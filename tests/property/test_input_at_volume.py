@@ -1,8 +1,8 @@
-"""Bad input at volume: every verb and option, whatever it is given, succeeds or says why not.
+"""Bad input at volume: every verb and option succeeds or names the reason, for any value.
 
-Never a traceback or an unforeseen error, never a planted secret in what is printed, never
-half a change. REGISTRY_FUZZ_EXAMPLES sets how many inputs each test tries;
-REGISTRY_FUZZ_REPORT names a file that gets the counts.
+No traceback, no unexpected error, no planted secret in the output, and no half of a change.
+REGISTRY_FUZZ_EXAMPLES sets the number of inputs for each test;
+REGISTRY_FUZZ_REPORT names a file for the counts.
 """
 
 import atexit

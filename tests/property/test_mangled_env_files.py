@@ -1,4 +1,4 @@
-"""Env files in which a secret was cut, wrapped or quoted in some way: no piece of it is shown."""
+"""Env files with a truncated, wrapped or misquoted secret: no part of it is shown."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Random commands against the real database, a plain model of what they mean, and a replay."""
+"""Random commands against the real database, a plain model of their effects, and a replay."""
 
 import uuid
 from collections.abc import Callable

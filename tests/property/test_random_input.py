@@ -1,4 +1,4 @@
-"""Whatever comes in: it is done, or refused with a typed error; never another exception."""
+"""Any input is accepted, or refused with a typed error; there is no other exception."""
 
 import contextlib
 import json

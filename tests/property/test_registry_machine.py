@@ -1,7 +1,7 @@
 """Random commands, rebuilds, rollbacks, downs and ups against a plain Python model.
 
-After every step the tables must hold what the model says, secrets included (they are
-opened), and a replay of the log must give exactly the same rows.
+After every step the tables must match the model, including the decrypted secrets. A replay of
+the log must give exactly the same rows.
 """
 
 import contextlib

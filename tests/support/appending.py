@@ -1,4 +1,4 @@
-"""Appends made-up events straight to the log, below the executor."""
+"""Appends made-up events directly to the log, below the executor."""
 
 import datetime as dt
 import hashlib
@@ -19,7 +19,7 @@ MOMENT = dt.datetime(2030, 1, 1, 12, tzinfo=dt.UTC)
 def command(
     command_id: uuid.UUID | None = None, content: str = "", reason: str | None = None
 ) -> CommandRecord:
-    """A command of this content."""
+    """A command with this content."""
     digest = hashlib.sha256(content.encode()).digest()
     return CommandRecord(command_id or new_id(), digest, "tester@host", reason, MOMENT)
 
@@ -34,7 +34,7 @@ def append(
     index: int = 0,
     related: uuid.UUID | None = None,
 ) -> int:
-    """One event as a transaction of its own (in autocommit mode); gives its position."""
+    """Appends one event in a transaction of its own (in autocommit mode); returns its position."""
     new = NewEvent(
         stream or Stream("account", new_id()),
         version,

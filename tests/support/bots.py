@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 @dataclass(frozen=True, slots=True)
 class LoginRole:
-    """A role and how it connects to a test's database."""
+    """A role, and its address of a test's database."""
 
     name: str
     address: str

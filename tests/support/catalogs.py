@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalogs say of the projected tables, to compare two databases."""
+"""The description of the projected tables in PostgreSQL's catalogs, to compare two databases."""
 
 from typing import Any
 

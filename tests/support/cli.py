@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-# The models are made before a test freezes time: pydantic does not know its frozen class.
+# The models are created before a test freezes time: pydantic does not know the frozen class.
 import registry.events.codec  # noqa: F401
 from registry.commands._app import build
 from registry.encryption.keyring import generate_master_key
@@ -22,7 +22,7 @@ from support.credentials import FIELDS
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run left behind."""
+    """The output of a run, and its exit code."""
 
     exit_status: int
     out: str
@@ -39,14 +39,14 @@ class Result:
         return json.loads(self.err.splitlines()[-1])["error"]
 
 
-# Made once, as in a process: making it takes as long as a small verb.
+# Created once, as in a process, since it takes as long as a small verb.
 _program = functools.cache(build)
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 class CommandLine:
-    """The command line in an environment of its own."""
+    """The command line with an environment of its own."""
 
     def __init__(self, database_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -93,7 +93,7 @@ class CommandLine:
     ) -> Result:
         """Stores a made-up credential of an exchange, with some fields changed.
 
-        The values are the same for all accounts, which they may be here.
+        The values are the same for all accounts; `--allow-shared-secret` permits that.
         """
         fields = json.dumps({**FIELDS[exchange], **changed})
         given = ("--from-json", "-", "--allow-shared-secret")
@@ -118,7 +118,7 @@ class CommandLine:
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def file(self, name: str, text: str) -> str:
-        """A file in the test's folder; gives its path."""
+        """Writes a file in the test's folder; returns its path."""
         path = self.folder / name
         path.write_text(text)
         return str(path)

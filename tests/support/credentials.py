@@ -1,4 +1,4 @@
-"""Made-up credentials of each built-in exchange: of the right form, and of no account."""
+"""Made-up credentials of each built-in exchange, in a valid form."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -51,5 +51,5 @@ PARADEX_L2_PRIVATE_KEY=0x0badc0de5badc0de5badc0de5badc0de5badc0de5badc0de5badc0d
 
 
 def secrets(fields: Mapping[str, str]) -> dict[str, Secret]:
-    """Fields as they come in."""
+    """Fields as secrets."""
     return {name: Secret(value) for name, value in fields.items()}

@@ -1,11 +1,11 @@
-"""Sixteen processes at once on one registry, and a look at everything when they are done.
+"""Sixteen processes at once on one registry, and a check of everything afterwards.
 
     python crowd.py PART ADDRESS FOLDER NUMBER
 
-Seven clients (see load.py) with commands that get in each other's way; three bots under login
-roles of their own that load credentials, and race for the same release; a process that damages
-tables and rebuilds them; one that rotates the master key to and fro; two that follow the
-history; two that open positions against a limit. Each writes down what it was promised.
+Seven clients (see load.py) send conflicting commands. Three bots, under login roles of their own,
+load credentials and race for the same release. One process damages tables and rebuilds them. One
+rotates the master key back and forth. Two follow the history, and two open positions against a
+limit. Each notes the promises that it received.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ from support.world import BY, World
 
 PROCESSES: Final = 16
 LIMIT: Final = 3
-"""How many positions the account may have open."""
+"""The account's limit of open positions."""
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 _LASTING: Final = ("lender", "borrower", "trader")
 _PATIENCE: Final = 120.0
@@ -58,7 +58,7 @@ _REQUEST: Final = (
 
 @dataclass(slots=True)
 class Report:
-    """What was done and seen."""
+    """Counts of the run, and its problems."""
 
     processes: int = 0
     seconds: float = 0
@@ -67,7 +67,7 @@ class Report:
     refused: dict[str, int] = field(default_factory=dict)
     releases: int = 0
     raced: int = 0
-    """Releases that two connections wanted to collect at the same moment."""
+    """Releases that two connections tried to collect at the same moment."""
     releases_refused: dict[str, int] = field(default_factory=dict)
     rebuilds: int = 0
     rows_repaired: int = 0
@@ -77,14 +77,14 @@ class Report:
     positions_refused: int = 0
     events: int = 0
     followed: list[int] = field(default_factory=list)
-    """How many events each follower saw."""
+    """The number of events that each follower saw."""
     problems: list[str] = field(default_factory=list)
 
 
 def crowd(
     address: str, folder: Path, *, seconds: float, seed: int, tell: Callable[[str], object] = print
 ) -> Report:
-    """Lets them work for so long on an empty registry, and checks what is left.
+    """Runs the processes for so many seconds on an empty registry, and checks the result.
 
     The address is a superuser's.
     """
@@ -135,7 +135,7 @@ def crowd(
 
 
 class _Team:
-    """The processes, and the folder in which they write."""
+    """The processes, and the folder for their notes."""
 
     def __init__(self, folder: Path, variables: dict[str, str], seed: int) -> None:
         self.folder = folder
@@ -148,7 +148,7 @@ class _Team:
     def start(
         self, file: str, address: str, number: int, *arguments: str, part: str | None = None
     ) -> None:
-        """Starts one; clients have a number as their name, the others also a part."""
+        """Starts a process; a client's name is a number, every other name also has the part."""
         words = [] if part is None else [part]
         name = str(number) if part is None else f"{part}-{number}"
         command = [sys.executable, file, *words, address, str(self.folder), name, *arguments]
@@ -171,7 +171,7 @@ class _Team:
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
-        """Nobody is left over, whatever happens."""
+        """Ends all processes at exit, in any case."""
         try:
             yield
         finally:
@@ -182,7 +182,7 @@ class _Team:
                     process.wait()
 
     def await_everybody(self) -> None:
-        """Returns when each has done something."""
+        """Waits until each process has noted something."""
         workers = len(self.processes) - len(self.followers)
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
@@ -195,14 +195,14 @@ class _Team:
         raise AssertionError(f"only {len(written)} of {workers} are at work")
 
     def watch(self, seconds: float) -> None:
-        """Waits so long, while everybody is at work."""
+        """Waits for so many seconds, and checks that all processes are running."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert all(process.poll() is None for process in self.processes), "one has ended"
             time.sleep(0.1)
 
     def end_workers(self) -> list[str]:
-        """Lets them come to an end; gives what went wrong."""
+        """Ends the workers; returns their problems."""
         (self.folder / "stop").touch()
         following = [process for process, _ in self.followers]
         workers = [process for process in self.processes if process not in following]
@@ -213,7 +213,7 @@ class _Team:
         ]
 
     def end_followers(self, size: int) -> list[str]:
-        """Waits until they have seen everything; gives what they saw amiss."""
+        """Waits until the followers have seen everything; returns their problems."""
         problems = []
         for process, path in self.followers:
             deadline = time.monotonic() + _PATIENCE
@@ -229,7 +229,7 @@ class _Team:
 
 
 def _check(connection: psycopg.Connection[Any], folder: Path, report: Report) -> None:
-    """Compares what everybody was promised with the log."""
+    """Compares the promises that the processes noted with the log."""
     sent = {one["id"]: one for one in read(folder, "sent")}
     answers = {one["id"]: one for one in read(folder, "acknowledged") if "id" in one}
     notes = [one for one in read(folder, "acknowledged") if "id" not in one]
@@ -244,7 +244,7 @@ def _check(connection: psycopg.Connection[Any], folder: Path, report: Report) ->
     report.problems += [f"position {p} was given out twice" for p, n in told.items() if n > 1]
     rows = connection.execute("SELECT position, event_type, recorded_by, actor FROM audit_events")
     for position, event_type, _, actor in rows:
-        # A release that was refused when it was collected is in the log all the same.
+        # A release that was refused at its collection is in the log nevertheless.
         if position not in told and event_type != "CredentialReleased" and actor != BY.actor:
             report.problems.append(f"nobody was told of {event_type} at {position}")
     collected = Counter(release for note in notes for release in note.get("collected", []))
@@ -310,11 +310,11 @@ def _check_as_the_program_does(
         report.problems.append(f"rebuild --check: {differing} rows differ")
 
 
-# ------------------------------------------------------- what each of the processes does
+# ------------------------------------------------------- the parts of the processes
 
 
 class _Worker:
-    """Notes what happens, until it is told to stop."""
+    """Notes events until the stop file exists."""
 
     def __init__(self, folder: str, name: str, notes: IO[str]) -> None:
         self._stop = Path(folder) / "stop"
@@ -322,16 +322,16 @@ class _Worker:
         self.by = Invocation(actor=f"{name}@crowd")
 
     def rounds(self) -> Iterator[int]:
-        """Counts, until the end."""
+        """Counts rounds until the end."""
         return itertools.takewhile(lambda _: not self._stop.exists(), itertools.count())
 
     def note(self, what: str, **facts: Any) -> None:
-        """Writes down what happened."""
+        """Writes a note."""
         print(json.dumps({"what": what, **facts}, default=str), file=self._notes, flush=True)
 
 
 def release(worker: _Worker, address: str, account: str) -> None:
-    """Loads the account's credentials as a bot does; every third time, two race for them."""
+    """Loads the account's credentials like a bot; every third time, two connections race."""
     with CredentialLoader(address) as loader:
         for number in worker.rounds():
             if number % 3 == 2:
@@ -379,7 +379,7 @@ def _race(worker: _Worker, address: str, account: str) -> None:
 
 
 def _collect(address: str, release_id: Any, together: threading.Barrier | None = None) -> bool:
-    """Whether the sealed fields were handed out."""
+    """Collects the release; returns whether the sealed fields were handed out."""
     with psycopg.connect(address, autocommit=True) as connection:
         if together is not None:
             together.wait()
@@ -395,7 +395,7 @@ def _collect(address: str, release_id: Any, together: threading.Barrier | None =
 
 
 def rebuild(worker: _Worker, address: str) -> None:
-    """Damages some rows as only a superuser can, and has them repaired."""
+    """Damages some rows as only a superuser can, and repairs them by a rebuild."""
     service = RebuildService(SingleConnection(Target(address)))
     with psycopg.connect(address, autocommit=True) as connection:
         for _ in worker.rounds():
@@ -406,7 +406,7 @@ def rebuild(worker: _Worker, address: str) -> None:
                 )
             done = service.rebuild(worker.by)
             at = [] if done.position is None else [done.position]
-            # Owners of positions that bots opened get into the log by the same command.
+            # The same command records the owners of positions that bots opened.
             at += _events_of_command(connection, done.position)
             worker.note("rebuilt", rows=done.report.differing, at=sorted(set(at)))
 
@@ -421,7 +421,7 @@ def _events_of_command(connection: psycopg.Connection[Any], position: int | None
 
 
 def rotate_keys(worker: _Worker, address: str) -> None:
-    """Puts all keys under the one master key, and then under the other."""
+    """Rewraps all keys with each of two master keys in turn."""
     keys = os.environ["CREDENTIAL_ENCRYPTION_KEY"].split(",")
     database = SingleConnection(Target(address))
     for number in worker.rounds():
@@ -432,7 +432,7 @@ def rotate_keys(worker: _Worker, address: str) -> None:
 
 
 def trade(worker: _Worker, address: str, account: str) -> None:
-    """Opens positions until the limit says no, and closes one then."""
+    """Opens positions until the limit refuses one, and then closes one."""
     manager = FundingArbPositionManager(account, SingleConnection(Target(address)))
     own = []
     for _ in worker.rounds():
@@ -467,7 +467,7 @@ PARTS: Final[dict[str, Callable[..., None]]] = {
 
 
 def main(part: str, address: str, folder: str, name: str, *arguments: str) -> None:
-    """Plays a part until FOLDER/stop exists."""
+    """Runs a part until FOLDER/stop exists."""
     import logging
 
     logging.getLogger("registry").setLevel(logging.CRITICAL)

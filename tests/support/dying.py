@@ -15,8 +15,8 @@ Command = Callable[[], Outcome]
 def survives(command: Command, statement: int) -> bool:
     """Runs a command in a child that is killed as soon as it has sent this statement.
 
-    What it sent before is at the server; of the rest the server never hears. False if the
-    child was killed, true if the command has fewer statements and came through.
+    The server gets the statements up to this one, and nothing afterwards. False if the
+    child was killed, true if the command has fewer statements and succeeded.
     """
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""Ethereum's signatures, checked without ccxt: addresses, EIP-712's typed data, who signed."""
+"""Ethereum's signatures, checked without ccxt: addresses, typed data of EIP-712, the signer."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def signer_of(digest: bytes, r: str, s: str, v: int) -> str:
 def typed_digest(
     domain: Mapping[str, Any], types: Types, name: str, message: Mapping[str, Any]
 ) -> bytes:
-    """What is signed of typed data."""
+    """The digest of typed data, which is signed."""
     kinds = {"name": "string", "version": "string", "chainId": "uint256"}
     kinds["verifyingContract"] = "address"
     members = [(member, kind) for member, kind in kinds.items() if member in domain]
@@ -54,7 +54,7 @@ def _struct(types: Types, name: str, message: Mapping[str, Any]) -> bytes:
 
 
 def _parts(types: Types, name: str) -> set[str]:
-    """The struct and those that it is made of."""
+    """The struct and its member structs."""
     kinds = [kind.removesuffix("[]") for _, kind in types[name]]
     return {name}.union(*(_parts(types, kind) for kind in kinds if kind in types))
 

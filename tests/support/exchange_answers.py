@@ -1,6 +1,6 @@
-"""What the exchanges answer: one market each, an account with little in it, and nothing else.
+"""The exchanges' answers: one market each, an account with a small balance, and nothing else.
 
-With keys of the form that each needs; they belong to nobody.
+The keys have the form that each exchange needs; they are made up.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Stands in for exchanges: records what is asked, answers reads, and minds anything else."""
+"""A stand-in for exchanges: records requests, answers reads, and refuses everything else."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-# GRVT asks for everything by POST.
+# GRVT uses POST for all requests.
 _GRVT_READS: Final = frozenset(
     (
         *("all_instruments", "currency", "mini", "ticker", "book", "trade_history", "kline"),
@@ -22,7 +22,7 @@ _GRVT_READS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came."""
+    """One request as it arrived."""
 
     method: str
     path: str
@@ -32,15 +32,15 @@ class Request:
 
     @property
     def query(self) -> Mapping[str, str]:
-        """What follows the question mark."""
+        """The query parameters."""
         return dict(parse_qsl(self.raw_query))
 
     def json(self) -> Any:
-        """What the body holds."""
+        """The body as JSON."""
         return json.loads(self.body)
 
     def reads(self, exchange: str) -> bool:
-        """Whether it only reads, or logs in."""
+        """Whether the request only reads, or logs in."""
         if self.method == "GET":
             return True
         folder, _, last = self.path.rpartition("/")
@@ -56,24 +56,24 @@ Answer = Callable[[Request], Any]
 
 
 class ExchangeServer(ThreadingHTTPServer):
-    """Answers for one exchange with what a function says."""
+    """Answers for one exchange by calling a function."""
 
     def __init__(self, exchange: str, answer: Answer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.exchange = exchange
         self.answer = answer
         self.trading = False
-        """Whether it also takes what changes something."""
+        """Whether requests that change something are accepted too."""
         self.requests: list[Request] = []
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
 
     @property
     def changes(self) -> list[Request]:
-        """What came that was not a read."""
+        """The requests that were not reads."""
         return [request for request in self.requests if not request.reads(self.exchange)]
 
     def config(self, **options: Any) -> dict[str, Any]:
-        """What leads a client here."""
+        """The options of a ccxt client that direct it to this server."""
         import ccxt
 
         urls = getattr(ccxt, self.exchange)().urls["api"]
@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _handle  # noqa: N815 - http.server's names
 
     def log_message(self, *_: object) -> None:
-        """Nothing on standard error."""
+        """Logs nothing."""
 
 
 @contextmanager

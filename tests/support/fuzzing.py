@@ -1,7 +1,7 @@
-"""Command lines of every verb, made from the program's own list of verbs and options.
+"""Command lines for every verb, generated from the program's own list of verbs and options.
 
-A verb or an option that is added is tried without anybody thinking of it. Most of the words
-make sense, so that an example gets past the first check, and any of them may be anything.
+New verbs and options are covered automatically. Most words are sensible, so that an example gets
+past the first check, but any of them may be anything.
 """
 
 import functools
@@ -21,7 +21,7 @@ LEFT_OUT: Final = {
     ("history", "--follow"): "never ends; tests/integration/test_history.py follows",
     ("embedded", "ACTION"): "starts servers; tests/integration/test_embedded_server.py does",
 }
-"""What is not tried, and why: nothing else."""
+"""The only parameters that are not tried, with the reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Parameter:
 
 @functools.cache
 def parameters() -> dict[str, tuple[Parameter, ...]]:
-    """Every verb with everything that it takes."""
+    """Every verb with all of its parameters."""
     commands = build().commands
     return {
         verb: tuple(one for one in map(_parameter, commands[verb].params) if one is not None)
@@ -66,7 +66,7 @@ def _parameter(declared: Any) -> Parameter | None:
     )
 
 
-# What an operating system can pass: no NUL, and undecodable bytes as surrogates.
+# Texts that an operating system can pass: no NUL, and undecodable bytes as surrogates.
 ODD: Final = (
     "", " ", "-", "--", "-1", "0", "9" * 400, "1e999", "NaN", "null", "true", "{}", "[]", "@",
     "@.", "@/dev/null", "\ufeff", "\u202e", "a" * 256, "x" * 20_000, "\U0001f680", "\ud800",
@@ -96,7 +96,7 @@ FILES: Final = (
     "fields.json", "bot.env", "bots", "bots.yaml", "checkpoints.txt", "proof.json", "public.key",
     "decisions.yaml", "there-is-none", "new-file",
 )  # fmt: skip
-"""Names in the folder in which the examples run. No example writes anywhere else."""
+"""Names in the folder in which the examples run. No example writes outside of it."""
 
 _ACCOUNTS: Final = ("bot", "other", "still", "nobody", "new-1", "new-2")
 _EXCHANGES: Final = ("aster", "backpack", "lighter", "mine", "nowhere")
@@ -146,23 +146,23 @@ _SENSIBLE: Final[dict[str, tuple[str, ...]]] = {
 
 
 def sensible(parameter: Parameter) -> tuple[str, ...]:
-    """Values that a verb may well accept."""
+    """Values that a verb may accept."""
     if parameter.choices:
         return parameter.choices
     return _SENSIBLE.get(parameter.name, FILES if parameter.path else ("some text", "x"))
 
 
 def harmless(parameter: Parameter, value: str) -> str:
-    """The value, or one like it that names no file outside of the folder."""
+    """The value, or a similar one that names no file outside of the folder."""
     if not parameter.path:
         return value
-    # Of halves of characters, a system passes only those that stand for a byte.
+    # Of the surrogates, a system passes only those that stand for a byte.
     passed = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\udcff", value)
     return passed.replace("/", "_").replace("..", "_") or "new-file"
 
 
 def tried(verb: str) -> list[Parameter]:
-    """What is tried of a verb."""
+    """The parameters of a verb that are tried."""
     return [parameter for parameter in parameters()[verb] if (verb, parameter.name) not in LEFT_OUT]
 
 
@@ -193,7 +193,7 @@ def invocations(draw: st.DrawFn) -> list[str]:
 
 
 def each_parameter(seed: int, values: int) -> Iterator[list[str]]:
-    """Every option and argument of every verb with some odd values, all else being sensible."""
+    """Every option and argument of every verb with some odd values; other words are sensible."""
     chance = random.Random(seed)  # noqa: S311 - the same each time
     for verb in VERBS:
         for odd in tried(verb):
@@ -219,7 +219,7 @@ def _one(parameter: Parameter, chance: random.Random) -> str:
 
 
 def as_the_system_passes(raw: bytes) -> str:
-    """Bytes of a command line or of an environment as Python shows them."""
+    """Bytes of a command line or an environment as Python decodes them."""
     return os.fsdecode(raw.replace(b"\0", b""))
 
 

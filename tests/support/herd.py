@@ -1,6 +1,6 @@
-"""A herd: as many bots as there are accounts, which all start and load at the same moment.
+"""A herd: one bot per account; all start and load at the same moment.
 
-Each is a thread with a loader of its own, since a machine cannot hold a thousand processes.
+Each bot is a thread with a loader of its own, since a machine cannot run a thousand processes.
 """
 
 import logging
@@ -23,10 +23,10 @@ EXCHANGE: Final = "aster"
 
 @dataclass(slots=True)
 class Herd:
-    """What became of the bots."""
+    """The results of the bots."""
 
     seconds: list[float] = field(default_factory=list)
-    """How long each waited for its credential."""
+    """Each bot's waiting time for its credential."""
     keys: dict[str, str] = field(default_factory=dict)
     """Account -> the key that its bot received."""
     failures: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ def run_herd(
 ) -> Herd:
     """Lets a bot for each account load its credential for `EXCHANGE`, all at once.
 
-    As strangers they do not wait for one another, as if each were a process of its own.
+    As strangers they do not wait for one another, as if each were a separate process.
     """
     context = multiprocessing.get_context("spawn")
     ready, results = context.Barrier(processes), context.SimpleQueue()
@@ -78,7 +78,7 @@ def _part(
 ) -> None:
     if strangers:
         pool._PLACES = len(accounts)  # type: ignore[misc]
-    logging.disable()  # a thousand notes that the server is waited for
+    logging.disable()  # otherwise a thousand notes about waiting for the server
     part = Herd()
     _count_retries(part)
     keyring = MasterKeyring.parse(Secret(master_key))

@@ -1,4 +1,4 @@
-"""What a bot that speaks SQL itself asks the database, and what it is told."""
+"""Release statements of a bot that speaks SQL itself, and the database's answers."""
 
 import uuid
 from typing import Any
@@ -28,7 +28,7 @@ def request(connection: Connection, account: str, exchange: str = "backpack") ->
 def collect(
     connection: Connection, release: uuid.UUID, *, flushing: Connection | None = None
 ) -> list[Any]:
-    """What is handed out of it; before PostgreSQL 17 it may need a flush, by any connection."""
+    """The rows handed out for a release; before PostgreSQL 17 it may need a flush first."""
     rows = connection.execute(COLLECT, [[release]]).fetchall()
     if [row[1] for row in rows] == ["not_durable"]:
         assert set(rows[0][2:]) == {None}
@@ -39,7 +39,7 @@ def collect(
 
 
 def refusal(connection: Connection, statement: str, *parameters: Any) -> psycopg.Error:
-    """The error that a statement must end with."""
+    """The error with which a statement must fail."""
     with pytest.raises(psycopg.Error) as caught:
         connection.execute(statement.encode(), parameters or None).fetchall()
     return caught.value

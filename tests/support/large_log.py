@@ -1,11 +1,11 @@
-"""Fills a log with many events, as fast as PostgreSQL takes rows in, hashes included.
+"""Fills a log with many events, hashes included, as fast as PostgreSQL accepts rows.
 
-One lock, hashing and the Merkle tree in Python, then one binary COPY. A leaf is the binary
-form of a row's first 17 columns (see migrations/004_append_event.sql), so each value is
-encoded once for both. Only the owner of the log can do this; the program never does.
+One lock, hashes and Merkle tree in Python, then one binary COPY. A leaf is the binary form of a
+row's first 17 columns (see migrations/004_append_event.sql), so each value is encoded once for
+both. Only the owner of the log can do this; the program never does.
 
-This fills the log only, for whoever rebuilds the tables from it. scripts/benchmarks/biglog.py
-also fills the tables and the data keys, with this.
+Only the log is filled, for callers that rebuild the tables from it. scripts/benchmarks/biglog.py
+uses this module, and also fills the tables and the data keys.
 """
 
 import datetime as dt
@@ -33,7 +33,7 @@ _BLOCK: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An event that is to be loaded."""
+    """An event to load."""
 
     stream_id: bytes
     stream_version: int
@@ -42,7 +42,7 @@ class Made:
 
 
 def many_accounts(accounts: int, *, seed: int = 1) -> Iterator[Made]:
-    """Eight events for each account, those of a thousand accounts interleaved."""
+    """Eight events per account, with the accounts of each thousand interleaved."""
     chance = random.Random(seed)  # noqa: S311 - the same log every time
     for first in range(0, accounts, 1000):
         streams = [_stream(number, chance) for number in range(first, min(first + 1000, accounts))]
@@ -51,14 +51,14 @@ def many_accounts(accounts: int, *, seed: int = 1) -> Iterator[Made]:
 
 
 def recorded_at(position: int) -> dt.datetime:
-    """When the event at this position of a loaded log happened, and was recorded."""
+    """The time at which the event at this position of a loaded log occurred and was recorded."""
     return dt.datetime.fromtimestamp(_START / 1_000_000, dt.UTC) + dt.timedelta(
         milliseconds=position
     )
 
 
 def load_events(connection: psycopg.Connection[Any], events: Iterable[Made]) -> int:
-    """Appends the events in one transaction, and says how many the log holds then."""
+    """Appends the events in one transaction; returns the size of the log afterwards."""
     with connection.transaction():
         size, peaks = connection.execute(
             "SELECT h.size, h.peaks FROM public.audit_head AS h FOR UPDATE"
@@ -143,7 +143,7 @@ def _array(items: list[bytes]) -> bytes:
 
 
 def _ordered_id(number: int, kind: int) -> bytes:
-    # Grows with the position, like the version 7 ids that the program makes.
+    # Increases with the position, like the version 7 ids of the program.
     return struct.pack(">QQ", _START // 1000 << 16 | 0x7000 | kind, 1 << 63 | number)
 
 
@@ -186,5 +186,5 @@ def _secrets(version: int, chance: random.Random) -> dict[str, Any]:
 
 
 def _token(chance: random.Random) -> str:
-    # As long as the Fernet token of a key of 64 characters.
+    # With the length of the Fernet token of a 64-character key.
     return urlsafe_b64encode(b"\x80" + chance.randbytes(136)).decode()

@@ -1,7 +1,7 @@
-"""Databases from before the registry: tables made by hand, with rows of every kind.
+"""Databases from before the registry: hand-made tables with rows of every kind.
 
-The tables are those that the bot's own migration made; the rows are what its scripts, and
-people with an SQL prompt, left in them.
+The tables are those of the bot's own migration. The rows are typical for its scripts, and for
+people with an SQL prompt.
 """
 
 import json
@@ -72,7 +72,7 @@ SELECT name, initcap(name), 0.01, 0.02
 FROM unnest(ARRAY['lighter', 'grvt', 'edgex', 'aster', 'backpack', 'paradex']) AS name;
 INSERT INTO symbols (symbol) VALUES ('BTC'), ('ETH');
 """
-"""What the bot had before it had accounts."""
+"""The bot's tables from before it had accounts."""
 
 ACCOUNT_TABLES: Final = """
 CREATE TABLE IF NOT EXISTS accounts (
@@ -138,7 +138,7 @@ CREATE TRIGGER update_account_exchange_sharing_updated_at
     FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
 COMMENT ON TABLE accounts IS 'Trading accounts/bots with isolated credentials and positions';
 """
-"""What the bot's migration 006 made."""
+"""The tables of the bot's migration 006."""
 
 LATER_TABLES: Final = """
 CREATE TABLE users (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), username TEXT UNIQUE);
@@ -159,7 +159,7 @@ CREATE TABLE credential_checks (
     credential_id UUID NOT NULL REFERENCES account_exchange_credentials(id) ON DELETE CASCADE
 );
 """
-"""What later migrations of the bot added."""
+"""The changes by later migrations of the bot."""
 
 
 @dataclass(slots=True)
@@ -171,7 +171,7 @@ class LegacyDatabase:
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def make(self, *, later: bool = False) -> "LegacyDatabase":
-        """Makes the tables."""
+        """Creates the tables."""
         self.connection.execute(BOT_TABLES.encode())
         self.connection.execute(ACCOUNT_TABLES.encode())
         if later:
@@ -179,7 +179,7 @@ class LegacyDatabase:
         return self
 
     def token(self, text: str, key: str | None = None) -> str:
-        """A text as the bot's scripts encrypted it."""
+        """A text encrypted like in the bot's scripts."""
         return Fernet(key or self.key).encrypt(text.encode()).decode()
 
     def account(self, name: str, **columns: Any) -> uuid.UUID:
@@ -251,7 +251,7 @@ class LegacyDatabase:
         return [row[0] for row in self.connection.execute(statement.encode())]
 
     def load(self, account_name: str) -> dict[str, dict[str, Any]]:
-        """What the bot's own loader gave for an account."""
+        """The result of the bot's own loader for an account."""
         rows = self.connection.execute(
             """
             SELECT d.name, c.api_key_encrypted, c.secret_key_encrypted, c.subaccount_index,
@@ -300,13 +300,13 @@ class LegacyDatabase:
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """JSON as it is to be stored, for what Python's JSON cannot write."""
+    """JSON text to store as it is, for documents that Python's JSON cannot write."""
 
     text: str
 
 
 def fill_well(bot: LegacyDatabase) -> dict[str, uuid.UUID]:
-    """Rows that fit all rules: what scripts of the bot wrote."""
+    """Rows that fit all rules, as scripts of the bot wrote them."""
     made = {
         "main_bot": bot.account(
             "main_bot",
@@ -356,7 +356,7 @@ LIGHTER: Final = {"private_key": "6b667422", "account_index": "213803", "api_key
 
 
 def fill_many(bot: LegacyDatabase, accounts: int) -> None:
-    """Many accounts with three credentials each, a share and a position for some."""
+    """Many accounts with three credentials each, and for some a share and a position."""
     fernet = Fernet(bot.key)
 
     def token(text: str) -> str:

@@ -1,7 +1,7 @@
 """Lighter's signatures, checked with neither ccxt nor Lighter's own library.
 
-Schnorr's scheme on the curve ecGFp5 with the hash Poseidon2; constants and encodings are
-those of https://github.com/elliottech/poseidon_crypto. Nothing here is fast or secret.
+Schnorr's scheme on the curve ecGFp5 with the hash Poseidon2; constants and encodings are from
+https://github.com/elliottech/poseidon_crypto. Nothing here is fast or resists side channels.
 """
 
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ def _times(a: Element, b: Element) -> Element:
 
 
 def _inverse(a: Element) -> Element:
-    # The product with its four conjugates is a number.
+    # The product of an element and its four conjugates is a number.
     others, conjugate = _number(1), a
     for _ in range(4):
         conjugate = tuple(x * twist % _P for x, twist in zip(conjugate, _TWISTS, strict=True))
@@ -183,7 +183,7 @@ def _hashed(values: Sequence[int]) -> Element:
 
 
 def is_signed(message: bytes, signature: bytes, private_key: bytes) -> bool:
-    """Whether the private key's owner signed the text of an access token."""
+    """Whether the signature of an access token is the private key's."""
     own = _multiple(int.from_bytes(private_key, "little") % _ORDER, _GENERATOR)
     s, e = (int.from_bytes(half, "little") for half in (signature[:40], signature[40:]))
     point = _multiple(e, own, _multiple(s, _GENERATOR))

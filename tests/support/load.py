@@ -1,11 +1,11 @@
-"""A client that sends random commands until it is told to stop, as a process of its own.
+"""A client that sends random commands until it is stopped, as a process of its own.
 
     python load.py ADDRESS FOLDER NUMBER SEED [ACCOUNT…]
 
-It writes each command to FOLDER/NUMBER.sent before it sends it, and what came back to
-FOLDER/NUMBER.acknowledged before it goes on, so that another process can tell what it was
-promised. FOLDER/stop ends it. The accounts that are named are changed too, but they stay, and
-stay active.
+It writes each command to FOLDER/NUMBER.sent before it sends it. It writes the answer to
+FOLDER/NUMBER.acknowledged before it continues, so that another process can check the promises.
+The file FOLDER/stop ends it. The named accounts are changed too, but they stay, and stay
+active.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ SHARED: Final = tuple(f"shared-{number}" for number in range(4))
 """Accounts that all clients change."""
 
 _GENTLE: Final = 0.3
-"""How many of the commands are about accounts that must last, if there are any."""
+"""The share of commands about accounts that must last, if there are any."""
 
 Command = dict[str, Any]
 
@@ -66,9 +66,9 @@ def main(address: str, folder: str, number: str, seed: str, *lasting: str) -> No
 def random_commands(
     chance: random.Random, own: str, lasting: Sequence[str] = ()
 ) -> Iterator[Command]:
-    """Commands of every kind about shared accounts and the client's own ones.
+    """Random commands of every kind about shared accounts and the client's own ones.
 
-    Of the accounts that must last, some details and secrets are changed.
+    For accounts that must last, only details and secrets are changed.
     """
     names = [*SHARED, *(f"{own}-{number}" for number in range(6))]
     kinds = ["create"] * 3 + ["update"] * 6 + ["rename", "deactivate", "reactivate", "delete"]
@@ -85,7 +85,7 @@ def random_commands(
 
 @dataclass(slots=True)
 class Client:
-    """Sends commands as a careful program would: again with the same id if the answer got lost."""
+    """Sends commands like a careful program: after a lost answer, again with the same id."""
 
     address: str
     master_key: str
@@ -93,7 +93,7 @@ class Client:
     database: SingleConnection | None = None
 
     def send_until_answered(self, command: Command, stop: Path) -> dict[str, Any] | None:
-        """What became of the command: its positions or its refusal; None if told to stop."""
+        """The command's answer: its positions or its refusal; None if stopped."""
         while True:
             try:
                 outcome = self.send(command)
@@ -110,7 +110,7 @@ class Client:
         """Sends the command once.
 
         Raises:
-            RegistryError: it was refused, or its answer got lost.
+            RegistryError: it was refused, or its answer was lost.
         """
         if self.database is None:
             self.database = SingleConnection(Target(self.address))
@@ -119,7 +119,7 @@ class Client:
         return carry_out(self.database, keyring, command, invocation)
 
     def close(self) -> None:
-        """Gives the connection back."""
+        """Closes the connection."""
         if self.database is not None:
             with contextlib.suppress(Exception):
                 self.database.close()

@@ -1,6 +1,6 @@
-"""A Merkle tree straight from RFC 9162 section 2.1.1, written without a look at the SQL.
+"""A Merkle tree directly from RFC 9162 section 2.1.1, independent of the SQL.
 
-Only for checking: it computes everything again from all leaves.
+Only for checks: it recomputes everything from all leaves.
 """
 
 import hashlib

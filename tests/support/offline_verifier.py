@@ -1,4 +1,4 @@
-"""A second verifier of proofs, written from the specifications and sharing nothing with ours.
+"""A second verifier of proofs, written from the specifications without any code of ours.
 
 RFC 9162 section 2.1 in its recursive form; C2SP signed-note and tlog-checkpoint.
 """
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 def tree_hash(leaves: list[bytes]) -> bytes:
-    """MTH of section 2.1.1, as it is defined."""
+    """MTH as defined in section 2.1.1."""
     if not leaves:
         return hashlib.sha256().digest()
     if len(leaves) == 1:
@@ -22,7 +22,7 @@ def tree_hash(leaves: list[bytes]) -> bytes:
 
 
 def path_of(index: int, leaves: list[bytes]) -> list[bytes]:
-    """PATH of section 2.1.3.1, as it is defined."""
+    """PATH as defined in section 2.1.3.1."""
     if len(leaves) == 1:
         return []
     k = _largest_power_below(len(leaves))
@@ -32,7 +32,7 @@ def path_of(index: int, leaves: list[bytes]) -> list[bytes]:
 
 
 def consistency_proof(old: int, leaves: list[bytes], *, whole: bool = True) -> list[bytes]:
-    """SUBPROOF of section 2.1.4.1, as it is defined."""
+    """SUBPROOF as defined in section 2.1.4.1."""
     if old == len(leaves):
         return [] if whole else [tree_hash(leaves)]
     k = _largest_power_below(len(leaves))
@@ -49,7 +49,7 @@ def _largest_power_below(size: int) -> int:
 
 
 def verify(document: dict[str, Any], public_key: str) -> list[tuple[int, str]]:
-    """Position and type of each event of a proof; AssertionError where it proves nothing."""
+    """Position and type of each event of a proof; AssertionError if the proof is not valid."""
     name, key_id, key = public_key.strip().split("+", 2)
     raw = base64.b64decode(key)
     assert raw[0] == 1

@@ -1,4 +1,4 @@
-"""A primary and a synchronous standby: what a failover, by Patroni or by hand, has to do with."""
+"""A primary and a synchronous standby: the servers of a failover, by Patroni or by hand."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ _STANDBY: Final = "standby"
 
 
 class Pair:
-    """Two servers; the second repeats the first, which waits for it at each commit."""
+    """Two servers; each commit on the first waits until the second has it too."""
 
     def __init__(self, folder: Path) -> None:
         self.primary = EmbeddedServer(folder / "primary")
@@ -36,7 +36,7 @@ class Pair:
             connection.execute("SELECT pg_reload_conf()")
 
     def ensure_running(self) -> str:
-        """Both servers, as a client names them: whichever takes writes is the one."""
+        """The address of both servers for a client, which uses the one that accepts writes."""
         hosts = f"{self._pgdata},{self._first['host']}"
         return make_conninfo("", **{**self._first, "host": hosts})
 
@@ -46,12 +46,12 @@ class Pair:
         return make_conninfo("", **{**self._first, "host": str(self._pgdata)})
 
     def fail_over(self) -> None:
-        """The primary dies with all its processes, and the standby takes its place."""
+        """Kills the primary with all its processes, and promotes the standby."""
         kill(self.primary)
         self._run("pg_ctl", "promote", "-w", "-D", str(self._pgdata))
 
     def stop(self) -> None:
-        """Stops what runs of the two."""
+        """Stops both servers, if they run."""
         self.primary.stop()
         with contextlib.suppress(subprocess.CalledProcessError):
             self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(self._pgdata))
@@ -66,7 +66,7 @@ class Pair:
         )
         target = ["-D", str(self._pgdata), "--write-recovery-conf", "--checkpoint=fast"]
         self._run("pg_basebackup", "-d", source, *target)
-        # The primary's socket stands in its data folder, and its lock was copied with it.
+        # The primary's socket is in its data folder, so the socket's lock file was copied too.
         (self._pgdata / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
         arguments = ["-w", "-o", f"-h '' -k {self._pgdata}", "-l", str(self._pgdata / "log")]
         self._run("pg_ctl", "start", *arguments, "-D", str(self._pgdata))

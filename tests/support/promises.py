@@ -1,4 +1,4 @@
-"""What clients wrote down while they were at work, and whether the log keeps to it."""
+"""The promises that clients noted, and a comparison of them with the log."""
 
 import json
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ import psycopg
 
 
 def lines(folder: Path, kind: str) -> int:
-    """How many lines of a kind the clients wrote."""
+    """The number of lines of a kind that the clients wrote."""
     return sum(path.read_text().count("\n") for path in folder.glob(f"*.{kind}"))
 
 
 def read(folder: Path, kind: str) -> list[dict[str, Any]]:
-    """What they wrote."""
+    """The notes of a kind."""
     return [
         json.loads(line)
         for path in sorted(folder.glob(f"*.{kind}"))
@@ -23,7 +23,7 @@ def read(folder: Path, kind: str) -> list[dict[str, Any]]:
 
 
 def applied_commands(connection: psycopg.Connection[Any]) -> dict[str, list[int]]:
-    """Each command that the log holds, and where."""
+    """Each command in the log, with its positions."""
     rows = connection.execute(
         "SELECT command_id::text, array_agg(position ORDER BY position)"
         " FROM audit_events GROUP BY command_id"
@@ -36,7 +36,7 @@ def broken_promises(
     answers: Mapping[str, Mapping[str, Any]],
     applied: Mapping[str, list[int]],
 ) -> list[str]:
-    """Commands that were acknowledged and are not where it was said, or refused and are there."""
+    """Acknowledged commands not at the acknowledged positions, and refused ones in the log."""
     lost = [
         f"{sent[key]['kind']} {key} was acknowledged at {one['positions']} "
         f"and is at {applied.get(key)}"

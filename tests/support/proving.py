@@ -1,4 +1,4 @@
-"""A signed log, and proofs out of it."""
+"""A signed log, and proofs from it."""
 
 import json
 from typing import Any
@@ -25,12 +25,12 @@ def signed_log(cli: CommandLine) -> CommandLine:
 
 
 def public_key(cli: CommandLine) -> str:
-    """The key that checks the checkpoints."""
+    """The public key for the checkpoints."""
     return (cli.folder / "config" / "checkpoint.pub").read_text()
 
 
 def proof(cli: CommandLine, *what: str) -> Document:
-    """What `prove` writes."""
+    """The output of `prove`."""
     path = cli.folder / "proof.json"
     done = cli("prove", *what, "--out", str(path), "--json")
     assert done.exit_status == 0, done.err

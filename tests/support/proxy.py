@@ -1,4 +1,4 @@
-"""A way to the database that can go silent, or be cut at a moment chosen by the bytes that pass."""
+"""A proxy for the database that can go silent, or cut a connection at its COMMIT."""
 
 import contextlib
 import socket
@@ -12,11 +12,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 Moment = Literal["before commit", "after commit"]
 
 _COMMIT = b"COMMIT\0"
-"""In the client's bytes the statement, in the server's the tag of its success."""
+"""In the client's bytes the statement, in the server's bytes the tag of its success."""
 
 
 class Proxy:
-    """Passes everything through, and cuts one connection at the moment that is set."""
+    """Forwards everything, and cuts one connection at a set moment."""
 
     def __init__(self, address: str) -> None:
         upstream = conninfo_to_dict(address)
@@ -25,16 +25,16 @@ class Proxy:
         self._folder = tempfile.TemporaryDirectory(prefix="proxy-")
         self.address = make_conninfo(address, host=self._folder.name, port=5432, sslmode="disable")
         self.cut: Moment | None = None
-        """When to cut the next connection; unset once that was done."""
+        """The moment to cut the next connection; unset after the cut."""
         self.cut_is_silent = False
-        """Instead of cutting it, all connections that there are go silent."""
+        """Instead of a cut, all current connections go silent."""
         self.bytes_left: int | None = None
-        """After so many from the server everything goes silent, if it is set."""
+        """If set, everything goes silent after so many bytes from the server."""
         self.refusals = 0
-        """How many connections to refuse after a cut."""
+        """The number of connections to refuse after a cut."""
         self.connections = 0
         self.round_trips = 0
-        """How often the client spoke after the server had."""
+        """The number of times that the client spoke after the server."""
         self._client_speaks = False
         self._passing = threading.Event()
         self._passing.set()
@@ -44,9 +44,9 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def go_silent(self, *, new_ones_too: bool = True) -> None:
-        """Passes nothing on any more; all connections stay open, and new ones are accepted.
+        """Forwards nothing any more; connections stay open, and new ones are accepted.
 
-        Or only those that there are go silent.
+        With `new_ones_too=False` only current connections go silent.
         """
         self._passing.clear()
         if not new_ones_too:
@@ -54,11 +54,11 @@ class Proxy:
             self._passing.set()
 
     def speak_again(self) -> None:
-        """Passes on what has come meanwhile, and all that comes."""
+        """Forwards the bytes that came meanwhile, and all further bytes."""
         self._passing.set()
 
     def close(self) -> None:
-        """Takes no more connections, and lets those that are silent end."""
+        """Accepts no more connections, and lets the silent ones end."""
         self._passing.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)

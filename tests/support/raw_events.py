@@ -1,6 +1,6 @@
-"""Writes events into the log as they are, for tests of what reads them.
+"""Writes events into the log unchecked, to test the code that reads them.
 
-`append_event` refuses what no program writes; who owns the log can get round it.
+`append_event` refuses events that no program writes; the log's owner can bypass it.
 """
 
 import json
@@ -21,7 +21,7 @@ def append_raw(
     actor: str = "tester@host",
     reason: str | None = None,
 ) -> int:
-    """Appends one event, without any check, rule or projection; gives its position."""
+    """Appends one event, without any check, rule or projection; returns its position."""
     row = connection.execute(
         "SELECT audit_write(h.size, h.peaks, h.appended_at, gen_random_uuid(), %(kind)s, %(id)s,"
         " (SELECT coalesce(max(stream_version), 0) + 1 FROM audit_events"

@@ -1,4 +1,4 @@
-"""The whole contents of the projected tables, byte for byte, and how tests damage them."""
+"""The complete contents of the projected tables, and functions that damage them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ def contents(connection: psycopg.Connection[Any]) -> dict[str, list[str]]:
 
 @contextmanager
 def unguarded(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Lets a superuser write to the tables as nobody else can."""
+    """Lets a superuser write to the tables without their guards."""
     connection.execute("SET session_replication_role = replica")
     try:
         yield
@@ -32,7 +32,7 @@ def unguarded(connection: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 def add_positions(connection: psycopg.Connection[Any], *ids: str, status: str = "open") -> None:
-    """Positions of the bot, without an owner."""
+    """Adds positions of the bot without an owner."""
     connection.execute("INSERT INTO public.symbols (symbol) VALUES ('BTC') ON CONFLICT DO NOTHING")
     for id_ in ids:
         connection.execute(

@@ -1,4 +1,4 @@
-"""Rollbacks without a database: what the tables say, and what a plan makes of them."""
+"""Rollbacks without a database: the state of the tables, and the result of a plan."""
 
 import copy
 import datetime as dt
@@ -28,12 +28,12 @@ OF_A_ROLLBACK: Final[dict[str, set[str]]] = {
     "account_access": {"granted_at"},
     "strategy_positions": set(),
 }
-"""The columns whose times are those of the rollback, of what it changes."""
+"""The columns whose times, in changed rows, are those of the rollback."""
 NAMES: Final = {str(account_id): name for name, account_id in IDS.items()}
 
 
 def details(table: Table, number: int = 1) -> dict[str, Any]:
-    """A value for each detail of a table, so that a new one is not forgotten here."""
+    """A value for each detail of a table, so that a new detail is covered here."""
     samples: dict[str, list[Any]] = {
         "varchar": [f"x{number}"],
         "text": [f"x{number}"],
@@ -51,7 +51,7 @@ def _in_row(name: str, sample: Any) -> Row:
 
 
 def account(name: str, then: Sequence[EventModel], since: Sequence[EventModel] = ()) -> Histories:
-    """An account: what had happened at the position to go back to, and what has since."""
+    """An account: its events up to the position to go back to, and those since."""
     account_id = IDS[name]
     return Histories(
         str(account_id),
@@ -61,7 +61,7 @@ def account(name: str, then: Sequence[EventModel], since: Sequence[EventModel] =
 
 
 def world_of(*accounts: Histories) -> World:
-    """What the tables say if there are no other accounts, and nothing is lost for ever."""
+    """The tables if there are no other accounts, and no secrets were destroyed."""
     states = [state for one in accounts for state in (one.then, one.now)]
     return World(
         data_keys=frozenset(row["data_key_id"] for s in states for row in s.credentials()),
@@ -85,14 +85,14 @@ def world_of(*accounts: Histories) -> World:
 
 
 def planned(*accounts: Histories, **other: Any) -> Plan:
-    """The plan for these accounts; `other` is what the tables say otherwise."""
+    """The plan for these accounts; `other` overrides parts of the tables' state."""
     return rules.plan(accounts, replace(world_of(*accounts), **other))
 
 
 def carried_out(plan: Plan, *accounts: Histories) -> dict[str, AccountState]:
-    """The accounts after the plan, by the name they had in the beginning.
+    """The accounts after the plan, by their original names.
 
-    Each step must be one that the tables accept, after those before it.
+    The tables must accept each step after the steps before it.
     """
     ledger = Ledger(EXCHANGES.values())
     for table in TABLES:
@@ -112,7 +112,7 @@ def carried_out(plan: Plan, *accounts: Histories) -> dict[str, AccountState]:
 
 
 def contents(state: AccountState) -> dict[str, dict[str, Row]]:
-    """All rows of an account, without the times that are those of a rollback."""
+    """All rows of an account, without the times that a rollback sets."""
     return {
         table.name: {
             key: _known(table, row)

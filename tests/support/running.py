@@ -1,4 +1,4 @@
-"""A bot that borrows, and a program that shows what `run` gave it."""
+"""A borrowing bot, and a program that shows the input it got from `run`."""
 
 import json
 import sys
@@ -22,12 +22,12 @@ def borrowing_bot(cli: CommandLine) -> CommandLine:
 
 
 def run(cli: CommandLine, *arguments: str, **environment: Any) -> Any:
-    """What a program sees: its environment and its arguments."""
+    """The environment and the arguments that a program gets."""
     result = cli.process("run", "--account", "bot", *arguments, **environment)
     assert result.exit_status == 0, result.err
     return json.loads(result.out)
 
 
 def show(*arguments: str) -> tuple[str, ...]:
-    """The command that shows what it was given."""
+    """The command that prints its environment and arguments."""
     return ("--", sys.executable, "-c", SHOW, *arguments)

@@ -1,7 +1,7 @@
-"""A small bot: takes its credentials, opens and closes a position, and says what it did.
+"""A small bot: takes its credentials, opens and closes a position, and reports it.
 
 Started by `account-registry run`, it finds its credentials in the environment; with
-`--loader NAME` it loads those of the account NAME itself.
+`--loader NAME` it loads the credentials of the account NAME itself.
 """
 
 import json
@@ -11,7 +11,7 @@ from decimal import Decimal
 
 
 def from_environment() -> dict[str, dict[str, str]]:
-    """What the bots of old read."""
+    """The variables that the old bots read."""
     return {
         "backpack": {
             "public_key": os.environ["BACKPACK_PUBLIC_KEY"],
@@ -21,7 +21,7 @@ def from_environment() -> dict[str, dict[str, str]]:
 
 
 def trade(account: str) -> str:
-    """A position that is opened and closed."""
+    """Opens and closes a position."""
     from registry.positions import FundingArbPositionManager
 
     positions = FundingArbPositionManager(account)

@@ -1,4 +1,4 @@
-"""A PostgreSQL for the tests: one that comes with the embedded server, or the machine's."""
+"""A PostgreSQL server for the tests: from the embedded server's packages, or the machine's."""
 
 import contextlib
 import os
@@ -16,9 +16,9 @@ from registry.database.programs import embedded_programs
 
 @contextlib.contextmanager
 def running_server(major: int | None, place: str | None) -> Iterator[str]:
-    """The address of a server in a new folder at this place, gone afterwards.
+    """The address of a temporary server in a new folder at this place.
 
-    Without a version it is the newest that comes with the embedded server.
+    Without a version it is the newest one of the embedded server.
     """
     folder = Path(tempfile.mkdtemp(prefix="account-registry-tests-", dir=place))
     try:

@@ -1,9 +1,9 @@
-"""Kills a PostgreSQL server under load again and again, and checks what it promised.
+"""Kills a PostgreSQL server under load again and again, and checks its promises.
 
-A server of its own in a temporary folder, with fsync on. In each round the clients send
-commands, and at a random moment the server is killed (`kill -9` of the postmaster and of all
-its processes) or stopped without a shutdown (`pg_ctl -m immediate`); then it is started
-again while the clients go on asking. At the end:
+The server is a separate one in a temporary folder, with fsync on. In each round the clients send
+commands. At a random moment the server is killed (`kill -9` of the postmaster and all its
+processes), or stopped without a shutdown (`pg_ctl -m immediate`). Then it is started again while
+the clients continue. At the end:
 
 - every acknowledged command is in the log, at the positions that were acknowledged;
 - no command is there twice or in part, and sending each again gives its first result;
@@ -38,19 +38,19 @@ from support.whole_log import check_whole_log
 _LOAD: Final = Path(__file__).with_name("load.py")
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 _RESENT: Final = 400
-"""So many commands are sent again, at most; all that were not answered among them."""
+"""The number of commands sent again, in addition to all unanswered ones."""
 
 
 class Server(Protocol):
-    """What clients talk to."""
+    """A server that clients connect to."""
 
     def ensure_running(self) -> str:
-        """Its address."""
+        """Starts it if necessary; returns its address."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What was done and seen."""
+    """Counts of the run, and its problems."""
 
     rounds: int = 0
     killed: int = 0
@@ -108,7 +108,7 @@ def kill(server: EmbeddedServer) -> None:
 
 
 def stop_at_once(server: EmbeddedServer) -> None:
-    """Stops the server without a shutdown: what is not on disk is lost."""
+    """Stops the server without a shutdown: data that is not on disk is lost."""
     postmaster = psutil.Process(_postmaster(server))
     family = postmaster.children(recursive=True)
     # https://www.postgresql.org/docs/current/server-shutdown.html (immediate shutdown)
@@ -128,8 +128,8 @@ def own_server() -> Iterator[EmbeddedServer]:
     try:
         with psycopg.connect(server.ensure_running(), autocommit=True) as connection:
             assert connection.execute("SHOW fsync").fetchone() == ("on",)
-            # Before its recovery a server syncs every file of its folder, most of which no
-            # round touches; one call for all of them is as good and leaves time for rounds.
+            # Before recovery a server syncs every file of its folder, most of them unchanged. One
+            # syncfs call for all of them is as good, and leaves time for more rounds.
             connection.execute("ALTER SYSTEM SET recovery_init_sync_method = 'syncfs'")
             connection.execute("SELECT pg_reload_conf()")
             Migrator(connection).up()
@@ -143,7 +143,7 @@ def own_server() -> Iterator[EmbeddedServer]:
 def load_clients(
     server: Server, parent: Path, clients: int, seed: int, report: Report
 ) -> Iterator[Path]:
-    """Clients that send commands until the folder, which is theirs, holds a file `stop`."""
+    """Clients that send commands until a file `stop` is in their folder."""
     folder = parent / "clients"
     folder.mkdir()
     environment = {
@@ -180,7 +180,7 @@ def load_clients(
 
 
 def await_answers(folder: Path, more: int) -> None:
-    """Returns when the clients are at work: each crash hits a server that had answered."""
+    """Waits for more answers, so that each crash hits a server that has answered."""
     wanted = lines(folder, "acknowledged") + more
     deadline = time.monotonic() + 60
     while lines(folder, "acknowledged") < wanted and time.monotonic() < deadline:
@@ -193,7 +193,7 @@ def _stop_clients(folder: Path) -> None:
 
 
 def check(server: Server, folder: Path, report: Report) -> None:
-    """Compares the log with what the clients were told, and writes down what does not fit."""
+    """Compares the log with the answers that clients received, and reports deviations."""
     sent: dict[str, Command] = {one["id"]: one for one in read(folder, "sent")}
     answers = {one["id"]: one for one in read(folder, "acknowledged")}
     promised = {key: one["positions"] for key, one in answers.items() if "positions" in one}
@@ -219,7 +219,7 @@ def _send_again(
     applied: dict[str, list[int]],
     report: Report,
 ) -> None:
-    """Commands that the log holds give their first result, whether or not it was heard."""
+    """Checks that commands in the log give their first result again."""
     unheard = [key for key in applied if key not in answers]
     heard = [key for key in applied if key in answers]
     client = Client(server.ensure_running(), (folder / "key").read_text(), actor="again@load")

@@ -39,7 +39,7 @@ _PARTS: Final = (
         0x1B77B3E37D13504B348046268D8AE25CE98AD783C25561A879DCC77E99C2426,
     ),
 )
-"""Two for each value that is hashed: for its low 248 bits, and for the 4 above them."""
+"""Two points per hashed value: for its low 248 bits, and for the 4 bits above them."""
 
 
 def _added(first: Point, second: Point) -> Point:
@@ -54,7 +54,7 @@ def _added(first: Point, second: Point) -> Point:
 
 
 def _times(number: int, point: Point, start: Point | None = None) -> Point:
-    """`start` and the multiple; without a start, the multiple, of a number above 0."""
+    """The multiple of the point (of a number above 0), added to `start` if given."""
     result = start
     while number:
         if number & 1:
@@ -75,12 +75,12 @@ def pedersen(first: int, second: int) -> int:
 
 
 def public_key(private_key: int) -> Point:
-    """The point that belongs to a private key."""
+    """The public point of a private key."""
     return _times(private_key, _GENERATOR)
 
 
 def is_signed(message: int, signature: tuple[int, int], key: Point) -> bool:
-    """Whether the key's owner signed the hash."""
+    """Whether the signature of the hash was made with the key."""
     r, s = signature
     assert (key[1] ** 2 - key[0] ** 3 - key[0] - _BETA) % _P == 0
     inverse = pow(s, -1, _ORDER)

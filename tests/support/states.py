@@ -20,7 +20,7 @@ _FIRST_DAY: Final = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 def history(
     *events: EventModel, account: uuid.UUID = ACCOUNT_ID, first: int = 1
 ) -> list[StoredEvent]:
-    """The stream of an account in which these events happened, one a day."""
+    """The stream of an account with these events, one a day."""
     return [
         NewEvent(Stream("account", account), version, event).stored(
             _FIRST_DAY + dt.timedelta(days=version)
@@ -37,14 +37,14 @@ def after(*events: EventModel, account: uuid.UUID = ACCOUNT_ID) -> AccountState:
 def grown(
     state: AccountState, *events: EventModel, account: uuid.UUID = ACCOUNT_ID
 ) -> AccountState:
-    """The same state, after some more events."""
+    """The same state after some more events."""
     for event in history(*events, account=account, first=state.version + 1):
         state.apply(event)
     return state
 
 
 class OpenSealer:
-    """A sealer for decisions alone: its tokens say what was sealed, and where."""
+    """A sealer for decisions alone: its tokens show the sealed field and its place."""
 
     def __init__(self) -> None:
         self.sealed: list[tuple[uuid.UUID, int, Place]] = []

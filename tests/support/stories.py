@@ -1,8 +1,8 @@
-"""What happened to an account, in words that tests put together to a story.
+"""Events of an account as short words, for tests to combine into a story.
 
     after(created("lender"), ASTER.added(), ASTER.replaced(version=2), ASTER.deactivated())
 
-Each word is an event; what it does not say has a value that does not matter.
+Each word is an event; values that the test does not give do not matter.
 """
 
 import uuid
@@ -27,13 +27,13 @@ EXCHANGES: Final = {"lighter": 1, "aster": 2, "backpack": 3}
 
 
 def created(name: str = "bot", **details: Any) -> AccountCreated:
-    """The account came to be."""
+    """The account was created."""
     return AccountCreated(account_name=name, **details)
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A credential, whose events it makes."""
+    """A credential, which makes its own events."""
 
     number: int = 1
     exchange: str = "aster"
@@ -51,7 +51,7 @@ class Credential:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What each of its events says."""
+        """The fields that all of its events have."""
         return {
             "credential_id": self.id,
             "exchange": self.exchange,
@@ -71,31 +71,31 @@ class Credential:
         }
 
     def added(self, version: int = 1, **details: Any) -> CredentialAdded:
-        """Its slot received it."""
+        """It was stored in its slot."""
         return CredentialAdded(**self._sealed(version), **details)
 
     def replaced(self, version: int = 2, **details: Any) -> CredentialReplaced:
-        """It has new secrets."""
+        """Its secrets were replaced."""
         return CredentialReplaced(**self._sealed(version), **details)
 
     def updated(self, **details: Any) -> CredentialUpdated:
-        """Details changed."""
+        """Its details changed."""
         return CredentialUpdated(**self.identity, **details)
 
     def deactivated(self) -> CredentialDeactivated:
-        """It may not be used."""
+        """It was deactivated."""
         return CredentialDeactivated(**self.identity)
 
     def reactivated(self) -> CredentialReactivated:
-        """It may be used again."""
+        """It was reactivated."""
         return CredentialReactivated(**self.identity)
 
     def removed(self) -> CredentialRemoved:
-        """Its slot is empty."""
+        """It was removed from its slot."""
         return CredentialRemoved(**self.identity)
 
     def destroyed(self, *versions: int) -> CredentialSecretsDestroyed:
-        """The data keys of versions are gone."""
+        """The data keys of some versions were destroyed."""
         keys = [self.key(version) for version in versions]
         return CredentialSecretsDestroyed(
             **self.identity, versions=list(versions), data_key_ids=keys
@@ -104,7 +104,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """A share, whose events (of the borrower's stream) it makes."""
+    """A share, which makes its own events (in the borrower's stream)."""
 
     lender_id: uuid.UUID
     lender: str = "lender"
@@ -127,21 +127,21 @@ class Loan:
         }
 
     def granted(self, sharing_type: SharingType = "full") -> SharingGranted:
-        """The borrower may use what is lent."""
+        """The borrower may use the lender's credential."""
         return SharingGranted(**self._said(sharing_type))
 
     def changed(self, sharing_type: SharingType) -> SharingChanged:
-        """It may do more or less with it."""
+        """Its sharing type changed."""
         return SharingChanged(**self._said(sharing_type))
 
     def revoked(self, sharing_type: SharingType = "full") -> SharingRevoked:
-        """It may not use it any more."""
+        """It ended."""
         return SharingRevoked(**self._said(sharing_type))
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A login role's access, whose events it makes."""
+    """A login role's access, which makes its own events."""
 
     role: str = "bot_role"
     number: int = 0xACC
@@ -156,5 +156,5 @@ class Access:
         return AccessGranted(access_id=self.id, role=self.role)
 
     def revoked(self) -> AccessRevoked:
-        """It may not."""
+        """The access was revoked."""
         return AccessRevoked(access_id=self.id, role=self.role)

@@ -1,4 +1,4 @@
-"""Whole tables: what is in them, and what a replay of the log would put there."""
+"""Whole tables: their content, and the content that a replay of the log gives."""
 
 import contextlib
 import datetime as dt
@@ -27,11 +27,11 @@ _EVERYTHING: Final = (
 )
 
 Snapshot = dict[str, list[str] | None]
-"""Table -> its rows as text; None where the table does not exist."""
+"""Table -> its rows as text; None if the table does not exist."""
 
 
 def snapshot(address: str) -> Snapshot:
-    """Everything that a database of the registry holds."""
+    """The complete content of a registry's database."""
     with psycopg.connect(address, autocommit=True) as connection:
         return {table: _rows(connection, table) for table in _EVERYTHING}
 
@@ -47,14 +47,14 @@ def _rows(connection: psycopg.Connection[Any], table: str) -> list[str] | None:
 
 @contextlib.contextmanager
 def nothing_written(address: str) -> Iterator[None]:
-    """Asserts that what happens inside leaves every table as it was."""
+    """Asserts that the block leaves every table unchanged."""
     before = snapshot(address)
     yield
     assert snapshot(address) == before
 
 
 def live_rows(connection: psycopg.Connection[Any]) -> Rows:
-    """The projected tables as they are, keyed as the memory sink keys them."""
+    """The current rows of the projected tables, with the memory sink's keys."""
     return {table.name: _live(connection, table) for table in PROJECTIONS}
 
 
@@ -66,7 +66,7 @@ def _live(connection: psycopg.Connection[Any], table: Table) -> dict[str, dict[s
 
 
 def replayed_rows(connection: psycopg.Connection[Any]) -> Rows:
-    """What the whole log says that the projected tables hold, by the memory sink."""
+    """The rows that a replay of the whole log gives, by the memory sink."""
     rows: Rows = {}
     for event in stored_events(connection):
         change = project(event)

@@ -1,4 +1,4 @@
-"""Runs a verb on a terminal of its own, and answers its prompts."""
+"""A verb on a pseudo-terminal."""
 
 import os
 import pty
@@ -41,7 +41,7 @@ def type_into_a_terminal(
                 break
             shown += chunk
             if answers and shown.endswith((b": ", b"[y/N] ")):
-                time.sleep(0.05)  # the prompt turns the echo off and then reads
+                time.sleep(0.05)  # the prompt first turns the echo off and then reads
                 os.write(main, answers.pop(0).encode())
                 shown += b"<answered>"
         elif process.poll() is not None:

@@ -1,4 +1,4 @@
-"""A bot with a credential of the right form for each exchange that ccxt has a client of."""
+"""A bot with a well-formed credential for each exchange that has a ccxt client."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from support.world import World
 
 
 class Trader:
-    """The account `main_bot` and its clients, each led to one server."""
+    """The account `main_bot` and its clients, each directed to one server."""
 
     def __init__(self, world: World, address: str) -> None:
         self.world = world
@@ -23,18 +23,18 @@ class Trader:
         world.account("main_bot")
 
     def close(self) -> None:
-        """Closes what the loaders have opened."""
+        """Closes the connections of the loaders."""
         self.loader.close()
         asyncio.run(self.async_loader.close())
 
     def holds(self, exchange: str, permission: Permission = "full", **fields: str | None) -> None:
-        """Gives it a credential; a field that is None is left out."""
+        """Gives the account a credential; a field that is None is left out."""
         given = {**CREDENTIALS[exchange], **fields}
         values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         self.world.credential("main_bot", exchange, permission=permission, **values)
 
     def client(self, exchange: str, *, account: str = "main_bot", **options: Any) -> Any:
-        """A client as a bot makes it."""
+        """A client as a bot creates it."""
         return create_client(account, exchange, loader=self.loader, **options)
 
     async def async_client(self, exchange: str, **options: Any) -> Any:
@@ -44,7 +44,7 @@ class Trader:
 
 @contextmanager
 def trading_at(exchange: str, *, takes_orders: bool = False) -> Iterator[ExchangeServer]:
-    """A server that answers as the exchange does."""
+    """A server that answers like the exchange."""
     with serving(exchange, ANSWERS[exchange]) as server:
         server.trading = takes_orders
         yield server

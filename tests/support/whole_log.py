@@ -1,7 +1,7 @@
 """Checks a whole registry: the log's order, hashes and tree, and the tables against a replay.
 
-Written apart from the program's own code where it can be: the leaf is the database's, and
-the tree is the definition of RFC 9162 section 2.1.1, computed from nothing.
+Independent of the program's own code where possible: the leaf is the database's, and the tree is
+computed from scratch by the definition of RFC 9162 section 2.1.1.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ ORDER BY e.position
 
 
 def check_whole_log(connection: psycopg.Connection[Any]) -> int:
-    """Asserts that everything fits together, and gives the number of events."""
+    """Asserts that everything is consistent; returns the number of events."""
     rows: Rows = {}
     versions: dict[tuple[str, str], int] = {}
     leaves: list[bytes] = []
@@ -59,7 +59,7 @@ def check_whole_log(connection: psycopg.Connection[Any]) -> int:
 
 
 def differences(connection: psycopg.Connection[Any], table: str, rows: Rows) -> list[Any]:
-    """Rows that stand either in the table or in the replay."""
+    """Rows that are in only one of the table and the replay."""
     replayed = orjson.dumps(list(rows.get(table, {}).values())).decode()
     return connection.execute(
         f"""
@@ -72,7 +72,7 @@ def differences(connection: psycopg.Connection[Any], table: str, rows: Rows) -> 
 
 
 def tree_hash(leaves: list[bytes]) -> bytes:
-    """MTH of RFC 9162 section 2.1.1, of leaves that are hashed already."""
+    """MTH of RFC 9162 section 2.1.1 over leaf hashes."""
     if len(leaves) == 1:
         return leaves[0]
     split = 1 << (len(leaves) - 1).bit_length() - 1

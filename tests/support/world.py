@@ -1,4 +1,4 @@
-"""Accounts with credentials and shares, made in a line each."""
+"""Accounts with credentials and shares, created in a line each."""
 
 import uuid
 from typing import Any
@@ -16,7 +16,7 @@ CALLER = Caller(actor="bot@host", host="host", purpose="test")
 
 
 class World(Registry):
-    """What a test starts from: a registry, and what fills it in a line."""
+    """A registry for tests, with short methods that fill it."""
 
     def __init__(self, database: Opened, keyring: MasterKeyring) -> None:
         super().__init__(database, keyring=keyring, actor=BY.actor)
@@ -24,7 +24,7 @@ class World(Registry):
         self.keyring = keyring
 
     def account(self, name: str, *exchanges: str, **metadata: Any) -> uuid.UUID:
-        """An account with a full credential for each exchange."""
+        """Creates an account with a full credential for each exchange."""
         created = self.accounts.create(name, metadata=metadata)
         for exchange in exchanges:
             self.credential(name, exchange)
@@ -42,7 +42,7 @@ class World(Registry):
         cascade: bool = False,
         **fields: str,
     ) -> None:
-        """A credential; its values begin with the account's name unless they are given."""
+        """Stores a credential; by default its values begin with the account's name."""
         values = fields or {
             n: v if v.isdigit() else f"{account}-{v}" for n, v in FIELDS[exchange].items()
         }
@@ -59,5 +59,5 @@ class World(Registry):
     def share(
         self, borrower: str, lender: str, exchange: str, sharing_type: SharingType = "full"
     ) -> None:
-        """A share."""
+        """Grants a share."""
         self.shares.grant(borrower, lender, exchange, sharing_type)

@@ -1,4 +1,4 @@
-"""The benchmarks start, and all of them report in one shape."""
+"""The benchmarks start, and all report in one format."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Proofs as files: what is proven, and what is refused, without a database."""
+"""Proofs as files: accepted and refused ones, without a database."""
 
 import base64
 import datetime as dt

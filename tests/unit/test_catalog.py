@@ -1,4 +1,4 @@
-"""The built-in exchanges, and which fields are a credential of each."""
+"""The built-in exchanges, and the fields of a credential for each."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A stretch of the log in memory: honest ones pass, and faults are where they are."""
+"""A chunk of the log in memory: valid ones pass, and faults are located."""
 
 import datetime as dt
 import struct

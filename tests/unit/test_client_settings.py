@@ -1,4 +1,4 @@
-"""Where a credential's fields go in ccxt's client, and what a caller may add to that."""
+"""The places of a credential's fields in ccxt's client, and the caller's additions."""
 
 import inspect
 import re

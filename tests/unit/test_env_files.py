@@ -1,4 +1,4 @@
-"""What an env file is read as: exactly that file, all of it or nothing."""
+"""Reading an env file: exactly that file, all of it or nothing."""
 
 from pathlib import Path
 from typing import Any

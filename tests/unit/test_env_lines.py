@@ -1,4 +1,4 @@
-"""Env files in which a value was cut: refused by line and variable, and nothing of it shown."""
+"""Env files with a truncated value: refused by line and variable, without showing the value."""
 
 import pytest
 

@@ -1,7 +1,7 @@
-"""Every version of every event that was ever written can still be read, and means the same.
+"""Every version of every event ever written can still be read, with the same meaning.
 
-A sample is an event as the log holds it, and the row change that follows from it. Samples
-are only ever added: an event's new version gets a new file beside the old ones.
+A sample is an event as the log holds it, with the row change that follows from it. Samples are
+only ever added: a new version of an event gets a new file.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Hints name commands as data: each can be run, and each call can be made."""
+"""Hints name commands as data: each command can be run, and each call can be made."""
 
 import ast
 import inspect

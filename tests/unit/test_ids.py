@@ -1,4 +1,4 @@
-"""Identifiers of new things: UUIDs of version 7 (RFC 9562), which grow with time."""
+"""New identifiers: UUIDs of version 7 (RFC 9562), which increase with time."""
 
 import os
 import time

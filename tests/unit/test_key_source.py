@@ -1,4 +1,4 @@
-"""Which master key is used: the environment's, its file's, or the default file's."""
+"""The source of the master key: the environment, the file it names, or the default file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The bytes of a leaf: what is hashed, and what is read from it again."""
+"""The bytes of a leaf: hashing and parsing."""
 
 import datetime as dt
 import struct

@@ -1,4 +1,4 @@
-"""The tables' rules without the tables: which changes they would refuse, and why."""
+"""The tables' rules without the tables: the refused changes, and the reasons."""
 
 import uuid
 from typing import Any, Final

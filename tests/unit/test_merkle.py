@@ -1,4 +1,4 @@
-"""The tree: the published vectors, its laws, and proofs that must not be believed."""
+"""The tree: the published vectors, its laws, and proofs that must be rejected."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An account's metadata: strict JSON that every reader reads alike."""
+"""An account's metadata: strict JSON that every parser reads alike."""
 
 from typing import Any
 

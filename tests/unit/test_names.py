@@ -1,4 +1,4 @@
-"""Which names of accounts, exchanges and wallets are accepted."""
+"""The accepted names of accounts, exchanges and wallets."""
 
 import pytest
 

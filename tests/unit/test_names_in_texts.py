@@ -1,4 +1,4 @@
-"""What pages, docstrings and SQL comments name is there: modules, paths, and names of the code."""
+"""The modules, paths and names in pages, docstrings and SQL comments exist."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""Whose a file is, as its name or something in it says."""
+"""The account of a file, by its name or a name in its content."""
 
 from pathlib import Path
 

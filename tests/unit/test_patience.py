@@ -1,4 +1,4 @@
-"""How long a server that does not serve is waited for, and what is told of it."""
+"""The waiting time for a server that does not serve, and the reports about it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What templates put where a real value belongs."""
+"""The texts that templates put in the place of a real value."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Projectors are pure, and the memory sink applies what they say."""
+"""Projectors are pure, and the memory sink applies their changes."""
 
 import copy
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Named SQL statements are read from a file beside a package."""
+"""Named SQL statements are read from a file next to a package's modules."""
 
 import importlib.resources
 import uuid

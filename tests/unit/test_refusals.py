@@ -1,4 +1,4 @@
-"""Which refusals of a connection may pass, told by their texts."""
+"""The temporary refusals of a connection, recognised by their texts."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""A sealed field opens in its own place only."""
+"""A sealed field can be opened only for its own place."""
 
 import uuid
 from dataclasses import replace

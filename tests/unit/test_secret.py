@@ -1,4 +1,4 @@
-"""A secret text cannot end up anywhere by accident."""
+"""A secret text cannot appear anywhere by accident."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What looks like a private key, and what only looks a little like one."""
+"""Texts that look like a private key, and texts that only resemble one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What of a text may be said again: names and paths, and nothing that could be a secret."""
+"""The texts that may be repeated: names and paths, and nothing that could be a secret."""
 
 import base64
 import random

@@ -1,4 +1,4 @@
-"""Rows as lines of COPY, as PostgreSQL itself would write them."""
+"""Rows as lines of COPY, in the format that PostgreSQL itself writes."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""What other programs read of the project says the same as the project itself."""
+"""The project's data for other programs agrees with the project itself."""
 
 import os
 import re

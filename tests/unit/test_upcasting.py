@@ -1,4 +1,4 @@
-"""Older versions of an event are read as if they had been written today; newer ones are not."""
+"""Older versions of an event are read like the current one; newer ones are refused."""
 
 from typing import Any
 

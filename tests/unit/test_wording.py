@@ -1,4 +1,4 @@
-"""Numbers of things in words."""
+"""Numbers and plurals in words."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""Changes of accounts, credentials, sharing and what belongs to them: one command each."""
+"""Changes of accounts, credentials, sharing, positions and exchanges: one command each."""

@@ -1,4 +1,4 @@
-"""Commands about access: which login role of the database may use an account."""
+"""Commands about access: the login roles of the database that may use an account."""
 
 from typing import Any
 
@@ -60,14 +60,14 @@ class _GrantTask(RuleTask):
             )
         if row[1]:
             return decision
-        # Access that was granted before is of no use to a role that is not a bot any more.
+        # Access granted earlier is useless to a role that has left registry_bot since.
         note = f"{self._role} was no member of registry_bot any more"
         member = Write(sql.SQL("GRANT registry_bot TO {}").format(sql.Identifier(self._role)))
         return Decided(decision.events, [member], () if decision.events else (note,))
 
 
 def list_access(database: Database, account: str | None = None) -> list[dict[str, Any]]:
-    """Which roles may use an account, or all accounts.
+    """The roles that may use an account, or all accounts, with their accounts.
 
     Raises:
         AccountNotFound: no account has this name.

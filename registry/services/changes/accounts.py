@@ -28,7 +28,7 @@ class _CreateTask:
         self._id = new_id()
 
     def send_reads(self, connection: Connection) -> None:
-        """Nothing to read: the table guards that the name is free."""
+        """Reads nothing: a unique constraint guards the name."""
 
     def content(self) -> Mapping[str, Any]:
         command = self._command
@@ -43,7 +43,7 @@ class _CreateTask:
 
 
 class _DeactivateTask(AccountTask):
-    """Stops an account. Its shares stay, and are refused by name until it is active again."""
+    """Stops an account. Its shares stay, but are refused until the account is active again."""
 
     def __init__(self, name: str, *, cascade: bool) -> None:
         super().__init__(name, {"verb": "deactivate-account"})
@@ -63,7 +63,7 @@ class _DeactivateTask(AccountTask):
 
 
 class _DeleteTask(AccountTask):
-    """Deletes an account, and with `cascade` the shares that it is part of."""
+    """Deletes an account; with `cascade` also the shares that it is part of."""
 
     def __init__(self, name: str, *, cascade: bool) -> None:
         super().__init__(name, {"verb": "delete-account"})
@@ -90,7 +90,7 @@ class _DeleteTask(AccountTask):
         ended = [share.revoked() for share in borrowed]
         own = [*before, *ended, *access_revocations(state), deleted]
         *first, last = next_events(state, own)
-        # The account's row goes last: rows of others refer to it.
+        # The account's row goes last, because rows of other accounts refer to it.
         others = revocations(lent_by(state, shares))
         notes = tuple(f"ended with it: {share}" for share in shares)
         return Decided([*first, *others, last], notes=notes)
@@ -98,7 +98,7 @@ class _DeleteTask(AccountTask):
 
 @contextlib.contextmanager
 def _naming(name: str) -> Iterator[None]:
-    # The table guards that names are unique; its error does not say which it was about.
+    # A unique constraint guards the names; its error does not say which name it is about.
     try:
         yield
     except AccountExists:
@@ -114,10 +114,10 @@ class AccountService:
         self._executor = CommandExecutor(database)
 
     def create(self, command: CreateAccount, invocation: Invocation) -> Outcome:
-        """Makes an account; errors as `rules.accounts.create`.
+        """Creates an account; errors as `rules.accounts.create`.
 
         Raises:
-            AccountExists: the name belongs to another account.
+            AccountExists: another account has the name.
         """
         with _naming(command.account_name):
             return self._executor.execute(_CreateTask(command), invocation)
@@ -132,10 +132,10 @@ class AccountService:
         )
 
     def rename(self, name: str, new_name: str, invocation: Invocation) -> Outcome:
-        """Gives another name; errors as `rules.accounts.rename`.
+        """Renames the account; errors as `rules.accounts.rename`.
 
         Raises:
-            AccountExists: the new name belongs to another account.
+            AccountExists: another account has the new name.
         """
         with _naming(new_name):
             return self._run(
@@ -146,21 +146,21 @@ class AccountService:
             )
 
     def deactivate(self, name: str, invocation: Invocation, *, cascade: bool = False) -> Outcome:
-        """Stops the account; errors as `rules.accounts.deactivate`.
+        """Deactivates the account; errors as `rules.accounts.deactivate`.
 
         Raises:
-            AccountInUse: others borrow from it, and `cascade` does not say that they may.
+            AccountInUse: other accounts borrow from it, and `cascade` is not set.
         """
         return self._executor.execute(_DeactivateTask(name, cascade=cascade), invocation)
 
     def reactivate(self, name: str, invocation: Invocation) -> Outcome:
-        """Lets the account go on; errors as `rules.accounts.reactivate`."""
+        """Reactivates the account; errors as `rules.accounts.reactivate`."""
         return self._run(name, {"verb": "reactivate-account"}, invocation, rules.reactivate)
 
     def delete(self, name: str, invocation: Invocation, *, cascade: bool = False) -> Outcome:
         """Removes the account from the tables; errors as `rules.accounts.delete`.
 
-        With `cascade` the shares that it is part of are ended with it.
+        With `cascade` the shares that it is part of end too.
         """
         return self._executor.execute(_DeleteTask(name, cascade=cascade), invocation)
 

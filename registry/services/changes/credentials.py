@@ -53,19 +53,19 @@ _QUERIES = load_queries("registry.execution")
 
 
 class Mode(enum.Enum):
-    """What storing a credential means for what the slot holds."""
+    """The effect of storing a credential on the slot's current content."""
 
     ADD = "add"
     """The slot must be empty."""
     REPLACE = "replace"
     """The slot must hold a credential; its fields are replaced."""
     MERGE = "merge"
-    """Add, or replace only the fields that are given and keep the others."""
+    """Add to an empty slot; in an occupied slot, replace the given fields and keep the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialInput:
-    """A credential as it comes in."""
+    """A credential to store."""
 
     slot: SlotName
     fields: Mapping[str, Field]
@@ -73,11 +73,11 @@ class CredentialInput:
     details: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = Mode.ADD
     by_default: bool = False
-    """Whether nobody named the slot's subaccount; see `rules.credentials.import_slot`."""
+    """Whether the subaccount was not named; see `rules.credentials.import_slot`."""
 
 
 class StoreCredentials(AccountTask):
-    """Stores one or several credentials of one account, all or none of them."""
+    """Stores one or several credentials of one account: all of them, or none."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class StoreCredentials(AccountTask):
         self.send_reads_of_account(connection)
 
     def send_reads_of_account(self, connection: Connection) -> None:
-        """Sends the reads that are about this account."""
+        """Sends the reads about this account."""
         super().send_reads(connection)
         self._data_keys = connection.execute(
             _QUERIES["data_keys_of_account"], {"account_name": self._name}
@@ -116,7 +116,7 @@ class StoreCredentials(AccountTask):
         }
 
     def content(self) -> Mapping[str, Any]:
-        """See `Task`. Secrets stand in it as keyed fingerprints."""
+        """See `Task`. It holds keyed fingerprints in place of secrets."""
         return self.content_with(Vault(self._keyring, self._registry_key))
 
     def content_with(self, vault: Vault) -> Mapping[str, Any]:
@@ -127,7 +127,7 @@ class StoreCredentials(AccountTask):
         return {**super().content(), "credentials": credentials}
 
     def decide(self) -> Decided:
-        """See `Task`. What is wrong with each credential is said, not only with the first."""
+        """See `Task`. The error names the problems of all credentials, not only of the first."""
         created, state = self._account()
         stored_keys = {row[0]: row for row in self._data_keys}
         events: list[EventModel] = []
@@ -156,7 +156,7 @@ class StoreCredentials(AccountTask):
         )
 
     def _checks(self, events: Sequence[EventModel]) -> list["SecretCheck"]:
-        """Whether other accounts hold the secrets that are stored now."""
+        """The checks for secrets that other accounts hold already."""
         specs = dict(self._resolved.values())
         return [
             SecretCheck(
@@ -167,7 +167,7 @@ class StoreCredentials(AccountTask):
         ]
 
     def _affected(self, state: AccountState, new: Sequence[NewEvent]) -> list[str]:
-        """The shares by which others get something else after these events."""
+        """The shares whose borrowers get another credential, or none, after these events."""
         shares = self._shares.fetchall()
         if not lent_by(state, shares):
             return []
@@ -184,7 +184,7 @@ class StoreCredentials(AccountTask):
         return affected
 
     def _account(self) -> tuple[list[NewEvent], AccountState]:
-        """The account; where the command may make it, with the event that does."""
+        """The account; if the command creates it, also the event of the creation."""
         state = AccountState.of(events_of(self._stream))
         if state.exists:
             return [], state
@@ -261,8 +261,8 @@ class StoreCredentials(AccountTask):
 class SecretCheck:
     """See `executor.Check`: refuses a secret that another account holds, unless allowed.
 
-    Where a public value says that it is another account at the exchange (a vault's address, a
-    subaccount's number), it is taken and noted.
+    A public value can show that it is another account at the exchange (a vault's address, a
+    subaccount's number). Then the secret is accepted with a note.
     """
 
     def __init__(
@@ -306,7 +306,7 @@ class CredentialService:
     """Stores and changes credentials."""
 
     def __init__(self, database: Database, keyring: MasterKeyring | None = None) -> None:
-        """Takes the keys too if secrets are to be stored."""
+        """Needs the keyring only for storing secrets."""
         self._executor = CommandExecutor(database)
         self._keyring = keyring
 
@@ -321,16 +321,16 @@ class CredentialService:
         cascade: bool = False,
         allow_shared_secret: bool = False,
     ) -> Outcome:
-        """Stores credentials, all of them or none; makes the account if `create` says how.
+        """Stores all of the credentials or none; creates a missing account as `create` says.
 
         Raises:
             InvalidCredential: fields are missing, unknown, placeholders or of the wrong type.
-            SecretInUse: another account holds the same secret, and `allow_shared_secret` does
-                not say that it may.
-            InvalidInput: an import names no subaccount, and only others than 0 are in use.
-            CredentialExists, CredentialNotFound: the slot is not as the mode needs it.
+            SecretInUse: another account holds the same secret, and `allow_shared_secret` is
+                not set.
+            InvalidInput: an import names no subaccount, and only numbers other than 0 are in use.
+            CredentialExists, CredentialNotFound: the slot's content does not fit the mode.
             AccountNotFound, AccountInactive, CredentialInactive: see `registry.rules`.
-            AccountInUse: borrowers would get something else, and `cascade` does not say so.
+            AccountInUse: borrowers would get something else, and `cascade` is not set.
             MasterKeyWrong: the registry was set up with another master key.
         """
         assert self._keyring is not None  # noqa: S101 - secrets are stored with keys only
@@ -348,7 +348,7 @@ class CredentialService:
     def update(
         self, account_name: str, slot: SlotName, details: Mapping[str, Any], invocation: Invocation
     ) -> Outcome:
-        """Changes details beside the secrets; errors as `rules.credentials.update`."""
+        """Changes details other than secrets; errors as `rules.credentials.update`."""
         content = {name: str(value) for name, value in details.items()}
         task = UpdateTask(
             account_name,
@@ -361,17 +361,17 @@ class CredentialService:
     def deactivate(
         self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
     ) -> Outcome:
-        """Stops the credential; errors as `rules.credentials.deactivate`.
+        """Deactivates the credential; errors as `rules.credentials.deactivate`.
 
         Raises:
-            AccountInUse: it is lent, and `cascade` does not say that it may be stopped.
+            AccountInUse: it is lent, and `cascade` is not set.
         """
         content = {"verb": "deactivate-credential"}
         task = LentSlotTask(account_name, slot, content, rules.deactivate, cascade=cascade)
         return self._executor.execute(task, invocation)
 
     def reactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
-        """Lets it be used again; errors as `rules.credentials.reactivate`."""
+        """Reactivates the credential; errors as `rules.credentials.reactivate`."""
         content = {"verb": "reactivate-credential"}
         task = ReactivateTask(account_name, slot, content, rules.reactivate)
         return self._executor.execute(task, invocation)
@@ -382,7 +382,7 @@ class CredentialService:
         """Empties the slot; errors as `rules.credentials.remove`.
 
         Raises:
-            AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
+            AccountInUse: it is lent, and `cascade` is not set.
         """
         content = {"verb": "remove-credential"}
         task = LentSlotTask(

@@ -1,4 +1,4 @@
-"""Destroys secrets for ever, by deleting the data keys that sealed them.
+"""Destroys secrets for ever by deleting the data keys that seal them.
 
 The events and their tokens stay, so that the history still verifies.
 """
@@ -29,7 +29,7 @@ def destroy_secrets(
     versions: Sequence[int] | None,
     invocation: Invocation,
 ) -> Outcome:
-    """Destroys versions of a slot, or all that are not in use; also of a deleted account.
+    """Destroys the given versions of a slot, or all unused ones; also of a deleted account.
 
     Raises:
         AccountNotFound: no account ever had this name.
@@ -50,11 +50,11 @@ def remove_and_destroy(
     *,
     cascade: bool = False,
 ) -> Outcome:
-    """Empties a slot and destroys every version that its credential ever had.
+    """Empties a slot and destroys all versions of its credential.
 
     Raises:
         AccountNotFound, CredentialNotFound: see `rules.credentials.remove`.
-        AccountInUse: it is lent, and `cascade` does not say to end these shares with it.
+        AccountInUse: it is lent, and `cascade` is not set.
     """
     task = _RemoveAndDestroy(account, slot, cascade=cascade)
     return CommandExecutor(database).execute(task, invocation)
@@ -106,7 +106,7 @@ class _RemoveAndDestroy(LentSlotTask):
 
 
 def _deletions(events: Sequence[NewEvent]) -> list[Write]:
-    """Delete the data keys that the events name."""
+    """The statements that delete the data keys which the events name."""
     return [
         Write("SELECT public.destroy_data_keys(%(event_id)s)", {"event_id": new.id})
         for new in events

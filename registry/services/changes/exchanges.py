@@ -1,4 +1,4 @@
-"""Commands about exchanges: which there are, and what their credentials consist of."""
+"""Commands about exchanges and the fields of their credentials."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 @dataclass(frozen=True, slots=True)
 class KnownExchange:
-    """A row of `dexes`, and what the catalog knows of it (None: nothing yet)."""
+    """A row of `dexes`, with its specification (None: not known yet)."""
 
     id: int
     name: str
@@ -53,14 +53,14 @@ def list_exchanges(database: Database) -> list[KnownExchange]:
 
 
 def known_specifications(database: Database) -> list[ExchangeSpec]:
-    """The exchanges whose fields are known."""
+    """The specifications of the exchanges whose fields are known."""
     return [exchange.spec for exchange in list_exchanges(database) if exchange.spec is not None]
 
 
 def exchange_specification(
     database: Database, name: str, account: str | None = None
 ) -> ExchangeSpec:
-    """The fields of one exchange, for an account that must be there (if given).
+    """The specification of one exchange; checks the account too, if one is given.
 
     Raises:
         AccountNotFound: no account has this name.
@@ -73,10 +73,10 @@ def exchange_specification(
 
 
 def exchange_specifications(database: Database, names: Iterable[str]) -> dict[str, ExchangeSpec]:
-    """The fields of several exchanges, by name.
+    """The specifications of several exchanges, by name.
 
     Raises:
-        ExchangeNotFound: as `exchange_specification`, for each of them that is not known.
+        ExchangeNotFound: as `exchange_specification`, for every unknown exchange.
     """
     specs: dict[str, ExchangeSpec] = {}
     problems: list[RegistryError] = []
@@ -92,7 +92,7 @@ def exchange_specifications(database: Database, names: Iterable[str]) -> dict[st
 
 @dataclass(frozen=True, slots=True)
 class ExchangeDefinition:
-    """A new exchange as the caller describes it."""
+    """The definition of a new exchange, as the caller gives it."""
 
     name: str
     display_name: str
@@ -104,7 +104,7 @@ class ExchangeDefinition:
 def add_exchange(
     database: Database, definition: ExchangeDefinition, invocation: Invocation
 ) -> Outcome:
-    """Defines an exchange, and adds it to `dexes` unless the bot has it there already.
+    """Defines an exchange, and adds a row to `dexes` if there is none.
 
     Raises:
         ExchangeExists: it is built in, or was defined before with other fields.
@@ -153,7 +153,7 @@ class _AddExchange:
         )
         row = {"id": new_id, "name": definition.name, "display_name": definition.display_name}
         statement = "add_exchange" if has_details else "add_bare_exchange"
-        # A row that the bot has already stays as it is.
+        # An existing row, made by the bot, stays unchanged.
         writes = [] if new_id is None else [Write(_QUERIES[statement], row)]
         return Decided([NewEvent(self._stream, 1, event)], writes)
 

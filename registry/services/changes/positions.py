@@ -24,7 +24,7 @@ _QUERIES = load_queries("registry.services.changes", "positions.sql")
 
 
 class _PositionsTask(AccountTask):
-    """Reads the account, and positions with their owners; None: all positions without an owner."""
+    """Reads the account and the named positions with their owners; None: all unowned positions."""
 
     def __init__(self, verb: str, account: str, positions: Sequence[uuid.UUID] | None) -> None:
         named = None if positions is None else [str(position) for position in positions]
@@ -38,10 +38,10 @@ class _PositionsTask(AccountTask):
         self._rows: psycopg.Cursor[Any] = connection.execute(_QUERIES[query], parameters)
 
     def positions(self) -> list[Owned]:
-        """The positions as they are.
+        """The positions that were read.
 
         Raises:
-            PositionNotFound: some of those that are named do not exist.
+            PositionNotFound: some of the named positions do not exist.
         """
         found = [Owned(*row) for row in self._rows]
         known = {position.id for position in found}
@@ -92,7 +92,7 @@ class _Unlink(_PositionsTask):
 
 
 class PositionService:
-    """Says which account owns which positions. The positions themselves are the bot's."""
+    """Links positions to the accounts that own them. The positions themselves are the bot's."""
 
     def __init__(self, database: Database) -> None:
         self._executor = CommandExecutor(database)
@@ -105,11 +105,11 @@ class PositionService:
         *,
         move: bool = False,
     ) -> Outcome:
-        """Gives the account positions, or (None) all that have no owner.
+        """Links positions to the account; None links all unowned positions.
 
         Raises:
             PositionNotFound: one does not exist.
-            PositionsOwned: one belongs to another account, and `move` was not said.
+            PositionsOwned: one belongs to another account, and `move` is not set.
             AccountNotFound, AccountInactive: see `registry.rules`.
         """
         return self._executor.execute(_Link(account, positions, move=move), invocation)
@@ -117,14 +117,14 @@ class PositionService:
     def unlink(
         self, account: str, positions: Sequence[uuid.UUID], invocation: Invocation
     ) -> Outcome:
-        """Takes positions from the account; errors as `link`."""
+        """Unlinks positions from the account; errors as `link`."""
         return self._executor.execute(_Unlink(account, positions), invocation)
 
 
 def list_positions(
     database: Database, account: str | None = None, *, unowned: bool = False, all_: bool = False
 ) -> list[dict[str, Any]]:
-    """Open positions, or all; of one account, of none, or of all.
+    """Open positions, or all; of one account, of no account, or of any.
 
     Raises:
         AccountNotFound: no account has this name.

@@ -1,7 +1,7 @@
 -- Positions and their owners.
 
 -- name: named
--- These positions and who owns them now.
+-- The named positions with their current owners.
 SELECT p.id, p.account_id, a.account_name
 FROM public.strategy_positions AS p
 LEFT JOIN public.accounts AS a ON a.id = p.account_id
@@ -16,8 +16,8 @@ WHERE p.account_id IS NULL
 ORDER BY p.id
 
 -- name: list
--- Positions with the names of what they refer to. (A bot may have written a time that no reader
--- can hold: it must not hide the others.)
+-- Positions with the names of their account, symbol and exchanges. A bot may have written a time
+-- outside of Python's range: it is NULL here, so that the list can still be read.
 SELECT p.id, a.account_name, s.symbol, long_side.name AS long_exchange,
     short_side.name AS short_exchange, p.size_usd, p.entry_divergence, p.cumulative_funding_usd,
     p.status,

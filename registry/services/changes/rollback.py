@@ -1,4 +1,4 @@
-"""Brings accounts back to what they were at a moment, by events that undo what came since."""
+"""Restores accounts to an earlier moment by appending events that undo later changes."""
 
 import itertools
 import uuid
@@ -28,25 +28,25 @@ _NAMED: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """What to bring back, and to when."""
+    """The request for a rollback: its moment, and its account or all."""
 
     to: Moment
     account: str | None = None
     skip: bool = False
-    """Leave out what cannot come back, instead of refusing."""
+    """Leave out the changes that cannot be undone, instead of refusing."""
 
     @classmethod
     def of(cls, to: Moment | str, *, account: str | None, skip: bool) -> "Rollback":
-        """The same with the moment also out of a text; errors as `parse_moment`."""
+        """Builds the request; the moment may be a text. Errors as `parse_moment`."""
         return cls(to=parse_moment(to, "to"), account=account, skip=skip)
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a rollback would do."""
+    """The plan of a rollback."""
 
     position: int
-    """The last event that is kept as it was."""
+    """The last position that is kept."""
     lines: list[Line]
     lost: list[str]
     event_types: list[str]
@@ -59,11 +59,11 @@ class RollbackService:
         self._database = database
 
     def preview(self, wanted: Rollback) -> Preview:
-        """What `roll_back` would do now.
+        """The result that `roll_back` would have now.
 
         Raises:
             AccountNotFound: no account has or had the name.
-            InvalidInput: the log is not that long yet.
+            InvalidInput: the log does not reach this position yet.
         """
         with self._database.connection() as connection, registry_errors(connection):
             task = _RollbackTask(self._resolved(connection, wanted), wanted, None)
@@ -76,16 +76,16 @@ class RollbackService:
     def roll_back(
         self, wanted: Rollback, invocation: Invocation, *, seen: Preview | None = None
     ) -> Outcome:
-        """Appends what undoes the changes since, in one transaction.
+        """Appends events that undo the later changes, in one transaction.
 
         Raises:
-            CannotRollBack: something cannot come back, and `skip` was not said.
-            ChangedMeanwhile: the plan is not the one that was seen.
+            CannotRollBack: a change cannot be undone, and `skip` is not set.
+            ChangedMeanwhile: the plan differs from the one in `seen`.
             AccountNotFound: no account has or had the name.
-            InvalidInput: the log is not that long yet.
+            InvalidInput: the log does not reach this position yet.
         """
         with self._database.connection() as connection, registry_errors(connection):
-            # A time is a position once and for all, also if the command is decided again.
+            # A time is resolved to a position once, even if the command is decided again.
             resolved = self._resolved(connection, wanted)
         task = _RollbackTask(resolved, wanted, None if seen is None else seen.lines)
         reason = invocation.reason or f"rollback to event {task.position}"
@@ -146,7 +146,7 @@ class _RollbackTask:
         return Decided(self._numbered(plan))
 
     def plan(self) -> Plan:
-        """The plan in the state that was read."""
+        """The plan for the state that was read."""
         self._versions: dict[str, int] = {}
         accounts = list(self._histories())
         return rules.plan(accounts, self._world(accounts))

@@ -1,7 +1,7 @@
--- What a rollback reads.
+-- The reads of a rollback.
 
 -- name: changed_streams
--- All events of the accounts that changed after a position, or of one of them.
+-- All events of the accounts that changed after a position, or of one of these accounts.
 SELECT e.position, e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
     (e.occurred_at AT TIME ZONE 'UTC')::text, e.data
 FROM public.audit_events AS e
@@ -20,7 +20,7 @@ SELECT s.id::text, s.primary_account_id::text, s.shared_account_id::text, s.exch
 FROM public.account_exchange_sharing AS s
 
 -- name: data_keys
--- Which of these data keys exist.
+-- The given data keys that exist.
 SELECT k.id::text FROM public.credential_data_keys AS k WHERE k.id = ANY(%(ids)s::uuid[])
 
 -- name: owners
@@ -30,14 +30,14 @@ FROM public.strategy_positions AS p
 WHERE p.id = ANY(%(positions)s::uuid[]) OR p.account_id = ANY(%(accounts)s::uuid[])
 
 -- name: lenders
--- For which exchanges these accounts have an active credential to lend.
+-- The exchanges for which these accounts have an active credential to lend.
 SELECT DISTINCT c.account_id::text, c.exchange_id
 FROM public.account_exchange_credentials AS c
 JOIN public.accounts AS a ON a.id = c.account_id AND a.is_active
 WHERE c.is_active AND c.account_id = ANY(%(ids)s::uuid[])
 
 -- name: login_roles
--- Which of these roles exist and can log in.
+-- The given roles that exist and can log in.
 SELECT r.rolname::text
 FROM pg_catalog.pg_roles AS r
 WHERE r.rolcanlogin AND r.rolname = ANY(%(names)s::text[])

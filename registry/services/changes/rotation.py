@@ -1,8 +1,8 @@
-"""Puts every key under the newest master key, batch by batch.
+"""Rewraps every key with the newest master key, batch by batch.
 
-Each batch is a command of its own, with an event: a rotation that was killed goes on where
-it stopped. The keys themselves, all tokens and the log stay as they are, and until it is
-done both master keys are needed and both work.
+Each batch is a command with an event of its own, so an interrupted rotation continues at the
+next batch. The keys themselves, all tokens and the log stay unchanged. Both master keys are
+needed until the rotation is done.
 """
 
 import uuid
@@ -25,18 +25,18 @@ BATCH: Final = 500
 
 
 Progress = Callable[[int, int], None]
-"""Called with how many keys are done and how many there are to do."""
+"""Called with the number of keys done, and the number of all keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What a rotation did."""
+    """The result of a rotation."""
 
     master_key_id: str
     keys: int
     positions: tuple[int, ...]
     remaining: int = 0
-    """Keys that a dry run would put under the newest master key."""
+    """In a dry run, the number of keys that are not under the newest master key."""
 
 
 def rotate(
@@ -47,10 +47,10 @@ def rotate(
     *,
     batch: int = BATCH,
 ) -> Rotation:
-    """Wraps every key that an older master key wraps with the newest one.
+    """Rewraps every key of an older master key with the newest one.
 
     Raises:
-        MasterKeyWrong: a key is wrapped by a master key that is not in the ring.
+        MasterKeyWrong: a key's master key is not in the keyring.
         CannotDecrypt: a wrapped key is damaged; the batches before it are done.
     """
     executor = CommandExecutor(database)
@@ -71,7 +71,7 @@ def rotate(
 
 
 class _Batch:
-    """Some keys, with the event that says so."""
+    """One batch of keys, with the event that records it."""
 
     def __init__(self, keyring: MasterKeyring, batch: int) -> None:
         self._keyring = keyring

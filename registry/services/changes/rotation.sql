@@ -1,4 +1,4 @@
--- Putting keys under another master key.
+-- Rewrapping keys with another master key.
 
 -- name: data_keys_to_rotate
 SELECT k.id, k.wrapped_key, k.master_key_id

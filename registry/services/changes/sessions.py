@@ -1,8 +1,8 @@
-"""Sessions that hold the log, so that all who append wait: who they are, and how one is ended.
+"""Finds the sessions that hold the log and block all appends, and ends one.
 
-The database ends one only if it holds the log (`end_log_holder` in the migrations). That it was
-ended is an event. It can be appended only when the log is free again, so it comes after, as a
-command of its own.
+The database function `end_log_holder` (in the migrations) ends a session only if it holds the
+log. The end is recorded as an event. The event needs a free log, so it is appended afterwards,
+by a command of its own.
 """
 
 import datetime as dt
@@ -23,12 +23,12 @@ from registry.log.reading import send_versions, versions_of
 
 _QUERIES = load_queries("registry.services.changes", "sessions.sql")
 BRIEF: Final = dt.timedelta(seconds=2)
-"""Whoever holds the log for longer is in the way."""
+"""A session that holds the log for longer than this blocks other sessions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A session that holds the log; what the database may not tell is None."""
+    """A session that holds the log; None for a value that the database hides."""
 
     pid: int
     role: str
@@ -37,26 +37,26 @@ class Holder:
     state: str | None
     started: dt.datetime | None
     since: dt.datetime | None
-    """When its transaction began."""
+    """The start of its transaction."""
 
 
 def log_holders(connection: Connection) -> list[Holder]:
-    """The sessions that have held the log for long."""
+    """The sessions that have held the log for longer than `BRIEF`."""
     with connection.cursor(row_factory=class_row(Holder)) as cursor:
         return cursor.execute(_QUERIES["log_holders"], {"patience": BRIEF}).fetchall()
 
 
 def holders(database: Database) -> list[Holder]:
-    """The same, of a database."""
+    """The same for a database."""
     with database.connection() as connection, registry_errors(connection):
         return log_holders(connection)
 
 
 def end_session(database: Database, holder: Holder) -> bool:
-    """Ends the session if it still holds the log; what it has not committed is lost.
+    """Ends the session if it still holds the log; its uncommitted changes are lost.
 
     Raises:
-        PermissionDenied: the database's owner of the registry may not end it.
+        PermissionDenied: the role that owns the registry may not end this session.
     """
     parameters = {"pid": holder.pid, "started": holder.started}
     with database.connection() as connection, registry_errors(connection):
@@ -68,7 +68,7 @@ def record_end(database: Database, holder: Holder, invocation: Invocation) -> Ou
     """Records that the session was ended.
 
     Raises:
-        RegistryBusy: another session has taken the log meanwhile, and keeps it.
+        RegistryBusy: another session has taken the log meanwhile, and holds it.
     """
     try:
         return CommandExecutor(database).execute(_Ended(holder), invocation)

@@ -1,4 +1,4 @@
--- Sessions of the database that keep others from appending to the log.
+-- Sessions that block appends to the log.
 
 -- name: log_holders
 SELECT h.pid, h.role, h.application, h.client, h.state, h.started, h.since

@@ -1,4 +1,4 @@
-"""Commands about sharing: who may use whose credential."""
+"""Commands about sharing: a borrower uses a lender's credential."""
 
 import uuid
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ class SharingService:
         )
 
     def unshare(self, borrower: str, exchange: str, invocation: Invocation) -> Outcome:
-        """Ends what the borrower may use; errors as `rules.sharing.unshare`."""
+        """Ends the borrower's share for an exchange; errors as `rules.sharing.unshare`."""
         return self._executor.execute(_UnshareTask(borrower, exchange), invocation)
 
 
@@ -143,7 +143,7 @@ class _UnshareTask(RuleTask):
 def list_shares(
     database: Database, account: str | None = None, exchange: str | None = None
 ) -> list[dict[str, Any]]:
-    """The shares of an account, as borrower or lender, of an exchange, or all.
+    """The shares of an account (as borrower or lender), of an exchange, or all.
 
     Raises:
         AccountNotFound: no account has this name.
@@ -156,13 +156,13 @@ def list_shares(
 
 
 def send_shares(connection: Connection, account_name: str) -> psycopg.Cursor[Share]:
-    """Asks for the shares of an account, by borrower and exchange."""
+    """Sends the query for an account's shares, ordered by borrower and exchange."""
     cursor = connection.cursor(row_factory=class_row(Share))
     return cursor.execute(_QUERIES["shares_of_account"], {"account_name": account_name})
 
 
 def revocations(shares: Iterable[Share]) -> list[NewEvent]:
-    """The events that end shares, each in the stream of its borrower."""
+    """The events that end shares, each in its borrower's stream."""
     versions: dict[uuid.UUID, int] = {}
     events = []
     for share in shares:

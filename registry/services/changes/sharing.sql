@@ -1,4 +1,4 @@
--- What sharing reads.
+-- The reads of sharing.
 
 -- name: shares_of_account
 -- The shares that an account is part of, as a borrower or as a lender.
@@ -25,8 +25,8 @@ LEFT JOIN public.dexes AS d ON d.name = %(exchange)s
 WHERE a.account_name = %(account_name)s
 
 -- name: shares
--- All shares, since when by the database's clock, and with what the lender could release now.
--- One of before the registry, or brought back by a rollback, has the time that its event tells.
+-- All shares, each with its start and whether the lender has a fitting active credential. The
+-- start is the database's time of the event; for an adopted or restored share, the row's time.
 SELECT b.account_name AS borrower, b.is_active AS borrower_is_active, d.name AS exchange,
     l.account_name AS lender, l.is_active AS lender_is_active, s.sharing_type,
     s.created_at AT TIME ZONE 'UTC' AS created_at, s.updated_at AT TIME ZONE 'UTC' AS updated_at,
@@ -50,13 +50,13 @@ WHERE (%(account_name)s::text IS NULL OR %(account_name)s IN (b.account_name, l.
 ORDER BY b.account_name, d.name
 
 -- name: role
--- A login role, and whether it has the rights of bots.
+-- A role: whether it can log in, and whether it has the rights of bots.
 SELECT r.rolcanlogin, pg_has_role(r.rolname, 'registry_bot', 'USAGE')
 FROM pg_catalog.pg_roles AS r
 WHERE r.rolname = %(role)s
 
 -- name: access
--- Who may use which account, and since when by the database's clock.
+-- The roles that may use each account, with the database's time of the grant.
 SELECT a.account_name AS account, x.role_name AS role, x.granted_at AT TIME ZONE 'UTC' AS granted_at,
     (SELECT t.recorded_at FROM public.audit_trail AS t
      WHERE t.stream_type = 'account' AND t.stream_id = a.id AND t.event_type = 'AccessGranted'

@@ -1,4 +1,4 @@
-"""Commands about a credential that exists: its slot is named, and a rule says what happens."""
+"""Commands about an existing credential: the caller names its slot, and a rule gives the events."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ from registry.values import subaccount_index as checked_subaccount
 
 @dataclass(frozen=True, slots=True)
 class SlotName:
-    """A slot as the caller names it; what is not said is found out where it is unique."""
+    """A slot as the caller names it; a missing part is looked up if only one slot fits."""
 
     exchange: str
     subaccount_index: int | None = None
     permission: Permission | None = None
 
     def query(self, exchange_id: int) -> SlotQuery:
-        """The same, with the exchange's id.
+        """The slot as a query, with the exchange's id.
 
         Raises:
-            InvalidInput: the subaccount is not a possible number.
+            InvalidInput: the subaccount is not a valid number.
         """
         if self.subaccount_index is not None:
             checked_subaccount(self.subaccount_index)
         return SlotQuery(exchange_id, self.exchange, self.subaccount_index, self.permission)
 
     def content(self) -> dict[str, Any]:
-        """For the digest of a command."""
+        """The part of a command's content that names the slot; it enters the command's digest."""
         return {
             "exchange": self.exchange,
             "subaccount": self.subaccount_index,
@@ -49,7 +49,7 @@ SlotRule = Callable[[AccountState, SlotQuery], Sequence[EventModel]]
 
 
 class _SlotTask(AccountTask):
-    """A command about a credential that exists."""
+    """A command about an existing credential."""
 
     def __init__(
         self, account_name: str, slot: SlotName, content: Mapping[str, Any], rule: SlotRule
@@ -70,7 +70,7 @@ class _SlotTask(AccountTask):
 
 
 class ReactivateTask(_SlotTask):
-    """Lets a credential be used again, maybe beside another."""
+    """Reactivates a credential, perhaps next to another active one."""
 
     def decide(self) -> Decided:
         """See `Task`."""
@@ -82,10 +82,10 @@ class ReactivateTask(_SlotTask):
 
 
 class LentSlotTask(_SlotTask):
-    """A command that takes a credential from the accounts that borrow it.
+    """A command that takes a credential away from its borrowers.
 
-    It is refused where there are such accounts, unless `cascade` says to do it all the same;
-    `ends_shares` says that their shares end with it.
+    If there are borrowers, it is refused unless `cascade` is set. With `ends_shares` their
+    shares end too.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class LentSlotTask(_SlotTask):
 
 
 class UpdateTask(_SlotTask):
-    """Changes what is beside the secrets: nothing is taken from borrowers, who are named."""
+    """Changes details other than secrets: borrowers lose nothing, and are named in notes."""
 
     def decide(self) -> Decided:
         """See `Task`."""

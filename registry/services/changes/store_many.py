@@ -1,4 +1,4 @@
-"""Stores credentials of several accounts, in one transaction: of all of them, or of none."""
+"""Stores credentials of several accounts in one transaction: all of them, or none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,17 +16,17 @@ from registry.services.changes.credentials import CredentialInput, StoreCredenti
 
 @dataclass(frozen=True, slots=True)
 class AccountInput:
-    """What is to be stored for one account, and where it comes from."""
+    """The credentials to store for one account, and their source."""
 
     source: str
     account: str
     credentials: Sequence[CredentialInput]
     create: CreateAccount | None = None
-    """How to make the account if there is none."""
+    """The definition of the account, if it may be created."""
 
 
 class SeveralAccounts:
-    """One command about the credentials of several accounts."""
+    """One command that stores credentials of several accounts."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class SeveralAccounts:
         self._task = _StoreSeveral(tasks, [given.account for given in inputs], keyring, verb)
 
     def problems(self) -> dict[str, RegistryError]:
-        """Source -> why it cannot be stored now; writes nothing.
+        """Source -> the error that prevents storing it now; writes nothing.
 
         Raises:
             MasterKeyWrong: the registry was set up with another master key.
@@ -65,7 +65,7 @@ class SeveralAccounts:
                 self._task.send_reads(connection)
             self._task.content()
             decided, problems = self._task.parts()
-            # Not under the log's lock: `store` asks again.
+            # Without the log's lock: `store` checks again.
             for source, part in decided.items():
                 try:
                     with registry_errors(connection):
@@ -76,11 +76,11 @@ class SeveralAccounts:
         return problems
 
     def store(self, invocation: Invocation) -> dict[str, Outcome]:
-        """Stores everything or nothing; account -> what became of its part.
+        """Stores everything or nothing; account -> its part of the outcome.
 
         Raises:
-            RegistryError: some cannot be stored; the kind is the first one's, and the text
-                says why of each.
+            RegistryError: some credentials cannot be stored; the class is the first problem's, and
+                the message names all problems.
         """
         outcome = CommandExecutor(self._database).execute(self._task, invocation)
         return self._task.divided(outcome)
@@ -105,13 +105,13 @@ class _StoreSeveral:
             task.send_reads_of_account(connection)
 
     def content(self) -> Mapping[str, Any]:
-        # One vault for all: the first credentials ever make the registry's key, once.
+        # One vault for all: the first credentials create the registry's key, once.
         self._vault = Vault(self._keyring, self._registry_key)
         contents = [task.content_with(self._vault) for task in self._tasks.values()]
         return {"verb": self._verb, "accounts": contents}
 
     def parts(self) -> tuple[dict[str, Decided], dict[str, RegistryError]]:
-        """The decision about each source; for those that there is none for, why."""
+        """The decisions by source, and the errors of the sources without a decision."""
         decided: dict[str, Decided] = {}
         problems: dict[str, RegistryError] = {}
         for source, task in self._tasks.items():
@@ -132,7 +132,7 @@ class _StoreSeveral:
         )
 
     def divided(self, outcome: Outcome) -> dict[str, Outcome]:
-        """The parts of an outcome: the events are in the order of the accounts."""
+        """The outcome split by account: the events are in the order of the accounts."""
         ends = accumulate((len(part.events) for part in self._decided), initial=0)
         return {
             account: replace(
@@ -150,10 +150,10 @@ class _StoreSeveral:
 
 
 def refuse(problems: Mapping[str, RegistryError]) -> None:
-    """Makes one error of what is wrong with some of the inputs.
+    """Combines the errors of several inputs into one.
 
     Raises:
-        RegistryError: there is a problem; the kind is the first one's.
+        RegistryError: there is a problem; the class is the first problem's.
     """
     if problems:
         named = [

@@ -1,7 +1,7 @@
-"""Imports credentials from the JSON configuration of other bots, where keys are plain.
+"""Imports credentials from the JSON configuration of other bots, which holds keys in plain text.
 
-Known are, by their shape: passivbot's `api-keys.json`, freqtrade's `config.json`, and
-connector files like hummingbot's (`connector` beside keys with the connector's name).
+The formats are recognised by their shape: passivbot's `api-keys.json`, freqtrade's
+`config.json`, and files like hummingbot's (`connector`, and keys with its name).
 """
 
 import re
@@ -36,25 +36,25 @@ _ALIASES: Final = {
     "wallet": "walletaddress",
     "userid": "uid",
 }
-"""What other programs call what ccxt calls differently; without case and underscores."""
+"""Other programs' field names -> names of ccxt; lower case, without separators."""
 _SUFFIX: Final = re.compile(r"_perpetual$|_futures$|_spot$")
 _NAME: Final = re.compile(
     r"[a-z]+([_.-][a-z]+)*[_.-]?[0-9]{0,4}|[a-z]{2,}([A-Z][a-z]{2,}){1,3}|\w{1,7}", re.ASCII
 )
-"""What people call things: pair_whitelist, walletAddress, hl_01."""
+"""The form of usual names: pair_whitelist, walletAddress, hl_01."""
 _KEYSTORE: Final = re.compile(r"7b22[0-9a-f]{40,}", re.IGNORECASE)
-"""A JSON keystore in hexadecimal, as hummingbot writes secrets that it has encrypted."""
+"""A JSON keystore in hexadecimal: hummingbot's form of encrypted secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigEntry:
-    """One credential of a configuration, as it names the parts."""
+    """One credential of a configuration, with the file's own names."""
 
     label: str
     exchange: str
     values: Mapping[str, str]
     has_name: bool = False
-    """Whether the label is a name that its user chose, maybe an account's."""
+    """Whether the label was chosen by the user, so that it may be an account's name."""
 
     @property
     def names(self) -> list[NameSaid]:
@@ -65,34 +65,34 @@ class ConfigEntry:
 
 @dataclass(frozen=True, slots=True)
 class ConfigImport:
-    """What a configuration holds for one account."""
+    """The content of a configuration for one account."""
 
     format: str
     credentials: Mapping[str, Mapping[str, Secret]]
     """Exchange -> field -> value."""
     ignored: tuple[str, ...]
-    """Names in it that are no field, as far as they can be shown."""
+    """Names in it that are not fields, if they may be shown."""
 
     def inputs(self, subaccounts: Subaccounts = NONE_NAMED) -> list[CredentialInput]:
-        """The credentials as the service stores them; errors as `import_inputs`."""
+        """The credentials as input of the service; errors as `import_inputs`."""
         return import_inputs(self.credentials, subaccounts)
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A configuration as it was read."""
+    """A parsed configuration."""
 
     format: str
     entries: Sequence[ConfigEntry]
     names: Sequence[NameSaid]
-    """The names in it, beside those of the entries, that may be an account's."""
+    """Names outside of the entries that may be an account's."""
 
 
 def read_config(path: Path) -> ConfigFile:
-    """The format of a file, and the credentials in it.
+    """Reads a file, and recognises its format and the credentials in it.
 
     Raises:
-        InvalidInput: it is not JSON, or of none of the known formats.
+        InvalidInput: it is not JSON, or the format is unknown.
     """
     data = parse_json(text_of_file(path, limit=MAX_FILE), str(path))
     for name, reader in _FORMATS.items():
@@ -136,7 +136,7 @@ _FORMATS: Final = {"freqtrade": _freqtrade, "hummingbot": _hummingbot, "passivbo
 
 
 def _texts(data: Mapping[str, Any], *, without: str) -> dict[str, str]:
-    """The plain values, as text; nested settings are not credentials."""
+    """The scalar values as text; nested settings are not credentials."""
     return {
         name: str(value)
         for name, value in data.items()
@@ -145,10 +145,10 @@ def _texts(data: Mapping[str, Any], *, without: str) -> dict[str, str]:
 
 
 def choose(entries: Sequence[ConfigEntry], label: str | None) -> list[ConfigEntry]:
-    """The entries that are meant: all of them, or the one of this label.
+    """All entries, or the entry with this label.
 
     Raises:
-        InvalidInput: there is none of this label, or several for the same exchange.
+        InvalidInput: no entry has this label, or several are for the same exchange.
     """
     labels = ", ".join(entry.label for entry in entries)
     if label is not None:
@@ -169,10 +169,10 @@ def choose(entries: Sequence[ConfigEntry], label: str | None) -> list[ConfigEntr
 def match_fields(
     format_name: str, entries: Iterable[ConfigEntry], specs: Mapping[str, ExchangeSpec]
 ) -> ConfigImport:
-    """The entries as credentials; `specs` has the exchange of each.
+    """The entries as credentials; `specs` has the exchange of each entry.
 
     Raises:
-        InvalidCredential: a value is encrypted, or two of them are the same field.
+        InvalidCredential: a value is encrypted, or two values are for the same field.
         NothingToImport: no value is a field.
     """
     credentials: dict[str, dict[str, Secret]] = {}
@@ -218,12 +218,12 @@ def _field(spec: ExchangeSpec, name: str) -> FieldSpec | None:
         if known
     }
     wanted = _plain(name)
-    # Where there is no secret but a private key, the one is called the other.
+    # If the only secret field is a private key, `secret` means that key.
     return by_name.get(wanted) or (by_name.get("privatekey") if wanted == "secret" else None)
 
 
 def _shown(name: str) -> str:
-    """A name of a configuration, unless it could be a value in a name's place."""
+    """A name of a configuration, or a placeholder if the name could be a secret value."""
     return name if _NAME.fullmatch(name) else "(a name that is not shown)"
 
 

@@ -1,7 +1,7 @@
 """Imports credentials from an env file: exactly that file, all of it or nothing.
 
-Only names that the catalog knows are looked at. An exchange of which the file has nothing
-real is skipped and said; one that is incomplete stops the whole import.
+Only names that the catalog knows are read. An exchange without a real value is skipped and
+reported; an incomplete one stops the whole import.
 """
 
 from collections import Counter
@@ -36,25 +36,25 @@ MAX_FILE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class EnvImport:
-    """What an env file holds, as far as the registry is concerned."""
+    """The content of an env file that is relevant for the registry."""
 
     credentials: Mapping[str, Mapping[str, Secret]]
     """Exchange -> field -> value: complete credentials."""
     skipped: Mapping[str, str]
-    """Exchange -> why it is left out."""
+    """Exchange -> the reason why it is skipped."""
     other_names: tuple[str, ...]
-    """Variables that are no exchange's, as far as their names can be shown."""
+    """Variables of no exchange, if their names may be shown."""
     absent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Exchange -> optional or known fields that the file does not have."""
+    """Exchange -> optional or already stored fields that the file does not have."""
     hidden_names: int = 0
-    """How many more such variables there are: their names could be pieces of secrets."""
+    """The number of further such variables, whose names could be parts of secrets."""
 
     def inputs(self, subaccounts: Subaccounts = NONE_NAMED) -> list[CredentialInput]:
-        """The credentials as the service stores them; errors as `import_inputs`."""
+        """The credentials as input of the service; errors as `import_inputs`."""
         return import_inputs(self.credentials, subaccounts)
 
     def account(self, name: str) -> CreateAccount:
-        """The account to make where there is none."""
+        """The definition of a new account for this file."""
         address = self.credentials.get("paradex", {}).get("l1_address")
         return CreateAccount(
             account_name=name,
@@ -65,7 +65,7 @@ class EnvImport:
 
 
 def read_env_file(path: Path) -> dict[str, Secret]:
-    """The variables of a file; nothing is taken from the environment or another file.
+    """The variables of a file, and of nothing else.
 
     Raises:
         InvalidInput: it cannot be read, sets a variable twice, or see `assignments`.
@@ -78,7 +78,7 @@ def read_env_file(path: Path) -> dict[str, Secret]:
         raise InvalidInput(
             f"{path} sets {', '.join(shown)} more than once", hint="Keep one line of each."
         )
-    # As they stand there: ${…} would be filled in from this process's environment.
+    # Uninterpolated: ${…} would be expanded from this process's environment.
     return {line.name: Secret(line.value) for line in lines}
 
 
@@ -88,14 +88,14 @@ def find_credentials(
     *,
     held: Collection[str] = (),
 ) -> EnvImport:
-    """The credentials among the variables.
+    """Finds the credentials among the variables.
 
-    Of the exchanges in `held` the account has a credential already: there the file may
-    have some of the fields only, and the others are kept.
+    For an exchange in `held` the account has a credential already: there the file may
+    hold some of the fields only, and the stored ones are kept.
 
     Raises:
         InvalidCredential: an exchange's fields are incomplete, or partly placeholders.
-        NothingToImport: there is not one complete credential.
+        NothingToImport: no credential is complete.
     """
     specs = list(exchanges)
     readings = {spec.name: _Reading.of(spec, variables) for spec in specs}
@@ -121,7 +121,7 @@ def find_credentials(
 
 
 def _check_all(readings: Mapping[str, "_Reading"], held: Collection[str]) -> None:
-    """Says everything that is wrong with the values at once."""
+    """Raises one error for all problems of the values."""
     incomplete = [
         f"{name}: {problem}"
         for name, reading in readings.items()
@@ -143,7 +143,7 @@ def _check_all(readings: Mapping[str, "_Reading"], held: Collection[str]) -> Non
 
 
 def _mixed_up(readings: Collection["_Reading"]) -> list[RegistryError]:
-    """The problem of a secret that stands in the place of a public value, of any exchange."""
+    """The problem of a secret in the place of a public value, across all exchanges."""
     public, secret = (
         {
             env: value
@@ -158,13 +158,13 @@ def _mixed_up(readings: Collection["_Reading"]) -> list[RegistryError]:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What a file says about one exchange."""
+    """The variables of a file for one exchange."""
 
     spec: ExchangeSpec
     named: Mapping[str, Secret]
-    """The fields whose variables the file has."""
+    """The fields whose variables are in the file."""
     real: Mapping[str, Secret]
-    """Those of them that are neither empty nor a placeholder."""
+    """The named fields that are neither empty nor a placeholder."""
 
     @classmethod
     def of(cls, spec: ExchangeSpec, variables: Mapping[str, Secret]) -> "_Reading":
@@ -177,14 +177,14 @@ class _Reading:
         return cls(spec, named, real)
 
     def worthwhile(self, *, held: bool) -> bool:
-        """Whether there is a real value, for a new credential one without a default."""
+        """Whether a real value is there; for a new credential, in a field without a default."""
         return any(held or self.spec.fields[name].default is None for name in self.real)
 
     def nothing_real(self) -> str:
         return f"no real value in {', '.join(self._envs(self.named))}"
 
     def problem(self, *, may_lack: bool) -> str | None:
-        """What keeps the fields from being a credential."""
+        """The reason why the fields are not a credential; None if they are."""
         fake = [n for n in self.named if n not in self.real and self.named[n].reveal().strip()]
         missing = self.spec.missing([*self.real, *fake])
         what = [f"{env} is a placeholder" for env in self._envs(fake)]
@@ -193,7 +193,7 @@ class _Reading:
         return ", ".join(what) or None
 
     def problems(self) -> Iterator[RegistryError]:
-        """What is wrong with the values themselves."""
+        """The problems of the values themselves."""
         for name, value in self.real.items():
             if "\n" in value.reveal() and "-----BEGIN " not in value.reveal():
                 env = self.spec.fields[name].env
@@ -204,7 +204,7 @@ class _Reading:
             yield problem
 
     def variables(self, *, secret: bool) -> dict[str, Secret]:
-        """The real values of the secret or of the public fields, by variable."""
+        """The real values of either the secret or the public fields, by variable."""
         fields = self.spec.fields
         return {fields[n].env: v for n, v in self.real.items() if fields[n].secret is secret}
 
@@ -222,7 +222,7 @@ class _Reading:
 def held_exchanges(
     database: Database, account: str, subaccounts: Subaccounts = NONE_NAMED
 ) -> set[str]:
-    """The exchanges of which an import would replace a credential; none without the account."""
+    """The exchanges of which an import would replace a credential; empty without an account."""
     with database.connection() as connection, registry_errors(connection):
         rows = connection.execute(_QUERIES["held_slots"], {"account_name": account}).fetchall()
     return {exchange for exchange, held in rows if subaccounts.may_be_among(held, exchange)}

@@ -1,7 +1,7 @@
 """Imports the env files of a folder, one account for each.
 
-Which files are accounts is told from what they hold: a template has no real value, a copy
-has the secrets of another file. A name alone (`backup`, `example`) leaves no file out.
+A file's content decides whether it is an account's: a template has no real value, a copy has
+the secrets of another file. A name alone (`backup`, `example`) excludes no file.
 """
 
 import re
@@ -36,41 +36,41 @@ _ANY_ENV: Final = re.compile(r"\.env|.*\.env|\.env[._-].*|.*\.env\..*")
 
 
 Pair = tuple[str, str, str]
-"""(exchange, field, key) of a file; held for comparing only."""
+"""(exchange, field, value) of a key field; held for comparing only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a file is looked at with."""
+    """The context in which the files are judged."""
 
     specs: Mapping[str, ExchangeSpec]
     held: Callable[[str], Collection[str]]
-    """Account -> the exchanges that it has credentials for."""
+    """Account -> the exchanges for which it has credentials."""
     existing: Collection[str]
-    """The accounts that there are."""
+    """The names of the existing accounts."""
     options: ImportOptions
 
 
 @dataclass(frozen=True, slots=True)
 class EnvFile:
-    """A file of the folder, and what would become of it."""
+    """A file of the folder, and the plan for it."""
 
     path: Path
     account: str | None
     found: EnvImport | None = None
     left_out: str | None = None
-    """Why it is left out."""
+    """The reason why it is left out."""
     refused: RegistryError | None = None
-    """Why nothing can be imported as long as it is like this."""
+    """The error that blocks the whole import while the file is like this."""
 
     @property
     def name(self) -> str:
-        """What people call it: its name in the folder."""
+        """The file's name in the folder."""
         return self.path.name
 
 
 def survey(folder: Path, known: Surroundings) -> list[EnvFile]:
-    """What each env file of a folder is; reads nothing else and changes nothing.
+    """Judges each env file of a folder; reads no other file and changes nothing.
 
     Raises:
         InvalidInput: the folder cannot be read.
@@ -84,7 +84,7 @@ def survey(folder: Path, known: Surroundings) -> list[EnvFile]:
 
 
 def chosen(files: Iterable[EnvFile], *, create: bool) -> list[AccountInput]:
-    """What the files that can be read hold; `create` says that accounts may be made."""
+    """The inputs of the importable files; with `create`, accounts may be created."""
     return [
         AccountInput(
             file.name,
@@ -98,7 +98,7 @@ def chosen(files: Iterable[EnvFile], *, create: bool) -> list[AccountInput]:
 
 
 def with_problems(files: Iterable[EnvFile], problems: Mapping[str, RegistryError]) -> list[EnvFile]:
-    """The files, those refused of which the registry cannot take what they hold."""
+    """The files; a file with a problem in the registry becomes a refused one."""
     return [
         replace(file, refused=problems[file.name]) if file.name in problems else file
         for file in files
@@ -106,11 +106,11 @@ def with_problems(files: Iterable[EnvFile], problems: Mapping[str, RegistryError
 
 
 def check_all(files: Collection[EnvFile]) -> None:
-    """Makes one error of all that stands in the way.
+    """Raises one error for all refused files.
 
     Raises:
-        RegistryError: a file is refused; nothing is imported then.
-        NothingToImport: no file is left.
+        RegistryError: a file is refused, so nothing is imported.
+        NothingToImport: no importable file is left.
     """
     refuse({file.name: file.refused for file in files if file.refused})
     if not any(file.found for file in files):
@@ -156,7 +156,7 @@ def _found(
 
 
 def _mentions(path: Path, known: Surroundings) -> bool:
-    """Whether a file that is no proper env file has variables of an exchange all the same."""
+    """Whether an improper env file mentions a variable of an exchange nevertheless."""
     try:
         text = text_of_file(path, limit=MAX_FILE)
     except InvalidInput:
@@ -178,7 +178,7 @@ def _is_template(variables: Mapping[str, Secret], known: Surroundings) -> bool:
 
 
 def _without_copies(files: Sequence[EnvFile], known: Surroundings) -> list[EnvFile]:
-    # Whose account exists comes first, then the plainest name: the others are its copies.
+    # Files of existing accounts come first, then the plainest names; later files are the copies.
     order = sorted(
         (file for file in files if file.found),
         key=lambda file: (
@@ -212,7 +212,7 @@ def _pairs(file: EnvFile, known: Surroundings) -> list[Pair]:
 
 
 def _like(file: EnvFile, other: EnvFile, known: Surroundings) -> EnvFile | None:
-    """What becomes of a file that has secrets of another one; None if it has none."""
+    """The verdict on a file that shares secrets with another file; None if it shares none."""
     assert file.found is not None  # noqa: S101 - only such files are compared
     assert other.found is not None  # noqa: S101
     equal = {
@@ -252,7 +252,7 @@ def _shared(file: EnvFile, other: EnvFile, what: str) -> RegistryError:
 def _equal_keys(
     spec: ExchangeSpec, mine: Mapping[str, Secret], theirs: Mapping[str, Secret]
 ) -> Collection[str]:
-    """The keys that two credentials share, of one account at the exchange."""
+    """The key fields with equal values, unless public values show different accounts."""
     mine, theirs = ({**spec.defaults(), **fields} for fields in (mine, theirs))
     elsewhere = any(
         theirs.get(name, value) != value for name, value in spec.telling_apart(mine).items()
@@ -262,7 +262,7 @@ def _equal_keys(
 
 
 def _alone(file: EnvFile, kept: Iterable[EnvFile]) -> EnvFile:
-    """The file, refused if another one that is no copy of it is the same account's."""
+    """The file, refused if another file that differs from it is for the same account."""
     others = [other.name for other in kept if other.account == file.account and other != file]
     if file.found is None or file.refused is not None or not others:
         return file

@@ -1,8 +1,8 @@
-"""Reads the lines of an env file, and refuses one in which a value was cut or wrapped.
+"""Reads the lines of an env file, and refuses a file with a truncated or wrapped value.
 
-The reader is python-dotenv's. It takes what stands on the next line for a name of its own, and
-would keep a part of a secret as the whole. An error names lines, and variables only if their
-names cannot be a piece of a secret.
+The parser is python-dotenv's. It reads the second line of a wrapped value as another variable.
+A part of a secret would be stored as the whole. Errors name lines, and variables only if their
+names cannot be a part of a secret.
 """
 
 import io
@@ -38,11 +38,11 @@ class Assignment:
     name: str
     value: str
     raw: str
-    """What stands behind the first equals sign."""
+    """The raw text after the first equals sign."""
 
     @property
     def is_quoted(self) -> bool:
-        """Whether the reader took quotation marks off."""
+        """Whether the parser removed quotation marks."""
         return self.raw[:1] in ("'", '"')
 
     def __str__(self) -> str:
@@ -50,15 +50,15 @@ class Assignment:
 
 
 def can_be_shown(name: str) -> bool:
-    """Whether a variable's name is too short, or too wordy, to be a piece of a secret."""
+    """Whether a name is too short, or too much like words, to be a part of a secret."""
     return bool(_SHORT.fullmatch(name) or _WORDS.fullmatch(name))
 
 
 def assignments(text: str, where: str) -> Iterator[Assignment]:
-    """The variables that the lines set, in order.
+    """The assignments of the lines, in order.
 
     Raises:
-        InvalidInput: a line is no assignment, or a value seems to go on elsewhere.
+        InvalidInput: a line is not an assignment, or a value seems to continue elsewhere.
     """
     above: Assignment | None = None
     for binding in parse_stream(io.StringIO(text)):
@@ -81,12 +81,12 @@ def assignments(text: str, where: str) -> Iterator[Assignment]:
 
 
 def _only_exports(line: str, binding: Binding) -> bool:
-    """Whether the line passes a variable on: the word `export`, and a name."""
+    """Whether the line only exports a variable: the word `export`, and a name."""
     return binding.value is None and line.startswith("export ") and can_be_shown(binding.key or "")
 
 
 def _sets_a_variable(assignment: Assignment, line: str, above: Assignment | None) -> bool:
-    """Whether the line is one, and not the end of a value that was wrapped."""
+    """Whether the line is an assignment, and not the end of a wrapped value."""
     if not _NAME.fullmatch(assignment.name) or _MIXED.fullmatch(assignment.name):
         return False
     if assignment.raw and not assignment.raw.strip("="):
@@ -97,7 +97,7 @@ def _sets_a_variable(assignment: Assignment, line: str, above: Assignment | None
         assignment.name.isupper() and len(assignment.name) >= _CAPITALS
     ):
         return True
-    # Padded base64 that is whole only with this line.
+    # Padded base64 that is complete only together with this line.
     joined = f"{above.value}{line}"
     return bool(
         _HEX.fullmatch(above.value) or not _BASE64.fullmatch(joined) or len(joined) % 4 != 0
@@ -109,7 +109,7 @@ def _is_below(assignment: Assignment, above: Assignment | None) -> bool:
 
 
 def _problem(assignment: Assignment) -> str | None:
-    """What is odd about the end of a value."""
+    """The problem at the end of a value, if any."""
     if assignment.is_quoted:
         if "-----BEGIN " not in assignment.value and _ASSIGNMENT.search(assignment.raw):
             return "does not end where its quotation marks were to close"

@@ -1,9 +1,9 @@
-"""Which account a file is for, as its name or something in it says.
+"""Detects a file for another account, by its name or a name in its content.
 
-A key that goes to another account than it was made for trades there until somebody looks. So a
-file that names another account is refused unless told. A name counts if an account has it, or
-if it differs from the right one in its number only (`bot_011`, `bot_012`); one that says
-"account" (`.env.NAME`, `ACCOUNT_NAME=NAME`) counts unless it is a word of setups.
+A key stored under the wrong account trades there unnoticed. So a file that names another account
+is refused unless that is allowed. A name counts if an account has it, or if only its number differs
+from the right name (`bot_011`, `bot_012`). A name in a place for account names (`.env.NAME`,
+`ACCOUNT_NAME=NAME`) also counts, unless it is a usual word of setups.
 """
 
 import re
@@ -27,7 +27,7 @@ SPARE: Final = re.compile(
     r"(^|[._\-\d])(bak|backup|old|orig|save|copy|example|sample|template|dist)\d*([._\-]|$)|~$",
     re.IGNORECASE,
 )
-"""What the name of a copy has that was put aside, or of a template."""
+"""The marks of a copy or a template in a file's name."""
 _SAYS_ACCOUNT: Final = re.compile(r"((REGISTRY|BOT|TRADING)_)?ACCOUNT(_NAME)?", re.IGNORECASE)
 _SAYS_BOT: Final = re.compile(r"BOT(_NAME)?|INSTANCE(_NAME)?", re.IGNORECASE)
 _LIKE_A_NAME: Final = re.compile(r"[^\W\d][\w .-]{0,63}")
@@ -38,7 +38,7 @@ _OF_SETUPS: Final = re.compile(
     r"|copy|te?mp|vault|me"
 )
 _ALONE: Final = re.compile(r"accounts?|bots?|main|my|name|trading|user")
-"""Words that are no account's name by themselves, but make one together with others."""
+"""Words that are no account's name alone, but can be a part of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +48,19 @@ class NameSaid:
     where: str
     name: str
     says_account: bool
-    """Whether what stands there is an account's name, if it is a name at all."""
+    """Whether the place is for account names, such as `ACCOUNT_NAME=`."""
     is_public: bool = False
-    """Whether it is the name of a file, which is no secret."""
+    """Whether it is a file's name, which is not secret."""
 
 
 def account_of(path: Path) -> str | None:
-    """The account that a file is named for: `.env.acc1` and `acc1.env` are acc1's."""
+    """The account that a file is named for: acc1 for `.env.acc1` and `acc1.env`."""
     matches = (pattern.fullmatch(path.name) for pattern in _NAMES)
     return next((match["account"] for match in matches if match), None)
 
 
 def said_by_path(path: Path) -> list[NameSaid]:
-    """The name that a file's own name says; copies are put aside under other endings."""
+    """The name in a file's own name, without the endings of copies."""
     name = SPARE.sub(".", path.name).rstrip("._-")
     matches = (pattern.fullmatch(name) for pattern in (*_NAMES, _JSON))
     found = next((match["account"] for match in matches if match), None)
@@ -69,7 +69,7 @@ def said_by_path(path: Path) -> list[NameSaid]:
 
 
 def said_by_values(values: Mapping[str, str], where: str) -> Iterator[NameSaid]:
-    """The names that variables or the like say, such as `ACCOUNT_NAME`."""
+    """The names in the values of variables such as `ACCOUNT_NAME`."""
     for variable, value in values.items():
         says_account = bool(_SAYS_ACCOUNT.fullmatch(variable))
         name = value.strip()
@@ -85,7 +85,7 @@ def said_by_secrets(variables: Mapping[str, Secret], where: str) -> Iterator[Nam
 def check_names(
     database: Database, account: str, said: Iterable[NameSaid], exchanges: Iterable[str]
 ) -> None:
-    """Refuses names of other accounts that the registry knows, or that can be nothing else.
+    """Refuses a name that another account has, or that can only be another account's.
 
     Raises:
         OtherAccountNamed: one of the names is another account's.
@@ -104,7 +104,7 @@ def refuse_names(
     existing: Iterable[str],
     exchanges: Iterable[str],
 ) -> None:
-    """The same, among accounts that are given; errors as `check_names`."""
+    """The same for a given list of accounts; errors as `check_names`."""
     others = {name.lower() for name in existing if name != account}
     known = {exchange.lower() for exchange in exchanges}
     for named in said:
@@ -134,7 +134,7 @@ def _differs_in_number(name: str, account: str) -> bool:
 
 
 def _is_anothers(name: str, account: str, exchanges: Collection[str]) -> bool:
-    """Whether what says an account says another one, and not a kind of setup or an exchange."""
+    """Whether a name said to be an account's is another one, and no setup word or exchange."""
     words = re.findall(r"[^\W\d_]+", name.lower())
     of_setups = all(word in exchanges or _OF_SETUPS.fullmatch(word) for word in words)
     alone = len(words) == 1 and _ALONE.fullmatch(words[0])

@@ -1,4 +1,4 @@
-"""Imports a file into one account: reads it, checks whose it is, and stores what it holds."""
+"""Imports a file into one account: reads it, checks its names, and stores its credentials."""
 
 from pathlib import Path
 
@@ -29,12 +29,12 @@ class ImportService:
     def env_file(
         self, account: str, path: Path, options: ImportOptions, invocation: Invocation
     ) -> tuple[EnvImport, Outcome]:
-        """Imports an env file; gives what it holds, and what became of that.
+        """Imports an env file; returns its content and the outcome.
 
         Raises:
             InvalidInput: see `read_env_file`.
             InvalidCredential, NothingToImport: see `find_credentials`.
-            OtherAccountNamed: it is another account's, and the options do not allow that.
+            OtherAccountNamed: it names another account, and the options do not allow that.
             RegistryError: as `CredentialService.store`.
         """
         variables = read_env_file(path)
@@ -61,8 +61,8 @@ class ImportService:
         Raises:
             InvalidInput: see `read_config` and `choose`.
             InvalidCredential, NothingToImport: see `match_fields`.
-            ExchangeNotFound: it is for an exchange that is not known.
-            OtherAccountNamed: it is another account's, and the options do not allow that.
+            ExchangeNotFound: one of its exchanges is not known.
+            OtherAccountNamed: it names another account, and the options do not allow that.
             RegistryError: as `CredentialService.store`.
         """
         file = read_config(path)

@@ -1,4 +1,4 @@
-"""What an import is told: which subaccounts are meant, and what is allowed."""
+"""The options of an import: subaccounts and permissions."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from registry.services.changes.slot_tasks import SlotName
 
 @dataclass(frozen=True, slots=True)
 class Subaccounts:
-    """What was named: for each exchange, or for all that are not named themselves."""
+    """The named subaccounts: one per exchange, and one for the remaining exchanges."""
 
     by_exchange: Mapping[str, int] = field(default_factory=dict)
     of_all: int | None = None
@@ -22,7 +22,7 @@ class Subaccounts:
         """From texts such as `3` and `lighter=3`.
 
         Raises:
-            InvalidInput: one is none, or names what another one names too.
+            InvalidInput: a text is not valid, or an exchange is named twice.
         """
         found: dict[str, int] = {}
         for text in texts:
@@ -41,7 +41,7 @@ class Subaccounts:
         return self.by_exchange.get(exchange, self.of_all)
 
     def may_be_among(self, held: Collection[int | None], exchange: str) -> bool:
-        """Whether one of the subaccounts that are in use for the exchange can be meant."""
+        """Whether the number for the exchange, or any if none is named, is among those in use."""
         number = self.of(exchange)
         return number is None or number in held or (number == 0 and None in held)
 
@@ -51,26 +51,26 @@ NONE_NAMED: Final = Subaccounts()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """What an import may do beside storing what is new."""
+    """The options of an import."""
 
     create: bool = False
-    """Make the account if there is none."""
+    """Create a missing account."""
     cascade: bool = False
-    """Change what others borrow."""
+    """Change credentials that are lent."""
     subaccounts: Subaccounts = NONE_NAMED
     allow_shared_secret: bool = False
-    """Take a secret that another account holds."""
+    """Accept a secret that another account holds."""
     allow_other_account: bool = False
-    """Take a file that names another account."""
+    """Accept a file that names another account."""
 
 
 def import_inputs(
     credentials: Mapping[str, Mapping[str, Secret]], subaccounts: Subaccounts
 ) -> list[CredentialInput]:
-    """Credentials of a file as the service stores them: fields that it does not have are kept.
+    """The credentials of a file as input of the service; stored fields not in the file are kept.
 
     Raises:
-        InvalidInput: a subaccount is named for an exchange of which the file has nothing.
+        InvalidInput: a subaccount is named for an exchange without a credential in the file.
     """
     unknown = sorted(subaccounts.by_exchange.keys() - credentials.keys())
     if unknown:

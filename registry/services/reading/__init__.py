@@ -1,1 +1,1 @@
-"""What is only read: accounts now or as of a moment, the history, who could use a credential."""
+"""Reads: accounts now or as of a moment, the history, and the exposure of a credential."""

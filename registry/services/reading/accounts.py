@@ -1,4 +1,4 @@
-"""What is only read: accounts and credentials, never their secrets."""
+"""Reads accounts and credentials, never their secrets."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -17,11 +17,11 @@ from registry.execution.lookup import (
 _QUERIES = load_queries("registry.execution")
 _NOT_SHOWN: Final = {*CREDENTIALS.secret, "account_id", "exchange_id", "data_key_id"}
 CREDENTIAL_COLUMNS: Final = tuple(c for c in CREDENTIALS.columns if c not in _NOT_SHOWN)
-"""What people see of a credential beside the names of its account and exchange."""
+"""The shown columns of a credential, apart from the names of its account and exchange."""
 
 
 def _selected(alias: str, table: Table, columns: Iterable[str]) -> bytes:
-    """Columns as they are read; moments with their time zone, which the tables leave out."""
+    """The columns as SQL; moments get the time zone that the tables leave out."""
     return ", ".join(
         f"{alias}.{c} AT TIME ZONE 'UTC' AS {c}" if c in table.moments else f"{alias}.{c}"
         for c in columns
@@ -68,7 +68,7 @@ def list_credentials(
 ) -> list[Record]:
     """Credentials without their secrets, of one account or exchange, or all.
 
-    With `due_until`, only those that expire by then (or have), the first to expire first.
+    With `due_until`, only credentials that expire by then (or have expired), by time of expiry.
 
     Raises:
         AccountNotFound: no account has this name.

@@ -1,7 +1,7 @@
-"""Shows accounts as they were: the events up to then are replayed, nothing else is read.
+"""Shows accounts as of a moment: replays the events up to it and reads nothing else.
 
-A moment is a position in the log, or a time. Times go by the database's clock
-(`recorded_at`), which never goes back; the clocks of the machines that sent the commands do.
+A moment is a position in the log, or a time. Times are compared with `recorded_at`, which the
+database sets and which never goes back; the clocks of senders may go back.
 """
 
 import datetime as dt
@@ -28,17 +28,17 @@ from registry.values import moment
 
 _QUERIES = load_queries("registry.services.reading", "as_of.sql")
 
-# A use of a credential is no event of its account.
+# A use of a credential is not an event of its account, so a replay does not know it.
 _CREDENTIAL_COLUMNS: Final = tuple(c for c in CREDENTIAL_COLUMNS if c != "last_used")
 
 Moment = int | dt.datetime
 
 
 def parse_moment(value: Moment | str, what: str) -> Moment:
-    """A position or a time, also out of a text: ISO 8601 with its time zone.
+    """A position, or a time in ISO 8601 with its time zone; either may be given as a text.
 
     Raises:
-        InvalidInput: it is neither.
+        InvalidInput: the value is neither.
     """
     if isinstance(value, int):
         return value
@@ -53,10 +53,10 @@ def parse_moment(value: Moment | str, what: str) -> Moment:
 
 
 def position_of(connection: Connection, wanted: Moment) -> int:
-    """The last position that belongs to the moment; -1 if it is before the first event.
+    """The last position up to the moment; -1 if the moment is before the first event.
 
     Raises:
-        InvalidInput: the log is not that long yet.
+        InvalidInput: the log does not reach this position yet.
     """
     if isinstance(wanted, dt.datetime):
         return last_position_at(connection, wanted)
@@ -72,11 +72,11 @@ def position_of(connection: Connection, wanted: Moment) -> int:
 def show_account(database: Database, name: str, wanted: Moment) -> Record:
     """The account that had this name at that moment, with its credentials.
 
-    Reads the events of the accounts that have or had the name, and no others.
+    Reads only the events of accounts that have or had the name.
 
     Raises:
         AccountNotFound: no account had this name then.
-        InvalidInput: the log is not that long yet.
+        InvalidInput: the log does not reach this position yet.
     """
     with database.connection() as connection, registry_errors(connection):
         position = position_of(connection, wanted)
@@ -96,10 +96,10 @@ def show_account(database: Database, name: str, wanted: Moment) -> Record:
 
 
 def list_accounts(database: Database, wanted: Moment) -> list[Record]:
-    """All accounts at that moment, by name. Replays the whole log up to there.
+    """All accounts at that moment, by name. Replays the log up to that moment.
 
     Raises:
-        InvalidInput: the log is not that long yet.
+        InvalidInput: the log does not reach this position yet.
     """
     with database.connection() as connection, registry_errors(connection):
         position = position_of(connection, wanted)
@@ -113,7 +113,7 @@ def list_accounts(database: Database, wanted: Moment) -> list[Record]:
                 found.extend(_records(rows, versions, position))
                 yield rows
 
-        # Nearly always all events count; what was found then stays, and is not replayed again.
+        # Nearly always all events count; then the first replay is the result.
         if not rows_fit(connection, replayed()):
             found.clear()
             judged = judge(connection, position + 1, tokens=tokens)
@@ -150,7 +150,7 @@ def _account(state: AccountState) -> Record:
 
 
 def _with_times(table: Table, row: Mapping[str, Any], columns: Iterable[str] = ()) -> Record:
-    """Columns of a row, or all of them, its moments as such."""
+    """The given columns of a row, or all of them, with texts of times parsed."""
     return {
         column: dt.datetime.fromisoformat(row[column]).replace(tzinfo=dt.UTC)
         if column in table.moments and row[column] is not None

@@ -1,4 +1,4 @@
-"""Who could use a credential at a moment, and how far a leaked one reaches."""
+"""The exposure of a credential: its possible users at a moment, and the reach of a leak."""
 
 import datetime as dt
 import itertools
@@ -30,14 +30,14 @@ _QUERIES = load_queries("registry.services.reading", "exposure.sql")
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where a credential was, or could have gone."""
+    """The possible and the actual recipients of a credential."""
 
     versions: list[dict[str, Any]]
     """The versions that the slots held in that time."""
     could_use: list[dict[str, Any]]
-    """The owner and the borrowers that could use one of them."""
+    """The owner and the borrowers that could use one of these versions."""
     received: list[dict[str, Any]]
-    """Who did receive one of them, whenever: by account, role, host and purpose."""
+    """The recipients of these versions at any time: account, role, host and purpose."""
     operators: list[str]
     """Database roles that can run commands today."""
 
@@ -45,11 +45,11 @@ class Reach:
 def could_use_at(
     database: Database, account: str, exchange: str, moment: dt.datetime | None
 ) -> Reach:
-    """Who could use an account's credentials of an exchange at a moment, or can now.
+    """The possible users of an account's credentials for an exchange, at a moment or now.
 
     Raises:
         AccountNotFound, ExchangeNotFound: no account ever, or no exchange, has this name.
-        CredentialNotFound: the account had no credential there then.
+        CredentialNotFound: the account had no credential there at that moment.
     """
     return _reach(database, account, exchange, moment, moment, one_instant=True)
 
@@ -57,10 +57,10 @@ def could_use_at(
 def blast_radius(
     database: Database, account: str, exchange: str, since: dt.datetime | None
 ) -> Reach:
-    """Who could use or did receive what the account has, or had since a moment.
+    """The possible users and the recipients of an account's credentials since a moment.
 
-    Without a moment: since the versions that the slots hold now came in. What was received
-    counts whenever it was, since whoever got a version may still have it.
+    Without a moment, it starts when the current versions were stored. Releases count at any
+    time, since a recipient may still have the version.
 
     Raises:
         AccountNotFound, ExchangeNotFound: no account ever, or no exchange, has this name.

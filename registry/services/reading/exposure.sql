@@ -1,4 +1,4 @@
--- Who could use a credential, and who received it: by the database's clock, whatever others say.
+-- The possible users and the recipients of a credential; all times are the database's.
 
 -- name: account_events
 -- The events of some accounts, without their releases.
@@ -8,14 +8,14 @@ WHERE t.stream_type = 'account' AND t.stream_id = ANY (%(account_ids)s)
 ORDER BY t.position
 
 -- name: shares
--- What borrowers' events say about a lender.
+-- The events in borrowers' streams that concern a lender.
 SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at
 FROM public.audit_trail AS t
 WHERE t.related_account_id = %(account_id)s AND t.stream_type = 'account'
 ORDER BY t.position
 
 -- name: releases
--- Each account, role, host and purpose that received some credentials, and how often.
+-- The recipients of the given credentials: account, role, host, purpose, and the count.
 SELECT coalesce(t.data ->> 'account', t.stream_id::text) AS account,
     t.credential_id,
     (t.data ->> 'credential_version')::integer AS version,
@@ -38,7 +38,7 @@ GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 ORDER BY max(t.position) DESC
 
 -- name: operators
--- Roles that can run commands today, and so reveal any credential with the master key.
+-- Roles that can run commands today, and so with the master key can reveal any credential.
 SELECT r.rolname
 FROM pg_catalog.pg_roles AS r
 WHERE r.rolcanlogin

@@ -1,9 +1,9 @@
-"""The history: what happened to an account, an exchange or a credential, or by whom.
+"""The history: the events of an account, an exchange, a credential or an actor.
 
-Never a token: everything is read through the view `audit_trail`. Each question is answered
-by an index that is in the order of the log, so that a short answer is quick in a long log. Of
-two filters PostgreSQL reads the rarer one's index, or both; only two that are both common and
-seldom meet read much for little.
+Everything is read through the view `audit_trail`, which has no tokens. Each filter has an index
+in the order of the log, so a short answer is quick even in a long log. Of two filters
+PostgreSQL reads the rarer one's index, or both. The only slow case is two common filters that
+rarely match together.
 """
 
 import datetime as dt
@@ -38,7 +38,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryFilter:
-    """Which events to show."""
+    """Selects the events to show."""
 
     account: str | None = None
     exchange: str | None = None
@@ -68,12 +68,12 @@ def _check_type(event_type: str) -> None:
 
 
 def history(database: Database, wanted: HistoryFilter) -> list[Record]:
-    """The newest events that fit, the oldest of them first; never a token.
+    """The newest matching events, oldest first; never a token.
 
     Raises:
         AccountNotFound: no account ever had this name.
         ExchangeNotFound: no exchange has this name.
-        CredentialNotFound: no account is named, and none holds the credential now.
+        CredentialNotFound: no account is named, and no account holds the credential now.
     """
     with database.connection() as connection, registry_errors(connection):
         parameters = _parameters(connection, wanted)
@@ -82,7 +82,7 @@ def history(database: Database, wanted: HistoryFilter) -> list[Record]:
 
 
 def stream_history(database: Database, wanted: HistoryFilter) -> Iterator[Record]:
-    """The same, event by event, so that a long answer needs little memory.
+    """The same, streamed, so that a long answer needs little memory.
 
     Raises:
         AccountNotFound, ExchangeNotFound: see `history`.
@@ -100,18 +100,18 @@ def stream_history(database: Database, wanted: HistoryFilter) -> Iterator[Record
 def follow(
     database: Database, wanted: HistoryFilter, lost: Callable[[str], None] = lambda _: None
 ) -> Iterator[Record]:
-    """The newest events that fit, and then each new one as it comes, for ever.
+    """The newest matching events, and then each new event as it is appended, without end.
 
-    Positions are gapless, so it reads on from the last one that it has seen: a message that
-    the database did not deliver, or a lost connection, is no lost event. `lost` is told of
-    a lost connection.
+    Positions are gapless, so it continues after the last position that it has seen. A missed
+    notification or a lost connection therefore loses no event. `lost` is called with the
+    error's message for each lost connection.
 
     Raises:
         AccountNotFound, ExchangeNotFound: see `history`.
         DatabaseUnavailable: the database cannot be reached at the start.
     """
     with database.connection() as connection, registry_errors(connection):
-        # First the end, then what is before it: what comes in between is read later.
+        # The end is read first: events appended during the query are read by the loop below.
         position = log_size(connection)
         parameters = _parameters(connection, wanted)
     for event in history(database, wanted):
@@ -132,20 +132,20 @@ def follow(
 def _new_events(
     database: Database, parameters: Record, position: int
 ) -> Iterator[tuple[list[Record], int]]:
-    """The events from a position on as they come, each batch with the position after it."""
+    """Yields batches of new events from a position on, each with the next position."""
     statement = _compose("show", positions=_compose("since_position"))
     with database.connection() as connection, registry_errors(connection):
         connection.execute(_QUERIES["listen"])
         following = False
         while True:
-            # Before the log is read: what is appended after this sends a message.
+            # Before the log is read, so that every later append sends a notification.
             following = following or one_row(connection.execute(_LOCKS["follow"]))[0]
             end = log_size(connection)
             while position < end:
                 start, position = position, min(position + _STEP, end)
                 between = {**parameters, "from": start, "to": position}
                 yield read_rows(connection, statement, between), position
-            # Woken by an append, or now and then in case that a message was lost.
+            # Woken by an append, or by the timeout in case a notification was lost.
             patience = _POLL_SECONDS if following else _RETRY_SECONDS
             for _ in connection.notifies(timeout=patience, stop_after=1):
                 pass
@@ -163,7 +163,7 @@ def _compose(name: str, **parts: sql.Composable) -> sql.Composed:
 
 
 def _text(name: str) -> Any:
-    # The driver's type for texts that a program holds, and not its input: these are from a file.
+    # The driver's types accept only literal strings as SQL; these texts come from a file.
     return _QUERIES[name].decode()
 
 

@@ -1,7 +1,7 @@
--- The history. `{…}` are parts of statements that several of them share.
+-- The history. `{…}` are parts that several statements share.
 
 -- name: columns
--- What is shown of an event: never a token.
+-- The shown columns of an event: never a token.
 t.position, t.stream_type, t.stream_id, t.stream_version, t.event_type, t.data, t.actor,
     t.reason, t.command_id, t.related_account_id, t.occurred_at, t.recorded_at, t.recorded_by,
     a.account_name, r.account_name AS related_account_name
@@ -15,12 +15,12 @@ t.position, t.stream_type, t.stream_id, t.stream_version, t.event_type, t.data, 
     AND t.position >= %(from)s AND t.position < %(to)s
 
 -- name: about
--- Of an account: its own events, its releases, and what others did with it.
+-- About an account: its own events, its releases, and events of other accounts that concern it.
 (%(account_id)s::uuid IS NULL OR t.stream_id = %(account_id)s
         OR t.related_account_id = %(account_id)s)
 
 -- name: show
--- The events at positions that another statement finds, oldest first.
+-- The events at the positions that another statement finds, oldest first.
 SELECT {columns}
 FROM ({positions}) AS p
 JOIN public.audit_trail AS t ON t.position = p.position
@@ -29,15 +29,15 @@ LEFT JOIN public.accounts AS r ON r.id = t.related_account_id
 ORDER BY t.position
 
 -- name: newest
--- The newest events that fit, whoever they are about.
+-- The newest matching events, of any stream.
 SELECT t.position FROM public.audit_trail AS t
 WHERE {about} AND {conditions}
 ORDER BY t.position DESC
 LIMIT %(limit)s
 
 -- name: newest_of_an_account
--- The newest of an account's own events, of its releases, and of what others did with it.
--- Releases can be many, and are looked at only where their types are wanted.
+-- The newest of an account's own events, its releases, and related events of other accounts.
+-- Releases can be many, and are read only if their event types are wanted.
 SELECT own.position FROM (
     (SELECT t.position FROM public.audit_trail AS t
      WHERE t.stream_type = 'account' AND t.stream_id = %(account_id)s AND {conditions}
@@ -59,7 +59,7 @@ ORDER BY own.position DESC
 LIMIT %(limit)s
 
 -- name: since_position
--- What has come after a position, up to the end that was seen.
+-- Matching events between two positions.
 SELECT t.position FROM public.audit_trail AS t
 WHERE {about} AND {conditions}
 

@@ -1,1 +1,1 @@
-"""Secrets that leave the registry: which credential, why, to whom, and how they get there."""
+"""Releases of secrets: resolution, recording, and ways to hand a secret to a program."""

@@ -1,4 +1,4 @@
-"""What a bot may know of an account that it may use."""
+"""The information about an account that a bot with access may read."""
 
 import uuid
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ class AccountInfo:
     metadata: str | None
     """As JSON text."""
     exchanges: list[str]
-    """Those for which it has an active credential of its own."""
+    """The exchanges for which it has an active credential of its own."""
 
 
 def account_info(
     database: Database, account: str | uuid.UUID, *, inactive_too: bool = False
 ) -> AccountInfo:
-    """What there is to know of the account of this name, or of this id.
+    """The information about the account of this name, or of this id.
 
     Raises:
-        AccountNotFound, AccountInactive: there is no such account, or it is stopped.
-        NotPermitted: the role that is logged in may not use it.
+        AccountNotFound, AccountInactive: it does not exist, or it is inactive.
+        NotPermitted: the logged-in role has no access to it.
     """
     by_id = isinstance(account, uuid.UUID)
     parameters = {"account": None if by_id else account, "account_id": account if by_id else None}

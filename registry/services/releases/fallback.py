@@ -1,8 +1,8 @@
-"""Credentials from the environment, for the time of moving to the registry.
+"""Credentials from the environment, for the transition to the registry.
 
-Off unless switched on. Only where the registry has none for the account and exchange, only
-names that belong to the account, all fields of a credential or none, and only after the
-database has recorded it.
+Off by default. Used only if the registry has no credential for the account and exchange. The
+variables must belong to the account and form a complete credential. The values are used only
+after the database has recorded the use.
 """
 
 import os
@@ -28,20 +28,20 @@ _QUERIES = load_queries("registry.services.releases", "releases.sql")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentFallback:
-    """Where credentials may come from that the registry does not have.
+    """The source of credentials that the registry does not have.
 
-    Without a file: variables that end with the account's name, such as
-    `BACKPACK_SECRET_KEY_MAIN_BOT` for the account `main_bot`. With a file, its plain
-    names; the file must be named for the account: `.env.main_bot` or `main_bot.env`.
+    Without a file: variables with the account's name as their suffix, such as
+    `BACKPACK_SECRET_KEY_MAIN_BOT` for the account `main_bot`. With a file: variables without
+    a suffix; the file must be named for the account: `.env.main_bot` or `main_bot.env`.
     """
 
     env_file: Path | None = None
 
     def find(self, account: str, spec: ExchangeSpec) -> "Found | None":
-        """A complete credential, or None if there is nothing of it.
+        """A complete credential, or None if no field without a default is there.
 
         Raises:
-            InvalidCredential: there are some of its fields only, or placeholders.
+            InvalidCredential: only some of its fields are there, or placeholders.
             InvalidInput: the file cannot be read, or is not named for the account.
         """
         if self.env_file is not None:
@@ -56,23 +56,23 @@ class EnvironmentFallback:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A credential of the environment."""
+    """A credential found in the environment."""
 
     fields: Mapping[str, Secret]
     origin: str
 
     def plain(self) -> dict[str, str]:
-        """The values in the shape that bots know."""
+        """The values in the shape that bots expect."""
         return plain_fields(self.fields, None)
 
 
 def suffix_of(account: str) -> str:
-    """What the variables of an account end with: its name in capitals, others than A-Z0-9 as _."""
+    """The suffix of an account's variables: its name in capitals, with _ for other characters."""
     return re.sub(r"[^A-Za-z0-9]", "_", account).upper()
 
 
-# A plain name belongs to no account, although it may end like one: an account named
-# INDEX does not own LIGHTER_ACCOUNT_INDEX.
+# A variable of the catalog belongs to no account, even if it ends like one: LIGHTER_ACCOUNT_INDEX
+# is not a variable of an account named INDEX.
 _PLAIN: Final = {
     field.env for spec in built_in_exchanges().values() for field in spec.fields.values()
 }
@@ -103,11 +103,11 @@ def _pick(
 def record_fallback(
     connection: Connection, account: str, exchange: str, found: Found, caller: Caller
 ) -> None:
-    """Records that the environment stands in; the values may be used when this returns.
+    """Records the use of the environment; the values may be used after it returns.
 
     Raises:
-        FallbackRefused: the registry has a credential, or another account's name leads to
-            the same variables.
+        FallbackRefused: the registry has a credential, or another account's name has the
+            same suffix.
         RegistryError: as `Resolution.error`.
     """
     parameters = {

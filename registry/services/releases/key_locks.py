@@ -1,10 +1,10 @@
-"""Notices a second process of the same user on the same machine that trades with the same key.
+"""Detects a second process of the same user and machine that uses the same key.
 
-Only of keys that break when two use them. A process holds a lock on a file that is named for
-the key's version for as long as it lives, and the operating system ends the lock with the
-process: who was restarted, or killed, is never warned of. Another user, another container and
-another data folder are not seen, nor is a program that closes all files it was started with:
-no warning does not say that there is no second process.
+Only for keys that break when two processes use them. A process locks a file named after the
+key's version for its lifetime. The operating system releases the lock with the process, so a
+restarted or killed process causes no warning. Other users, containers and data folders are not
+seen, nor is a program that closes its inherited files. So the absence of a warning does not
+prove that there is no second process.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from registry.services.releases.releases import ReleasedCredential
 
 _guard: Final = threading.Lock()
 _held: Final[dict[Path, int]] = {}
-"""The files of this process, by path, for as long as it lives."""
+"""Path -> the descriptor that this process keeps open for its lifetime."""
 
 
 def warnings(credentials: Iterable[ReleasedCredential], *, across_exec: bool = False) -> list[str]:
-    """Which of these keys another process holds; from now on this one holds them too.
+    """Warns of the keys that another process holds; from now on this process holds them too.
 
-    With `across_exec` the program that takes this process's place goes on holding them.
+    With `across_exec` the program that replaces this process continues to hold them.
     """
     found = []
     for credential in credentials:
@@ -36,14 +36,14 @@ def warnings(credentials: Iterable[ReleasedCredential], *, across_exec: bool = F
                 / "in-use"
                 / f"{credential.resolution.credential_id}.{credential.resolution.version}"
             )
-            with _guard, contextlib.suppress(OSError):  # a user without a folder is not warned
+            with _guard, contextlib.suppress(OSError):  # a user without a folder gets no warning
                 if _hold(file, across_exec=across_exec):
                     found.append(credential.resolution.used_by_another_process(str(file)))
     return found
 
 
 def _hold(file: Path, *, across_exec: bool) -> bool:
-    """Whether another process holds the file already."""
+    """Locks the file; returns whether another process held it already."""
     if file in _held:
         return False
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def _hold(file: Path, *, across_exec: bool) -> bool:
     os.set_inheritable(descriptor, across_exec)
     _held[file] = descriptor
     alone = _locked(descriptor, fcntl.LOCK_EX)
-    # Shared from here on: who comes next must find this process, and the ones before it.
+    # Shared from here on: a later process must detect this one and all earlier ones.
     if not _locked(descriptor, fcntl.LOCK_SH):
         alone = False
         fcntl.flock(descriptor, fcntl.LOCK_SH)

@@ -19,10 +19,10 @@ _PIPE_CAPACITY: Final = 65_536
 
 
 def find_program(name: str) -> str:
-    """The path of a program, found as a shell would.
+    """The path of a program, found in PATH as a shell does.
 
     Raises:
-        CommandNotFound: there is none, or it cannot be executed.
+        CommandNotFound: it does not exist, or it is not executable.
     """
     path = shutil.which(name)
     if path is None:
@@ -34,15 +34,15 @@ def find_program(name: str) -> str:
 
 
 def short_name(program: str) -> str:
-    """The name of a program, for the log: its arguments may hold secrets."""
+    """A program's file name, for the log; its arguments are left out, as they may hold secrets."""
     return Path(program).name
 
 
 def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str, Secret]:
-    """The credentials as the variables that bots expect.
+    """The credentials as environment variables that bots expect.
 
     Raises:
-        InvalidInput: two exchanges have the same variable, or one is not for credentials.
+        InvalidInput: two exchanges share a variable, or a variable is not for credentials.
     """
     values: dict[str, Secret] = {}
     for exchange, credential in released.credentials.items():
@@ -67,14 +67,14 @@ def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str
 
 
 def memory_file(values: Mapping[str, Secret]) -> str:
-    """The variables as an env file that exists only in memory; gives its path.
+    """Writes the variables to an env file that exists only in memory; returns its path.
 
-    On Linux it can be read again and again (memfd_create(2)); elsewhere it is a pipe, to
-    be read once. This process, the program that
-    takes its place, and what that starts have it open.
+    On Linux it can be read repeatedly (memfd_create(2)); elsewhere it is a pipe and can be
+    read once. It stays open in this process, in the program that replaces it, and in that
+    program's children.
 
     Raises:
-        InvalidInput: it is larger than a pipe can hold.
+        InvalidInput: the text exceeds a pipe's capacity.
     """
     text = "".join(f"{name}={_quoted(value.reveal())}\n" for name, value in values.items())
     content = text.encode()
@@ -100,12 +100,12 @@ def _quoted(value: str) -> str:
 
 
 def become(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Replaces this process by the program (execve(2)).
+    """Replaces this process with the program (execve(2)).
 
     Raises:
         CommandNotFound: the system cannot execute it.
     """
-    # Python ignores these, and what is ignored stays so across execve.
+    # Python ignores these signals, and ignored signals stay ignored across execve.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if hasattr(signal, "SIGXFSZ"):
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)

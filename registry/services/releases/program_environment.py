@@ -1,7 +1,7 @@
-"""Which variables a program that is started gets from this process's environment.
+"""Selects the environment variables that a started program gets from this process.
 
-What is not known to be the system's is left out, since a variable's name does not tell
-whether another account's key is in it: docs/decisions/0009-run-passes-on-what-is-named.md.
+By default only known system variables pass. The name of any other variable does not show whether
+it holds another account's key: docs/decisions/0009-run-passes-on-what-is-named.md.
 """
 
 import os
@@ -28,10 +28,10 @@ _SYSTEM: Final = frozenset(
     NOTIFY_SOCKET WATCHDOG_PID WATCHDOG_USEC LISTEN_PID LISTEN_FDS LISTEN_FDNAMES
     INVOCATION_ID JOURNAL_STREAM
     RUNTIME_DIRECTORY STATE_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY CONFIGURATION_DIRECTORY
-    """.split()  # noqa: SIM905 - as text it can be read
+    """.split()  # noqa: SIM905 - readable as text
 )
-"""Of the system, of terminals, of languages' own start-up, and of systemd (systemd.exec(5)).
-The proxies are named one by one: an account may be called proxy."""
+"""Variables of the system, terminals, language runtimes, and systemd (systemd.exec(5)).
+The proxies are listed by full name: an account may be called proxy."""
 
 _OURS: Final = re.compile(r"^(CREDENTIAL_ENCRYPTION_KEY|DATABASE_URL|REGISTRY_|PG[A-Z]+$)")
 _SECRET_WORD: Final = re.compile(r"KEY|SECRET|PASS|TOKEN|MNEMONIC|SEED|PRIVATE|CREDENTIAL")
@@ -39,30 +39,30 @@ _SECRET_WORD: Final = re.compile(r"KEY|SECRET|PASS|TOKEN|MNEMONIC|SEED|PRIVATE|C
 
 @dataclass(frozen=True, slots=True)
 class PassedOn:
-    """An environment for a program, and what is not in it."""
+    """The environment of a program, and the variables left out of it."""
 
     variables: dict[str, str]
     left_out: list[str]
     """Names, sorted."""
     not_set: list[str]
-    """Names that were asked for, and are not there."""
+    """Requested names that are not set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which variables are wanted: those of the system, and those that the caller asks for."""
+    """The wanted variables: system variables, and variables that the caller asks for."""
 
     names: frozenset[str]
     prefixes: tuple[str, ...]
     asked: frozenset[str]
-    """The names that the caller gave."""
+    """The full names that the caller gave."""
 
     @classmethod
     def of(cls, asked: Iterable[str]) -> "Wanted":
-        """Takes names, and beginnings of names with * behind them.
+        """Takes full names, and prefixes followed by *.
 
         Raises:
-            InvalidInput: something is neither.
+            InvalidInput: a text is neither.
         """
         given = list(asked)
         for pattern in given:
@@ -75,11 +75,11 @@ class Wanted:
         )
 
     def pick(self, specs: Iterable[ExchangeSpec] = ()) -> PassedOn:
-        """This process's variables that are wanted.
+        """The wanted variables of this process.
 
-        A name passes whatever it is. A beginning never passes the registry's own settings
-        and keys, nor what could be an account's credential: by a name that the catalog or
-        one of `specs` knows, whatever is before or behind it, or by an exchange's name
+        A full name always passes. A prefix never passes the registry's own settings and keys,
+        nor a variable that could hold an account's credential. Such a variable contains a
+        known name, of the catalog or of one of `specs`. Or it contains an exchange's name
         together with a word such as KEY or SECRET.
         """
         known = [*built_in_exchanges().values(), *specs]
@@ -97,7 +97,7 @@ class Wanted:
 
 
 def _check(asked: str) -> None:
-    # What stands behind = may be a secret, so none of it is repeated.
+    # The text after = may be a secret, so the message repeats nothing.
     if "=" in asked:
         raise InvalidInput(
             "--pass-env passes a variable on and does not set one",

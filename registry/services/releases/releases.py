@@ -1,4 +1,4 @@
-"""Releases: handing decrypted secrets out, each recorded and committed before it happens."""
+"""Releases: decrypted secrets are handed out only after the release is recorded and committed."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ _OWN_FIELDS: Final = ("api_key", "secret_key")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """What the caller says of itself; the event keeps it beside what the database knows."""
+    """The caller's own statement; the event holds it as well as the facts the database knows."""
 
     actor: str
     host: str
@@ -47,26 +47,26 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasedCredential:
-    """A credential that was released: its fields, and why it was this one."""
+    """A released credential: its fields, and the resolution that selected it."""
 
     resolution: Resolution
     release_id: uuid.UUID
     position: int
-    """Of the event that records it."""
+    """The position of the event that records it."""
     fields: Mapping[str, Secret]
     subaccount_index: int | None
 
     def plain(self) -> dict[str, Any]:
-        """The values in the shape that bots know: field -> text, and the subaccount's number."""
+        """The values in the shape that bots expect: field -> text, and the subaccount's number."""
         return plain_fields(self.fields, self.subaccount_index)
 
     def warnings(self) -> list[str]:
-        """What may go wrong with it."""
+        """Problems that the credential may cause."""
         return self.resolution.warnings()
 
 
 def plain_fields(fields: Mapping[str, Secret], subaccount_index: int | None) -> dict[str, Any]:
-    """The values in the order that bots know: api_key, secret_key, the subaccount, others."""
+    """The values in the usual order: api_key, secret_key, the subaccount, then other fields."""
     plain: dict[str, Any] = {n: fields[n].reveal() for n in _OWN_FIELDS if n in fields}
     if subaccount_index is not None:
         plain["subaccount_index"] = subaccount_index
@@ -75,19 +75,19 @@ def plain_fields(fields: Mapping[str, Secret], subaccount_index: int | None) -> 
 
 @dataclass(frozen=True, slots=True)
 class Releases:
-    """What one request gave, by exchange."""
+    """The result of one request, by exchange."""
 
     credentials: dict[str, ReleasedCredential] = field(default_factory=dict)
     problems: dict[str, RegistryError] = field(default_factory=dict)
 
     def warnings(self) -> list[str]:
-        """What may go wrong with the credentials."""
+        """Problems that the credentials may cause."""
         return [text for credential in self.credentials.values() for text in credential.warnings()]
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a request says of one exchange."""
+    """The answer of a request for one exchange."""
 
     resolution: Resolution
     release_id: uuid.UUID
@@ -100,7 +100,7 @@ class _Answer:
 
 
 class ReleaseService:
-    """Releases credentials from one database with one ring of keys."""
+    """Releases credentials of one database with one keyring."""
 
     def __init__(self, database: Database, keyring: MasterKeyring) -> None:
         self._database = database
@@ -109,14 +109,14 @@ class ReleaseService:
     def release(
         self, account: str, exchanges: Sequence[str] | None, wish: Wish, caller: Caller
     ) -> Releases:
-        """Releases what the account may use: of all its exchanges, or of those named.
+        """Releases the account's credentials for the named exchanges, or for all of its exchanges.
 
-        A credential that cannot be had is among the problems and hides no other.
+        A credential that cannot be released is listed in the problems; the rest are released.
 
         Raises:
-            AccountNotFound, AccountInactive, NotPermitted: it is about the whole account.
+            AccountNotFound, AccountInactive, NotPermitted: the whole account is refused.
             NoCredentials: there is nothing to release.
-            DatabaseUnavailable: the connection was lost, and is not coming back.
+            DatabaseUnavailable: the connection was lost, and could not be restored.
         """
 
         def attempt() -> Releases:
@@ -124,7 +124,7 @@ class ReleaseService:
                 refuse_standby(connection)
                 return self._attempt(connection, account, exchanges, wish, caller)
 
-        # Asking again is safe: at worst a release is recorded that nobody got.
+        # A retry is safe: at worst a release is recorded that nobody received.
         return patiently(attempt)
 
     def release_one(
@@ -133,7 +133,7 @@ class ReleaseService:
         """Releases the credential for one exchange; errors as `Resolution.error`, and `release`.
 
         Raises:
-            CannotDecrypt, MasterKeyWrong: it does not open.
+            CannotDecrypt, MasterKeyWrong: it cannot be decrypted.
         """
         releases = self.release(account, [exchange], wish, caller)
         for problem in releases.problems.values():
@@ -143,10 +143,10 @@ class ReleaseService:
     def reveal(
         self, account: str, exchange: str, field: str | None, wish: Wish, caller: Caller
     ) -> tuple[Secret, ReleasedCredential]:
-        """One field of a credential, for a person; None is the only one. Errors as `release_one`.
+        """Releases one field for a person; None selects the only field. Errors as `release_one`.
 
         Raises:
-            InvalidInput: the credential has no such field, or several.
+            InvalidInput: there is no such field, or the field must be named.
         """
         wanted = self.field_to_reveal(exchange, field)
         revealing = replace(caller, purpose=f"reveal {wanted}")
@@ -156,7 +156,7 @@ class ReleaseService:
         return released.fields[wanted], released
 
     def field_to_reveal(self, exchange: str, field: str | None) -> str:
-        """The name of the field, or of the only one; errors as `reveal`."""
+        """The given name if the exchange has it, or the only field's; errors as `reveal`."""
         names = list(self.specification(exchange).fields)
         wanted = field or (names[0] if len(names) == 1 else "")
         if wanted not in names:
@@ -166,10 +166,10 @@ class ReleaseService:
         return wanted
 
     def specification(self, exchange: str) -> ExchangeSpec:
-        """The fields of an exchange, as far as a bot may ask.
+        """The specification of an exchange, read with the rights of a bot.
 
         Raises:
-            ExchangeNotFound: they are not known.
+            ExchangeNotFound: its fields are not known.
         """
         known = built_in_exchanges().get(exchange)
         if known is not None:
@@ -197,7 +197,7 @@ class ReleaseService:
                     ),
                 )
             answers = [_Answer.of(account, wish, row) for row in rows]
-            # A key that was replaced between the two steps, say, is asked for again.
+            # A key replaced between the two steps, for example, is requested again.
             exchanges = self._collect(connection, answers, releases)
             if not exchanges:
                 break
@@ -211,7 +211,7 @@ class ReleaseService:
     def _collect(
         self, connection: Connection, answers: Sequence[_Answer], releases: Releases
     ) -> list[str]:
-        """Adds what was granted, and why the rest was not; the exchanges that changed since."""
+        """Adds granted credentials and problems; returns the exchanges that changed meanwhile."""
         granted = {
             answer.release_id: answer.resolution for answer in answers if answer.resolution.granted
         }
@@ -271,13 +271,13 @@ def _request(
         "purpose": caller.purpose,
         "reason": caller.reason,
     }
-    # In autocommit mode: the request is committed when its answer is here.
+    # In autocommit mode: the request is committed by the time its answer arrives.
     with registry_errors(connection):
         return read_rows(connection, _QUERIES["request"], parameters)
 
 
 def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> Sequence[Any]:
-    """The sealed fields; a server before PostgreSQL 17 may need us to flush for it, once."""
+    """The sealed fields; servers before PostgreSQL 17 may need one explicit flush first."""
     if not granted:
         return ()
     parameters = {"release_ids": list(granted)}

@@ -1,7 +1,7 @@
--- What releases ask of the database. The rules are in its functions.
+-- The queries of releases. The rules are in the database's functions.
 
 -- name: resolve
--- Which credentials an account would use: for an exchange, or all that it has to do with.
+-- The resolutions of an account: for one exchange, or for all that it has or borrows.
 SELECT d.name AS exchange,
     CASE WHEN a.is_active THEN r.outcome ELSE 'account_inactive' END AS outcome,
     r.source, r.owner_name AS owner, r.credential_id, r.version, r.subaccount_index, r.permission,
@@ -15,7 +15,7 @@ WHERE a.account_name = %(account_name)s
 ORDER BY d.name
 
 -- name: request
--- What was resolved, and the release.
+-- The resolutions and their releases.
 SELECT r.exchange, r.outcome, r.source, r.owner_name AS owner, r.credential_id, r.version,
     r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at,
     coalesce(r.choices, '{}') AS choices, r.other_users, r.release_id, r.event_position
@@ -24,8 +24,8 @@ FROM public.request_release(
     %(actor)s, %(host)s, %(purpose)s, %(reason)s) AS r
 
 -- name: collect
--- Collecting commits only what a crash may forget, so its commit need not wait for the disk;
--- that the releases themselves are on disk is the function's business.
+-- Collecting changes only data that a crash may lose, so its commit need not wait for the disk.
+-- The function itself ensures that the releases are on disk.
 SELECT r.*, set_config('synchronous_commit', 'off', true)
 FROM public.collect_releases(%(release_ids)s) AS r
 

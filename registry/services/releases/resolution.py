@@ -1,7 +1,7 @@
-"""Which credential an account uses for an exchange, and the reason in words.
+"""The credential that an account uses for an exchange, and the reason in words.
 
-The database decides (`resolve_credential`), for commands and bots alike; here its answer
-becomes a sentence, or the error that stands for a refusal.
+The database function `resolve_credential` decides, for commands and bots alike. This module
+turns its answer into a sentence, or into the error for a refusal.
 """
 
 import datetime as dt
@@ -26,13 +26,13 @@ _SOON: Final = dt.timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is asked for beside the account and the exchange."""
+    """The optional parts of a request: subaccount, access and lender."""
 
     subaccount: int | None = None
     access: Access | None = None
-    """Less than there is, if wanted; None takes what there is."""
+    """Reduced access, if wanted; None takes the access that is available."""
     lender: str | None = None
-    """The share of this lender, although the account may have a credential of its own."""
+    """Use this lender's share, even if the account has a credential of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Resolution:
 
     account: str
     exchange: str | None
-    """None: the answer is about the account as a whole."""
+    """None if the answer is about the account as a whole."""
     outcome: str
     wish: Wish
     source: str | None = None
@@ -56,7 +56,7 @@ class Resolution:
     expires_at: dt.datetime | None = None
     choices: Sequence[str] = ()
     other_users: int | None = None
-    """How many other active accounts received this version of the key."""
+    """The number of other active accounts that received this version of the key."""
 
     @property
     def granted(self) -> bool:
@@ -65,16 +65,16 @@ class Resolution:
 
     @property
     def holder(self) -> str:
-        """The account that the credential belongs to."""
+        """The account that owns the credential."""
         return self.owner or self.account
 
     @property
     def listed(self) -> str:
-        """The subaccounts that there are to choose from."""
+        """The subaccounts to choose from, as text."""
         return ", ".join(self.choices)
 
     def reason(self) -> str:
-        """Why this credential, or why none."""
+        """The reason for this credential, or for the refusal."""
         if not self.granted:
             return self.error().message
         key = f"{'full' if self.permission == 'full' else 'read-only'} key, version {self.version}"
@@ -88,12 +88,12 @@ class Resolution:
 
     @property
     def breaks_when_used_twice(self) -> bool:
-        """Whether two who trade on this key break each other's orders."""
+        """Whether two programs that trade with this key break each other's orders."""
         spec = built_in_exchanges().get(self.exchange or "")
         return self.access == "full" and spec is not None and spec.nonce_per_key
 
     def warnings(self) -> list[str]:
-        """What may go wrong with it, now or soon."""
+        """Problems that the credential has now, or will have soon."""
         found = []
         ends = self.expires_at
         if ends and (left := ends.replace(tzinfo=dt.UTC) - now()) < _SOON:
@@ -108,7 +108,7 @@ class Resolution:
         return found
 
     def used_by_another_process(self, file: str) -> str:
-        """The warning that a process which holds this file lives with the same key."""
+        """The warning that another process, which holds this file, uses the same key."""
         return (
             f"another process here has this {self.exchange} key of {self.holder} in use, "
             f"{self._counts()}; let only one of them run (see which: fuser {file})"
@@ -119,13 +119,13 @@ class Resolution:
         return f"and {name} counts orders per key: two bots on one key break each other's orders"
 
     def error(self) -> errors.RegistryError:
-        """The refusal as an error to raise."""
+        """The error for the refusal."""
         kind, message, hint = _REFUSALS[self._case()]
         named = self._shown() if self.outcome in _NO_SUCH_NAME else self
         return kind(message.format(r=named), hint=hint.filled(r=named))
 
     def _shown(self) -> "Resolution":
-        """The same with names that can be shown: what is not found may be no name at all."""
+        """A copy with printable names: a name that was not found may be anything, even a secret."""
         exchange = None if self.exchange is None else shown(self.exchange)
         lender = None if self.wish.lender is None else shown(self.wish.lender)
         wish = replace(self.wish, lender=lender)
@@ -149,7 +149,7 @@ _NO_SUCH_NAME: Final = ("account_not_found", "exchange_not_found", "not_shared")
 
 
 class _Refusal(NamedTuple):
-    """An error whose texts are filled in from the resolution, r."""
+    """An error class with texts that are filled in from the resolution, `r`."""
 
     kind: type[errors.RegistryError]
     message: str
@@ -253,11 +253,11 @@ _REFUSALS: Final = {
         ),
     ),
 }
-"""By the outcome that the database gives, and the case of it."""
+"""Case of the refusal -> the error; most cases are outcomes of the database."""
 
 
 def resolve(database: Database, account: str, exchange: str | None, wish: Wish) -> list[Resolution]:
-    """What the account would use for an exchange, or for each that it can; nothing is released.
+    """The resolution for an exchange, or for every exchange of the account; releases nothing.
 
     Raises:
         AccountNotFound: no account has this name.

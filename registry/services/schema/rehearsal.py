@@ -1,8 +1,8 @@
-"""Rehearses down, up and rebuild on a copy, and compares: the database itself stays as it is.
+"""Rehearses down, up and rebuild on a copy and compares; the database itself stays unchanged.
 
-The copy is a database of its own on the same server, dropped at the end. It gets the log,
-the tables, the bot's positions and the columns of other tables that refer to them; the keys
-are not copied, since nothing here opens a secret.
+The copy is a database of its own on the same server, dropped at the end. It holds the log, the
+tables, the bot's positions, and the referring columns of other tables. The keys are not copied,
+since nothing here decrypts a secret.
 """
 
 import contextlib
@@ -35,12 +35,12 @@ _LOG: Final = "public.audit_events"
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """What came out of a rehearsal."""
+    """The result of a rehearsal."""
 
     rows: dict[str, int]
-    """Table -> rows that were compared."""
+    """Table -> number of compared rows."""
     differences: list[str]
-    """Tables whose rows or references were not the same afterwards; none, if all is well."""
+    """Tables whose rows or references differ afterwards; empty on success."""
     seconds_down: float
     seconds_up: float
 
@@ -51,7 +51,7 @@ def rehearse(
     """Takes a copy down and up, and compares every row with the original.
 
     Raises:
-        TablesDiffer, InUseByOthers: going down would be refused, for this reason.
+        TablesDiffer, InUseByOthers: the real `take_down` would be refused for this reason.
         PermissionDenied: the role may not create a database.
     """
     with _scratch_database(connection) as scratch, registry_errors(connection):
@@ -134,7 +134,7 @@ def _copy(
 
 
 def _copy_reference(original: Connection, scratch: Connection, reference: ForeignReference) -> None:
-    """A table of another program, as far as this foreign key needs it."""
+    """Copies the columns of another program's table that a foreign key needs."""
     parameters = {"table": reference.table, "constraint": reference.constraint}
     (names,) = one_row(original.execute(_QUERIES["reference_columns"], parameters))
     kinds = _columns(original, reference.table)
@@ -168,7 +168,7 @@ def _create(scratch: Connection, table: str, columns: dict[str, str]) -> None:
     statement = sql.SQL("CREATE TABLE IF NOT EXISTS {} ({}{})")
     scratch.execute(statement.format(sql.SQL(table), described, key))
     for name, kind in columns.items():
-        # Another foreign key of the same table has made it already.
+        # Another foreign key of the same table may have created the column already.
         add = sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}")
         scratch.execute(add.format(sql.SQL(table), sql.Identifier(name), sql.SQL(kind)))
 

@@ -1,7 +1,7 @@
--- What a rehearsal reads of the real database, and how it fills the scratch one.
+-- Reads of the original database, and statements that fill the copy.
 
 -- name: columns
--- The columns of a table with their types; a type that another database lacks is text there.
+-- The columns of a table with their types; a type that the copy may lack becomes text.
 SELECT a.attname,
     CASE WHEN n.nspname = 'pg_catalog' AND y.typtype = 'b'
         THEN pg_catalog.format_type(a.atttypid, a.atttypmod) ELSE 'text' END

@@ -1,7 +1,7 @@
-"""Takes the tables down and brings them back, with nothing lost.
+"""Takes the tables down and brings them back without loss.
 
-Down: what the log does not know is recorded first, in the transaction that drops. Up: the
-tables are made and filled in one transaction, so that nobody ever sees them empty.
+Down: facts that the log lacks are recorded first, in the transaction that drops the tables. Up:
+the tables are created and filled in one transaction, so that nobody sees them empty.
 """
 
 import uuid
@@ -51,15 +51,15 @@ _NAMED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What is there to be dropped, and what stays."""
+    """The objects that would be dropped, and the data that stays."""
 
     tables: dict[str, int]
     """Table -> rows."""
     linked_positions: int
     references: list[ForeignReference]
-    """Foreign keys of other tables; they go, and come back by `bring_up`."""
+    """Foreign keys of other tables; they are dropped, and restored by `bring_up`."""
     views: list[str]
-    """Views of other programs: these are in the way."""
+    """Views of other programs, which prevent the drop."""
     events: int
     data_keys: int
 
@@ -71,7 +71,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class TakenDown:
-    """What taking the tables down did."""
+    """The result of taking the tables down."""
 
     migrations: list[str]
     recorded: int
@@ -81,19 +81,19 @@ class TakenDown:
 
 @dataclass(slots=True)
 class BroughtUp:
-    """What bringing the schema up did."""
+    """The result of bringing the schema up."""
 
     migrations: list[str] = field(default_factory=list)
     rebuilt: Rebuilt | None = None
-    """Given if the tables had been taken down."""
+    """Set if the tables had been taken down."""
     references: list[str] = field(default_factory=list)
-    """Foreign keys that are back."""
+    """Foreign keys that were restored."""
     broken: list[str] = field(default_factory=list)
-    """Foreign keys that are not, or that hold for new rows only."""
+    """Foreign keys that were not restored, or that hold for new rows only."""
 
 
 def contents(connection: Connection) -> Contents:
-    """What the database holds of the registry."""
+    """Reads the registry's objects in the database."""
     with registry_errors(connection), connection.transaction():
         connection.execute(_QUERIES["qualify_names"])
         tables = {
@@ -126,12 +126,12 @@ def _count(connection: Connection, name: str) -> int:
 def take_down(
     connection: Connection, invocation: Invocation, watch: Watch | None = None
 ) -> TakenDown:
-    """Drops the tables and the column of the positions; the log and the keys stay.
+    """Drops the tables and the owner column of the positions; the log and the keys stay.
 
     Raises:
         TablesDiffer: the tables hold something that the log does not know.
-        InUseByOthers: views of another program depend on them.
-        RebuildRunning: a rebuild is at work.
+        InUseByOthers: views of another program depend on the tables.
+        RebuildRunning: a rebuild is running.
     """
     with (
         rebuild_lock(connection),
@@ -173,11 +173,11 @@ def bring_up(
     invocation: Callable[[], Invocation],
     watch: Watch | None = None,
 ) -> BroughtUp:
-    """Applies what is missing; tables that were taken down come back with all their rows.
+    """Applies missing migrations; restores tables that were taken down, with all rows.
 
     Raises:
         MigrationChanged, SchemaTooNew: see `Migrator.up`.
-        RebuildRunning: a rebuild is at work.
+        RebuildRunning: a rebuild is running.
     """
     result = BroughtUp()
 
@@ -207,7 +207,7 @@ def bring_up(
 
 
 def purge(connection: Connection, typed_name: str) -> list[Migration]:
-    """Drops everything, the log and the keys too. Nothing of it can ever come back.
+    """Drops everything, including the log and the keys. This cannot be undone.
 
     Raises:
         ConfirmationNeeded: the typed name is not the name of the database.
@@ -251,7 +251,7 @@ def _refuse_drift(comparison: Comparison) -> None:
 
 
 def _record_owners(connection: Connection, comparison: Comparison, record: CommandRecord) -> int:
-    """Records every position's owner as the table has it, since the table's column goes."""
+    """Records the owner of every position from the table, since the column is dropped."""
     taken: dict[str, list[uuid.UUID]] = {}
     given: dict[str, list[uuid.UUID]] = {}
     for position, owner in connection.execute(_QUERIES["owned_positions"]):
@@ -273,7 +273,7 @@ def _record_owners(connection: Connection, comparison: Comparison, record: Comma
 
 
 def _drop(connection: Connection, reference: ForeignReference) -> None:
-    # The table's name comes quoted from the catalog.
+    # The catalog returns the table's name already quoted.
     connection.execute(
         sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
             _as_is(reference.table), sql.Identifier(reference.constraint)
@@ -315,5 +315,5 @@ def _add(connection: Connection, reference: ForeignReference, *, valid: bool = T
 
 
 def _as_is(text: str) -> sql.SQL:
-    # What PostgreSQL's own catalog functions have written and the log has kept.
+    # Text written by PostgreSQL's own catalog functions and kept in the log.
     return sql.SQL(text)

@@ -1,14 +1,14 @@
--- What taking the schema down and bringing it up says to the database.
+-- The queries of taking the schema down and bringing it up.
 
 -- name: tables
--- Which of these tables exist.
+-- The given tables that exist.
 SELECT t.name
 FROM unnest(%(tables)s::text[]) WITH ORDINALITY AS t (name, n)
 WHERE to_regclass('public.' || quote_ident(t.name)) IS NOT NULL
 ORDER BY t.n
 
 -- name: kept
--- What a migration down leaves.
+-- The data that remains after a migration down.
 SELECT h.size, (SELECT count(*) FROM public.credential_data_keys AS k)
 FROM public.audit_head AS h
 
@@ -16,8 +16,8 @@ FROM public.audit_head AS h
 SELECT count(*) FROM public.strategy_positions AS p WHERE p.account_id IS NOT NULL
 
 -- name: references
--- Foreign keys of other programs' tables that refer to these tables. The one that the
--- registry itself gave to the bot's positions comes and goes with its column.
+-- Foreign keys of other programs' tables that refer to these tables. The registry's own foreign
+-- key on the bot's positions is not listed: it comes and goes with its column.
 SELECT format('%%I.%%I', n.nspname, r.relname), k.conname,
     pg_catalog.pg_get_constraintdef(k.oid)
 FROM pg_catalog.pg_constraint AS k
@@ -33,7 +33,7 @@ WHERE k.contype = 'f' AND k.conparentid = 0 AND t.relname = ANY(%(tables)s::text
 ORDER BY 1, 2
 
 -- name: views
--- Views of other programs on these tables, or on the column of the bot's positions.
+-- Views of other programs on these tables, or on the owner column of the bot's positions.
 SELECT DISTINCT format('%%I.%%I', n.nspname, v.relname)
 FROM pg_catalog.pg_depend AS d
 JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
@@ -48,7 +48,7 @@ WHERE v.relowner <> (SELECT o.oid FROM pg_catalog.pg_roles AS o WHERE o.rolname 
 ORDER BY 1
 
 -- name: qualify_names
--- So that a constraint's definition names the schema of what it refers to.
+-- Makes constraint definitions name the schema of the tables they refer to.
 SET LOCAL search_path = pg_catalog
 
 -- name: lock_positions
@@ -62,7 +62,7 @@ SELECT p.id::text, p.account_id::text FROM public.strategy_positions AS p
 SELECT to_regclass('public.accounts') IS NULL AND to_regclass('public.audit_head') IS NOT NULL
 
 -- name: last_taken_down
--- The newest note of what went with the tables.
+-- The newest `SchemaTakenDown` event, which records what was dropped with the tables.
 SELECT e.data
 FROM public.audit_events AS e
 WHERE e.stream_type = 'registry' AND e.stream_id = %(stream_id)s AND e.event_type = 'SchemaTakenDown'

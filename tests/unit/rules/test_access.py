@@ -1,4 +1,4 @@
-"""The rules about access: which login role may use an account."""
+"""The rules about access: the login roles that may use an account."""
 
 import uuid
 

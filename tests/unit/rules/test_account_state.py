@@ -1,4 +1,4 @@
-"""What an account is, as far as its own events say: the same as in the tables."""
+"""The state of an account from its own events: the same as in the tables."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""The rules about adopting accounts from before the registry, and about what needs a decision."""
+"""The rules about adopting accounts from before the registry, and about required decisions."""
 
 import datetime as dt
 import uuid

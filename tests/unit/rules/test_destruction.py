@@ -1,4 +1,4 @@
-"""The rules about destroying secrets: which versions may go, and which may not."""
+"""The rules about destroying secrets: the versions that may be destroyed."""
 
 import uuid
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""The rules about exposure: who could use which version of a key, and from when to when.
+"""The rules about exposure: the possible users of each version of a key, with their times.
 
-A log is told as a list of who did what; an event's position is its place in that list.
+A log is a list of actions here; an event's position is its index in that list.
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""The rules about positions: whose they are, and who may take them over."""
+"""The rules about positions: their owners, and the accounts that may take them over."""
 
 import uuid
 

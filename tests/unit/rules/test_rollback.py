@@ -1,4 +1,4 @@
-"""The rules about going back: what is undone, by which events, and in which order."""
+"""The rules about rollbacks: the undone changes, the events for them, and their order."""
 
 import datetime as dt
 import uuid

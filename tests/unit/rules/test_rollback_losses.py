@@ -1,4 +1,4 @@
-"""The rules about going back: what cannot come back is named, and the rest comes back."""
+"""The rules about rollbacks: unrecoverable changes are named, and the rest is undone."""
 
 import datetime as dt
 import uuid

@@ -1,4 +1,4 @@
-"""The rules about sharing: who may lend what to whom, and who is affected by a change."""
+"""The rules about sharing: allowed loans, and the accounts that a change affects."""
 
 import uuid
 from typing import Any, Final
