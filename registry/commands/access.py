@@ -15,18 +15,14 @@ Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="A login role 
 @verb(changes=True)
 def grant_access(run: Run, account: AccountName, role: Role) -> None:
     """Let a login role of the database use an account; it becomes a bot if it is none."""
-    from registry.services.changes.access import AccessService
-
-    outcome = AccessService(run.database).grant(account, role, run.invocation())
+    outcome = run.registry.access.grant(account, role, **run.by)
     tell(run, outcome, f"let the role {role} use account {account}", account=account, role=role)
 
 
 @verb(changes=True)
 def revoke_access(run: Run, account: AccountName, role: Role) -> None:
     """Take an account from a login role."""
-    from registry.services.changes.access import AccessService
-
-    outcome = AccessService(run.database).revoke(account, role, run.invocation())
+    outcome = run.registry.access.revoke(account, role, **run.by)
     done = f"took account {account} from the role {role}"
     tell(run, outcome, done, account=account, role=role)
 
@@ -34,9 +30,7 @@ def revoke_access(run: Run, account: AccountName, role: Role) -> None:
 @verb()
 def list_access(run: Run, account: OptionalAccount = None) -> None:
     """List which login roles may use an account, or all accounts."""
-    from registry.services.changes import access
-
-    found = access.list_access(run.database, account)
+    found = run.registry.access.list(account)
 
     def text() -> None:
         if not found:

@@ -12,7 +12,7 @@ from registry.errors import InvalidInput
 
 if TYPE_CHECKING:
     from registry.catalog.specification import FieldSpec
-    from registry.services.changes.exchanges import KnownExchange
+    from registry.services.reading.exchanges import KnownExchange
 
 
 @verb()

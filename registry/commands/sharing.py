@@ -53,10 +53,7 @@ def share(
     sharing_type: SharingTypeOption = "full",
 ) -> None:
     """Let an account use another's credential; again with another --type changes it."""
-    from registry.services.changes.sharing import SharingService
-
-    service = SharingService(run.database)
-    outcome = service.share(borrower, lender, exchange, sharing_type, run.invocation())
+    outcome = run.registry.shares.grant(borrower, lender, exchange, sharing_type, **run.by)
     done = f"let {borrower} use the {exchange} credential of {lender} ({sharing_type})"
     facts = {"lender": lender, "exchange": exchange, "sharing_type": sharing_type}
     tell(run, outcome, done, borrower=borrower, **facts)
@@ -65,9 +62,7 @@ def share(
 @verb(changes=True)
 def unshare(run: Run, borrower: Borrower, exchange: ExchangeName) -> None:
     """End what an account borrows for an exchange."""
-    from registry.services.changes.sharing import SharingService
-
-    outcome = SharingService(run.database).unshare(borrower, exchange, run.invocation())
+    outcome = run.registry.shares.revoke(borrower, exchange, **run.by)
     done = f"ended what {borrower} borrows for {exchange}"
     tell(run, outcome, done, borrower=borrower, exchange=exchange)
 
@@ -75,9 +70,7 @@ def unshare(run: Run, borrower: Borrower, exchange: ExchangeName) -> None:
 @verb()
 def list_shares(run: Run, account: OptionalAccount = None, exchange: ExchangeOption = None) -> None:
     """List who borrows from whom; of one account, as borrower or lender, or all."""
-    from registry.services.changes import sharing
-
-    found = sharing.list_shares(run.database, account, exchange)
+    found = run.registry.shares.list(account, exchange=exchange)
 
     def text() -> None:
         if not found:

@@ -12,10 +12,9 @@ from registry.execution.executor import Outcome
 from registry.facade.checking import checked
 from registry.facade.context import Context
 from registry.facade.given import By
-from registry.services.changes.exchanges import (
-    ExchangeDefinition,
+from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
+from registry.services.reading.exchanges import (
     KnownExchange,
-    add_exchange,
     exchange_specification,
     list_exchanges,
 )

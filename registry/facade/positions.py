@@ -10,7 +10,8 @@ from registry.facade.checking import checked
 from registry.facade.context import Context
 from registry.facade.given import By, checked_id
 from registry.hints import Command, Hint, Option
-from registry.services.changes.positions import PositionService, list_positions
+from registry.services.changes.positions import PositionService
+from registry.services.reading.lists import list_positions
 
 Records = list[dict[str, Any]]
 

@@ -7,8 +7,9 @@ from registry.execution.executor import Outcome
 from registry.facade.checking import checked
 from registry.facade.context import Context
 from registry.facade.given import By
-from registry.services.changes.access import AccessService, list_access
-from registry.services.changes.sharing import SharingService, list_shares
+from registry.services.changes.access import AccessService
+from registry.services.changes.sharing import SharingService
+from registry.services.reading.lists import list_access, list_shares
 
 Records = list[dict[str, Any]]
 

@@ -12,7 +12,7 @@ from support.world import CALLER, World
 from registry import errors
 from registry.events.permissions import Access, Permission, SharingType
 from registry.rules.sharing import share_allows
-from registry.services.changes.sharing import list_shares
+from registry.services.reading.lists import list_shares
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Wish, resolve
 

@@ -1,15 +1,12 @@
 """Commands about access: the login roles of the database that may use an account."""
 
-from typing import Any
-
 from psycopg import sql
 
-from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries, read_rows
+from registry.database.connection import Connection, Database
+from registry.database.queries import load_queries
 from registry.errors import RoleNotFound
 from registry.execution.account_tasks import RuleTask
 from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome, Write
-from registry.execution.lookup import check_names
 from registry.log.ids import new_id
 from registry.rules import access as rules
 
@@ -64,14 +61,3 @@ class _GrantTask(RuleTask):
         note = f"{self._role} was no member of registry_bot any more"
         member = Write(sql.SQL("GRANT registry_bot TO {}").format(sql.Identifier(self._role)))
         return Decided(decision.events, [member], () if decision.events else (note,))
-
-
-def list_access(database: Database, account: str | None = None) -> list[dict[str, Any]]:
-    """The roles that may use an account, or all accounts, with their accounts.
-
-    Raises:
-        AccountNotFound: no account has this name.
-    """
-    with database.connection() as connection, registry_errors(connection):
-        check_names(connection, account)
-        return read_rows(connection, _QUERIES["access"], {"account_name": account})

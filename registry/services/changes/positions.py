@@ -6,14 +6,13 @@ from typing import Any
 
 import psycopg
 
-from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries, read_rows
+from registry.database.connection import Connection, Database
+from registry.database.queries import load_queries
 from registry.errors import PositionNotFound
 from registry.events.positions import PositionsUnlinked
 from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, next_events
 from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
-from registry.execution.lookup import check_names
 from registry.hints import Command, Hint
 from registry.log.append import NewEvent
 from registry.log.reading import send_versions, versions_of
@@ -119,17 +118,3 @@ class PositionService:
     ) -> Outcome:
         """Unlinks positions from the account; errors as `link`."""
         return self._executor.execute(_Unlink(account, positions), invocation)
-
-
-def list_positions(
-    database: Database, account: str | None = None, *, unowned: bool = False, all_: bool = False
-) -> list[dict[str, Any]]:
-    """Open positions, or all; of one account, of no account, or of any.
-
-    Raises:
-        AccountNotFound: no account has this name.
-    """
-    with database.connection() as connection, registry_errors(connection):
-        check_names(connection, account)
-        parameters = {"account_name": account, "unowned": unowned, "all": all_}
-        return read_rows(connection, _QUERIES["list"], parameters)

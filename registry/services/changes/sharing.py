@@ -2,14 +2,13 @@
 
 import uuid
 from collections.abc import Iterable
-from typing import Any
 
 import psycopg
 from psycopg.rows import class_row
 
 from registry.catalog.catalog import built_in_exchanges
-from registry.database.connection import Connection, Database, registry_errors
-from registry.database.queries import load_queries, read_rows
+from registry.database.connection import Connection, Database
+from registry.database.queries import load_queries
 from registry.events.base import EventModel
 from registry.events.permissions import SharingType
 from registry.events.stored import Stream
@@ -17,7 +16,6 @@ from registry.execution.account_tasks import AccountTask, RuleTask, next_events
 from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.lookup import (
     account_not_found,
-    check_names,
     exchange_of,
     send_exchange,
 )
@@ -138,21 +136,6 @@ class _UnshareTask(RuleTask):
     def _unshare(self, state: AccountState) -> list[EventModel]:
         exchange_of(self._exchange_row, self._exchange)
         return rules.unshare(state, self._shares.fetchall(), self._exchange)
-
-
-def list_shares(
-    database: Database, account: str | None = None, exchange: str | None = None
-) -> list[dict[str, Any]]:
-    """The shares of an account (as borrower or lender), of an exchange, or all.
-
-    Raises:
-        AccountNotFound: no account has this name.
-        ExchangeNotFound: no exchange has this name.
-    """
-    with database.connection() as connection, registry_errors(connection):
-        check_names(connection, account, exchange)
-        parameters = {"account_name": account, "exchange": exchange}
-        return read_rows(connection, _QUERIES["shares"], parameters)
 
 
 def send_shares(connection: Connection, account_name: str) -> psycopg.Cursor[Share]:

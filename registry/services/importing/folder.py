@@ -9,7 +9,6 @@ from registry.database.connection import Database
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import InvalidInput
 from registry.execution.executor import Invocation, Outcome
-from registry.services.changes.exchanges import known_specifications
 from registry.services.changes.store_many import SeveralAccounts
 from registry.services.importing.env_files import held_exchanges
 from registry.services.importing.env_folder import (
@@ -22,6 +21,7 @@ from registry.services.importing.env_folder import (
 )
 from registry.services.importing.options import NONE_NAMED, ImportOptions
 from registry.services.reading.accounts import list_accounts
+from registry.services.reading.exchanges import known_specifications
 
 Approve: TypeAlias = Callable[[list[EnvFile], Collection[str]], None]
 """Called with the files and the accounts that there are, before anything is stored."""

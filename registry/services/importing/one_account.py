@@ -7,7 +7,6 @@ from registry.encryption.keyring import MasterKeyring
 from registry.execution.executor import Invocation, Outcome
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput, CredentialService
-from registry.services.changes.exchanges import exchange_specifications, known_specifications
 from registry.services.importing.config_files import ConfigImport, choose, match_fields, read_config
 from registry.services.importing.env_files import (
     EnvImport,
@@ -17,6 +16,7 @@ from registry.services.importing.env_files import (
 )
 from registry.services.importing.names import check_names, said_by_path, said_by_secrets
 from registry.services.importing.options import ImportOptions
+from registry.services.reading.exchanges import exchange_specifications, known_specifications
 
 
 class ImportService:

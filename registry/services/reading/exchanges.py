@@ -1,0 +1,72 @@
+"""The exchanges of the database, and what their credentials consist of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from registry.catalog.catalog import built_in_exchanges, from_definition, specification
+from registry.catalog.specification import ExchangeSpec
+from registry.database.connection import Database, registry_errors
+from registry.database.queries import load_queries
+from registry.errors import ExchangeNotFound, RegistryError, together
+from registry.execution.lookup import check_names, exchange_of, send_exchange
+
+_QUERIES = load_queries("registry.execution")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownExchange:
+    """A row of `dexes`, with its specification (None: not known yet)."""
+
+    id: int
+    name: str
+    credentials: int
+    spec: ExchangeSpec | None
+
+
+def list_exchanges(database: Database) -> list[KnownExchange]:
+    """All exchanges of the database."""
+    with database.connection() as connection, registry_errors(connection):
+        rows = connection.execute(_QUERIES["exchanges"]).fetchall()
+    known = built_in_exchanges()
+    return [
+        KnownExchange(id_, name, credentials, from_definition(own) if own else known.get(name))
+        for id_, name, own, credentials in rows
+    ]
+
+
+def known_specifications(database: Database) -> list[ExchangeSpec]:
+    """The specifications of the exchanges whose fields are known."""
+    return [exchange.spec for exchange in list_exchanges(database) if exchange.spec is not None]
+
+
+def exchange_specification(
+    database: Database, name: str, account: str | None = None
+) -> ExchangeSpec:
+    """The specification of one exchange; checks the account too, if one is given.
+
+    Raises:
+        AccountNotFound: no account has this name.
+        ExchangeNotFound: it does not exist, or its fields are not known.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account)
+        _, definition = exchange_of(send_exchange(connection, name), name)
+    return specification(name, definition)
+
+
+def exchange_specifications(database: Database, names: Iterable[str]) -> dict[str, ExchangeSpec]:
+    """The specifications of several exchanges, by name.
+
+    Raises:
+        ExchangeNotFound: as `exchange_specification`, for every unknown exchange.
+    """
+    specs: dict[str, ExchangeSpec] = {}
+    problems: list[RegistryError] = []
+    for name in dict.fromkeys(names):
+        try:
+            specs[name] = exchange_specification(database, name)
+        except ExchangeNotFound as problem:
+            problems.append(problem)
+    if problems:
+        raise together(problems)
+    return specs

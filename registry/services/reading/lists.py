@@ -1,0 +1,48 @@
+"""Lists of shares, of access, and of positions with their owners."""
+
+from registry.database.connection import Database, registry_errors
+from registry.database.queries import load_queries, read_rows
+from registry.execution.lookup import check_names
+from registry.services.reading.accounts import Record
+
+_QUERIES = load_queries("registry.services.reading", "lists.sql")
+
+
+def list_shares(
+    database: Database, account: str | None = None, exchange: str | None = None
+) -> list[Record]:
+    """The shares of an account (as borrower or lender), of an exchange, or all.
+
+    Raises:
+        AccountNotFound: no account has this name.
+        ExchangeNotFound: no exchange has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account, exchange)
+        parameters = {"account_name": account, "exchange": exchange}
+        return read_rows(connection, _QUERIES["shares"], parameters)
+
+
+def list_access(database: Database, account: str | None = None) -> list[Record]:
+    """The roles that may use an account, or all accounts, with their accounts.
+
+    Raises:
+        AccountNotFound: no account has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account)
+        return read_rows(connection, _QUERIES["access"], {"account_name": account})
+
+
+def list_positions(
+    database: Database, account: str | None = None, *, unowned: bool = False, all_: bool = False
+) -> list[Record]:
+    """Open positions, or all; of one account, of no account, or of any.
+
+    Raises:
+        AccountNotFound: no account has this name.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account)
+        parameters = {"account_name": account, "unowned": unowned, "all": all_}
+        return read_rows(connection, _QUERIES["positions"], parameters)
