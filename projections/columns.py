@@ -1,10 +1,10 @@
 """Column declarations: each column is declared once, in the type of its row.
 
-A row is a `TypedDict` with the columns in order. The annotation of each column gives its type,
-whether it may be NULL (`| None`), and the other rules as a `Column`. Derived from it: the
-statements of the sinks, the meaning of an event's field for the row, the details that can be
-set, cleared and rolled back, the columns required of a hand-made table, and the values that
-the table refuses (a test compares these with the table's own constraints).
+A row is a `TypedDict` with the columns in order. The annotation of a column gives its type,
+nullability (`| None`), and the other rules as a `Column`. Everything else is derived from these
+declarations: statements of the sinks, rows made by events, details that can be set, cleared
+and rolled back, requirements for hand-made tables. Refused values are derived from them too; a
+test compares them with the table's own constraints.
 """
 
 import datetime as dt

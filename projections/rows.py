@@ -1,7 +1,7 @@
 """Tables and row changes: a projector makes a row change, and a sink applies it.
 
-Row changes are named tuples: a rebuild makes one for each event of the log, and a frozen
-dataclass takes three times as long to create.
+A rebuild makes one row change for each event of the log. Row changes are named tuples, since a
+frozen dataclass takes three times as long to create.
 """
 
 import datetime as dt

@@ -48,8 +48,8 @@ class DescribedCredential(EventModel):
 class CredentialAdded(DescribedCredential, SealedVersion):
     """An empty slot received a credential.
 
-    `created_at` and `last_used` are given for a removed credential that comes back, and for
-    an adopted credential that is older than the log (`origin`). The latter may be inactive.
+    A removed credential that comes back has `created_at` and `last_used`. So has an adopted
+    credential, which is older than the log (`origin`) and may be inactive.
     """
 
     created_at: dt.datetime | None = None

@@ -1,8 +1,8 @@
 """Events of an account's releases, in a stream of their own.
 
 Functions of the database append them, in the transaction that decides; `recorded_by` is the
-login role. Actor, host and purpose are claims of the client; `client_address` is the address
-that the server saw, null for a connection on the same machine.
+login role. Actor, host and purpose are claims of the client. `client_address` is the address
+that the server saw; it is null for a connection on the same machine.
 """
 
 import uuid

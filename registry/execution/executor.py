@@ -1,10 +1,10 @@
 """Executes a command: reads, decides, appends and projects, the writes in one transaction.
 
 It takes two round trips: one for all reads, one for BEGIN, the appends, the row changes, the
-checks and COMMIT. If other sessions append at the same time, the flush to disk follows COMMIT:
-the first time in a round trip of its own, later in the same one. A decision on a stale state is
-made again. No outcome is returned before it is on disk, even if another command wrote it and
-this one only found it.
+checks and COMMIT. If other sessions append at the same time, the flush to disk follows COMMIT.
+The first flush has a round trip of its own; later ones share that of COMMIT. A decision on a
+stale state is made again. No outcome is returned before it is on disk, even if another command
+wrote it and this one only found it.
 """
 
 import datetime as dt
@@ -236,8 +236,8 @@ class CommandExecutor:
     ) -> tuple[int, ...]:
         """Writes the decision; a dry run does too, to meet every guard, and rolls back."""
         flush_along = self._others_append and not dry_run
-        # An explicit BEGIN, although a pipeline is one implicit transaction: that would be
-        # committed even if an error or an interrupt ends the pipeline half-way.
+        # A pipeline is one implicit transaction, which would be committed even after an error
+        # or an interrupt half-way. An explicit BEGIN prevents that.
         with connection.pipeline():
             connection.execute("BEGIN")
             appends = [

@@ -51,8 +51,8 @@ LEFT JOIN LATERAL (
 ORDER BY d.name
 
 -- name: exchange_ids
--- The id of this exchange's row, or else a new id, and whether the table `dexes`, which may
--- be the bot's own, has the columns for details.
+-- The id of this exchange's row, or else a new id. Also whether `dexes` has the columns for
+-- details; the table may be the bot's own.
 SELECT known.id,
     CASE WHEN known.id IS NULL
         THEN coalesce(nextval(pg_get_serial_sequence('public.dexes', 'id'))::integer,

@@ -185,9 +185,9 @@ def compared(
 ) -> Iterator[Comparison]:
     """The comparison of the tables with the log in one snapshot.
 
-    `exists` says whether the tables exist; without them every row is missing. The events are
-    judged first if the replay fails at one, or if the caller asks for it (`judged`), since the
-    tables refused the rows.
+    `exists` says whether the tables exist; without them every row is missing. If the replay
+    fails at an event, the events are judged first. A caller whose rows the tables refused asks
+    for this with `judged`.
 
     Raises:
         LogContradictsItself: the events that count cannot be replayed either.

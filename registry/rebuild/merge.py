@@ -94,8 +94,8 @@ def merge(
     exist are ignored. No row is deleted and reinserted while other rows may refer to it,
     except where a unique value moves from one row to another.
     """
-    # The planner takes a table that was just empty for an empty one, and would scan it once for
-    # each row that the same statement inserts.
+    # The planner believes that a table that was just empty still is. It would scan the table once
+    # for each row that the same statement inserts.
     _run(connection, "SET LOCAL enable_nestloop = off")
     _run(connection, "SET LOCAL jit = off")
     root, *others = _OWN

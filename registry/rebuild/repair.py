@@ -62,8 +62,8 @@ def repair(
 ) -> Rebuilt:
     """Merges the differences of a comparison, in one transaction.
 
-    `before` and `after` run in the same transaction: `migrate up` creates and fills the tables
-    at once, so that no reader ever sees them empty.
+    `before` and `after` run in the same transaction. With them, `migrate up` creates and fills
+    the tables at once, and no reader ever sees them empty.
 
     Raises:
         RowsRefused: the tables refuse rows that follow from the log.
@@ -140,8 +140,8 @@ def append_at_end(
                 (position,) = one_row(send_append(connection, record, index, new))
                 return int(position)
         except psycopg.DatabaseError as error:
-            # Another session appended to the stream before we had the lock, such as a rotation
-            # of the master key, whose events are in the registry's stream too.
+            # Another session appended to the stream before we had the lock. For example, events
+            # of a master key rotation are in the registry's stream too.
             if error.sqlstate != STALE_VERSION:
                 raise
 

@@ -41,9 +41,9 @@ class SliceTask:
 def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
     """Replays and compares the task's slices in turn, and emits messages about them.
 
-    Messages: `progress` (events passed), `drift` (a row that differs; the first thousand and
-    all extra rows), `counts` ((table, kind) -> rows that differ), `links` (position ->
-    account), `rows` (rows in the tables).
+    Messages: `progress` (number of events passed), `drift` (a row that differs; the first
+    thousand, and all extra rows), `counts` ((table, kind) -> number of rows that differ),
+    `links` (position -> account), `rows` (number of rows in the tables).
     """
     findings = Findings(lambda row: emit(("drift", row)), task.repairs)
     for number in task.numbers:

@@ -1,7 +1,7 @@
 """The state of an account, from the events of its own stream.
 
-The state is the projection of the stream, made by the same projectors as the tables, so that
-a rule and a row can never disagree.
+The state is the projection of the stream. The same projectors make the tables, so that a rule
+and a row can never disagree.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Past access to credentials: the accounts and roles that could use one, from events alone.
 
-Spans are measured in positions of the log, not in times: the effect of an event lasts from its
-position to just before the position of the event that ends it.
+Spans are measured in positions of the log, not in times. The effect of an event starts at its
+position, and ends before the position of the event that ends it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Adopts the rows of the tables from before the registry into the log.
 
-Everything is one transaction: rows are read in batches, in the order of the accounts, and
-become events and sealed fields; then the tables are updated to match the events. A dry run
+Everything is one transaction. Rows are read in batches, in the order of the accounts, and
+become events and sealed fields. Then the tables are updated to match the events. A dry run
 does the same and rolls back.
 """
 

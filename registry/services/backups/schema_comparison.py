@@ -1,9 +1,9 @@
 """Compares the schemas of two databases, object by object.
 
-PostgreSQL prints a definition from its parse tree, and not always in the same words: a restored
-condition can read differently, and versions differ in how they qualify names. So if two texts
-differ, the source's definition is executed in the copy, in a transaction that is rolled back,
-and read again: equal definitions then have equal texts.
+PostgreSQL prints a definition from its parse tree, and not always in the same words. A restored
+condition can read differently, and versions qualify names differently. So if two texts differ,
+the source's definition is executed in the copy, read again, and rolled back. Equal definitions
+then have equal texts.
 """
 
 from collections.abc import Callable, Mapping
