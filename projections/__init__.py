@@ -1,8 +1,8 @@
-"""The tables that follow from the log, and how each of them does.
+"""Projections: the tables that follow from the log, and the functions that derive them.
 
-House rules: a projector is a pure function from one event to row changes; every value in
-a row comes from an event, the timestamps too, so that building a table again gives the
-same bytes. Nothing in here ever writes an event.
+House rules: a projector is a pure function from one event to a row change. Every value in a
+row comes from an event, timestamps included, so that a rebuilt table has the same bytes.
+Nothing in here ever writes an event.
 """
 
 from projections.projector import TABLES, project

@@ -24,12 +24,12 @@ TABLE: Final = Table.of("accounts", AccountRow, owner="id", unique=("account_nam
 
 
 def created(event: StoredEvent) -> RowChange:
-    """AccountCreated, and AccountRestored under the id that the account had."""
+    """AccountCreated, and AccountRestored under the account's former id."""
     return TABLE.insert(event, event.stream_id)
 
 
 def updated(event: StoredEvent) -> RowChange:
-    """AccountUpdated: those of the details that the event has, and no others."""
+    """AccountUpdated changes only the details that the event carries."""
     return TABLE.patch(event, event.stream_id)
 
 
@@ -49,7 +49,7 @@ def reactivated(event: StoredEvent) -> RowChange:
 
 
 def deleted(event: StoredEvent) -> RowChange:
-    """AccountDeleted: what belonged to the account was removed by events before it."""
+    """AccountDeleted: earlier events have removed the account's other rows."""
     return Delete(TABLE, event.stream_id)
 
 

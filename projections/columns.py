@@ -1,10 +1,10 @@
-"""What a column holds. It is said once, in the type of its row; all else follows from that.
+"""Column declarations: each column is declared once, in the type of its row.
 
-A row is a `TypedDict` with the columns in their order. The annotation of each says what may
-stand in it: its type, whether it may be NULL (`| None`), and as a `Column` the rest. From this
-follow the statements of the sinks, what an event's field means for the row, which details can
-be set and cleared, what a rollback brings back, what a table made by hand must have, and what
-the table refuses (a test compares that with the table's own constraints).
+A row is a `TypedDict` with the columns in order. The annotation of a column gives its type,
+nullability (`| None`), and the other rules as a `Column`. Everything else is derived from these
+declarations: statements of the sinks, rows made by events, details that can be set, cleared
+and rolled back, requirements for hand-made tables. Refused values are derived from them too; a
+test compares them with the table's own constraints.
 """
 
 import datetime as dt
@@ -15,43 +15,43 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, cast, get_args, get_type_hints
 
 Misfit = str
-"""Why a value or a change cannot be, in words; empty if it can."""
+"""The reason why a value or a change does not fit, in words; empty if it fits."""
 
 NEEDED: Final = object()
-"""The default of a column for which each event that makes a row must have a value."""
+"""The default of a column that has none: the event that inserts a row must give the value."""
 
 OWN_TIME: Final = object()
-"""The default of a column that holds when the event happened, unless its data say otherwise."""
+"""The default of a timestamp column: the time of the event, unless its data give another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What may stand in a column."""
+    """The type and the rules of a column."""
 
     type: str
-    """PostgreSQL's, with its length."""
+    """The PostgreSQL type, with its length."""
     rule: Callable[[Any], bool] | None = None
-    """What a value must fulfil beyond its type."""
+    """A condition on values beyond the type."""
     default: Any = NEEDED
-    """What a new row holds if the event says nothing; NULL where the column may hold that."""
+    """The value in a new row if the event gives none; NULL if the column is nullable."""
     detail: bool = False
-    """Whether a command can set and clear it by itself."""
+    """Whether a command can set and clear the column by itself."""
     secret: bool = False
-    """Whether its values are never shown, encrypted though they are."""
+    """Whether the values, although encrypted, are never shown."""
     original: bool = False
-    """Whether a table made by hand, before the registry, must have it to be adopted."""
+    """Whether a hand-made table from before the registry must have the column to be adopted."""
     account: bool = False
-    """Whether it refers to an account."""
+    """Whether the column refers to an account."""
     nullable: bool = False
-    """Follows from the annotation."""
+    """Derived from the annotation."""
 
     @property
     def kind(self) -> str:
-        """The type without its length: a cast to `varchar(255)` would cut what is longer."""
+        """The type without its length: a cast to `varchar(255)` would truncate longer values."""
         return self.type.partition("(")[0]
 
     def misfit(self, name: str, value: Any) -> Misfit:
-        """Why the column of this name cannot hold a value."""
+        """The reason why the column `name` cannot hold a value; empty if it can."""
         if value is None:
             return "" if self.nullable else f"it lacks {name}"
         if not _FITS[self.kind](value) or (
@@ -64,7 +64,7 @@ class Column:
 
 
 def columns_of(row: type) -> dict[str, Column]:
-    """The columns that a row's type declares, in order."""
+    """The columns that a row type declares, in order."""
     return {
         name: _declared(hint) for name, hint in get_type_hints(row, include_extras=True).items()
     }
@@ -79,23 +79,23 @@ def _declared(hint: Any) -> Column:
 
 
 def is_uuid(value: Any) -> bool:
-    """Whether it is an id in the one form that events hold."""
+    """Whether the value is an id in the canonical form of events."""
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
 def is_clean(name: str) -> bool:
-    """Whether it can be a name: not blank, not padded, without control characters."""
+    """Whether the text can be a name: not blank, not padded, without control characters."""
     stripped = name.strip(" ")
     return name == stripped != "" and not any(unicodedata.category(c) == "Cc" for c in name)
 
 
 def is_object(value: Any) -> bool:
-    """Whether it is a JSON object."""
+    """Whether the value is a JSON object."""
     return isinstance(value, dict)
 
 
 def is_array(value: Any) -> bool:
-    """Whether it is a JSON array."""
+    """Whether the value is a JSON array."""
     return isinstance(value, list)
 
 

@@ -44,7 +44,7 @@ TABLE: Final = Table.of(
 )
 
 OWN_COLUMNS: Final = {"api_key": "api_key_encrypted", "secret_key": "secret_key_encrypted"}
-"""The fields that have a column of their own; all others share the JSON column."""
+"""The fields that have a column of their own; all other fields share the JSON column."""
 
 
 def tokens_of(row: CredentialRow) -> dict[str, str]:
@@ -55,20 +55,20 @@ def tokens_of(row: CredentialRow) -> dict[str, str]:
 
 
 def added(event: StoredEvent) -> RowChange:
-    """CredentialAdded; one that comes back after it was removed is as old as it was."""
+    """CredentialAdded; a credential that comes back keeps its former `created_at`."""
     key = event.data["credential_id"]
     return TABLE.insert(event, key, account_id=event.stream_id, **_columns(event.data["tokens"]))
 
 
 def replaced(event: StoredEvent) -> RowChange:
-    """CredentialReplaced: another version of the secrets in the same slot."""
+    """CredentialReplaced: a new version of the secrets in the same slot."""
     data = event.data
     version = {"version": data["version"], "data_key_id": data["data_key_id"]}
     return TABLE.patch(event, data["credential_id"], **version, **_columns(data["tokens"]))
 
 
 def updated(event: StoredEvent) -> RowChange:
-    """CredentialUpdated: the details that the event has, and no others."""
+    """CredentialUpdated changes only the details that the event carries."""
     return TABLE.patch(event, event.data["credential_id"])
 
 
@@ -88,12 +88,12 @@ def removed(event: StoredEvent) -> RowChange:
 
 
 def released(event: StoredEvent) -> RowChange:
-    """CredentialReleased, an event of the stream of whom it was released for."""
+    """CredentialReleased: the stream is that of the account that received the credential."""
     return Patch(TABLE, event.data["credential_id"], {"last_used": event.occurred_at})
 
 
 def _columns(tokens: dict[str, str]) -> dict[str, Any]:
-    """Each secret column with what it holds of a version's tokens."""
+    """The values of the secret columns for a version's tokens."""
     own = {column: tokens.get(field) for field, column in OWN_COLUMNS.items()}
     others = {field: token for field, token in tokens.items() if field not in OWN_COLUMNS}
     return {**own, "additional_credentials_encrypted": others or None}

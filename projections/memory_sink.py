@@ -8,26 +8,26 @@ Rows = dict[str, dict[str, Row]]
 """Table name -> key -> row."""
 
 MISFITS: Final = (KeyError, TypeError, ValueError, AttributeError)
-"""What projecting and applying an event raise if it is malformed or fits nothing.
+"""Errors raised for an event that is malformed or does not fit the rows.
 
-Whoever may append by SQL can append what no decision of ours would give. Such an event
-changes nothing, here as in the tables; see `registry.rebuild.judging`.
+A login that may append by SQL can append events that no rule would make. Such an event
+changes no row, here as in the tables; see `registry.rebuild.judging`.
 """
 
 
 def apply_to_memory(rows: Rows, change: RowChange, account_id: str | None = None) -> None:
-    """Makes one change, or none if it does not fit the rows.
+    """Applies one change, or nothing if the change does not fit the rows.
 
     `account_id`, if given, is the account whose rows the event may change.
 
     Raises:
-        KeyError: a row that is to be changed is not there, or is another account's; or one
-            that is to be new is there already.
+        KeyError: the row to change is missing or belongs to another account, or the row to
+            insert exists already.
     """
     table = rows.get(change.table.name)
     if table is None:
         table = rows[change.table.name] = {}
-    # By type and not by pattern: a rebuild does this a million times.
+    # By type and not by pattern matching: a rebuild does this a million times.
     kind = type(change)
     if kind is Patch:
         row = table[change.key]  # type: ignore[union-attr]
@@ -50,6 +50,6 @@ def _patch_all(table: dict[str, Row], change: PatchAll) -> None:
     if not change.table.partial and not table.keys() >= set(change.keys):
         raise KeyError(change.keys)
     for key in change.keys:
-        # The rows of another program's table are not made by events.
+        # Events do not insert the rows of another program's table.
         row = table.setdefault(key, {}) if change.table.partial else table[key]
         row.update(change.values)

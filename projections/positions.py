@@ -1,4 +1,4 @@
-"""The column `account_id` of `strategy_positions`, a table that is the bot's."""
+"""The column `account_id` of `strategy_positions`, a table that belongs to the bot."""
 
 from typing import Annotated, Final, TypedDict
 
@@ -8,7 +8,7 @@ from registry.events.stored import StoredEvent
 
 
 class PositionRow(TypedDict):
-    """What a row of `strategy_positions` has of the registry."""
+    """The columns of a row of `strategy_positions` that the registry uses."""
 
     id: Annotated[str, Column("uuid", original=True)]
     account_id: Annotated[str | None, Column("uuid")]

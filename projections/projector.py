@@ -1,4 +1,4 @@
-"""One event in, the row changes that follow from it out."""
+"""Turns one event into the row change that follows from it."""
 
 from collections.abc import Callable
 from typing import Final
@@ -15,7 +15,7 @@ TABLES: Final = (
     access.TABLE,
     positions.TABLE,
 )
-"""All projected tables; one that refers to another stands after it."""
+"""All projected tables; a table stands after the tables that it refers to."""
 
 HANDLERS: Final[dict[str, Callable[[StoredEvent], RowChange]]] = {
     **accounts.HANDLERS,
@@ -38,11 +38,11 @@ UNPROJECTED: Final = frozenset(
         "SessionEnded",
     }
 )
-"""The event types that change none. There are no others."""
+"""The event types that change no table. Every other type has a handler."""
 
 
 def project(event: StoredEvent) -> RowChange | None:
-    """The change of a row that the event means, if it means one.
+    """The row change that follows from the event, or None.
 
     Raises:
         SchemaTooNew: the event was written by a newer version of this program.

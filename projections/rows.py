@@ -1,7 +1,7 @@
-"""Tables and row changes: what a projector says, and a sink does.
+"""Tables and row changes: a projector makes a row change, and a sink applies it.
 
-Changes are named tuples: a rebuild makes one for each event of the log, and a frozen
-dataclass takes three times as long to make.
+A rebuild makes one row change for each event of the log. Row changes are named tuples, since a
+frozen dataclass takes three times as long to create.
 """
 
 import datetime as dt
@@ -19,26 +19,26 @@ Row = dict[str, Any]
 class Table:
     """A projected table: its columns in order, with the PostgreSQL type of each.
 
-    A *partial* table belongs to another program: the log knows some of its columns,
-    neither makes nor deletes its rows, and a row that it does not name is not its business.
+    A *partial* table belongs to another program: events change some of its columns, and neither
+    insert nor delete its rows. Rows that no event names are ignored.
     """
 
     name: str
     columns: dict[str, str] = field(hash=False, compare=False)
     key: str = "id"
     owner: str = field(default="account_id", compare=False)
-    """The column that holds the account whose stream the row follows from."""
+    """The column with the id of the account whose stream makes the row."""
     unique: tuple[str, ...] = field(default=(), compare=False)
-    """The columns that the table keeps unique beside its key."""
+    """The columns that are unique together, in addition to the key."""
     partial: bool = False
     declared: Mapping[str, Column] = field(default_factory=dict, compare=False)
-    """What each column may hold."""
+    """The declaration of each column."""
     blank: Row = field(default_factory=dict, compare=False, repr=False)
-    """A row of which no event has said anything; what an event must say stands as NEEDED."""
+    """A row of defaults; NEEDED marks the columns that an event must fill."""
     details: tuple[str, ...] = field(default=(), compare=False)
     """Columns that commands set and clear one by one."""
     secret: frozenset[str] = frozenset()
-    """Columns whose values are never shown. Who may not see them has another table of the name."""
+    """Columns whose values are never shown; see `without_secrets`."""
     accounts: tuple[str, ...] = field(default=(), compare=False)
     """Columns that refer to accounts."""
     moments: tuple[str, ...] = field(default=(), compare=False)
@@ -47,7 +47,7 @@ class Table:
 
     @classmethod
     def of(cls, name: str, row: type, **more: Any) -> "Table":
-        """The table whose rows have this type."""
+        """Makes the table from the type of its rows."""
         declared = columns_of(row)
 
         def where(attribute: str) -> tuple[str, ...]:
@@ -67,12 +67,12 @@ class Table:
         )
 
     def without_secrets(self) -> "Table":
-        """The same table as those see it who may not read its secret columns."""
+        """The same table without its secret columns, for roles that may not read them."""
         seen = {name: kind for name, kind in self.columns.items() if name not in self.secret}
         return replace(self, columns=seen, secret=frozenset())
 
     def insert(self, event: StoredEvent, key: str, **own: Any) -> "Insert":
-        """The row that an event makes: `own` values, what its data tell, or else defaults."""
+        """The insert that an event makes: `own` values, then values of its data, then defaults."""
         data = event.data
         row = self.blank.copy()
         for name in data.keys() & row.keys():
@@ -91,7 +91,7 @@ class Table:
         return Insert(self, key, row)
 
     def patch(self, event: StoredEvent, key: str, **own: Any) -> "Patch":
-        """The row's new values: `own`, the details that the event tells, and its time."""
+        """The row's new values: `own`, the details in the event, and the event's time."""
         for name in self.details:
             if name in event.data:
                 value = event.data[name]
@@ -100,14 +100,14 @@ class Table:
         return Patch(self, key, own)
 
     def details_in(self, row: Mapping[str, Any]) -> Row:
-        """The details of a row as an event tells them."""
+        """The details of a row in the form of events."""
         return {
             name: _in_event(row[name]) if name in self.moments else row[name]
             for name in self.details
         }
 
     def misfit(self, values: Mapping[str, Any]) -> Misfit:
-        """Why the columns cannot hold these values, which may be some of a row's."""
+        """The reason why the columns cannot hold these values; empty if they can."""
         for name, value in values.items():
             if misfit := self.declared[name].misfit(name, value):
                 return misfit
@@ -140,7 +140,7 @@ class PatchAll(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """The row is gone."""
+    """The removal of a row."""
 
     table: Table
     key: str
@@ -150,7 +150,7 @@ RowChange = Insert | Patch | PatchAll | Delete
 
 
 def misfit_of(change: RowChange) -> Misfit:
-    """Why the columns of its table cannot hold what a change says."""
+    """The reason why the table's columns cannot hold a change's values; empty if they can."""
     match change:
         case Insert(table, _, values) | Patch(table, _, values):
             return table.misfit(values)
@@ -167,5 +167,5 @@ def _in_row(moment: str | None) -> str | None:
 def _in_event(moment: str | None) -> dt.datetime | str | None:
     try:
         return None if moment is None else dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
-    except ValueError:  # what a hand appended need not be a moment; it equals none
+    except ValueError:  # appended by hand and not a moment: differs from every moment
         return moment

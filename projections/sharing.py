@@ -33,7 +33,7 @@ TABLE: Final = Table.of(
 
 
 def granted(event: StoredEvent) -> RowChange:
-    """SharingGranted: the stream is the borrower's."""
+    """SharingGranted: the stream is that of the borrower."""
     return TABLE.insert(
         event,
         event.data["share_id"],

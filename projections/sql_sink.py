@@ -12,7 +12,7 @@ from projections.rows import Delete, Insert, Patch, PatchAll, RowChange, Table
 def apply_to_tables(
     connection: psycopg.Connection[Any], change: RowChange, *, schema: str = "public"
 ) -> psycopg.Cursor[Any]:
-    """Sends one change. In pipeline mode its result is known when the pipeline ends.
+    """Sends one change. In pipeline mode the result arrives when the pipeline ends.
 
     A rebuild applies changes to tables of the same names in another schema.
     """

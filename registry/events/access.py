@@ -1,4 +1,4 @@
-"""Events of access: which login role of the database may use an account."""
+"""Events of access: a login role of the database may use an account, or no longer may."""
 
 import uuid
 
@@ -6,7 +6,7 @@ from registry.events.base import EventModel
 
 
 class AccessEvent(EventModel):
-    """What every access event says."""
+    """The fields of every access event."""
 
     access_id: uuid.UUID
     role: str
@@ -17,4 +17,4 @@ class AccessGranted(AccessEvent):
 
 
 class AccessRevoked(AccessEvent):
-    """The role may not do so any more."""
+    """The role may no longer do so."""

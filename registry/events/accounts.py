@@ -9,26 +9,26 @@ from registry.events.base import EventModel, Origin
 
 
 class NamedAccount(EventModel):
-    """What the events say by which an account has a name."""
+    """Base of the events that carry the account's name."""
 
     account_name: str
 
 
 class DescribedAccount(EventModel):
-    """What an account has beside its name; an event that lacks one says nothing of it."""
+    """The details of an account; a detail that is absent from an event is unchanged."""
 
     wallet_address: str | None = None
     description: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
-# The stored fields stand in the order of the bases, the last one first.
+# Fields are stored in the order of the bases, those of the last base first.
 
 
 class AccountCreated(DescribedAccount, NamedAccount):
-    """An account came to be.
+    """An account was created.
 
-    One that is older than the log says so (`origin`), and how it was when it was adopted.
+    An adopted account is older than the log: it has an `origin`, and its state at adoption.
     """
 
     is_active: bool = True
@@ -42,7 +42,7 @@ class AccountUpdated(DescribedAccount):
 
 
 class AccountRenamed(NamedAccount):
-    """The account has another name; its id and all that belongs to it stay."""
+    """The account has another name; its id and everything that belongs to it stay the same."""
 
     previous_name: str
 
@@ -60,7 +60,7 @@ class AccountDeleted(NamedAccount):
 
 
 class AccountRestored(DescribedAccount, NamedAccount):
-    """A deleted account is back under its id; what it held comes back by events of its own."""
+    """A deleted account is back under its id; other events restore its credentials and shares."""
 
     is_active: bool
     created_at: dt.datetime

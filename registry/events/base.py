@@ -1,4 +1,4 @@
-"""What all events have in common."""
+"""The base class of events, and types of their fields."""
 
 import uuid
 from typing import Annotated, ClassVar, Final, Literal, TypeAlias
@@ -9,23 +9,23 @@ from pydantic.config import JsonDict
 from registry.events.stored import StreamType
 
 Origin = Literal["legacy"]
-"""Where a row comes from that no command made: a database from before the registry."""
+"""The origin of a row that no command made: a database from before the registry."""
 
 Number: TypeAlias = Annotated[int, Field(gt=0, lt=2**31)]
-"""A number that an integer column of a table holds, counted from 1."""
+"""A number that fits an integer column, counted from 1."""
 
 Index: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
 """The same, counted from 0."""
 
 COUNTS_EVENTS: Final[JsonDict] = {"counts_events": True}
-"""Extra of a number that no event raises by more than 1, and so is at most its stream's version."""
+"""Marks a number that each event raises by at most 1: it never exceeds the stream's version."""
 
 
 class EventModel(BaseModel):
     """Base of all events.
 
-    A field that was not given is not stored: that is how "not changed" differs from
-    "cleared" (`null`) in the events that change some of several fields.
+    A field that was not given is not stored. In events that change some of several fields,
+    this distinguishes "not changed" from "cleared" (`null`).
     """
 
     model_config = ConfigDict(
@@ -42,7 +42,7 @@ class EventModel(BaseModel):
 
     @property
     def related_account_id(self) -> uuid.UUID | None:
-        """The other account that the event is about, if there is one."""
+        """The id of the other account that the event concerns, if any."""
         return None
 
     def to_json(self) -> str:

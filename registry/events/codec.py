@@ -1,4 +1,4 @@
-"""From the log's text to events and back."""
+"""Parses stored events into typed events."""
 
 from typing import Final
 
@@ -71,11 +71,11 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         SessionEnded,
     )
 }
-"""Every kind of event by the name under which it is stored."""
+"""The model of each event type, by its stored name."""
 
 
 def parse(event: StoredEvent) -> EventModel:
-    """The typed event, whatever version of it was stored.
+    """The typed event, from any stored schema version.
 
     Raises:
         SchemaTooNew: the event was written by a newer version of this program.

@@ -11,7 +11,7 @@ from registry.events.permissions import Permission
 
 
 class CredentialEvent(EventModel):
-    """What every credential event says: which credential, and in which slot it is."""
+    """The fields of every credential event: the credential's id and its slot."""
 
     credential_id: uuid.UUID
     exchange: str
@@ -24,7 +24,7 @@ class SealedVersion(CredentialEvent):
     """A version of a credential: its fields as tokens under a data key of its own.
 
     `fingerprints` are keyed digests of the values: equal values of the same exchange and
-    field have equal fingerprints, and nobody without the master key can test a guess.
+    field have equal fingerprints. A guess cannot be tested without the master key.
     """
 
     version: Annotated[int, Field(gt=0, json_schema_extra=COUNTS_EVENTS)]
@@ -34,7 +34,7 @@ class SealedVersion(CredentialEvent):
 
 
 class DescribedCredential(EventModel):
-    """What a credential has beside its secrets; an event that lacks one says nothing of it."""
+    """The details of a credential; a detail that is absent from an event is unchanged."""
 
     label: str | None = None
     expires_at: dt.datetime | None = None
@@ -42,14 +42,14 @@ class DescribedCredential(EventModel):
     exchange_account_id: str | None = None
 
 
-# The stored fields stand in the order of the bases, the last one first.
+# Fields are stored in the order of the bases, those of the last base first.
 
 
 class CredentialAdded(DescribedCredential, SealedVersion):
     """An empty slot received a credential.
 
-    `created_at` and `last_used` are given where a removed credential comes back, or where
-    one is adopted that is older than the log (`origin`); the latter may be inactive.
+    A removed credential that comes back has `created_at` and `last_used`. So has an adopted
+    credential, which is older than the log (`origin`) and may be inactive.
     """
 
     created_at: dt.datetime | None = None
@@ -64,7 +64,7 @@ class CredentialReplaced(DescribedCredential, SealedVersion):
 
 
 class CredentialUpdated(DescribedCredential, CredentialEvent):
-    """Details beside the secrets changed."""
+    """Some of the credential's details changed."""
 
 
 class CredentialDeactivated(CredentialEvent):

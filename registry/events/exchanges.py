@@ -1,4 +1,4 @@
-"""Events of an exchange: what its credential consists of."""
+"""Events of an exchange: the definition of its credential's fields."""
 
 from typing import ClassVar, Literal
 

@@ -4,9 +4,9 @@ from registry.events.registry import RegistryEvent
 
 
 class MasterKeyRotated(RegistryEvent):
-    """Keys were put under another master key; what they seal stayed as it was.
+    """Keys were wrapped by another master key; the data that they seal did not change.
 
-    A rotation is one such event for each batch of keys; `remaining` is 0 in its last one.
+    A rotation appends one event for each batch of keys; `remaining` is 0 in the last.
     """
 
     master_key_id: str

@@ -1,12 +1,12 @@
-"""What a key can do, and what somebody may do with it."""
+"""Permissions of keys at the exchange, and rights to use a credential."""
 
 from typing import Literal
 
 Permission = Literal["full", "read_only"]
-"""What a key can do at the exchange."""
+"""The permission of a key at the exchange."""
 
 SharingType = Literal["full", "read_only", "positions_only"]
-"""What a borrower may do with a lender's key."""
+"""The rights of a borrower to the lender's credential."""
 
 Access = SharingType
-"""What the caller may do with a credential."""
+"""The rights of a caller to a credential."""

@@ -6,12 +6,12 @@ from registry.events.base import EventModel
 
 
 class PositionsLinked(EventModel):
-    """The account owns these positions. What another one owned, it gave up before."""
+    """The account owns these positions. A former owner gave them up in an earlier event."""
 
     positions: list[uuid.UUID]
 
 
 class PositionsUnlinked(EventModel):
-    """The account does not own these positions any more."""
+    """The account no longer owns these positions."""
 
     positions: list[uuid.UUID]

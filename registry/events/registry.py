@@ -10,7 +10,7 @@ from registry.events.stored import StreamType
 
 
 class TableRepair(BaseModel):
-    """How many rows of a table differed from the log."""
+    """Counts of the rows of a table that differed from the log."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,7 +30,7 @@ class ForeignReference(BaseModel):
 
 
 class AdoptedTable(BaseModel):
-    """How many rows of a table were taken into the log, and how many were left out."""
+    """Counts of a table's rows that were adopted into the log or left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,7 +39,7 @@ class AdoptedTable(BaseModel):
 
 
 class AdoptionDecision(BaseModel):
-    """What somebody decided about a row that broke a rule."""
+    """A decision about a row that broke a rule."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,13 +50,13 @@ class AdoptionDecision(BaseModel):
 
 
 class RegistryEvent(EventModel):
-    """What is about no account belongs to the one stream of the registry."""
+    """Base of the events in the registry's own stream, which concern no single account."""
 
     stream_type: ClassVar[StreamType] = "registry"
 
 
 class LegacyAdopted(RegistryEvent):
-    """The rows of a database from before the registry are in the log now."""
+    """The rows of a database from before the registry were adopted into the log."""
 
     tables: dict[str, AdoptedTable]
     decisions: list[AdoptionDecision]
@@ -70,21 +70,21 @@ class ProjectionsRebuilt(RegistryEvent):
 
 
 class SchemaTakenDown(RegistryEvent):
-    """The tables were dropped; what they held follows from the log up to here.
+    """The tables were dropped; their rows follow from the log up to this event.
 
-    `references` are foreign keys that had to go with them and come back with them.
+    `references` are the foreign keys that were dropped with them and will be restored with them.
     """
 
     references: list[ForeignReference]
 
 
 class SessionEnded(RegistryEvent):
-    """An operator ended a database session that held the log, so that nobody could append."""
+    """An operator ended a database session that held the append lock and blocked all appends."""
 
     pid: Annotated[int, Field(gt=0)]
     role: str
     application: str | None = None
     client: str | None = None
-    """The address that it came from, if it was not this server's own machine."""
+    """The address of the client; None for a connection from the server's own machine."""
     since: dt.datetime | None = None
-    """When its transaction began, as far as the database may say."""
+    """The start of the session's transaction, if the database could read it."""

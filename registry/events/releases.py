@@ -1,8 +1,8 @@
 """Events of an account's releases, in a stream of their own.
 
-The database's functions write them, in the transaction that decides; `recorded_by` is the
-role that was logged in. What a client says of itself (actor, host, purpose) is its claim;
-`client_address` is what the server saw, null for a connection on the same machine.
+Functions of the database append them, in the transaction that decides; `recorded_by` is the
+login role. Actor, host and purpose are claims of the client. `client_address` is the address
+that the server saw; it is null for a connection on the same machine.
 """
 
 import uuid
@@ -14,7 +14,7 @@ from registry.events.stored import StreamType
 
 
 class ReleaseEvent(EventModel):
-    """What every event of a release says."""
+    """The fields of every release event."""
 
     stream_type: ClassVar[StreamType] = "release"
 
@@ -35,7 +35,7 @@ class CredentialReleased(ReleaseEvent):
     permission: Permission
     source: Literal["own", "shared"]
     access: SharingType
-    """What the caller may do with it."""
+    """The rights of the caller to the credential."""
     lender_id: uuid.UUID | None
     lender: str | None
     share_id: uuid.UUID | None
@@ -43,7 +43,7 @@ class CredentialReleased(ReleaseEvent):
 
 
 class EnvironmentFallbackUsed(ReleaseEvent):
-    """A bot took credentials from its environment, since the registry had none."""
+    """A bot used credentials from its environment, since the registry had none."""
 
     origin: str
-    """From which variables or file."""
+    """The variables or the file that the credentials came from."""

@@ -8,7 +8,7 @@ from registry.events.permissions import SharingType
 
 
 class SharingEvent(EventModel):
-    """What every sharing event says: which share, of which lender, for which exchange."""
+    """The fields of every sharing event: the share, its lender and its exchange."""
 
     share_id: uuid.UUID
     exchange: str
@@ -19,7 +19,7 @@ class SharingEvent(EventModel):
 
     @property
     def related_account_id(self) -> uuid.UUID:
-        """The lender, so that its history shows the share too."""
+        """The id of the lender, whose history shows the share too."""
         return self.lender_id
 
 
@@ -32,8 +32,8 @@ class SharingGranted(SharingEvent):
 
 
 class SharingChanged(SharingEvent):
-    """The borrower may do more or less with it than before."""
+    """The sharing type changed."""
 
 
 class SharingRevoked(SharingEvent):
-    """The borrower may not use the lender's credential any more."""
+    """The borrower may no longer use the lender's credential."""

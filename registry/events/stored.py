@@ -1,4 +1,4 @@
-"""The form in which events are read from the log. Needs nothing but the standard library."""
+"""The form of events as read from the log. Uses the standard library only."""
 
 import datetime as dt
 import uuid
@@ -10,7 +10,7 @@ StreamType = Literal["account", "exchange", "release", "registry"]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The events of one thing, in order: an account, an exchange, an account's releases."""
+    """The ordered events of one account, one exchange, one account's releases, or the registry."""
 
     type: StreamType
     id: uuid.UUID
@@ -22,9 +22,9 @@ class Stream:
 class StoredEvent(NamedTuple):
     """An event as the log holds it, its data decoded but not yet checked.
 
-    Projectors work on this form, in the transaction of the append and in a rebuild
-    alike. Times are ISO text in UTC: they are copied, never computed with. (A named tuple,
-    because a rebuild makes a million of them.)
+    Projectors work on this form, in the transaction of the append and in a rebuild alike.
+    Times are ISO text in UTC, copied and never computed with. A named tuple is cheap to
+    create: a rebuild makes a million of them.
     """
 
     stream_id: str
@@ -36,15 +36,15 @@ class StoredEvent(NamedTuple):
 
 
 def database_time(moment: str) -> str:
-    """A moment of an event's data (ISO, UTC with a trailing Z) in the form of the tables.
+    """Converts a moment of an event's data (ISO, UTC with a trailing Z) to the form of the tables.
 
-    The tables' columns have no time zone: what they hold is UTC.
+    The tables' columns have no time zone; their values are UTC.
     """
     return moment.removesuffix("Z").replace("T", " ")
 
 
 def told_time(event: StoredEvent, field: str) -> str:
-    """A moment that the event's data may tell, or else the event's own."""
+    """The moment in a field of the event's data, or else the time of the event."""
     moment = event.data.get(field)
     return event.occurred_at if moment is None else database_time(moment)
 

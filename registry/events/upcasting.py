@@ -1,4 +1,4 @@
-"""Reads older versions of an event's data as if they had been written today."""
+"""Converts the data of older events to the current schema version."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -9,14 +9,14 @@ from registry.events.stored import StoredEvent
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 CURRENT_VERSIONS: Final[dict[str, int]] = {}
-"""The schema version of each event type that is not at version 1 any more."""
+"""The current schema version of each event type that is past version 1."""
 
 UPCASTERS: Final[dict[tuple[str, int], Upcaster]] = {}
-"""From (event type, version) to a function that makes version + 1 of its data."""
+"""(event type, version) -> function that converts the data to version + 1."""
 
 
 def upcast(event: StoredEvent) -> StoredEvent:
-    """The event with its data in today's form.
+    """The event with its data in the current form.
 
     Raises:
         SchemaTooNew: the event was written by a newer version of this program.

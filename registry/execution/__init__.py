@@ -1,5 +1,5 @@
-"""Carrying a change out: reading, deciding, and writing in one transaction.
+"""Execution of changes: reading, deciding, and writing in one transaction.
 
-`executor` runs a task, `account_tasks` is what tasks about one account share, `vault` seals
-credentials, `lookup` finds ids by names. House rule: nothing here decides; the rules do.
+`executor` runs a task, `account_tasks` has base classes of tasks, `vault` seals credentials,
+`lookup` finds ids by names. House rule: nothing here decides; the rules do.
 """

@@ -1,4 +1,4 @@
-"""What commands about one account have in common: the account's stream is read, then decided on."""
+"""Base classes of commands about one account, whose stream is read for the decision."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from registry.rules.account_state import AccountState
 def new_events(
     account_id: uuid.UUID, state: AccountState, events: Sequence[EventModel]
 ) -> list[NewEvent]:
-    """The events as the next ones of the account's stream, of which this is the state."""
+    """Numbers the events as the next of the account's stream, after this state."""
     stream = Stream("account", account_id)
     return [
         NewEvent(stream, state.version + number, event, event.related_account_id)
@@ -28,7 +28,7 @@ def new_events(
 
 
 def next_events(state: AccountState, events: Sequence[EventModel]) -> list[NewEvent]:
-    """The events as the next ones of an account that exists."""
+    """Numbers the events as the next of an existing account."""
     return new_events(uuid.UUID(state.account["id"]), state, events)
 
 
@@ -41,7 +41,7 @@ class AccountTask(Task):
     _events: list[StoredEvent]
 
     def __init__(self, name: str, content: Mapping[str, Any]) -> None:
-        """Takes the account's name, and what the command says beside it."""
+        """Takes the account's name, and the other content of the command."""
         self._name = name
         self._content = content
 
@@ -55,7 +55,7 @@ class AccountTask(Task):
         return {**self._content, "account": self._name}
 
     def read_state(self) -> AccountState:
-        """The account as it is.
+        """The current state of the account.
 
         Raises:
             AccountNotFound: no account has this name.
@@ -68,7 +68,7 @@ class AccountTask(Task):
 
 
 class RuleTask(AccountTask):
-    """A command whose events follow from the account's state alone, by one rule."""
+    """A command that one rule decides, from the account's state alone."""
 
     def __init__(
         self,

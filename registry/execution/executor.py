@@ -1,10 +1,10 @@
-"""Carries a command out: read, decide, and append with the projections, in one transaction.
+"""Executes a command: reads, decides, appends and projects, the writes in one transaction.
 
-Two round trips: the reads go out together, and so do BEGIN, the appends, the changes of
-the tables, the checks and COMMIT. Where others append at the same time, the wait for the disk comes
-after it: in a round trip of its own the first time, and in the same one from then on.
-A decision made on a state that has changed since is made again. Nothing is told before it is
-on disk, not even what another command wrote and this one only found there.
+It takes two round trips: one for all reads, one for BEGIN, the appends, the row changes, the
+checks and COMMIT. If other sessions append at the same time, the flush to disk follows COMMIT.
+The first flush has a round trip of its own; later ones share that of COMMIT. A decision on a
+stale state is made again. No outcome is returned before it is on disk, even if another command
+wrote it and this one only found it.
 """
 
 import datetime as dt
@@ -49,17 +49,17 @@ from registry.values import MAX_REASON, short_text
 log = logging.getLogger(__name__)
 
 _DECISIONS: Final = 20
-"""How often a command is decided while others keep changing what it is decided on."""
+"""The maximum number of decisions of a command whose stream other commands keep changing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """Who asks, and how."""
+    """The actor of a command, the reason, and the mode."""
 
     actor: str
     reason: str | None = None
     command_id: uuid.UUID | None = None
-    """Given by a caller that may send the same command again after a lost connection."""
+    """The id for a caller that may repeat the command after a lost connection."""
     expected_version: int | None = None
     """The version of the account's stream that the caller has seen."""
     dry_run: bool = False
@@ -72,7 +72,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Something beside events that a command writes, such as a data key."""
+    """A write of a command besides events, such as a data key."""
 
     statement: LiteralString | bytes | sql.Composed
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -83,35 +83,35 @@ class Write:
 
 
 class Check(Protocol):
-    """A rule that only the database can judge, once the command has done all that it does.
+    """A rule that only the database can check, after all writes of the command.
 
-    It is asked in the command's transaction, under the log's lock, and fails by an error.
+    It runs in the command's transaction, under the append lock, and fails with an error.
     """
 
     notes: tuple[str, ...]
-    """What the caller should know; there when the answer was taken."""
+    """Notes for the caller; set by `take`."""
 
     def send(self, connection: Connection) -> psycopg.Cursor[Any]:
-        """Sends the question."""
+        """Sends the query."""
 
     def take(self, answer: psycopg.Cursor[Any]) -> None:
-        """Reads the answer."""
+        """Reads the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a command means in the state that was read."""
+    """The decision on a command, for the state that was read."""
 
     events: Sequence[NewEvent]
     statements: Sequence[Write] = ()
     notes: tuple[str, ...] = ()
-    """What the caller should know beside the events, such as who else is affected."""
+    """Notes for the caller, such as other accounts that are affected."""
     checks: Sequence[Check] = ()
     stored: tuple[StoredCredential, ...] = ()
-    """What becomes of each credential that the command gives."""
+    """The result for each credential in the command."""
 
     def all_notes(self) -> tuple[str, ...]:
-        """The notes, with those of the checks after they were asked."""
+        """The notes of the decision and of the checks; call it after the checks."""
         return (*self.notes, *(note for check in self.checks for note in check.notes))
 
 
@@ -119,55 +119,55 @@ class Task(Protocol):
     """A command as the executor sees it."""
 
     def send_reads(self, connection: Connection) -> None:
-        """Sends the queries whose answers the decision needs."""
+        """Sends the queries for the decision."""
 
     def content(self) -> Mapping[str, Any]:
-        """What the command says, for telling it from another; called after the reads."""
+        """The content of the command, for its digest; called after the reads."""
 
     def decide(self) -> Decided:
-        """The decision; called after the reads, and again after a conflict."""
+        """Decides; called after the reads, and again after a conflict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a command."""
+    """The result of a command."""
 
     command_id: uuid.UUID
     positions: tuple[int, ...] = ()
     event_types: tuple[str, ...] = ()
     stream_id: uuid.UUID | None = None
     replayed: bool = False
-    """The log held the command already; this is its first result."""
+    """Whether the log held the command already; then this is its first result."""
     dry_run: bool = False
     notes: tuple[str, ...] = ()
     """See `Decided`."""
     repaired: bool = False
-    """There was no event to append, but something beside the log was put right."""
+    """Whether data outside the log were repaired, without an event."""
     stored: tuple[StoredCredential, ...] = ()
-    """See `Decided`; empty for a command that was applied before."""
+    """See `Decided`; empty if `replayed`."""
 
     @property
     def changed(self) -> bool:
-        """Whether the command had anything to change."""
+        """Whether the command changed anything (in a dry run: would change)."""
         return bool(self.event_types) or self.repaired
 
 
 class CommandExecutor:
-    """Carries commands out against one database."""
+    """Executes commands on one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._others_append = False
-        """What the last command met; a guess at what the next one will meet."""
+        """Whether other sessions appended during the last command: a guess for the next one."""
 
     def execute(self, task: Task, invocation: Invocation) -> Outcome:
-        """The outcome of the command; all of it happened, or nothing.
+        """Executes a command completely, or not at all.
 
         Raises:
             CommandIdReused: the command id belongs to a command with other content.
-            StaleVersion: the stream is not at the expected version, or changes all the time.
-            DatabaseUnavailable: the connection was lost, and is not coming back.
-            RegistryError: whatever the decision raises.
+            StaleVersion: the stream is not at the expected version, or keeps changing.
+            DatabaseUnavailable: the connection was lost, and could not be restored.
+            RegistryError: from the decision or a check.
         """
         command_id = invocation.command_id or new_id()
         with structlog.contextvars.bound_contextvars(
@@ -193,7 +193,7 @@ class CommandExecutor:
                 except DatabaseUnavailable as error:
                     if not error.undone:
                         log.warning("connection lost", extra={"why": error.message})
-                        # Whether the transaction was committed is unknown: ask by the command id.
+                        # The transaction may have been committed: look the command id up.
                         maybe_applied = True
                     waiting.after(error)
 
@@ -234,10 +234,10 @@ class CommandExecutor:
     def _write(
         self, connection: Connection, record: CommandRecord, decision: Decided, *, dry_run: bool
     ) -> tuple[int, ...]:
-        """Writes all of the decision; a dry run too, up to the end, so it meets every guard."""
+        """Writes the decision; a dry run does too, to meet every guard, and rolls back."""
         flush_along = self._others_append and not dry_run
-        # BEGIN, although what a pipeline sends is one transaction anyway: one that is left
-        # half-way, by an error of ours or an interrupt, would be committed.
+        # A pipeline is one implicit transaction, which would be committed even after an error
+        # or an interrupt half-way. An explicit BEGIN prevents that.
         with connection.pipeline():
             connection.execute("BEGIN")
             appends = [
@@ -306,10 +306,10 @@ def command_record(
     command_id: uuid.UUID | None = None,
     occurred_at: dt.datetime | None = None,
 ) -> CommandRecord:
-    """What the log keeps of a command that says this; by default it gets a new id, and happens now.
+    """The record of a command for the log; by default with a new id and the current time.
 
     Raises:
-        InvalidInput: JSON cannot carry the content.
+        InvalidInput: the content cannot be encoded as JSON.
     """
     try:
         text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)

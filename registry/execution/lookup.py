@@ -1,4 +1,4 @@
-"""Finds things by name, and says something useful when they are not there."""
+"""Looks accounts and exchanges up by name, with helpful errors for unknown names."""
 
 import difflib
 import uuid
@@ -17,12 +17,12 @@ _EXCHANGE_STREAMS: Final = uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a01")
 
 
 def exchange_stream_id(name: str) -> uuid.UUID:
-    """The id of the stream that holds a user's definition of an exchange."""
+    """The id of the stream with a user's definition of an exchange."""
     return uuid.uuid5(_EXCHANGE_STREAMS, name)
 
 
 def account_not_found(connection: Connection, name: str) -> AccountNotFound:
-    """The error for a name that no account has: was it deleted, renamed or mistyped?"""
+    """The error for an unknown account name: deleted, renamed, not adopted yet, or mistyped."""
     former = connection.execute(_QUERIES["former_name"], {"account_name": name}).fetchone()
     if former is not None:
         position, event_type, _, actor, recorded_at, name_now = former
@@ -49,7 +49,7 @@ def account_not_found(connection: Connection, name: str) -> AccountNotFound:
 
 
 def account_id(connection: Connection, name: str, *, also_former: bool = False) -> uuid.UUID:
-    """The id of the account of this name, or (if wanted) of the last one that had it.
+    """The id of the account with this name, or, with `also_former`, of the last one that had it.
 
     Raises:
         AccountNotFound: there is none.
@@ -67,7 +67,7 @@ def account_id(connection: Connection, name: str, *, also_former: bool = False) 
 
 
 def check_names(connection: Connection, account: str | None, exchange: str | None = None) -> None:
-    """Makes sure that what a list is narrowed to exists.
+    """Checks that the account and the exchange of a filter exist.
 
     Raises:
         AccountNotFound: no account has this name.
@@ -80,13 +80,13 @@ def check_names(connection: Connection, account: str | None, exchange: str | Non
 
 
 def send_exchange(connection: Connection, name: str) -> psycopg.Cursor[Any]:
-    """Asks for an exchange; `exchange_of` reads the answer."""
+    """Sends the query for an exchange; `exchange_of` reads the result."""
     parameters = {"exchange": name, "stream_id": exchange_stream_id(name)}
     return connection.execute(_QUERIES["exchange"], parameters)
 
 
 def exchange_of(cursor: psycopg.Cursor[Any], name: str) -> tuple[int, dict[str, Any] | None]:
-    """The exchange's id in `dexes` and its own definition, if a user made one.
+    """The exchange's id in `dexes`, and the user's definition of it, if any.
 
     Raises:
         ExchangeNotFound: `dexes` has no exchange of this name.

@@ -1,7 +1,7 @@
--- What the services read.
+-- Queries of the services.
 
 -- name: account_use
--- What depends on an account outside its own stream.
+-- Uses of an account outside its own stream: open positions, positions, borrowers.
 SELECT
     (SELECT count(*) FROM public.strategy_positions AS p
      WHERE p.account_id = a.id AND p.status <> 'closed'),
@@ -14,11 +14,11 @@ FROM public.accounts AS a
 WHERE a.account_name = %(account_name)s
 
 -- name: account_names
--- Names that the caller may have meant.
+-- All account names, for suggestions.
 SELECT a.account_name FROM public.accounts AS a
 
 -- name: former_name
--- The last event by which an account gave up this name.
+-- The last event in which an account gave up this name.
 SELECT f.position, f.event_type, f.stream_id, f.actor, f.recorded_at,
     (SELECT a.account_name FROM public.accounts AS a WHERE a.id = f.stream_id) AS name_now
 FROM public.former_names AS f
@@ -27,7 +27,7 @@ ORDER BY f.position DESC
 LIMIT 1
 
 -- name: exchange
--- The exchange of this name, its own definition if a user made one, and all names.
+-- The exchange of this name, the user's definition of it (if any), and all names.
 SELECT
     d.id,
     (SELECT e.data FROM public.audit_trail AS e
@@ -38,7 +38,7 @@ FROM (SELECT %(exchange)s::text AS name) AS wanted
 LEFT JOIN public.dexes AS d ON d.name = wanted.name
 
 -- name: exchanges
--- All exchanges, the definitions that users made, and how many credentials each has.
+-- All exchanges, with users' definitions and the number of credentials of each.
 SELECT d.id, d.name, e.data,
     (SELECT count(*) FROM public.account_exchange_credentials AS c WHERE c.exchange_id = d.id)
 FROM public.dexes AS d
@@ -51,8 +51,8 @@ LEFT JOIN LATERAL (
 ORDER BY d.name
 
 -- name: exchange_ids
--- The id of this exchange's row, or else a new id for one; and whether a bot's own table
--- of exchanges has the columns for details.
+-- The id of this exchange's row, or else a new id. Also whether `dexes` has the columns for
+-- details; the table may be the bot's own.
 SELECT known.id,
     CASE WHEN known.id IS NULL
         THEN coalesce(nextval(pg_get_serial_sequence('public.dexes', 'id'))::integer,
@@ -70,7 +70,7 @@ VALUES (%(id)s, %(name)s, %(display_name)s, 0, 0)
 INSERT INTO public.dexes (id, name) VALUES (%(id)s, %(name)s)
 
 -- name: registry_key
--- The registry's own key of this purpose.
+-- The registry's own key for this purpose.
 SELECT k.wrapped_key, k.master_key_id
 FROM public.registry_keys AS k
 WHERE k.purpose = %(purpose)s
@@ -87,7 +87,7 @@ VALUES
      %(created_at)s)
 
 -- name: data_keys_of_account
--- The data keys of all credentials that an account holds now.
+-- The data keys of all current credentials of an account.
 SELECT k.id, k.wrapped_key, k.master_key_id
 FROM public.credential_data_keys AS k
 JOIN public.account_exchange_credentials AS c ON c.data_key_id = k.id
@@ -95,7 +95,7 @@ JOIN public.accounts AS a ON a.id = c.account_id
 WHERE a.account_name = %(account_name)s
 
 -- name: accounts
--- All accounts by name, with what they hold.
+-- All accounts by name, with the number of their credentials and the version of their streams.
 SELECT {account},
     (SELECT count(*) FROM public.account_exchange_credentials AS c WHERE c.account_id = a.id)
         AS credentials,
@@ -117,7 +117,7 @@ WHERE (%(account_name)s::text IS NULL OR a.account_name = %(account_name)s)
 ORDER BY a.account_name, d.name, c.permission, c.subaccount_index NULLS FIRST
 
 -- name: held_slots
--- The exchanges that an account has full credentials for, and for which subaccounts.
+-- The exchanges for which an account has full credentials, with their subaccounts.
 SELECT d.name, array_agg(c.subaccount_index)
 FROM public.account_exchange_credentials AS c
 JOIN public.accounts AS a ON a.id = c.account_id
@@ -126,7 +126,7 @@ WHERE a.account_name = %(account_name)s AND c.permission = 'full'
 GROUP BY d.name
 
 -- name: holders_of_secrets
--- Who else has a secret of a credential; refused or told, as the function says.
+-- Other accounts with a secret of a credential; the function refuses or returns them.
 SELECT h.account_name, h.exchange, h.subaccount_index, h.permission, h.fields, h.is_elsewhere
 FROM public.holders_of_secrets(
     %(credential_id)s, %(account)s, %(secrets)s, %(public)s, %(allowed)s) AS h

@@ -1,4 +1,4 @@
-"""Seals credentials for the executor: the registry's own key, and a data key per version."""
+"""Seals credentials for the executor: a data key for each version, and the fingerprint key."""
 
 import datetime as dt
 import os
@@ -25,23 +25,23 @@ PURPOSE: Final = "fingerprint"
 _KEY_BYTES: Final = 32
 
 FINGERPRINT_KEY_ID: Final = uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a02")
-"""What the fingerprint key is wrapped under; it has no row of its own to name it."""
+"""The id under which the fingerprint key is wrapped; its table has no ids."""
 
 
 def send_registry_key(connection: Connection) -> psycopg.Cursor[Any]:
-    """Asks for the registry's key; `Vault` reads the answer."""
+    """Sends the query for the fingerprint key; `Vault` reads the result."""
     return connection.execute(_QUERIES["registry_key"], {"purpose": PURPOSE})
 
 
 class Vault:
-    """The `Sealer` of one decision. What it makes is written with the decision's events."""
+    """The `Sealer` of one decision; its new keys are written with the decision's events."""
 
     def __init__(self, keyring: MasterKeyring, registry_key: psycopg.Cursor[Any]) -> None:
-        """Opens the registry's key, or makes it for the first credential ever.
+        """Unwraps the fingerprint key, or makes it for the first credential ever.
 
         Raises:
-            MasterKeyWrong: the ring does not hold the key that the registry was set up with.
-            CannotDecrypt: the registry's key is damaged.
+            MasterKeyWrong: the keyring lacks the master key that wraps the fingerprint key.
+            CannotDecrypt: the fingerprint key is damaged.
         """
         self._keyring = keyring
         self._time: dt.datetime = now()

@@ -1,1 +1,1 @@
-"""The parts of `registry.Registry`, one module for each; a program gets them from a `Registry`."""
+"""The parts of `registry.Registry`, one module for each; programs get them from a `Registry`."""

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from registry.services.changes.accounts import AccountService
 
 Moment = Any
-"""An event's position, a time, or a text that says one of them."""
+"""The position of an event, a time, or either as text."""
 Records = list[reading.Record]
 
 
 class AccountChange(By, AccountDetails, total=False):
-    """The details of an account, and who changes them."""
+    """The details of an account, with the actor and the reason of a change."""
 
 
 @checked
@@ -31,7 +31,7 @@ class Accounts:
 
     @functools.cached_property
     def _service(self) -> "AccountService":
-        # Only who changes something needs what changes stand on, which takes long to import.
+        # The modules for changes take long to import, and reads do not need them.
         from registry.services.changes.accounts import AccountService
 
         return AccountService(self._context)
@@ -45,18 +45,18 @@ class Accounts:
         return self._service.create(command, self._context.invocation(by))
 
     def update(self, account: str, **details: Unpack[AccountChange]) -> "Outcome":
-        """Changes the details that are named; None empties one."""
+        """Changes the named details; None clears a detail."""
         from registry.rules.accounts import UpdateAccount
 
         by, given = split(details)
         return self._service.update(account, UpdateAccount(**given), self._context.invocation(by))
 
     def rename(self, account: str, new_name: str, **by: Unpack[By]) -> "Outcome":
-        """Gives another name; AccountExists if it belongs to another account."""
+        """Renames an account; AccountExists if another account has the name."""
         return self._service.rename(account, new_name, self._context.invocation(by))
 
     def deactivate(self, account: str, *, cascade: bool = False, **by: Unpack[By]) -> "Outcome":
-        """Stops an account; AccountInUse while others borrow from it, unless `cascade`."""
+        """Stops an account; AccountInUse while other accounts borrow from it, unless `cascade`."""
         return self._service.deactivate(account, self._context.invocation(by), cascade=cascade)
 
     def reactivate(self, account: str, **by: Unpack[By]) -> "Outcome":
@@ -66,12 +66,12 @@ class Accounts:
     def delete(self, account: str, *, cascade: bool = False, **by: Unpack[By]) -> "Outcome":
         """Deletes an account and its credentials; the history keeps them, encrypted.
 
-        AccountInUse if it owns positions, or is part of shares and `cascade` is not said.
+        AccountInUse if it owns positions, or is part of shares without `cascade`.
         """
         return self._service.delete(account, self._context.invocation(by), cascade=cascade)
 
     def list(self, *, as_of: Moment = None) -> Records:
-        """All accounts by name, as they are, or as they were after an event or at a time."""
+        """All accounts by name, as of now, or as of an event or a time."""
         if as_of is None:
             return reading.list_accounts(self._context)
         from registry.services.reading import as_of as past
@@ -79,7 +79,7 @@ class Accounts:
         return past.list_accounts(self._context, past.parse_moment(as_of, "as_of"))
 
     def get(self, account: str, *, as_of: Moment = None) -> reading.Record:
-        """An account with its credentials (never their secrets), as it is or as it was."""
+        """An account with its credentials (never their secrets), now or as of a past moment."""
         if as_of is None:
             return reading.show_account(self._context, account)
         from registry.services.reading import as_of as past

@@ -1,7 +1,7 @@
-"""Refuses values of a type that a method does not take, before anything is done with them.
+"""Checks the types of arguments before a method runs.
 
-A program has no command line that would have looked at them, and a value of another type would
-come back as an error from somewhere deep inside, or be taken for something else.
+A program has no command line that checks its values. Without this, a value of a wrong type
+would raise an obscure error from deep inside, or be mistaken for something else.
 """
 
 import functools
@@ -16,7 +16,7 @@ _Class = TypeVar("_Class", bound=type)
 
 
 def checked(kind: _Class) -> _Class:
-    """The class, each public method of which looks at its arguments first."""
+    """Class decorator: each public method checks its arguments first."""
     for name, method in list(vars(kind).items()):
         if not name.startswith("_") and inspect.isfunction(method):
             setattr(kind, name, _checked(method))
@@ -51,7 +51,7 @@ def _fits(value: Any, wanted: Any) -> bool:
     if origin in (Union, UnionType):
         return any(_fits(value, kind) for kind in get_args(wanted))
     if isinstance(origin, type):
-        # A text is a sequence too, of letters, and nobody means that.
+        # A text is a sequence of letters too, which is never meant.
         return isinstance(value, origin) and not isinstance(value, str)
     if wanted is int:
         return isinstance(value, int) and not isinstance(value, bool)

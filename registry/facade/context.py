@@ -1,4 +1,4 @@
-"""What all parts of a `Registry` stand on: the database, the keys, and who acts."""
+"""The context of all parts of a `Registry`: the database, the keys, and the actor."""
 
 import contextlib
 import logging
@@ -20,29 +20,29 @@ log = logging.getLogger("registry")
 
 
 class Opened(Database, Protocol):
-    """Connections to one database, which knows where it is."""
+    """Connections to one database, with its address."""
 
     target: Target
 
     def close(self) -> None:
-        """Closes what is open and not in use."""
+        """Closes open connections that are not in use."""
 
 
 class Context:
-    """A database that can be closed, the keys for it, and who acts. It is a `Database` itself."""
+    """A database that can be closed, its keys, and the actor. Is a `Database` itself."""
 
     def __init__(
         self, database: Opened, keyring: "MasterKeyring | None" = None, actor: str | None = None
     ) -> None:
         self._database = database
         self.own_keyring = keyring
-        """The keys that the program gave, in place of those of the environment."""
+        """The keyring given by the program, instead of that of the environment."""
         self._actor = actor
         self._closed = False
 
     @property
     def target(self) -> Target:
-        """Where the database is."""
+        """The address of the database."""
         return self._database.target
 
     def connection(self) -> contextlib.AbstractContextManager[Connection]:
@@ -59,18 +59,18 @@ class Context:
         self._database.close()
 
     def keyring(self) -> "MasterKeyring":
-        """The master keys; those of the environment are read each time."""
+        """The master keys; keys from the environment are read at each call."""
         from registry.encryption.key_source import load_keyring
 
         return self.own_keyring or load_keyring()
 
     @property
     def actor(self) -> str:
-        """Who acts unless a call says so."""
+        """The actor of calls that name none."""
         return self._actor or os.environ.get("REGISTRY_ACTOR") or user_at_host()
 
     def invocation(self, by: By) -> "Invocation":
-        """The same as services take it."""
+        """Converts the options of a change to the form of the services."""
         from registry.execution.executor import Invocation
 
         command_id = optional_id(by.get("command_id"), "a command id")
@@ -79,7 +79,7 @@ class Context:
         return Invocation(**given)
 
     def caller(self, purpose: str, actor: str | None = None, reason: str | None = None) -> "Caller":
-        """Who asks for a secret, and what for."""
+        """The caller of a release, with its purpose."""
         from registry.services.releases.releases import Caller
 
         return Caller(actor=actor or self.actor, host=host(), purpose=purpose, reason=reason)

@@ -1,4 +1,4 @@
-"""`Registry.credentials`: what accounts log in with at the exchanges."""
+"""`Registry.credentials`: the credentials of accounts at exchanges."""
 
 import datetime as dt
 import functools
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from registry.services.releases.resolution import Resolution
 
 Fields: TypeAlias = Mapping[str, Secret | str | int]
-"""A credential's fields by name; a text becomes a `Secret` at once."""
+"""Field name -> value of a credential; a text becomes a `Secret` at once."""
 Records = list[reading.Record]
 Resolutions: TypeAlias = "list[Resolution]"
 
 
 class Which(By, total=False):
-    """Which of several credentials is meant, and who changes it."""
+    """Options that select a credential, with the actor and the reason of a change."""
 
     subaccount: int | None
-    """The subaccount at the exchange, where there are several."""
+    """The subaccount at the exchange, if there are several."""
     permission: Permission | None
-    """What the key can do at the exchange; `full` for a new one unless said."""
+    """The permission of the key at the exchange; `full` by default for a new credential."""
 
 
 class CredentialChange(Which, CredentialDetails, total=False):
-    """What a credential has besides its secrets, which one is meant, and who changes it."""
+    """The details of a credential, with the options of `Which`."""
 
 
 class New(CredentialChange, total=False):
-    """How a credential is stored."""
+    """Options for storing a credential."""
 
     cascade: bool
-    """Whether borrowers may get another key by it."""
+    """Whether borrowers may get another key through the change."""
     allow_shared_secret: bool
     """Whether another account may hold the same secret."""
 
@@ -60,7 +60,7 @@ class Credentials:
 
     @functools.cached_property
     def _service(self) -> "CredentialService":
-        # Only who changes something needs what changes stand on, which takes long to import.
+        # The modules for changes take long to import, and reads do not need them.
         from registry.services.changes.credentials import CredentialService
 
         return CredentialService(self._context)
@@ -68,8 +68,8 @@ class Credentials:
     def add(self, account: str, exchange: str, fields: Fields, **how: Unpack[New]) -> "Outcome":
         """Stores a credential in an empty slot; CredentialExists if it is not empty.
 
-        InvalidCredential says which fields are missing, unknown, placeholders or of the wrong
-        type, and SecretInUse which other account holds the same secret.
+        InvalidCredential names fields that are missing, unknown, placeholders or of a wrong
+        type. SecretInUse names the other account that holds the same secret.
         """
         return self._store(account, exchange, fields, "add", how)
 
@@ -82,7 +82,7 @@ class Credentials:
         return self._store(account, exchange, fields, "replace", how)
 
     def update(self, account: str, exchange: str, **details: Unpack[CredentialChange]) -> "Outcome":
-        """Changes the details that are named; None empties one."""
+        """Changes the named details; None clears a detail."""
         slot, rest = _slot(exchange, details)
         by, changes = split(rest)
         return self._service.update(account, slot, changes, self._context.invocation(by))
@@ -109,9 +109,9 @@ class Credentials:
         destroy: bool = False,
         **which: Unpack[Which],
     ) -> "Outcome":
-        """Removes a credential; the history keeps it, encrypted, unless `destroy` is said.
+        """Removes a credential; the history keeps it, encrypted, unless `destroy`.
 
-        AccountInUse while it is lent, unless `cascade` says to end these shares.
+        AccountInUse while it is lent, unless `cascade`, which ends these shares.
         """
         slot, by = _slot(exchange, which)
         invocation = self._context.invocation(by)
@@ -130,7 +130,7 @@ class Credentials:
         old: bool = False,
         **which: Unpack[Which],
     ) -> "Outcome":
-        """Destroys versions for ever, or all `old` ones; also of a deleted account."""
+        """Destroys given versions, or all `old` versions, for ever; also of a deleted account."""
         from registry.services.changes.destruction import destroy_secrets
 
         versions = [version] if isinstance(version, int) else list(version)
@@ -148,7 +148,7 @@ class Credentials:
         exchange: str | None = None,
         due: dt.timedelta | str | None = None,
     ) -> Records:
-        """Credentials without their secrets; with `due` those that expire within this span."""
+        """Credentials without their secrets; `due` selects those that expire within this span."""
         span = duration(due, "due") if isinstance(due, str) else due
         until = None if span is None else now() + span
         return reading.list_credentials(self._context, account, exchange, due_until=until)
@@ -162,7 +162,7 @@ class Credentials:
         access: Access | None = None,
         lender: str | None = None,
     ) -> Resolutions:
-        """Which credential an account would use, and why; nothing is released."""
+        """The credentials that an account would use, and why; nothing is released."""
         from registry.services.releases.resolution import Wish, resolve
 
         wish = Wish(subaccount=subaccount, access=access, lender=lender)
@@ -179,7 +179,7 @@ class Credentials:
         actor: str | None = None,
         reason: str | None = None,
     ) -> Secret:
-        """One field of a credential (its only one); that is recorded as a release."""
+        """One field of a credential (by default its only field); recorded as a release."""
         from registry.services.releases.releases import ReleaseService
         from registry.services.releases.resolution import Wish
 
@@ -209,7 +209,7 @@ class Credentials:
 
 
 def _slot(exchange: str, given: Mapping[str, Any]) -> "tuple[SlotName, Any]":
-    """The slot that is meant, and what else was given by name."""
+    """The selected slot, and the other options."""
     from registry.services.changes.slot_tasks import SlotName
 
     rest = dict(given)

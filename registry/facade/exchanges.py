@@ -1,4 +1,4 @@
-"""`Registry.exchanges`: which there are, and what their credentials consist of."""
+"""`Registry.exchanges`: the known exchanges, and the fields of their credentials."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
@@ -30,11 +30,11 @@ class Exchanges:
         self._context = context
 
     def list(self) -> KnownExchanges:
-        """All exchanges, with the fields of their credentials as far as they are known."""
+        """All exchanges, with the fields of their credentials if known."""
         return list_exchanges(self._context)
 
     def get(self, exchange: str, *, account: str | None = None) -> ExchangeSpec:
-        """The fields of one exchange's credential, for an account that must be there (if given)."""
+        """The fields of one exchange's credential; `account`, if given, must exist."""
         return exchange_specification(self._context, exchange, account)
 
     def add(
@@ -48,8 +48,8 @@ class Exchanges:
     ) -> Outcome:
         """Defines an exchange that is not built in.
 
-        A field is such as `{"name": "api_key", "env": "BINANCE_API_KEY"}`; it is a secret text
-        and required unless `secret`, `type` and `required` say otherwise.
+        Example of a field: `{"name": "api_key", "env": "BINANCE_API_KEY"}`. By default a field is
+        a required secret text; `secret`, `type` and `required` change that.
         """
         fields = [_checked(definition_of_field) for definition_of_field in field]
         definition = ExchangeDefinition(exchange, display_name or exchange, fields, ccxt)

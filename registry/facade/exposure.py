@@ -1,4 +1,4 @@
-"""`Registry.exposure`: where a key was, or could have gone, for when it has leaked."""
+"""`Registry.exposure`: the possible receivers of a key that has leaked."""
 
 import datetime as dt
 
@@ -11,7 +11,7 @@ from registry.values import moment
 
 @checked
 class Exposure:
-    """Who could use or did receive a credential."""
+    """Accounts, roles and hosts that could use or did receive a credential."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -19,13 +19,13 @@ class Exposure:
     def who_could_use(
         self, account: str, exchange: str, *, at: dt.datetime | str | None = None
     ) -> Reach:
-        """Which accounts and roles could use a credential at a moment, or can now."""
+        """The accounts and roles that could use a credential at a moment, by default now."""
         when = None if at is None else moment(at, "at")
         return could_use_at(self._context, account, exchange, when)
 
     def blast_radius(
         self, account: str, exchange: str, *, since: dt.datetime | str | None = None
     ) -> Reach:
-        """Everybody that a leaked credential may have come from, or gone to."""
+        """All accounts, roles and releases that a leaked credential may have passed through."""
         when = None if since is None else moment(since, "since")
         return reach_since(self._context, account, exchange, when)

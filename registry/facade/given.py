@@ -1,4 +1,4 @@
-"""What methods of a `Registry` take by name."""
+"""Keyword arguments of the methods of a `Registry`."""
 
 import datetime as dt
 import uuid
@@ -9,48 +9,48 @@ from registry.errors import InvalidInput
 
 
 class By(TypedDict, total=False):
-    """Who asks for a change, why and how; every change takes these."""
+    """The options of every change: the actor, the reason, and the mode."""
 
     actor: str
-    """Who acts; by default the registry's actor."""
+    """The actor; by default the registry's actor."""
     reason: str | None
-    """Why; kept in the history."""
+    """The reason, kept in the history."""
     command_id: uuid.UUID | str | None
-    """A name for the command, so that sending it again cannot apply it twice."""
+    """An id for the command, so that a repeated call cannot apply it twice."""
     expected_version: int | None
-    """The account's version that the caller has seen; another one is a conflict."""
+    """The version of the account that the caller has seen; a different one is a conflict."""
     dry_run: bool
-    """Whether nothing is changed, and only said what would be."""
+    """Whether the change is only reported, not made."""
 
 
 class Only(TypedDict, total=False):
-    """Which events are wanted; all of it must hold."""
+    """A filter for events; all its conditions must hold."""
 
     exchange: str | None
     credential: uuid.UUID | str | None
     event_type: str | None
-    """Such as CredentialReplaced."""
+    """The event type, such as CredentialReplaced."""
     by: str | None
-    """Who acted."""
+    """The actor."""
     command: uuid.UUID | str | None
-    """The id of the command that did it."""
+    """The id of the command that appended the event."""
     since: dt.datetime | str | None
-    """From this moment on, by the database's clock."""
+    """The earliest moment (included), by the database's clock."""
     until: dt.datetime | str | None
-    """Before this moment."""
+    """The end of the time range (excluded)."""
     limit: int
-    """The newest so many; 100 unless said."""
+    """The maximum number of events, the newest ones; 100 by default."""
 
 
 class ImportChoices(By, total=False):
-    """What an import may do besides storing what is new, and who asks."""
+    """The options of an import, with those of every change."""
 
     create: bool
-    """Whether the account is made if there is none."""
+    """Whether to create the account if it does not exist."""
     subaccount: int | Mapping[str, int] | None
-    """The subaccount, or exchange -> subaccount; "" stands for all that are not named."""
+    """The subaccount, or exchange -> subaccount; "" stands for all other exchanges."""
     cascade: bool
-    """Whether borrowers may get another key by it."""
+    """Whether borrowers may get another key through the import."""
     allow_shared_secret: bool
     """Whether another account may hold the same secret."""
     allow_other_account: bool
@@ -58,21 +58,21 @@ class ImportChoices(By, total=False):
 
 
 def split(given: Mapping[str, Any]) -> tuple[By, dict[str, Any]]:
-    """What was given by name: who asks and how, and the rest."""
+    """Splits keyword arguments: those of `By`, and the rest."""
     by = {name: value for name, value in given.items() if name in By.__annotations__}
     return By(**by), {name: value for name, value in given.items() if name not in by}  # type: ignore[typeddict-item]
 
 
 def optional_id(value: uuid.UUID | str | None, what: str) -> uuid.UUID | None:
-    """The id, also out of a text, if there is one."""
+    """Parses an id, or returns None for None; errors as `checked_id`."""
     return None if value is None else checked_id(value, what)
 
 
 def checked_id(value: uuid.UUID | str, what: str, hint: str | None = None) -> uuid.UUID:
-    """The id, also out of a text.
+    """Parses an id.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: the value is not a UUID.
     """
     try:
         return value if isinstance(value, uuid.UUID) else uuid.UUID(value)

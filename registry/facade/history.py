@@ -1,4 +1,4 @@
-"""Which events `Registry.history` and `Registry.follow` give."""
+"""The event filter of `Registry.history` and `Registry.follow`."""
 
 from registry.facade.given import Only, optional_id
 from registry.services.reading.history import HistoryFilter
@@ -6,7 +6,7 @@ from registry.values import moment
 
 
 def wanted(account: str | None, only: Only) -> HistoryFilter:
-    """The same in the form that the service takes."""
+    """Converts the filter to the form of the service."""
     since, until = only.get("since"), only.get("until")
     return HistoryFilter(
         account=account,

@@ -1,4 +1,4 @@
-"""How `Registry.import_env` and `Registry.import_config` import a file."""
+"""The common part of `Registry.import_env` and `Registry.import_config`."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from registry.services.importing.options import ImportOptions, Subaccounts
 def importing(
     context: Context, how: ImportChoices
 ) -> tuple[ImportService, ImportOptions, Invocation]:
-    """What an import is done with."""
+    """The service, the options and the invocation of an import."""
     by, given = split(how)
     number = given.pop("subaccount", None)
     numbers = dict(number) if isinstance(number, Mapping) else {"": number}

@@ -1,4 +1,4 @@
-"""`Registry.positions`: which account owns which position."""
+"""`Registry.positions`: the owners of positions."""
 
 import uuid
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ class Positions:
         move: bool = False,
         **by: Unpack[By],
     ) -> Outcome:
-        """Says that an account owns positions: those that are named, or all without an owner."""
+        """Links the given positions, or all `unowned` positions, to an account."""
         wanted = _ids(position)
         if bool(wanted) == unowned:
             hint = Hint(Option("position", ...), " names some, ", Option("unowned"), " takes all.")
@@ -44,7 +44,7 @@ class Positions:
     def unlink(
         self, account: str, position: Iterable[uuid.UUID | str], **by: Unpack[By]
     ) -> Outcome:
-        """Says that an account does not own positions any more; errors as `link`."""
+        """Unlinks positions from an account; errors as `link`."""
         wanted = _ids(position)
         if not wanted:
             hint = Hint(Option("position", ...), " names them.")
@@ -54,7 +54,7 @@ class Positions:
     def list(
         self, account: str | None = None, *, unowned: bool = False, closed: bool = False
     ) -> Records:
-        """Open positions, with `closed` those too; of one account, of none, or of all."""
+        """Open positions, with `closed` also closed ones: of one account, `unowned`, or all."""
         return list_positions(self._context, account, unowned=unowned, all_=closed)
 
 

@@ -1,4 +1,4 @@
-"""`Registry.shares` and `Registry.access`: who may use an account's credentials."""
+"""`Registry.shares` and `Registry.access`: the rights to use an account's credentials."""
 
 from typing import Any, Unpack
 
@@ -16,7 +16,7 @@ Records = list[dict[str, Any]]
 
 @checked
 class Shares:
-    """Shares: one account lends its credential of an exchange, another one borrows it."""
+    """Shares: one account lends its credential of an exchange, another account borrows it."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -30,37 +30,37 @@ class Shares:
         sharing_type: SharingType = "full",
         **by: Unpack[By],
     ) -> Outcome:
-        """Lets the borrower use the lender's credential; again with another type changes it."""
+        """Lets the borrower use the lender's credential; changes the type of an existing share."""
         invocation = self._context.invocation(by)
         return self._service.share(borrower, lender, exchange, sharing_type, invocation)
 
     change = grant
 
     def revoke(self, borrower: str, exchange: str, **by: Unpack[By]) -> Outcome:
-        """Ends what an account borrows for an exchange."""
+        """Ends the share by which an account borrows for an exchange."""
         return self._service.unshare(borrower, exchange, self._context.invocation(by))
 
     def list(self, account: str | None = None, *, exchange: str | None = None) -> Records:
-        """The shares of an account, as borrower or lender, of an exchange, or all."""
+        """Shares, optionally of one account (as borrower or lender) or of one exchange."""
         return list_shares(self._context, account, exchange)
 
 
 @checked
 class AccessOfRoles:
-    """Which login role of the database may use which account."""
+    """The access of the database's login roles to accounts."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._service = AccessService(context)
 
     def grant(self, account: str, role: str, **by: Unpack[By]) -> Outcome:
-        """Lets a login role use an account; it becomes a bot if it is none."""
+        """Lets a login role use an account; the role becomes a member of registry_bot if needed."""
         return self._service.grant(account, role, self._context.invocation(by))
 
     def revoke(self, account: str, role: str, **by: Unpack[By]) -> Outcome:
-        """Takes an account from a login role."""
+        """Revokes the access of a login role to an account."""
         return self._service.revoke(account, role, self._context.invocation(by))
 
     def list(self, account: str | None = None) -> Records:
-        """Which roles may use an account, or all accounts."""
+        """The roles that may use an account, or all accounts."""
         return list_access(self._context, account)

@@ -1,5 +1,5 @@
-"""Making the tables again from the log: replaying, comparing, judging, repairing.
+"""Rebuilds the tables from the log: replay, comparison, judging and repair.
 
-House rules: the log is only read here, except for the one event that records a repair. Rows are
-compared as COPY writes them, and repaired in one short transaction.
+House rules: the log is only read, except that a repair appends its own event and unrecorded
+links. Rows are compared in COPY's text form, and repaired in one short transaction.
 """

@@ -1,6 +1,6 @@
-"""Compares the tables with the log, in one snapshot and by several processes if that pays.
+"""Compares the tables with the log in one snapshot, with several processes for a long log.
 
-What differs is counted, listed, and kept in temporary files for a repair.
+Differing rows are counted, listed, and kept in temporary files for a repair.
 """
 
 import contextlib
@@ -39,51 +39,51 @@ from registry.rebuild.worker import (
 _QUERIES = load_queries("registry.rebuild", "rebuild.sql")
 
 WORTH_A_PROCESS: Final = 50_000
-"""Below so many events, starting processes takes longer than they save."""
+"""The number of events from which several processes are faster than one."""
 
 Progress = Callable[[int, int], None]
-"""Told how many events were replayed, and of how many."""
+"""Called with the number of replayed events, and the number of all events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a rebuild is carried out."""
+    """Tuning of a rebuild."""
 
     workers: int | None = None
-    """Processes; None: as many as there are cores, two at most, and one for a short log."""
+    """Number of processes; None: one for each core up to two, and one for a short log."""
     events_per_slice: int = EVENTS_PER_SLICE
 
 
 @dataclass(slots=True)
 class Report:
-    """How the tables differ from the log."""
+    """The differences between the tables and the log."""
 
     size: int = 0
-    """How many events were replayed."""
+    """The number of replayed events."""
     rows: int = 0
-    """How many rows the tables have."""
+    """The number of rows in the tables."""
     seconds: float = 0.0
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(table, kind) -> rows that differ."""
+    """(table, kind) -> number of rows that differ."""
     listed: list[RowDrift] = field(default_factory=list)
-    """The first of them."""
+    """The first differing rows."""
     tokens: bool = True
-    """Whether the encrypted fields were compared too: not every role may read them."""
+    """Whether the encrypted fields were compared too; not every role may read them."""
     adoption_pending: bool = False
-    """Whether there are rows from before the registry, which are no damage."""
+    """Whether there are rows from before the registry; they are not damage."""
     skipped: list[Skipped] = field(default_factory=list)
-    """Events that do not count: what they say is in no row."""
+    """Events that do not count: no row reflects them."""
     unknown_links: int = 0
-    """Positions with an owner of which the log has never heard (the bot may set it)."""
+    """The number of positions whose owner the log lacks (the bot may set it)."""
 
     @property
     def differing(self) -> int:
-        """How many rows are not what the log says."""
+        """The number of rows that differ from the log."""
         return sum(self.counts.values())
 
     @property
     def extra(self) -> int:
-        """How many rows are there that the log does not know: repairing deletes them."""
+        """The number of rows that the log does not know; a repair deletes them."""
         return sum(count for (_, kind), count in self.counts.items() if kind == "extra")
 
     def by_table(self) -> dict[str, TableRepair]:
@@ -95,35 +95,35 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How the caller follows a rebuild."""
+    """Callbacks of the caller during a rebuild."""
 
     progress: Progress = lambda _done, _total: None
-    """Told how many events were replayed, and of how many."""
+    """Called with the number of replayed events, and the number of all events."""
     approve: Callable[[Report], None] = lambda _report: None
-    """Asked before rows are repaired; raises to prevent it."""
+    """Called before rows are repaired; raises to prevent it."""
 
 
 class Comparison:
-    """What a comparison found; holds temporary files until it is closed."""
+    """The result of a comparison; owns temporary files until it is closed."""
 
     def __init__(self, watch: Watch) -> None:
         self.report = Report()
         self.links: dict[str, str | None] = {}
-        """The owner of each position that the log names."""
+        """Position -> owner, for each position that the log names."""
         self.link_repairs: set[str] = set()
         self.unknown_links: set[str] = set()
         self.extra: list[tuple[str, str]] = []
         self.repairs: list[Repairs] = []
-        """What each worker has found; closed with the comparison."""
+        """The rows to repair, by worker; closed with the comparison."""
         self.late: dict[str, set[bytes]] = defaultdict(set)
-        """By table, the keys of the rows that events since the comparison have changed."""
+        """Table -> keys of the rows that events since the comparison have changed."""
         self._watch = watch
         self._passed = 0
         self.slices = 1
-        """In how many parts the log is replayed."""
+        """The number of slices of the log."""
 
     def take(self, message: Message) -> None:
-        """Takes a message of a worker; see `examine_slices`."""
+        """Handles a message of a worker; see `examine_slices`."""
         value: Any = message[1]
         match message[0]:
             case "progress":
@@ -135,7 +135,7 @@ class Comparison:
                 self.report.counts.update(value)
             case "links":
                 for position, owner in value.items():
-                    # A position that moved is in two slices: given up in one, owned in the other.
+                    # A moved position is in two slices: in one without an owner, in one with it.
                     self.links[position] = owner or self.links.get(position)
             case "rows":
                 self.report.rows += value
@@ -148,7 +148,7 @@ class Comparison:
     def blocks(
         self, kind: RepairKind, *, but: Mapping[str, AbstractSet[bytes]] | None = None
     ) -> dict[str, Iterator[bytes]]:
-        """Table -> rows as they should be, in blocks of COPY text; `but` says by key which not."""
+        """Table -> correct rows in blocks of COPY text, without those of the keys in `but`."""
         left_out = but or {}
 
         def blocks_of(name: str) -> Iterator[bytes]:
@@ -159,7 +159,7 @@ class Comparison:
 
     @property
     def anything_to_do(self) -> bool:
-        """Whether a rebuild would write."""
+        """Whether a rebuild would write anything."""
         return bool(self.report.differing or self.unknown_links)
 
     def close(self) -> None:
@@ -185,12 +185,12 @@ def compared(
 ) -> Iterator[Comparison]:
     """The comparison of the tables with the log in one snapshot.
 
-    `exists` says whether there are tables; without them every row is missing. The events are
-    judged first if the replay stumbles over one, or if the caller says so (`judged`), since
-    the tables cannot hold the rows that follow.
+    `exists` says whether the tables exist; without them every row is missing. If the replay
+    fails at an event, the events are judged first. A caller whose rows the tables refused asks
+    for this with `judged`.
 
     Raises:
-        LogContradictsItself: the events that count do not make rows either.
+        LogContradictsItself: the events that count cannot be replayed either.
         SchemaTooNew: an event was written by a newer version of this program.
     """
     started = time.monotonic()
@@ -212,10 +212,10 @@ def compared(
 
 @contextlib.contextmanager
 def examined(connection: Connection, watch: Watch, options: Options) -> Iterator[Comparison]:
-    """The comparison for those who do not repair, and so do not learn what the tables refuse.
+    """The comparison without a repair, which would detect rows that the tables refuse.
 
-    Rows that are there the tables can hold. If others follow from the log, it is asked
-    whether they can hold those; if not, the events are judged.
+    If rows differ, it checks whether the tables can hold the rows of the log. If they cannot,
+    the events are judged.
     """
     with contextlib.ExitStack() as stack:
         comparison = stack.enter_context(compared(connection, watch, options))
@@ -234,7 +234,7 @@ def examined(connection: Connection, watch: Watch, options: Options) -> Iterator
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """What is compared, in one snapshot."""
+    """The input of a comparison, in one snapshot."""
 
     connection: Connection
     watch: Watch
@@ -294,7 +294,7 @@ def _examine(
 
 
 def _compare_links(connection: Connection, comparison: Comparison, *, exists: bool) -> None:
-    """Compares the owners of positions: their table is the bot's, and only the owner is ours."""
+    """Compares the owners of positions; their table is the bot's, only this column is ours."""
     links = comparison.links
     if not exists:
         comparison.link_repairs = {position for position, owner in links.items() if owner}

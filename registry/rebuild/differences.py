@@ -22,22 +22,22 @@ Kind = Literal["missing", "extra", "changed"]
 
 HIDDEN: Final = "(encrypted)"
 LISTED: Final = 1_000
-"""How many rows are told one by one; all are counted."""
+"""The maximum number of differing rows that are listed; all are counted."""
 _BATCH: Final = 500
 _NAMES: Final = ("account_name", "account_id", "primary_account_id")
 
 
 @dataclass(frozen=True, slots=True)
 class RowDrift:
-    """A row that is not what the log says."""
+    """A row that differs from the log."""
 
     table: str
     kind: Kind
     key: str
     name: str | None
-    """The account's name, or else the id of the account that the row belongs to."""
+    """The account's name, or else the id of the row's account."""
     columns: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
-    """Of a changed row: column -> (in the table, by the log); never an encrypted value."""
+    """Of a changed row: column -> (value in the table, value by the log), never encrypted."""
 
     def __str__(self) -> str:
         match self.kind:
@@ -52,18 +52,18 @@ class RowDrift:
 
 @dataclass(slots=True)
 class Findings:
-    """Where the comparison puts what it finds."""
+    """Collects the results of a comparison."""
 
     tell: Callable[[RowDrift], None]
-    """Takes the first rows that differ, and all that the log does not know."""
+    """Receives the first rows that differ, and all extra rows."""
     repairs: Repairs
     room: int = LISTED
-    """How many rows more are told."""
+    """The number of rows that may still be listed."""
     counts: Counter[tuple[str, Kind]] = field(default_factory=Counter)
-    """(table, kind) -> rows that differ."""
+    """(table, kind) -> number of rows that differ."""
 
     def found(self, row: RowDrift) -> None:
-        """Takes a row that differs."""
+        """Counts a row that differs, and lists it if there is room."""
         self.counts[row.table, row.kind] += 1
         if self.room > 0 or row.kind == "extra":
             self.tell(row)
@@ -79,11 +79,11 @@ def compare(
     exists: bool = True,
     tokens: bool = True,
 ) -> int:
-    """Compares a slice's rows with the tables and says how many rows the tables have.
+    """Compares a slice's rows with the tables and returns the number of rows in the tables.
 
-    The rows are consumed. Tables of another program are left to the caller: their rows can
-    move between slices. `exists` says whether there are tables at all. Without `tokens`,
-    the columns that hold them are not looked at, and nothing can be repaired.
+    The rows are consumed. Tables of another program are left to the caller, since their rows
+    can move between slices. `exists` says whether the tables exist. Without `tokens`, the
+    columns with tokens are not compared, and no repair is possible.
     """
     counted = 0
     for whole in TABLES:
@@ -104,8 +104,8 @@ def _missing(table: Table, wanted: dict[str, Row], findings: Findings) -> None:
         findings.tell(RowDrift(table.name, "missing", key, _name(row)))
     findings.room -= told
     findings.counts[table.name, "missing"] += len(wanted)
-    # Rows of one account lie together in the tables and in most of their indexes, and
-    # inserting them finds what it needs in the processor's cache.
+    # Rows of one account are adjacent in the tables and in most of their indexes, so ordered
+    # inserts hit the processor's cache.
     ordered = sorted(wanted.values(), key=operator.itemgetter(table.owner))
     for batch in _batches(iter(ordered)):
         lines = join_lines([line_of(table, row) for row in batch])
@@ -119,7 +119,7 @@ def _compare_table(
     part: Slice,
     findings: Findings,
 ) -> int:
-    """Takes every row that is there out of `wanted`."""
+    """Compares one table, and removes every row that it has from `wanted`."""
     counted = 0
     suspects: list[tuple[str, Row]] = []
     statement = (
@@ -148,7 +148,7 @@ def _compare_exactly(
     findings: Findings,
 ) -> None:
     # The same value can be written in several ways (1e3 and 1000, .5 and .500 seconds):
-    # PostgreSQL itself says how it writes those of the log.
+    # PostgreSQL itself converts the values of the log to its own form.
     columns = list(table.columns)
     given = [list(texts) for texts in zip(*(values_of(table, r) for _, r in suspects), strict=True)]
     statement = (

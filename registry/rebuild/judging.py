@@ -1,11 +1,11 @@
-"""Judges the events of a log: which of them count.
+"""Judges the events of a log: finds the events that do not count.
 
-An event counts if the tables, as the events before it had left them, could take its change.
-Commands append no others, since they make the change in the transaction of the append. What
-does not count was appended by hand; it is told, and the tables are what all others say.
+An event counts if the tables, after the events before it, could take its change. Commands
+append only such events, since they change the tables in the transaction of the append. An event
+that does not count was appended by hand; it is reported, and the tables ignore it.
 
-This takes a few times as long as a replay, which notices by itself that something is wrong:
-it stumbles over an event, or the tables cannot hold the rows that follow. Only then is the
+Judging takes a few times as long as a replay. A replay detects by itself that something is
+wrong: it fails at an event, or the tables cannot hold the rows that follow. Only then is the
 whole log judged.
 """
 
@@ -46,7 +46,7 @@ class Skipped:
 
     position: int
     stream: str
-    """Its type and id."""
+    """The type and id of its stream."""
     event_type: str
     recorded_by: str
     """The login that appended it."""
@@ -60,11 +60,11 @@ class Skipped:
 
 
 def judge(connection: psycopg.Connection[Any], size: int, *, tokens: bool = True) -> list[Skipped]:
-    """Those of the first `size` events that do not count.
+    """The events among the first `size` that do not count.
 
     Raises:
-        SchemaTooNew: an event was written by a newer version of this program. Whether it
-            counts cannot be told, nor what follows from it.
+        SchemaTooNew: an event was written by a newer version of this program, which alone
+            knows its effect.
     """
     ledger = Ledger(_exchanges(connection))
     reasons: dict[int, Misfit] = {}
@@ -82,9 +82,9 @@ def judge(connection: psycopg.Connection[Any], size: int, *, tokens: bool = True
 
 
 def rows_fit(connection: psycopg.Connection[Any], replayed: Iterable[Rows]) -> bool:
-    """Whether the tables can hold the rows of a replay, which are given slice by slice.
+    """Whether the tables can hold the rows of a replay, given slice by slice.
 
-    False also if the replay stumbles.
+    False also if the replay fails.
     """
     kept: dict[Table, list[tuple[str, Row]]] = {t: [] for t in TABLES if not t.partial}
     try:
@@ -98,7 +98,7 @@ def rows_fit(connection: psycopg.Connection[Any], replayed: Iterable[Rows]) -> b
     except (LogContradictsItself, *MISFITS):
         return False
     ledger = Ledger(_exchanges(connection))
-    # In the order of the tables, so that accounts are there before what refers to them.
+    # In the order of the tables: accounts before the rows that refer to them.
     refused = any(ledger.insert(table, *row) for table, rows in kept.items() for row in rows)
     return not refused and not ledger.removed_while_lent
 

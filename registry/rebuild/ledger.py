@@ -1,8 +1,8 @@
-"""Rows as the tables would hold them, reduced to what the tables' rules are about.
+"""The tables' rows in memory, reduced to the columns that the rules between rows need.
 
-It takes the changes of events one by one, and says why the tables would refuse one. What a
-column can hold, what is unique and what refers to an account is what the tables' own
-declarations say; here are the rules between rows. A test compares all with the database.
+A ledger applies row changes one by one, or returns the reason why the tables would refuse one.
+Column types, unique columns and references come from the declarations of the tables; the rules
+between rows are written here. A test compares all of them with the database.
 """
 
 from collections import Counter
@@ -15,23 +15,23 @@ from projections.rows import Delete, Insert, Patch, PatchAll, Row, RowChange, Ta
 
 
 class Ledger:
-    """What the tables hold."""
+    """The reduced rows of the tables, with counters for the rules."""
 
     def __init__(self, exchanges: Iterable[int]) -> None:
         self._exchanges = frozenset(exchanges)
         self._rows: dict[str, dict[str, Row]] = {}
         self._unique: dict[tuple[Any, ...], str] = {}
         self._uses: Counter[str] = Counter()
-        """Account -> rows of other tables that refer to it."""
+        """Account -> number of rows in other tables that refer to it."""
         self._held: Counter[tuple[str, int]] = Counter()
-        """Account and exchange -> credentials."""
+        """(account, exchange) -> number of credentials."""
         self._lent: Counter[tuple[str, int]] = Counter()
-        """Lender and exchange -> shares."""
+        """(lender, exchange) -> number of shares."""
         self._removed: dict[tuple[str, int], int] = {}
-        """Account and exchange -> the position of the event that removed the last credential."""
+        """(account, exchange) -> position of the event that last removed a credential."""
 
     def take(self, change: RowChange, account_id: str, position: int) -> Misfit:
-        """Makes the change of the event at this position, which is one of this account.
+        """Applies a row change; `position` and `account_id` are those of its event.
 
         Raises:
             MISFITS: the change is malformed.
@@ -49,7 +49,7 @@ class Ledger:
                 return misfit or self._delete(table, key, position)
 
     def insert(self, table: Table, key: str, row: Row) -> Misfit:
-        """A new row, reduced."""
+        """Inserts a reduced row."""
         there = self._rows.setdefault(table.name, {})
         misfit = (
             "there is such a row already" if key in there else self._dangling(table, row)
@@ -64,9 +64,9 @@ class Ledger:
 
     @property
     def removed_while_lent(self) -> list[int]:
-        """Positions of events that removed the last credential of those that are lent.
+        """Positions of events that removed a lender's last credential while it was lent.
 
-        Only in the end: a command may remove a credential before it ends the shares.
+        Only valid at the end: a command may remove a credential before it ends the shares.
         """
         return sorted(
             self._removed.get(lent, -1)
@@ -139,7 +139,7 @@ class Ledger:
 
 
 def reduced(table: Table, row: Row) -> Row:
-    """What the rules between rows are about."""
+    """The columns of a row that the rules between rows need."""
     kept = {table.key, table.owner, *table.unique, *table.accounts}
     return {name: row[name] for name in table.columns if name in kept}
 

@@ -1,7 +1,7 @@
 """Merges repairs into the tables: only rows that differ are touched.
 
-The rows as they should be stand in temporary tables of the same names (the shadow). All
-statements run in the caller's transaction, which holds the append lock and has appended.
+Temporary tables of the same names (the shadow) hold the correct rows. All statements run in
+the caller's transaction, which holds the append lock and has appended.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ _OWN: Final = tuple(table for table in TABLES if not table.partial)
 
 
 def make_shadow(connection: psycopg.Connection[Any]) -> None:
-    """Makes the empty shadow; it is gone when the transaction ends."""
+    """Creates the empty shadow; the end of the transaction drops it."""
     for table in _OWN:
         columns = ", ".join(f"{column} {kind}" for column, kind in table.columns.items())
         _run(connection, f"CREATE TEMPORARY TABLE {table.name} ({columns}) ON COMMIT DROP")
@@ -33,7 +33,7 @@ def fill_shadow(
     changed: Mapping[str, Iterable[bytes]],
     extra: Iterable[tuple[str, str]],
 ) -> None:
-    """Fills the shadow: by table, blocks of COPY text; and the rows that should not be."""
+    """Fills the shadow with blocks of COPY text by table, and with the keys of extra rows."""
     for table in _OWN:
         fill_table(connection, table, changed.get(table.name, ()))
     with connection.cursor().copy(f"COPY {SHADOW}.extra_rows FROM STDIN".encode()) as copy:
@@ -45,7 +45,7 @@ def fill_table(connection: psycopg.Connection[Any], table: Table, blocks: Iterab
     """Fills one table of the shadow from blocks of COPY text."""
     copy_in(connection, table, blocks, schema=SHADOW)
     _run(connection, f"ALTER TABLE {SHADOW}.{table.name} ADD PRIMARY KEY ({table.key})")
-    # How many rows there are is all that the statements' plans need.
+    # The plans of the statements need the number of rows only.
     _run(connection, f"ANALYZE {SHADOW}.{table.name} ({table.key})")
 
 
@@ -65,10 +65,10 @@ def copy_in(
 
 
 def update_in_place(connection: psycopg.Connection[Any], table: Table) -> None:
-    """Gives the rows that differ from the shadow the values that they have there.
+    """Updates the rows that differ from the shadow to the values there.
 
-    Unlike `merge` it never deletes a row to insert it again: other tables may hang on it,
-    and it may have columns of its owner's. So values must not be swapped between rows.
+    Unlike `merge`, it never deletes and reinserts a row: other tables may refer to it, and it
+    may have columns of the bot. So unique values must not be swapped between rows.
     """
     differs = " OR ".join(
         f"l.{column}::text IS DISTINCT FROM s.{column}::text"
@@ -85,18 +85,17 @@ def merge(
     missing: Mapping[str, Iterable[bytes]],
     partial: Mapping[Table, Mapping[str, Row]],
 ) -> None:
-    """Makes the tables' rows those of the shadow, and adds those that are missing.
+    """Merges the shadow into the tables, and adds missing rows.
 
-    `missing` has, by table, blocks of COPY text: rows of which nothing is there and that no
-    event since the comparison has changed. In the shadow they would only
-    be written twice.
+    `missing` has, by table, blocks of COPY text: rows that the tables lack and that no event
+    since the comparison has changed. The shadow would only write them twice.
 
-    `partial` has, for tables of another program, key -> columns to set; a row that is gone
-    there is left alone. A row is never taken away and brought back while others may
-    refer to it, except where a value that must be unique moves from one row to another.
+    `partial` has, for tables of another program, key -> columns to set; rows that do not
+    exist are ignored. No row is deleted and reinserted while other rows may refer to it,
+    except where a unique value moves from one row to another.
     """
-    # A table that was empty a moment ago looks to the planner as if it stayed so: it would
-    # scan it once for each row that the same statement inserts.
+    # The planner believes that a table that was just empty still is. It would scan the table once
+    # for each row that the same statement inserts.
     _run(connection, "SET LOCAL enable_nestloop = off")
     _run(connection, "SET LOCAL jit = off")
     root, *others = _OWN
@@ -122,7 +121,7 @@ _DELETE_EXTRA: Final = (
 
 
 def _delete_moved(table: Table) -> str:
-    # What it holds uniquely may belong to another row by now; it is inserted again below.
+    # The unique value may belong to another row now; the row is inserted again below.
     return (
         f"DELETE FROM public.{table.name} AS l USING {SHADOW}.{table.name} AS s"
         f" WHERE l.{table.key} = s.{table.key} AND {_unique_differs(table)}"
@@ -130,7 +129,7 @@ def _delete_moved(table: Table) -> str:
 
 
 def _park(root: Table) -> tuple[str, str]:
-    # Others refer to an account, so it keeps its row, and gives its name away for a moment.
+    # Other rows refer to an account, so it keeps its row, and gives up its name temporarily.
     update = f"UPDATE public.{root.name} AS l SET {root.unique[0]} = l.{root.key}::text"
     moved = f"s.{root.key} = l.{root.key} AND {_unique_differs(root)}"
     extra = f"x.table_name = '{root.name}' AND x.id = l.{root.key}"
@@ -147,7 +146,7 @@ def _unique_differs(table: Table) -> str:
 
 
 def _insert_absent(table: Table) -> str:
-    # Rows that were taken away above, or that came into the shadow with the tail.
+    # Rows that were deleted above, or that events of the tail put into the shadow.
     columns = ", ".join(table.columns)
     return (
         f"INSERT INTO public.{table.name} ({columns})"
@@ -158,7 +157,7 @@ def _insert_absent(table: Table) -> str:
 
 
 def _update_changed(table: Table) -> str:
-    # All of them and not those that compare as different: 1.0 and 1 are equal as JSON.
+    # Updates all rows of the shadow, without a comparison: 1.0 and 1 are equal as JSON.
     columns = [column for column in table.columns if column != table.key]
     values = ", ".join(f"{column} = s.{column}" for column in columns)
     return (

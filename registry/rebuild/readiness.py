@@ -1,4 +1,4 @@
-"""Whether a rebuild may start: no other is at work, and no rows wait to be adopted."""
+"""Preconditions of a rebuild: no other one is running, and no rows wait to be adopted."""
 
 import contextlib
 from collections.abc import Iterator
@@ -45,10 +45,10 @@ def adoption_pending(connection: Connection) -> bool:
 
 
 def refuse_while_pending(connection: Connection) -> None:
-    """Guards what would take such rows for damage.
+    """Guards operations that would mistake rows from before the registry for damage.
 
     Raises:
-        AdoptionPending: there are some.
+        AdoptionPending: there are such rows.
     """
     if adoption_pending(connection):
         raise AdoptionPending(

@@ -1,6 +1,6 @@
 """Checks and repairs the tables: `rebuild --check` and `rebuild`.
 
-First the tables are compared with the log (`comparison`), then what differs is merged (`repair`).
+First the tables are compared with the log (`comparison`), then differences are merged (`repair`).
 """
 
 from registry.database.connection import Connection, Database, may_read_tokens, registry_errors
@@ -20,10 +20,10 @@ class RebuildService:
         self._options = options or Options()
 
     def check(self, watch: Watch | None = None) -> Report:
-        """How the tables differ from the log; writes nothing at all.
+        """Compares the tables with the log; writes nothing.
 
         Raises:
-            RebuildRunning: another rebuild of this database is at work.
+            RebuildRunning: another rebuild of this database is running.
             LogContradictsItself: the log cannot be replayed.
         """
         watch = watch or Watch()
@@ -36,14 +36,14 @@ class RebuildService:
             return comparison.report
 
     def rebuild(self, invocation: Invocation, watch: Watch | None = None) -> Rebuilt:
-        """Makes the tables what the log says, and records links that it did not know.
+        """Makes the tables match the log, and records owners of positions that the log lacked.
 
         Raises:
-            RebuildRunning: another rebuild of this database is at work.
+            RebuildRunning: another rebuild of this database is running.
             LogContradictsItself: the log cannot be replayed.
             AdoptionPending: there are rows from before the registry.
-            PermissionDenied: the role may compare only.
-            RegistryError: whatever `watch.approve` raises; nothing was changed then.
+            PermissionDenied: the role may only compare.
+            RegistryError: from `watch.approve`; nothing has changed then.
         """
         watch = watch or Watch()
         with self._database.connection() as connection, rebuild_lock(connection):

@@ -1,7 +1,7 @@
--- What a rebuild says to the database.
+-- Queries of a rebuild.
 
 -- name: tail
--- The events from a position on.
+-- The events at the end of the log, from a position on.
 SELECT e.stream_id::text, e.stream_version, e.event_type, e.schema_version,
     (e.occurred_at AT TIME ZONE 'UTC')::text, e.data
 FROM public.audit_events AS e
@@ -9,13 +9,13 @@ WHERE e.position >= %(size)s
 ORDER BY e.position
 
 -- name: unowned_positions
--- Which of these positions exist and have no owner.
+-- The positions among the given ones that exist and have no owner.
 SELECT p.id::text
 FROM public.strategy_positions AS p
 WHERE p.id = ANY(%(positions)s::uuid[]) AND p.account_id IS NULL
 
 -- name: linked_positions
--- Which of these positions belong to an account now, by account.
+-- The positions among the given ones that have an owner now, by account.
 SELECT p.account_id, array_agg(p.id ORDER BY p.id)
 FROM public.strategy_positions AS p
 JOIN public.accounts AS a ON a.id = p.account_id

@@ -1,7 +1,7 @@
-"""Repairs the tables: merges what a comparison found, in one short transaction.
+"""Repairs the tables: merges the differences of a comparison, in one short transaction.
 
-The transaction takes the append lock, follows the events that came since the comparison,
-and touches only rows that differ.
+The transaction takes the append lock, applies the events since the comparison, and touches
+only rows that differ.
 """
 
 import contextlib
@@ -40,16 +40,16 @@ Step = Callable[[Connection], None]
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild did."""
+    """The result of a rebuild."""
 
     report: Report
     position: int | None = None
-    """Where the log says so; None if there was nothing to do."""
+    """The position of its event in the log; None if there was nothing to do."""
     tail: int = 0
-    """How many events came while the log was replayed."""
+    """The number of events that were appended during the replay."""
     links_recorded: int = 0
     locked_seconds: float = 0.0
-    """How long appends had to wait."""
+    """The time for which appends were blocked."""
 
 
 def repair(
@@ -60,10 +60,10 @@ def repair(
     before: Step = lambda _: None,
     after: Step = lambda _: None,
 ) -> Rebuilt:
-    """Merges what a comparison found, in one transaction.
+    """Merges the differences of a comparison, in one transaction.
 
-    `before` and `after` belong to the same transaction: bringing the schema up makes the
-    tables and fills them at once, so that nobody ever sees them empty.
+    `before` and `after` run in the same transaction. With them, `migrate up` creates and fills
+    the tables at once, and no reader ever sees them empty.
 
     Raises:
         RowsRefused: the tables refuse rows that follow from the log.
@@ -98,14 +98,14 @@ def repair(
 
 
 def judging_if_refused(attempt: Callable[[bool], Rebuilt]) -> Rebuilt:
-    """What the attempt gives; if the tables refuse the rows, it is told to judge the events.
+    """Returns the result of the attempt; repeats it with judging if the tables refuse the rows.
 
     Raises:
-        RowsRefused: the tables refuse the rows of the events that count, too.
+        RowsRefused: the tables also refuse the rows of the events that count.
     """
     with contextlib.suppress(RowsRefused):
         return attempt(False)
-    # Once more after that, since more of the kind may come while the log is judged.
+    # Twice, since more such events may be appended while the log is judged.
     with contextlib.suppress(RowsRefused):
         return attempt(True)
     return attempt(True)
@@ -131,28 +131,28 @@ def _refusal(error: psycopg.Error) -> str:
 def append_at_end(
     connection: Connection, record: CommandRecord, index: int, stream: Stream, event: EventModel
 ) -> int:
-    """Appends an event at the end of its stream, whatever is there, and gives its position."""
+    """Appends an event at the current end of its stream, and returns its position."""
     while True:
         version = versions_of(send_versions(connection, [stream]))[stream]
         new = NewEvent(stream, version + 1, event)
         try:
-            with connection.transaction():  # a savepoint: all that was done before stays
+            with connection.transaction():  # a savepoint: earlier work is kept
                 (position,) = one_row(send_append(connection, record, index, new))
                 return int(position)
         except psycopg.DatabaseError as error:
-            # Somebody else appended to the stream before the lock was ours: such as a
-            # rotation of the master key, whose events are in the registry's stream too.
+            # Another session appended to the stream before we had the lock. For example, events
+            # of a master key rotation are in the registry's stream too.
             if error.sqlstate != STALE_VERSION:
                 raise
 
 
 def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool = True) -> int:
-    """Makes what came after the comparison part of it, and says how many events that were.
+    """Applies the events since the comparison to it, and returns how many there were.
 
-    `shadow` says whether the tables of `merge` are to follow too.
+    `shadow` says whether to apply them to the shadow of `merge` too.
 
     Raises:
-        RowsRefused: an event that came is malformed.
+        RowsRefused: one of these events is malformed.
     """
     links: Rows = {
         POSITIONS.name: {key: {"account_id": owner} for key, owner in comparison.links.items()}
@@ -172,22 +172,22 @@ def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool 
         if change.table.partial:
             apply_to_memory(links, change)
         elif shadow:
-            # In the tables it was made when it was appended; what it changes of a row that was
-            # missing or damaged is known only here.
+            # The append applied it to the tables already. Only the shadow shows its effect on a
+            # row that is missing or damaged there.
             apply_to_tables(connection, change, schema=SHADOW)
         if isinstance(change, Delete) and change.table == ACCOUNTS:
             for link in links[POSITIONS.name].values():
                 if link["account_id"] == change.key:
                     link["account_id"] = None
     comparison.links = {key: row["account_id"] for key, row in links[POSITIONS.name].items()}
-    # The last event is the rebuild's own.
+    # Without the rebuild's own event, the last one.
     return len(tail) - 1
 
 
 def _hold_back(
     connection: Connection, comparison: Comparison, changes: Iterable[RowChange]
 ) -> None:
-    """Puts missing rows into the shadow that the tail changes, so that it changes them there."""
+    """Moves missing rows that the tail changes into the shadow, where the tail is applied."""
     for change in changes:
         if not change.table.partial:
             keys = change.keys if isinstance(change, PatchAll) else (change.key,)
@@ -204,7 +204,7 @@ def _hold_back(
 
 
 def _record_links(connection: Connection, comparison: Comparison, record: CommandRecord) -> int:
-    """Records owners that the bot has set and no event has told of."""
+    """Appends events for owners that the bot has set and no event has recorded."""
     unknown = list(comparison.unknown_links - comparison.links.keys())
     owners = connection.execute(_QUERIES["linked_positions"], {"positions": unknown}).fetchall()
     linked = [(owner, part) for owner, positions in owners for part in parts(positions)]

@@ -1,9 +1,8 @@
 """The rows that repair the tables, as lines of COPY text in temporary files.
 
-Rows that are missing and rows that differ are kept apart: the first are copied into the
-tables as they are, the others are merged. The files have no name, so whatever happens to
-the program, nothing of them is left; a process that examines a part of the log is given
-those that it writes to.
+Missing rows and changed rows are in separate files: missing rows are copied straight into the
+tables, changed rows are merged. The files have no name, so that nothing is left of them even
+after a crash. A worker process is given the open files that it writes to.
 """
 
 import os
@@ -22,7 +21,7 @@ _BLOCK: Final = 1 << 20
 
 
 class Repairs:
-    """One file for each table and kind, gone when it is closed."""
+    """One file for each table and kind, deleted when it is closed."""
 
     def __init__(self) -> None:
         own = [table.name for table in TABLES if not table.partial]
@@ -32,7 +31,7 @@ class Repairs:
             for kind in _KINDS
         }
 
-    # On the way to a new process, which gets the open files themselves.
+    # For pickling to a new process, which gets the open files themselves.
     def __getstate__(self) -> dict[tuple[str, RepairKind], Any]:
         return {key: DupFd(file.fileno()) for key, file in self._files.items()}
 
@@ -46,17 +45,17 @@ class Repairs:
     def blocks(
         self, table: str, kind: RepairKind, *, but: AbstractSet[bytes] = frozenset()
     ) -> Iterator[bytes]:
-        """All lines but those of some keys."""
+        """All lines except those of the keys in `but`."""
         if but:
             return self._lines(table, kind, lambda key: key not in but)
         return self._whole(table, kind)
 
     def lines_of(self, table: str, kind: RepairKind, keys: AbstractSet[bytes]) -> Iterator[bytes]:
-        """The lines of some keys, one by one."""
+        """The lines of the given keys, one by one."""
         return self._lines(table, kind, lambda key: key in keys)
 
     def flush(self) -> None:
-        """Makes what was written visible to whoever has opened the files."""
+        """Makes written lines visible to other processes that have the files open."""
         for file in self._files.values():
             file.flush()
 
@@ -77,6 +76,6 @@ class Repairs:
         file = self._files[table, kind]
         file.seek(0)
         for line in file:
-            # The key stands first, and a tab in a value is escaped.
+            # The key is the first column, and tabs in values are escaped.
             if wanted(line[: line.index(b"\t")]):
                 yield line

@@ -1,7 +1,7 @@
 """Replays the log, or a slice of it, into dictionaries.
 
-A slice holds the events of some accounts: all events that change a row of an account are
-in the same one, so slices can be replayed at the same time or one after the other.
+A slice holds the events of some accounts. All events that change a row of an account are in
+the same slice, so slices can be replayed in parallel or one after the other.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from registry.hints import Command, Hint
 from registry.rebuild.text_rows import unescape
 
 EVENTS_PER_SLICE: Final = 750_000
-"""Bounds the memory: nobody needs to hold more rows than this many events make."""
+"""Bounds the memory: a slice has at most about this many events."""
 _STEP: Final = 20_000
 
 # A release changes a row of the account whose credential is released: the related one.
@@ -42,8 +42,8 @@ COPY (
 ) TO STDOUT
 """
 _WHOLE: Final = {"log": "public.audit_events", "data": "e.data"}
-# A role that may not read tokens finds the field's fingerprints in their place: a row then
-# has the fields that it should have.
+# For a role that may not read tokens, the fields' fingerprints replace them: a row then has
+# the right fields.
 _WITHOUT_TOKENS: Final = {
     "log": "public.audit_trail",
     "data": "CASE WHEN e.data ? 'fingerprints'"
@@ -53,13 +53,13 @@ _WITHOUT_TOKENS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The accounts whose id falls into one of several equal parts."""
+    """One of several equal parts of the accounts, by a hash of their ids."""
 
     number: int = 0
     of: int = 1
 
     def condition(self, account_id: str) -> str:
-        """An SQL condition on an expression that gives an account's id."""
+        """An SQL condition for the slice; `account_id` is an SQL expression."""
         if self.of == 1:
             return "TRUE"
         return f"(pg_catalog.uuid_hash({account_id}) & 2147483647) % {self.of:d} = {self.number:d}"
@@ -76,9 +76,9 @@ def replay(
 ) -> Rows:
     """The rows of a slice that follow from the first `size` events of the log.
 
-    `progress` is told how many more of the log's events have been passed. Without `tokens`,
-    the log is read as an auditor may read it: fingerprints stand in the place of tokens.
-    The events at the positions `skipped` do not count (see `registry.rebuild.judging`).
+    `progress` is called with the number of positions passed since the last call. Without
+    `tokens` the log is read with an auditor's rights: fingerprints replace the tokens. The
+    events at the positions `skipped` do not count (see `registry.rebuild.judging`).
 
     Raises:
         LogContradictsItself: an event changes a row that it must not, or is malformed.
@@ -103,18 +103,18 @@ def replay_in_slices(
     tokens: bool = True,
     skipped: Collection[int] = (),
 ) -> Iterator[Rows]:
-    """The rows of all slices, one slice after the other; see `replay`."""
+    """The rows of each slice in turn; see `replay`."""
     of = -(-size // events_per_slice) or 1
     for number in range(of):
         yield replay(connection, size, Slice(number, of), tokens=tokens, skipped=skipped)
 
 
 def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
-    """Replays the lines and gives the last position; None if there were no lines."""
+    """Replays the lines and returns the last position; None if there were no lines."""
     position = None
     new = tuple.__new__
-    # All of it stands in one function, and the event is made without its own __new__: there
-    # are a million events, and a call takes a few hundredths of the time of one event.
+    # All in one function, and the event is created without its own __new__: for a million events,
+    # each avoided call saves a few percent.
     for line in lines:
         position, account_id, version, event_type, schema, occurred_at, data = line.split("\t")
         handler = HANDLERS.get(event_type)
@@ -122,7 +122,7 @@ def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
             if event_type in UNPROJECTED:
                 continue
             raise _does_not_fit(position, event_type)
-        # JSON may end with the line's end.
+        # JSON may end with a newline.
         values = orjson.loads(data if "\\" not in data else unescape(data))
         event = new(
             StoredEvent,
@@ -157,9 +157,9 @@ def event_lines(
     tokens: bool,
     skipped: Collection[int] = (),
 ) -> Generator[str, None, None]:
-    """The events of a slice, each as a line of COPY text: position, and what a projector sees.
+    """The events of a slice as lines of COPY text: the position and the input of a projector.
 
-    In the place of the stream stands the account whose rows the event changes.
+    The account whose rows the event changes replaces the stream id.
     """
     statement = _READ.format(
         account=_ACCOUNT,
@@ -169,23 +169,23 @@ def event_lines(
         **(_WHOLE if tokens else _WITHOUT_TOKENS),
     )
     with connection.transaction():
-        # The planner cannot know how many rows a slice has, and would rather sort them all
-        # than read them in the order of the primary key, in which they nearly lie.
+        # The planner cannot estimate the rows of a slice, and would sort them all. They are
+        # stored almost in the order of the primary key, so an index scan is cheaper.
         connection.execute("SET LOCAL enable_sort = off")
         connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
-        # Compiling the statement takes longer than it saves.
+        # JIT compilation takes longer than it saves.
         connection.execute("SET LOCAL jit = off")
-        # Makes the cast to timestamp, which is cheaper than AT TIME ZONE, give UTC.
+        # With this, the cast to timestamp gives UTC; it is cheaper than AT TIME ZONE.
         connection.execute("SET LOCAL TIME ZONE 'UTC'")
         yield from copy_lines(connection, statement)
 
 
 @contextlib.contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Turns the garbage collector off for a while.
+    """Disables the cyclic garbage collector within the block.
 
-    A replay makes a million small objects that are in no cycle: looking for cycles among
-    them takes long and finds nothing.
+    A replay creates a million small objects without cycles: the search for cycles would take
+    long and find nothing.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Rows as lines of PostgreSQL's COPY text, the form in which whole tables are compared.
+"""Rows as lines of PostgreSQL's COPY text format, in which whole tables are compared.
 
 https://www.postgresql.org/docs/current/sql-copy.html (text format)
 """
@@ -22,12 +22,12 @@ _SPECIAL: Final = re.compile(r"[\b\f\n\r\t\v\\]")
 
 
 def escape(text: str) -> str:
-    """A value as it stands between the tabs of a line."""
+    """Escapes a value for a line."""
     return text if _is_plain(text) else _SPECIAL.sub(lambda match: "\\" + _ESCAPES[match[0]], text)
 
 
 def _is_plain(text: str) -> bool:
-    # Seven searches for one character are several times as fast as one for any of them.
+    # Seven searches for one character each are several times faster than one pattern.
     return not (
         "\\" in text
         or "\n" in text
@@ -40,7 +40,7 @@ def _is_plain(text: str) -> bool:
 
 
 def unescape(text: str) -> str:
-    """The value that stands between the tabs of a line."""
+    """Reverses `escape`."""
     if "\\" not in text:
         return text
     return _ESCAPED.sub(lambda match: _PLAIN.get(match[1], match[1]), text)
@@ -49,18 +49,18 @@ def unescape(text: str) -> str:
 def line_of(table: Table, row: Row) -> str:
     """The row as a line, without the line's end.
 
-    It is the line that COPY gives, but for values that PostgreSQL writes in another way
-    than the log: whoever compares asks PostgreSQL for those (see `drift`).
+    It equals the line of COPY, except for values that PostgreSQL prints differently than the
+    log. A comparison asks PostgreSQL for those (see `registry.rebuild.differences`).
     """
     texts = values_of(table, row)
-    # Nearly all rows have nothing to escape, which is seen for the row as a whole.
+    # Nearly all rows have nothing to escape: one check for the whole row is enough.
     if _is_plain(" ".join(filter(None, texts))):
         return "\t".join([NULL if text is None else text for text in texts])
     return "\t".join([NULL if text is None else escape(text) for text in texts])
 
 
 def values_of(table: Table, row: Row) -> list[str | None]:
-    """The row's values as texts that PostgreSQL can cast to the columns' types."""
+    """The row's values as texts that PostgreSQL can cast to the column types."""
     get, writers = _columns(table)
     texts: list[str | None] = list(get(row))
     for number, writer in writers:
@@ -76,7 +76,7 @@ def split_line(line: str) -> list[str | None]:
 
 
 def as_in_copy(table: Table, prefix: str) -> str:
-    """A list of SQL expressions: the texts that COPY writes for the columns."""
+    """A list of SQL expressions that give the columns in the text form of COPY."""
     return ", ".join(
         f"CASE {prefix}{column}::boolean WHEN TRUE THEN 't' WHEN FALSE THEN 'f' END"
         if kind == "boolean"
@@ -86,7 +86,7 @@ def as_in_copy(table: Table, prefix: str) -> str:
 
 
 def _jsonb(value: Any) -> str:
-    # As jsonb is printed: a space after , and :
+    # As PostgreSQL prints jsonb: a space after , and :
     kind = type(value)
     if kind is int:
         return str(value)
@@ -100,12 +100,12 @@ def _jsonb(value: Any) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _members(keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """The keys in jsonb's order, shorter ones first, then by their bytes; with their texts."""
+    """The keys in jsonb's order (by length, then by bytes), each with its JSON text."""
     ordered = sorted(keys, key=lambda key: (len(key.encode()), key.encode()))
     return tuple((key, orjson.dumps(key).decode() + ": ") for key in ordered)
 
 
-# Those of booleans and integers fail where the value is something else.
+# The writers of booleans and integers fail for values of other types.
 _BOOLEANS: Final = {True: "t", False: "f"}
 _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "boolean": _BOOLEANS.__getitem__,
@@ -118,7 +118,7 @@ _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
 def _columns(
     table: Table,
 ) -> tuple[Callable[[Row], tuple[Any, ...]], tuple[tuple[int, Callable[[Any], str]], ...]]:
-    """What gets a row's values, and what writes those that are not text already."""
+    """A getter of a row's values, and the writers of columns that are not text."""
     writers = tuple(
         (number, _WRITERS[kind])
         for number, kind in enumerate(table.columns.values())
@@ -128,5 +128,5 @@ def _columns(
 
 
 def join_lines(lines: Sequence[str]) -> str:
-    """Lines as a block of COPY's input."""
+    """Joins lines to a block of COPY input."""
     return "".join(line + "\n" for line in lines)

@@ -1,4 +1,4 @@
-"""Replays and compares slices of the log; also in a process of its own."""
+"""Replays and compares slices of the log, also in a separate process."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -23,27 +23,27 @@ Emit = Callable[[Message], None]
 
 @dataclass(frozen=True, slots=True)
 class SliceTask:
-    """Which slices of the log one worker examines."""
+    """The slices of the log that one worker examines."""
 
     repairs: Repairs
-    """Where it puts the rows that differ."""
+    """Receives the rows that differ."""
     size: int
     numbers: Sequence[int]
     of: int
     exists: bool
-    """Whether there are tables to compare with."""
+    """Whether the tables exist."""
     tokens: bool = True
     """Whether the role may read the encrypted fields."""
     skipped: Sequence[int] = ()
-    """The positions of events that do not count."""
+    """The positions of the events that do not count."""
 
 
 def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
-    """Replays the task's slices one after the other and tells what it finds.
+    """Replays and compares the task's slices in turn, and emits messages about them.
 
-    Messages: `progress` (events passed), `drift` (a row that differs; the first thousand,
-    and all that the log does not know), `counts` (table, kind, rows that differ), `links`
-    (position -> account), `rows`.
+    Messages: `progress` (number of events passed), `drift` (a row that differs; the first
+    thousand, and all extra rows), `counts` ((table, kind) -> number of rows that differ),
+    `links` (position -> account), `rows` (number of rows in the tables).
     """
     findings = Findings(lambda row: emit(("drift", row)), task.repairs)
     for number in task.numbers:
@@ -58,7 +58,7 @@ def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
                 skipped=task.skipped,
             )
             links = rows.pop(POSITIONS.name, {})
-            # An account that was deleted while the bot had cleared its links owns nothing.
+            # A deleted account owns nothing, even if the bot, not an event, cleared its links.
             owners = rows.get(ACCOUNTS.name, {})
             named = {key: row["account_id"] for key, row in links.items()}
             emit(("links", {key: id_ if id_ in owners else None for key, id_ in named.items()}))
@@ -71,7 +71,7 @@ def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
 
 
 def examine_apart(connection: Connection, task: SliceTask, emit: Emit) -> None:
-    """The same in a process of its own."""
+    """Runs `examine_slices` in a separate process."""
     connection.execute("SET TIME ZONE 'UTC'")
     examine_slices(connection, task, emit)
     task.repairs.flush()
@@ -79,12 +79,12 @@ def examine_apart(connection: Connection, task: SliceTask, emit: Emit) -> None:
 
 @contextlib.contextmanager
 def rows_that_fit(connection: Connection) -> Iterator[None]:
-    """Where rows that follow from the log are written in the form of the tables.
+    """Guards the conversion of rows from the log to the form of the tables.
 
-    Within the connection's transaction, which goes on afterwards.
+    It uses a savepoint: the connection's transaction continues afterwards.
 
     Raises:
-        LogContradictsItself: a value is none that its column can hold.
+        LogContradictsItself: a column cannot hold a value.
     """
     try:
         with connection.transaction():

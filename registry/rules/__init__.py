@@ -1,6 +1,6 @@
-"""The rules: what a command means in a state. Pure functions, no I/O, no clock.
+"""The rules: pure functions that decide commands, without I/O or a clock.
 
-House rules: a rule takes a state and what a command says and gives events, or raises a typed
-error that names what is in the way. What takes power away (deactivate, remove, delete) is
-possible on an inactive account; everything else is not.
+House rules: a rule takes a state and a command, and returns events. If it cannot, it raises a
+typed error that names the obstacle. On an inactive account only commands that take power away
+(deactivate, remove, delete) are possible.
 """

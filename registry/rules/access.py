@@ -1,4 +1,4 @@
-"""Decisions about access: which login role may use an account."""
+"""Decisions about access: the login roles that may use an account."""
 
 import uuid
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from registry.rules.account_state import AccountState
 
 
 def grant(state: AccountState, role: str, new_id: uuid.UUID) -> list[EventModel]:
-    """The role may use the account; nothing if it may already.
+    """Lets the role use the account; no event if it already may.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
@@ -25,11 +25,11 @@ def grant(state: AccountState, role: str, new_id: uuid.UUID) -> list[EventModel]
 
 
 def revoke(state: AccountState, role: str) -> list[EventModel]:
-    """The role may not use the account any more.
+    """Takes the account from the role.
 
     Raises:
         AccountNotFound: the account was never created, or was deleted.
-        AccessNotFound: it may not now.
+        AccessNotFound: the role has no access.
     """
     name = state.name
     found = [event for event in access_revocations(state) if event.role == role]
@@ -43,7 +43,7 @@ def revoke(state: AccountState, role: str) -> list[EventModel]:
 
 
 def access_revocations(state: AccountState) -> list[AccessRevoked]:
-    """The events that take the account from all roles."""
+    """The events that revoke the access of all roles."""
     return [
         AccessRevoked(access_id=uuid.UUID(row["id"]), role=row["role_name"])
         for row in _granted(state)

@@ -1,7 +1,7 @@
-"""What an account is, as far as its own events say.
+"""The state of an account, from the events of its own stream.
 
-The state is the projection of the account's stream: the same projectors that make the
-tables make it, so that a rule and a row can never disagree.
+The state is the projection of the stream. The same projectors make the tables, so that a rule
+and a row can never disagree.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from registry.hints import Command, Hint, Option
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where an account keeps a credential."""
+    """A slot of an account: the place of one credential."""
 
     exchange_id: int
     exchange: str
@@ -46,15 +46,15 @@ class AccountState:
     version: int = 0
     rows: Rows = field(default_factory=dict)
     last_versions: dict[tuple[int, int | None, str], int] = field(default_factory=dict)
-    """The highest version that each slot ever held."""
+    """(exchange id, subaccount, permission) -> the highest version that the slot ever held."""
     fingerprints: dict[str, dict[str, str]] = field(default_factory=dict)
     """Credential id -> fingerprints of its newest version."""
     exchange_names: dict[int, str] = field(default_factory=dict)
-    """As the events name them."""
+    """Exchange id -> name, as in the events."""
     checked: bool = False
-    """Whether values are looked at that the tables could not hold, which takes twice as long.
+    """Whether events with values that the tables could not hold are skipped; takes twice as long.
 
-    Whoever goes through an account's past does; a command meets the tables anyway."""
+    Needed for reading an account's past; a command meets the tables anyway."""
 
     @classmethod
     def of(cls, events: Iterable[StoredEvent], *, checked: bool = False) -> "AccountState":
@@ -65,11 +65,11 @@ class AccountState:
         return state
 
     def apply(self, event: StoredEvent) -> None:
-        """Moves on by one event.
+        """Applies one event.
 
-        One that is malformed or does not fit was appended by hand. It changes no row, as it
-        changed none in the tables, and `verify` names it: the account must not be out of
-        reach of who wants to stop it.
+        A malformed or unfitting event was appended by hand. It changes no row here, as it
+        changed none in the tables, and `verify` reports it. An error here would prevent
+        operators from stopping the account.
 
         Raises:
             SchemaTooNew: the event was written by a newer version of this program.
@@ -81,12 +81,12 @@ class AccountState:
     def _take(self, event: StoredEvent) -> None:
         change = project(event)
         data = event.data
-        # All is read before anything is changed: it may be malformed further on.
+        # Read all fields before any change: a later field may be malformed.
         exchanges = {data["exchange_id"]: data["exchange"]} if "exchange_id" in data else {}
         versions, fingerprints = {}, {}
         if "fingerprints" in data:
             slot = (data["exchange_id"], data["subaccount_index"], data["permission"])
-            # A rollback may bring an older version back; the next one still gets a new number.
+            # A rollback may bring an older version back; the next version still gets a new number.
             versions[slot] = max(data["version"], self.last_versions.get(slot, 0))
             fingerprints[data["credential_id"]] = data["fingerprints"]
         if change is not None:
@@ -125,7 +125,7 @@ class AccountState:
         return self.account["account_name"]
 
     def active_account(self) -> AccountRow:
-        """The account's row.
+        """The row of an active account.
 
         Raises:
             AccountNotFound: it was never created, or was deleted.
@@ -163,14 +163,14 @@ class AccountState:
         return self.last_versions.get((slot.exchange_id, slot.subaccount_index, slot.permission), 0)
 
     def find_credential(self, wanted: "SlotQuery") -> tuple[Slot, CredentialRow]:
-        """The one credential that is meant, although not every part of the slot is said.
+        """The one credential that matches a possibly incomplete slot.
 
         Raises:
             CredentialNotFound: there is none.
             InvalidInput: there are several; the message lists them.
         """
         found = [(self.slot_of(row), row) for row in self.credentials() if wanted.matches(row)]
-        # A slot without a subaccount has no other name: beside numbered ones it is meant.
+        # A query without a subaccount means the unnumbered slot, even if numbered slots exist.
         exact = [pair for pair in found if pair[0].subaccount_index == wanted.subaccount_index]
         if len(exact) == 1:
             return exact[0]
@@ -203,7 +203,7 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class SlotQuery:
-    """A slot as people name it: what is not said is found out where it is unique."""
+    """A slot as a user names it; omitted parts match anything."""
 
     exchange_id: int
     exchange: str
@@ -219,7 +219,7 @@ class SlotQuery:
         )
 
     def slot(self) -> Slot:
-        """The slot that a new credential goes to: no subaccount, and full, unless said."""
+        """The slot for a new credential; an omitted permission is `full`."""
         return Slot(
             self.exchange_id, self.exchange, self.subaccount_index, self.permission or "full"
         )

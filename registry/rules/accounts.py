@@ -25,14 +25,14 @@ from registry.shapes import refuse_key
 
 
 class UpdateAccount:
-    """Change details; None clears one."""
+    """Changes details of an account; None clears a detail."""
 
     def __init__(self, **details: Unpack[AccountDetails]) -> None:
         self.details: Mapping[str, Any] = details
 
 
 class CreateAccount(UpdateAccount):
-    """Make a new account."""
+    """Makes a new account."""
 
     def __init__(self, *, account_name: str, **details: Unpack[AccountDetails]) -> None:
         super().__init__(**details)
@@ -41,7 +41,7 @@ class CreateAccount(UpdateAccount):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountUse:
-    """What depends on an account outside its own stream."""
+    """Uses of an account outside its own stream."""
 
     open_positions: int = 0
     positions: int = 0
@@ -49,7 +49,7 @@ class AccountUse:
 
 
 def create(command: CreateAccount) -> list[EventModel]:
-    """A new account; that its name is free is guarded by the table.
+    """Creates an account; the table guards the uniqueness of its name.
 
     Raises:
         InvalidInput: a value is not acceptable.
@@ -60,7 +60,7 @@ def create(command: CreateAccount) -> list[EventModel]:
 
 
 def update(state: AccountState, command: UpdateAccount) -> list[EventModel]:
-    """The details that differ from what they are.
+    """Changes the given details that differ from the current ones.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
@@ -71,7 +71,7 @@ def update(state: AccountState, command: UpdateAccount) -> list[EventModel]:
 
 
 def rename(state: AccountState, new_name: str) -> list[EventModel]:
-    """Another name; that it is free is guarded by the table.
+    """Renames the account; the table guards the uniqueness of the name.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
@@ -84,7 +84,7 @@ def rename(state: AccountState, new_name: str) -> list[EventModel]:
 
 
 def deactivate(state: AccountState) -> list[EventModel]:
-    """No credential of the account may be used from now on.
+    """Stops the account: no credential of it may be used.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
@@ -94,7 +94,7 @@ def deactivate(state: AccountState) -> list[EventModel]:
 
 
 def reactivate(state: AccountState) -> list[EventModel]:
-    """The account may be used again.
+    """Lets the account be used again.
 
     Raises:
         AccountNotFound: it was never created, or was deleted.
@@ -110,7 +110,7 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
 
     Raises:
         AccountNotFound: it was never created, or was deleted.
-        AccountInUse: positions are linked to it, or others borrow from it.
+        AccountInUse: positions are linked to it, or other accounts borrow from it.
     """
     name = state.name
     if use.open_positions:

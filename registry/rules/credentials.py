@@ -25,7 +25,7 @@ from registry.rules.details import CredentialDetails, changes, checked, differen
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Fields that were sealed under a data key of their own."""
+    """Fields that are sealed under a data key of their own."""
 
     data_key_id: uuid.UUID
     tokens: Mapping[str, str]
@@ -36,29 +36,29 @@ class Sealer(Protocol):
     """Seals fields; the one part of a decision that needs keys."""
 
     def fingerprints(self, exchange_id: int, fields: Mapping[str, Secret]) -> dict[str, str]:
-        """Digests that are equal for equal values."""
+        """Keyed digests of the fields; equal values have equal digests."""
 
     def seal(
         self, credential_id: uuid.UUID, version: int, place: Place, fields: Mapping[str, Secret]
     ) -> Sealed:
-        """The fields of one version, bound to their place."""
+        """Seals the fields of one version, bound to their place."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCredential:
-    """What became of a credential that was given."""
+    """The result for a credential that was given."""
 
     slot: Slot
     change: Literal["added", "replaced", "updated", "unchanged"]
     version: int
     previous_version: int | None = None
-    """Of what the slot held before, if anything."""
+    """The version in the slot before, if any."""
 
     @classmethod
     def of(
         cls, state: AccountState, slot: Slot, events: Sequence[EventModel]
     ) -> "StoredCredential":
-        """What these events do to a slot of this state."""
+        """The effect of these events on a slot of this state."""
         row = state.credential_in(slot)
         before = None if row is None else row["version"]
         match events:
@@ -80,10 +80,10 @@ def add(
     new_id: uuid.UUID,
     beside_others: bool = True,
 ) -> list[EventModel]:
-    """A credential for an empty slot.
+    """Adds a credential to an empty slot.
 
-    `beside_others` says that other subaccounts may have credentials too, since the caller
-    named this one. A caller that named none more likely forgot than wants a second credential.
+    `beside_others` allows credentials in other subaccounts, since the caller named this one.
+    A caller that named none probably forgot it, and does not want a second credential.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
@@ -113,12 +113,12 @@ def add(
 
 
 def import_slot(state: AccountState, wanted: SlotQuery, *, by_default: bool) -> SlotQuery:
-    """The slot of an import. The one without a subaccount is meant by 0 where it is in use.
+    """The slot of an import. Subaccount 0 means an unnumbered slot if that is in use.
 
-    `by_default` says that 0 is not what the caller named, but where imports go.
+    `by_default` says that the caller named no subaccount, and that 0 is the default of imports.
 
     Raises:
-        InvalidInput: no subaccount is named, and only others than 0 are in use.
+        InvalidInput: no subaccount is named, and only subaccounts other than 0 are in use.
     """
     alike = SlotQuery(wanted.exchange_id, wanted.exchange, None, wanted.permission or "full")
     held = [state.slot_of(row) for row in state.credentials() if alike.matches(row)]
@@ -139,7 +139,7 @@ def import_slot(state: AccountState, wanted: SlotQuery, *, by_default: bool) -> 
 
 
 def must_choose(state: AccountState, slot: Slot) -> list[str]:
-    """What changes for those who load, if a slot gets a credential that can be used."""
+    """The note for loaders if a slot gets an active credential next to exactly one other."""
     alike = SlotQuery(slot.exchange_id, slot.exchange, None, slot.permission)
     others = [
         state.slot_of(row)
@@ -164,7 +164,7 @@ def replace(
     *,
     sealer: Sealer,
 ) -> list[EventModel]:
-    """Other secrets for a slot, as its next version; nothing if they are the same.
+    """Replaces the secrets of a slot with a next version; equal secrets add no version.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
@@ -185,7 +185,7 @@ def replace(
 
 
 def update(state: AccountState, wanted: SlotQuery, given: Mapping[str, Any]) -> list[EventModel]:
-    """Other details for a credential.
+    """Changes details of a credential.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
@@ -198,7 +198,7 @@ def update(state: AccountState, wanted: SlotQuery, given: Mapping[str, Any]) -> 
 
 
 def deactivate(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
-    """The credential may not be used from now on.
+    """Stops the credential: it may not be used.
 
     Raises:
         AccountNotFound: the account was never created, or was deleted.
@@ -211,7 +211,7 @@ def deactivate(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
 
 
 def reactivate(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
-    """The credential may be used again.
+    """Lets the credential be used again.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
@@ -238,12 +238,12 @@ def remove(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
 
 
 def removal(state: AccountState, row: CredentialRow) -> EventModel:
-    """The event that empties the slot of this credential."""
+    """The event that removes this credential from its slot."""
     return CredentialRemoved(**identity(state, row))
 
 
 def _check_account_exists(state: AccountState) -> None:
-    _ = state.account  # raises if there is none
+    _ = state.account  # raises AccountNotFound
 
 
 def _active(state: AccountState, wanted: SlotQuery) -> tuple[Slot, CredentialRow]:
@@ -266,7 +266,7 @@ def _update(
 
 
 def place_of(account_id: str, slot: Slot) -> Place:
-    """What the tokens of a slot are bound to."""
+    """The place that the tokens of a slot are bound to."""
     return Place(uuid.UUID(account_id), slot.exchange_id, slot.subaccount_index, slot.permission)
 
 
@@ -285,7 +285,7 @@ def _version(credential_id: uuid.UUID, slot: Slot, version: int, sealed: Sealed)
 
 
 def identity(state: AccountState, row: CredentialRow) -> dict[str, Any]:
-    """What every event of this credential says of it."""
+    """The fields of every event of this credential: its id and its slot."""
     slot = state.slot_of(row)
     return {
         "credential_id": uuid.UUID(row["id"]),

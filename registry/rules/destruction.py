@@ -1,4 +1,4 @@
-"""Decisions about destroying secrets: which versions there are, and which may go."""
+"""Decisions about the destruction of secrets: existing versions, and those that may go."""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -15,12 +15,12 @@ from registry.rules.account_state import AccountState, SlotQuery
 
 @dataclass(frozen=True, slots=True)
 class DestructibleVersion:
-    """A version of a credential as its event says, and the data key that it needs."""
+    """A version of a credential, from its event, with the id of its data key."""
 
     number: int
     data_key_id: str
     identity: dict[str, Any] = field(hash=False)
-    """What every event of the credential says: its id and its slot."""
+    """The fields of every credential event: the credential's id and its slot."""
 
 
 def sealed_versions(events: Iterable[StoredEvent]) -> list[DestructibleVersion]:
@@ -38,7 +38,7 @@ def sealed_versions(events: Iterable[StoredEvent]) -> list[DestructibleVersion]:
 
 
 def destroyed_keys(events: Iterable[StoredEvent]) -> set[str]:
-    """The data keys that were destroyed: what they sealed cannot be brought back."""
+    """Ids of the destroyed data keys; the secrets that they sealed cannot come back."""
     return {
         key_id
         for event in events
@@ -50,12 +50,12 @@ def destroyed_keys(events: Iterable[StoredEvent]) -> set[str]:
 def destroy(
     events: Sequence[StoredEvent], wanted: SlotQuery, versions: Sequence[int] | None
 ) -> list[EventModel]:
-    """Destroys versions of a slot: those that are named, or all that are not in use.
+    """Destroys versions of a slot: the given `versions`, or all versions that are not in use.
 
     Raises:
         CredentialNotFound: the slot never held such a version.
         SecretsDestroyed: a named version was destroyed before.
-        Refused: a named version is the one in use.
+        Refused: a named version is in use.
     """
     held = [version for version in sealed_versions(events) if _is_in(wanted, version)]
     gone = destroyed_keys(events)

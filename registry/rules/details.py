@@ -1,8 +1,8 @@
-"""Details: what an account or a credential has beside its name, its slot and its secrets.
+"""Details: fields of an account or a credential besides its name, its slot and its secrets.
 
-A detail is declared here with the check of what people give for it, in the events with what
-the log holds, and in `projections` with what the table holds. Commands, histories, rollbacks
-and adoptions treat all details alike.
+A detail is declared three times: here with the check of user input, in `registry/events` for
+the log, and in `projections` for the table. Commands, histories, rollbacks and adoptions treat
+all details alike.
 """
 
 import datetime as dt
@@ -42,7 +42,7 @@ def _exchange_account_id(text: str) -> str:
 
 
 class AccountDetails(TypedDict, total=False):
-    """What an account has beside its name; None clears a detail."""
+    """The details of an account; None clears a detail."""
 
     wallet_address: Annotated[str | None, values.wallet_address]
     description: Annotated[str | None, _description]
@@ -50,29 +50,29 @@ class AccountDetails(TypedDict, total=False):
 
 
 class CredentialDetails(TypedDict, total=False):
-    """What a credential has beside its secrets; None clears a detail."""
+    """The details of a credential; None clears a detail."""
 
     label: Annotated[str | None, _label]
     expires_at: Annotated[str | dt.datetime | None, _expires_at]
-    """When the exchange ends it."""
+    """The moment when the exchange ends the key."""
     ip_allow_list: Annotated[Sequence[str] | None, values.ip_allow_list]
-    """The addresses that the key is bound to."""
+    """The IP addresses that the exchange allows for the key."""
     exchange_account_id: Annotated[str | None, _exchange_account_id]
-    """The account's id at the exchange."""
+    """The id of the account at the exchange."""
 
 
 @functools.cache
 def checks_of(kind: type) -> dict[str, Check]:
-    """The check of each detail of a kind."""
+    """Detail name -> check, for one kind of details."""
     hints = get_type_hints(kind, include_extras=True)
     return {name: get_args(hint)[1] for name, hint in hints.items()}
 
 
 def checked(kind: type, table: Table, given: Mapping[str, Any]) -> Row:
-    """The details that were given, as events hold them.
+    """Checks the given details and converts them to the form of events.
 
     Raises:
-        InvalidInput: a value is not acceptable, or there is no such detail.
+        InvalidInput: a value is not acceptable, or a name is unknown.
     """
     checks = checks_of(kind)
     if unknown := sorted(given.keys() - checks.keys()):
@@ -86,7 +86,7 @@ def checked(kind: type, table: Table, given: Mapping[str, Any]) -> Row:
 
 
 def changes(kind: type, table: Table, row: Mapping[str, Any], given: Mapping[str, Any]) -> Row:
-    """Those of the given details that differ from a row's; errors as `checked`.
+    """The given details that differ from those of a row; errors as `checked`.
 
     Raises:
         InvalidInput: no detail is named.
@@ -99,5 +99,5 @@ def changes(kind: type, table: Table, row: Mapping[str, Any], given: Mapping[str
 
 
 def differences(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Row:
-    """The wanted details that are not so now."""
+    """The wanted details that differ from the current ones."""
     return {name: value for name, value in wanted.items() if value != now[name]}

@@ -1,7 +1,7 @@
-"""Who could use a credential, and when: worked out from events alone.
+"""Past access to credentials: the accounts and roles that could use one, from events alone.
 
-Everything is measured in positions of the log, not in times: what an event brings holds
-from its position up to before the one that ends it.
+Spans are measured in positions of the log, not in times. The effect of an event starts at its
+position, and ends before the position of the event that ends it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ PastEvent = Mapping[str, Any]
 """An event: `position`, `stream_id`, `event_type`, `data`."""
 
 Span = tuple[int, int | None]
-"""From this position up to before that one; None: still."""
+"""First position (included) and end (excluded); an end of None: still in effect."""
 
 _ACCOUNT_ON: Final = {"AccountCreated", "AccountReactivated", "AccountRestored"}
 _ACCOUNT_OFF: Final = {"AccountDeactivated", "AccountDeleted"}
@@ -26,7 +26,7 @@ _SHARED: Final = {"SharingGranted", "SharingChanged"}
 
 @dataclass(frozen=True, slots=True)
 class HeldVersion:
-    """A version of a credential while its slot held it."""
+    """A version of a credential, and the span in which its slot held it."""
 
     credential_id: str
     exchange: str
@@ -38,7 +38,7 @@ class HeldVersion:
 
 @dataclass(frozen=True, slots=True)
 class PastShare:
-    """A borrower's right to use a lender's credentials of one exchange, as it once was."""
+    """A borrower's former or current right to a lender's credentials of one exchange."""
 
     borrower_id: str
     sharing_type: str
@@ -47,17 +47,17 @@ class PastShare:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A version that an account could use, and from when to when."""
+    """A version that an account could use, and the span in which it could."""
 
     account_id: str
     sharing_type: str | None
-    """None: the account's own."""
+    """None for the account's own credential."""
     version: HeldVersion
     span: Span
 
 
 def held_versions(events: Sequence[PastEvent], exchange: str) -> list[HeldVersion]:
-    """Every version that an account's own events put into a slot of the exchange."""
+    """Every version in a slot of the exchange, from an account's own events."""
     versions: list[HeldVersion] = []
     of_exchange = [e for e in events if e["data"].get("exchange") == exchange]
     for index, event in enumerate(of_exchange):
@@ -99,7 +99,7 @@ def shares_of(events: Sequence[PastEvent], exchange: str) -> list[PastShare]:
 def _end_of(
     event: PastEvent, what: str, later: Iterable[PastEvent], ending: AbstractSet[str]
 ) -> int | None:
-    """Where the next of these events is about the same thing."""
+    """The position of the first ending event about the same thing, or None."""
     same = (e for e in later if e["data"].get(what) == event["data"].get(what))
     return next((e["position"] for e in same if e["event_type"] in ending), None)
 
@@ -111,7 +111,7 @@ def who_could_use(
     streams: Mapping[str, Sequence[PastEvent]],
     window: tuple[int, int],
 ) -> list[Access]:
-    """Who could use these versions at some moment from one position to another, both included.
+    """The accounts that could use these versions within a window, both of its ends included.
 
     `streams` holds the events of the lender's and of each borrower's account.
     """
@@ -135,18 +135,18 @@ def who_could_use(
 
 
 def account_active(events: Iterable[PastEvent]) -> list[Span]:
-    """When an account was active, from its own events."""
+    """The spans in which an account was active, from its own events."""
     return _spans(events, _ACCOUNT_ON, _ACCOUNT_OFF)
 
 
 def credential_active(events: Iterable[PastEvent], credential_id: str) -> list[Span]:
-    """When a credential was active, from its account's events."""
+    """The spans in which a credential was active, from its account's events."""
     own = (e for e in events if e["data"].get("credential_id") == credential_id)
     return _spans(own, _CREDENTIAL_ON, _CREDENTIAL_OFF)
 
 
 def roles_in(events: Sequence[PastEvent], span: Span, window: tuple[int, int]) -> list[str]:
-    """The login roles that could use an account at some moment of both the span and the window."""
+    """The login roles that could use an account at a position of both the span and the window."""
     roles = {e["data"]["role"] for e in events if e["event_type"] == "AccessGranted"}
     return sorted(
         role
@@ -166,7 +166,7 @@ def roles_in(events: Sequence[PastEvent], span: Span, window: tuple[int, int]) -
 
 
 def overlaps(span: Span, window: tuple[int, int]) -> bool:
-    """Whether something of the span lies in the window (both of its ends included)."""
+    """Whether the span and the window (both of its ends included) overlap."""
     start, end = span
     return start <= window[1] and (end is None or end > window[0])
 
@@ -176,7 +176,7 @@ def _spans(events: Iterable[PastEvent], on: set[str], off: set[str]) -> list[Spa
     start: int | None = None
     for event in events:
         if event["event_type"] in on and start is None:
-            # What was adopted or restored may be inactive from the start.
+            # An adopted or restored account or credential may be inactive from the start.
             if event["data"].get("is_active", True):
                 start = event["position"]
         elif event["event_type"] in off and start is not None:
@@ -186,7 +186,7 @@ def _spans(events: Iterable[PastEvent], on: set[str], off: set[str]) -> list[Spa
 
 
 def _common(*each: Sequence[Span]) -> list[Span]:
-    """The spans in which all hold."""
+    """The intersections of all lists of spans."""
     common: list[Span] = [(0, None)]
     for spans in each:
         common = [

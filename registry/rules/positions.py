@@ -11,13 +11,13 @@ from registry.hints import Hint, Option
 from registry.rules.account_state import AccountState
 
 PER_EVENT: Final = 1_000
-"""How many positions one event names at most."""
+"""The maximum number of positions in one event."""
 _NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A position and who owns it now."""
+    """A position and its current owner."""
 
     id: uuid.UUID
     account_id: uuid.UUID | None
@@ -26,18 +26,18 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Linking:
-    """What the linking of positions means: others give up what this account gets."""
+    """The events of linking: former owners give up the positions that the account gets."""
 
     unlinked: dict[uuid.UUID, list[PositionsUnlinked]]
     linked: list[PositionsLinked]
 
 
 def link(state: AccountState, positions: Sequence[Owned], *, move: bool) -> Linking:
-    """The account owns the positions; those of another account only if they may `move`.
+    """Links positions to the account; `move` allows positions of other accounts.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
-        PositionsOwned: some belong to another account.
+        PositionsOwned: some belong to another account, and may not move.
     """
     account_id = uuid.UUID(state.active_account()["id"])
     wanted = [position for position in positions if position.account_id != account_id]
@@ -57,7 +57,7 @@ def link(state: AccountState, positions: Sequence[Owned], *, move: bool) -> Link
 
 
 def unlink(state: AccountState, positions: Sequence[Owned]) -> list[PositionsUnlinked]:
-    """The account does not own the positions any more.
+    """Unlinks positions from the account; positions without an owner are ignored.
 
     Raises:
         AccountNotFound: the account was never created, or was deleted.
@@ -72,7 +72,7 @@ def unlink(state: AccountState, positions: Sequence[Owned]) -> list[PositionsUnl
 
 
 def parts(ids: Sequence[uuid.UUID]) -> list[list[uuid.UUID]]:
-    """The ids in parts that fit into an event."""
+    """Splits the ids into parts that fit into one event each."""
     return [list(ids[first : first + PER_EVENT]) for first in range(0, len(ids), PER_EVENT)]
 
 

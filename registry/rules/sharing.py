@@ -1,4 +1,4 @@
-"""Decisions about sharing: one hop only, and of what the lender has."""
+"""Decisions about sharing: one hop only, and only credentials that the lender holds."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,17 +23,17 @@ from registry.rules.account_state import AccountState
 
 
 def share_allows(sharing_type: str, permission: str, *, through_agent: bool = False) -> bool:
-    """Whether a share of this type ever gives a credential of this permission.
+    """Whether a share of this sharing type can give a credential of this permission.
 
     The database decides, by a function of the same name. An agent holds the key instead of the
-    borrower and does only what the share is for, so that it may be a full one.
+    borrower and does only what the share allows, so that it may get a `full` key.
     """
     return sharing_type == "full" or permission == "read_only" or through_agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A share as the tables have it, with the names of today."""
+    """A share as in the tables, with current names."""
 
     id: uuid.UUID
     borrower_id: uuid.UUID
@@ -50,7 +50,7 @@ class Share:
         return f"{self.borrower} borrows {self.exchange} from {self.lender} ({self.sharing_type})"
 
     def revoked(self) -> EventModel:
-        """The event that ends it."""
+        """The event that ends the share."""
         return SharingRevoked(
             share_id=self.id,
             exchange=self.exchange,
@@ -63,22 +63,22 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lender:
-    """What a borrower's decision needs to know of the lender."""
+    """The data about the lender that a decision of the borrower needs."""
 
     id: uuid.UUID
     name: str
     is_active: bool
     active_permissions: tuple[str, ...]
-    """Of its active credentials for the exchange."""
+    """The permissions of its active credentials for the exchange."""
     has_inactive: bool
-    """Whether it has inactive ones."""
+    """Whether it has inactive credentials for the exchange."""
     shares: tuple[Share, ...]
-    """Those in which it lends or borrows."""
+    """The shares in which it lends or borrows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShareRequest:
-    """What is to be shared."""
+    """The requested share, without borrower and lender."""
 
     exchange_id: int
     exchange: str
@@ -89,14 +89,14 @@ class ShareRequest:
 def share(
     state: AccountState, lender: Lender, shares: Iterable[Share], wanted: ShareRequest
 ) -> list[EventModel]:
-    """Lets the account of the state borrow; `shares` are those that it is part of.
+    """Lets the account of the state borrow; `shares` are its own, as borrower or lender.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`; the lender too.
         InvalidInput: borrower and lender are the same.
         CredentialNotFound, CredentialInactive: the lender has nothing to lend.
-        ShareExists: the account borrows from somebody else already.
-        SharingRefused: there would be a chain.
+        ShareExists: the account borrows from another lender already.
+        SharingRefused: the share would make a chain.
     """
     account = state.active_account()
     borrower_id = uuid.UUID(account["id"])
@@ -174,7 +174,7 @@ def _check_one_hop(
 
 
 def unshare(state: AccountState, shares: Iterable[Share], exchange: str) -> list[EventModel]:
-    """Ends what the account borrows for an exchange.
+    """Ends the share by which the account borrows for an exchange.
 
     Raises:
         AccountNotFound: the account was never created, or was deleted.
@@ -198,7 +198,7 @@ def lent_by(state: AccountState, shares: Iterable[Share]) -> list[Share]:
 
 
 def resting_on(state: AccountState, shares: Iterable[Share], row: CredentialRow) -> list[Share]:
-    """The shares that would be without a credential that fits, if not for this one."""
+    """The shares that no other credential of the lender could serve in place of this one."""
     left = {
         other["permission"]
         for other in state.credentials()
@@ -216,21 +216,21 @@ def resting_on(state: AccountState, shares: Iterable[Share], row: CredentialRow)
 
 
 def _serves(share: Share, row: CredentialRow) -> set[str]:
-    """The permissions of which one can take the place of a credential."""
+    """The permissions that can replace a credential for a share."""
     if share.sharing_type == "full":
         return {row["permission"], "full"}
-    # A full key never served such a share, but a lender must keep something to lend.
+    # A full key never served such a share, but a lender must keep a credential to lend.
     served = share_allows(share.sharing_type, row["permission"])
     return {"read_only"} if served else {"full", "read_only"}
 
 
 def borrowing(state: AccountState, shares: Iterable[Share], row: CredentialRow) -> list[Share]:
-    """The shares by which others can get this credential."""
+    """The shares by which borrowers can get this credential."""
     return [share for share in lent_by(state, shares) if row["id"] in _given(state, share)]
 
 
 def altered(before: AccountState, after: AccountState, shares: Iterable[Share]) -> list[str]:
-    """The shares of a lender that give something else after than before, and what, in words."""
+    """The shares of a lender that a change affects, with the effect in words."""
     return [
         f"{share} and {effect}"
         for share in lent_by(before, shares)
@@ -260,7 +260,7 @@ def _given(state: AccountState, share: Share) -> dict[str, CredentialRow]:
 
 
 def _chosen(given: Mapping[str, CredentialRow]) -> set[str]:
-    """Those between which a borrower must choose who asks for nothing special."""
+    """Ids of the credentials for a default request; a borrower must choose among several."""
     full = {key for key, row in given.items() if row["permission"] == "full"}
     return full or set(given)
 
@@ -278,7 +278,7 @@ def check_affected(
         "End these shares first, or add ", Option("cascade"), " to do it all the same."
     ),
 ) -> None:
-    """Refuses what would change what borrowers get, unless told.
+    """Refuses a change that affects borrowers, unless `cascade` allows it.
 
     Raises:
         AccountInUse: shares are affected; the message lists them.

@@ -1,1 +1,1 @@
-"""What becomes of the rows of tables that are older than the registry."""
+"""Decisions about the rows of tables that are older than the registry."""

@@ -1,4 +1,4 @@
-"""Adopting a row of `accounts`: its name and its metadata."""
+"""Adoption of a row of `accounts`: its name and its metadata."""
 
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -13,26 +13,26 @@ from registry.shapes import refuse_key, refuse_keys_within
 
 
 class LegacyAccount(NamedTuple):
-    """A row of `accounts` as it was found."""
+    """A row of `accounts` from before the registry."""
 
     id: str
     name: str
     nth: int
-    """Which of the accounts of this name it is, from 1."""
+    """Its number among the accounts of this name, from 1."""
     is_active: bool | None
     told: Mapping[str, str | None]
-    """Its moments and details, as text."""
+    """The moments and details of the row, as text."""
 
     @property
     def named(self) -> RowName:
-        """Which row it is."""
+        """The name of the row."""
         return RowName(ACCOUNTS, self.id, repr(self.name))
 
 
 def adopt_account(
     row: LegacyAccount, judge: Judge, is_free: Callable[[str], bool]
 ) -> AccountCreated | None:
-    """The account as an event, or None as long as something is undecided."""
+    """The account as an event, or None while a problem is undecided."""
     name = _account_name(row, judge, is_free)
     metadata = _metadata(row, judge)
     told = told_of(TABLE, row, judge, but=["metadata"])
@@ -116,7 +116,7 @@ def _metadata(row: LegacyAccount, judge: Judge) -> dict[str, Any] | None:
 
 
 def _wrapped(text: str) -> dict[str, Any]:
-    """The former value inside an object; as a text where a reader of JSON could change it."""
+    """The former value inside an object; as text if a JSON parser could change it."""
     try:
         return values.metadata({"legacy": values.parse_json(text, "metadata")})
     except InvalidInput:

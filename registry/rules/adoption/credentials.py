@@ -1,4 +1,4 @@
-"""Adopting the credentials of an account: their slots, and what their columns hold."""
+"""Adoption of the credentials of an account: their slots and their fields."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ from registry.rules.adoption.rows import (
 
 
 class LegacyCredential(NamedTuple):
-    """A row of `account_exchange_credentials` as it was found."""
+    """A row of `account_exchange_credentials` from before the registry."""
 
     id: str
     account_id: str
@@ -38,22 +38,22 @@ class LegacyCredential(NamedTuple):
     permission: str
     is_active: bool | None
     told: Mapping[str, str | None]
-    """Its moments and details, as text."""
+    """The moments and details of the row, as text."""
 
     @property
     def named(self) -> RowName:
-        """Which row it is."""
+        """The name of the row."""
         subaccount = "" if self.subaccount_index is None else f" subaccount {self.subaccount_index}"
         return RowName(CREDENTIALS, self.id, f"{self.account!r} {self.exchange}{subaccount}")
 
 
 Opener = Callable[[str], Secret | None]
-"""Opens a token from before the registry; None if no key does."""
+"""Opens a token from before the registry; returns None if no key opens it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdoptedCredential:
-    """A credential that fits the rules, its fields open."""
+    """A credential that fits the rules, with its fields decrypted."""
 
     row: LegacyCredential
     subaccount_index: int | None
@@ -61,15 +61,15 @@ class AdoptedCredential:
     is_active: bool
     fields: Mapping[str, Secret]
     told: Mapping[str, Any]
-    """Its moments and details, as events hold them."""
+    """The moments and details in the form of events."""
 
 
 def adopt_credentials(
     rows: Iterable[LegacyCredential], judge: Judge, open_token: Opener
 ) -> list[AdoptedCredential]:
-    """The credentials of one account that fit the rules, or were decided to.
+    """The credentials of one account that fit the rules, if necessary after decisions.
 
-    Of several rows for one slot the first keeps it.
+    Of several rows for one slot, the first keeps the slot.
     """
     adopted: list[AdoptedCredential] = []
     rows = list(rows)
@@ -112,7 +112,7 @@ def _adopt_credential(
 def _place(
     row: LegacyCredential, rows: list[LegacyCredential], slots: set[int | None], judge: Judge
 ) -> tuple[int | None, bool] | None:
-    """The subaccount that the row gets, and whether it may stay active."""
+    """The subaccount for the row, and whether the credential may stay active; None: no slot."""
     wanted = row.subaccount_index
     free = _free_subaccount(row, rows, slots)
     if wanted is not None and wanted < 0:
@@ -170,7 +170,7 @@ def _number(value: Any) -> int:
 
 
 def _fields(row: LegacyCredential, judge: Judge, open_token: Opener) -> dict[str, Secret] | None:
-    """The open fields; None if the row is left out, or something is undecided."""
+    """The decrypted fields; None if the row is left out, or a problem is undecided."""
     additional = _additional(row, judge)
     if additional is None:
         return None
@@ -199,7 +199,7 @@ _NOTES: Final = {
 
 
 def _open(value: Any, open_token: Opener) -> tuple[Secret | None, str | None]:
-    """The value of a field as it was meant, and what is odd about it."""
+    """The intended value of a field, and the kind of its problem or note, if any."""
     if value is None or value == "":
         return None, None if value is None else "empty"
     if not isinstance(value, str):
@@ -214,7 +214,7 @@ def _open(value: Any, open_token: Opener) -> tuple[Secret | None, str | None]:
 
 
 def _solved(row: LegacyCredential, kind: str, names: list[str], judge: Judge) -> bool:
-    """Whether the row is to be adopted in spite of this."""
+    """Whether the decision keeps the row in spite of the problem."""
     text = {
         "unknown-key": "no key that was given opens it (give it by --legacy-key-env): ",
         "placeholder": "a template's placeholder, not a real value: ",
@@ -226,11 +226,11 @@ def _solved(row: LegacyCredential, kind: str, names: list[str], judge: Judge) ->
 
 
 def _additional(row: LegacyCredential, judge: Judge) -> dict[str, Any] | None:
-    """The additional fields; None if they are not an object and that is not decided."""
+    """The additional fields; None if they are not an object and not to be forgotten."""
     if row.additional is None:
         return {}
     found = json.loads(row.additional)
-    if isinstance(found, str):  # an object that was encoded twice
+    if isinstance(found, str):  # an object encoded twice
         found = json.loads(found) if found.lstrip().startswith("{") else found
     if isinstance(found, dict):
         return found

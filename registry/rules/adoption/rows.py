@@ -1,7 +1,7 @@
-"""What becomes of a row of the tables from before the registry.
+"""Problems of rows from before the registry, and decisions about them.
 
-Each row either fits the rules, or has problems: each of them with the decisions that would
-solve it and a proposal. Nothing is dropped, renamed or moved unless somebody decided so.
+A row fits the rules or has problems. Each problem comes with possible decisions and a proposal.
+Nothing is dropped, renamed or moved without a decision.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ LISTED: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done, and with which value if it needs one."""
+    """A decision about a problem, with a value if it needs one."""
 
     decision: str
     value: Any = None
@@ -35,12 +35,12 @@ class Decision:
 
 
 class RowName(NamedTuple):
-    """Which row it is about."""
+    """The identity of a row, for people and for decisions."""
 
     table: str
     id: str
     of: str
-    """The row in words: the account, the exchange."""
+    """A description of the row, such as its account and exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Problem:
     table: str
     id: str
     of: str
-    """The row in words: the account, the exchange."""
+    """A description of the row, such as its account and exchange."""
     problem: str
     text: str
     choices: tuple[str, ...] = (LEAVE_OUT,)
@@ -58,13 +58,13 @@ class Problem:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What a decision names."""
+        """The key by which a decision names the problem."""
         return self.table, self.id, self.problem
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something about a row that is worth knowing and needs no decision."""
+    """A remark about a row that needs no decision."""
 
     table: str
     id: str
@@ -75,21 +75,21 @@ class Note:
 
 @dataclass(slots=True)
 class Judge:
-    """Knows what was decided, and keeps what was not."""
+    """Applies given decisions, and collects undecided problems."""
 
     decisions: Mapping[tuple[str, str, str], Decision] = field(default_factory=dict)
     accept_proposals: bool = False
     undecided: list[Problem] = field(default_factory=list)
     decided: list[tuple[Problem, Decision]] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    """The first of them."""
+    """The first notes; `note_counts` counts all."""
     note_counts: Counter[str] = field(default_factory=Counter)
 
     def decide(self, problem: Problem) -> Decision | None:
-        """The decision about a problem, or None if there is none yet.
+        """The decision about a problem, or None if it is undecided.
 
         Raises:
-            InvalidInput: the decision is none that solves this problem.
+            InvalidInput: the decision cannot solve this problem.
         """
         decision = self.decisions.get(problem.key)
         if decision is None and self.accept_proposals:
@@ -107,33 +107,33 @@ class Judge:
         return decision
 
     def note(self, note: Note) -> None:
-        """Keeps a note; counts it if there are too many to list."""
+        """Counts a note, and keeps it unless there are too many."""
         self.note_counts[note.note] += 1
         if len(self.notes) < LISTED:
             self.notes.append(note)
 
     def unused(self) -> list[tuple[str, str, str]]:
-        """Decisions about what is no problem."""
+        """The keys of decisions that match no problem."""
         used = {problem.key for problem, _ in self.decided}
         return [key for key in self.decisions if key not in used]
 
 
 class LegacyRow(Protocol):
-    """A row as it was found."""
+    """A row from before the registry."""
 
     @property
     def named(self) -> RowName:
-        """Which row it is."""
+        """The name of the row."""
 
     @property
     def told(self) -> Mapping[str, str | None]:
-        """Its moments and details, as text."""
+        """The moments and details of the row, as text."""
 
 
 def told_of(
     table: Table, row: LegacyRow, judge: Judge, *, but: Collection[str] = ()
 ) -> dict[str, Any] | None:
-    """The moments and details of a row as events hold them, those that are NULL left out.
+    """The moments and details of a row in the form of events, without those that are NULL.
 
     None while a value that no event can hold awaits a decision.
     """
@@ -153,7 +153,7 @@ def told_of(
 
 
 def _read(table: Table, name: str, text: str) -> tuple[Any, str]:
-    """A value as events hold it, and why they cannot."""
+    """The value in the form of events, and the reason why they cannot hold it (or empty)."""
     if name in table.moments:
         try:
             return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC), ""
@@ -164,5 +164,5 @@ def _read(table: Table, name: str, text: str) -> tuple[Any, str]:
 
 
 def told_columns(table: Table) -> list[str]:
-    """The columns that `told_of` is about."""
+    """The columns of `told_of`: moments and details."""
     return [name for name in table.columns if name in {*table.moments, *table.details}]

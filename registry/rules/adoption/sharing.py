@@ -1,4 +1,4 @@
-"""Adopting shares and the owners of positions."""
+"""Adoption of shares and of the owners of positions."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
@@ -20,7 +20,7 @@ from registry.rules.adoption.rows import (
 
 
 class LegacyShare(NamedTuple):
-    """A row of `account_exchange_sharing` as it was found."""
+    """A row of `account_exchange_sharing` from before the registry."""
 
     id: str
     borrower_id: str
@@ -32,22 +32,22 @@ class LegacyShare(NamedTuple):
     exchange: str | None
     sharing_type: str | None
     told: Mapping[str, str | None]
-    """Its moments, as text."""
+    """The moments of the row, as text."""
     lender_borrows_from: str | None
     lender_has_credential: bool
     nth: int
-    """Counts what the borrower borrows for this exchange."""
+    """Its number among the borrower's shares for this exchange, from 1."""
     borrower_version: int
 
     @property
     def named(self) -> RowName:
-        """Which row it is."""
+        """The name of the row."""
         words = f"{self.borrower!r} borrows {self.exchange} from {self.lender!r}"
         return RowName(SHARING, self.id, words)
 
 
 def adopt_share(row: LegacyShare, judge: Judge) -> SharingGranted | None:
-    """The share as an event; None if it is left out, or something is undecided."""
+    """The share as an event; None if it is left out, or a problem is undecided."""
     broken = _broken_rule(row)
     if broken is not None:
         kind, text = broken
@@ -97,7 +97,7 @@ def _sharing_type(row: LegacyShare, judge: Judge) -> Any:
     if row.sharing_type in known:
         return row.sharing_type
     spelled = {"readonly": "read_only", "positionsonly": "positions_only"}.get(found, found)
-    # Not known: propose what gives the least away.
+    # An unknown type: propose the one with the fewest rights.
     proposed = spelled if spelled in known else "positions_only"
     decision = judge.decide(
         Problem(
@@ -114,7 +114,7 @@ def _sharing_type(row: LegacyShare, judge: Judge) -> Any:
 
 
 def unlinked(position: str, owner: str, judge: Judge) -> bool:
-    """Whether a position whose owner does not exist is to have none."""
+    """Whether to clear the owner of a position, since that account does not exist."""
     text = f"its account {owner} does not exist"
     row = RowName(POSITIONS, position, position)
     return judge.decide(Problem(*row, "owner", text, ("unlink",), Decision("unlink"))) is not None

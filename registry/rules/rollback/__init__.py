@@ -1,7 +1,7 @@
-"""Decisions about going back: what must be appended so that accounts are as they were.
+"""Decisions about a rollback: the events that bring accounts back to an earlier state.
 
-Nothing is taken out of the log. Ordinary events undo what came after a position; what
-cannot come back is named, and only left out if the caller says so.
+Nothing is removed from the log. Ordinary events undo the changes after a position. State that
+cannot come back is named, and is left out only if the caller allows it.
 """
 
 from collections.abc import Iterable
@@ -14,9 +14,9 @@ __all__ = ["Histories", "Line", "Plan", "Step", "World", "plan"]
 
 
 def plan(accounts: Iterable[Histories], world: World) -> Plan:
-    """The plan that brings these accounts back, in an order that the tables accept.
+    """Plans the events that bring these accounts back, in an order that the tables accept.
 
-    It works in phases over all accounts: what is in the way goes before what comes back.
+    It works in phases over all accounts: obstacles are removed before anything comes back.
     """
     draft = Draft([a for a in accounts if a.now.exists or a.then.exists], world)
     kept = [a for a in draft.accounts if a.now.exists]

@@ -1,4 +1,4 @@
-"""An account itself: its name, its details, whether it exists and is active."""
+"""Rollback of an account itself: existence, name, details, and whether it is active."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from registry.rules.rollback.draft import Draft, Histories
 
 
 def delete(draft: Draft, account: Histories) -> None:
-    """Plans that an account goes which was not there then."""
+    """Plans the deletion of an account that did not exist then."""
     in_use = [p for p, owner in draft.owners.items() if owner == account.account_id]
     borrowers = draft.borrowers(account)
     if in_use:
@@ -34,7 +34,7 @@ def delete(draft: Draft, account: Histories) -> None:
 
 
 def rename(draft: Draft, accounts: list[Histories]) -> None:
-    """Plans the names, in an order in which each is free when it is wanted."""
+    """Plans the renames, in an order in which each name is free when it is needed."""
     waiting = [account for account in accounts if account.then.name != account.now.name]
     while waiting:
         free = [account for account in waiting if draft.holder(account.then.name) is None]
@@ -48,7 +48,7 @@ def rename(draft: Draft, accounts: list[Histories]) -> None:
             draft.lose_name(account)
             waiting.remove(account)
         if not blocked:
-            # They exchanged names: one of them steps aside under its id.
+            # The accounts exchanged names: one of them temporarily takes its id as its name.
             _rename_to(draft, waiting[0], waiting[0].account_id, quietly=True)
 
 
@@ -60,7 +60,7 @@ def _rename_to(draft: Draft, account: Histories, name: str, *, quietly: bool = F
 
 
 def restore(draft: Draft, account: Histories) -> None:
-    """Plans that a deleted account comes back under its id."""
+    """Plans the return of a deleted account under its id."""
     if draft.holder(account.then.name) is not None:
         draft.lose_name(account)
         return
@@ -77,7 +77,7 @@ def restore(draft: Draft, account: Histories) -> None:
 
 
 def change(draft: Draft, account: Histories) -> None:
-    """Plans the details and whether the account is active."""
+    """Plans changes of the details, and of whether the account is active."""
     if not account.now.exists:
         return
     then, now = account.then.account, account.now.account
@@ -100,10 +100,10 @@ def _text(value: Any) -> str:
 
 
 def moment(text: str) -> dt.datetime:
-    """A row's moment as an event holds it."""
+    """Converts a moment of a row to the form of events."""
     return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
 
 
 def activity(what: str, *, active: bool) -> str:
-    """Whether something is active, as a change in words."""
+    """A change between active and inactive, in words."""
     return f"{what}: {'inactive → active' if active else 'active → inactive'}"

@@ -1,4 +1,4 @@
-"""The credentials of an account."""
+"""Rollback of an account's credentials."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from registry.rules.rollback.draft import Draft, Histories
 
 
 def go(draft: Draft, account: Histories) -> None:
-    """Plans that credentials go which were not there then."""
+    """Plans the removal of credentials that the account did not hold then."""
     wanted = _held(account.then)
     for key, row in _held(account.now).items():
         exchange = row["exchange_id"]
@@ -36,7 +36,7 @@ def go(draft: Draft, account: Histories) -> None:
 
 
 def come(draft: Draft, account: Histories) -> None:
-    """Plans that credentials come back, and are as they were."""
+    """Plans the return of removed credentials, and the former state of the rest."""
     present = _held(account.now) if account.now.exists else {}
     for key, then in _held(account.then).items():
         if key not in present:

@@ -1,4 +1,4 @@
-"""What a rollback must know, and the plan that it makes."""
+"""The input of a rollback, and the plan that it makes."""
 
 import uuid
 from collections.abc import Mapping
@@ -13,25 +13,25 @@ Sign = Literal["+", "-", "~"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What the rollback must know beside the accounts' own events."""
+    """The input of a rollback in addition to the accounts' own events."""
 
     data_keys: frozenset[str] = frozenset()
-    """Ids of the data keys that exist; a version whose key is gone cannot be read again."""
+    """Ids of the existing data keys; a version whose data key is gone cannot be decrypted."""
     owners: Mapping[str, str | None] = field(default_factory=dict)
-    """The owner, in the table, of each position that exists and matters here."""
+    """Position id -> owner in the table, of existing positions that the rollback concerns."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """Account id -> name, of all accounts that exist."""
+    """Account id -> name, of all existing accounts."""
     shares: Mapping[str, tuple[str, str, int]] = field(default_factory=dict)
-    """Share id -> (borrower, lender, exchange id), of all shares that exist."""
+    """Share id -> (borrower, lender, exchange id), of all existing shares."""
     roles: frozenset[str] = frozenset()
-    """Login roles that exist and matter here."""
+    """Existing login roles that the rollback concerns."""
     lenders: frozenset[tuple[str, int]] = frozenset()
-    """Account and exchange id of each active credential of an active account that matters here."""
+    """(account id, exchange id) of the active credentials of active accounts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One difference that the rollback makes, as in a diff."""
+    """One change by the rollback, as a line of a diff."""
 
     account: str
     sign: Sign
@@ -49,17 +49,17 @@ class Step:
 
 @dataclass(slots=True)
 class Plan:
-    """What a rollback would do."""
+    """The events of a rollback, their description, and the losses."""
 
     steps: list[Step] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    """What cannot come back, by name."""
+    """Descriptions of state that cannot come back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Histories:
-    """An account at the position to go back to, and now."""
+    """The states of an account at the rollback's target position, and now."""
 
     account_id: str
     then: AccountState
@@ -67,12 +67,12 @@ class Histories:
 
     @property
     def name(self) -> str:
-        """The account's name: of today, or of then if it does not exist today."""
+        """The account's name now, or its name then if it does not exist now."""
         return self.now.name if self.now.exists else self.then.name
 
 
 class Draft:
-    """A plan in the making, and who has which name, position and share while it goes on."""
+    """An unfinished plan, with the names, owners and shares after its steps so far."""
 
     def __init__(self, accounts: list[Histories], world: World) -> None:
         self.accounts = accounts
@@ -90,26 +90,26 @@ class Draft:
         text: str,
         lender: str | None = None,
     ) -> None:
-        """Adds a step, and its line where there is something to say."""
+        """Adds a step, and its line unless `text` is empty."""
         related = None if lender is None else uuid.UUID(lender)
         self.plan.steps.append(Step(uuid.UUID(account.account_id), event, related))
         if text:
             self.plan.lines.append(Line(account.name, sign, text))
 
     def lose(self, what: str) -> None:
-        """Names what cannot come back."""
+        """Records state that cannot come back."""
         self.plan.lost.append(what)
 
     def holder(self, name: str) -> str | None:
-        """Who has a name."""
+        """The id of the account that has a name, if any."""
         return next((key for key, held in self.names.items() if held == name), None)
 
     def lose_name(self, account: Histories) -> None:
-        """Says that the name an account had is taken."""
+        """Records that another account has taken an account's former name."""
         self.lose(f"the name {account.then.name} belongs to another account now")
 
     def borrowers(self, account: Histories, exchange_id: int | None = None) -> str:
-        """Who borrows from the account, in words; empty if nobody does."""
+        """The borrowers of the account, in words; empty if there are none."""
         found = {
             self.world.names.get(borrower, borrower)
             for borrower, lender, exchange in self.shares.values()

@@ -1,4 +1,4 @@
-"""The positions that an account owns."""
+"""Rollback of the positions that an account owns."""
 
 import uuid
 
@@ -11,7 +11,7 @@ from registry.rules.rollback.draft import Draft, Histories
 
 
 def go(draft: Draft, account: Histories) -> None:
-    """Plans that positions go which it did not own then."""
+    """Plans to unlink the positions that the account did not own then."""
     wanted = _links(account.then) if account.then.exists else set()
     gone = sorted(_links(account.now) - wanted)
     for ids in parts([uuid.UUID(position) for position in gone]):
@@ -22,7 +22,7 @@ def go(draft: Draft, account: Histories) -> None:
 
 
 def come(draft: Draft, account: Histories) -> None:
-    """Plans that positions come back which exist and belong to nobody else."""
+    """Plans to link former positions that still exist and belong to no other account."""
     wanted = _links(account.then) - (_links(account.now) if account.now.exists else set())
     back = []
     for position in sorted(wanted):

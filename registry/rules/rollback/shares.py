@@ -1,4 +1,4 @@
-"""What an account borrows, and which login roles may use it."""
+"""Rollback of the shares that an account borrows, and of the roles that may use it."""
 
 from projections import access, sharing
 from projections.rows import Row
@@ -8,7 +8,7 @@ from registry.rules.rollback.draft import Draft, Histories, Sign
 
 
 def shares_end(draft: Draft, account: Histories) -> None:
-    """Plans that shares end which were not there then, or were of another lender."""
+    """Plans the end of shares that did not exist then, or had another lender."""
     then = _shares(account.then)
     for key, row in _shares(account.now).items():
         if key not in then or _lender_of(row) != _lender_of(then[key]):
@@ -18,7 +18,7 @@ def shares_end(draft: Draft, account: Histories) -> None:
 
 
 def shares_come(draft: Draft, account: Histories) -> None:
-    """Plans that shares come back which can."""
+    """Plans the return of former shares as far as possible."""
     present = _shares(account.now) if account.now.exists else {}
     for key, then in _shares(account.then).items():
         lender = _lender_of(then)
@@ -45,7 +45,7 @@ def shares_come(draft: Draft, account: Histories) -> None:
 
 
 def _chain(draft: Draft, borrower: str, lender: str, exchange_id: int) -> str:
-    """Why the share would make a chain, in words; empty if it would not."""
+    """The reason why the share would make a chain, in words; empty if it would not."""
     for other_borrower, other_lender, exchange in draft.shares.values():
         if exchange != exchange_id:
             continue
@@ -58,7 +58,7 @@ def _chain(draft: Draft, borrower: str, lender: str, exchange_id: int) -> str:
 
 
 def _can_lend(draft: Draft, lender: str, exchange_id: int) -> bool:
-    """Whether the lender will have an active credential, as a share of just now needs."""
+    """Whether the lender will have an active credential, as a new share needs."""
     rolled = next((a for a in draft.accounts if a.account_id == lender), None)
     if rolled is None:
         return (lender, exchange_id) in draft.world.lenders
@@ -97,7 +97,7 @@ def _share(
 
 
 def access_ends(draft: Draft, account: Histories) -> None:
-    """Plans that roles lose access which had none then."""
+    """Plans to revoke the access of roles that had none then."""
     then = _accesses(account.then)
     for key, row in _accesses(account.now).items():
         if key not in then:
@@ -105,7 +105,7 @@ def access_ends(draft: Draft, account: Histories) -> None:
 
 
 def access_comes(draft: Draft, account: Histories) -> None:
-    """Plans that roles get access back which exist."""
+    """Plans to grant access again to roles that still exist."""
     present = _accesses(account.now) if account.now.exists else {}
     for key, row in _accesses(account.then).items():
         if key in present:

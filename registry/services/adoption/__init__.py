@@ -1,1 +1,1 @@
-"""Tables that a bot wrote itself become the registry's."""
+"""Adoption: a bot's existing tables become the registry's."""

@@ -1,8 +1,8 @@
-"""Takes the rows of the tables from before the registry into the log.
+"""Adopts the rows of the tables from before the registry into the log.
 
-All of it is one transaction: the rows are read in batches, in the order of the accounts, and
-become events and sealed fields; at the end the tables become what follows from the events.
-A dry run does the same and rolls back.
+Everything is one transaction. Rows are read in batches, in the order of the accounts, and
+become events and sealed fields. Then the tables are updated to match the events. A dry run
+does the same and rolls back.
 """
 
 import contextlib
@@ -70,22 +70,22 @@ class _Links(NamedTuple):
 
 
 class _Groups:
-    """Credentials in the order of their accounts, to be taken account by account."""
+    """Credentials in the order of their accounts, consumed account by account."""
 
     def __init__(self, rows: Iterator[LegacyCredential]) -> None:
         self._rows = rows
         self._next = next(rows, None)
 
     def before(self, account_id: str) -> list[LegacyCredential]:
-        """Those of accounts before this one that have not been taken: no such account exists."""
+        """The credentials left before this account: their accounts do not exist."""
         return self._take(lambda row: row.account_id < account_id)
 
     def of(self, account_id: str) -> list[LegacyCredential]:
-        """Those of this account."""
+        """The credentials of this account."""
         return self._take(lambda row: row.account_id == account_id)
 
     def rest(self) -> list[LegacyCredential]:
-        """Those that are left."""
+        """The credentials after the last account."""
         return self._take(lambda _: True)
 
     def _take(self, wanted: Callable[[LegacyCredential], bool]) -> list[LegacyCredential]:
@@ -98,20 +98,20 @@ class _Groups:
 
 @dataclass(slots=True)
 class Adoption:
-    """What an adoption did, or would do."""
+    """The result of an adoption, or of its dry run."""
 
     found: bool = False
-    """Whether there was anything to adopt."""
+    """Whether there were rows to adopt."""
     done: bool = False
-    """Whether it happened."""
+    """Whether the adoption was committed."""
     adopted: Counter[str] = field(default_factory=Counter)
-    """Table -> rows."""
+    """Table -> number of adopted rows."""
     left_out: Counter[str] = field(default_factory=Counter)
     judge: Judge = field(default_factory=Judge)
     own_columns: list[str] = field(default_factory=list)
-    """Columns that the registry does not know; they stay as they are."""
+    """Columns that the registry does not know; they are not touched."""
     position: int | None = None
-    """Where the log says so."""
+    """The position of the adoption's own event."""
     seconds: float = 0.0
 
 
@@ -124,7 +124,7 @@ class AdoptionService:
         keyring: MasterKeyring,
         legacy_keyrings: Sequence[MasterKeyring] = (),
     ) -> None:
-        """Takes the keys that seal from now on, and others that open what is there."""
+        """Takes the keyring that seals, and further keyrings that open existing tokens."""
         self._database = database
         self._keyring = keyring
         self._opening = [keyring, *legacy_keyrings]
@@ -135,12 +135,12 @@ class AdoptionService:
         judge: Judge | None = None,
         progress: Progress = lambda *_: None,
     ) -> Adoption:
-        """Adopts all rows, or none as long as something is undecided.
+        """Adopts all rows, or none while a problem is undecided.
 
         Raises:
-            InvalidInput: a decision does not fit, or is about what is no problem.
+            InvalidInput: a decision does not fit, or matches no problem.
             MasterKeyWrong: the registry was set up with another master key.
-            RebuildRunning: a rebuild or another adoption is at work.
+            RebuildRunning: a rebuild or another adoption is running.
         """
         result = Adoption(judge=judge or Judge())
         with self._database.connection() as connection, rebuild_lock(connection):
@@ -196,7 +196,7 @@ class _Run:
 
     @property
     def _writing(self) -> bool:
-        # As soon as something is undecided nothing will be written: only look on.
+        # As soon as a problem is undecided, nothing is written: the rest is only examined.
         return not self._judge.undecided
 
     # ------------------------------------------------------------ accounts and credentials
@@ -301,7 +301,7 @@ class _Run:
     # ------------------------------------------------------------ writing
 
     def _record(self, stream_id: uuid.UUID, version: int, events: Sequence[EventModel]) -> None:
-        """Puts the events into the log, and the rows that follow from them aside."""
+        """Queues the events for the log, and spools the rows that follow from them."""
         stream = Stream("account", stream_id)
         new = [
             NewEvent(stream, version + number, event, event.related_account_id)

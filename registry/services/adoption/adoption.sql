@@ -1,8 +1,8 @@
--- What adopting the tables of a bot from before the registry says to the database.
--- `{told}` stands for an object of a row's moments and details, as text.
+-- Queries of the adoption of tables from before the registry.
+-- `{told}` is replaced by a JSON object of a row's moments and details, as text.
 
 -- name: pending
--- Whether such tables are there and their rules are not in force yet.
+-- Whether such tables exist without the registry's constraints.
 SELECT to_regclass('public.accounts') IS NOT NULL AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_constraint AS k
     WHERE k.conrelid = to_regclass('public.accounts')
@@ -13,7 +13,7 @@ SELECT (SELECT count(*) FROM public.accounts AS a),
     (SELECT count(*) FROM public.account_exchange_credentials AS c WHERE c.data_key_id IS NULL)
 
 -- name: accounts
--- Accounts that no event tells of; `nth` counts those of the same name.
+-- Accounts without events; `nth` numbers the accounts of the same name.
 WITH marked AS (
     SELECT a.*, EXISTS (
         SELECT FROM public.audit_events AS e
@@ -30,7 +30,7 @@ WHERE NOT n.known
 ORDER BY n.id
 
 -- name: credentials
--- Of rows for the same slot, the one that a bot would rather use comes first.
+-- Credentials to adopt; of several rows for one slot, the one that a bot would prefer comes first.
 SELECT c.id::text, c.account_id::text, a.account_name, c.exchange_id, d.name, c.api_key_encrypted,
     c.secret_key_encrypted, c.additional_credentials_encrypted::text, c.subaccount_index,
     c.permission, c.is_active, {told}
@@ -42,7 +42,7 @@ ORDER BY c.account_id, d.name, coalesce(c.is_active, FALSE) DESC,
     coalesce(c.updated_at, c.created_at) DESC NULLS LAST, c.id
 
 -- name: shares
--- Shares that no event tells of, with what the rules need to know of each.
+-- Shares without events, with the data that the rules need.
 SELECT s.id::text, s.primary_account_id::text, b.account_name, s.shared_account_id::text,
     l.account_name, l.is_active, s.exchange_id, d.name, s.sharing_type, {told},
     (SELECT o.account_name FROM public.account_exchange_sharing AS further
@@ -78,7 +78,7 @@ ORDER BY p.id
 UPDATE public.strategy_positions AS p SET account_id = NULL WHERE p.id = ANY (%(ids)s::uuid[])
 
 -- name: links
--- The positions of each account that was adopted, and where its stream ends.
+-- The positions of each adopted account, and the version of its stream.
 SELECT p.account_id, array_agg(p.id ORDER BY p.id), (
     SELECT coalesce(max(e.stream_version), 0) FROM public.audit_events AS e
     WHERE e.stream_type = 'account' AND e.stream_id = p.account_id)
@@ -109,8 +109,8 @@ SELECT public.projections_loosen()
 SELECT public.projections_tighten()
 
 -- name: rest_rules
--- The rules were checked row by row: a lender may be inactive by now, and rows that are
--- left out have no event of their own.
+-- Adoption has checked the rules itself: a lender may be inactive, and the removal of rows
+-- that are left out has no event.
 ALTER TABLE public.account_exchange_sharing
     DISABLE TRIGGER account_exchange_sharing_rules,
     DISABLE TRIGGER account_exchange_sharing_only_by_event;
@@ -132,7 +132,7 @@ ALTER TABLE public.accounts ENABLE TRIGGER accounts_only_by_event
 DELETE FROM public.{table} AS l WHERE l.id = ANY (%(ids)s::uuid[])
 
 -- name: make_keys
--- Which keys are adopted, by their fingerprints: to find those that accounts have in common.
+-- The fingerprints of the adopted keys, to find keys that accounts have in common.
 CREATE TEMPORARY TABLE adopted_keys (
     fingerprint text, account text, id text, exchange text, field text) ON COMMIT DROP
 
@@ -140,7 +140,7 @@ CREATE TEMPORARY TABLE adopted_keys (
 COPY pg_temp.adopted_keys FROM STDIN
 
 -- name: keys_in_common
--- The accounts that have the same keys, by exchange: five of them by name, and how many more.
+-- The accounts with the same keys, by exchange: five by name, and the number of the rest.
 WITH common AS (
     SELECT min(k.id) AS id, k.exchange, k.field,
         array_agg(DISTINCT k.account ORDER BY k.account) AS accounts

@@ -1,6 +1,6 @@
-"""Finds keys that several of the adopted accounts hold, whether they are written or only looked at.
+"""Finds keys that several adopted accounts hold, also in a dry run.
 
-Their fingerprints stand in a temporary table meanwhile, so that memory does not grow with them.
+A temporary table holds the fingerprints, so that memory stays bounded.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,14 +21,14 @@ class KeysInCommon:
     """The keys of one adoption."""
 
     def __init__(self, connection: Connection, vault: Vault) -> None:
-        """Makes the table; it is gone when the transaction ends."""
+        """Creates the temporary table; the end of the transaction drops it."""
         self._connection = connection
         self._vault = vault
         self._waiting: list[tuple[str, ...]] = []
         connection.execute(_QUERIES["make_keys"])
 
     def add(self, account: LegacyAccount, held: Iterable[AdoptedCredential]) -> None:
-        """Takes the credentials of an account."""
+        """Queues the keys of an account's credentials."""
         name = repr(account.name) if account.nth == 1 else f"{account.name!r} ({account.id})"
         for credential in held:
             exchange = credential.row.exchange or ""
@@ -44,14 +44,14 @@ class KeysInCommon:
                 yield name, fingerprint
 
     def flush(self) -> None:
-        """Puts what was taken into the table."""
+        """Copies the queued keys into the table."""
         with self._connection.cursor().copy(_QUERIES["copy_keys"]) as copy:
             for key in self._waiting:
                 copy.write_row(key)
         self._waiting.clear()
 
     def note(self, judge: Judge) -> None:
-        """Notes which accounts have keys in common."""
+        """Adds a note for each group of accounts with keys in common."""
         self.flush()
         for row_id, exchange, fields, names, others in self._connection.execute(
             _QUERIES["keys_in_common"]

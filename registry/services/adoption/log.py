@@ -1,6 +1,6 @@
-"""Appends the many events of an adoption, some thousand at a time.
+"""Appends the events of an adoption in bulk, a few thousand at a time.
 
-Each account is a command of its own in the log, so that its history reads as any other's.
+Each account is a separate command in the log, so that its history looks like any other.
 """
 
 import uuid
@@ -15,7 +15,7 @@ from registry.log.bulk import Append, append_in_bulk
 
 
 class AdoptionLog:
-    """What an adoption tells the log, in the caller's transaction."""
+    """Queues and appends the events of an adoption, in the caller's transaction."""
 
     def __init__(self, connection: Connection, invocation: Invocation) -> None:
         self._connection = connection
@@ -24,13 +24,13 @@ class AdoptionLog:
         self._waiting: list[Append] = []
 
     def add(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
-        """Takes the events of one account; gives them as the log will hold them."""
+        """Queues the events of one account; returns them as the log will hold them."""
         record = self._record(str(events[0].stream))
         self._waiting += [Append(record, index, event) for index, event in enumerate(events)]
         return [event.stored(self._time) for event in events]
 
     def flush(self) -> int:
-        """Appends what was taken; gives where the log ends then.
+        """Appends the queued events; returns the size of the log afterwards.
 
         Raises:
             RegistryError: see `append_in_bulk`.
@@ -40,7 +40,7 @@ class AdoptionLog:
         return positions.stop
 
     def summary(self, event: NewEvent) -> int:
-        """Appends the event that stands for the whole; gives its position."""
+        """Appends the summary of the adoption; returns its position."""
         record = self._record("all", self._invocation.command_id)
         self._waiting.append(Append(record, 0, event))
         return self.flush() - 1

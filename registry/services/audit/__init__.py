@@ -1,1 +1,1 @@
-"""What happened, who could use what, and the proof that nothing was changed afterwards."""
+"""Audit: verification of the log, signed checkpoints, and proofs of events."""

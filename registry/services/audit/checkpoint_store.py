@@ -1,7 +1,7 @@
-"""Where the key for checkpoints is, and which checkpoint was signed last.
+"""The files of the checkpoint key, and of the last signed checkpoint.
 
-Three files side by side: the private key (mode 0600), the public key, which auditors get,
-and the last checkpoint. They stay outside the database on purpose: who rewrites the log
+Three files in one folder: the private key (mode 0600), the public key for auditors, and the
+last checkpoint. They are outside the database on purpose: an attacker who rewrites the log
 must not be able to rewrite them too.
 """
 
@@ -39,7 +39,7 @@ _MAKE_ONE = Hint("Make one with: ", Command("generate-checkpoint-key"))
 
 
 class CheckpointStore:
-    """The files of one key: that of `REGISTRY_CHECKPOINT_KEY_FILE`, or of the usual folder."""
+    """The files of one key: by `REGISTRY_CHECKPOINT_KEY_FILE`, or in the default folder."""
 
     def __init__(self) -> None:
         self.key_file = path_of_variable(VARIABLE) or config_folder() / "checkpoint.key"
@@ -47,12 +47,12 @@ class CheckpointStore:
         self.last_file = self.key_file.with_suffix(".last")
 
     def generate(self, origin: str) -> Verifier:
-        """Makes a new key for the log of this name, and writes both its files.
+        """Generates a key pair for the log of this name, and writes both files.
 
         Raises:
-            CheckpointKeyMalformed: a log cannot have this name.
-            Conflict: there is a key already.
-            InvalidInput: the file cannot be written.
+            CheckpointKeyMalformed: the name is not valid for a log.
+            Conflict: a key file exists already.
+            InvalidInput: a file cannot be written.
         """
         signer = Signer.generate(origin)
         try:
@@ -73,7 +73,7 @@ class CheckpointStore:
         try:
             write_new(self.public_file, f"{verifier}\n", mode=0o644)
         except OSError:
-            # Half a pair would be in the way of the next attempt, and nobody has used it.
+            # A lone private key would block the next attempt, and nobody has used it.
             self.key_file.unlink()
             raise
 
@@ -82,7 +82,7 @@ class CheckpointStore:
 
         Raises:
             CheckpointKeyMissing: there is none.
-            CheckpointKeyMalformed: it is not one, or others can read its file.
+            CheckpointKeyMalformed: it is not one, or other users can read its file.
         """
         text = read_key_file(
             self.key_file,
@@ -115,7 +115,7 @@ class CheckpointStore:
             ) from None
 
     def last(self) -> str | None:
-        """The note that was signed last.
+        """The last signed note.
 
         Raises:
             InvalidInput: it cannot be read.
@@ -128,14 +128,14 @@ class CheckpointStore:
             raise InvalidInput(f"cannot read {self.last_file}: {error.strerror}") from None
 
     def remember(self, note: str) -> None:
-        """Keeps a note as the last one; it is on disk when this returns.
+        """Stores a note as the last one; it is on disk on return.
 
         Raises:
             InvalidInput: it cannot be written.
         """
         fresh = self.last_file.with_suffix(".new")
         try:
-            # Left behind by one that was killed, or put there to be written through.
+            # Left by a killed process, or planted as a link to redirect the write.
             fresh.unlink(missing_ok=True)
             write_new(fresh, note, mode=0o644)
             fresh.replace(self.last_file)
@@ -144,7 +144,7 @@ class CheckpointStore:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Lets one process at a time sign with this key.
+        """Lets only one process at a time sign with this key.
 
         Raises:
             CheckpointKeyMissing: there is no key.
@@ -162,7 +162,7 @@ class CheckpointStore:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is such a file; there is none of a name that no file can have."""
+    """Whether the file exists; False for a name that no file can have."""
     try:
         return path.exists()
     except OSError:
@@ -170,7 +170,7 @@ def is_there(path: Path) -> bool:
 
 
 def append_note(path: Path, note: str) -> None:
-    """Adds a note to a file of notes, on disk when this returns: all of it or nothing.
+    """Appends a note to a file of notes, completely or not at all; it is on disk on return.
 
     Raises:
         InvalidInput: the file cannot be written.
@@ -182,7 +182,7 @@ def append_note(path: Path, note: str) -> None:
             try:
                 _write_all(file, text)
             except OSError:
-                # Behind half a note, no other could be read or added.
+                # After a partial note, further notes could be neither read nor added.
                 file.truncate(before)
                 raise
     except OSError as error:
@@ -190,7 +190,7 @@ def append_note(path: Path, note: str) -> None:
 
 
 def _text_of_own(path: Path) -> str:
-    """The text of a file that nobody has named: it is looked for where we write it."""
+    """Reads a file of the store; it must be regular and not belong to another user."""
     with open(path, "rb", opener=without_waiting) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):

@@ -1,4 +1,4 @@
-"""Signs where the log ends, and checks that it grew out of what was signed before."""
+"""Signs checkpoints of the log, and checks that it continues earlier checkpoints."""
 
 from pathlib import Path
 from typing import Final
@@ -23,12 +23,12 @@ _MAX_NOTES: Final = 64 * 1024 * 1024
 def sign_checkpoint(
     database: Database, store: CheckpointStore, append: Path | None = None
 ) -> tuple[Checkpoint, str]:
-    """The signed checkpoint of the log as it is; remembered, and added to a file if asked.
+    """Signs a checkpoint of the current log, stores it, and optionally appends it to a file.
 
     Raises:
-        LogRewritten: the log is not a continuation of the last checkpoint, or of the last
-            one in the file, or its head does not follow from its events.
-        InvalidProof: the last checkpoint, or the file, is not what this key signed.
+        LogRewritten: the log does not continue the last checkpoint or the last one in the
+            file, or its head does not follow from its events.
+        InvalidProof: this key did not sign the last checkpoint or that in the file.
         CheckpointKeyMissing, CheckpointKeyMalformed: see `CheckpointStore.signer`.
     """
     with store.locked():
@@ -41,8 +41,8 @@ def sign_checkpoint(
                 checkpoint = current_checkpoint(connection, signer.verifier.name)
                 for note in before:
                     check_continues(connection, read_checkpoint(note, signer.verifier), checkpoint)
-            # Events can be seen a moment before they are on disk. What is signed must not
-            # be lost in a crash, or an honest log would look like a rewritten one.
+            # Events are visible a moment before they are on disk. If a crash lost signed events,
+            # an honest log would look like a rewritten one.
             wait_until_durable(connection)
         note = checkpoint.sign(signer)
         store.remember(note)
@@ -56,7 +56,7 @@ def read_checkpoints(path: Path, verifier: Verifier) -> list[Checkpoint]:
 
     Raises:
         InvalidInput: the file cannot be read, or is empty.
-        InvalidProof: something in it is not a checkpoint that this key signed.
+        InvalidProof: it holds something other than checkpoints signed by this key.
     """
     notes = _notes_of(path)
     if not notes:
@@ -67,10 +67,10 @@ def read_checkpoints(path: Path, verifier: Verifier) -> list[Checkpoint]:
 def known_checkpoints(
     store: CheckpointStore, path: Path | None, key: str | None
 ) -> list[Checkpoint]:
-    """What a verification compares with: a file's checkpoints, or else the last one signed here.
+    """The checkpoints for a verification: those of a file, or else the last one signed here.
 
     Raises:
-        CheckpointKeyMissing, CheckpointKeyMalformed: there is no public key to check them with.
+        CheckpointKeyMissing, CheckpointKeyMalformed: there is no valid public key.
         InvalidInput, InvalidProof: see `read_checkpoints`.
     """
     if path is not None:
@@ -80,11 +80,11 @@ def known_checkpoints(
 
 
 def covering_note(store: CheckpointStore, path: Path | None) -> str:
-    """The note that a proof is made against: the last one of a file, or the last one signed here.
+    """The note for a proof: the last one of a file, or the last one signed here.
 
     Raises:
         NotFound: there is none.
-        InvalidInput, InvalidProof: the file cannot be read, or holds something else.
+        InvalidInput, InvalidProof: the file cannot be read, or is not a file of notes.
     """
     notes = [store.last()] if path is None else _notes_of(path)
     if not notes or notes[-1] is None:
@@ -96,7 +96,7 @@ def covering_note(store: CheckpointStore, path: Path | None) -> str:
 
 
 def current_checkpoint(connection: Connection, origin: str) -> Checkpoint:
-    """Where the log ends, unsigned.
+    """The unsigned checkpoint of the current log.
 
     Raises:
         LogRewritten: the head does not follow from the events.
@@ -111,10 +111,10 @@ def current_checkpoint(connection: Connection, origin: str) -> Checkpoint:
 
 
 def check_continues(connection: Connection, old: Checkpoint, new: Checkpoint) -> None:
-    """Proves that the log of the new checkpoint starts with all events of the old one.
+    """Proves that the log of the new checkpoint begins with all events of the old one.
 
     Raises:
-        LogRewritten: it does not.
+        LogRewritten: the log is shorter, or its first events have changed.
     """
     if old.size > new.size:
         raise LogRewritten(
@@ -131,5 +131,5 @@ def check_continues(connection: Connection, old: Checkpoint, new: Checkpoint) ->
 
 
 def _notes_of(path: Path) -> list[str]:
-    # A note that was carried over another system may have come back with its line ends.
+    # A note that passed through another system may have CRLF line ends.
     return split_notes(text_of_file(path, limit=_MAX_NOTES).replace("\r\n", "\n"))

@@ -1,7 +1,7 @@
-"""Whether the database still has the guards and views of the migrations, and no key too many.
+"""Checks for missing or changed guards and views, and for data keys without events.
 
-Not a proof: who can replace a function can deceive what looks at it too. That takes another
-server, to which a dump is restored (`scripts/restore-drill`), or a checkpoint kept elsewhere.
+Not a proof: an attacker who can replace a function can deceive these checks too. A proof needs
+another server with a restored dump (`scripts/restore-drill`), or a checkpoint kept elsewhere.
 """
 
 import re
@@ -41,7 +41,7 @@ def _migrations() -> str:
 
 
 def missing_guards(connection: Connection) -> Iterator[str]:
-    """What does not guard as the migrations made it, in words."""
+    """The guards that are missing or differ from the migrations, in words."""
     text = _migrations()
     there = {tuple(row) for row in connection.execute(_QUERIES["triggers"])}
     for trigger in _TRIGGER.findall(text):
@@ -55,17 +55,17 @@ def missing_guards(connection: Connection) -> Iterator[str]:
 
 
 def may_compare_functions(connection: Connection) -> bool:
-    """Whether this login may make temporary functions here, which a standby refuses to all."""
+    """Whether this login may create temporary functions here; a standby allows nobody to."""
     (may,) = one_row(connection.execute(_QUERIES["may_make_functions"]))
     return bool(may)
 
 
 def changed_functions(connection: Connection) -> list[str]:
-    """Functions that do something else than the migrations say, or with other rights or settings.
+    """Functions whose body, rights or settings differ from those of the migrations.
 
-    A body in the standard's form (`BEGIN ATOMIC`, `RETURN`) has no text, only what the server
-    has parsed. So the functions of the migrations are made beside those that are there, for
-    as long as it takes to have the server write both out; see `may_compare_functions`.
+    The server keeps only the parse tree of SQL-standard bodies (`BEGIN ATOMIC`, `RETURN`). So
+    the functions of the migrations are created temporarily, and the server prints both
+    versions for comparison; see `may_compare_functions`.
     """
     functions = dict(_FUNCTION.findall(_migrations()))
     statements = [f"CREATE FUNCTION pg_temp.{name}{rest}" for name, rest in functions.items()]
@@ -78,24 +78,24 @@ def changed_functions(connection: Connection) -> list[str]:
 
 
 def changed_views(connection: Connection) -> Iterator[str]:
-    """Views of the log and the tables that show something else than the migrations say.
+    """Views of the log and the tables that differ from the migrations.
 
-    A view and the query that it was made of are planned alike. Who may not read what is below
-    a view cannot look.
+    A view and its query have equal plans. Roles that may not read the tables below the views
+    get no result.
     """
     if not may_read_tokens(connection):
         return
     for name, query in dict(_VIEW.findall(_migrations())).items():
         view, asked = sql.Identifier("public", name), sql.SQL("({})").format(sql.SQL(query))
-        # More than once: new statistics in between can change a plan.
+        # Several attempts: new statistics between two plans can change one.
         if all(_plan(connection, view) != _plan(connection, asked) for _ in range(3)):
             yield f"the view {name} is not what the migrations made"
 
 
 def renamed_exchanges(connection: Connection) -> Iterator[tuple[int, str]]:
-    """Exchanges that are called otherwise than when their credentials came in, and where that was.
+    """Exchanges renamed since their credentials were stored: (position of an event, message).
 
-    A bot asks for an exchange by its name in `dexes`, and would get the key of another.
+    A bot asks for an exchange by its name in `dexes`, and would get the key of another one.
     """
     for position, name, told in connection.execute(_QUERIES["renamed_exchanges"]):
         yield position, f"the exchange {name} of the table dexes was {told} when this was stored"
@@ -103,23 +103,23 @@ def renamed_exchanges(connection: Connection) -> Iterator[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class UnnamedKeys:
-    """Data keys that no event names: some of them, and how many there are."""
+    """Data keys that no event names: the first ones, and the count of all."""
 
     listed: tuple[str, ...] = ()
-    """In words."""
+    """Descriptions of the first keys."""
     count: int = 0
 
     @property
     def summary(self) -> str:
-        """How many, in words."""
+        """The count, in words."""
         return f"{counted(self.count, 'data key')} that no event names"
 
 
 def unnamed_keys(connection: Connection) -> UnnamedKeys:
     """The data keys that no event names; for a role that may read the log.
 
-    A key and the event that names it are written in one transaction. Where the event is not
-    there, the end of the log was cut off, or somebody wrote to the table by hand.
+    A key and the event that names it are written in one transaction. If the event is missing,
+    the end of the log was cut off, or the key was inserted by hand.
     """
     rows = connection.execute(_QUERIES["unnamed_data_keys"]).fetchall()
     return UnnamedKeys(
@@ -133,5 +133,5 @@ def unnamed_keys(connection: Connection) -> UnnamedKeys:
 
 def _plan(connection: Connection, source: sql.Composable) -> list[str]:
     rows = connection.execute(sql.SQL(_QUERIES["plan"].decode()).format(source=source))
-    # Where the server counts statements, it gives each text an id of its own.
+    # With compute_query_id, the server prints a query id that differs for each text.
     return [line for (line,) in rows if not line.startswith("Query Identifier")]

@@ -1,7 +1,7 @@
--- What stands in the database, to be compared with the migrations.
+-- Definitions in the database, for comparison with the migrations.
 
 -- name: triggers
--- Those that fire, with their table and function.
+-- Enabled triggers, with their tables and functions.
 SELECT t.tgname::text, c.relname::text, p.proname::text
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
@@ -10,17 +10,17 @@ WHERE c.relnamespace = 'public'::regnamespace AND p.pronamespace = 'public'::reg
     AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
 
 -- name: may_make_functions
--- Temporary ones, which nobody else sees.
+-- Whether this login may create temporary functions, which other sessions cannot see.
 SELECT has_database_privilege(current_database(), 'TEMPORARY')
     AND current_setting('transaction_read_only') = 'off'
 
 -- name: qualify_names
--- So that whatever is written out names its schema, and so the same thing.
+-- With this, printed definitions name every schema, and equal texts mean equal objects.
 SET LOCAL search_path = pg_catalog
 
 -- name: changed_functions
--- Those of these functions that are not defined as the temporary ones of the same names.
--- What comes before the first parenthesis is the name, with its schema.
+-- The functions that differ from the temporary ones of the same names. The comparison starts at
+-- the first parenthesis, since the schemas before it differ.
 SELECT n.name
 FROM unnest(%(names)s::text[]) AS n (name)
 WHERE NOT EXISTS (
@@ -43,8 +43,8 @@ WHERE c.oid = 'public.strategy_positions'::regclass
 EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM {source} AS v
 
 -- name: renamed_exchanges
--- Exchanges whose first credential of today was stored for one of another name. (One is enough:
--- the name stands in `dexes` once for all.)
+-- Exchanges whose oldest current credential was stored for an exchange of another name. (One
+-- credential is enough: `dexes` has one name for all of them.)
 SELECT told.position, d.name, told.exchange
 FROM public.dexes AS d
 CROSS JOIN LATERAL (
@@ -62,7 +62,7 @@ WHERE told.exchange <> d.name
 ORDER BY d.name
 
 -- name: unnamed_data_keys
--- Data keys that no event names, some of them, and how many there are.
+-- The first data keys that no event names, each with the count of all.
 SELECT k.id::text, k.credential_id::text, k.credential_version, count(*) OVER ()
 FROM public.credential_data_keys AS k
 WHERE NOT EXISTS (

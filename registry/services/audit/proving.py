@@ -20,7 +20,7 @@ _QUERIES = load_queries("registry.services.audit", "proving.sql")
 
 
 def prove_event(database: Database, note: str, verifier: Verifier, position: int) -> dict[str, Any]:
-    """The proof that an event is in the log of a checkpoint.
+    """Proves that an event is in the log of a checkpoint.
 
     Raises:
         NotFound: the checkpoint's log has no such event.
@@ -38,7 +38,7 @@ def prove_event(database: Database, note: str, verifier: Verifier, position: int
 def prove_credential(
     database: Database, note: str, verifier: Verifier, account: str, slot: SlotName
 ) -> dict[str, Any]:
-    """The proof of all events of one credential, its releases included, up to a checkpoint.
+    """Proves all events of one credential up to a checkpoint, its releases included.
 
     Raises:
         AccountNotFound, ExchangeNotFound: no account or exchange has this name.

@@ -1,7 +1,7 @@
--- Which events a proof is about.
+-- The events of a proof.
 
 -- name: credential_positions
--- All events of the credentials that a slot ever held, by position, up to a size of the log.
+-- All events of the credentials that a slot ever held, by position, within a size of the log.
 WITH held AS (
     SELECT t.position, t.credential_id
     FROM public.audit_trail AS t

@@ -1,7 +1,7 @@
-"""Verifies the whole log, and what follows from it, without trusting the database.
+"""Verifies the whole log, and the tables that follow from it, without trusting the database.
 
-Every event is read and hashed here. Stretches of the log go to several processes; what
-they find is put together in the order of the log.
+Every event is read and hashed here. Several processes verify stretches of the log; their
+results are joined in the order of the log.
 """
 
 import contextlib
@@ -32,27 +32,27 @@ _PARALLEL_FROM = 2 * CHUNK
 MAX_PROCESSES = 8
 
 StageProgress = Callable[[str, int, int], None]
-"""Called with what is being verified, how much of it is done, and how much there is."""
+"""Called with the name of the stage, the amount done, and the total."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """What to verify, and how."""
+    """The scope of a verification."""
 
     against: Sequence[Checkpoint] = ()
-    """Checkpoints whose signatures were verified."""
+    """Checkpoints with verified signatures."""
     with_keys: bool = True
-    """Open every data key too; needs the master key."""
+    """Whether to unwrap every data key too, which needs the master key."""
     keyring: MasterKeyring | None = None
-    """The master keys, for this process only; by default each reads those of the environment."""
+    """Master keys for this process only; by default each process reads the environment."""
     with_projections: bool = True
     processes: int | None = None
-    """None: one for each processor, up to a limit."""
+    """None: one process for each processor, up to a limit."""
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What was verified, and what is not as it must be."""
+    """The result of a verification, with all failures."""
 
     events: int
     root: bytes
@@ -60,9 +60,9 @@ class Verdict:
     more_failures: int = 0
     """Failures beyond those that are listed."""
     data_keys: int = 0
-    """Data keys that open with the master key."""
+    """Number of data keys that a master key unwraps."""
     unopened_data_keys: int = 0
-    """Data keys that are there, but that no master key at hand opens."""
+    """Number of existing data keys that no available master key unwraps."""
     checkpoints: int = 0
 
 
@@ -72,12 +72,12 @@ def verify(
     extent: Extent,
     progress: StageProgress = lambda _stage, _done, _total: None,
 ) -> Verdict:
-    """Checks the log, the data keys, the checkpoints and the tables, all at one moment.
+    """Verifies the log, the data keys and the checkpoints in one snapshot, and then the tables.
 
     Raises:
         LogRewritten: the log has no head.
         RebuildRunning: the tables are being repaired.
-        MasterKeyMissing, MasterKeyMalformed: the data keys are to be opened.
+        MasterKeyMissing, MasterKeyMalformed: there is no valid master key for `with_keys`.
         DatabaseUnavailable: the connection was lost.
     """
     with (
@@ -186,8 +186,8 @@ def _verify_checkpoints(
 
 
 def _verify_tables(database: Database, progress: Callable[[int, int], None]) -> Iterator[Failure]:
-    """Each row that does not follow from the log, and each event that does not count."""
-    # Here, since these bring half of the program along.
+    """A failure for each row that differs from the log, and each event that does not count."""
+    # Imported here, since these modules import half of the program.
     from registry.rebuild.comparison import Watch
     from registry.rebuild.readiness import PENDING
     from registry.rebuild.rebuild import RebuildService

@@ -1,4 +1,4 @@
--- What `verify` asks beside the log itself.
+-- Queries of `verify` besides the log itself.
 
 -- name: beyond_head
 SELECT t.position FROM public.audit_trail AS t

@@ -1,4 +1,4 @@
-"""One process's part of a verification: stretches of the log, and the data keys they name."""
+"""The part of one process in a verification: stretches of the log, and their data keys."""
 
 import gc
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ _QUERIES = load_queries("registry.services.audit", "verification.sql")
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """One process's part."""
+    """The part of one process: (first position, end) of its stretches."""
 
     stretches: Sequence[tuple[int, int]]
     with_keys: bool
@@ -31,21 +31,21 @@ class Portion:
 
 @dataclass(slots=True)
 class Stretch:
-    """What was found in a stretch of the log, its data keys included."""
+    """The result for a stretch of the log, its data keys included."""
 
     log: ChunkReport
     lacking: list[LoggedVersion] = field(default_factory=list)
-    """Versions whose data key is not there: destroyed on purpose, or lost."""
+    """Versions whose data key does not exist: destroyed on purpose, or lost."""
     keys: int = 0
-    """Data keys that opened."""
+    """Number of data keys that were unwrapped."""
     unopened: int = 0
-    """Data keys of a master key that is not at hand."""
+    """Number of data keys whose master key is not available."""
 
 
 def check_stretch(
     connection: Connection, keyring: MasterKeyring | None, first: int, end: int
 ) -> Stretch:
-    """Checks the events from `first` up to before `end`, and the data keys that they name."""
+    """Checks the events from `first` up to but without `end`, and the data keys that they name."""
     report = check_rows(copy_rows(connection, first, end, GROUP), first, end)
     stretch = Stretch(report)
     sealed, report.sealed = report.sealed, []
@@ -76,9 +76,9 @@ def _named(report: ChunkReport, position: int, line: bytes) -> LoggedVersion | N
 
 
 def _known_versions(connection: Connection, sealed: list[tuple[int, bytes]]) -> set[bytes]:
-    """The versions whose data key is there, as far as these stand where they are looked for.
+    """The versions whose data key exists, as far as a scan of a limited range of ids shows.
 
-    Ids are ordered by time, as the log is, so nearly all of them stand side by side.
+    Ids are ordered by time, like the log, so nearly all of them are adjacent.
     """
     if not sealed:
         return set()
@@ -95,7 +95,7 @@ def _known_versions(connection: Connection, sealed: list[tuple[int, bytes]]) -> 
 
 
 def _stored_keys(connection: Connection, ids: list[str]) -> dict[str, TupleRow]:
-    """The rows of these data keys, as far as there are any, by their ids."""
+    """Id -> row, for the given data keys that exist."""
     rows = connection.execute(_QUERIES["data_keys"], {"ids": ids}, binary=True).fetchall()
     return {row[0]: row for row in rows}
 
@@ -109,7 +109,7 @@ def _check_key(
     wrapped: str,
     master_key_id: str,
 ) -> None:
-    # A rollback may bring an older version back, with the data key it always had.
+    # A rollback may bring an older version back, with its original data key.
     if credential_id != version.credential_id or credential_version > version.version:
         message = f"the data key {version.data_key_id} is stored as that of another credential"
         stretch.log.fail("data keys", message, version.position)
@@ -127,9 +127,9 @@ def _check_key(
 
 
 def check_share(connection: Connection, share: Portion, emit: Callable[[Stretch], None]) -> None:
-    """`check_stretch` for each stretch of a share, in a process of its own."""
+    """Runs `check_stretch` for each stretch of a share, in a separate process."""
     keyring = load_keyring() if share.with_keys else None
-    # What one stretch makes is gone with it; looking for cycles in it takes time only.
+    # The objects of a stretch are in no cycles: the garbage collector would only cost time.
     gc.freeze()
     gc.disable()
     for first, end in share.stretches:

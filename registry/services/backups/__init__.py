@@ -1,1 +1,1 @@
-"""The restore drill: whether a backup brings everything back."""
+"""The restore drill: checks that a backup restores everything."""

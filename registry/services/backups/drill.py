@@ -1,7 +1,7 @@
-"""Rehearses the worst day: dumps the registry, restores it elsewhere, and examines what is there.
+"""Rehearses a disaster: dumps the registry, restores it elsewhere, and examines the copy.
 
-The source is only read, at one moment: the dump and the comparison see the same snapshot, so
-that a busy registry compares equal. Everything that is made is removed again.
+The source is only read, in one snapshot for the dump and the comparison, so that a busy
+registry compares equal. Everything that the drill creates is removed again.
 """
 
 import contextlib
@@ -63,21 +63,21 @@ _ROLE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePlan:
-    """What to rehearse."""
+    """The options of a restore drill."""
 
     dump: Path | None = None
-    """A dump that exists; None: one is made now, and compared with what it is of."""
+    """An existing dump; None: a dump is made now, and the copy is compared with the source."""
     into: str | None = None
-    """The address of an empty database to restore into; None: a server of its own."""
+    """The address of an empty database to restore into; None: a temporary server."""
     against: Sequence[Checkpoint] = ()
-    """Checkpoints that the restored log must continue, beside the source's own head."""
+    """Checkpoints that the restored log must continue, in addition to the source's head."""
     keyring: MasterKeyring | None = None
-    """What must open the restored keys; None: they are not tried."""
+    """The master keys that must unwrap the restored keys; None: not checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreStep:
-    """What was done, what came out, and what is not as it must be."""
+    """A step of the drill, with its result and failures."""
 
     name: str
     told: str
@@ -87,14 +87,14 @@ class RestoreStep:
 
 @dataclass(frozen=True, slots=True)
 class DrillFinding:
-    """What a step has to tell."""
+    """The result of a step."""
 
     told: str
     failures: list[str] = field(default_factory=list)
 
 
 class Steps:
-    """Does one thing after another, and tells what came out."""
+    """Runs steps, and reports the result of each."""
 
     def __init__(self, tell: Callable[[RestoreStep], None]) -> None:
         self._tell = tell
@@ -103,10 +103,10 @@ class Steps:
     def run(
         self, name: str, work: Callable[[], DrillFinding], *caught: type[RegistryError]
     ) -> bool:
-        """Whether nothing is wrong; an error of a kind that is caught is something wrong.
+        """Runs a step and returns whether it passed; the `caught` errors count as failures.
 
         Raises:
-            RegistryError: whatever else `work` raises.
+            RegistryError: any other error of `work`, and always DatabaseUnavailable.
         """
         started = time.monotonic()
         try:
@@ -128,12 +128,12 @@ class Steps:
 def rehearse_restore(
     source: Target, plan: RestorePlan, tell: Callable[[RestoreStep], None]
 ) -> bool:
-    """Whether the backup restores to what it is of; tells each step when it is done.
+    """Runs the drill and returns whether it passed; calls `tell` after each step.
 
     Raises:
         MissingProgram: there is no pg_dump of the server's version.
         ProgramFailed: the source cannot be dumped.
-        DatabaseNotEmpty, PermissionDenied: nothing can be restored where it was to be.
+        DatabaseNotEmpty, PermissionDenied: the target database cannot be used.
         DatabaseUnavailable, NotMigrated, SchemaTooNew: there is no registry to dump.
     """
     steps = Steps(tell)
@@ -155,7 +155,7 @@ def rehearse_restore(
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The source at one moment: what is read here is what the dump holds."""
+    """The source in one snapshot, which is also that of the dump."""
 
     connection: Connection
     address: str
@@ -165,7 +165,7 @@ class Original:
 
 @contextlib.contextmanager
 def opened(source: Target) -> Iterator[Original]:
-    """The source as it is now, for as long as needed; it is only read.
+    """Opens the source for reading, in one snapshot.
 
     Raises:
         DatabaseUnavailable, NotMigrated, SchemaTooNew: there is no registry to read.
@@ -181,19 +181,16 @@ def opened(source: Target) -> Iterator[Original]:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A restored database, and what it is a copy of, if that is at hand."""
+    """A restored database, and its source if available."""
 
     address: str
     original: Original | None
     on_own_server: bool = False
-    """Whether the whole server is the drill's own."""
+    """Whether the server is a temporary one of the drill."""
 
 
 def examine(copy: Copy, plan: RestorePlan, steps: Steps) -> None:
-    """Looks at a restored database from all sides.
-
-    Nothing stays of what is written there, but what `verify` reads by.
-    """
+    """Runs all checks on a restored database; they leave no changes in it."""
     checks: list[tuple[str, Callable[[], DrillFinding]]] = [
         ("verify", functools.partial(_verify, copy, plan)),
         ("rebuild --check", functools.partial(_check_tables, copy)),
@@ -208,7 +205,7 @@ def examine(copy: Copy, plan: RestorePlan, steps: Steps) -> None:
 
 
 def _programs(original: Original | None, place: str) -> Programs:
-    """Those that dump the source, and whose archive the other server can read."""
+    """The programs that can dump the source, in an archive that the target server can read."""
     with connect(Target(place)) as connection:
         there = _major(connection)
     if original is None:
@@ -238,14 +235,14 @@ def _dump(original: Original, programs: Programs, dump: Path) -> DrillFinding:
 def _restore(
     programs: Programs, dump: Path, place: str, made: contextlib.ExitStack
 ) -> DrillFinding:
-    # Roles are the server's, not the database's, so that no dump of a database holds them.
+    # Roles belong to the server, so the dump of a database does not contain them.
     statements = programs.run("pg_restore", "--schema-only", "--file=-", str(dump))
     quoted = set(_ROLE.findall(statements)) - {"PUBLIC"}
     roles = sorted(name.removeprefix('"').removesuffix('"').replace('""', '"') for name in quoted)
     new = made.enter_context(roles_made(place, roles))
     with connect(Target(place)) as connection, registry_errors(connection):
-        # Only a superuser may give a table to a role that may not make one where it is, and
-        # a dump grants rights after everything else.
+        # Only a superuser may give a table to a role without CREATE on its schema, and a dump
+        # grants privileges last.
         connection.execute(_QUERIES["let_owner_make_tables"])
     options = ("--exit-on-error", "--single-transaction")
     programs.run("pg_restore", *options, str(dump), address=place)
@@ -284,7 +281,7 @@ def _compare_rows(address: str, original: Original) -> DrillFinding:
 
 def _compare_schema(copy: Copy) -> DrillFinding:
     if copy.original is None:
-        # Without the source: what the migrations make must be there, whatever else is.
+        # Without the source, at least the objects of the migrations must exist.
         new = another_database(copy.address) if copy.on_own_server else fresh_server()
         with new as address, connect(Target(address)) as connection:
             Migrator(connection).up()
@@ -298,7 +295,7 @@ def _compare_schema(copy: Copy) -> DrillFinding:
 
 
 def _try_keys(copy: Copy, keyring: MasterKeyring) -> DrillFinding:
-    """Opens every key and every credential that is in use; what is inside goes nowhere."""
+    """Unwraps every key and opens every current credential; the secrets are discarded."""
     failures: list[str] = []
     keys = credentials = 0
     with _database(copy.address) as database, database.connection() as connection:

@@ -1,4 +1,4 @@
--- What a restore drill reads.
+-- Statements of a restore drill.
 
 -- name: let_owner_make_tables
 DO $$
@@ -10,7 +10,7 @@ END
 $$
 
 -- name: keys
--- Every wrapped key, and the id that it is wrapped under.
+-- Every wrapped key, with the id that it is wrapped under.
 SELECT k.id, k.wrapped_key, k.master_key_id
 FROM public.credential_data_keys AS k
 UNION ALL
@@ -18,7 +18,7 @@ SELECT %(fingerprint)s, k.wrapped_key, k.master_key_id
 FROM public.registry_keys AS k
 
 -- name: credentials
--- A credential without a key is not in here: whether it was destroyed or lost, the log tells.
+-- Credentials whose data key exists; the log shows whether a missing one was destroyed or lost.
 SELECT c.id, c.account_id, c.exchange_id, c.subaccount_index, c.permission, c.data_key_id,
     c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
     k.wrapped_key, k.master_key_id

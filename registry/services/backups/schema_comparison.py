@@ -1,9 +1,9 @@
-"""Compares what the schemas of two databases consist of, thing by thing.
+"""Compares the schemas of two databases, object by object.
 
-PostgreSQL prints a definition from what it has parsed, and not always in the same words: a
-condition that was restored from a dump can read differently, and other versions qualify names
-differently. So where two texts differ, the source's is put into effect in the copy, in a
-transaction that is rolled back, and read again: what means the same then reads the same.
+PostgreSQL prints a definition from its parse tree, and not always in the same words. A restored
+condition can read differently, and versions qualify names differently. So if two texts differ,
+the source's definition is executed in the copy, read again, and rolled back. Equal definitions
+then have equal texts.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,13 +25,13 @@ _OLDER_TABLES: Final = {
         *("accounts", "account_exchange_credentials", "account_exchange_sharing"),
     )
 }
-"""Tables that may have been there before the migrations, with rules of their own."""
+"""Tables that may be older than the migrations, with constraints of their own."""
 _WHEREVER: Final = {"function", "mode of the trigger", "owner", "right", "trigger", "view"}
 _OF_OWN_TABLES: Final = {"column", "constraint", "index", "policy", "relation", "sequence"}
 
 
 class Key(NamedTuple):
-    """What a thing is called."""
+    """The kind and the name of an object."""
 
     kind: str
     name: str
@@ -41,7 +41,7 @@ class Key(NamedTuple):
 
 
 class Thing(NamedTuple):
-    """What a thing belongs to, and what it says."""
+    """The definition of an object, and the relation that it belongs to."""
 
     relation: str
     definition: str
@@ -52,21 +52,21 @@ Schema = Mapping[Key, Thing]
 
 @dataclass(slots=True)
 class SchemaComparison:
-    """What was compared, and what is not the same."""
+    """The number of compared objects, and their differences."""
 
     things: int = 0
     differences: list[str] = field(default_factory=list)
 
 
 def read_schema(connection: Connection) -> Schema:
-    """All that the schemas hold; the connection's search path becomes the catalogs' alone."""
+    """All objects of the schemas; sets the connection's search path to `pg_catalog`."""
     connection.execute(_QUERIES["plain_names"])
     rows = connection.execute(_QUERIES["definitions"])
     return {Key(kind, name): Thing(relation, text) for kind, name, relation, text in rows}
 
 
 def made_by_migrations(schema: Schema) -> Schema:
-    """What is the same wherever the migrations ran, of what they made in a new database."""
+    """The objects of a newly migrated database that are the same in every migrated database."""
     return {
         key: thing
         for key, thing in schema.items()
@@ -77,7 +77,7 @@ def made_by_migrations(schema: Schema) -> Schema:
 
 
 def compare_schemas(source: Schema, copy: Connection, *, all_of_it: bool) -> SchemaComparison:
-    """What the copy lacks, has otherwise, or (if the source is `all_of_it`) has beside."""
+    """Differences: missing from the copy, changed in it, or (with `all_of_it`) extra."""
     there = read_schema(copy)
     differences = [f"missing: {key}" for key in sorted(source.keys() - there.keys())]
     if all_of_it:
@@ -96,11 +96,11 @@ def _in_short(wanted: Thing, found: Thing) -> str:
     return f": {found.definition}, and not {wanted.definition}"
 
 
-# ---------------------------------------------------------------- the same in other words
+# ---------------------------------------------------------------- equal definitions
 
 
 def _of_relation(what: str, create: str) -> Callable[[Key, Thing], list[str]]:
-    """Drops what hangs on a relation, and makes it as the source has it."""
+    """Makes statements that drop an object of a relation, and create it as in the source."""
 
     def statements(key: Key, wanted: Thing) -> list[str]:
         name = key.name.removesuffix(f" on {wanted.relation}")
@@ -131,17 +131,17 @@ _REMADE: Final[Mapping[str, Callable[[Key, Thing], list[str]]]] = {
     "policy": _of_relation("POLICY", "CREATE POLICY {name} ON {relation}{definition}"),
     "rule": _of_relation("RULE", "{definition}"),
 }
-"""Kind -> what makes it as the source has it, in the place of what is there."""
+"""Kind -> statements that replace an object by the definition of the source."""
 
 
 def _again(copy: Connection, key: Key, wanted: Thing) -> str | None:
-    """How the copy words a definition of the source; None if it cannot have it."""
+    """The copy's text of a definition of the source; None if it cannot be executed there."""
     if key.kind not in _REMADE:
         return None
     try:
         with copy.transaction(force_rollback=True):
             for statement in _REMADE[key.kind](key, wanted):
-                # The source's own words, which a restore would run here just as well.
+                # SQL from the source, which a restore would execute here as well.
                 copy.execute(statement.encode())
             rows = copy.execute(_QUERIES["definitions"]).fetchall()
     except psycopg.Error:

@@ -1,13 +1,12 @@
--- What a schema consists of, for comparing two databases.
+-- The definitions of a schema, for comparing two databases.
 
 -- name: plain_names
--- Every name with its schema, whatever the login's settings are.
+-- With this, definitions name every schema, independent of the login's settings.
 SELECT set_config('search_path', 'pg_catalog', FALSE)
 
 -- name: definitions
--- What the schemas of this database hold, one thing a row: its kind, its name, the relation that
--- it belongs to, and what it says; names are as SQL takes them. What extensions bring along is
--- not in here.
+-- The objects of all schemas of this database: kind, name, relation that the object belongs to,
+-- and definition. Names are quoted as SQL identifiers. Objects of extensions are omitted.
 WITH relations AS (
     SELECT c.*, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name
     FROM pg_catalog.pg_class AS c
@@ -82,7 +81,7 @@ SELECT CASE r.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, r.name,
 FROM relations AS r WHERE r.relkind IN ('v', 'm')
 UNION ALL
 SELECT 'constraint', quote_ident(k.conname) || ' on ' || r.name, r.name, pg_get_constraintdef(k.oid)
--- Columns say NOT NULL, and triggers are triggers.
+-- NOT NULL is part of columns, and constraint triggers are among the triggers.
 FROM pg_catalog.pg_constraint AS k JOIN relations AS r ON r.oid = k.conrelid
 WHERE k.contype NOT IN ('n', 't')
 UNION ALL

@@ -1,4 +1,4 @@
-"""Compares all tables of two databases row by row, whoever made them."""
+"""Compares all tables of two databases row by row, also those of other programs."""
 
 import hashlib
 import itertools
@@ -19,25 +19,25 @@ _NAMED: Final = {
     "public.audit_events",
     "public.credential_data_keys",
 }
-"""Tables whose keys are told. Those of other programs may be anything, a secret even."""
+"""Tables whose keys may be reported. Keys of other programs' tables could be secret."""
 _LISTED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class TableForm:
-    """A table, with its columns (those of its key first) and the order of its rows."""
+    """A table with its columns (key columns first) and the order of its rows."""
 
     name: str
     columns: tuple[str, ...]
     types: tuple[str, ...]
     key: int
-    """How many of the columns are the key; 0: it has none."""
+    """The number of key columns; 0: no primary key."""
     order: str
 
     @property
     def statement(self) -> str:
-        """Gives all rows as text, in an order that no setting changes."""
-        # All of these are quoted by the database that they come from.
+        """The COPY statement for all rows as text, in an order independent of settings."""
+        # The names come quoted from the database.
         columns = ", ".join(self.columns)
         query = f"SELECT {columns} FROM {self.name} AS t ORDER BY {self.order}"  # noqa: S608
         return f"COPY ({query}) TO STDOUT"
@@ -45,7 +45,7 @@ class TableForm:
 
 @dataclass(slots=True)
 class TableComparison:
-    """What was compared, and what is not the same."""
+    """The numbers of compared tables and rows, and the differences."""
 
     tables: int = 0
     rows: int = 0
@@ -53,7 +53,7 @@ class TableComparison:
 
 
 def compare_tables(source: Connection, copy: Connection) -> TableComparison:
-    """Every row of every table; the connections' settings for texts become the same.
+    """Compares every row of every table; gives both connections the same text settings.
 
     Raises:
         psycopg.Error: a table cannot be read.
@@ -81,8 +81,8 @@ def _forms(connection: Connection) -> dict[str, TableForm]:
 def _compare(
     source: Connection, copy: Connection, form: TableForm, result: TableComparison
 ) -> Iterator[str]:
-    # Both come in the same order, so that what stands in one only is soon known for sure:
-    # nothing but the differences is kept, and of those a digest.
+    # Both come in the same order, so a moved row soon meets its counterpart. Only digests of
+    # the differing rows are kept.
     ours: Counter[tuple[str, bytes]] = Counter()
     theirs: Counter[tuple[str, bytes]] = Counter()
     for line, other in itertools.zip_longest(

@@ -1,4 +1,4 @@
--- Reading whole tables so that equal rows are equal texts.
+-- Reads whole tables such that equal rows have equal texts.
 
 -- name: settings
 SELECT set_config('TimeZone', 'UTC', FALSE), set_config('DateStyle', 'ISO, YMD', FALSE),
@@ -7,8 +7,8 @@ SELECT set_config('TimeZone', 'UTC', FALSE), set_config('DateStyle', 'ISO, YMD',
     set_config('row_security', 'off', FALSE), set_config('search_path', 'pg_catalog', FALSE)
 
 -- name: tables
--- Each table that has rows of its own and that a dump holds: its name, its columns and their
--- types (those of the primary key first), how many are its key, and the order of its rows.
+-- Each table whose rows a dump holds: name, columns and types (primary key first), number of
+-- key columns, and row order.
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, w.columns, w.types, w.key,
     coalesce(w.key_order, 't::text COLLATE "C"') AS row_order
 FROM pg_catalog.pg_class AS c
