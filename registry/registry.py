@@ -315,7 +315,7 @@ class Registry:
                 return bring_up(connection, lambda: invocation)
             return take_down(connection, invocation)
 
-    # ------------------------------------------------------------ imports
+    # ------------------------------------------------------------ imports and adoption
 
     def import_env(
         self, account: str, env_file: Path | str, **how: Unpack[ImportChoices]

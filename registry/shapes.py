@@ -26,7 +26,7 @@ EVM_ADDRESS: Final = re.compile(r"0x[0-9a-f]{40}", re.IGNORECASE)
 def key_shape(text: str) -> str | None:
     """The shape of a private key that the text has, in words; None if it has none.
 
-    Hashes, and addresses of some chains, have the same shape: use it where neither belongs.
+    Hashes, and addresses of some chains, have the same shape: not for texts that may hold them.
     """
     text = text.strip()
     if _HEX_KEY.fullmatch(text):

@@ -11,7 +11,7 @@ from registry.catalog.specification import ExchangeSpec, FieldSpec
 from registry.errors import InvalidCredential, InvalidInput
 
 QUIET: Final[Mapping[str, Any]] = {"options.builderFee": False, "options.refSet": True}
-"""With these settings a client of ccxt approves and pays no builder's fee, and names no referrer."""
+"""With these settings a ccxt client approves and pays no builder's fee, and names no referrer."""
 CREDENTIALS: Final = (
     *("apiKey", "secret", "uid", "accountId", "login", "password", "twofa"),
     *("privateKey", "walletAddress", "token"),

@@ -18,7 +18,7 @@ def read_key_file(
 
     Raises:
         missing: the file cannot be read; with this hint.
-        malformed: it is not a regular file, or another user owns, reads or changes it.
+        malformed: it is not a regular file, or another user owns it or has access to it.
     """
     try:
         with open(path, encoding="utf-8", errors="replace", opener=without_waiting) as file:
