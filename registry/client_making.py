@@ -152,7 +152,7 @@ def _lighter(client: Any, values: Mapping[str, str], access: str) -> None:
         signer = client.load_lighter_library_helper(
             options["libraryPath"], options["chainId"], values["private_key"], index, account, True
         )
-    except Exception as problem:  # noqa: BLE001 - ccxt raises plain ones here
+    except Exception as problem:  # noqa: BLE001 - ccxt raises plain exceptions here
         raise InvalidInput(
             f"Lighter's signing library does not take the key: {problem}",
             hint=f"It is to fit this version of ccxt: pip install --no-deps {_LIGHTER_LIBRARY}",

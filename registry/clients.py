@@ -5,7 +5,7 @@
     backpack = create_client("main_bot", "backpack")
     backpack.fetch_balance()
 
-A read-only credential gives a client whose other methods raise `OperationRefused` before
+With a read-only credential, methods that do more than read raise `OperationRefused` before
 anything is sent. That guards against mistakes; the protection is that such a client never
 holds a full key. No client approves or pays a fee, names a referrer or registers a key by
 itself, as some clients of ccxt would.

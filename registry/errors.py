@@ -329,7 +329,7 @@ class DatabaseUnavailable(Unavailable):
         self.passing = passing
         """Whether another attempt may succeed soon."""
         self.undone = undone
-        """Whether no statement can have had an effect."""
+        """Whether certainly no statement had an effect."""
         self.crowded = crowded
         """Whether the server has no connection left."""
         self.silence = silence

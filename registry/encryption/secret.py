@@ -34,7 +34,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        # A lone surrogate is compared too: an error would hold the whole text.
+        # A lone surrogate is compared too: an encoding error would hold the whole text.
         mine, others = (secret.reveal().encode(errors="surrogatepass") for secret in (self, other))
         return hmac.compare_digest(mine, others)
 

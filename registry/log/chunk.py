@@ -96,7 +96,7 @@ class _RowByRow:
         self.expected += 1
 
     def _completed(self, position: int, stored: list[bytes] | None, leaf: bytes) -> bytes | None:
-        """Compares the stored roots, and reports the lowest root that does not follow.
+        """Compares the stored roots, and reports the lowest root that its children contradict.
 
         Returns the node to continue with. Where rows are missing, a root cannot be computed,
         and the stored root is used.

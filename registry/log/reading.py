@@ -54,7 +54,7 @@ def log_size(connection: Connection) -> int:
 
 
 def events_before(connection: Connection, moment: dt.datetime) -> int:
-    """The number of events recorded before a moment: also the position of the first later one."""
+    """The number of events before a moment, and so the position of the first event from then on."""
     count: int = one_row(connection.execute(_QUERIES["events_before"], {"moment": moment}))[0]
     return count
 
