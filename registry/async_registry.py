@@ -1,4 +1,4 @@
-"""`AsyncRegistry`: the front door for programs of asyncio."""
+"""`AsyncRegistry`: the Python API for asyncio programs."""
 
 import asyncio
 import functools
@@ -8,11 +8,11 @@ from registry.encryption.secret import Secret
 from registry.registry import Registry
 
 _NEVER_DONE: Final = ("follow", "stream_history")
-"""They give events one by one, each of which would hold the event loop up."""
+"""Generators of events: each step would block the event loop."""
 
 
 class _InThreads:
-    """Something of a registry, each method of which runs in a thread."""
+    """A proxy of a registry or one of its parts; each method runs in a thread."""
 
     def __init__(self, part: Any) -> None:
         self._part = part
@@ -35,12 +35,12 @@ class _InThreads:
 
 
 class AsyncRegistry(_InThreads):
-    """`Registry` for programs of asyncio: each call runs in a thread, and is awaited.
+    """`Registry` for asyncio programs: each call runs in a thread, and is awaited.
 
         async with AsyncRegistry.open() as registry:
             await registry.accounts.create("main_bot")
 
-    It has the parts and methods of `Registry`, but for `follow` and `stream_history`.
+    It has the parts and methods of `Registry`, except `follow` and `stream_history`.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -50,11 +50,11 @@ class AsyncRegistry(_InThreads):
     def open(
         cls, url: str | None = None, *, key: Secret | str | None = None, actor: str | None = None
     ) -> Self:
-        """As `Registry.open`."""
+        """See `Registry.open`."""
         return cls(Registry.open(url, key=key, actor=actor))
 
     async def close(self) -> None:
-        """Closes the connections; after it the registry cannot be used."""
+        """Closes the connections. The registry cannot be used afterwards."""
         await asyncio.to_thread(self._part.close)
 
     async def __aenter__(self) -> Self:

@@ -1,7 +1,7 @@
-"""Makes ccxt's client of an exchange from a credential, so that it does nothing unasked.
+"""Makes a ccxt client from a credential, so that the client does nothing unasked.
 
-What data can say is in the catalog; the functions here are for what it cannot, one for an
-exchange at most.
+The catalog holds all settings that data can express. The hooks here do the rest, at most one
+for each exchange.
 """
 
 import importlib.metadata
@@ -20,7 +20,7 @@ from registry.services.releases.resolution import Resolution
 
 _LIGHTER_LIBRARY: Final = "lighter-sdk==1.1.6"
 _LIGHTER_INDEXES: Final = range(4, 255)
-"""The API keys that ccxt uses; for any other it silently takes 254."""
+"""The indexes of API keys that ccxt uses; it silently replaces any other by 254."""
 
 
 def class_of(ccxt: Any, spec: ExchangeSpec) -> Any:
@@ -52,9 +52,9 @@ def make_client(
     """A client of ccxt that can sign for the credential and does nothing by itself.
 
     Raises:
-        InvalidCredential: the credential lacks what the client needs, or it has not the form.
+        InvalidCredential: the credential lacks a field that the client needs, or one is malformed.
         InvalidInput: the caller's settings collide with ours; there is no test system.
-        MissingExtra: the client needs something that is not installed.
+        MissingExtra: the client needs a package that is not installed.
     """
     known = ((spec.field(name), value) for name, value in released.fields.items())
     values = {field.name: value.reveal() for field, value in known if field is not None}
@@ -98,7 +98,7 @@ def _check(spec: ExchangeSpec, values: Mapping[str, str], resolution: Resolution
 
 
 def _check_by_ccxt(client: Any, spec: ExchangeSpec) -> None:
-    """What ccxt itself asks for, where the catalog does not know it."""
+    """Checks the fields that ccxt itself requires, where the catalog lists none."""
     lacking = [
         name
         for name, needed in client.requiredCredentials.items()
@@ -114,7 +114,7 @@ def _check_by_ccxt(client: Any, spec: ExchangeSpec) -> None:
 
 
 def _silence(client: Any, spec: ExchangeSpec) -> None:
-    # One of them signs an approval of 0 % where the fee is switched off, and names ccxt in orders.
+    # With the fee off, one client still signs an approval of 0 %, and names ccxt in orders.
     approve = getattr(client, "handle_builder_fee_approval", None)
     if approve is not None and not client.options["builderFee"]:
         client.handle_builder_fee_approval = _nothing(inspect.iscoroutinefunction(approve))
@@ -132,11 +132,11 @@ def _nothing(asynchronous: bool) -> Callable[..., Any]:
     return later if asynchronous else lambda *_: False
 
 
-# ---------------------------------------------------------------- what data cannot say
+# ---------------------------------------------------------------- hooks of exchanges
 
 
 def _lighter(client: Any, values: Mapping[str, str], access: str) -> None:
-    """Orders and their history are signed by a library of Lighter's; positions are public."""
+    """Lets Lighter's library sign for orders and their history; positions are public."""
     if access == "positions_only":
         return
     options = client.options
@@ -152,7 +152,7 @@ def _lighter(client: Any, values: Mapping[str, str], access: str) -> None:
         signer = client.load_lighter_library_helper(
             options["libraryPath"], options["chainId"], values["private_key"], index, account, True
         )
-    except Exception as problem:  # noqa: BLE001 - ccxt raises plain ones here
+    except Exception as problem:  # noqa: BLE001 - ccxt raises plain exceptions here
         raise InvalidInput(
             f"Lighter's signing library does not take the key: {problem}",
             hint=f"It is to fit this version of ccxt: pip install --no-deps {_LIGHTER_LIBRARY}",
@@ -173,7 +173,7 @@ def _lighter_library() -> str:
     machine = platform.machine().lower()
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     folder = Path(str(package.locate_file("lighter/signers")))
-    # Beside each library lies its header.
+    # Each library has its header in the same folder.
     name = f"lighter-signer-{platform.system().lower()}-{machine}"
     files = [file for file in folder.glob(f"{name}.*") if file.suffix != ".h"]
     if not files:
@@ -185,11 +185,11 @@ def _lighter_library() -> str:
 
 
 def _aster(client: Any, values: Mapping[str, str], _access: str) -> None:
-    """The key may be an agent's, which signs for another wallet."""
+    """Lets the key of an agent sign for the user's wallet."""
     if "user_address" in values:
         client.options |= {
             "signerAddress": client.eth_get_address_from_private_key(client.privateKey),
-            # By this ccxt knows that the wallet's address belongs to the key.
+            # By this hash ccxt knows that the wallet's address belongs to the key.
             "privateKeyHashForCachedWalletAddress": client.hash(
                 client.encode(client.privateKey), "keccak", "hex"
             ),
@@ -197,12 +197,12 @@ def _aster(client: Any, values: Mapping[str, str], _access: str) -> None:
 
 
 def _grvt(client: Any, _values: Mapping[str, str], _access: str) -> None:
-    """Ccxt would log in as a wallet; an API key and its signer log in like this."""
+    """Logs in with the API key and its signer; ccxt would log in as a wallet."""
     client.sign_in = client.sign_in_with_api_key
 
 
 def _hyperliquid(client: Any, _values: Mapping[str, str], _access: str) -> None:
-    """Who trades for a vault reads the vault."""
+    """Lets a client that trades for a vault also read the vault."""
     client.walletAddress = client.options.get("vaultAddress") or client.walletAddress
 
 

@@ -5,10 +5,10 @@
     backpack = create_client("main_bot", "backpack")
     backpack.fetch_balance()
 
-A credential that may only be read with gives a client on which everything but reading
-raises `OperationRefused` before anything is sent. That guards against mistakes; what
-makes it safe is that such a client never holds a full key. No client approves or pays
-a fee, names a referrer or registers a key by itself, as some of ccxt's would.
+With a read-only credential, methods that do more than read raise `OperationRefused` before
+anything is sent. That guards against mistakes; the protection is that such a client never
+holds a full key. No client approves or pays a fee, names a referrer or registers a key by
+itself, as some clients of ccxt would.
 """
 
 import importlib
@@ -71,7 +71,7 @@ _FACTS: Final = _words(
     fees precisionMode timeout
     """
 )
-"""What may be looked at: not `apiKey`, nor where ccxt keeps keys and logins (`options`)."""
+"""Readable attributes; neither `apiKey` nor `options`, where ccxt keeps keys and logins."""
 
 
 def create_client(
@@ -88,19 +88,19 @@ def create_client(
     Args:
         account: the account.
         exchange: the exchange.
-        access: less than there is, if wanted: `read_only` or `positions_only`.
-        sandbox: use the exchange's test system; the default is what the credential's
-            own field `environment` says, where it has one.
-        config: more of ccxt's configuration, such as `{"options": …}`; nothing that the
+        access: a restriction of the use: `read_only` or `positions_only`.
+        sandbox: use the exchange's test system; the default is the credential's own field
+            `environment`, where it has one.
+        config: more of ccxt's configuration, such as `{"options": …}`; no setting that the
             credential gives.
-        loader: where credentials come from; the default is `CredentialLoader()`.
+        loader: the source of credentials; the default is `CredentialLoader()`.
 
     Raises:
-        MissingExtra: ccxt is not installed, or Lighter's signing library.
-        InvalidInput: ccxt has no such exchange or no test system of it, or `config` sets
-            what it may not.
-        InvalidCredential: the credential lacks a field that the client needs, or one has
-            not its form.
+        MissingExtra: ccxt or Lighter's signing library is not installed.
+        InvalidInput: ccxt lacks the exchange or its test system, or `config` sets a
+            protected value.
+        InvalidCredential: the credential lacks a field that the client needs, or a field
+            is malformed.
         RegistryError: as `CredentialLoader.load`.
     """
     ccxt = _import("ccxt")
@@ -124,7 +124,7 @@ async def create_async_client(
     config: Mapping[str, Any] | None = None,
     loader: AsyncCredentialLoader | None = None,
 ) -> Any:
-    """The same with ccxt's client for asyncio; close it with `await client.close()`."""
+    """Like `create_client`, for asyncio; close the client with `await client.close()`."""
     ccxt = _import("ccxt.async_support")
     used = loader or AsyncCredentialLoader()
     try:
@@ -160,7 +160,7 @@ def _made(
 
 
 class ReadingClient:
-    """A ccxt client of which only the methods that read can be called."""
+    """A ccxt client limited to the methods that read."""
 
     __slots__ = ("_access", "_client")
 
@@ -169,7 +169,7 @@ class ReadingClient:
         self._access = access
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # Python and its tools ask for many such
+        if name.startswith("_"):  # Python and its tools look up many such names
             raise AttributeError(name)
         # ccxt has each method twice: fetch_balance and fetchBalance.
         plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -1,8 +1,8 @@
-"""Every error the registry raises on purpose: what, why and what to do.
+"""Every error that the registry raises on purpose, with its cause and a hint.
 
-House rule: an error is a class here, so that a program can tell errors apart without
-reading texts. The message says what and why, `hint` says what to do; neither ever
-holds a secret value. What bots have always caught as `ValueError` is one.
+House rule: an error is a class here, so that a program can distinguish errors without
+reading texts. The message gives the problem and its cause, `hint` the remedy; neither ever
+holds a secret value. Errors that bots have always caught as `ValueError` still are.
 """
 
 import enum
@@ -38,7 +38,7 @@ class RegistryError(Exception):
         self.message = message
         self.hint = hint
         if hint:
-            self.add_note(hint)  # what a traceback shows below the message
+            self.add_note(hint)  # a traceback shows it below the message
 
     @property
     def code(self) -> str:
@@ -47,7 +47,7 @@ class RegistryError(Exception):
 
 
 def together(problems: Sequence[RegistryError], what: str = "") -> RegistryError:
-    """One error that says everything that several say; its kind is that of the first."""
+    """Joins several errors into one, with the class of the first."""
     messages = "; ".join(dict.fromkeys(problem.message for problem in problems))
     hints = list(dict.fromkeys(problem.hint for problem in problems if problem.hint))[:_HINTS]
     *others, last = hints or [""]
@@ -72,25 +72,25 @@ class NotFound(RegistryError):
 
 
 class Conflict(RegistryError):
-    """What is asked does not fit what is there already."""
+    """The request conflicts with the stored state."""
 
     exit_status = ExitStatus.CONFLICT
 
 
 class Refused(RegistryError):
-    """Possible in another state or with another permission, but not now."""
+    """The request needs another state or another permission."""
 
     exit_status = ExitStatus.REFUSED
 
 
 class VerificationFailed(RegistryError):
-    """Something is not as the log says, or the log is not as it was."""
+    """Something contradicts the log, or the log was changed."""
 
     exit_status = ExitStatus.VERIFICATION
 
 
 class Unavailable(RegistryError):
-    """The database or the key is not there, or not usable."""
+    """The database or a key is missing or unusable."""
 
     exit_status = ExitStatus.UNAVAILABLE
 
@@ -138,7 +138,7 @@ class SecretsDestroyed(Refused):
 
 
 class SecretInUse(Refused):
-    """Another account holds the same secret, and nobody said that it is meant."""
+    """Another account holds the same secret, and the command does not allow that."""
 
 
 class ExchangeNotFound(NotFound):
@@ -154,7 +154,7 @@ class NothingToImport(InvalidInput):
 
 
 class OtherAccountNamed(Refused):
-    """A file is for another account, as its name or something in it says."""
+    """A file names another account, in its file name or its content."""
 
 
 # ---------------------------------------------------------------- sharing and access
@@ -169,7 +169,7 @@ class ShareExists(Conflict):
 
 
 class SharingRefused(Refused):
-    """The share would break a rule: one hop only, and of what the lender has."""
+    """The share would break a rule: one hop only, and only a credential that the lender has."""
 
 
 class AccessNotFound(NotFound):
@@ -192,7 +192,7 @@ class NoCredentials(NotFound, ValueError):
 
 
 class ReleaseRefused(Refused):
-    """No credential fits what was asked, or the release cannot be collected (any more)."""
+    """No credential fits the request, or the release cannot be collected (any more)."""
 
 
 class FallbackRefused(Refused):
@@ -226,7 +226,7 @@ class LimitReached(Refused):
 
 
 class StaleVersion(Conflict):
-    """Somebody else changed the stream since it was read."""
+    """Another command changed the stream since it was read."""
 
 
 class CommandIdReused(Conflict):
@@ -246,19 +246,19 @@ class PermissionDenied(Refused):
 
 
 class ChangedMeanwhile(Conflict):
-    """What was looked at has changed before it was confirmed."""
+    """The previewed state changed before the confirmation."""
 
 
 class CannotRollBack(Refused):
-    """Something of the former state cannot come back."""
+    """A part of the former state cannot be restored."""
 
 
 class LogIsAppendOnly(Refused):
-    """Somebody tried to update, delete or truncate the log."""
+    """The log accepts no update, delete or truncate."""
 
 
 class DirectWriteRefused(Refused):
-    """Somebody tried to write to a projection without an event."""
+    """A projection accepts no write without an event."""
 
 
 class LogContradictsItself(RegistryError):
@@ -279,7 +279,7 @@ class InvalidProof(VerificationFailed):
 
 
 class LogRewritten(VerificationFailed):
-    """The log is not a continuation of what was signed before."""
+    """The log does not continue the log of a signed checkpoint, or lacks events."""
 
 
 class CheckpointKeyMissing(Unavailable):
@@ -287,7 +287,7 @@ class CheckpointKeyMissing(Unavailable):
 
 
 class CheckpointKeyMalformed(Unavailable):
-    """The configured key for checkpoints is not a key that signs or verifies them."""
+    """The configured checkpoint key can neither sign nor verify."""
 
 
 # ---------------------------------------------------------------- keys
@@ -302,7 +302,7 @@ class MasterKeyMalformed(Unavailable, ValueError):
 
 
 class MasterKeyWrong(Unavailable):
-    """The master key is not the one that the registry's data was sealed with."""
+    """The registry's data was sealed with another master key."""
 
 
 class CannotDecrypt(Unavailable):
@@ -327,21 +327,21 @@ class DatabaseUnavailable(Unavailable):
     ) -> None:
         super().__init__(message, hint=hint)
         self.passing = passing
-        """It may be otherwise in a moment."""
+        """Whether another attempt may succeed soon."""
         self.undone = undone
-        """Nothing that was sent has had any effect."""
+        """Whether certainly no statement had an effect."""
         self.crowded = crowded
-        """Too many want a connection at once."""
+        """Whether the server has no connection left."""
         self.silence = silence
-        """For so many seconds nothing was heard of the server."""
+        """Seconds for which the server was silent; 0 if it answered."""
 
 
 class NoDatabase(Unavailable, ValueError):
-    """No database is configured where none may be set up."""
+    """No database is configured, and the caller may not set one up."""
 
 
 class RegistryBusy(Unavailable):
-    """Another session holds a lock that is needed, and did not give it up in time."""
+    """Another session holds a needed lock, and did not release it in time."""
 
 
 class NotMigrated(Unavailable):
@@ -357,11 +357,11 @@ class SchemaTooNew(Unavailable):
 
 
 class MigrationChanged(Conflict):
-    """A migration file differs from the one that was applied."""
+    """A migration file was changed after it was applied."""
 
 
 class TablesDiffer(Refused):
-    """The tables hold something that the log does not know."""
+    """The tables hold values that do not follow from the log."""
 
 
 class InUseByOthers(Refused):
@@ -373,7 +373,7 @@ class RebuildRunning(Conflict):
 
 
 class LegacyInTheWay(Refused):
-    """Tables that were made by hand cannot become the registry's as they are."""
+    """Tables that were made by hand cannot be taken over unchanged."""
 
 
 class AdoptionPending(Refused):
@@ -385,10 +385,10 @@ class RegistryClosed(Refused):
 
 
 class DatabaseNotEmpty(Refused):
-    """A database that is to be filled holds something already."""
+    """A database that must be empty has contents already."""
 
 
-# ---------------------------------------------------------------- what is not installed, or fails
+# ---------------------------------------------------------------- packages and programs
 
 
 class MissingExtra(RegistryError):
@@ -396,7 +396,7 @@ class MissingExtra(RegistryError):
 
 
 class MissingProgram(RegistryError):
-    """A program of PostgreSQL that is needed is not on this machine."""
+    """A needed program of PostgreSQL is not installed on this machine."""
 
 
 class ProgramFailed(RegistryError):

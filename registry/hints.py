@@ -1,9 +1,9 @@
-"""What to do, as data: the command line shows it as commands, a program reads it as calls.
+"""Hints as data: the command line shows them as commands, a program reads them as calls.
 
     Hint("Reactivate it first: ", Command("reactivate-account", "main_bot"))
 
 reads `account-registry reactivate-account main_bot` on the command line. As a text it reads
-`registry.accounts.reactivate("main_bot")`, since whoever prints a hint elsewhere is a program.
+`registry.accounts.reactivate("main_bot")`, since every other reader of a hint is a program.
 """
 
 import json
@@ -60,7 +60,7 @@ METHODS: Final[Mapping[str, str]] = {
     "doctor": "doctor",
     "end-session": "end_session",
 }
-"""Verb -> the method of `Registry` that does the same. A verb without one is shown as it is."""
+"""Verb -> the method of `Registry` that does the same. A verb without a method stays a command."""
 
 OPTIONS: Final[Mapping[str, str]] = {
     "sharing_type": "type",
@@ -69,7 +69,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "exchange_account_id": "exchange-account",
     "closed": "all",
 }
-"""The parameters of methods whose option has another name."""
+"""Parameter of a method -> its option, where the names differ."""
 
 _COMMAND: Final = re.compile(r"account-registry ([a-z]+(?:-[a-z]+)*)((?: [^\s;,\"]+)*)")
 _OPTION: Final = re.compile(r"(?<![\w-])--(?!help)([a-z]+(?:-[a-z]+)*)")
@@ -77,7 +77,7 @@ _FLAGS: Final = {"cascade", "dry_run", "move", "skip", "allow_shared_secret", "h
 
 
 class Blank(str):
-    """What the reader fills in, such as EXCHANGE: it is shown without quotes."""
+    """A placeholder that the reader fills in, such as EXCHANGE; shown without quotes."""
 
     __slots__ = ()
 
@@ -92,17 +92,17 @@ class Option:
         self.value = value
 
     def as_command(self) -> str:
-        """Such as `--subaccount 3`."""
+        """The option as typed, such as `--subaccount 3`."""
         option = f"--{OPTIONS.get(self.name, self.name).replace('_', '-')}"
         bare = self.value is True or isinstance(self.value, EllipsisType)
         return option if bare else f"{option} {_word(self.value)}"
 
     def as_call(self) -> str:
-        """Such as `subaccount=3`."""
+        """The keyword argument, such as `subaccount=3`."""
         return f"{self.name}={_literal(self.value)}"
 
     def filled(self, values: Mapping[str, Any]) -> "Option":
-        """The same with the places of a template filled in."""
+        """A copy with the placeholders of a template filled in."""
         return Option(self.name, _filled(self.value, values))
 
 
@@ -117,12 +117,12 @@ class Command:
         self.options = [Option(n, value) for n, value in options.items() if value is not None]
 
     def as_command(self) -> str:
-        """Such as `account-registry add-credential main_bot aster --permission read_only`."""
+        """Example: `account-registry add-credential main_bot aster --permission read_only`."""
         options = [option.as_command() for option in self.options]
         return " ".join(["account-registry", self.verb, *map(_word, self.arguments), *options])
 
     def as_call(self) -> str:
-        """Such as `registry.credentials.add("main_bot", "aster", permission="read_only")`."""
+        """Example: `registry.credentials.add("main_bot", "aster", permission="read_only")`."""
         if self.verb not in METHODS:
             return self.as_command()
         options = [option.as_call() for option in self.options if option.name != "help"]
@@ -130,21 +130,21 @@ class Command:
         return f"registry.{METHODS[self.verb]}({given})"
 
     def filled(self, values: Mapping[str, Any]) -> "Command":
-        """The same with the places of a template filled in."""
+        """A copy with the placeholders of a template filled in."""
         arguments = [_filled(argument, values) for argument in self.arguments]
         options = {option.name: option.filled(values).value for option in self.options}
         return Command(self.verb, *arguments, **options)
 
 
 class Hint(str):
-    """A text that may name commands and options. As a text it is for programs."""
+    """A text that may name commands and options; as a `str` it names calls instead."""
 
     __slots__ = ("parts",)
 
     parts: tuple[str | Command | Option, ...]
 
     def __new__(cls, *parts: str | Command | Option) -> Self:
-        """Joins the parts; a hint among them brings its own."""
+        """Joins the parts; a nested hint contributes its own parts."""
         flat = [p for part in parts for p in (part.parts if isinstance(part, Hint) else (part,))]
         hint = super().__new__(cls, "".join(p if isinstance(p, str) else p.as_call() for p in flat))
         hint.parts = tuple(flat)
@@ -152,12 +152,12 @@ class Hint(str):
 
     @classmethod
     def joined(cls, between: str, parts: Iterable[str | Command | Option]) -> Self:
-        """Several parts, with a text between each two of them."""
+        """Joins several parts with a text between them."""
         return cls(*[p for part in parts for p in (between, part)][1:])
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """A hint out of a text that names commands, such as those of the database's functions."""
+        """Parses a text that names commands, such as the hint of a database function."""
         parts: list[str | Command | Option] = []
         end = 0
         for found in re.finditer(f"{_COMMAND.pattern}|{_OPTION.pattern}", text):
@@ -170,7 +170,7 @@ class Hint(str):
         return "".join(p if isinstance(p, str) else p.as_command() for p in self.parts)
 
     def filled(self, **values: Any) -> "Hint":
-        """The same with the places of a template filled in, as `str.format` does."""
+        """A copy with the placeholders of a template filled in, as by `str.format`."""
         return Hint(
             *(p.format(**values) if isinstance(p, str) else p.filled(values) for p in self.parts)
         )

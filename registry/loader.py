@@ -1,4 +1,4 @@
-"""What a bot imports to get its credentials.
+"""The loader of credentials, for bots.
 
     from registry.loader import CredentialLoader
 
@@ -6,10 +6,10 @@
         credentials = loader.load_account_credentials("main_bot")
         # {"backpack": {"public_key": "…", "secret_key": "…"}, …}
 
-Each load is recorded in the log before a secret leaves the database, and nothing is kept:
-loading again gives what the registry holds then, so a replaced key needs no restart. A
-loader may be used by several threads. It has a connection only while it loads, and waits a
-minute for a server that is full or away.
+Each load is recorded in the log before a secret leaves the database. Nothing is cached: each
+load reads the current state, so a replaced key needs no restart. Several threads may use one
+loader. It has a connection only while it loads, and waits a minute for a server that is full
+or away.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ __all__ = [
 if TYPE_CHECKING:
     from registry.database.connection import Database
 
-# The standard library's logging: a bot has set it up, and by default it warns on stderr.
+# The standard library's logging, as the bot configured it; by default it warns on stderr.
 log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
@@ -63,13 +63,13 @@ _FALLBACK_VARIABLE: Final = "REGISTRY_ENV_FALLBACK"
 
 
 class Credential(dict[str, Any]):
-    """The fields of one credential: name -> value. Printed by accident, it shows the names only."""
+    """The fields of one credential: name -> value. An accidental print shows the names only."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self)})"
 
     def __rich_repr__(self) -> Iterator[str]:
-        # Rich, which many bots show their errors with, would look inside.
+        # Rich, which many bots use to show errors, would show the values.
         yield from self
 
 
@@ -77,16 +77,16 @@ class AccountCredentials(dict[str, dict[str, Any]]):
     """The credentials of an account: exchange -> field -> value.
 
     The order of the fields is api_key, secret_key, subaccount_index (a number, absent if
-    the credential has none), then the others; all other values are texts.
+    the credential has none), then all further fields. Every other value is a text.
     """
 
     def __init__(self, problems: dict[str, RegistryError]) -> None:
         super().__init__()
         self.problems = problems
-        """Exchange -> why its credential could not be had."""
+        """Exchange -> the error that its credential caused."""
 
     def __repr__(self) -> str:
-        # Printed by accident, it shows which fields there are and no value.
+        # An accidental print shows the names of the fields and no value.
         shown = {exchange: sorted(fields) for exchange, fields in self.items()}
         return f"AccountCredentials({shown})"
 
@@ -106,26 +106,26 @@ class CredentialLoader:
         actor: str | None = None,
         purpose: str = "load",
     ) -> None:
-        """Takes what to use instead of the environment's settings.
+        """Takes settings that override those of the environment.
 
         Args:
-            database: an address, or something that gives connections; the default is
+            database: an address, or an object that gives connections; the default is
                 `DATABASE_URL`, or else the embedded database.
             keyring: the master keys; the default is read at each load, as
                 `registry.encryption.key_source.load_keyring` says.
-            fallback: lets the environment stand in where the registry has nothing. The
+            fallback: lets the environment supply credentials that the registry lacks. The
                 variable REGISTRY_ENV_FALLBACK=1 does so too.
-            actor: who acts, for the log; the default is the user at this host.
-            purpose: what for, for the log.
+            actor: the user or program, for the log; the default is the user at this host.
+            purpose: the purpose of the loads, for the log.
 
         Raises:
             MasterKeyMissing, MasterKeyMalformed: there is no usable master key.
             NoDatabase: there is no address, and no embedded database either.
-            InvalidInput: the address is none, or a setting is not valid.
+            InvalidInput: the address or a setting is not valid.
         """
         if keyring is None:
             load_keyring()
-        # Bots hand over an object of theirs that knows its address, or gives connections.
+        # A bot may pass its own object, which either has an address or gives connections.
         given = callable(getattr(database, "connection", None)) and not hasattr(database, "url")
         self._own_database = None if given else _pool(database)
         self._database: Database = self._own_database or database  # type: ignore[assignment]
@@ -146,14 +146,14 @@ class CredentialLoader:
     ) -> AccountCredentials:
         """All credentials of the account, own or shared, by exchange.
 
-        A credential that cannot be had is left out, logged, and among the `problems` of
-        the result; only if nothing is left it is raised. `access` asks for less than
-        there is: `read_only` or `positions_only`.
+        A credential that cannot be loaded is logged, and listed in `problems` of the result.
+        If none can be loaded, the first problem is raised. `access` restricts the use to
+        `read_only` or `positions_only`.
 
         Raises:
             AccountNotFound, AccountInactive: there is no such account, or it is stopped.
-            NotPermitted: the role that is logged in may not use the account.
-            NoCredentials: it has none.
+            NotPermitted: the login role may not use the account.
+            NoCredentials: the account has none.
             CannotDecrypt, MasterKeyWrong, MasterKeyMissing: see their texts.
             DatabaseUnavailable: no server answers.
         """
@@ -184,9 +184,9 @@ class CredentialLoader:
         Args:
             account_name: the account.
             exchange: the exchange.
-            subaccount: which, where there are several.
-            access: less than there is: `read_only` or `positions_only`.
-            lender: use what this account shares, although there may be an own credential.
+            subaccount: its number, where there are several.
+            access: a restriction of the use: `read_only` or `positions_only`.
+            lender: use the credential that this account shares, even if there is an own one.
 
         Raises:
             CredentialNotFound, CredentialInactive, ReleaseRefused: see their texts.
@@ -202,7 +202,7 @@ class CredentialLoader:
             return found
 
     def load_account_id(self, account_name: str) -> str:
-        """The account's id, as text; errors as those of `load_account_credentials`."""
+        """The account's id, as text; errors as `load_account_credentials`."""
         return str(account_info(self._database, account_name).account_id)
 
     def list_account_exchanges(self, account_name: str) -> list[str]:
@@ -210,7 +210,7 @@ class CredentialLoader:
         return account_info(self._database, account_name).exchanges
 
     def get_account_info(self, account_name: str) -> dict[str, Any]:
-        """What is known of an account, also of one that is stopped; `metadata` is JSON text."""
+        """The details of an account, active or stopped; `metadata` is JSON text."""
         found = account_info(self._database, account_name, inactive_too=True)
         return {
             "id": str(found.account_id),
@@ -222,7 +222,7 @@ class CredentialLoader:
         }
 
     def release(self, account_name: str, exchanges: Sequence[str] | None, wish: Wish) -> Releases:
-        """The credentials with all that is known of them, their fields as `Secret`."""
+        """The credentials with all their details, and with fields as `Secret`."""
         try:
             released = self._service().release(account_name, exchanges, wish, self._caller)
         except NoCredentials:
@@ -234,7 +234,7 @@ class CredentialLoader:
         return released
 
     def release_one(self, account_name: str, exchange: str, wish: Wish) -> ReleasedCredential:
-        """One credential with all that is known of it; errors as `load`."""
+        """One credential with all its details; errors as `load`."""
         released = self._service().release_one(account_name, exchange, wish, self._caller)
         self._warn(released.warnings())
         self._warn(key_locks.warnings([released]))
@@ -244,7 +244,7 @@ class CredentialLoader:
         """The fields of an exchange's credential.
 
         Raises:
-            ExchangeNotFound: they are not known.
+            ExchangeNotFound: the fields are not known.
         """
         return self._service().specification(exchange)
 
@@ -260,11 +260,11 @@ class CredentialLoader:
         self.close()
 
     def _service(self) -> ReleaseService:
-        # The key is looked at before anything is released in vain.
+        # The key is read first, so that nothing is released in vain.
         return ReleaseService(self._database, self._keyring or load_keyring())
 
     def _fill_in(self, account: str, result: AccountCredentials, exchanges: Iterable[str]) -> None:
-        """Takes from the environment what the registry does not have."""
+        """Adds credentials from the environment that the registry does not have."""
         for exchange in exchanges:
             missing = isinstance(result.problems.get(exchange), CredentialNotFound | None)
             if exchange in result or not missing:
@@ -307,14 +307,14 @@ class CredentialLoader:
 
 
 class AsyncCredentialLoader:
-    """The same for programs of asyncio: each load runs in a thread.
+    """`CredentialLoader` for asyncio programs: each load runs in a thread.
 
-    Loading is rare, and half of its time goes into keys and decryption, which would hold
-    up an event loop; a thread holds nothing up and works with every loop.
+    Loading is rare. Half of its time goes into keys and decryption, which would block an
+    event loop; a thread blocks nothing, and works with every loop.
     """
 
     def __init__(self, database: "Database | str | None" = None, **options: Any) -> None:
-        """As `CredentialLoader`."""
+        """See `CredentialLoader`."""
         self._loader = CredentialLoader(database, **options)
 
     async def load_account_credentials(
@@ -359,7 +359,7 @@ class AsyncCredentialLoader:
 
 
 DatabaseCredentialLoader = AsyncCredentialLoader
-"""The name that bots know it by: only their import changes."""
+"""The name that existing bots use: only their import changes."""
 
 
 async def _in_thread(function: Callable[..., _Result], *arguments: Any, **options: Any) -> _Result:

@@ -1,4 +1,4 @@
-"""This machine: who runs the program where, its folders, and how files are read and written."""
+"""This machine: its user and name, the program's folders, and reading and writing of files."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ def host() -> str:
 
 
 def user_at_host() -> str:
-    """The operating system's user at this host."""
+    """The operating system's user and this host, as `user@host`."""
     import getpass
 
     try:
@@ -30,19 +30,19 @@ def user_at_host() -> str:
 
 
 def data_folder() -> Path:
-    """Where the embedded database lives: `REGISTRY_DATA_DIR`, or the user's data folder."""
+    """The folder of the embedded database: `REGISTRY_DATA_DIR`, or the user's data folder."""
     named = path_of_variable("REGISTRY_DATA_DIR")
     return Path(platformdirs.user_data_path(APPLICATION)) if named is None else named
 
 
 def config_folder() -> Path:
-    """Where a key file is looked for: `REGISTRY_CONFIG_DIR`, or the user's configuration folder."""
+    """The folder of key files: `REGISTRY_CONFIG_DIR`, or the user's configuration folder."""
     named = path_of_variable("REGISTRY_CONFIG_DIR")
     return Path(platformdirs.user_config_path(APPLICATION)) if named is None else named
 
 
 def path_of_variable(variable: str) -> Path | None:
-    """The path that a variable names, if it does.
+    """The path in an environment variable; None if the variable is unset or blank.
 
     Raises:
         InvalidInput: see `refuse_secret_as_path`.
@@ -53,7 +53,7 @@ def path_of_variable(variable: str) -> Path | None:
 
 
 def refuse_secret_as_path(text: str, what: str) -> None:
-    """Refuses a secret where a path belongs: something of such a name would be made, and be told.
+    """Refuses a secret in a path's place: a file of that name would be created and reported.
 
     Raises:
         InvalidInput: it could be a secret.
@@ -66,21 +66,21 @@ def refuse_secret_as_path(text: str, what: str) -> None:
 
 
 def belongs_to_another(status: os.stat_result) -> bool:
-    """Whether it is neither this user's nor root's: its owner can change it at any time."""
+    """Whether a file is neither this user's nor root's: its owner can change it at any time."""
     return status.st_uid not in (0, os.geteuid())
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """An opener that does not wait until somebody writes, if the file is a pipe."""
+    """An opener for `open` that does not wait for a pipe's writer."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def write_new(path: Path, text: str, *, mode: int) -> None:
-    """Writes a new file; it is on disk when this returns.
+    """Writes a new file; its content is on disk when this returns.
 
     Raises:
-        FileExistsError: there is something already, be it a link; nothing is overwritten.
-        OSError: it cannot be written; nothing is left behind that would be in the way.
+        FileExistsError: the path exists, even as a symbolic link; nothing is overwritten.
+        OSError: it cannot be written; no partly written file remains.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
@@ -90,12 +90,12 @@ def write_new(path: Path, text: str, *, mode: int) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         path.unlink(missing_ok=True)
-        error.filename = str(path)  # which what fails after opening does not know
+        error.filename = str(path)  # an error after opening does not name the file
         raise
 
 
 def text_of_file(path: Path, *, limit: int) -> str:
-    """A UTF-8 text out of a file, read up to a limit: what is named may be an endless device.
+    """Reads a UTF-8 text from a file, up to a limit: the path may name an endless device.
 
     Raises:
         InvalidInput: it cannot be read, is larger, or is not UTF-8.
@@ -112,7 +112,7 @@ def text_of(raw: bytes, where: str, *, limit: int) -> str:
     """Decodes bytes of which at most `limit + 1` were read.
 
     Raises:
-        InvalidInput: it is larger, or is not UTF-8.
+        InvalidInput: there are more bytes than the limit, or they are not UTF-8.
     """
     if len(raw) > limit:
         raise InvalidInput(f"{where} is larger than such a file can be ({limit} bytes)")

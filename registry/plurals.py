@@ -1,11 +1,11 @@
-"""Numbers of things in words."""
+"""Counts with their nouns."""
 
 
 def plural(number: int, thing: str) -> str:
-    """What so many of a thing are called: "event", but "events"."""
+    """The noun in singular or plural: "event" for 1, else "events"."""
     return thing if number == 1 else f"{thing}s"
 
 
 def counted(number: int, thing: str) -> str:
-    """A number of things, such as "1 event" or "12,000 events"."""
+    """A number and its noun, such as "1 event" or "12,000 events"."""
     return f"{number:,} {plural(number, thing)}"

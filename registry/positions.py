@@ -5,10 +5,10 @@
     positions = FundingArbPositionManager("main_bot")
     position_id = positions.create(symbol="BTC", long_dex="lighter", short_dex="backpack", …)
 
-Every statement names the account, so that an id of another account's position finds
-nothing. The database keeps the limits of the account's metadata, `max_positions` and
-`max_exposure_usd` (the sum of `size_usd` of the open positions), whoever writes; and for
-a role that is a member of registry_bot it hides all that is not its accounts'.
+Every statement names the account, so that the id of another account's position finds
+nothing. For every writer, the database enforces the limits in the account's metadata:
+`max_positions` and `max_exposure_usd` (the sum of `size_usd` of the open positions). A
+member of registry_bot sees only the positions of its own accounts.
 """
 
 import datetime as dt
@@ -39,7 +39,7 @@ _QUERIES = load_queries("registry", "positions.sql")
 
 _Result = TypeVar("_Result")
 _KEPT_SECONDS: Final = 5.0
-"""A connection is kept so long for the next call: a bot that is at it makes several."""
+"""Time that a connection is kept open for the next call: an active bot makes several."""
 
 _CHANGEABLE: Final = {
     "size_usd": "numeric",
@@ -52,7 +52,7 @@ _CHANGEABLE: Final = {
     "pnl_usd": "numeric",
     "metadata": "jsonb",
 }
-"""What `update` may change, and its type."""
+"""Column that `update` may change -> its type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class Position:
 
 
 class FundingArbPositionManager:
-    """Creates, reads, changes and closes the positions of one account, and no others."""
+    """Creates, reads, changes and closes the positions of one account only."""
 
     def __init__(
         self,
@@ -96,8 +96,8 @@ class FundingArbPositionManager:
 
         Raises:
             AccountNotFound, AccountInactive: there is no such account, or it is stopped.
-            NotPermitted: the role that is logged in may not use it.
-            InvalidInput: neither a name nor an id is given, or both, or the id is none.
+            NotPermitted: the login role may not use it.
+            InvalidInput: not exactly one of name and id is given, or the id is no UUID.
             DatabaseUnavailable: no server answers.
         """
         named = _account(account, account_id)
@@ -122,10 +122,10 @@ class FundingArbPositionManager:
         metadata: Mapping[str, Any] | None = None,
         position_id: uuid.UUID | None = None,
     ) -> uuid.UUID:
-        """Opens a position and gives its id. The divergence is short minus long by default.
+        """Opens a position and returns its id. The divergence is short minus long by default.
 
         Raises:
-            LimitReached: it is beyond the limits of the account.
+            LimitReached: the position exceeds the limits of the account.
             AccountInactive: the account was stopped meanwhile.
             ExchangeNotFound: no exchange has one of the names.
         """
@@ -170,8 +170,8 @@ class FundingArbPositionManager:
 
         Raises:
             PositionNotFound: the account has no position of this id.
-            LimitReached: it would be beyond the limits of the account.
-            InvalidInput: a value is not one that can be changed.
+            LimitReached: the change exceeds the limits of the account.
+            InvalidInput: a value cannot be changed, or none is given.
         """
         unknown = sorted(changes.keys() - _CHANGEABLE.keys())
         if unknown or not changes:
@@ -205,7 +205,7 @@ class FundingArbPositionManager:
     ) -> bool:
         """Closes a position; False if it is closed already.
 
-        `pnl_usd` is what was won or lost; the default is the funding that was received.
+        `pnl_usd` is the profit or loss; the default is the position's cumulative funding.
 
         Raises:
             PositionNotFound: the account has no position of this id.
@@ -234,9 +234,9 @@ class FundingArbPositionManager:
         return self._do(read)
 
     def _do(self, work: Callable[[Connection], _Result], *, repeatable: bool = True) -> _Result:
-        """What the work gives; a server that is away is waited for.
+        """Returns the result of the work; waits for a server that is away.
 
-        Work that is not `repeatable` is not done again if it may have been done.
+        Work that is not `repeatable` is not retried if it may have had an effect.
         """
 
         def attempt() -> _Result:

@@ -1,4 +1,4 @@
-"""The front door: all that the command line can do, for programs.
+"""The Python API: everything that the command line can do, for programs.
 
     from registry import Registry, Secret
 
@@ -56,7 +56,8 @@ if TYPE_CHECKING:
     from registry.services.reading.history import Record
     from registry.services.schema.schema import BroughtUp, TakenDown
 
-_KEPT_SECONDS = 5.0  # a connection is kept so long for the next call
+_KEPT_SECONDS = 5.0
+"""Time that a connection is kept open for the next call."""
 
 
 def _ignore(*_: Any) -> None:
@@ -64,7 +65,7 @@ def _ignore(*_: Any) -> None:
 
 
 def _part(home: str, purpose: str) -> Any:
-    """A part of a registry, imported when it is first used: most programs use few."""
+    """A part of a registry, imported on first use: most programs use few."""
     module, _, name = home.partition(".")
 
     def made(registry: "Registry") -> Any:
@@ -77,9 +78,9 @@ def _part(home: str, purpose: str) -> Any:
 
 @checked
 class Registry:
-    """Accounts, exchange credentials and their sharing, of which every change is an event.
+    """Accounts, exchange credentials and their sharing; every change is an event.
 
-    It may be used by several threads. Connections are opened when they are needed.
+    Several threads may use it. Connections are opened on demand.
     """
 
     def __init__(
@@ -91,10 +92,10 @@ class Registry:
     def open(
         cls, url: str | None = None, *, key: Secret | str | None = None, actor: str | None = None
     ) -> Self:
-        """The registry at an address; what is not given is as for the command line.
+        """Opens the registry at an address; the defaults are those of the command line.
 
-        Of several master keys in `key`, with commas between, the newest comes first. `actor` is
-        who acts, for the history.
+        `key` may hold several master keys, separated by commas, newest first. `actor` is the
+        acting user or program, for the history.
         """
         from registry.database.pool import PooledDatabase
         from registry.encryption.keyring import MasterKeyring
@@ -108,7 +109,7 @@ class Registry:
         )
 
     def close(self) -> None:
-        """Closes the connections, for good."""
+        """Closes the connections. The registry cannot be used afterwards."""
         self._context.close()
 
     def __enter__(self) -> Self:
@@ -119,21 +120,21 @@ class Registry:
 
     accounts: "Accounts" = _part("accounts.Accounts", "Bots and wallets.")
     credentials: "Credentials" = _part(
-        "credentials.Credentials", "What accounts log in with at the exchanges."
+        "credentials.Credentials", "The credentials of accounts at the exchanges."
     )
-    shares: "Shares" = _part("sharing.Shares", "Who borrows whose credential.")
+    shares: "Shares" = _part("sharing.Shares", "Credentials that accounts borrow and lend.")
     access: "AccessOfRoles" = _part(
-        "sharing.AccessOfRoles", "Which login role of the database may use which account."
+        "sharing.AccessOfRoles", "The access of the database's login roles to accounts."
     )
-    positions: "Positions" = _part("positions.Positions", "Which account owns which position.")
+    positions: "Positions" = _part("positions.Positions", "The positions that each account owns.")
     exchanges: "Exchanges" = _part(
-        "exchanges.Exchanges", "Which exchanges there are, and what their credentials consist of."
+        "exchanges.Exchanges", "The known exchanges, and the fields of their credentials."
     )
-    exposure: "Exposure" = _part("exposure.Exposure", "Where a key was, or could have gone.")
+    exposure: "Exposure" = _part("exposure.Exposure", "The actual and possible users of a key.")
 
     @functools.cached_property
     def loader(self) -> "CredentialLoader":
-        """Credentials as bots load them, each a release in the history."""
+        """Loads credentials as bots do; each load is a release in the history."""
         from registry.loader import CredentialLoader
 
         context = self._context
@@ -142,9 +143,9 @@ class Registry:
     # ------------------------------------------------------------ the history
 
     def history(self, account: str | None = None, **only: Unpack[Only]) -> "list[Record]":
-        """Who changed what, when and why: the newest events that fit, the oldest of them first.
+        """The newest matching events, oldest first, with actor, time and reason.
 
-        Of an account that has, or was the last to have, the name; or of all.
+        With `account`, only events of the account that has this name, or was the last to have it.
         """
         from registry.facade.history import wanted
         from registry.services.reading.history import history
@@ -154,7 +155,7 @@ class Registry:
     def stream_history(
         self, account: str | None = None, **only: Unpack[Only]
     ) -> "Iterator[Record]":
-        """The same event by event, so that a long answer needs little memory."""
+        """Yields the events of `history` one by one, so that a long answer needs little memory."""
         from registry.facade.history import wanted
         from registry.services.reading.history import stream_history
 
@@ -167,7 +168,7 @@ class Registry:
         lost: Callable[[str], None] = log.warning,
         **only: Unpack[Only],
     ) -> "Iterator[Record]":
-        """The same, and then each new event as it comes, for ever; `lost` hears of connections."""
+        """Yields `history` and then each new event; `lost` is called for each lost connection."""
         from registry.facade.history import wanted
         from registry.services.reading.history import follow
 
@@ -183,11 +184,11 @@ class Registry:
         processes: int | None = None,
         progress: Callable[[str, int, int], None] = _ignore,
     ) -> "Verdict":
-        """Checks the whole log and that the tables follow from it; what is wrong is in `failures`.
+        """Verifies the log, and the tables against it; `failures` of the result lists each fault.
 
         `against` is a file of checkpoints, by default the last one signed on this machine; `key`
-        is their public key, or its file. `with_keys` opens each data key, for which the master
-        key is needed. `progress` hears what is verified, how much is done, and of how much.
+        is their public key, or its file. `with_keys` also opens each data key, which needs the
+        master key. `progress` receives the name of the step, the amount done, and the total.
         """
         from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import known_checkpoints
@@ -204,7 +205,7 @@ class Registry:
         return verify(self._context, self._context.target, extent, progress)
 
     def checkpoint(self, *, append: Path | str | None = None) -> "tuple[Checkpoint, str]":
-        """Signs where the log ends now; gives it with its note, also added to a file if asked."""
+        """Signs the log's head; returns it with its note, which `append` also adds to a file."""
         from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import sign_checkpoint
 
@@ -223,7 +224,7 @@ class Registry:
     ) -> dict[str, Any]:
         """The proof that an event, or an account's credential with its history, is in the log.
 
-        It is a JSON document that holds the encrypted fields too: keep it as you keep backups.
+        It is a JSON document that holds the encrypted fields too: keep it like a backup.
         """
         from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import covering_note
@@ -242,7 +243,7 @@ class Registry:
 
     @staticmethod
     def verify_proof(document: Mapping[str, Any], *, key: str | None = None) -> "ProvenEvents":
-        """What a proof shows to somebody who trusts the public key; needs no database."""
+        """Verifies a proof with the public key; returns its events. Needs no database."""
         from registry.proofs.bundle import verify_bundle
         from registry.services.audit.checkpoint_store import CheckpointStore
 
@@ -258,9 +259,10 @@ class Registry:
         watch: "Watch | None" = None,
         **by: Unpack[By],
     ) -> "Rebuilt":
-        """Makes the tables what the log says; with `check` it only compares them.
+        """Rebuilds the tables from the log; with `check` it only compares them.
 
-        How they differ is the result's `report`. Unknown rows go, unless `watch.approve` raises.
+        The `report` of the result lists the differences. Rows that do not follow from the log
+        are deleted, unless `watch.approve` raises.
         """
         from registry.rebuild.comparison import Options
         from registry.rebuild.rebuild import RebuildService
@@ -280,9 +282,10 @@ class Registry:
         seen: "Preview | None" = None,
         **by: Unpack[By],
     ) -> "Outcome":
-        """Undoes what happened to accounts since an event or a time, by new events.
+        """Undoes changes to accounts since an event or a time, by new events.
 
-        `skip` leaves out what cannot come back. `seen` is the plan that must still hold.
+        `skip` leaves out changes that cannot be undone. If a plan is given as `seen` and the
+        current plan differs from it, nothing is done.
         """
         from registry.services.changes.rollback import Rollback, RollbackService
 
@@ -293,7 +296,7 @@ class Registry:
     def plan_rollback(
         self, to: "Moment | str", *, account: str | None = None, skip: bool = False
     ) -> "Preview":
-        """What `rollback` would do now, line by line."""
+        """The current plan of `rollback`, line by line."""
         from registry.services.changes.rollback import Rollback, RollbackService
 
         return RollbackService(self._context).preview(Rollback.of(to, account=account, skip=skip))
@@ -301,9 +304,9 @@ class Registry:
     def migrate(
         self, direction: Literal["up", "down"], **by: Unpack[By]
     ) -> "BroughtUp | TakenDown":
-        """Brings the schema up, with all rows that were taken down, or takes the tables down.
+        """Migrates the schema up, and restores rows that went down, or takes the tables down.
 
-        TablesDiffer or InUseByOthers if the tables cannot go as they are; the log always stays.
+        Raises TablesDiffer or InUseByOthers if the tables cannot be dropped; the log always stays.
         """
         from registry.database.connection import connect
         from registry.services.schema.schema import bring_up, take_down
@@ -314,12 +317,12 @@ class Registry:
                 return bring_up(connection, lambda: invocation)
             return take_down(connection, invocation)
 
-    # ------------------------------------------------------------ coming in
+    # ------------------------------------------------------------ taking data in
 
     def import_env(
         self, account: str, env_file: Path | str, **how: Unpack[ImportChoices]
     ) -> "tuple[EnvImport, Outcome]":
-        """Imports the credentials of an env file into an account: all of it, or nothing."""
+        """Imports the credentials of an env file into an account: all of them, or none."""
         from registry.facade.importing import importing
 
         service, options, invocation = importing(self._context, how)
@@ -362,7 +365,7 @@ class Registry:
     ) -> "Adoption":
         """Takes the rows of a bot's own tables into the log: all, or none.
 
-        What is undecided is in `judge.undecided` of the result; nothing was changed then.
+        `judge.undecided` of the result lists open decisions; while there are any, nothing changes.
         """
         from registry.encryption.keyring import MasterKeyring
         from registry.services.adoption.adoption import AdoptionService
@@ -371,25 +374,25 @@ class Registry:
         service = AdoptionService(self._context, self._context.keyring(), rings)
         return service.adopt(self._context.invocation(by), judge, progress)
 
-    # ------------------------------------------------------------ keys, and what could go wrong
+    # ------------------------------------------------------------ keys, and the state of the system
 
     def rotate_master_key(
         self, *, progress: Callable[[int, int], None] = _ignore, **by: Unpack[By]
     ) -> "Rotation":
-        """Puts all keys under the newest master key; it can be stopped and started again."""
+        """Rewraps all keys with the newest master key; it can be stopped and started again."""
         from registry.services.changes.rotation import rotate
 
         invocation = self._context.invocation(by)
         return rotate(self._context, self._context.keyring(), invocation, progress)
 
     def doctor(self, notice: Callable[[str], None] = log.warning) -> "list[Finding]":
-        """Looks at keys, database, schema, guards and log; `notice` hears of a server's start."""
+        """Checks keys, database, schema, guards and log; `notice` reports the start of a server."""
         from registry.services.doctor import examine
 
         return list(examine(self._context.target, notice, self._context.own_keyring))
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
-        """Ends the database session that holds the log, if one does; it gives whose it was."""
+        """Ends the database session that holds the log's lock; returns its holder, or None."""
         from registry.services.changes import sessions
 
         for holder in sessions.holders(self._context):

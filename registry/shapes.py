@@ -1,7 +1,7 @@
-"""The shapes of private keys and addresses: what a text looks like, whatever it is meant to be.
+"""The shapes of private keys and addresses, whatever the purpose of a text.
 
-A shape proves nothing. It tells a key that was put in an address's place, before the key
-reaches a column that everybody reads.
+A shape proves nothing. But it reveals a key in an address's place, before the key reaches a
+column that everybody reads.
 """
 
 import re
@@ -10,23 +10,23 @@ from typing import Final
 from registry.errors import InvalidInput
 
 _HEX_KEY: Final = re.compile(r"(0x)?[0-9a-f]{62,}", re.IGNORECASE)
-"""Keys of most chains have 64 digits, or one or two less without leading zeros."""
+"""Keys of most chains have 64 digits, or one or two fewer without leading zeros."""
 _BASE58_KEY: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{86,90}")
 _PEM: Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _PREFIXED: Final = re.compile(r"(?<![0-9a-z])0x[0-9a-f]{64}(?![0-9a-z])", re.IGNORECASE)
 _BARE: Final = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 _PHRASE: Final = re.compile(r"[a-z]{3,8}( [a-z]{3,8}){11,23}")
 _PHRASE_LENGTHS: Final = {12, 15, 18, 21, 24}
-# https://github.com/bitcoin/bips/blob/master/bip-0039/english.txt has none of these.
+# https://github.com/bitcoin/bips/blob/master/bip-0039/english.txt has none of these words.
 _OF_SENTENCES: Final = {"the", "and", "for", "with", "from", "not", "its", "has", "are", "was"}
 
 EVM_ADDRESS: Final = re.compile(r"0x[0-9a-f]{40}", re.IGNORECASE)
 
 
 def key_shape(text: str) -> str | None:
-    """What a private key looks like that the text could be, in words; None if it is none.
+    """The shape of a private key that the text has, in words; None if it has none.
 
-    A hash, and an address of some chains, look the same: for places where neither belongs.
+    Hashes, and addresses of some chains, have the same shape: not for texts that may hold them.
     """
     text = text.strip()
     if _HEX_KEY.fullmatch(text):
@@ -37,10 +37,10 @@ def key_shape(text: str) -> str | None:
 
 
 def refuse_key(text: str, what: str) -> None:
-    """Refuses a text for people that holds a private key beyond doubt.
+    """Refuses a text for people that certainly holds a private key.
 
     Raises:
-        InvalidInput: it does; the message does not show the text.
+        InvalidInput: it holds one; the message does not show the text.
     """
     found = _clear_shape(text.strip())
     if found is not None:
@@ -55,7 +55,7 @@ def refuse_key_as_address(address: str) -> None:
     """Refuses an address that could be a private key.
 
     Raises:
-        InvalidInput: it could; the message does not show it.
+        InvalidInput: it could be one; the message does not show it.
     """
     found = key_shape(address)
     if found is not None:
@@ -66,7 +66,7 @@ def refuse_key_as_address(address: str) -> None:
 
 
 def refuse_keys_within(value: object, what: str) -> None:
-    """The same for every text in a JSON value.
+    """Applies `refuse_key` to every text in a JSON value.
 
     Raises:
         InvalidInput: see `refuse_key`.
@@ -84,7 +84,7 @@ def refuse_keys_within(value: object, what: str) -> None:
 
 
 def is_phrase(text: str) -> bool:
-    """Whether the text is as many words as a seed phrase has, and none that no phrase has."""
+    """Whether the text has as many words as a seed phrase, and none of `_OF_SENTENCES`."""
     words = text.split(" ")
     return bool(
         _PHRASE.fullmatch(text)

@@ -1,4 +1,4 @@
-"""Values that come in from outside: what is accepted, and the text of each refusal."""
+"""Checks of input values, and the text of each refusal."""
 
 import datetime as dt
 import ipaddress
@@ -24,22 +24,22 @@ MAX_METADATA_DEPTH: Final = 32
 MAX_EXACT_INTEGER: Final = 2**53 - 1
 
 INVISIBLE: Final = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
-# Letters, marks and a symbol that show nothing, or only change what stands before them: the
-# Default_Ignorable_Code_Point of Unicode that are in other categories, and the blank of Braille.
+# Letters, marks and a symbol that are invisible, or only change the character before them: the
+# Default_Ignorable_Code_Point characters in other categories, and the blank of Braille.
 _SHOWS_NOTHING: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-# Scripts of which many letters look alike. A word in which they are mixed is a mistake or a trick:
+# Scripts with many letters that look alike. A word that mixes them is a mistake or a trick:
 # https://www.unicode.org/reports/tr39/ (Mixed_Script_Detection), for the names that matter most.
 _LOOK_ALIKE: Final = ("LATIN", "CYRILLIC", "GREEK")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 
 def account_name(name: str) -> str:
-    """A name under which an account can be found again: no look-alikes of nothing.
+    """Checks an account's name: visible characters in one spelling, and no secret.
 
     Raises:
-        InvalidInput: it is blank, padded, over-long, or has invisible characters.
+        InvalidInput: it breaks a rule of `_name`, or looks like a secret.
     """
     refuse_secret(name, "an account name")
     return _name(name, "an account name")
@@ -83,10 +83,10 @@ def _name(name: str, what: str) -> str:
 
 
 def refuse_secret(text: str, what: str) -> None:
-    """Refuses a secret where a text for people belongs, since that is kept in plain.
+    """Refuses a secret as a text for people, which is stored in plain.
 
     Raises:
-        InvalidInput: it is one, by its form.
+        InvalidInput: it has the form of a secret.
     """
     if is_secret(text):
         raise InvalidInput(
@@ -113,10 +113,10 @@ def _refuse_mixed_scripts(word: str, what: str) -> None:
 def short_text(text: str, what: str, *, limit: int = MAX_NAME, is_id: bool = False) -> str:
     """A text for people: not blank, no secret, of a limited length, without control characters.
 
-    An id may look as random as a secret, and be no private key.
+    An id may look as random as a secret, but not like a private key.
 
     Raises:
-        InvalidInput: it is not.
+        InvalidInput: the text breaks one of these rules.
     """
     if not is_id:
         refuse_secret(text, what)
@@ -148,7 +148,7 @@ def wallet_address(address: str) -> str:
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether a value is what templates put where a real one belongs."""
+    """Whether a value is the placeholder of a template."""
     plain = value.strip().strip("<>[]{}\"'").lower().replace("-", "_").replace(" ", "_")
     return (
         plain in _PLACEHOLDERS
@@ -170,8 +170,8 @@ def metadata(value: Any) -> dict[str, Any]:
     """An account's metadata: a JSON object that every reader of JSON reads alike.
 
     Raises:
-        InvalidInput: it is not an object, too large, or holds what JSON or PostgreSQL
-            cannot carry exactly.
+        InvalidInput: it is not an object, too large, or holds a value that JSON or
+            PostgreSQL cannot carry exactly.
     """
     import orjson
 
@@ -189,19 +189,19 @@ def metadata(value: Any) -> dict[str, Any]:
 
 
 def parse_metadata(text: str) -> dict[str, Any]:
-    """Metadata from JSON text; errors as `metadata`, and for text that is not JSON.
+    """Metadata from JSON text.
 
     Raises:
-        InvalidInput: it is not strict JSON (a key twice, NaN), or see `metadata`.
+        InvalidInput: it is not strict JSON (a duplicate key, NaN), or see `metadata`.
     """
     return metadata(parse_json(text, "metadata"))
 
 
 def parse_json(text: str, what: str) -> Any:
-    """Strict JSON: no key twice in an object, no NaN, no number or text that would change.
+    """Parses strict JSON: no duplicate keys, no NaN, no number or text that would change.
 
     Raises:
-        InvalidInput: it is not.
+        InvalidInput: the text is not strict JSON.
     """
     import json
 
@@ -214,7 +214,7 @@ def parse_json(text: str, what: str) -> Any:
             parse_constant=_no_constant,
             object_pairs_hook=_no_key_twice,
         )
-        # RFC 8259 section 8.2: an escape can name half a character, which no text can hold.
+        # RFC 8259 section 8.2: an escape can name a lone surrogate, which UTF-8 cannot encode.
         json.dumps(parsed, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise InvalidInput(
@@ -302,16 +302,16 @@ def _check_limits(value: dict[str, Any]) -> None:
 
 
 def json_kind(value: Any) -> str:
-    """What JSON calls a value of this type."""
+    """JSON's name for the type of a value."""
     names = {list: "an array", dict: "an object", str: "a string", bool: "true or false"}
     return "null" if value is None else names.get(type(value), "a number")
 
 
 def subaccount_index(index: int) -> int:
-    """A subaccount's number: 0 up to what a PostgreSQL integer holds.
+    """A subaccount's number: 0 to the largest integer of PostgreSQL.
 
     Raises:
-        InvalidInput: it is not.
+        InvalidInput: it is out of this range.
     """
     if not 0 <= index <= 2**31 - 1:
         raise InvalidInput(f"a subaccount is numbered 0 to 2147483647, not {index}")
@@ -319,10 +319,10 @@ def subaccount_index(index: int) -> int:
 
 
 def moment(value: str | dt.datetime, what: str) -> dt.datetime:
-    """A moment in UTC. Text is ISO 8601 with its time zone; a date alone is its first moment, UTC.
+    """A moment in UTC. Text is ISO 8601 with a time zone; a date alone is its start in UTC.
 
     Raises:
-        InvalidInput: it is not a moment, or says no time zone.
+        InvalidInput: it is not a moment, or has no time zone.
     """
     if isinstance(value, str):
         try:
@@ -349,7 +349,7 @@ def duration(text: str, what: str) -> dt.timedelta:
     """A span of time such as 14d, 36h or 2w.
 
     Raises:
-        InvalidInput: it is not one.
+        InvalidInput: the text is not a span of time.
     """
     units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
     number, unit = text[:-1], units.get(text[-1:])
@@ -362,14 +362,14 @@ def ip_allow_list(addresses: list[str]) -> list[str]:
     """IP addresses and networks, in their canonical form.
 
     Raises:
-        InvalidInput: one is neither.
+        InvalidInput: a text is neither.
     """
     return [_ip(address) for address in addresses]
 
 
 def _ip(address: str) -> str:
     try:
-        # A zone (%) is of this machine, and may be any text.
+        # A zone (%) has a meaning on this machine only, and may be any text.
         network = ipaddress.ip_network("" if "%" in address else address.strip())
     except ValueError:
         raise InvalidInput(

@@ -1,5 +1,5 @@
-"""What the credential of each exchange consists of, and whether given fields are one.
+"""The fields of each exchange's credential, and the check of given values.
 
-The built-in exchanges are data, in `exchanges.toml`; users add others by the command
+The built-in exchanges are data, in `exchanges.toml`; users add more exchanges by the command
 `add-exchange`, as events.
 """

@@ -1,4 +1,4 @@
-"""All exchanges: the built-in ones, and those that users defined."""
+"""All exchanges: the built-in ones, and the definitions of users."""
 
 import functools
 import importlib.resources

@@ -1,6 +1,6 @@
 """The settings of ccxt's client that follow from a credential's fields.
 
-What is pure of making a client: which field goes where, and what a caller may add.
+The pure part of making a client: the place of each field, and the settings a caller may add.
 """
 
 import re
@@ -11,18 +11,18 @@ from registry.catalog.specification import ExchangeSpec, FieldSpec
 from registry.errors import InvalidCredential, InvalidInput
 
 QUIET: Final[Mapping[str, Any]] = {"options.builderFee": False, "options.refSet": True}
-"""By these each client of ccxt approves and pays no builder's fee and names no referrer."""
+"""With these settings a ccxt client approves and pays no builder's fee, and names no referrer."""
 CREDENTIALS: Final = (
     *("apiKey", "secret", "uid", "accountId", "login", "password", "twofa"),
     *("privateKey", "walletAddress", "token"),
 )
-"""What ccxt calls the credentials of its clients."""
+"""The names of credentials in ccxt's clients."""
 _OTHER_NAMES: Final = {"secret_key": "secret", "api_secret": "secret", "passphrase": "password"}
 _SYSTEMS: Final = {
     "prod": ("prod", "production", "mainnet", "live"),
     "test": ("testnet", "test", "sandbox"),
 }
-"""What the field `environment` may say, in any case, and which system that is."""
+"""System -> the values of the field `environment` that mean it, in any case."""
 _UNSET: Final = object()
 
 
@@ -33,11 +33,11 @@ def client_settings(
     *,
     reading: bool,
 ) -> dict[str, Any]:
-    """What ccxt's constructor is given: the caller's settings between ours.
+    """The settings for ccxt's constructor: the caller's, between our defaults and the credential's.
 
     Raises:
-        InvalidInput: the caller sets what the credential gives, or what keeps a client
-            that only reads from doing more or from printing what it sends.
+        InvalidInput: the caller overrides a setting of the credential, or one that keeps a
+            client that only reads from doing more or from printing its requests.
     """
     given = credential_settings(spec, values)
     names = CREDENTIALS if spec.client.needs else ()
@@ -46,14 +46,14 @@ def client_settings(
         _refuse(config, {**QUIET, "verbose": False}, "this client only reads")
     ours = _nested(given)
     if spec.client.needs:
-        # The catalog knows what is needed, and it was looked at.
+        # The catalog lists the needed fields, and they were checked.
         ours["requiredCredentials"] = dict.fromkeys(CREDENTIALS, False)
     defaults = {"enableRateLimit": True, **_nested(QUIET)}
     return _merged(_merged(defaults, config), ours)
 
 
 def credential_settings(spec: ExchangeSpec, values: Mapping[str, str]) -> dict[str, Any]:
-    """Where ccxt has the fields: path -> value."""
+    """The fields as settings of ccxt: path -> value."""
     settings: dict[str, Any] = {}
     for name, value in values.items():
         field = spec.fields[name]
@@ -84,13 +84,13 @@ def is_test_system(spec: ExchangeSpec, said: str | None) -> bool:
 
 
 def _own_name(field: FieldSpec) -> str | None:
-    """What ccxt calls a field for which nobody said it: by its name."""
+    """The credential of ccxt for a field without a path, by the field's own name."""
     known = {re.sub("[A-Z]", lambda m: f"_{m[0].lower()}", name): name for name in CREDENTIALS}
     return (known | _OTHER_NAMES).get(field.name)
 
 
 def _refuse(config: Mapping[str, Any], settings: Mapping[str, Any], why: str) -> None:
-    """Refuses what the caller sets otherwise than here."""
+    """Refuses the caller's values that differ from these settings."""
     # ccxt takes api_key for apiKey.
     plain = {
         re.sub("_([a-z])", lambda m: m[1].upper(), key): value for key, value in config.items()
@@ -103,7 +103,7 @@ def _refuse(config: Mapping[str, Any], settings: Mapping[str, Any], why: str) ->
 
 
 def _at(settings: Any, path: str) -> Any:
-    """What is set there; a value in the place of a folder is set for all that was in it."""
+    """The value at a path; a value in a mapping's place counts for every path below."""
     for part in path.split("."):
         if not isinstance(settings, Mapping):
             break

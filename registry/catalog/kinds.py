@@ -1,4 +1,4 @@
-"""What a field's text is: the kinds that `exchanges.toml` names, and the shape of each."""
+"""The kinds of values that `exchanges.toml` names, and the form of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 from registry.encryption.secret import Secret
 
 _SHORTEST: Final = 8
-"""Shorter values are equal by chance."""
+"""Shorter values may be equal by chance."""
 
 
 FORMS: Final[Mapping[str, tuple[str, str]]] = {
@@ -20,19 +20,19 @@ FORMS: Final[Mapping[str, tuple[str, str]]] = {
     # A random key has few leading zeros that could be left out.
     "stark_key": (r"(0x)?[0-9a-fA-F]{56,64}", "56 to 64 hexadecimal digits"),
 }
-"""What values look like, and how that is said."""
+"""Form -> its pattern, and its description."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a value of this kind is."""
+    """The traits of the values of a kind."""
 
     form: str | None = None
-    """What all of them look like: without it a value is not stored."""
+    """The form of every value: a value of another form is not stored."""
     is_address: bool = False
     is_private_key: bool = False
     tells_accounts_apart: bool = True
-    """Whether a public value that differs means another account at the exchange."""
+    """Whether a different public value means another account at the exchange."""
 
 
 KINDS: Final = {
@@ -50,7 +50,7 @@ KINDS: Final = {
 def same_value(
     public: Mapping[str, Secret], secret: Mapping[str, Secret]
 ) -> tuple[str, str] | None:
-    """The names of a public and a secret value that are one value, however it is written."""
+    """The names of a public and a secret field with the same value, in whatever notation."""
     plain = {name: _plain(value) for name, value in secret.items()}
     return next(
         (

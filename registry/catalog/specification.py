@@ -1,4 +1,4 @@
-"""The fields of one exchange's credential, and whether given values are such a credential."""
+"""The fields of one exchange's credential, and the check of given values."""
 
 import re
 import unicodedata
@@ -16,8 +16,8 @@ from registry.values import is_placeholder, json_kind
 MAX_VALUE: Final = 16_384
 _NAME: Final = re.compile(r"[a-z][a-z_0-9]{0,23}")
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
-# What decides which code a program runs, whom it trusts and where it connects to, and the
-# registry's own settings: never a credential.
+# Variables that decide about a program's code, trust and connections, and the registry's own
+# settings: they never carry a credential.
 _STEERING: Final = re.compile(
     r"(LD_|DYLD_|PYTHON|PERL|RUBY|NODE_|JAVA_|JDK_|BASH|GIT_|SSH_|GLIBC_|MALLOC_|OPENSSL_|SSL_).*"
     r"|.*(PATH|_PROXY|_OPTIONS|_BUNDLE|_CERT_FILE)"
@@ -25,18 +25,18 @@ _STEERING: Final = re.compile(
     r"|REGISTRY_.*|CREDENTIAL_ENCRYPTION_KEY.*|DATABASE_URL.*|PG[A-Z]+"
 )
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
-# Fields that may be secret and still say whose a key is, or are chosen by people, who like to
-# choose the same again. An exchange of one's own has no kinds to tell.
+# Fields that may be secret and still identify an account, or are chosen by people, who reuse
+# them. The fields of a user-defined exchange have no kinds that say so.
 _OF_ACCOUNTS: Final = re.compile(r".*(account|address|wallet|login|uid|user).*")
 _CHOSEN: Final = re.compile(r".*(password|passphrase|pin)")
 
 
 Field = Secret | int | None
-"""A value of a credential's field as it comes in; None stands for one that is not given."""
+"""An input value of a credential's field; None stands for a missing value."""
 
 
 def fields_of(exchange: str, given: Mapping[str, Any]) -> dict[str, Field]:
-    """The values as they came in, each text a secret from here on.
+    """The input values, with each text wrapped in a `Secret`.
 
     Raises:
         InvalidCredential: a value is neither a text nor a number; the message names the field.
@@ -56,8 +56,8 @@ def fields_of(exchange: str, given: Mapping[str, Any]) -> dict[str, Field]:
 def can_carry_a_credential(variable: str) -> bool:
     """Whether a credential may be passed in an environment variable of this name.
 
-    A definition of an exchange names variables, and whoever can define one must not be able
-    to choose what a bot's program loads.
+    A definition of an exchange names variables. Its author must not be able to choose the code
+    that a bot's program loads.
     """
     return bool(_VARIABLE.fullmatch(variable)) and not _STEERING.fullmatch(variable)
 
@@ -81,7 +81,7 @@ class FieldSpec:
 
     @property
     def traits(self) -> Kind:
-        """What a value of its kind is."""
+        """The traits of its kind."""
         return KINDS[self.kind]
 
     @property
@@ -92,18 +92,18 @@ class FieldSpec:
 
     @property
     def tells_accounts_apart(self) -> bool:
-        """Whether another value means another account at the exchange."""
+        """Whether a different value means another account at the exchange."""
         public = not self.secret and self.traits.tells_accounts_apart
         return public or bool(_OF_ACCOUNTS.fullmatch(self.name))
 
     def has_place(self, given: Collection[str]) -> bool:
-        """Whether the field says anything beside those that are given."""
+        """Whether the field has a meaning together with the given fields."""
         if self.only_with is not None:
             return self.only_with in given
         return not any(name in given for name in self.instead_of)
 
     def unfit(self, value: str) -> str | None:
-        """How the value should look for a client to work with it, where it does not."""
+        """The form that a client needs, if the value does not have it; else None."""
         form = self.form or self.traits.form or ("integer" if self.type == "integer" else None)
         if form is None:
             return None
@@ -113,7 +113,7 @@ class FieldSpec:
 
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
-    """What ccxt's client of an exchange needs beyond the places of the fields."""
+    """Settings of an exchange's ccxt client beyond the places of the fields."""
 
     needs: Sequence[str] = ()
     why: str | None = None
@@ -134,12 +134,12 @@ class ExchangeSpec:
     client: ClientSpec = ClientSpec()
 
     def field(self, name: str) -> FieldSpec | None:
-        """The field of this name, or the one that had it in older databases."""
+        """The field of this name, or the field that had the name in older databases."""
         former = (field for field in self.fields.values() if field.formerly == name)
         return self.fields.get(name) or next(former, None)
 
     def missing(self, given: Collection[str]) -> list[str]:
-        """The required fields that are not given, nor another instead of them."""
+        """The required fields that are missing, without a given substitute."""
         present = [field for name, field in self.fields.items() if name in given]
         excused = {name for field in present for name in field.instead_of}
         return [
@@ -149,7 +149,7 @@ class ExchangeSpec:
         ]
 
     def defaults(self) -> dict[str, Secret]:
-        """What fields are that are not given, if that is anything."""
+        """The default values of the fields that have one."""
         return {
             name: Secret(field.default)
             for name, field in self.fields.items()
@@ -157,18 +157,18 @@ class ExchangeSpec:
         }
 
     def keys(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of the values (or what stands for them) that are keys of one account only."""
+        """The values, or their stand-ins, that are keys of one account; or else all secrets."""
         secret = {name: value for name, value in values.items() if self.fields[name].secret}
         return {name: secret[name] for name in secret if self.fields[name].is_key} or secret
 
     def telling_apart(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of the values that say which account at the exchange it is."""
+        """The values that identify the account at the exchange."""
         return {
             name: value for name, value in values.items() if self.fields[name].tells_accounts_apart
         }
 
     def check(self, given: Mapping[str, Any]) -> dict[str, Secret]:
-        """The credential that the values are, defaults filled in, in the catalog's order.
+        """The checked credential, with defaults, in the catalog's order.
 
         Raises:
             InvalidCredential: fields are missing, unknown, placeholders or of the wrong
@@ -179,7 +179,7 @@ class ExchangeSpec:
         return self.check_values(self.defaults() | given)
 
     def check_values(self, given: Mapping[str, Any]) -> dict[str, Secret]:
-        """Those of the fields that are given, each and together; errors as `check`."""
+        """The given fields, checked one by one and together; errors as `check`."""
         checked = {
             name: self._check_value(field, given[name])
             for name, field in self.fields.items()
@@ -255,8 +255,8 @@ class ExchangeSpec:
                 raise InvalidCredential(f"{where} is not {words}")
 
     def _misplaced_key(self, field: FieldSpec, text: str) -> str | None:
-        """The shape of a private key in a field that is for none."""
-        # What an exchange of one's own calls public may be a public key, or a hash.
+        """The shape of a private key in a field that must not hold one; else None."""
+        # A public field of a user-defined exchange may hold a public key, or a hash.
         known = self.built_in or re.search("address|wallet", field.name)
         if field.secret or field.kind == "stark_address" or not known:
             return None
@@ -281,6 +281,6 @@ def _check_text(text: str, where: str) -> None:
 
 
 def _shown(name: str) -> str:
-    # Name and value may have been mixed up: what does not look like a name is not shown.
+    # Name and value may be swapped: a text that does not look like a name is not shown.
     is_name = _NAME.fullmatch(name) and not secret_parts(name)
     return repr(name) if is_name else "with such a name (it is not shown)"

@@ -1,7 +1,7 @@
-"""Connections: how they are made and checked, and what their errors become.
+"""Opens and checks connections, and translates their errors.
 
-A `Database` is what the rest of the program holds. The command line uses one connection
-(`opening`); a long-running program opens one when it needs it (`pool`).
+The rest of the program holds a `Database`. The command line uses one connection
+(`opening`); a long-running program opens connections on demand (`pool`).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from registry.hints import Command, Hint
 from registry.machine import APPLICATION
 
 Connection: TypeAlias = psycopg.Connection[Any]
-# What the driver remarks on while it clears up is for a program's log, not for a terminal.
+# The driver's remarks during cleanup belong in a program's log, not on a terminal.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 _CONNECT_SECONDS: Final = 10
@@ -40,7 +40,7 @@ _QUERIES = load_queries(__package__ or "registry.database")
 
 
 class Database(Protocol):
-    """Hands out connections that are open, in autocommit mode and of the right schema."""
+    """Provides open connections in autocommit mode, to a database with the right schema."""
 
     def connection(self) -> contextlib.AbstractContextManager[Connection]:
         """A connection for one piece of work.
@@ -66,16 +66,16 @@ def address_of(target: Target, notice: Notice = lambda _: None) -> str:
 
 
 def connect(target: Target, notice: Notice = lambda _: None) -> Connection:
-    """A connection in autocommit mode, without a look at the schema.
+    """A connection in autocommit mode, without a check of the schema.
 
     Raises:
-        DatabaseUnavailable: no server answers, although it was waited for, or it refuses the login.
+        DatabaseUnavailable: no server answers in time, or it refuses the login.
     """
     return patiently(lambda: connect_once(target, notice), notice)
 
 
 def connect_once(target: Target, notice: Notice = lambda _: None) -> Connection:
-    """The same, and a server that does not serve at once is an error at once."""
+    """Like `connect`, but does not wait for a server that is not ready."""
     url = address_of(target, notice)
     started = time.monotonic()
     try:
@@ -96,12 +96,12 @@ def _connected(url: str, options: dict[str, Any]) -> Connection:
     except psycopg.OperationalError as error:
         if "target_session_attrs" not in options or not only_reads(error):
             raise
-    # None of the servers takes writes; who only reads can do with what there is.
+    # None of the servers takes writes; a command that only reads can use any of them.
     return WatchedConnection.connect(url, **{**options, "target_session_attrs": "any"})
 
 
 def check_schema(connection: Connection) -> None:
-    """Sets the session up and compares the schema with what this program knows.
+    """Sets up the session, and compares the schema with the migrations of this program.
 
     Raises:
         NotMigrated: migrations are missing.
@@ -137,13 +137,13 @@ def check_schema(connection: Connection) -> None:
 
 
 def refuse_standby(connection: Connection) -> None:
-    """Lets nothing be decided on a server that repeats another one.
+    """Refuses to decide anything on a standby.
 
-    What it shows may be older than what was acknowledged: an account that was just made is not
-    there yet, and a command about it would be refused for ever.
+    Its data may be older than an acknowledged change: a new account may be missing there, and
+    a command about it would be refused for ever.
 
     Raises:
-        DatabaseUnavailable: it is one. The connection is closed, so that another server is found.
+        DatabaseUnavailable: it is a standby. The connection is closed, to find another server.
     """
     if connection.info.parameter_status("in_hot_standby") == "on":
         connection.close()
@@ -162,14 +162,14 @@ def registry_errors(connection: Connection) -> Iterator[None]:
 
     Raises:
         RegistryError: as `registry.database.errors.translate` says.
-        InvalidInput: a text cannot be sent, for it is not Unicode.
+        InvalidInput: a text is not valid Unicode.
         CommandApplied: the log holds the command already.
     """
     try:
         yield
     except psycopg.Error as error:
         if connection_lost(error):
-            connection.close()  # of a server that only reads too: another may be found
+            connection.close()  # to a server that only reads too: another may take writes
         _roll_back(connection, forget_prepared=True)
         raise translate(error) from error
     except UnicodeEncodeError:
@@ -197,11 +197,11 @@ def _roll_back(connection: Connection, *, forget_prepared: bool = False) -> None
 
 
 def connection_options(url: str) -> dict[str, Any]:
-    """What every connection has beside its address, where that and libpq's variables leave room."""
+    """The options of every connection, except those set by the address or libpq's variables."""
     given = conninfo_to_dict(url)
     hosts = str(given.get("host") or os.environ.get("PGHOST", "")).count(",") + 1
-    # A server that is gone, or a way to it, is noticed within these seconds. No setting of the
-    # server is made here (`options`): poolers refuse that.
+    # Within these seconds the loss of a server or network is noticed. Settings of the server
+    # (`options`) are left out: poolers refuse them.
     wanted = {
         "application_name": APPLICATION,
         "connect_timeout": max(2, _CONNECT_SECONDS // hosts),

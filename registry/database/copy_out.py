@@ -1,7 +1,7 @@
-"""Reads what `COPY … TO STDOUT` gives, row by row, with as little as possible in between.
+"""Reads the output of `COPY … TO STDOUT` row by row, with little overhead.
 
-psycopg's own iteration over a COPY starts a wait for each line, also for those that are here
-already; for short lines that is more than half of the reading time.
+psycopg's own iteration over a COPY starts a wait for each line, even for a line that has
+arrived already. For short lines that is more than half of the reading time.
 """
 
 import functools
@@ -27,7 +27,7 @@ _text: Final = functools.partial(str, encoding="utf-8")
 def copy_out(
     connection: psycopg.Connection[Any], statement: bytes, form: Callable[[memoryview], _T]
 ) -> Iterator[_T]:
-    """What the server sends, message by message, each in the given form.
+    """Yields the messages of the server, each converted by `form`.
 
     Raises:
         psycopg.Error: the server refuses the statement, or ends it early.
@@ -58,7 +58,7 @@ def copy_out(
 
 
 def _awaited(connection: psycopg.Connection[Any]) -> tuple[int, memoryview]:
-    """What comes next of a COPY: its length, negative at the end, and its bytes."""
+    """Awaits the next message of a COPY: its length, negative at the end, and its bytes."""
     while True:
         length, data = connection.pgconn.get_copy_data(1)
         if length:

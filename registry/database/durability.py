@@ -1,10 +1,10 @@
-"""Waiting until what was committed is on disk.
+"""Waits until committed transactions are on disk.
 
-Appends hold one lock to the end of their transaction. Were it held during the flush too,
-all clients together would get one event per flush. So where others append at the same time,
-a transaction commits without waiting (`FLUSH_LATER_IF_OTHERS_WAIT`), and whoever tells
-somebody about it waits first: the write-ahead log is flushed in order, so a flush of anything
-later has flushed it too.
+An append holds one lock until the end of its transaction. If it held the lock during the
+flush too, all clients together would get one event per flush. So while other clients append,
+a transaction commits without waiting (`FLUSH_LATER_IF_OTHERS_WAIT`), and its client waits
+before it reports success. The write-ahead log is flushed in order, so a later flush covers
+all earlier commits.
 """
 
 from typing import Any, Final
@@ -26,13 +26,13 @@ def send_flush(connection: Connection) -> psycopg.Cursor[Any]:
 
 
 def wait_until_durable(connection: Connection) -> None:
-    """Returns when everything that this connection could see committed survives a crash.
+    """Returns when every commit that this connection can see survives a crash.
 
-    To be called outside a transaction, before anything is done that could not be taken
-    back: an answer to a caller, a secret that leaves, a signature over the log's head.
-    Where the server is told to wait for standbys too, this waits for them.
+    To be called outside a transaction, before any step that cannot be taken back: an answer
+    to a caller, the release of a secret, a signature over the log's head. If the server is
+    configured to wait for standbys, this waits for them too.
 
     Raises:
-        psycopg.Error: the connection was lost; whether it is on disk is unknown.
+        psycopg.Error: the connection was lost; the commits may or may not be on disk.
     """
     send_flush(connection).fetchone()

@@ -1,11 +1,11 @@
 -- Committing now and flushing later.
 
 -- name: flush_later_if_others_wait
--- What follows the columns of a statement that appends: one more, which is true where the commit
--- does not wait for the disk. Who is in an append shares an advisory lock, and whoever could take
--- it alone keeps nobody waiting. (Those who come meanwhile cannot share it, and know from that
--- that they are not alone.) Who flushes shares it too: he may append again in a moment. All of
--- it is a guess, and the answer says what was done.
+-- Follows the columns of a statement that appends: one more column, true where the commit does not
+-- wait for the disk. Each append shares an advisory lock; an append that can also take it alone
+-- delays no other one. (An append that comes meanwhile cannot share the lock, and so knows that
+-- it is not alone.) A flush shares it too: its session may append again in a moment. The lock is
+-- only a heuristic; the column gives the actual choice.
 , CASE
     WHEN mine.is_shared AND current_setting('synchronous_commit') <> 'off'
         AND pg_try_advisory_xact_lock(7234117010) THEN false

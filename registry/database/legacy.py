@@ -1,4 +1,4 @@
-"""Tables that a bot's owner made by hand: whether the registry's schema can take them over."""
+"""Checks whether the schema can take over tables that a bot's owner made by hand."""
 
 from typing import Any, Final
 
@@ -10,14 +10,14 @@ from registry.hints import Command, Hint
 
 _QUERIES = load_queries("registry.database", "legacy.sql")
 _BOTS_OWN: Final = ("status", "size_usd")
-"""Columns of positions that are the bot's own, and that its limits are about."""
+"""The bot's own columns of positions that the limits of an account use."""
 
 
 def check_legacy_tables(connection: Connection) -> None:
-    """Looks for what a migration could not solve without guessing; changes nothing.
+    """Looks for obstacles that a migration could not solve without guessing; changes nothing.
 
     Raises:
-        LegacyInTheWay: there is something; the message lists all of it.
+        LegacyInTheWay: there are obstacles; the message lists all of them.
     """
     found = [row[0] for row in connection.execute(_QUERIES["obstacles"], _wanted())]
     if found:
@@ -32,7 +32,7 @@ def check_legacy_tables(connection: Connection) -> None:
 
 
 def _wanted() -> dict[str, list[Any]]:
-    """The columns that such tables must have, or may have in the registry's form."""
+    """The columns that such tables must have, or may have only in the registry's form."""
     wanted: list[tuple[str, str, str | None, bool]] = [
         (table.name, name, _type_name(column.type), column.original)
         for table in TABLES
@@ -47,7 +47,7 @@ def _wanted() -> dict[str, list[Any]]:
 
 
 def _type_name(declared: str) -> str:
-    """The type as PostgreSQL's `format_type` says it."""
+    """The type's name as in PostgreSQL's `format_type`."""
     kind, _, length = declared.partition("(")
     named = {"varchar": "character varying", "timestamp": "timestamp without time zone"}
     return named.get(kind, kind) + (f"({length}" if length else "")

@@ -1,7 +1,7 @@
--- Whether tables that somebody made by hand can become the registry's.
+-- Checks whether the schema can take over tables that were made by hand.
 
 -- name: obstacles
--- What is in the way, one line for each; none if there are no such tables.
+-- The obstacles, one row for each; none if there are no such tables.
 WITH wanted AS (
     SELECT w.*
     FROM unnest(%(tables)s::text[], %(columns)s::text[], %(types)s::text[], %(originals)s::boolean[])

@@ -15,5 +15,5 @@ SELECT pg_try_advisory_lock(7234117002)
 SELECT pg_advisory_unlock(7234117002)
 
 -- name: follow
--- Makes appends send messages for as long as this session lasts; false while one appends.
+-- Makes appends send notifications while this session lasts; false during an append.
 SELECT pg_try_advisory_lock_shared(7234117009)

@@ -1,7 +1,7 @@
 """The migration files that come with the program.
 
-`NNN_name.sql` goes up and `NNN_name.down.sql` goes down; nothing else in the folder is
-ever taken for a migration, so a file to undo something cannot be run by going forward.
+`NNN_name.sql` goes up and `NNN_name.down.sql` goes down. No other file in the folder is
+ever taken for a migration, so no undo file can run on the way up.
 """
 
 import functools
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 LAST_KEPT: Final = 5
-"""Going down stops here unless told otherwise: the log, the keys and the roles stay."""
+"""The number at which going down stops by default: the log, the keys and the roles stay."""
 
 _UP = re.compile(r"^(\d{3})_([a-z0-9_]+)\.sql$")
 _UNDO = ("_rollback", "_down", "_undo", "_revert")
@@ -36,12 +36,12 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the up file, to notice that an applied file was changed."""
+        """SHA-256 of the up file, to detect a change of an applied file."""
         return hashlib.sha256(self.up_sql.encode()).hexdigest()
 
 
 def folder() -> Traversable:
-    """Where the files are: inside an installed package, or in the checkout."""
+    """The folder of the files: inside an installed package, or in the checkout."""
     packaged = files("registry") / "_migrations"
     if packaged.is_dir():
         return packaged
@@ -71,7 +71,7 @@ def load_migrations() -> tuple[Migration, ...]:
 
 def _names() -> list[tuple[int, str]]:
     matches = (_UP.match(entry.name) for entry in folder().iterdir())
-    # A file to undo something is no migration, in whatever way it is named.
+    # An undo file is no migration, whatever its name.
     return [(int(m[1]), m[2]) for m in matches if m and not m[2].endswith(_UNDO)]
 
 

@@ -1,4 +1,4 @@
--- What the migration runner says to the database.
+-- The statements of the migration runner.
 
 -- name: create_table
 CREATE TABLE IF NOT EXISTS public.registry_migrations (

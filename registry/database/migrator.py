@@ -1,4 +1,4 @@
-"""Takes the schema up and down, under a lock."""
+"""Migrates the schema up and down, under a lock."""
 
 import contextlib
 import datetime as dt
@@ -18,12 +18,12 @@ _QUERIES = load_queries("registry.database", "migrations.sql")
 _LOCKS = load_queries("registry.database", "locks.sql")
 
 PROJECTIONS: Final = 6
-"""The migration that makes the projected tables, or takes over those that are there."""
+"""The migration that makes the projected tables, or takes over existing ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedMigration:
-    """What the database remembers of a migration."""
+    """The database's record of an applied migration."""
 
     number: int
     name: str
@@ -65,10 +65,10 @@ class Migrator:
         ]
 
     def up(self) -> list[Migration]:
-        """Applies what is missing, oldest first, and says what it applied.
+        """Applies the missing migrations, oldest first, and returns them.
 
-        Each migration is a transaction of its own; only where the registry comes into a
-        database, everything is one, so that a bot's own tables are never left in between.
+        Each migration is a transaction of its own. But if `PROJECTIONS` is among them, all are
+        one transaction, so that a bot's own tables are never left half migrated.
 
         Raises:
             LegacyInTheWay: tables that were made by hand cannot be taken over.
@@ -89,10 +89,10 @@ class Migrator:
         return missing
 
     def down(self, *, keep: int = LAST_KEPT, destroy_log: bool = False) -> list[Migration]:
-        """Undoes the migrations above number `keep`, newest first, and says which.
+        """Undoes the migrations above number `keep`, newest first, and returns them.
 
         Raises:
-            InvalidInput: that would destroy the log, and `destroy_log` was not said.
+            InvalidInput: that would destroy the log, and `destroy_log` is false.
             MigrationChanged: an applied file was changed afterwards.
         """
         if keep < LAST_KEPT and not destroy_log:

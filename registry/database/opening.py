@@ -1,4 +1,4 @@
-"""Opens the registry: a connection to a database of the right schema, opened when it is needed."""
+"""Opens the registry: a connection on demand, to a database with the right schema."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from registry.plurals import counted
 
 
 class SingleConnection:
-    """One connection, opened when it is first needed and again after it was lost."""
+    """One connection, opened on first use, and again after it was lost."""
 
     def __init__(self, target: Target, notice: Notice = lambda _: None) -> None:
         self.target = target
@@ -35,7 +35,7 @@ def open_registry(target: Target, notice: Notice = lambda _: None) -> Connection
     """A connection to a database whose schema fits; a new embedded one is migrated first.
 
     Raises:
-        DatabaseUnavailable: no server answers, although it was waited for.
+        DatabaseUnavailable: no server answers in time.
         NotMigrated: migrations are missing.
         SchemaTooNew: the schema is of a newer version of this program.
     """
@@ -43,7 +43,7 @@ def open_registry(target: Target, notice: Notice = lambda _: None) -> Connection
 
 
 def open_once(target: Target, notice: Notice) -> Connection:
-    """The same, and a server that does not serve at once is an error at once."""
+    """Like `open_registry`, but does not wait for a server that is not ready."""
     connection = connect_once(target, notice)
     try:
         check_schema(connection)

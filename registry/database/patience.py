@@ -1,9 +1,9 @@
-"""How long a server that does not serve is waited for, by everybody who needs one.
+"""Retries while a server is not ready, within one time limit for each piece of work.
 
-A server that is full, starting up, away for a failover or read-only may serve in a moment, so
-what failed is tried again, with pauses that grow and are random: of a thousand clients that
-start at once each gets its turn. All of one piece of work, such as a command, shares one
-patience, however often the connection is lost in it.
+A server that is full, starting, in a failover or read-only may serve in a moment. So a failed
+attempt is repeated, with growing random pauses: each of a thousand clients that start at once
+gets its turn. One piece of work, such as a command, has one patience, however often it loses
+the connection.
 """
 
 import contextlib
@@ -17,24 +17,24 @@ from typing import Final, TypeAlias, TypeVar
 from registry.errors import DatabaseUnavailable, InvalidInput
 
 Notice: TypeAlias = Callable[[str], None]
-"""Told what happens beside the answer, such as that the server is waited for."""
+"""Receives remarks about the work, such as that it waits for the server."""
 
 VARIABLE: Final = "REGISTRY_CONNECT_WAIT"
 _SECONDS: Final = 60.0
 _LONGEST: Final = 86_400.0
 _SILENCE: Final = 20.0
-"""A server that answers nothing at all is tried so long; the last try may take ten seconds."""
+"""Limit for a server that does not answer at all; the last attempt may take ten seconds."""
 _UNTOLD: Final = 2.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 _LONGEST_IN_A_CROWD: Final = 15.0
-"""A server spends on a thousand refusals what it needs for those that it serves."""
+"""A thousand refusals cost a server the time that it needs for its clients."""
 
 _Result = TypeVar("_Result")
 
 
 class Patience:
-    """What one piece of work has left of it."""
+    """The remaining patience of one piece of work."""
 
     def __init__(self) -> None:
         self.notice: Notice | None = None
@@ -44,10 +44,10 @@ class Patience:
         self._told = False
 
     def after(self, error: DatabaseUnavailable) -> None:
-        """Returns when it is time for another attempt.
+        """Waits until the next attempt is due.
 
         Raises:
-            DatabaseUnavailable: another attempt is of no use, or the time is up; this error.
+            DatabaseUnavailable: another attempt is useless, or the time is up.
         """
         if self._since is None:
             self._since = time.monotonic() - error.silence
@@ -69,7 +69,7 @@ _current: ContextVar[Patience | None] = ContextVar("patience", default=None)
 
 @contextlib.contextmanager
 def patience(notice: Notice | None = None) -> Iterator[Patience]:
-    """The patience of the work that this is a part of, or else a new one."""
+    """The patience of the enclosing piece of work, or else a new one."""
     shared = _current.get()
     if shared is not None:
         shared.notice = shared.notice or notice
@@ -87,9 +87,9 @@ def patience(notice: Notice | None = None) -> Iterator[Patience]:
 def patiently(
     attempt: Callable[[], _Result], notice: Notice | None = None, *, repeatable: bool = True
 ) -> _Result:
-    """What the attempt gives, which is made again while the server does not serve.
+    """Returns the result of the attempt, which is repeated while the server is not ready.
 
-    One that is not `repeatable` is made again only where it has certainly had no effect.
+    An attempt that is not `repeatable` is repeated only if it certainly had no effect.
 
     Raises:
         DatabaseUnavailable: the last cause, when the time is up.
@@ -105,7 +105,7 @@ def patiently(
 
 
 def _final(error: DatabaseUnavailable, waited: float) -> DatabaseUnavailable:
-    """The error as it is told; whoever catches it does not try again."""
+    """The error for the caller, without `passing`, so that it is not retried again."""
     tried = f" (tried for {waited:.0f} s)" if error.passing and waited >= 1 else ""
     told = DatabaseUnavailable(error.message + tried, hint=error.hint, undone=error.undone)
     told.__cause__ = error.__cause__

@@ -1,4 +1,4 @@
-"""Connections for programs that run long and may use several threads."""
+"""Connections for long-running programs, which may use several threads."""
 
 import contextlib
 import functools
@@ -21,11 +21,11 @@ _PLACES: Final = 4
 
 
 class PooledDatabase:
-    """Connections that are opened when they are needed and closed when they are not.
+    """Connections that are opened on demand, and closed when they are unused.
 
-    A server has a hundred connections to give, and there may be a thousand bots. So of one
-    process few are open at once, however many threads and objects there are; and one is kept
-    after its work, for the next, for so many seconds as `keep` says.
+    A server has a hundred connections, and there may be a thousand bots. So one process has
+    few connections open at once, however many threads and objects it has. After its work a
+    connection is kept open for `keep` seconds, for the next piece of work.
     """
 
     def __init__(self, target: Target, *, keep: float = 0, notice: Notice = lambda _: None) -> None:
@@ -88,12 +88,12 @@ class PooledDatabase:
 
 
 class _Door:
-    """Lets few of this process in to one database at once."""
+    """Limits the connections of this process to one database."""
 
     def __init__(self) -> None:
         self._places = threading.BoundedSemaphore(_PLACES)
         self._silence: tuple[float, DatabaseUnavailable] | None = None
-        """When somebody waited for the server in vain, and the error."""
+        """The time of the last wait in vain for a silent server, and its error."""
 
     def enter(self, open_connection: Callable[[], Connection]) -> Connection:
         came = time.monotonic()
@@ -105,7 +105,7 @@ class _Door:
             raise
 
     def _open(self, open_connection: Callable[[], Connection], came: float) -> Connection:
-        # What others have waited for in vain meanwhile is not waited for once more.
+        # Another thread has waited in vain meanwhile: this one does not wait once more.
         if self._silence is not None and self._silence[0] >= came:
             raise self._silence[1]
         try:
@@ -132,7 +132,7 @@ os.register_at_fork(after_in_child=_door.cache_clear)
 
 
 def _has_ended(connection: Connection) -> bool:
-    # Unasked, a server speaks to say goodbye, and nothing else is there to be read at the end.
+    # On an idle connection the only message of a server is the end of the session.
     waiting = select.poll()
     waiting.register(connection.fileno(), select.POLLIN)
     return bool(waiting.poll(0))

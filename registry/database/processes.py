@@ -1,8 +1,8 @@
-"""Work that several processes share, each with a connection of its own.
+"""Divides work among several processes, each with a connection of its own.
 
-On Linux a worker is a copy of this process, which has all modules loaded already. With other
-threads a copy is not safe to make, and a worker is a new process: that imports from the same
-folders, but also runs the caller's main module again. No argument of a program tells it anything.
+On Linux a worker is a fork of this process, which has all modules loaded already. With other
+threads a fork is not safe, and a worker is a new process: it imports from the same folders,
+but also runs the caller's main module again. Its task is never in a program's arguments.
 """
 
 import contextlib
@@ -33,12 +33,12 @@ def run_processes(
     work: Callable[[Connection, _Task, Emit], None],
     tasks: Iterable[_Task],
 ) -> Generator[Any, None, None]:
-    """Does `work` in one process for each task, and gives what they emit as it comes.
+    """Does `work` in one process for each task, and yields their messages as they come.
 
-    Their connections see the database as `connection` does, which is in a transaction.
+    Their connections share the snapshot of `connection`, which is in a transaction.
 
     Raises:
-        RegistryError: a worker failed or was killed; the others are stopped.
+        RegistryError: a worker failed or was killed; all other workers are stopped.
     """
     snapshot = export_snapshot(connection)
     context = _context()
@@ -57,7 +57,7 @@ def run_processes(
             started.callback(_end, process)
         while at_work:
             for pipe in wait(at_work):
-                assert isinstance(pipe, Pipe)  # noqa: S101 - there are no others
+                assert isinstance(pipe, Pipe)  # noqa: S101 - the list holds only pipes
                 if (message := _received(pipe)) is None:
                     at_work.remove(pipe)
                 else:
@@ -71,7 +71,7 @@ def _context() -> ForkContext | SpawnContext:
 
 
 def _received(pipe: Pipe) -> Any:
-    """What a worker emits next; None when it is done."""
+    """The next message of a worker; None when it is done."""
     try:
         message = pipe.recv()
     except (EOFError, OSError):
@@ -100,7 +100,7 @@ def _worker(
     # Ctrl-C is for the parent, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # While these are open here, nobody would notice that the parent is gone.
+    # While these pipes are open here, no worker would notice the end of the parent.
     for file in inherited:
         os.close(file)
     try:

@@ -1,7 +1,7 @@
-"""PostgreSQL's own programs: where those of a version are, and running one of them.
+"""Finds PostgreSQL's own programs by version, and runs them.
 
-A password never stands in a program's arguments, which every user of the machine can read:
-it goes by the environment, which only the same user can.
+A password is never an argument of a program, which every user of the machine can read. It is
+in the environment, which only the same user can read.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class Programs:
     folder: Path
 
     def run(self, name: str, *arguments: str, address: str | None = None) -> str:
-        """Runs a program until it ends, connected to an address if given; gives its output.
+        """Runs a program to its end, connected to an address if given; returns its output.
 
         Raises:
             ProgramFailed: it ended with an error; the text is its first line.
@@ -82,7 +82,7 @@ def embedded_programs() -> dict[int, Path]:
 
 
 def _found() -> list[Programs]:
-    """What is on this machine; of one version, the first is used."""
+    """The programs on this machine; of one version, the first is used."""
     found = [Programs(major, folder) for major, folder in embedded_programs().items()]
     found += [
         Programs(int(folder.parent.name), folder)
@@ -112,7 +112,7 @@ def _version(program: str) -> int | None:
 
 
 def _first_line(name: str, stderr: bytes) -> str:
-    """What went wrong; quoted texts that are no identifiers may be values, and are left out."""
+    """The error's first line; quoted texts that are no identifiers may be values, so are hidden."""
     lines = stderr.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
     errors = [line for line in lines if "error:" in line] or lines
     line = errors[0].removeprefix(f"{name}: ").removeprefix("error: ")
@@ -123,7 +123,7 @@ def _first_line(name: str, stderr: bytes) -> str:
 
 @contextlib.contextmanager
 def library_warnings_off() -> Iterator[None]:
-    """While the embedded server's library is imported."""
+    """Suppresses warnings while the embedded server's library is imported."""
     # On machines without XDG_RUNTIME_DIR it warns about its fallback.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -22,10 +22,10 @@ _HEADING = re.compile(r"^-- name: ([a-z_]+)\s*$", re.MULTILINE)
 
 @functools.cache
 def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, bytes]:
-    """The statements of a file beside a package's modules, by name.
+    """The statements of a file in a package, by name.
 
     Raises:
-        ValueError: a name stands twice, or there is text before the first name.
+        ValueError: a name is not unique, or there is text before the first name.
     """
     text = importlib.resources.files(package).joinpath(file).read_text(encoding="utf-8")
     before, *parts = _HEADING.split(text)
@@ -42,7 +42,7 @@ def read_rows(
     statement: bytes | sql.Composed,
     parameters: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """The rows by their columns' names, whatever else the connection makes of rows."""
+    """The rows as dictionaries, whatever the row factory of the connection."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement, parameters).fetchall()
 
@@ -51,7 +51,7 @@ def one_row(cursor: psycopg.Cursor[Any]) -> Any:
     """The row of an answer that always has one.
 
     Raises:
-        RegistryError: somebody deleted what the migrations put into the database.
+        RegistryError: a row that the migrations made was deleted.
     """
     row = cursor.fetchone()
     if row is None:

@@ -1,23 +1,23 @@
--- The first words on each connection.
+-- The first statements on each connection, and queries about sessions.
 
 -- name: session
 -- Times are read and written in UTC and as ISO text, whatever the server's or the user's
--- settings. And nobody waits without end for a session that keeps the log to itself, unless
--- the server or the login is configured with a patience of its own.
+-- settings. No session waits without end for another one that locks the log, unless the server
+-- or the login is configured with a timeout of its own.
 SELECT set_config('TimeZone', 'UTC', FALSE), set_config('DateStyle', 'ISO, YMD', FALSE),
     CASE WHEN current_setting('lock_timeout') = '0'
         THEN set_config('lock_timeout', '30s', FALSE)
     END
 
 -- name: schema_state
--- The newest migration that was applied, and how many were.
+-- The newest applied migration, and the number of applied migrations.
 SELECT coalesce(max(m.number), 0) AS newest, count(*) AS applied
 FROM public.registry_migrations AS m
 
 -- name: at_work
--- Whether the server is at work for a session that hears nothing from it; asked from another.
--- One that waits for its client there, to take or to send something, waits in vain. A pooler
--- gives out process ids of its own: then it may be any session that is busy for as long.
+-- Whether the server is at work for a silent session; asked on another connection. A session that
+-- waits for its client, to take or to send something, waits in vain. A pooler assigns process ids
+-- of its own: then any session that has been busy for as long may be the one.
 SELECT count(*) > 0 AS at_work
 FROM pg_catalog.pg_stat_activity AS s
 WHERE s.datname = current_database() AND s.usename = session_user AND s.pid <> pg_backend_pid()
@@ -29,7 +29,7 @@ WHERE s.datname = current_database() AND s.usename = session_user AND s.pid <> p
     END
 
 -- name: end_session
--- Ends a session of this login that has been at nothing for so long.
+-- Ends a session of this login whose state has not changed for so many seconds.
 SELECT pg_terminate_backend(s.pid, 1000)
 FROM pg_catalog.pg_stat_activity AS s
 WHERE s.pid = %(pid)s AND s.datname = current_database() AND s.usename = session_user

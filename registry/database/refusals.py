@@ -1,7 +1,7 @@
-"""Why no connection could be made, and whether another attempt may succeed.
+"""The causes of a failed connection, and the prospects of another attempt.
 
-libpq gives no SQLSTATE of a login that is refused, only a text, in the server's language. So
-this is the one place that reads texts. What it does not know is tried again.
+libpq gives no SQLSTATE for a refused login, only a text, in the server's language. So this is
+the one place that reads texts. After an unknown text, another attempt is made.
 """
 
 import re
@@ -11,8 +11,8 @@ import psycopg
 
 from registry import errors
 
-# Of these nothing but another address helps, and of what names who logs in or the database,
-# as every language does where these are what is wrong.
+# After these causes only another address helps. The same is true of a text that quotes the user
+# or the database, as texts in every language do if that name is the cause.
 _FINAL: Final = re.compile(
     r"certificate|private key|\balert\b|password|authentication failed|does not support SSL"
     r"|\binvalid\b|parameter|argument|no such (user|database)|could not match",
@@ -31,12 +31,12 @@ READ_ONLY_HINT: Final = (
 
 
 def only_reads(error: psycopg.OperationalError) -> bool:
-    """Whether a server was reached that takes no writes, and none that takes them."""
+    """Whether a server that takes no writes was reached, and no server that takes them."""
     return any(_ONLY_READS in cause for cause in causes(error))
 
 
 def not_connected(error: psycopg.OperationalError, seconds: float) -> errors.DatabaseUnavailable:
-    """Why no connection could be made within so many seconds; never the password."""
+    """The error for a connection that failed after `seconds`; never shows the password."""
     said = causes(error)
     names = [(getattr(error.pgconn, part, None) or b"").decode() for part in ("user", "db")]
     crowded = any(_FULL.search(cause) for cause in said)
@@ -53,7 +53,7 @@ def not_connected(error: psycopg.OperationalError, seconds: float) -> errors.Dat
 
 
 def causes(error: psycopg.Error) -> list[str]:
-    """What each server of the address has said, in one line each."""
+    """The answer of each server of the address, in one line each."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     attempts = [line for line in lines if line.startswith("- host: ")] or lines[:1]
     return [_PREFIX.sub("", attempt) for attempt in attempts]

@@ -1,4 +1,4 @@
-"""Databases that are filled to look at what comes out, and emptied or thrown away afterwards."""
+"""Scratch databases: filled for an inspection, and emptied or dropped afterwards."""
 
 import contextlib
 import shutil
@@ -21,7 +21,7 @@ _QUERIES = load_queries("registry.database", "scratch.sql")
 
 @contextlib.contextmanager
 def fresh_server(major: int | None = None) -> Iterator[str]:
-    """The address of an empty database in a server of its own, gone afterwards.
+    """The address of an empty database in a server of its own; removed afterwards.
 
     `major` is a version that comes with the embedded server; the default is the newest.
 
@@ -54,7 +54,7 @@ def another_database(address: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def lent_database(address: str) -> Iterator[str]:
-    """An empty database that somebody lends; it is empty again afterwards.
+    """An existing empty database, at an address of the user; emptied again afterwards.
 
     Raises:
         DatabaseNotEmpty: it is not empty; nothing was done to it.
@@ -74,7 +74,7 @@ def lent_database(address: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def roles_made(address: str, names: Sequence[str]) -> Iterator[list[str]]:
-    """Makes the roles that a server lacks, which nobody can log in as; drops them afterwards.
+    """Makes the roles that a server lacks, as roles without login; drops them afterwards.
 
     Raises:
         PermissionDenied: the login may not make them.
@@ -87,7 +87,7 @@ def roles_made(address: str, names: Sequence[str]) -> Iterator[list[str]]:
                 for name in missing:
                     role = sql.Identifier(name)
                     connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
-                    # Who makes a role may not act as it by that alone (PostgreSQL 16 and later).
+                    # From PostgreSQL 16 on, the maker of a role may not act as it by default.
                     connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
         except psycopg.errors.InsufficientPrivilege:
             raise PermissionDenied(
@@ -123,7 +123,7 @@ def _refuse_others(connection: Connection) -> None:
 
 
 def _empty(connection: Connection) -> None:
-    """Drops what is in the database; its schema `public` is as in a new one."""
+    """Drops the contents of the database; its schema `public` is as in a new one."""
     with connection.transaction():
         for kind in ("extensions", "schemas"):
             for (name,) in connection.execute(_QUERIES[kind]).fetchall():

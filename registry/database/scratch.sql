@@ -1,7 +1,7 @@
--- What is in a database that should be empty, and what makes it empty again.
+-- The contents of a database that should be empty, and the statements that empty it again.
 
 -- name: contents
--- What is not there in a new database, the tables first.
+-- The objects that a new database does not have, the tables first.
 SELECT found.name FROM (
     SELECT 1 AS rank, 'the table ' || c.oid::regclass AS name
     FROM pg_catalog.pg_class AS c

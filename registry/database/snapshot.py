@@ -1,4 +1,4 @@
-"""Lets several queries, and several connections, see the database at one moment."""
+"""Lets several queries, and several connections, share one snapshot of the database."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from registry.database.queries import one_row
 
 @contextlib.contextmanager
 def one_moment(connection: Connection) -> Iterator[None]:
-    """A transaction that only reads, and sees nothing that happens meanwhile.
+    """A read-only transaction that sees one snapshot of the database.
 
-    Whoever opens one takes it back after an error (`registry_errors`): not if the server is gone.
+    After an error the caller's `registry_errors` rolls it back, unless the connection is lost.
     """
     begin_reading(connection)
     yield
@@ -19,7 +19,7 @@ def one_moment(connection: Connection) -> Iterator[None]:
 
 
 def begin_reading(connection: Connection, snapshot: str | None = None) -> None:
-    """Starts such a transaction, here or at the moment of another connection's.
+    """Starts such a transaction, with its own snapshot or with that of another connection.
 
     It ends with the connection, or a ROLLBACK.
     """
@@ -29,6 +29,6 @@ def begin_reading(connection: Connection, snapshot: str | None = None) -> None:
 
 
 def export_snapshot(connection: Connection) -> str:
-    """The name of the transaction's moment, for other connections while it lasts."""
+    """The name of the transaction's snapshot, for other connections while it lasts."""
     (name,) = one_row(connection.execute("SELECT pg_export_snapshot()"))
     return str(name)

@@ -1,4 +1,4 @@
-"""Which database to use: an external one by `DATABASE_URL`, or the embedded one."""
+"""The database to use: an external one by `DATABASE_URL`, or the embedded one."""
 
 import os
 import re
@@ -38,7 +38,7 @@ class Target:
 
     @classmethod
     def for_bots(cls) -> "Target":
-        """The same for a bot's process, which sets up no database: an empty one helps nobody.
+        """Like `from_environment`, for a bot, which sets up no database: an empty one is useless.
 
         Raises:
             NoDatabase: there is no address, and no embedded database so far.
@@ -58,7 +58,7 @@ class Target:
         Raises:
             InvalidInput: it is not a PostgreSQL URL.
         """
-        # SQLAlchemy's form is common in bots' environments; libpq wants it plain.
+        # SQLAlchemy's form is common in bots' environments; libpq needs the plain form.
         url = re.sub(r"^postgres(ql)?\+[a-z0-9_]+://", "postgresql://", url)
         if not re.match(r"^(postgres(ql)?://|[a-z_]+ *=)", url):
             raise InvalidInput(
@@ -71,9 +71,9 @@ class Target:
 
 
 def _check_special_characters(url: str) -> None:
-    """Refuses what libpq would take apart in another place than who wrote it.
+    """Refuses an address that libpq would split in another place than its author meant.
 
-    It would look for half of a password as a host or a port, and say so in its error.
+    libpq would take half of a password for a host or a port, and quote it in its error.
     """
     _, is_url, text = url.partition("://")
     authority = re.split("[/?]", text, maxsplit=1)[0]

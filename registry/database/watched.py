@@ -1,8 +1,8 @@
-"""Connections that notice when nothing comes any more.
+"""Connections that detect a silent server.
 
-TCP notices that a machine is gone, but not that a proxy keeps a connection open and passes
-nothing on. And how long a statement may take nobody knows. So when the server has been silent
-for some seconds, it is asked through another connection whether it is at work for this one.
+TCP detects a lost machine, but not a proxy that keeps a connection open and forwards nothing.
+And a statement may take any time. So after some seconds of silence, a second connection asks
+the server whether it is at work for the first.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _Result = TypeVar("_Result")
 
 
 class ServerSilent(psycopg.OperationalError):
-    """The connection is dead, although nobody has said so."""
+    """The connection is dead, although neither side has closed it."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"the server has not answered for {seconds:.0f} seconds")
@@ -37,13 +37,13 @@ class _Attentive(psycopg.Connection[Any]):
     """Every wait of the driver goes through `wait`: statements, pipelines and COPY."""
 
     patience: ClassVar[float]
-    """After how many seconds of silence it becomes attentive."""
+    """Seconds of silence after which the connection is checked."""
 
     def wait(self, gen: Generator[Any, Any, _Result], *arguments: Any, **options: Any) -> _Result:
-        _ = self.pgconn.socket  # an error, if it is closed: then nothing is begun
+        _ = self.pgconn.socket  # raises if it is closed, before anything is begun
         try:
             wanted = next(gen)
-        except StopIteration as done:  # nothing was to be waited for
+        except StopIteration as done:  # no wait was needed
             result: _Result = done.value
             return result
         return super().wait(self._listening(gen, wanted), *arguments, **options)
@@ -51,7 +51,7 @@ class _Attentive(psycopg.Connection[Any]):
     def _listening(
         self, gen: Generator[Any, Any, _Result], wanted: Any
     ) -> Generator[Any, Any, _Result]:
-        """The same steps; the driver's loop says ten times a second that nothing is ready."""
+        """Passes the steps on; the driver's loop reports silence ten times a second."""
         heard = quiet_since = time.monotonic()
         try:
             while True:
@@ -71,7 +71,7 @@ class _Attentive(psycopg.Connection[Any]):
     def _give_up(self, gen: Generator[Any, Any, Any], seconds: float) -> NoReturn:
         self.close()
         silent = ServerSilent(seconds)
-        # Who waits in a pipeline wants to clear up, and finds it closed.
+        # A waiting pipeline tries to clean up, and finds the connection closed.
         with contextlib.suppress(psycopg.Error, StopIteration):
             gen.throw(silent)
         raise silent
@@ -92,7 +92,7 @@ class WatchedConnection(_Attentive):
     patience = 5
 
     def _is_dead(self, wanted: int) -> bool:
-        # Between statements a server has nothing to say, such as to who listens for messages.
+        # Between statements a server is silent, for instance while the client awaits a NOTIFY.
         if self.info.transaction_status != TransactionStatus.ACTIVE:
             return False
         address = make_conninfo(address_of_same_server(self), connect_timeout=_PROBE_CONNECTS)
@@ -100,17 +100,17 @@ class WatchedConnection(_Attentive):
             with _Probe.connect(address, autocommit=True, prepare_threshold=None) as probe:
                 return self._is_dead_for(probe, wanted)
         except psycopg.OperationalError as error:
-            # A server that refuses, as one that is full does, is there. What this one is at
-            # nobody can say, so it gets more time.
+            # A server that refuses, for instance because it is full, is alive. Its state of
+            # work is unknown, so it gets more time.
             return "FATAL" not in str(error)
 
     def _is_dead_for(self, probe: psycopg.Connection[Any], wanted: int) -> bool:
         session = {"pid": self.info.backend_pid, "seconds": self.patience / 2}
         (at_work,) = one_row(probe.execute(_QUERIES["at_work"], session))
-        # What comes just now was under way while this was asked.
+        # An answer that comes just now was under way during the probe.
         if at_work or _ready(self.fileno(), wanted):
             return False
-        # It waits for what will never come, and others may wait for a lock that it holds.
+        # The session waits in vain, and other sessions may wait for a lock that it holds.
         with contextlib.suppress(psycopg.Error):
             probe.execute(_QUERIES["end_session"], session)
         return True
@@ -124,7 +124,7 @@ def _ready(file: int, wanted: int) -> bool:
 
 
 def address_of_same_server(connection: psycopg.Connection[Any], database: str | None = None) -> str:
-    """The address of the server that the connection has reached, although its own may name several.
+    """The address of the one server that the connection has reached, of several in its address.
 
     `database` is the database there, by default the connection's. The address holds the
     password, so it must not be shown.

@@ -1,4 +1,4 @@
-"""Keyed digests: they tell whether two values are equal, and nothing else."""
+"""Keyed digests: they reveal the equality of two values, and nothing else."""
 
 import hashlib
 import hmac
@@ -23,7 +23,7 @@ class Fingerprinter:
         return {name: self._field(exchange_id, name, value) for name, value in fields.items()}
 
     def _field(self, exchange_id: int, name: str, value: Secret) -> str:
-        # Values are digested before they are checked: half a character must not stop it.
+        # Values are digested before their check: a lone surrogate must not raise here.
         text = f"{exchange_id}|{name}|{value.reveal()}".encode(errors="surrogatepass")
         return self.digest(text).hex()[:_DIGEST_CHARACTERS]
 

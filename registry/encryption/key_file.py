@@ -1,4 +1,4 @@
-"""Files that hold a key: theirs who run the program, closed to others, and never overwritten."""
+"""Key files: owned by this user or root, closed to other users, and never overwritten."""
 
 import os
 import stat
@@ -18,7 +18,7 @@ def read_key_file(
 
     Raises:
         missing: the file cannot be read; with this hint.
-        malformed: others than its owner can read or change it, or its owner is another user.
+        malformed: it is not a regular file, or another user owns it or has access to it.
     """
     try:
         with open(path, encoding="utf-8", errors="replace", opener=without_waiting) as file:
@@ -47,7 +47,7 @@ def write_key_file(path: Path, key: Secret) -> None:
 
     Raises:
         FileExistsError: there is a file already; it is never overwritten.
-        OSError: it cannot be written; nothing is left behind that would be in the way.
+        OSError: it cannot be written; no partly written file remains.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_new(path, key.reveal() + "\n", mode=0o600)

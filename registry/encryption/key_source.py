@@ -1,4 +1,4 @@
-"""Where the master key comes from: the environment, or a file that only its owner reads."""
+"""The source of the master key: the environment, or a file that only its owner can read."""
 
 import os
 from pathlib import Path
@@ -23,9 +23,9 @@ def load_keyring() -> MasterKeyring:
     """The keys of the environment, of the file it names, or of the default file.
 
     Raises:
-        MasterKeyMissing: there is none. None is ever made in silence.
-        MasterKeyMalformed: it is not a Fernet key, or others can read its file.
-        InvalidInput: what should name a file could be a secret.
+        MasterKeyMissing: there is no key. No key is ever generated silently.
+        MasterKeyMalformed: it is not a Fernet key, or other users can read its file.
+        InvalidInput: the path in the environment could be a secret.
     """
     text = os.environ.get(VARIABLE, "").strip()
     if text:

@@ -1,4 +1,4 @@
-"""The master keys: the newest wraps, each of them unwraps.
+"""The master keys: the newest key wraps, every key unwraps.
 
 Keys are Fernet keys: https://github.com/fernet/spec/blob/master/Spec.md
 """
@@ -26,7 +26,7 @@ class MasterKeyring:
         """Takes the keys.
 
         Raises:
-            MasterKeyMalformed: one is not a Fernet key, or there is none.
+            MasterKeyMalformed: a key is not a Fernet key, or there is none.
         """
         if not keys:
             raise MasterKeyMalformed("there is no master key in the ring")
@@ -39,7 +39,7 @@ class MasterKeyring:
 
     @classmethod
     def parse(cls, text: Secret) -> "MasterKeyring":
-        """A ring from the text of `CREDENTIAL_ENCRYPTION_KEY`: keys with commas between.
+        """A ring from the text of `CREDENTIAL_ENCRYPTION_KEY`: keys separated by commas.
 
         Raises:
             MasterKeyMalformed: a part is not a Fernet key.
@@ -66,7 +66,7 @@ class MasterKeyring:
 
         Raises:
             MasterKeyWrong: no key of the ring wrapped it.
-            CannotDecrypt: it is damaged, or was wrapped as the key of something else.
+            CannotDecrypt: it is damaged, or was wrapped under another id.
         """
         fernet = self._fernets.get(master_key_id)
         if fernet is None:
@@ -90,7 +90,7 @@ class MasterKeyring:
         return plain[16:]
 
     def open_bare(self, token: str) -> Secret | None:
-        """The text of a Fernet token that a key of the ring made without a data key between.
+        """The text of a Fernet token that a master key made directly, without a data key.
 
         Credentials from before the registry are such tokens. None if no key opens it.
         """

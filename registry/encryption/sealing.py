@@ -32,7 +32,7 @@ class Place:
     permission: str
 
     def info(self, field: str) -> bytes:
-        """The place and the field as bytes that no other place has."""
+        """The place and the field as unique bytes."""
         subaccount = "" if self.subaccount_index is None else str(self.subaccount_index)
         parts = (str(self.account_id), str(self.exchange_id), subaccount, self.permission, field)
         return "|".join(parts).encode()

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 
 class Secret:
-    """Holds a secret text; only `reveal()` gives it.
+    """Holds a secret text; only `reveal()` returns it.
 
     It does not print, format, compare in variable time, pickle or serialise itself, so
     that it cannot end in a log or a traceback by accident.
@@ -34,7 +34,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        # Half a character is compared like any other: the error would hold the whole text.
+        # A lone surrogate is compared too: an encoding error would hold the whole text.
         mine, others = (secret.reveal().encode(errors="surrogatepass") for secret in (self, other))
         return hmac.compare_digest(mine, others)
 

@@ -1,6 +1,6 @@
 """Reading and appending events.
 
-House rules: nothing here knows what an event means, but for the data keys that a verification
-looks for in credentials' events. Commands append through the SQL function `append_event`; an
-adoption, which brings very many events at once, copies them in under the same lock.
+House rules: nothing here knows the meaning of an event, except for the data keys that a
+verification reads from credential events. Commands append through the SQL function
+`append_event`. An adoption, which has very many events, copies them in under the same lock.
 """

@@ -16,37 +16,37 @@ from registry.events.stored import StoredEvent, Stream, utc_text
 from registry.log.ids import new_id
 
 _QUERIES = load_queries("registry.log")
-# In the same statement: one of its own would cost a client as much as a third of the append.
+# In the same statement: a separate statement would cost a client a third of the append again.
 _APPEND_SHARING_THE_LOG: Final = _QUERIES["append"] + b"\n" + FLUSH_LATER_IF_OTHERS_WAIT
 
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event that was decided and is not in the log yet."""
+    """A decided event that is not in the log yet."""
 
     stream: Stream
     version: int
-    """The version that the stream will have with it."""
+    """The version of the stream after this event."""
     event: EventModel
     related_account_id: uuid.UUID | None = None
     id: uuid.UUID = field(default_factory=new_id)
 
     def stored(self, occurred_at: dt.datetime) -> StoredEvent:
-        """The event as it will be read from the log."""
+        """The event in the form of a later read from the log."""
         return StoredEvent(
             stream_id=str(self.stream.id),
             stream_version=self.version,
             event_type=self.event.event_type,
             schema_version=self.event.schema_version,
             occurred_at=utc_text(occurred_at),
-            # From the text itself: exactly what will be read, and faster than a dump.
+            # From the text itself: exactly the stored data, and faster than a dump.
             data=orjson.loads(self.event.to_json()),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRecord:
-    """What the log keeps about the command that all its events come from."""
+    """The log's record of a command, stored with each of its events."""
 
     command_id: uuid.UUID
     digest: bytes
@@ -64,11 +64,11 @@ def send_append(
     *,
     flush_later_if_others_wait: bool = False,
 ) -> psycopg.Cursor[Any]:
-    """Sends one append; in pipeline mode the cursor has the position when it has ended.
+    """Sends one append; in pipeline mode the cursor has the position when the pipeline has ended.
 
-    With `flush_later_if_others_wait` there is a second value. If it is true, the transaction's
-    commit frees the log's lock without waiting for the disk, and the caller must await that by
-    `registry.database.durability` before it tells anybody.
+    With `flush_later_if_others_wait` there is a second value. If it is true, the commit frees
+    the log's lock without waiting for the disk. The caller must then wait for the flush, by
+    `registry.database.durability`, before it reports success.
     """
     return connection.execute(
         _APPEND_SHARING_THE_LOG if flush_later_if_others_wait else _QUERIES["append"],

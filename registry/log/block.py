@@ -1,7 +1,7 @@
-"""Checks a block of rows all at once: level by level of the tree, and not row by row.
+"""Checks a block of rows at once: level by level of the tree, and not row by row.
 
-This is the innermost loop of a verification. It only tells whether all is as it should
-be; where it is not, `registry.log.chunk` looks row by row for what is wrong.
+This is the innermost loop of a verification. It only says whether the block is valid. If it
+is not, `registry.log.chunk` finds the faults row by row.
 """
 
 import struct
@@ -15,21 +15,21 @@ from registry.log.merkle import completed_subtrees
 
 LEVEL: Final = 8
 ROWS: Final = (1 << LEVEL) - 1
-"""Rows of a whole block. The last leaf of a subtree of 2**LEVEL is left out: it also has
-roots of subtrees that are larger than its block."""
+"""Rows of a whole block. The last row of a subtree of 2**LEVEL is left out: it also holds
+roots of larger subtrees."""
 
 _LEAF_STARTS: Final = tuple(
     row_form.ROOTS + len(row_form.ARRAY_START[count]) + count * row_form.ROOT
     for count in map(completed_subtrees, range(ROWS))
 )
-"""Where the leaf starts in a row, by the row's place in the block."""
+"""The offset of the leaf in a row, by the row's index in the block."""
 
 
 def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
-    """Whether the rows are the events from `first` on, in full; if so the report goes on.
+    """Whether the rows are valid and exactly the events from `first` on.
 
-    `first` is a multiple of 2**LEVEL, and there are `ROWS` rows at most. Otherwise False,
-    and the report is what it was.
+    `first` is a multiple of 2**LEVEL, and there are at most `ROWS` rows. True extends the
+    report; False leaves it unchanged.
     """
     starts = _LEAF_STARTS[: len(rows)]
     leaves = [sha256(b"\x00" + row[at:]).digest() for row, at in zip(rows, starts, strict=True)]
@@ -48,12 +48,12 @@ def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
 
 
 def _heads_and_peaks(leaves: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """What each row must start with, up to its leaf; and the subtrees, largest first."""
+    """The expected bytes of each row before its leaf; and the subtrees, largest first."""
     heads = [b""] * len(leaves)
     peaks: list[bytes] = []
     nodes, roots, level = leaves, [b""] * len(leaves), 0
     while nodes:
-        # Of the rows that complete a subtree of this level, every other completes no larger one.
+        # Of the rows that complete a subtree of this level, every second completes no larger one.
         step = 1 << level
         places = slice(step - 1, None, 2 * step)
         start, end = row_form.START, row_form.ARRAY_START[level]

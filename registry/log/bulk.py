@@ -1,8 +1,8 @@
 """Appends very many events at once: one lock, leaves and tree in Python, one binary COPY.
 
-The rows are those that `append_event` would have made, one after the other at the same
-moment. Since nothing in the database computes them, only an owner of the log may do this;
-everybody else appends by `registry.log.append`.
+The rows equal the rows of consecutive calls of `append_event` at one moment. Since the
+database does not compute them, only an owner of the log may do this. All other roles append
+by `registry.log.append`.
 """
 
 import datetime as dt
@@ -38,21 +38,21 @@ class Append:
 
     command: CommandRecord
     index: int
-    """Which of the command's events it is, from 0."""
+    """The index of the event among those of the command, from 0."""
     event: NewEvent
 
 
 def append_in_bulk(connection: Connection, appends: Sequence[Append]) -> range:
-    """Appends all of the events in this order, or none, and gives their positions.
+    """Appends all events in this order, or none, and returns their positions.
 
-    Within the caller's transaction if there is one. The tables are the caller's business:
-    in the same transaction, or by a rebuild.
+    Runs within the caller's transaction if there is one. The caller must also update the
+    tables, in the same transaction or by a rebuild.
 
     Raises:
         StaleVersion: an event is not the next one of its stream.
         CommandApplied: the log holds one of the commands already.
         CommandIdReused: a command id belongs to a command with other content.
-        psycopg.errors.InsufficientPrivilege: the login is no member of registry_owner.
+        psycopg.errors.InsufficientPrivilege: the login is not a member of registry_owner.
     """
     with connection.transaction(), connection.cursor() as cursor:
         size, peaks, appended_at = one_row(cursor.execute(_QUERIES["lock_head"]))

@@ -9,7 +9,7 @@ FOR UPDATE
 SELECT greatest(clock_timestamp(), %(appended_at)s), session_user::text
 
 -- name: known_commands
--- Those of these commands that the log holds already.
+-- The commands that the log holds already.
 SELECT e.command_id, e.command_digest
 FROM public.audit_events AS e
 WHERE e.command_id = ANY(%(command_ids)s) AND e.command_index = 0

@@ -1,7 +1,7 @@
-"""Checks stretches of the log: in blocks, and row by row where a block is not as it should be.
+"""Checks chunks of the log: in blocks, and row by row where a block is not valid.
 
-Where a hash is wrong the stored one is used further up: the fault is then reported where
-it is, and not again at every node above it.
+Where a hash is wrong, the stored hash is used further up. So the fault is reported once, and
+not again at every node above it.
 """
 
 import struct
@@ -22,16 +22,16 @@ from registry.log.merkle import completed_subtrees, node_hash
 
 CHUNK_LEVEL: Final = 14
 CHUNK: Final = 1 << CHUNK_LEVEL
-"""Events in a stretch; a power of two, so that a whole one is a perfect subtree."""
+"""Events in a chunk; a power of two, so that a whole chunk is a perfect subtree."""
 GROUP: Final = block.ROWS + 1
-"""Rows that are looked at together: a block, and the row that is left out of it."""
+"""Rows that are checked together: a block, and the row that is left out of it."""
 
 
 def check_rows(groups: Iterable[Sequence[bytes]], first: int, end: int) -> ChunkReport:
-    """Checks the rows that should be the events from `first` up to before `end`.
+    """Checks that the rows are the events from `first` to `end`, excluding `end`.
 
-    `first` is a multiple of `CHUNK`, and there are `CHUNK` events at most. The rows come in
-    groups of `GROUP`, of which only the last may be shorter.
+    `first` is a multiple of `CHUNK`, and there are at most `CHUNK` events. The rows come in
+    groups of `GROUP`; only the last group may be shorter.
     """
     report = ChunkReport(first, end)
     careful = _RowByRow(report)
@@ -48,17 +48,17 @@ def check_rows(groups: Iterable[Sequence[bytes]], first: int, end: int) -> Chunk
 
 
 class _RowByRow:
-    """Looks at one row after the other, and names what is wrong with it."""
+    """Checks one row after the other, and reports its faults."""
 
     def __init__(self, report: ChunkReport) -> None:
         self.expected = report.first
         """The position of the next row."""
         self.fault = False
-        """Whether something was wrong, so that blocks no longer fit what is expected."""
+        """Whether a row was faulty; from then on no block is checked as a whole."""
         self._report = report
 
     def check(self, rows: Iterable[bytes]) -> None:
-        """The next rows."""
+        """Checks the next rows."""
         report = self._report
         before = len(report.failures)
         for row in rows:
@@ -69,7 +69,7 @@ class _RowByRow:
         self.fault = self.fault or len(report.failures) > before
 
     def skip(self, end: int) -> None:
-        """The positions up to before `end` hold no event."""
+        """Reports that the positions from the expected one to `end`, excluded, are missing."""
         report = self._report
         report.fail("positions", missing_positions(self.expected, end), self.expected)
         for position in range(self.expected, end):
@@ -96,14 +96,14 @@ class _RowByRow:
         self.expected += 1
 
     def _completed(self, position: int, stored: list[bytes] | None, leaf: bytes) -> bytes | None:
-        """Compares root by root, and reports the lowest that does not follow from those below.
+        """Compares the stored roots, and reports the lowest root that its children contradict.
 
-        Gives the node to go on with. Where rows are missing a root cannot be computed, and
-        the stored one is taken.
+        Returns the node to continue with. Where rows are missing, a root cannot be computed,
+        and the stored root is used.
         """
         report = self._report
         completed = completed_subtrees(position - report.first)
-        # Roots above the stretch are compared by whoever knows the stretches before it.
+        # `Joiner`, which knows the chunks before this one, compares the roots above it.
         whole = position + 1 == report.first + CHUNK
         if stored is None or len(stored) < completed or (len(stored) > completed and not whole):
             report.fail("subtree roots", "the stored subtree roots are malformed", position)
@@ -122,20 +122,20 @@ class _RowByRow:
 
 
 class Joiner:
-    """Puts the stretches together, in their order.
+    """Joins the chunks, in their order.
 
-    It checks what none of them can alone: the roots above them, and streams that go on
-    from one to the next.
+    It checks across chunks: the roots above them, and streams that continue from one chunk
+    to the next.
     """
 
     def __init__(self) -> None:
         self.nodes: list[bytes | None] = []
-        """The perfect subtrees over all stretches so far, largest first."""
+        """The perfect subtrees over all chunks so far, largest first."""
         self.failures: list[Failure] = []
         self._versions: dict[bytes, int] = {}
 
     def add(self, report: ChunkReport) -> None:
-        """The next stretch."""
+        """Adds the next chunk."""
         for stream, (version, position) in report.first_versions.items():
             last = self._versions.get(stream, 0)
             if version != last + 1:

@@ -1,4 +1,4 @@
-"""What checking a stretch of the log finds."""
+"""The findings of a check of one chunk of the log."""
 
 import struct
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import orjson
 from registry.log import row_form
 
 MAX_FAILURES: Final = 100
-"""How many failures of a stretch are told one by one."""
+"""Failures of a chunk that are listed; further failures are only counted."""
 
 _DESTROYED: Final = b"CredentialSecretsDestroyed"
 NOTED: Final = frozenset({b"CredentialAdded", b"CredentialReplaced", _DESTROYED})
@@ -19,12 +19,12 @@ NOTED: Final = frozenset({b"CredentialAdded", b"CredentialReplaced", _DESTROYED}
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Something that is not as it must be."""
+    """A failed check."""
 
     check: str
     message: str
     position: int | None = None
-    """The event's place in the log, if it is about one."""
+    """The position of the event, if the failure is about one."""
 
     def __str__(self) -> str:
         where = "" if self.position is None else f"position {self.position}: "
@@ -32,7 +32,7 @@ class Failure:
 
 
 class LoggedVersion(NamedTuple):
-    """A version of a credential that an event brought, and the data key that it names."""
+    """A version of a credential in an event, and the data key that the event names."""
 
     position: int
     data_key_id: str
@@ -41,10 +41,10 @@ class LoggedVersion(NamedTuple):
 
     @classmethod
     def of(cls, position: int, line: bytes) -> Self:
-        """From what a report says.
+        """Parses a line of a report.
 
         Raises:
-            ValueError: the event's data held something else there.
+            ValueError: the event's data had another form.
         """
         data_key_id, credential_id, version = line.decode().split("\t")
         return cls(position, data_key_id, credential_id, int(version))
@@ -52,21 +52,21 @@ class LoggedVersion(NamedTuple):
 
 @dataclass(slots=True)
 class ChunkReport:
-    """What was found in a stretch, and what checking the next ones needs."""
+    """The findings of a chunk, and the data that the check of the next chunks needs."""
 
     first: int
     end: int
     failures: list[Failure] = field(default_factory=list)
     more_failures: int = 0
     nodes: list[bytes | None] = field(default_factory=list)
-    """The perfect subtrees that cover the stretch, largest first; None where rows lack."""
+    """The perfect subtrees that cover the chunk, largest first; None where rows are missing."""
     upper_roots: list[bytes] = field(default_factory=list)
-    """What the last row of a whole stretch stores about larger subtrees, smallest first."""
+    """Roots of larger subtrees in the last row of a whole chunk, smallest first."""
     first_versions: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Stream (its type and id as in the leaf) -> the first version here and its position."""
     last_versions: dict[bytes, int] = field(default_factory=dict)
     sealed: list[tuple[int, bytes]] = field(default_factory=list)
-    """Position, and data key, credential and version as COPY would write them in a line."""
+    """Position, and data key, credential and version as a line of COPY."""
     destroyed: set[str] = field(default_factory=set)
     """Data keys that were destroyed on purpose."""
 
@@ -78,7 +78,7 @@ class ChunkReport:
             self.more_failures += 1
 
     def note_version(self, stream: bytes, version: int, position: int) -> None:
-        """The stream goes on with this version."""
+        """Notes the next version of a stream; a gap or a step back is a failure."""
         last = self.last_versions.get(stream)
         if last is None:
             self.first_versions[stream] = version, position
@@ -87,7 +87,7 @@ class ChunkReport:
         self.last_versions[stream] = version
 
     def note_data_keys(self, position: int, row: bytes, type_start: int, type_end: int) -> None:
-        """Notes the data keys that the event names, if it is of a type that does."""
+        """Notes the data keys of an event whose type is in `NOTED`."""
         event_type = row[type_start:type_end]
         if event_type not in NOTED:
             return
@@ -103,12 +103,12 @@ class ChunkReport:
             self.fail_data_key(position)
 
     def fail_data_key(self, position: int) -> None:
-        """The event there should name a data key, and does not."""
+        """Adds the failure of an event that does not name its data key."""
         self.fail("data keys", "the event does not name its data key", position)
 
 
 def malformed_row(expected: int) -> str:
-    """The text of a failure: what came where this position was expected is no event."""
+    """The text of a failure: the row in place of this position is malformed."""
     return f"the row after position {expected - 1} is malformed"
 
 

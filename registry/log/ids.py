@@ -1,4 +1,4 @@
-"""Identifiers. Those of new things grow with time, so that an index on them grows at its end."""
+"""Identifiers. New ids grow with time, so that an index on them grows at its end."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from registry.events.stored import Stream
 _RANDOM_BITS = 62
 
 REGISTRY_STREAM: Final = Stream("registry", uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a03"))
-"""The stream of what happens to the registry as a whole."""
+"""The stream of events about the registry as a whole."""
 
 
 def new_id() -> uuid.UUID:

@@ -2,7 +2,7 @@
 
 For each column the length of its value in bytes (big-endian, -1 for NULL) and the value
 in PostgreSQL's binary form: a row of `COPY … (FORMAT binary)` without its column count.
-`migrations/004_append_event.sql` is the other half.
+`migrations/004_append_event.sql` makes the same bytes in SQL.
 https://www.postgresql.org/docs/current/sql-copy.html
 """
 
@@ -24,7 +24,7 @@ Given = tuple[
     int, uuid.UUID, str, uuid.UUID, int, str, int, str, str, str | None, uuid.UUID, int, bytes,
     uuid.UUID | None, dt.datetime,
 ]  # fmt: skip
-"""The fields of a leaf but for the last two, in their order."""
+"""The fields of a leaf except the last two, in their order."""
 
 
 class Leaf(NamedTuple):
@@ -58,11 +58,11 @@ class Leaf(NamedTuple):
 
 
 COLUMNS: Final = Leaf._fields
-"""In the order in which they are hashed."""
+"""The columns of a leaf, in the order of hashing."""
 
 
 def encode(fields: Leaf | Given) -> bytes:
-    """The bytes that are hashed; or those up to what the database adds."""
+    """The bytes of a leaf; from a `Given`, without the fields that the database adds."""
     return b"".join(
         [
             _NULL if value is None else form.write(value)
@@ -72,12 +72,12 @@ def encode(fields: Leaf | Given) -> bytes:
 
 
 def encode_recorded(recorded_at: dt.datetime, recorded_by: str) -> bytes:
-    """The end of the bytes: what the database adds to an event."""
+    """The end of a leaf: the fields that the database adds to an event."""
     return _MOMENT.write(recorded_at) + _TEXT.write(recorded_by)
 
 
 def sized(value: bytes) -> bytes:
-    """A value in PostgreSQL's binary form, with its length before it."""
+    """A value in PostgreSQL's binary form, after its length."""
     return _LENGTH.pack(len(value)) + value
 
 
@@ -85,7 +85,7 @@ def decode(raw: bytes) -> Leaf:
     """The fields of a leaf's bytes.
 
     Raises:
-        ValueError: they are not those of a leaf.
+        ValueError: the bytes are not a leaf.
     """
     values = list(_split(raw))
     if len(values) != len(COLUMNS):
@@ -121,7 +121,7 @@ def _integer(raw: bytes) -> int:
 
 
 class _Form(NamedTuple):
-    """How a value is written, its length included, and read."""
+    """The writer of a value, which includes its length, and the reader."""
 
     write: Callable[[Any], bytes]
     read: Callable[[bytes], Any]
@@ -142,4 +142,4 @@ _FORMS: Final = (
     *(_INT8, _UUID, _TEXT, _UUID, _INT4, _TEXT, _INT4, _TEXT, _TEXT, _TEXT),
     *(_UUID, _INT4, _BYTES, _UUID, _MOMENT, _MOMENT, _TEXT),
 )
-"""Of the columns."""
+"""The forms of the columns."""

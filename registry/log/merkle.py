@@ -1,8 +1,8 @@
 """The Merkle tree over the log: RFC 9162 section 2.1, the same tree as in RFC 6962.
 
-Pure. A range is a half-open pair of leaf positions; a node is named by its level (0 is a
-leaf) and its last leaf, which is how the log stores it: the row of leaf i holds the roots
-of the perfect subtrees of 2, 4, 8 … leaves that end with leaf i.
+Pure. A range is a half-open pair of leaf positions. A node is named by its level (0 is a
+leaf) and its last leaf, as in the log: the row of leaf i holds the roots of the perfect
+subtrees of 2, 4, 8 … leaves that end with leaf i.
 https://www.rfc-editor.org/rfc/rfc9162#section-2.1
 """
 
@@ -38,9 +38,9 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 def grow(peaks: list[bytes], size: int, leaf: bytes) -> list[bytes]:
     """Adds a leaf's hash to a tree of this size, in place (section 2.1.1).
 
-    `peaks` are the roots of the perfect subtrees that cover the tree, largest first. The
-    answer is the roots of the subtrees that the leaf completes, smallest first: what the
-    log stores beside the leaf.
+    `peaks` are the roots of the perfect subtrees that cover the tree, largest first. Returns
+    the roots of the subtrees that the leaf completes, smallest first, as the log stores them
+    with the leaf.
     """
     node, completed = leaf, []
     while size & 1:
@@ -52,12 +52,12 @@ def grow(peaks: list[bytes], size: int, leaf: bytes) -> list[bytes]:
 
 
 def completed_subtrees(index: int) -> int:
-    """How many perfect subtrees, of 2, 4, 8 … leaves, a leaf completes."""
+    """The number of perfect subtrees, of 2, 4, 8 … leaves, that a leaf completes."""
     return (~index & (index + 1)).bit_length() - 1
 
 
 def root_of(peaks: Sequence[bytes]) -> bytes:
-    """The root over perfect subtrees that stand side by side, largest first (section 2.1.1)."""
+    """The root over adjacent perfect subtrees, largest first (section 2.1.1)."""
     if not peaks:
         return EMPTY_ROOT
     return reduce(lambda right, left: node_hash(left, right), reversed(peaks))
@@ -66,8 +66,8 @@ def root_of(peaks: Sequence[bytes]) -> bytes:
 def perfect_subtrees(leaves: Range) -> list[Node]:
     """The perfect subtrees that cover a range of the tree, largest first.
 
-    The range must be one that the tree has: it starts at a multiple of the largest power
-    of two that it holds.
+    The range must start at a multiple of the largest power of two that does not exceed its
+    length.
     """
     start, end = leaves
     nodes = []
@@ -86,7 +86,7 @@ def root_over(leaves: Range, hashes: Mapping[Node, bytes]) -> bytes:
 
 
 def inclusion_ranges(index: int, size: int) -> list[Range]:
-    """What the audit path of a leaf consists of, from below (section 2.1.3.1, PATH).
+    """The ranges of a leaf's audit path, from the leaf up (section 2.1.3.1, PATH).
 
     Raises:
         ValueError: the tree has no such leaf.
@@ -107,7 +107,7 @@ def inclusion_ranges(index: int, size: int) -> list[Range]:
 
 
 def consistency_ranges(old: int, new: int) -> list[Range]:
-    """What the proof between two sizes consists of (section 2.1.4.1, PROOF and SUBPROOF).
+    """The ranges of the proof between two sizes (section 2.1.4.1, PROOF and SUBPROOF).
 
     Raises:
         ValueError: the sizes are not 0 <= old <= new.

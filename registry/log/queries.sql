@@ -19,8 +19,8 @@ ORDER BY e.stream_version
 SELECT h.size FROM public.audit_head AS h
 
 -- name: events_before
--- How many events were recorded before a moment. The database's clock never goes back from
--- one event to the next, so a binary search finds it.
+-- The number of events recorded before a moment. The recorded time never goes back from one
+-- event to the next, so a binary search finds the number.
 WITH RECURSIVE search (low, high) AS (
     SELECT (-1)::bigint, h.size FROM public.audit_head AS h
     UNION ALL
@@ -54,7 +54,7 @@ WHERE e.stream_type = 'account'
 ORDER BY e.stream_version
 
 -- name: command
--- What a command did, if it was applied.
+-- The events of a command, if it was applied.
 SELECT e.position, e.event_type, e.stream_id, e.command_digest
 FROM public.audit_events AS e
 WHERE e.command_id = %(command_id)s

@@ -1,4 +1,4 @@
-"""Reads streams, how far the log goes, and what a command did."""
+"""Reads streams, the size of the log, and the events of a command."""
 
 import datetime as dt
 import uuid
@@ -18,7 +18,7 @@ _QUERIES = load_queries("registry.log")
 
 @dataclass(frozen=True, slots=True)
 class AppliedCommand:
-    """A command as the log remembers it."""
+    """A command as recorded in the log."""
 
     digest: bytes
     positions: tuple[int, ...]
@@ -27,19 +27,19 @@ class AppliedCommand:
 
 
 def send_stream(connection: Connection, stream: Stream) -> psycopg.Cursor[Any]:
-    """Asks for all events of a stream; `events_of` reads the answer."""
+    """Queries all events of a stream; `events_of` reads the answer."""
     return connection.execute(
         _QUERIES["stream"], {"stream_type": stream.type, "stream_id": stream.id}
     )
 
 
 def send_account_stream(connection: Connection, account_name: str) -> psycopg.Cursor[Any]:
-    """Asks for all events of the account of this name; `events_of` reads the answer."""
+    """Queries all events of the account of this name; `events_of` reads the answer."""
     return connection.execute(_QUERIES["account_stream_by_name"], {"account_name": account_name})
 
 
 def events_of(cursor: psycopg.Cursor[Any]) -> list[StoredEvent]:
-    """The events that a stream's cursor gives."""
+    """The events in the answer to `send_stream` or `send_account_stream`."""
     # By orjson, as the replay of a rebuild does; psycopg would take three times as long.
     return [
         StoredEvent(stream_id, version, event_type, schema_version, occurred_at, orjson.loads(data))
@@ -48,26 +48,26 @@ def events_of(cursor: psycopg.Cursor[Any]) -> list[StoredEvent]:
 
 
 def log_size(connection: Connection) -> int:
-    """How many events the log has."""
+    """The number of events in the log."""
     size: int = one_row(connection.execute(_QUERIES["size"]))[0]
     return size
 
 
 def events_before(connection: Connection, moment: dt.datetime) -> int:
-    """How many events were recorded before a moment: the position of the first one from it on."""
+    """The number of events before a moment, and so the position of the first event from then on."""
     count: int = one_row(connection.execute(_QUERIES["events_before"], {"moment": moment}))[0]
     return count
 
 
 def last_position_at(connection: Connection, moment: dt.datetime | None) -> int:
-    """The last event that was recorded at a moment or before, -1 if none; None means now."""
+    """The position of the last event up to a moment, -1 if there is none; None means now."""
     if moment is None:
         return log_size(connection) - 1
     return events_before(connection, moment + dt.timedelta(microseconds=1)) - 1
 
 
 def send_versions(connection: Connection, streams: Sequence[Stream]) -> psycopg.Cursor[Any]:
-    """Asks for the versions of streams; `versions_of` reads the answer."""
+    """Queries the versions of streams; `versions_of` reads the answer."""
     parameters = {"stream_types": [s.type for s in streams], "stream_ids": [s.id for s in streams]}
     return connection.execute(_QUERIES["stream_versions"], parameters)
 
@@ -78,12 +78,12 @@ def versions_of(cursor: psycopg.Cursor[Any]) -> dict[Stream, int]:
 
 
 def send_command(connection: Connection, command_id: uuid.UUID) -> psycopg.Cursor[Any]:
-    """Asks what a command did; `applied_command` reads the answer."""
+    """Queries the events of a command; `applied_command` reads the answer."""
     return connection.execute(_QUERIES["command"], {"command_id": command_id})
 
 
 def applied_command(cursor: psycopg.Cursor[Any]) -> AppliedCommand | None:
-    """What the command did, or None if the log does not know it."""
+    """The recorded command, or None if the log does not have it."""
     rows = cursor.fetchall()
     if not rows:
         return None

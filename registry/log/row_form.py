@@ -1,7 +1,7 @@
 """A row of the log as the database sends it in binary for a verification.
 
-It is the leaf hash, the subtree roots and then the leaf, so that what is hashed is a slice
-of what was read. https://www.postgresql.org/docs/current/sql-copy.html (binary format)
+It holds the leaf hash, the subtree roots and then the leaf, so that the hashed bytes are a
+slice of the row. https://www.postgresql.org/docs/current/sql-copy.html (binary format)
 """
 
 import struct
@@ -13,12 +13,12 @@ SELECTED: Final = ("leaf_hash", "subtree_roots", *COLUMNS)
 """The columns of a row, in this order."""
 
 START: Final = struct.pack(">hi", len(SELECTED), 32)
-"""What a row starts with: its column count, and the length of the leaf hash."""
+"""The first bytes of a row: its column count, and the length of the leaf hash."""
 ROOTS: Final = len(START) + 32
-"""Where the subtree roots start."""
+"""The offset of the subtree roots."""
 ROOTS_LENGTH: Final = struct.Struct(">i")
 
-# What comes before the roots of an array of bytea, by their number, the length included.
+# The header of an array of bytea, by the number of roots; it starts with the array's length.
 # https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/arrayfuncs.c (array_send)
 ARRAY_START: Final = [
     struct.pack(">iiii", 12, 0, 0, 17),
@@ -26,7 +26,7 @@ ARRAY_START: Final = [
 ]
 ROOT_START: Final = struct.pack(">i", 32)
 ROOT: Final = len(ROOT_START) + 32
-"""A root with its length before it."""
+"""The bytes of a root and its length."""
 
 # The position, the event's id, and the length of the stream's type; then that type, the
 # stream's id, the version, and the length of the event's type.
@@ -35,11 +35,11 @@ _VERSION: Final = struct.Struct(">4xii")
 _STREAM_ID: Final = 20
 _DATA_LENGTH: Final = struct.Struct(">iii")
 BEFORE_DATA: Final = _DATA_LENGTH.size
-"""Bytes between the end of the event's type and its data: the schema's version is there."""
+"""Bytes between the event's type and its data: the schema's version, and the data's length."""
 
 
 class FieldPlace(NamedTuple):
-    """Where an event stands, and where its type stands in the row."""
+    """An event's position, stream and version, and the offsets of its type in the row."""
 
     position: int
     stream: bytes
@@ -50,7 +50,7 @@ class FieldPlace(NamedTuple):
 
 
 def leaf_start(row: bytes) -> int:
-    """Where the leaf starts.
+    """The offset of the leaf.
 
     Raises:
         struct.error: the row is too short or otherwise malformed.
@@ -62,7 +62,7 @@ def leaf_start(row: bytes) -> int:
 
 
 def place(row: bytes, leaf: int) -> FieldPlace:
-    """Reads where the event stands; `leaf` is where its leaf starts.
+    """Reads the place of the event; `leaf` is the offset of its leaf.
 
     Raises:
         struct.error: the row is too short or otherwise malformed.
@@ -76,7 +76,7 @@ def place(row: bytes, leaf: int) -> FieldPlace:
 
 
 def data_place(row: bytes, type_end: int) -> tuple[int, int]:
-    """Where the stored data of the event whose type ends there starts and ends.
+    """The start and the end of the event's data; `type_end` is the end of its type.
 
     Raises:
         struct.error: the row is too short or otherwise malformed.
@@ -87,7 +87,7 @@ def data_place(row: bytes, type_end: int) -> tuple[int, int]:
 
 
 def roots_of(row: bytes, leaf: int) -> list[bytes] | None:
-    """The subtree roots; None if they are not an array of 32-byte roots as it is sent."""
+    """The subtree roots; None if the array is malformed or has a root of another size."""
     array = row[ROOTS:leaf]
     body = array[len(ARRAY_START[1]) :]
     roots = [body[at + len(ROOT_START) : at + ROOT] for at in range(0, len(body), ROOT)]

@@ -1,4 +1,4 @@
-"""Rows of the log in PostgreSQL's binary form, as they are hashed.
+"""Reads rows of the log in PostgreSQL's binary form, which is also the hashed form.
 
 https://www.postgresql.org/docs/current/sql-copy.html (binary format)
 """
@@ -20,9 +20,9 @@ _COLUMN_COUNT: Final = 2
 
 
 def copy_rows(connection: Connection, first: int, end: int, at_once: int) -> Iterator[list[bytes]]:
-    """The rows at positions `first` up to before `end`, in the form of `registry.log.row_form`.
+    """The rows from `first` to `end`, `end` excluded, in the form of `registry.log.row_form`.
 
-    They come in lists of `at_once` rows, the last of which is shorter, and may be empty.
+    They come in lists of `at_once` rows; the last list is shorter, and may be empty.
     """
     there = sql.SQL("e.position >= {} AND e.position < {}").format(first, end)
     return _copied(connection, SELECTED, there, at_once)

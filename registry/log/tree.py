@@ -1,4 +1,4 @@
-"""Reads roots and proofs out of the log: some rows for each, however long the log is."""
+"""Reads roots and proofs from the log: a few rows for each, even of a long log."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _QUERIES = load_queries("registry.log", "tree.sql")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where the log ends: as the head's row says, not as the events do."""
+    """The end of the log, according to the row in `audit_head` and not to the events."""
 
     size: int
     peaks: list[bytes]
@@ -37,7 +37,7 @@ def read_head(connection: Connection) -> Head:
     """The head's row.
 
     Raises:
-        LogRewritten: there is none.
+        LogRewritten: the row is missing.
     """
     row = connection.execute(_QUERIES["head"]).fetchone()
     if row is None:
@@ -46,7 +46,7 @@ def read_head(connection: Connection) -> Head:
 
 
 def read_root(connection: Connection, size: int) -> bytes:
-    """The root over the first `size` events, from what is stored beside them.
+    """The root over the first `size` events, from the roots that are stored with them.
 
     Raises:
         LogRewritten: events that it needs are missing.

@@ -38,10 +38,10 @@ class EventProof:
 
 @dataclass(frozen=True, slots=True)
 class ProvenEvents:
-    """What a proof shows: these events are in the log that the checkpoint was signed over."""
+    """The result of a valid proof: these events are in the log of the signed checkpoint."""
 
     about: dict[str, Any]
-    """What the file was made for: checked against the events, but for the account's name,
+    """The subject of the proof, checked against the events; except for the account's name,
     which they do not hold (their `stream_id` is the account's id)."""
     checkpoint: Checkpoint
     events: list[Leaf]
@@ -65,10 +65,10 @@ def write_bundle(about: dict[str, Any], note: str, events: Sequence[EventProof])
 
 
 def verify_bundle(document: Any, verifier: Verifier) -> ProvenEvents:
-    """What the document proves to somebody who trusts this key, and nothing else.
+    """Verifies a proof with a public key; returns the proven events only.
 
     Raises:
-        InvalidProof: it proves nothing: a part is malformed, or was changed.
+        InvalidProof: a part of the document is malformed, or was changed.
     """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidProof(f"this is not a proof: its format is not {FORMAT!r}")

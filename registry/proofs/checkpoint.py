@@ -18,7 +18,7 @@ _LINES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How many events the log had, and the root over them."""
+    """The number of events in the log, and the root over them."""
 
     origin: str
     size: int

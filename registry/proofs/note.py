@@ -1,6 +1,6 @@
 """Signed notes: a text, and lines that sign it with Ed25519.
 
-https://github.com/C2SP/C2SP/blob/main/signed-note.md; keys are written as by Go's
+https://github.com/C2SP/C2SP/blob/main/signed-note.md; keys have the text form of Go's
 golang.org/x/mod/sumdb/note, so that its tools read them.
 """
 
@@ -54,7 +54,7 @@ class Verifier:
         """The key of a text `name+id+key`.
 
         Raises:
-            CheckpointKeyMalformed: it is not one.
+            CheckpointKeyMalformed: the text is not a public key.
         """
         error = CheckpointKeyMalformed(
             "this is not a public key",
@@ -107,7 +107,7 @@ class Signer:
         """The key of a text `PRIVATE+KEY+name+id+key`.
 
         Raises:
-            CheckpointKeyMalformed: it is not one.
+            CheckpointKeyMalformed: the text is not a private key.
         """
         error = CheckpointKeyMalformed(
             "this is not a private key for checkpoints",
@@ -142,7 +142,7 @@ class Signature(NamedTuple):
 
 
 def verified_text(note: str, verifier: Verifier) -> str:
-    """The text of a note that this key signed; lines of other keys are passed over.
+    """The text of a note that this key signed; lines of other keys are ignored.
 
     Raises:
         InvalidProof: it is not a signed note, or the key did not sign this text.
@@ -161,10 +161,10 @@ def verified_text(note: str, verifier: Verifier) -> str:
 
 
 def split_notes(text: str) -> list[str]:
-    """The notes of a file to which notes are appended, one after the other.
+    """Splits a file of consecutive notes.
 
     Raises:
-        InvalidProof: something in it is not a signed note.
+        InvalidProof: a part of the file is not a signed note.
     """
     notes: list[str] = []
     lines: list[str] = []
@@ -210,7 +210,7 @@ def _signatures(lines: list[str]) -> Iterator[Signature]:
 
 
 def _parse(text: str, error: RegistryError) -> tuple[str, bytes]:
-    # The key is in base64, which has pluses of its own: the name and id come first.
+    # Only the first two pluses separate: the key is in base64, which has pluses of its own.
     parts = text.split("+", 2)
     raw = from_base64(parts[-1])
     if (
@@ -225,7 +225,7 @@ def _parse(text: str, error: RegistryError) -> tuple[str, bytes]:
 
 
 def from_base64(text: str) -> bytes | None:
-    """The bytes that a text in base64 stands for; None if it is none."""
+    """Decodes base64; None if the text is malformed."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
