@@ -51,5 +51,4 @@ def _patch_all(table: dict[str, Row], change: PatchAll) -> None:
         raise KeyError(change.keys)
     for key in change.keys:
         # Events do not insert the rows of another program's table.
-        row = table.setdefault(key, {}) if change.table.partial else table[key]
-        row.update(change.values)
+        table.setdefault(key, {}).update(change.values)

@@ -20,7 +20,7 @@ class Ledger:
     def __init__(self, exchanges: Iterable[int]) -> None:
         self._exchanges = frozenset(exchanges)
         self._rows: dict[str, dict[str, Row]] = {}
-        self._unique: dict[tuple[Any, ...], str] = {}
+        self._unique: set[tuple[Any, ...]] = set()
         self._uses: Counter[str] = Counter()
         """Account -> number of rows in other tables that refer to it."""
         self._held: Counter[tuple[str, int]] = Counter()
@@ -86,13 +86,13 @@ class Ledger:
         if any(new[name] != row[name] for name in table.unique):
             if misfit := self._taken(table, new):
                 return misfit
-            del self._unique[_unique_key(table, row)]
-            self._unique[_unique_key(table, new)] = key
+            self._unique.remove(_unique_key(table, row))
+            self._unique.add(_unique_key(table, new))
         self._rows[table.name][key] = new
         return ""
 
     def _delete(self, table: Table, key: str, position: int) -> Misfit:
-        if table == accounts.TABLE and self._uses[key]:
+        if table == accounts.TABLE and self._uses[key] > 0:
             return "the account still has credentials, shares or accesses"
         row = self._rows[table.name].pop(key)
         self._count(table, row, -1)
@@ -127,9 +127,9 @@ class Ledger:
 
     def _count(self, table: Table, row: Row, by: int) -> None:
         if by > 0:
-            self._unique[_unique_key(table, row)] = row[table.key]
+            self._unique.add(_unique_key(table, row))
         else:
-            del self._unique[_unique_key(table, row)]
+            self._unique.remove(_unique_key(table, row))
         for column in table.accounts:
             self._uses[row[column]] += by
         if table == credentials.TABLE:
