@@ -56,8 +56,7 @@ if TYPE_CHECKING:
     from registry.services.reading.history import Record
     from registry.services.schema.schema import BroughtUp, TakenDown
 
-_KEPT_SECONDS = 5.0
-"""Time that a connection is kept open for the next call."""
+_KEPT_SECONDS = 5.0  # a connection stays open so long for the next call
 
 
 def _ignore(*_: Any) -> None:
@@ -94,8 +93,7 @@ class Registry:
     ) -> Self:
         """Opens the registry at an address; the defaults are those of the command line.
 
-        `key` may hold several master keys, separated by commas, newest first. `actor` is the
-        acting user or program, for the history.
+        `key` may hold several master keys, newest first. `actor` acts, for the history.
         """
         from registry.database.pool import PooledDatabase
         from registry.encryption.keyring import MasterKeyring

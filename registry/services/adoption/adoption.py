@@ -76,21 +76,10 @@ class _Groups:
         self._rows = rows
         self._next = next(rows, None)
 
-    def before(self, account_id: str) -> list[LegacyCredential]:
-        """The credentials left before this account: their accounts do not exist."""
-        return self._take(lambda row: row.account_id < account_id)
-
-    def of(self, account_id: str) -> list[LegacyCredential]:
-        """The credentials of this account."""
-        return self._take(lambda row: row.account_id == account_id)
-
-    def rest(self) -> list[LegacyCredential]:
-        """The credentials after the last account."""
-        return self._take(lambda _: True)
-
-    def _take(self, wanted: Callable[[LegacyCredential], bool]) -> list[LegacyCredential]:
+    def take(self, wanted: Callable[[str], bool]) -> list[LegacyCredential]:
+        """The next credentials, as long as their account's id is wanted."""
         taken = []
-        while self._next is not None and wanted(self._next):
+        while self._next is not None and wanted(self._next.account_id):
             taken.append(self._next)
             self._next = next(self._rows, None)
         return taken
@@ -207,14 +196,14 @@ class _Run:
         rows = self._stream("accounts", LegacyAccount, ACCOUNTS, "n")
         held = _Groups(self._stream("credentials", LegacyCredential, CREDENTIALS, "c"))
         for number, account in enumerate(rows, start=1):
-            self._orphans(held.before(account.id))
-            own = held.of(account.id)
+            self._orphans(held.take(account.id.__gt__))
+            own = held.take(account.id.__eq__)
             self._account(account, own)
             passed += 1 + len(own)
             if number % _ACCOUNTS_AT_A_TIME == 0:
                 self._flush()
                 progress(passed, accounts + credentials)
-        self._orphans(held.rest())
+        self._orphans(held.take(lambda _: True))
         self._flush()
         progress(passed, accounts + credentials)
 
