@@ -36,9 +36,14 @@ def link_positions(
 
 
 @verb(changes=True)
-def unlink_positions(run: Run, account: AccountName, position: Positions = None) -> None:
+def unlink_positions(
+    run: Run,
+    account: AccountName,
+    position: Positions = None,
+    owned: Annotated[bool, typer.Option("--owned", help="All positions of the account.")] = False,
+) -> None:
     """Say that an account does not own positions any more."""
-    outcome = run.registry.positions.unlink(account, position or (), **run.by)
+    outcome = run.registry.positions.unlink(account, position or (), owned=owned, **run.by)
     tell(run, outcome, f"unlinked positions from {account}", account=account)
 
 

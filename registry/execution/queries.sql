@@ -5,7 +5,8 @@
 SELECT
     (SELECT count(*) FROM public.strategy_positions AS p
      WHERE p.account_id = a.id AND p.status <> 'closed'),
-    (SELECT count(*) FROM public.strategy_positions AS p WHERE p.account_id = a.id),
+    (SELECT coalesce(array_agg(p.id ORDER BY p.id), '{}') FROM public.strategy_positions AS p
+     WHERE p.account_id = a.id AND p.status = 'closed'),
     (SELECT coalesce(array_agg(DISTINCT b.account_name ORDER BY b.account_name), '{}')
      FROM public.account_exchange_sharing AS s
      JOIN public.accounts AS b ON b.id = s.primary_account_id

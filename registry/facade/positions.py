@@ -42,14 +42,19 @@ class Positions:
         return self._service.link(account, wanted or None, invocation, move=move)
 
     def unlink(
-        self, account: str, position: Iterable[uuid.UUID | str], **by: Unpack[By]
+        self,
+        account: str,
+        position: Iterable[uuid.UUID | str] = (),
+        *,
+        owned: bool = False,
+        **by: Unpack[By],
     ) -> Outcome:
-        """Unlinks positions from an account; errors as `link`."""
+        """Unlinks the given positions, or all `owned` positions, from an account."""
         wanted = _ids(position)
-        if not wanted:
-            hint = Hint(Option("position", ...), " names them.")
+        if bool(wanted) == owned:
+            hint = Hint(Option("position", ...), " names some, ", Option("owned"), " takes all.")
             raise InvalidInput("it must be said which positions", hint=hint)
-        return self._service.unlink(account, wanted, self._context.invocation(by))
+        return self._service.unlink(account, wanted or None, self._context.invocation(by))
 
     def list(
         self, account: str | None = None, *, unowned: bool = False, closed: bool = False

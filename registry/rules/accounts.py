@@ -1,5 +1,6 @@
 """Decisions about accounts."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Unpack
@@ -16,11 +17,13 @@ from registry.events.accounts import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
+from registry.events.positions import PositionsUnlinked
 from registry.hints import Command, Hint, Option
 from registry.plurals import counted
 from registry.rules.account_state import AccountState
 from registry.rules.credentials import removal
 from registry.rules.details import AccountDetails, changes, checked
+from registry.rules.positions import parts
 from registry.shapes import refuse_key
 
 
@@ -44,7 +47,7 @@ class AccountUse:
     """Uses of an account outside its own stream."""
 
     open_positions: int = 0
-    positions: int = 0
+    closed_positions: tuple[uuid.UUID, ...] = ()
     borrowers: tuple[str, ...] = ()
 
 
@@ -105,8 +108,10 @@ def reactivate(state: AccountState) -> list[EventModel]:
     return [AccountReactivated()]
 
 
-def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
+def delete(state: AccountState, use: AccountUse, *, cascade: bool) -> list[EventModel]:
     """Removes the account's credentials, and then the account.
+
+    With `cascade` its closed positions lose their owner; they and their history stay.
 
     Raises:
         AccountNotFound: it was never created, or was deleted.
@@ -118,11 +123,12 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
             f"account {name} has {counted(use.open_positions, 'open position')}",
             hint=Hint("Close them, or stop the account: ", Command("deactivate-account", name)),
         )
-    if use.positions:
+    if use.closed_positions and not cascade:
+        owned = counted(len(use.closed_positions), "closed position")
+        stop = Command("deactivate-account", name)
         raise AccountInUse(
-            f"account {name} owns {counted(use.positions, 'closed position')}, "
-            "which would lose its owner",
-            hint=Hint("Stop it, which keeps its books: ", Command("deactivate-account", name)),
+            f"account {name} owns {owned}, which would lose its owner",
+            hint=Hint("Keep its books: ", stop, "; or add ", Option("cascade"), "."),
         )
     if use.borrowers:
         raise AccountInUse(
@@ -132,6 +138,7 @@ def delete(state: AccountState, use: AccountUse) -> list[EventModel]:
             ),
         )
     return [
+        *(PositionsUnlinked(positions=part) for part in parts(use.closed_positions)),
         *(removal(state, row) for row in state.credentials()),
         AccountDeleted(account_name=name),
     ]

@@ -93,3 +93,29 @@ def test_the_events_of_a_move_are_in_both_histories(bots: CommandLine) -> None:
     bots("link-positions", "beta", "--position", IDS[0], "--move")
     for name, last in (("alpha", "unlinked 1 position"), ("beta", "linked 1 position")):
         assert last in bots("history", name).out.splitlines()[-1]
+
+
+def test_an_account_with_closed_positions_is_deleted_where_that_is_meant(
+    bots: CommandLine, connection: psycopg.Connection[Any]
+) -> None:
+    assert bots("link-positions", "alpha", "--position", IDS[0]).exit_status == 0
+    connection.execute("UPDATE strategy_positions SET status = 'closed'")
+    refused = bots("delete-account", "alpha", "--yes")
+    assert refused.exit_status == 5
+    assert "owns 1 closed position, which would lose its owner" in refused.err
+    assert "or add --cascade." in refused.err
+    done = bots("delete-account", "alpha", "--yes", "--cascade")
+    assert done.exit_status == 0, done.err
+    assert "Note: without an owner from now on: 1 closed position" in done.err
+    owners = connection.execute("SELECT DISTINCT account_id FROM strategy_positions").fetchall()
+    assert owners == [(None,)]
+    assert bots("rebuild", "--check").exit_status == 0
+
+
+def test_all_positions_of_an_account_are_unlinked_at_once(bots: CommandLine) -> None:
+    assert bots("link-positions", "alpha", "--unowned").exit_status == 0
+    assert bots("unlink-positions", "alpha", "--owned").exit_status == 0
+    listed = bots("list-positions", "--account", "alpha", "--json").data
+    assert listed == []
+    for wrong in (["--owned", "--position", IDS[0]], []):
+        assert bots("unlink-positions", "alpha", *wrong).exit_status == 2

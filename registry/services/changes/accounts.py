@@ -12,6 +12,7 @@ from registry.events.base import EventModel
 from registry.execution.account_tasks import AccountTask, RuleTask, new_events, next_events
 from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.log.ids import new_id
+from registry.plurals import counted
 from registry.rules import accounts as rules
 from registry.rules.access import access_revocations
 from registry.rules.account_state import AccountState
@@ -63,7 +64,7 @@ class _DeactivateTask(AccountTask):
 
 
 class _DeleteTask(AccountTask):
-    """Deletes an account; with `cascade` also the shares that it is part of."""
+    """Deletes an account; `cascade` also ends its shares and gives up its closed positions."""
 
     def __init__(self, name: str, *, cascade: bool) -> None:
         super().__init__(name, {"verb": "delete-account"})
@@ -77,13 +78,13 @@ class _DeleteTask(AccountTask):
     def decide(self) -> Decided:
         state = self.read_state()
         account_id = uuid.UUID(state.account["id"])
-        open_positions, positions, borrowers = self._use.fetchone() or (0, 0, [])
+        open_positions, closed, borrowers = self._use.fetchone() or (0, [], [])
         use = AccountUse(
             open_positions=open_positions,
-            positions=positions,
+            closed_positions=tuple(closed),
             borrowers=() if self._cascade else tuple(borrowers),
         )
-        *before, deleted = rules.delete(state, use)
+        *before, deleted = rules.delete(state, use, cascade=self._cascade)
         shares = self._shares.fetchall()
         borrowed = [share for share in shares if share.borrower_id == account_id]
         check_affected(f"account {state.name} borrows", borrowed, cascade=self._cascade)
@@ -92,8 +93,10 @@ class _DeleteTask(AccountTask):
         *first, last = next_events(state, own)
         # The account's row goes last, because rows of other accounts refer to it.
         others = revocations(lent_by(state, shares))
-        notes = tuple(f"ended with it: {share}" for share in shares)
-        return Decided([*first, *others, last], notes=notes)
+        notes = [f"ended with it: {share}" for share in shares]
+        if closed:
+            notes.append(f"without an owner from now on: {counted(len(closed), 'closed position')}")
+        return Decided([*first, *others, last], notes=tuple(notes))
 
 
 @contextlib.contextmanager

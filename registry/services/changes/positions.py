@@ -23,7 +23,9 @@ _QUERIES = load_queries("registry.services.changes", "positions.sql")
 
 
 class _PositionsTask(AccountTask):
-    """Reads the account and the named positions with their owners; None: all unowned positions."""
+    """Reads the account and the named positions with their owners; None: all of a kind."""
+
+    all_of = "unowned"
 
     def __init__(self, verb: str, account: str, positions: Sequence[uuid.UUID] | None) -> None:
         named = None if positions is None else [str(position) for position in positions]
@@ -32,8 +34,8 @@ class _PositionsTask(AccountTask):
 
     def send_reads(self, connection: Connection) -> None:
         super().send_reads(connection)
-        query = "unowned" if self._positions is None else "named"
-        parameters = {} if self._positions is None else {"positions": list(self._positions)}
+        query = self.all_of if self._positions is None else "named"
+        parameters = {"account_name": self._name, "positions": list(self._positions or ())}
         self._rows: psycopg.Cursor[Any] = connection.execute(_QUERIES[query], parameters)
 
     def positions(self) -> list[Owned]:
@@ -82,7 +84,9 @@ class _Link(_PositionsTask):
 
 
 class _Unlink(_PositionsTask):
-    def __init__(self, account: str, positions: Sequence[uuid.UUID]) -> None:
+    all_of = "owned"
+
+    def __init__(self, account: str, positions: Sequence[uuid.UUID] | None) -> None:
         super().__init__("unlink-positions", account, positions)
 
     def decide(self) -> Decided:
@@ -114,7 +118,7 @@ class PositionService:
         return self._executor.execute(_Link(account, positions, move=move), invocation)
 
     def unlink(
-        self, account: str, positions: Sequence[uuid.UUID], invocation: Invocation
+        self, account: str, positions: Sequence[uuid.UUID] | None, invocation: Invocation
     ) -> Outcome:
-        """Unlinks positions from the account; errors as `link`."""
+        """Unlinks positions from the account, None all its positions; errors as `link`."""
         return self._executor.execute(_Unlink(account, positions), invocation)

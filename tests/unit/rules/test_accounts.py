@@ -17,11 +17,14 @@ from registry.events.accounts import (
     AccountUpdated,
 )
 from registry.events.credentials import CredentialAdded, CredentialRemoved
+from registry.events.positions import PositionsUnlinked
 from registry.hints import commands_of
 from registry.rules import accounts as rules
 from registry.rules.account_state import AccountState
 from registry.rules.accounts import AccountUse, CreateAccount, UpdateAccount
+from registry.rules.positions import PER_EVENT
 
+POSITION = uuid.UUID(int=1)
 CREATED = AccountCreated(account_name="bot", description="first", metadata={"max_positions": 5})
 UNTOUCHED = UpdateAccount(description="other")
 
@@ -129,7 +132,7 @@ def test_an_inactive_account_is_named_with_the_way_out(decide: Callable[[Any], A
         lambda s: rules.rename(s, "other"),
         rules.deactivate,
         rules.reactivate,
-        lambda s: rules.delete(s, AccountUse()),
+        lambda s: rules.delete(s, AccountUse(), cascade=False),
     ],
     ids=["update", "rename", "deactivate", "reactivate", "delete"],
 )
@@ -142,7 +145,7 @@ def test_nothing_is_decided_about_an_account_that_is_not_there(
 
 
 def test_deleting_removes_the_credentials_first_each_by_an_event() -> None:
-    events = rules.delete(after(CREATED, credential(1), credential(2)), AccountUse())
+    events = rules.delete(after(CREATED, credential(1), credential(2)), AccountUse(), cascade=False)
     assert [type(event) for event in events] == [
         CredentialRemoved,
         CredentialRemoved,
@@ -150,8 +153,26 @@ def test_deleting_removes_the_credentials_first_each_by_an_event() -> None:
     ]
 
 
+def test_closed_positions_lose_their_owner_before_the_account_goes_where_that_is_meant() -> None:
+    many = tuple(uuid.UUID(int=number) for number in range(1, PER_EVENT + 2))
+    state = after(CREATED, credential(1))
+    events = rules.delete(state, AccountUse(closed_positions=many), cascade=True)
+    assert [type(event) for event in events] == [
+        PositionsUnlinked,
+        PositionsUnlinked,
+        CredentialRemoved,
+        AccountDeleted,
+    ]
+    assert events[:2] == [
+        PositionsUnlinked(positions=list(many[:PER_EVENT])),
+        PositionsUnlinked(positions=list(many[PER_EVENT:])),
+    ]
+    with pytest.raises(AccountInUse, match="1 open position"):
+        rules.delete(state, AccountUse(open_positions=1), cascade=True)
+
+
 def test_an_inactive_account_can_be_deleted() -> None:
-    assert rules.delete(after(CREATED, AccountDeactivated()), AccountUse()) == [
+    assert rules.delete(after(CREATED, AccountDeactivated()), AccountUse(), cascade=False) == [
         AccountDeleted(account_name="bot")
     ]
 
@@ -159,16 +180,16 @@ def test_an_inactive_account_can_be_deleted() -> None:
 @pytest.mark.parametrize(
     ("use", "why", "hint"),
     [
-        (AccountUse(open_positions=1, positions=1), "has 1 open position\n", "Close them, or stop"),
+        (AccountUse(open_positions=1), "has 1 open position\n", "Close them, or stop"),
         (
-            AccountUse(open_positions=2, positions=3),
+            AccountUse(open_positions=2, closed_positions=(POSITION,)),
             "has 2 open positions",
             "registry.accounts.deactivate",
         ),
         (
-            AccountUse(positions=1),
+            AccountUse(closed_positions=(POSITION,)),
             "owns 1 closed position, which would lose its owner",
-            "Stop it, which keeps its books",
+            "Keep its books: registry.accounts.deactivate",
         ),
         (AccountUse(borrowers=("a", "b")), "lends to a, b", "add cascade=True"),
     ],
@@ -176,5 +197,5 @@ def test_an_inactive_account_can_be_deleted() -> None:
 def test_an_account_in_use_is_not_deleted(use: AccountUse, why: str, hint: str) -> None:
     """Pain 10: deleting an account must not leave a position without an owner."""
     with pytest.raises(AccountInUse, match=why) as refused:
-        rules.delete(after(CREATED), use)
+        rules.delete(after(CREATED), use, cascade=False)
     assert hint in str(refused.value.hint)
