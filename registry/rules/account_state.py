@@ -5,7 +5,7 @@ and a row can never disagree.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -39,14 +39,18 @@ class Slot:
         return f"{self.exchange}{subaccount}{permission}"
 
 
+SlotKey = tuple[int, int | None, str]
+"""(exchange id, subaccount, permission)."""
+
+
 @dataclass(slots=True)
 class AccountState:
     """An account at the end of its stream."""
 
     version: int = 0
     rows: Rows = field(default_factory=dict)
-    last_versions: dict[tuple[int, int | None, str], int] = field(default_factory=dict)
-    """(exchange id, subaccount, permission) -> the highest version that the slot ever held."""
+    versions: dict[SlotKey, dict[int, Mapping[str, str]]] = field(default_factory=dict)
+    """The fingerprints of each version that a slot ever held."""
     fingerprints: dict[str, dict[str, str]] = field(default_factory=dict)
     """Credential id -> fingerprints of its newest version."""
     exchange_names: dict[int, str] = field(default_factory=dict)
@@ -86,14 +90,14 @@ class AccountState:
         versions, fingerprints = {}, {}
         if "fingerprints" in data:
             slot = (data["exchange_id"], data["subaccount_index"], data["permission"])
-            # A rollback may bring an older version back; the next version still gets a new number.
-            versions[slot] = max(data["version"], self.last_versions.get(slot, 0))
+            held = self.versions.get(slot, {})
+            versions[slot] = {**held, int(data["version"]): data["fingerprints"]}
             fingerprints[data["credential_id"]] = data["fingerprints"]
         if change is not None:
             self._check(change)
             apply_to_memory(self.rows, change)
         self.exchange_names |= exchanges
-        self.last_versions |= versions
+        self.versions |= versions
         self.fingerprints |= fingerprints
 
     def _check(self, change: RowChange) -> None:
@@ -158,9 +162,14 @@ class AccountState:
         name = self.exchange_names[exchange_id]
         return Slot(exchange_id, name, subaccount_index, permission)
 
+    def versions_of(self, slot: Slot) -> Mapping[int, Mapping[str, str]]:
+        """The fingerprints of each version that the slot ever held, by number."""
+        return self.versions.get((slot.exchange_id, slot.subaccount_index, slot.permission), {})
+
     def last_version(self, slot: Slot) -> int:
         """The highest version that the slot ever held, 0 if none."""
-        return self.last_versions.get((slot.exchange_id, slot.subaccount_index, slot.permission), 0)
+        # A rollback may bring an older version back; the next version still gets a new number.
+        return max(self.versions_of(slot), default=0)
 
     def find_credential(self, wanted: "SlotQuery") -> tuple[Slot, CredentialRow]:
         """The one credential that matches a possibly incomplete slot.
@@ -228,5 +237,5 @@ class SlotQuery:
         return str(self.slot())
 
 
-def _slot_key(row: CredentialRow) -> tuple[int, int | None, str]:
+def _slot_key(row: CredentialRow) -> SlotKey:
     return row["exchange_id"], row["subaccount_index"], row["permission"]

@@ -152,6 +152,22 @@ def must_choose(state: AccountState, slot: Slot) -> list[str]:
     return [f"{state.name} has {both} from now on: a load that names no subaccount is refused"]
 
 
+def came_back(state: AccountState, slot: Slot, keys: Mapping[str, str]) -> list[str]:
+    """The note that a former key returns to its slot; `keys` are fingerprints of the new version.
+
+    A key that was taken out of use may have leaked, and old signatures of it can be replayed.
+    """
+    row = state.credential_in(slot)
+    versions = state.versions_of(slot)
+    current = {} if row is None else versions.get(row["version"], {})
+    for number in sorted(versions, reverse=True):
+        former = versions[number]
+        same = [n for n, digest in keys.items() if former.get(n) == digest != current.get(n)]
+        if same:
+            return [f"{slot} gets back the {' and '.join(same)} of its version {number}"]
+    return []
+
+
 def _in_words(slots: Iterable[Slot]) -> str:
     return " and ".join(str(slot) for slot in slots)
 

@@ -221,3 +221,15 @@ def test_the_second_key_of_the_ring_still_opens_and_the_first_wraps(
     assert merged.exit_status == 0  # it keeps secret_key, which the older master key opens
     rows = connection.execute("SELECT count(DISTINCT master_key_id) FROM credential_data_keys")
     assert rows.fetchone() == (2,)
+
+
+def test_a_former_key_that_returns_is_said_and_stored(bot: CommandLine) -> None:
+    first, second = ({"api_key": f"k{n}9", "secret_key": f"s{n}9"} for n in (1, 2))
+    bot.store("bot", "aster", **first)
+    bot.store("bot", "aster", verb="replace-credential", **second)
+    back = bot.store("bot", "aster", verb="replace-credential", **first)
+    assert back.exit_status == 0
+    assert "Note: aster gets back the api_key and secret_key of its version 1" in back.err
+    bot("remove-credential", "bot", "aster", "--yes")
+    again = bot.store("bot", "aster", **second)
+    assert "Note: aster gets back the api_key and secret_key of its version 2" in again.err

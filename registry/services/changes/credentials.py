@@ -144,6 +144,10 @@ class StoreCredentials(AccountTask):
             outcome = StoredCredential.of(state, slot, decided)
             stored.append(outcome)
             notes += rules.must_choose(state, slot) if outcome.change == "added" else []
+            for event in decided:
+                if isinstance(event, SealedVersion):
+                    spec = self._resolved[given.slot.exchange][1]
+                    notes += rules.came_back(state, slot, spec.keys(event.fingerprints))
         new = next_events(state, events)
         try:
             notes += self._affected(state, new)

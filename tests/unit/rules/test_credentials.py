@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.states import ACCOUNT_ID, OpenSealer, after, grown
+from support.stories import Credential, created
 
 from registry.encryption.sealing import Place
 from registry.encryption.secret import Secret
@@ -19,6 +20,7 @@ from registry.errors import (
     InvalidInput,
 )
 from registry.events.accounts import AccountCreated, AccountDeactivated, AccountDeleted
+from registry.events.base import EventModel
 from registry.events.credentials import CredentialAdded, CredentialReplaced, CredentialUpdated
 from registry.hints import commands_of
 from registry.rules import credentials as rules
@@ -274,3 +276,30 @@ def test_a_slot_is_told_as_people_name_it() -> None:
         "aster subaccount 2 (read_only)",
     ]
     assert str(SlotQuery(2, "aster", 1)) == "aster subaccount 1"
+
+
+KEY = Credential(1)
+
+
+def digests(version: int) -> dict[str, str]:
+    return {"api_key": f"1.{version}", "secret_key": f"1.{version}"}
+
+
+@pytest.mark.parametrize(
+    ("since", "version", "notes"),
+    [
+        ([], 2, []),
+        ([KEY.replaced(2)], 3, []),
+        ([KEY.replaced(2)], 1, ["aster gets back the api_key and secret_key of its version 1"]),
+        ([KEY.replaced(2)], 2, []),
+        ([KEY.replaced(2), KEY.replaced(3)], 2, ["aster gets back the api_key and secret_key"]),
+        ([KEY.removed()], 1, ["aster gets back the api_key and secret_key of its version 1"]),
+    ],
+    ids=["new", "newer", "first", "same", "second", "after removal"],
+)
+def test_a_former_key_that_returns_is_told_by_its_version(
+    since: list[EventModel], version: int, notes: list[str]
+) -> None:
+    state = after(created(), KEY.added(), *since)
+    found = rules.came_back(state, Slot(2, "aster", None, "full"), digests(version))
+    assert [note[: len(told)] for note, told in zip(found, notes, strict=True)] == notes
