@@ -12,6 +12,7 @@ import ast
 import difflib
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ PLAN: Final = PROJECT / "scripts" / "mutations.toml"
 MUTMUT: Final = PROJECT / "scripts" / "mutmut_limits.py"
 JOBS: Final = os.cpu_count() or 1
 NOTICED: Final = {"killed", "timeout", "segfault"}
+_RESULT: Final = re.compile(r"\s+(\S+): (.+)")
 WORDING: Final = "wording"
 """Outcome of a mutant that only changes a sentence: tests check only single words."""
 
@@ -112,8 +114,8 @@ def _mutated(paths: Sequence[str], tests: Sequence[str]) -> dict[Mutant, str]:
     with _copy() as project:
         (project / "setup.cfg").write_text("[mutmut]\n" + "\n".join(lines))
         _mutmut(project, "run", "--max-children", str(JOBS))
-        told = [line.split(": ") for line in _mutmut(project, "results", "--all", "true")]
-        mutants = [Mutant(name.strip(), outcome) for name, outcome in told]
+        lines = _mutmut(project, "results", "--all", "true")
+        mutants = [Mutant(*found.groups()) for line in lines if (found := _RESULT.fullmatch(line))]
         modules = {mutant.module for mutant in mutants}
         differences = {module: _differences(project, module) for module in modules}
         return dict(_explained(mutant, differences[mutant.module]) for mutant in mutants)
