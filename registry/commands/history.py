@@ -24,10 +24,15 @@ class Filter:
     account: OptionalAccount = None
     exchange: ExchangeOption = None
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="From this moment on, ISO 8601.")
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="From this moment on: 2026-01-31T12:00Z, 2026-01-31, -36h, -1d, yesterday.",
+        ),
     ] = None
     until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Before this moment, ISO 8601.")
+        str | None, typer.Option("--until", metavar="TIME", help="Before this moment.")
     ] = None
     event_type: Annotated[
         str | None, typer.Option("--type", metavar="EVENT", help="Such as CredentialReplaced.")
@@ -47,7 +52,7 @@ class Filter:
 
     def only(self) -> "Only":
         """The same as the registry takes it."""
-        from registry.values import moment
+        from registry.moments import moment
 
         given = dataclasses.asdict(self)
         given.pop("account")

@@ -14,7 +14,7 @@ AsOf = Annotated[
     typer.Option(
         "--as-of",
         metavar="POSITION|TIME",
-        help="As it was after this event, or at this time (ISO 8601, such as 2026-01-31T12:00Z).",
+        help="As it was after this event, or at this time, such as 2026-01-31T12:00Z or -1d.",
     ),
 ]
 
@@ -92,7 +92,7 @@ def list_credentials(
     ] = None,
 ) -> None:
     """List credentials (never their secrets)."""
-    from registry.values import duration
+    from registry.moments import duration
 
     span = None if due is None else duration(due, "--due")
     found = run.registry.credentials.list(account, exchange=exchange, due=span)

@@ -13,9 +13,9 @@ from registry.facade.checking import checked
 from registry.facade.context import Context
 from registry.facade.given import By, split
 from registry.hints import Hint, Option
+from registry.moments import duration
 from registry.rules.details import CredentialDetails
 from registry.services.reading import accounts as reading
-from registry.values import duration
 
 if TYPE_CHECKING:
     from registry.execution.executor import Outcome

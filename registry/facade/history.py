@@ -1,8 +1,8 @@
 """Which events `Registry.history` and `Registry.follow` give."""
 
 from registry.facade.given import Only, optional_id
+from registry.moments import moment
 from registry.services.reading.history import HistoryFilter
-from registry.values import moment
 
 
 def wanted(account: str | None, only: Only) -> HistoryFilter:

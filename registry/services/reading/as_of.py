@@ -20,11 +20,11 @@ from registry.errors import AccountNotFound, InvalidInput
 from registry.events.stored import StoredEvent
 from registry.hints import Command, Hint
 from registry.log.reading import last_position_at
+from registry.moments import moment
 from registry.rebuild.judging import judge, rows_fit
 from registry.rebuild.replay import replay_in_slices
 from registry.rules.account_state import AccountState
 from registry.services.reading.accounts import CREDENTIAL_COLUMNS, Record
-from registry.values import moment
 
 _QUERIES = load_queries("registry.services.reading", "as_of.sql")
 
@@ -35,7 +35,7 @@ Moment = int | dt.datetime
 
 
 def parse_moment(value: Moment | str, what: str) -> Moment:
-    """A position or a time, also out of a text: ISO 8601 with its time zone.
+    """A position or a time, also out of a text; see `registry.moments`.
 
     Raises:
         InvalidInput: it is neither.
