@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from projections.accounts import TABLE as ACCOUNTS
-from registry.commands._options import AccountName, ExchangeOption, OptionalAccount, moment_of
+from registry.commands._options import AccountName, ExchangeOption, OptionalAccount, Wide, moment_of
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
@@ -45,6 +45,12 @@ _CREDENTIAL: Final = {
     "fields": "fields",
     "label": "label",
     "expires": "expires_at",
+}
+_CREDENTIAL_WIDE: Final = {
+    **_CREDENTIAL,
+    "addresses": "ip_allow_list",
+    "exchange account": "exchange_account_id",
+    "id": "id",
 }
 
 
@@ -90,6 +96,7 @@ def list_credentials(
             "--due", metavar="SPAN", help="Only those that expire within this span, such as 14d."
         ),
     ] = None,
+    wide: Wide = False,
 ) -> None:
     """List credentials (never their secrets)."""
     from registry.moments import duration
@@ -101,7 +108,8 @@ def list_credentials(
         if not found:
             run.output.line("There are no credentials here.")
             return
-        run.output.records({"account": "account_name", **_CREDENTIAL}, map(_with_activity, found))
+        columns = {"account": "account_name", **(_CREDENTIAL_WIDE if wide else _CREDENTIAL)}
+        run.output.records(columns, map(_with_activity, found))
 
     run.output.result(found, text)
 
