@@ -86,7 +86,7 @@ def build() -> Any:
         help="Accounts, exchange credentials and sharing for trading bots: every change is an "
         "event, nothing is lost, and nobody sees a secret without a trace.",
         epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 refused, "
-        "6 verification failed or drift, 7 database or key unavailable.",
+        "6 verification failed, drift, or something is due, 7 database or key unavailable.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

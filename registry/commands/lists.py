@@ -8,6 +8,7 @@ from projections.accounts import TABLE as ACCOUNTS
 from registry.commands._options import AccountName, ExchangeOption, OptionalAccount, Wide, moment_of
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import ExitStatus
 
 AsOf = Annotated[
     str | None,
@@ -93,12 +94,14 @@ def list_credentials(
     due: Annotated[
         str | None,
         typer.Option(
-            "--due", metavar="SPAN", help="Only those that expire within this span, such as 14d."
+            "--due",
+            metavar="SPAN",
+            help="Only those in use that expire within this span, such as 14d, or have.",
         ),
     ] = None,
     wide: Wide = False,
 ) -> None:
-    """List credentials (never their secrets)."""
+    """List credentials (never their secrets); with --due, exit code 6 if there is one."""
     from registry.moments import duration
 
     span = None if due is None else duration(due, "--due")
@@ -106,12 +109,15 @@ def list_credentials(
 
     def text() -> None:
         if not found:
-            run.output.line("There are no credentials here.")
+            none = "There are no credentials here."
+            run.output.line(none if due is None else f"No credential expires within {due}.")
             return
         columns = {"account": "account_name", **(_CREDENTIAL_WIDE if wide else _CREDENTIAL)}
         run.output.records(columns, map(_with_activity, found))
 
     run.output.result(found, text)
+    if due is not None and found:
+        run.exit_status = ExitStatus.VERIFICATION
 
 
 def _with_activity(credential: dict[str, Any]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def list_credentials(
 ) -> list[Record]:
     """Credentials without their secrets, of one account or exchange, or all.
 
-    With `due_until`, only those that expire by then (or have), the first to expire first.
+    With `due_until`, only those in use that expire by then (or have), the first to expire first.
 
     Raises:
         AccountNotFound: no account has this name.
@@ -79,5 +79,6 @@ def list_credentials(
         found = read_rows(connection, _CREDENTIALS, {"account_name": account, "exchange": exchange})
     if due_until is None:
         return found
-    due = [row for row in found if row["expires_at"] and row["expires_at"] <= due_until]
+    used = [row for row in found if row["is_active"] and row["account_is_active"]]
+    due = [row for row in used if row["expires_at"] and row["expires_at"] <= due_until]
     return sorted(due, key=lambda row: row["expires_at"])
