@@ -33,6 +33,7 @@ _VERBS: Final = (
     ("exchanges", "exchanges add-exchange"),
     ("reveal", "reveal-credential"),
     ("exposure", "who-could-use blast-radius"),
+    ("whose_key", "whose-key"),
     ("audit", "verify checkpoint prove verify-proof generate-checkpoint-key"),
     ("keys", "generate-key rotate-master-key destroy-secrets"),
     ("migrate", "migrate"),

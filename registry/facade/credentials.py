@@ -188,6 +188,22 @@ class Credentials:
         wish = Wish(subaccount=subaccount, access=access)
         return service.reveal(account, exchange, field, wish, caller)[0]
 
+    def whose_key(
+        self, value: Secret | str | None = None, *, fingerprint: str | None = None
+    ) -> Records:
+        """The versions that hold a value, or ever did; the value is shown nowhere.
+
+        With a fingerprint, as the history shows it (`api_key#6e5bec8c`), no master key is needed.
+        """
+        from registry.services.reading.whose_key import holders_of_fingerprint, holders_of_value
+
+        if value is None and fingerprint is not None:
+            return holders_of_fingerprint(self._context, fingerprint)
+        if value is None or fingerprint is not None:
+            raise InvalidInput("either a value or a fingerprint is looked for")
+        secret = Secret(value) if isinstance(value, str) else value
+        return holders_of_value(self._context, self._context.keyring(), secret)
+
     def _store(
         self, account: str, exchange: str, fields: Fields, mode: Literal["add", "replace"], how: New
     ) -> "Outcome":
