@@ -106,7 +106,7 @@ def history(
         run.output.result(events, lambda: _table(run, events, wide=wide))
         if cut:
             older = f"There are older ones; these are the newest {only.limit:,}. {_MORE}"
-            (run.output.notice if run.output.as_json else run.output.line)(older)
+            run.output.cut(older)
 
 
 def _lines(run: Run, only: Filter) -> None:

@@ -1,6 +1,9 @@
 """Verbs that only read: accounts, and credentials without their secrets."""
 
-from typing import Annotated, Any, Final
+import dataclasses
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -27,6 +30,11 @@ _ACCOUNT: Final = {
     "wallet": "wallet_address",
     "description": "description",
     "created": "created_at",
+}
+_SORTED_BY: Final = {
+    "created": "created_at",
+    "updated": "updated_at",
+    "credentials": "credentials",
 }
 _SHOWN: Final = {
     "account": "account_name",
@@ -55,20 +63,57 @@ _CREDENTIAL_WIDE: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class AccountFilter:
+    """Which accounts to list."""
+
+    active: Annotated[
+        bool | None, typer.Option("--active/--inactive", help="Only those that are, or are not.")
+    ] = None
+    exchange: Annotated[
+        str | None,
+        typer.Option("--exchange", metavar="EXCHANGE", help="Only those with a key of it."),
+    ] = None
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="PATTERN", help="Only these, such as 'grid_*'.")
+    ] = None
+
+
 @verb()
-def list_accounts(run: Run, as_of: AsOf = None) -> None:
-    """List all accounts, as they are or as they were."""
-    accounts = run.registry.accounts.list(as_of=moment_of(as_of, "--as-of"))
+def list_accounts(
+    run: Run,
+    only: AccountFilter,
+    as_of: AsOf = None,
+    sort: Annotated[
+        Literal["name", "created", "updated", "credentials"],
+        typer.Option("--sort", help="The newest, or those with most, come first."),
+    ] = "name",
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="The first N.")
+    ] = None,
+) -> None:
+    """List accounts, as they are or as they were."""
+    asked = dataclasses.asdict(only)
+    found = run.registry.accounts.list(as_of=moment_of(as_of, "--as-of"), **asked)
+    if sort != "name":
+        found.sort(key=itemgetter(_SORTED_BY[sort]), reverse=True)
+    accounts = found[:limit]
 
     def text() -> None:
-        if not accounts:
+        if accounts:
+            run.output.records(_ACCOUNT, accounts)
+        elif any(value is not None for value in asked.values()):
+            run.output.line("No account fits.")
+        elif as_of is not None:
+            run.output.line("There were no accounts then.")
+        else:
             run.output.line(
                 "There are no accounts yet. Make one with: account-registry create-account NAME"
             )
-            return
-        run.output.records(_ACCOUNT, accounts)
 
     run.output.result(accounts, text)
+    if more := len(found) - len(accounts):
+        run.output.cut(f"There {'is' if more == 1 else 'are'} {more:,} more; --limit N shows N.")
 
 
 @verb()

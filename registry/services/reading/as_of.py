@@ -18,6 +18,7 @@ from registry.database.connection import Connection, Database, may_read_tokens, 
 from registry.database.queries import load_queries
 from registry.errors import AccountNotFound, InvalidInput
 from registry.events.stored import StoredEvent
+from registry.execution.lookup import exchange_of, send_exchange
 from registry.hints import Command, Hint
 from registry.log.reading import last_position_at
 from registry.moments import moment
@@ -95,13 +96,19 @@ def show_account(database: Database, name: str, wanted: Moment) -> Record:
         )
 
 
-def list_accounts(database: Database, wanted: Moment) -> list[Record]:
+def list_accounts(database: Database, wanted: Moment, exchange: str | None = None) -> list[Record]:
     """All accounts at that moment, by name. Replays the whole log up to there.
+
+    With an exchange, only those that had a credential of it.
 
     Raises:
         InvalidInput: the log is not that long yet.
+        ExchangeNotFound: no exchange has this name.
     """
     with database.connection() as connection, registry_errors(connection):
+        asked = None
+        if exchange is not None:
+            asked, _ = exchange_of(send_exchange(connection, exchange), exchange)
         position = position_of(connection, wanted)
         versions = dict(connection.execute(_QUERIES["versions"], {"position": position}))
         tokens = may_read_tokens(connection)
@@ -110,7 +117,7 @@ def list_accounts(database: Database, wanted: Moment) -> list[Record]:
         def replayed(skipped: Sequence[int] = ()) -> Iterator[Rows]:
             size = position + 1
             for rows in replay_in_slices(connection, size, tokens=tokens, skipped=skipped):
-                found.extend(_records(rows, versions, position))
+                found.extend(_records(rows, versions, position, asked))
                 yield rows
 
         # Nearly always all events count; what was found then stays, and is not replayed again.
@@ -122,9 +129,15 @@ def list_accounts(database: Database, wanted: Moment) -> list[Record]:
     return sorted(found, key=lambda record: record["account_name"])
 
 
-def _records(rows: Rows, versions: dict[str, int], position: int) -> Iterator[Record]:
-    held = Counter(row["account_id"] for row in rows.get(credentials.TABLE.name, {}).values())
+def _records(
+    rows: Rows, versions: dict[str, int], position: int, exchange_id: int | None
+) -> Iterator[Record]:
+    all_held = rows.get(credentials.TABLE.name, {}).values()
+    held = Counter(row["account_id"] for row in all_held)
+    there = {row["account_id"] for row in all_held if row["exchange_id"] == exchange_id}
     for key, row in rows.get(accounts.TABLE.name, {}).items():
+        if exchange_id is not None and key not in there:
+            continue
         yield {
             **_with_times(accounts.TABLE, row),
             "credentials": held[key],
