@@ -54,7 +54,8 @@ def _parsed(text: str, what: str, *, ahead: bool) -> dt.datetime:
         if not found[1] and not ahead:
             hint = f"-{word} is so long ago, +{word} is so long from now."
             raise InvalidInput(f"{what} {text!r} is a span of time, not a moment", hint=hint)
-        return now() + (-_span(found) if found[1] == "-" else _span(found))
+        then = now() + (-_span(found) if found[1] == "-" else _span(found))
+        return then.replace(microsecond=0) if ahead else then
     try:
         parsed = dt.datetime.fromisoformat(text.strip())
     except ValueError:
