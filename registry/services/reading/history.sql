@@ -14,6 +14,8 @@ SELECT jsonb_object_agg(n.name, (
     SELECT b.data -> n.name FROM public.audit_trail AS b
     WHERE b.stream_type = t.stream_type AND b.stream_id = t.stream_id
         AND b.stream_version < t.stream_version
+        AND b.event_type IN ('AccountCreated', 'AccountRestored', 'AccountUpdated',
+            'CredentialAdded', 'CredentialReplaced', 'CredentialUpdated')
         AND b.credential_id IS NOT DISTINCT FROM t.credential_id
         AND (b.data ? n.name
             OR b.event_type IN ('AccountCreated', 'AccountRestored', 'CredentialAdded'))
