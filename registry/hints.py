@@ -32,6 +32,7 @@ METHODS: Final[Mapping[str, str]] = {
     "list-credentials": "credentials.list",
     "resolve": "credentials.resolve",
     "reveal-credential": "credentials.reveal",
+    "whose-key": "credentials.whose_key",
     "share": "shares.grant",
     "unshare": "shares.revoke",
     "list-shares": "shares.list",

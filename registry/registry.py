@@ -383,11 +383,17 @@ class Registry:
         invocation = self._context.invocation(by)
         return rotate(self._context, self._context.keyring(), invocation, progress)
 
-    def doctor(self, notice: Callable[[str], None] = log.warning) -> "list[Finding]":
-        """Checks keys, database, schema, guards and log; `notice` reports the start of a server."""
+    def doctor(
+        self, notice: Callable[[str], None] = log.warning, *, quick: bool = False
+    ) -> "list[Finding]":
+        """Looks at keys, database, schema, guards, log and tables, and for what is due.
+
+        `notice` hears of a server's start; `quick` does not read the whole log.
+        """
         from registry.services.doctor import examine
 
-        return list(examine(self._context.target, notice, self._context.own_keyring))
+        context = self._context
+        return list(examine(context.target, notice, context.own_keyring, quick=quick))
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
         """Ends the database session that holds the log's lock; returns its holder, or None."""

@@ -1,6 +1,5 @@
 """Checks of input values, and the text of each refusal."""
 
-import datetime as dt
 import ipaddress
 import math
 import re
@@ -17,7 +16,6 @@ MAX_EXCHANGE_NAME: Final = 50
 MAX_PLACEHOLDER: Final = 64
 MAX_TEXT: Final = 10_000
 MAX_REASON: Final = 1_000
-MAX_DURATION_DIGITS: Final = 5
 MAX_METADATA_BYTES: Final = 64 * 1024
 MAX_METADATA_DEPTH: Final = 32
 # RFC 7493 section 2.2: beyond this, readers of JSON may see another number.
@@ -316,46 +314,6 @@ def subaccount_index(index: int) -> int:
     if not 0 <= index <= 2**31 - 1:
         raise InvalidInput(f"a subaccount is numbered 0 to 2147483647, not {index}")
     return index
-
-
-def moment(value: str | dt.datetime, what: str) -> dt.datetime:
-    """A moment in UTC. Text is ISO 8601 with a time zone; a date alone is its start in UTC.
-
-    Raises:
-        InvalidInput: it is not a moment, or has no time zone.
-    """
-    if isinstance(value, str):
-        try:
-            parsed = dt.datetime.fromisoformat(value.strip())
-        except ValueError:
-            raise InvalidInput(
-                f"{what} {value!r} is not a moment", hint="It looks like 2030-01-31T12:00:00Z."
-            ) from None
-        if parsed.tzinfo is None and len(value.strip()) == len("2030-01-31"):
-            parsed = parsed.replace(tzinfo=dt.UTC)
-    else:
-        parsed = value
-    if parsed.tzinfo is None:
-        raise InvalidInput(
-            f"{what} {value} says no time zone", hint="Add Z for UTC, or +02:00 and the like."
-        )
-    try:
-        return parsed.astimezone(dt.UTC)
-    except OverflowError:
-        raise InvalidInput(f"{what} {value} is out of range") from None
-
-
-def duration(text: str, what: str) -> dt.timedelta:
-    """A span of time such as 14d, 36h or 2w.
-
-    Raises:
-        InvalidInput: the text is not a span of time.
-    """
-    units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-    number, unit = text[:-1], units.get(text[-1:])
-    if unit is None or not number.isdecimal() or len(number) > MAX_DURATION_DIGITS:
-        raise InvalidInput(f"{what} {text!r} is not a span of time", hint="It looks like 14d.")
-    return dt.timedelta(**{unit: int(number)})
 
 
 def ip_allow_list(addresses: list[str]) -> list[str]:

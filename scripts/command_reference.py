@@ -25,7 +25,7 @@ With `--json`, standard output holds one document, `{"verb": …, "data": …}`;
 | 3 | not found |
 | 4 | conflict: it exists already, or somebody was faster |
 | 5 | refused: inactive, not permitted, in use |
-| 6 | verification failed, or drift was found |
+| 6 | verification failed, drift was found, or something is due |
 | 7 | database or key unavailable |
 """
 

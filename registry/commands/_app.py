@@ -33,6 +33,7 @@ _VERBS: Final = (
     ("exchanges", "exchanges add-exchange"),
     ("reveal", "reveal-credential"),
     ("exposure", "who-could-use blast-radius"),
+    ("whose_key", "whose-key"),
     ("audit", "verify checkpoint prove verify-proof generate-checkpoint-key"),
     ("keys", "generate-key rotate-master-key destroy-secrets"),
     ("migrate", "migrate"),
@@ -86,7 +87,7 @@ def build() -> Any:
         help="Accounts, exchange credentials and sharing for trading bots: every change is an "
         "event, nothing is lost, and nobody sees a secret without a trace.",
         epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 refused, "
-        "6 verification failed or drift, 7 database or key unavailable.",
+        "6 verification failed, drift, or something is due, 7 database or key unavailable.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

@@ -4,10 +4,16 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final
 
+from projections.accounts import TABLE as ACCOUNTS
+from projections.credentials import TABLE as CREDENTIALS
+from projections.rows import Table
 from registry.commands._output import show
+from registry.differences import in_words
 from registry.plurals import counted, plural
 
 Data = dict[str, Any]
+Previous = dict[str, Any] | None
+"""What was before a change; None where only the change is known."""
 
 _CLOCKS_AGREE: Final = dt.timedelta(seconds=5)
 
@@ -19,12 +25,13 @@ def when(recorded_at: dt.datetime, occurred_at: dt.datetime) -> str:
 
 
 def describe(event: dict[str, Any]) -> str:
-    """An event as a short sentence; for an unknown type, the type's name."""
-    words = _WORDS.get(event["event_type"])
-    if words is None:
-        return str(event["event_type"])
+    """An event as a short sentence; an event of an unknown type is shown by its type's name."""
+    event_type, data = event["event_type"], event["data"]
+    words, changed = _WORDS.get(event_type), _CHANGES.get(event_type)
     try:
-        return words(event["data"])
+        if changed is not None:
+            return changed(data, event.get("previous"))
+        return str(event_type) if words is None else words(data)
     except (KeyError, TypeError, ValueError, AttributeError):
         # Any role that may append by SQL can append anything; it must not hide the other events.
         return f"{event['event_type']} (malformed)"
@@ -56,11 +63,29 @@ def _rebuilt(data: Data) -> str:
     return f"rebuilt the tables: {counted(rows, 'row')} repaired"
 
 
-_IDENTITY: Final = {"credential_id", "exchange", "exchange_id", "subaccount_index", "permission"}
+def _details(table: Table, data: Data, previous: Previous) -> str:
+    """The details that changed, and how if that is known."""
+    said = {name: data[name] for name in table.details if name in data}
+    return ", ".join(said) if previous is None else in_words(previous, said)
 
 
-def _credential_updated(data: Data) -> str:
-    return f"changed {', '.join(name for name in data if name not in _IDENTITY)} of {_slot(data)}"
+def _replaced(data: Data, previous: Previous) -> str:
+    digests, before = data["fingerprints"], (previous or {}).get("fingerprints") or {}
+    told = [
+        *(f"{name}#{new[:8]}" for name, new in digests.items() if before.get(name) != new),
+        *(f"no {name}" for name in before if name not in digests),
+        _details(CREDENTIALS, data, previous),
+    ]
+    return f"replaced {_slot(data)} version {data['version']}: {', '.join(filter(None, told))}"
+
+
+_CHANGES: Final[dict[str, Callable[[Data, Previous], str]]] = {
+    "AccountUpdated": lambda data, previous: f"changed {_details(ACCOUNTS, data, previous)}",
+    "CredentialReplaced": _replaced,
+    "CredentialUpdated": lambda data, previous: (
+        f"changed {_slot(data)}, {_details(CREDENTIALS, data, previous)}"
+    ),
+}
 
 
 def _shared(data: Data) -> str:
@@ -103,15 +128,12 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
         f"{'adopted' if data.get('origin') == 'legacy' else 'created'} account "
         f"{data['account_name']}"
     ),
-    "AccountUpdated": lambda data: f"changed {', '.join(data)}",
     "AccountRenamed": lambda data: f"renamed {data['previous_name']} to {data['account_name']}",
     "AccountDeactivated": lambda _: "deactivated the account",
     "AccountReactivated": lambda _: "reactivated the account",
     "AccountDeleted": lambda data: f"deleted account {data['account_name']}",
     "AccountRestored": lambda data: f"restored account {data['account_name']}",
     "CredentialAdded": _version_words("added"),
-    "CredentialReplaced": _version_words("replaced"),
-    "CredentialUpdated": _credential_updated,
     "CredentialDeactivated": lambda data: f"deactivated {_slot(data)}",
     "CredentialReactivated": lambda data: f"reactivated {_slot(data)}",
     "CredentialRemoved": lambda data: f"removed {_slot(data)}",

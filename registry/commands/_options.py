@@ -145,4 +145,5 @@ AllowOtherAccount = Annotated[
     bool,
     typer.Option("--allow-other-account", help="Read a file although it names another account."),
 ]
+Wide = Annotated[bool, typer.Option("--wide", help="Show ids, and all that there is, too.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

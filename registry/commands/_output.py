@@ -56,6 +56,10 @@ class Output:
         """Prints a line on standard error that is neither data nor an error."""
         _write(sys.stderr, visible(without_secrets(text)))
 
+    def cut(self, text: str) -> None:
+        """That an answer is not all there is: its last line, or with `--json` a notice."""
+        self.notice(text) if self.as_json else self.line(text)
+
     def error(self, error: RegistryError) -> None:
         """Prints an error and its hint on standard error."""
         message = without_secrets(error.message)

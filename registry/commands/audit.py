@@ -76,6 +76,7 @@ def _data(verdict: "Verdict") -> dict[str, Any]:
         **dataclasses.asdict(verdict),
         "root": verdict.root.hex(),
         "verified": not verdict.failures,
+        "log_verified": not verdict.failures or bool(verdict.beside_the_log),
     }
 
 
@@ -89,12 +90,15 @@ def _text(run: Run, verdict: "Verdict") -> None:
             f"{counted(verdict.unopened_data_keys, 'data key')} not opened: "
             "no master key for them here."
         )
-    outcome = "does NOT verify" if verdict.failures else "verifies"
+    beside = verdict.beside_the_log
+    outcome = "does NOT verify" if verdict.failures and not beside else "verifies"
     run.output.line(
         f"The log of {counted(verdict.events, 'event')} {outcome}; root {verdict.root.hex()}; "
         f"{counted(verdict.data_keys, 'data key')} opened; "
         f"{counted(verdict.checkpoints, 'checkpoint')} compared."
     )
+    if beside:
+        run.output.line(f"The {' and the '.join(beside)} do NOT follow from the log.")
 
 
 @verb()

@@ -43,7 +43,11 @@ class CredentialOptions(DetailOptions):
     label: Annotated[str | None, typer.Option("--label", metavar="TEXT")] = None
     expires_at: Annotated[
         str | None,
-        typer.Option("--expires-at", metavar="TIME", help="When the exchange ends it, ISO 8601."),
+        typer.Option(
+            "--expires-at",
+            metavar="TIME",
+            help="When the exchange ends it, such as 2027-01-31 or 90d from now.",
+        ),
     ] = None
     ip_allow_list: Annotated[
         list[str] | None,

@@ -23,7 +23,7 @@ def who_could_use(
     ] = None,
 ) -> None:
     """Show which accounts and roles could use a credential at a moment, and who received it."""
-    from registry.values import moment
+    from registry.moments import moment
 
     when = None if at is None else moment(at, "--at")
     _tell(run, run.registry.exposure.who_could_use(account, exchange, at=when))
@@ -44,7 +44,7 @@ def blast_radius(
     ] = None,
 ) -> None:
     """Show everybody that a leaked credential may have come from, or gone to."""
-    from registry.values import moment
+    from registry.moments import moment
 
     when = None if since is None else moment(since, "--since")
     _tell(run, run.registry.exposure.blast_radius(account, exchange, since=when))

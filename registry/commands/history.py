@@ -3,18 +3,22 @@
 import dataclasses
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
 from registry.commands._describe import describe, when
-from registry.commands._options import ExchangeOption, OptionalAccount
+from registry.commands._options import ExchangeOption, OptionalAccount, Wide
 from registry.commands._output import show, to_json
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.events.permissions import Permission
 
 if TYPE_CHECKING:
     from registry.facade.given import Only
+
+
+_MORE: Final = "For more: --limit N, or --until TIME for what was before."
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,21 @@ class Filter:
     account: OptionalAccount = None
     exchange: ExchangeOption = None
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="From this moment on, ISO 8601.")
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="From this moment on: 2026-01-31T12:00Z, 2026-01-31, -36h, -1d, yesterday.",
+        ),
     ] = None
     until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Before this moment, ISO 8601.")
+        str | None, typer.Option("--until", metavar="TIME", help="Before this moment.")
+    ] = None
+    subaccount: Annotated[
+        int | None, typer.Option("--subaccount", metavar="N", help="Only this subaccount's.")
+    ] = None
+    permission: Annotated[
+        Permission | None, typer.Option("--permission", help="Only keys that can do this.")
     ] = None
     event_type: Annotated[
         str | None, typer.Option("--type", metavar="EVENT", help="Such as CredentialReplaced.")
@@ -45,12 +60,13 @@ class Filter:
         int, typer.Option("--limit", metavar="N", min=1, max=100_000_000, help="The newest N.")
     ] = 100
 
-    def only(self) -> "Only":
-        """The same as keyword arguments of the registry's methods."""
-        from registry.values import moment
+    def only(self, *, beyond: int = 0) -> "Only":
+        """The same as the registry takes it; with so many events beyond the limit."""
+        from registry.moments import moment
 
         given = dataclasses.asdict(self)
         given.pop("account")
+        given["limit"] += beyond
         for name in ("since", "until"):
             if given[name] is not None:
                 given[name] = moment(given[name], f"--{name}")
@@ -67,6 +83,7 @@ def history(
     ndjson: Annotated[
         bool, typer.Option("--ndjson", help="One JSON object a line, as they are read.")
     ] = False,
+    wide: Wide = False,
 ) -> None:
     """Show who changed what, when and why; the newest events, the oldest of them first.
 
@@ -81,11 +98,24 @@ def history(
     if follow:
         _follow(run, only, as_lines=ndjson or run.output.as_json)
     elif ndjson:
-        for event in run.registry.stream_history(only.account, **only.only()):
-            sys.stdout.write(to_json(event) + "\n")
+        _lines(run, only)
     else:
-        events = run.registry.history(only.account, **only.only())
-        run.output.result(events, lambda: _table(run, events))
+        # Only one more tells whether these are all.
+        events = run.registry.history(only.account, **only.only(beyond=1))
+        cut, events = len(events) > only.limit, events[-only.limit :]
+        run.output.result(events, lambda: _table(run, events, wide=wide))
+        if cut:
+            older = f"There are older ones; these are the newest {only.limit:,}. {_MORE}"
+            run.output.cut(older)
+
+
+def _lines(run: Run, only: Filter) -> None:
+    count = 0
+    for event in run.registry.stream_history(only.account, **only.only()):
+        sys.stdout.write(to_json(event) + "\n")
+        count += 1
+    if count == only.limit:
+        run.output.notice(f"These are the newest {count:,}; there may be older ones. {_MORE}")
 
 
 def _follow(run: Run, only: Filter, *, as_lines: bool) -> None:
@@ -103,14 +133,19 @@ def _follow(run: Run, only: Filter, *, as_lines: bool) -> None:
         return
 
 
-def _table(run: Run, events: list[dict[str, Any]]) -> None:
+def _table(run: Run, events: list[dict[str, Any]], *, wide: bool) -> None:
     if not events:
         run.output.line("No events.")
         return
+    ids = ["credential", "command"] if wide else []
     run.output.table(
-        ["event", "when", "who", "account", "what", "why"],
-        [_cells(event) for event in events],
+        ["event", "when", "who", "account", "what", "why", *ids],
+        [_cells(event) + (_ids(event) if wide else []) for event in events],
     )
+
+
+def _ids(event: dict[str, Any]) -> list[Any]:
+    return [event["data"].get("credential_id"), event["command_id"]]
 
 
 def _cells(event: dict[str, Any]) -> list[Any]:

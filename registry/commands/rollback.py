@@ -25,7 +25,7 @@ def rollback(
         typer.Option(
             "--to",
             metavar="POSITION|TIME",
-            help="Back to how it was after this event, or at this time (ISO 8601).",
+            help="Back to how it was after this event, or at this time, such as -1d.",
         ),
     ],
     account: Annotated[

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from registry.encryption.secret import Secret
 
-_DIGEST_CHARACTERS = 16
+DIGEST_CHARACTERS = 16
 
 
 class Fingerprinter:
@@ -25,7 +25,7 @@ class Fingerprinter:
     def _field(self, exchange_id: int, name: str, value: Secret) -> str:
         # Values are digested before their check: a lone surrogate must not raise here.
         text = f"{exchange_id}|{name}|{value.reveal()}".encode(errors="surrogatepass")
-        return self.digest(text).hex()[:_DIGEST_CHARACTERS]
+        return self.digest(text).hex()[:DIGEST_CHARACTERS]
 
     def digest(self, data: bytes) -> bytes:
         """HMAC-SHA256 of the data."""

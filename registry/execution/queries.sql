@@ -103,7 +103,11 @@ SELECT {account},
     (SELECT max(e.stream_version) FROM public.audit_trail AS e
      WHERE e.stream_type = 'account' AND e.stream_id = a.id) AS version
 FROM public.accounts AS a
-WHERE %(only)s::text IS NULL OR a.account_name = %(only)s
+WHERE (%(only)s::text IS NULL OR a.account_name = %(only)s)
+    AND (%(exchange)s::text IS NULL OR EXISTS (
+        SELECT FROM public.account_exchange_credentials AS c
+        JOIN public.dexes AS d ON d.id = c.exchange_id
+        WHERE c.account_id = a.id AND d.name = %(exchange)s))
 ORDER BY a.account_name
 
 -- name: credentials

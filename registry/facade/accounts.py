@@ -70,13 +70,27 @@ class Accounts:
         """
         return self._service.delete(account, self._context.invocation(by), cascade=cascade)
 
-    def list(self, *, as_of: Moment = None) -> Records:
-        """All accounts by name, as of now, or as of an event or a time."""
-        if as_of is None:
-            return reading.list_accounts(self._context)
-        from registry.services.reading import as_of as past
+    def list(
+        self,
+        *,
+        as_of: Moment = None,
+        active: bool | None = None,
+        exchange: str | None = None,
+        name: str | None = None,
+    ) -> Records:
+        """Accounts by name, as they are, or as they were after an event or at a time.
 
-        return past.list_accounts(self._context, past.parse_moment(as_of, "as_of"))
+        All, or those that are active (or are not), that have a credential of the exchange, and
+        whose name fits a pattern such as `grid_*`.
+        """
+        if as_of is None:
+            found = reading.list_accounts(self._context, exchange)
+        else:
+            from registry.services.reading import as_of as past
+
+            moment = past.parse_moment(as_of, "as_of")
+            found = past.list_accounts(self._context, moment, exchange)
+        return reading.fitting(found, active=active, name=name)
 
     def get(self, account: str, *, as_of: Moment = None) -> reading.Record:
         """An account with its credentials (never their secrets), now or as of a past moment."""

@@ -13,9 +13,9 @@ from registry.facade.checking import checked
 from registry.facade.context import Context
 from registry.facade.given import By, split
 from registry.hints import Hint, Option
+from registry.moments import duration
 from registry.rules.details import CredentialDetails
 from registry.services.reading import accounts as reading
-from registry.values import duration
 
 if TYPE_CHECKING:
     from registry.execution.executor import Outcome
@@ -187,6 +187,22 @@ class Credentials:
         service = ReleaseService(self._context, self._context.keyring())
         wish = Wish(subaccount=subaccount, access=access)
         return service.reveal(account, exchange, field, wish, caller)[0]
+
+    def whose_key(
+        self, value: Secret | str | None = None, *, fingerprint: str | None = None
+    ) -> Records:
+        """The versions that hold a value, or ever did; the value is shown nowhere.
+
+        With a fingerprint, as the history shows it (`api_key#6e5bec8c`), no master key is needed.
+        """
+        from registry.services.reading.whose_key import holders_of_fingerprint, holders_of_value
+
+        if value is None and fingerprint is not None:
+            return holders_of_fingerprint(self._context, fingerprint)
+        if value is None or fingerprint is not None:
+            raise InvalidInput("either a value or a fingerprint is looked for")
+        secret = Secret(value) if isinstance(value, str) else value
+        return holders_of_value(self._context, self._context.keyring(), secret)
 
     def _store(
         self, account: str, exchange: str, fields: Fields, mode: Literal["add", "replace"], how: New

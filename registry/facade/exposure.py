@@ -4,9 +4,9 @@ import datetime as dt
 
 from registry.facade.checking import checked
 from registry.facade.context import Context
+from registry.moments import moment
 from registry.services.reading.exposure import Reach, could_use_at
 from registry.services.reading.exposure import blast_radius as reach_since
-from registry.values import moment
 
 
 @checked

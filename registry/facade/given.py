@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from registry.errors import InvalidInput
+from registry.events.permissions import Permission
 
 
 class By(TypedDict, total=False):
@@ -27,6 +28,8 @@ class Only(TypedDict, total=False):
     """A filter for events; all its conditions must hold."""
 
     exchange: str | None
+    subaccount: int | None
+    permission: Permission | None
     credential: uuid.UUID | str | None
     event_type: str | None
     """The event type, such as CredentialReplaced."""
@@ -39,7 +42,7 @@ class Only(TypedDict, total=False):
     until: dt.datetime | str | None
     """The end of the time range (excluded)."""
     limit: int
-    """The maximum number of events, the newest ones; 100 by default."""
+    """The newest so many, 100 unless said. If so many come, older ones may fit too."""
 
 
 class ImportChoices(By, total=False):

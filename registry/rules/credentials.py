@@ -182,6 +182,8 @@ def replace(
 ) -> list[EventModel]:
     """Replaces the secrets of a slot with a next version; equal secrets add no version.
 
+    The end of the old secrets is not that of the new ones: unless it is given, it is cleared.
+
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
         CredentialNotFound: the slot is empty.
@@ -197,6 +199,8 @@ def replace(
     credential_id = uuid.UUID(row["id"])
     version = state.last_version(slot) + 1
     sealed = sealer.seal(credential_id, version, place_of(account["id"], slot), fields)
+    if row["expires_at"] is not None and "expires_at" not in given:
+        changed["expires_at"] = None
     return [CredentialReplaced(**_version(credential_id, slot, version, sealed), **changed)]
 
 

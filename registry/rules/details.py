@@ -14,6 +14,7 @@ from projections.rows import Row, Table
 from registry import values
 from registry.errors import InvalidInput
 from registry.hints import Hint, Option
+from registry.moments import moment
 from registry.shapes import refuse_keys_within
 
 Check = Callable[[Any], Any]
@@ -33,8 +34,8 @@ def _label(text: str) -> str:
     return values.short_text(text, "a label")
 
 
-def _expires_at(moment: str | dt.datetime) -> dt.datetime:
-    return values.moment(moment, "the expiry")
+def _expires_at(text: str | dt.datetime) -> dt.datetime:
+    return moment(text, "the expiry", ahead=True)
 
 
 def _exchange_account_id(text: str) -> str:

@@ -3,11 +3,14 @@
 import datetime as dt
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.specification import FieldSpec
 from registry.clock import now
 from registry.database.connection import (
     Connection,
@@ -21,19 +24,28 @@ from registry.database.queries import load_queries, one_row
 from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
 from registry.encryption.keyring import MasterKeyring
-from registry.errors import RegistryError
+from registry.errors import ExitStatus, RegistryError
 from registry.events.stored import utc_text
 from registry.execution.vault import FINGERPRINT_KEY_ID
-from registry.hints import Command, Hint
+from registry.hints import Blank, Command, Hint
+from registry.log.reading import log_size
 from registry.plurals import counted
-from registry.rebuild.readiness import PENDING, adoption_pending
+from registry.rebuild.comparison import Options, Watch, examined
+from registry.rebuild.readiness import PENDING, adoption_pending, rebuild_lock
+from registry.rules.account_state import Slot
 from registry.services.audit.guards import HINT, may_compare_functions, missing_guards, unnamed_keys
 from registry.services.changes.sessions import log_holders
 
 _QUERIES = load_queries("registry.services", "doctor.sql")
 _CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)
 
-Grade = Literal["ok", "warning", "failed"]
+_DUE: Final = dt.timedelta(days=14)
+_COMPARED: Final = 100_000
+"""A log of more events is not replayed: whoever asks what is wrong wants to know it soon."""
+_LISTED: Final = 5
+
+Grade = Literal["ok", "skipped", "warning", "due", "damaged", "failed"]
+"""`failed` is about how the registry is set up; `due` and `damaged` about what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +59,16 @@ class Finding:
 
 
 def examine(
-    target: Target, notice: Callable[[str], None], keyring: MasterKeyring | None = None
+    target: Target,
+    notice: Callable[[str], None],
+    keyring: MasterKeyring | None = None,
+    *,
+    quick: bool = False,
 ) -> Iterator[Finding]:
     """Yields the result of each check; a check that cannot be made is a failed one.
 
-    The keys are those of the environment unless they are given.
+    The keys are those of the environment unless they are given. `quick` leaves out the checks
+    that read the whole log.
     """
     try:
         known = keyring or load_keyring()
@@ -81,6 +98,8 @@ def examine(
         try:
             with registry_errors(connection):
                 yield from _contents(connection, keyring)
+                yield from _credentials(connection)
+                yield from _whole_log(connection, quick=quick)
         except RegistryError as error:
             yield _failed("contents", error)
 
@@ -169,6 +188,90 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
         grade,
         f"{counted(events, 'event')}, the head says {size:,}; {counted(accounts, 'account')}",
     )
+
+
+def _credentials(connection: Connection) -> Iterator[Finding]:
+    rows = connection.execute(_QUERIES["due"], {"span": _DUE}).fetchall()
+    expired = [told for *told, is_past in rows if is_past]
+    soon = [told for *told, is_past in rows if not is_past]
+    for what, found in (("expired", expired), (f"due within {_DUE.days} days", soon)):
+        if found:
+            yield Finding(
+                "expiry",
+                "due",
+                f"{counted(len(found), 'credential')} {what}: {_listed(map(_ending, found))}",
+                Hint(
+                    "Store the next key: ",
+                    Command("replace-credential", Blank("ACCOUNT"), Blank("EXCHANGE")),
+                ),
+            )
+    if not rows:
+        yield Finding("expiry", "ok", f"no credential expires within {_DUE.days} days")
+
+
+def _ending(credential: Sequence[Any]) -> str:
+    account, exchange, subaccount, permission, ends = credential
+    return f"{account} for {Slot(0, exchange, subaccount, permission)} on {ends:%Y-%m-%d}"
+
+
+def _listed(texts: Iterable[str]) -> str:
+    first = list(texts)
+    more = f" and {len(first) - _LISTED:,} more" if len(first) > _LISTED else ""
+    return "; ".join(first[:_LISTED]) + more
+
+
+def _whole_log(connection: Connection, *, quick: bool) -> Iterator[Finding]:
+    size = log_size(connection)
+    if quick or size > _COMPARED:
+        why = "asked for a quick look" if quick else f"the log has {size:,} events"
+        yield Finding(
+            "tables",
+            "skipped",
+            f"not compared with the log, nor were keys with each other: {why}",
+            Hint("Compare the tables: ", Command("rebuild", check=True)),
+        )
+        return
+    yield from _keys_in_common(connection)
+    yield from _tables(connection)
+
+
+def _keys_in_common(connection: Connection) -> Iterator[Finding]:
+    specs = built_in_exchanges()
+    fields = defaultdict[tuple[str, ...], list[str]](list)
+    for exchange, field, accounts in connection.execute(_QUERIES["values_in_common"]):
+        known = specs[exchange].field(field) if exchange in specs else None
+        if (known or FieldSpec(field, "")).is_key:
+            fields[(exchange, *accounts)].append(field)
+    found = [
+        f"{' and '.join(accounts)} hold the same {' and '.join(names)} for {exchange}"
+        for (exchange, *accounts), names in fields.items()
+    ]
+    if found:
+        yield Finding("keys in common", "warning", _listed(found))
+    else:
+        yield Finding("keys in common", "ok", "no two accounts hold the same key")
+
+
+def _tables(connection: Connection) -> Iterator[Finding]:
+    if adoption_pending(connection):
+        return  # that is told, and what is not in the log yet cannot be compared
+    try:
+        with (
+            rebuild_lock(connection),
+            examined(connection, Watch(), Options(workers=1)) as comparison,
+        ):
+            report = comparison.report
+    except RegistryError as error:
+        damaged = error.exit_status == ExitStatus.VERIFICATION
+        yield Finding("tables", "damaged" if damaged else "warning", error.message, error.hint)
+        return
+    if report.differing:
+        listed = _listed(str(row) for row in report.listed)
+        message = f"{counted(report.differing, 'row')} not as the log says: {listed}"
+        yield Finding("tables", "damaged", message, Hint("Repair: ", Command("rebuild")))
+    else:
+        rows, events = counted(report.rows, "row"), counted(report.size, "event")
+        yield Finding("tables", "ok", f"{rows} as the {events} say")
 
 
 def _holders(connection: Connection) -> Iterator[Finding]:

@@ -58,6 +58,7 @@ VALUES = {
     "run: account": "nobody",  # else it would take this process's place
     "create-account: account": "new",
     "add-exchange: exchange": "new",
+    "whose-key: source": "-",
 }
 ALSO = {
     "import-env": ["--env-file", "nothing.env"],

@@ -350,3 +350,23 @@ def test_a_checkpoint_of_another_key_proves_nothing(filled: CommandLine) -> None
     path = filled.file("forged", forged)
     refused = filled("verify", "--against", path, "--json")
     assert (refused.exit_status, refused.error["code"]) == (6, "invalid_proof")
+
+
+@pytest.mark.parametrize(
+    ("statement", "verifies", "last"),
+    [
+        ("UPDATE accounts SET description = 'x'", True, "The tables do NOT follow from the log."),
+        ("UPDATE dexes SET name = 'x' WHERE name = 'aster'", True, "The tables do NOT follow"),
+        ("UPDATE audit_events SET actor = 'x' WHERE position = 1", False, "The log of 10 events"),
+    ],
+)
+def test_a_sound_log_is_told_from_what_does_not_follow_from_it(
+    filled: CommandLine, tamper: Tamper, statement: str, verifies: bool, last: str
+) -> None:
+    tamper(statement)
+    told = filled("verify")
+    assert told.exit_status == 6
+    assert ("The log of 10 events verifies" in told.out) == verifies
+    assert ("does NOT verify" in told.out) != verifies
+    assert told.out.splitlines()[-1].startswith(last)
+    assert filled("verify", "--json").data["log_verified"] == verifies

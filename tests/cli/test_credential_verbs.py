@@ -1,5 +1,6 @@
 """The verbs that store and change credentials."""
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -233,3 +234,42 @@ def test_a_former_key_that_returns_is_said_and_stored(bot: CommandLine) -> None:
     bot("remove-credential", "bot", "aster", "--yes")
     again = bot.store("bot", "aster", **second)
     assert "Note: aster gets back the api_key and secret_key of its version 2" in again.err
+
+
+def replaced(cli: CommandLine, key: str, *options: str) -> str:
+    fields = json.dumps({**FIELDS["aster"], "secret_key": key})
+    done = cli("replace-credential", "bot", "aster", "--from-json", "-", *options, stdin=fields)
+    assert done.exit_status == 0, done.err
+    return done.err
+
+
+def test_a_new_key_does_not_inherit_the_end_of_the_old_one_and_that_is_said(
+    bot: CommandLine,
+) -> None:
+    bot.store("bot", "aster", "--expires-at", "2030-01-31")
+    err = replaced(bot, "another-secret")
+    assert "the expiry 2030-01-31 00:00Z was the old key's and is cleared" in err
+    assert "account-registry update-credential bot aster --expires-at TIME" in err
+    assert the_credential(bot)["expires_at"] is None
+    assert replaced(bot, "third-secret", "--expires-at", "2031-01-31") == ""
+    assert replaced(bot, "fourth-secret", "--expires-at", "2031-01-31") == ""
+    assert the_credential(bot)["expires_at"] == "2031-01-31T00:00:00Z"
+
+
+def test_an_expiry_may_be_told_by_its_distance_and_a_past_one_is_noted(bot: CommandLine) -> None:
+    stored = bot.store("bot", "aster", "--expires-at", "90d")
+    assert stored.err == ""
+    ends = dt.datetime.fromisoformat(the_credential(bot)["expires_at"])
+    assert abs(ends - dt.datetime.now(dt.UTC) - dt.timedelta(days=90)) < dt.timedelta(hours=1)
+    past = bot("update-credential", "bot", "aster", "--expires-at", "2020-01-31")
+    assert "Note: the expiry of bot for aster, 2020-01-31 00:00Z, is past" in past.err
+    assert past.exit_status == 0
+
+
+def test_the_same_command_sent_again_is_the_same_whenever_its_span_begins(
+    bot: CommandLine,
+) -> None:
+    bot.store("bot", "aster")
+    again = ("update-credential", "bot", "aster", "--expires-at", "90d", "--json")
+    named = (*again, "--command-id", "0198c7a5-0000-7000-8000-000000000001")
+    assert [bot(*named).data["replayed"] for _ in range(2)] == [False, True]

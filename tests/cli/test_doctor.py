@@ -8,6 +8,8 @@ import pytest
 from support.bots import login_role
 from support.cli import CommandLine
 
+from registry.commands.doctor import exit_status
+
 
 @pytest.fixture
 def sound(bot: CommandLine) -> CommandLine:
@@ -110,3 +112,56 @@ def test_doctor_finds_keys_that_do_not_fit(sound: CommandLine) -> None:
 def test_doctor_says_that_the_database_is_down(cli: CommandLine, tmp_path: Path) -> None:
     found = findings(cli, DATABASE_URL=f"postgresql:///x?host={tmp_path}")
     assert found == {"master key": "ok", "database": "failed"}
+
+
+def found(cli: CommandLine, check: str) -> tuple[str, str]:
+    """The grade and the message of a check."""
+    (finding,) = [f for f in cli("doctor", "--json").data if f["check"] == check]
+    return finding["grade"], finding["message"]
+
+
+@pytest.mark.parametrize(
+    ("grades", "status"),
+    [
+        ({"ok", "skipped", "warning"}, 0),
+        ({"ok", "due"}, 6),
+        ({"ok", "damaged", "warning"}, 6),
+        ({"due", "damaged", "failed"}, 1),
+    ],
+)
+def test_doctor_ends_with_1_for_how_it_is_set_up_and_with_6_for_what_it_holds(
+    grades: set[str], status: int
+) -> None:
+    assert exit_status(grades) == status
+
+
+def test_doctor_names_what_has_expired_or_will_soon_if_it_is_in_use(sound: CommandLine) -> None:
+    assert found(sound, "expiry") == ("ok", "no credential expires within 14 days")
+    sound("update-credential", "bot", "aster", "--expires-at", "2020-01-31")
+    expected = ("due", "1 credential expired: bot for aster on 2020-01-31")
+    assert found(sound, "expiry") == expected
+    sound("update-credential", "bot", "aster", "--expires-at", "13d")
+    assert found(sound, "expiry")[1].startswith("1 credential due within 14 days: bot for aster")
+    sound("deactivate-credential", "bot", "aster")
+    assert found(sound, "expiry")[0] == "ok"
+
+
+def test_doctor_names_rows_that_are_not_as_the_log_says_unless_it_is_to_be_quick(
+    sound: CommandLine, connection: psycopg.Connection[Any]
+) -> None:
+    assert found(sound, "tables")[0] == "ok"
+    connection.execute("SET session_replication_role = replica")
+    connection.execute("UPDATE accounts SET description = 'damaged'")
+    grade, message = found(sound, "tables")
+    assert (grade, "1 row not as the log says: " in message) == ("damaged", True)
+    quick = {f["check"]: f["grade"] for f in sound("doctor", "--quick", "--json").data}
+    assert (quick["tables"], "keys in common" in quick) == ("skipped", False)
+
+
+def test_doctor_names_accounts_that_hold_the_same_key(sound: CommandLine) -> None:
+    assert found(sound, "keys in common")[0] == "ok"
+    sound("create-account", "other")
+    sound.store("other", "aster", "--allow-shared-secret")
+    grade, message = found(sound, "keys in common")
+    assert grade == "warning"
+    assert message == "bot and other hold the same api_key and secret_key for aster"

@@ -1,10 +1,12 @@
 """The verb `history`."""
 
 import datetime as dt
+import re
 
 import pytest
 from freezegun import freeze_time
 from support.cli import CommandLine
+from support.credentials import FIELDS
 
 
 @pytest.fixture
@@ -61,13 +63,14 @@ def test_the_history_says_who_did_what_when_and_why(five_days: CommandLine) -> N
         "(claimed 2030-01-01 00:00:00Z) ops as postgres bot created account bot first",
         "changed description",
         "added aster version 1: api_key#",
-        "changed label of aster",
+        "changed aster, label: 'main' → 'new'",
     ):
         assert words in shown
     first = five_days("history", "--json").data[0]
     assert set(first) == {
         "account_name",
         "related_account_name",
+        "previous",
         "position",
         "stream_type",
         "stream_id",
@@ -90,3 +93,85 @@ def test_the_history_says_who_did_what_when_and_why(five_days: CommandLine) -> N
 def test_the_history_never_shows_a_token(five_days: CommandLine) -> None:
     assert "gAAAA" not in five_days("history", "--json").out
     assert all("tokens" not in event["data"] for event in five_days("history", "--json").data)
+
+
+def told(cli: CommandLine, *options: str) -> list[str]:
+    """What the newest events did, in words."""
+    out = cli("history", *options, COLUMNS="1000").out
+    return [re.split(" {3,}", line)[4] for line in out.splitlines() if line[0].isdecimal()]
+
+
+def test_a_history_that_is_cut_says_so_and_how_to_see_more(five_days: CommandLine) -> None:
+    whole, cut = five_days("history", "--limit", "5"), five_days("history", "--limit", "4")
+    assert "older" not in whole.out + whole.err
+    assert cut.out.splitlines()[-1] == (
+        "There are older ones; these are the newest 4. "
+        "For more: --limit N, or --until TIME for what was before."
+    )
+    as_json = five_days("history", "--limit", "4", "--json")
+    assert [event["position"] for event in as_json.data] == [1, 2, 3, 4]
+    assert as_json.err.startswith("There are older ones; these are the newest 4.")
+    lines = five_days("history", "--limit", "4", "--ndjson")
+    assert (len(lines.out.splitlines()), "there may be older ones" in lines.err) == (4, True)
+    assert five_days("history", "--ndjson").err == ""
+
+
+def test_subaccounts_and_permissions_can_be_asked_for(bot: CommandLine) -> None:
+    bot.store("bot", "aster", "--subaccount", "0")
+    other = '{"api_key": "another-key", "secret_key": "another-secret"}'
+    reading = '{"api_key": "reading-key", "secret_key": "reading-secret"}'
+    bot("add-credential", "bot", "aster", "--from-json", "-", "--subaccount", "3", stdin=other)
+    only_reads = ("--permission", "read_only", "--subaccount", "3")
+    bot("add-credential", "bot", "aster", "--from-json", "-", *only_reads, stdin=reading)
+
+    def shown(*options: str) -> list[int]:
+        return [event["position"] for event in bot("history", "bot", *options, "--json").data]
+
+    assert shown("--subaccount", "0") == [1]
+    assert shown("--subaccount", "3") == [2, 3]
+    assert shown("--permission", "read_only") == [3]
+    assert shown("--subaccount", "3", "--permission", "full") == [2]
+    assert bot("history", "--subaccount", "-1").exit_status == 2
+
+
+def test_a_change_of_a_detail_is_told_as_old_and_new(bot: CommandLine) -> None:
+    bot("update-account", "bot", "--metadata", '{"max_positions": 3, "desk": "a"}')
+    bot("update-account", "bot", "--metadata", '{"max_positions": 5, "note": "x"}')
+    bot("update-account", "bot", "--description", "new")
+    bot("update-account", "bot", "--clear", "description")
+    assert told(bot, "--limit", "4") == [
+        "changed metadata.desk: nothing → 'a', metadata.max_positions: nothing → 3",
+        "changed metadata.note: nothing → 'x', metadata.max_positions: 3 → 5, "
+        "metadata.desk: 'a' → nothing",
+        "changed description: nothing → 'new'",
+        "changed description: 'new' → nothing",
+    ]
+    previous = bot("history", "--limit", "3", "--json").data[0]["previous"]
+    assert previous == {"metadata": {"max_positions": 3, "desk": "a"}}
+
+
+def test_a_replacement_tells_the_fields_that_changed_and_no_others(bot: CommandLine) -> None:
+    bot.store("bot", "aster", "--expires-at", "2030-01-31")
+    key = FIELDS["aster"]["api_key"]
+    other = f'{{"api_key": "{key}", "secret_key": "another-secret"}}'
+    bot("replace-credential", "bot", "aster", "--from-json", "-", stdin=other)
+    bot("update-credential", "bot", "aster", "--label", "desk")
+    bot("update-credential", "bot", "aster", "--label", "other")
+    replaced, *labels = told(bot, "--limit", "3")
+    assert re.fullmatch(
+        r"replaced aster version 2: secret_key#[0-9a-f]{8}, "
+        r"expires_at: '2030-01-31T00:00:00Z' → nothing",
+        replaced,
+    )
+    assert labels == [
+        "changed aster, label: nothing → 'desk'",
+        "changed aster, label: 'desk' → 'other'",
+    ]
+
+
+def test_ids_are_shown_where_they_are_asked_for(bot: CommandLine) -> None:
+    bot.store("bot", "aster")
+    (credential,) = bot("list-credentials", "--json").data
+    wide = (bot("history", "--wide", COLUMNS="1000").out, bot("list-credentials", "--wide").out)
+    assert all(credential["id"] in out for out in wide)
+    assert bot("history", "--json").data[1]["command_id"] in wide[0]

@@ -80,6 +80,9 @@ def test_it_shows_fingerprints_that_are_equal_for_equal_values_and_never_a_value
         (["two", "--limit", "1"], [3]),
         (["--since", "2020-01-01", "--until", "2020-01-02"], []),
         (["--since", "2020-01-01", "--limit", "1"], [3]),
+        (["--since", "-1d"], [0, 1, 2, 3]),
+        (["--since=yesterday", "--until", "now"], [0, 1, 2, 3]),
+        (["--until", "-36h"], []),
     ],
 )
 def test_it_can_be_narrowed(filled: CommandLine, arguments: list[str], expected: list[int]) -> None:

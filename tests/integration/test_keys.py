@@ -320,3 +320,9 @@ def test_credentials_that_expire_soon_are_listed_first_to_expire_first(cli: Comm
     due = cli("list-credentials", "--due", "14d", "--json").data
     assert [one["account_name"] for one in due] == ["past", "soon"]
     assert cli("list-credentials", "--due", "soon").exit_status == 2
+    assert cli("list-credentials", "--due", "14d").exit_status == 6
+    assert cli("list-credentials").exit_status == 0
+    cli("deactivate-credential", "past", "aster")
+    cli("deactivate-account", "soon")
+    none = cli("list-credentials", "--due", "14d")
+    assert (none.exit_status, none.out) == (0, "No credential expires within 14d.\n")

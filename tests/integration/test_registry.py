@@ -185,11 +185,14 @@ def test_accounts_credentials_and_shares_live_through_it(registry: Registry) -> 
     registry.accounts.create("b")
     registry.credentials.add("a", "aster", ASTER, label="main", expires_at="2030-01-31")
     other = {"api_key": "aster-key-2", "secret_key": "aster-secret-2"}
-    assert registry.credentials.replace("a", "aster", other).stored[0].version == 2
+    replaced = registry.credentials.replace("a", "aster", other, expires_at="2031-01-31")
+    assert replaced.stored[0].version == 2
+    (version,) = registry.credentials.whose_key("aster-secret-2")
+    assert (version["account_name"], version["version"]) == ("a", 2)
     registry.credentials.update("a", "aster", label=None, ip_allow_list=["203.0.113.7"])
     (held,) = registry.credentials.list("a", due=dt.timedelta(days=36500))
     assert (held["label"], held["ip_allow_list"]) == (None, ["203.0.113.7"])
-    assert held["expires_at"] == dt.datetime(2030, 1, 31, tzinfo=dt.UTC)
+    assert held["expires_at"] == dt.datetime(2031, 1, 31, tzinfo=dt.UTC)
     registry.shares.grant("b", "a", "aster")
     registry.shares.change("b", "a", "aster", "read_only")
     (share,) = registry.shares.list("b")

@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 
 from registry.errors import InvalidInput
-from registry.values import ip_allow_list, moment
+from registry.moments import duration, moment
+from registry.values import ip_allow_list
 
 
 @pytest.mark.parametrize(
@@ -21,10 +22,64 @@ def test_a_moment_is_told_in_utc(text: str, utc: str) -> None:
     assert moment(text, "the expiry").isoformat() == utc
 
 
+NOW = dt.datetime(2030, 1, 31, 12, 30, 15, 9, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("now", "2030-01-31T12:30:15.000009+00:00"),
+        ("Today", "2030-01-31T00:00:00+00:00"),
+        ("yesterday", "2030-01-30T00:00:00+00:00"),
+        ("-1d", "2030-01-30T12:30:15.000009+00:00"),
+        ("-36h", "2030-01-30T00:30:15.000009+00:00"),
+        (" -30min ", "2030-01-31T12:00:15.000009+00:00"),
+        ("+2w", "2030-02-14T12:30:15.000009+00:00"),
+    ],
+)
+def test_a_moment_may_be_told_by_its_distance_from_now(
+    monkeypatch: pytest.MonkeyPatch, text: str, utc: str
+) -> None:
+    monkeypatch.setattr("registry.moments.now", lambda: NOW)
+    assert moment(text, "--since").isoformat() == utc
+
+
+def test_a_span_without_a_sign_is_from_now_on_only_where_what_is_asked_lies_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("registry.moments.now", lambda: NOW)
+    whole = NOW.replace(microsecond=0)
+    assert moment("90d", "the expiry", ahead=True) == whole + dt.timedelta(days=90)
+    with pytest.raises(InvalidInput, match="'2w' is a span of time, not a moment") as refused:
+        moment("2w", "--since")
+    assert refused.value.hint == "-2w is so long ago, +2w is so long from now."
+
+
+@pytest.mark.parametrize(
+    ("text", "days"), [("14d", 14), ("2w", 14), ("36h", 1.5), ("1440min", 1), (" 7D ", 7)]
+)
+def test_a_span_is_minutes_hours_days_or_weeks(text: str, days: float) -> None:
+    assert duration(text, "--due") == dt.timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    "text", ["2weeks", "3m", "1y", "-14d", "+1d", "14", "d", "", "123456d", "²d"]
+)
+def test_what_is_no_span_is_refused_with_the_forms_that_are(text: str) -> None:
+    with pytest.raises(InvalidInput, match="is not a span of time") as refused:
+        duration(text, "--due")
+    assert refused.value.hint == "It looks like 30min, 36h, 14d or 2w."
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("tomorrow", "the expiry 'tomorrow' is not a moment"),
+        ("3m", "is not a moment"),
+        ("-99999w", "out of range"),
+        ("0001-06-01", "out of range"),
+        ("1969-12-31", "out of range"),
+        ("2200-01-01", "out of range"),
         ("", "is not a moment"),
         ("2030-13-01", "is not a moment"),
         ("2030-01-31T12:00:00", "says no time zone"),

@@ -1,10 +1,9 @@
 """Rollback of an account itself: existence, name, details, and whether it is active."""
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any
 
 from projections.accounts import TABLE
+from registry.differences import in_words
 from registry.events.accounts import (
     AccountDeactivated,
     AccountDeleted,
@@ -84,19 +83,10 @@ def change(draft: Draft, account: Histories) -> None:
     current = TABLE.details_in(now)
     changed = differences(current, TABLE.details_in(then))
     if changed:
-        draft.append(account, AccountUpdated(**changed), "~", shown(current, changed))
+        draft.append(account, AccountUpdated(**changed), "~", in_words(current, changed))
     if then["is_active"] != now["is_active"]:
         event = AccountReactivated() if then["is_active"] else AccountDeactivated()
         draft.append(account, event, "~", activity("account", active=then["is_active"]))
-
-
-def shown(current: Mapping[str, Any], changed: Mapping[str, Any]) -> str:
-    """Changed details in words."""
-    return ", ".join(f"{k}: {_text(current[k])} → {_text(changed[k])}" for k in changed)
-
-
-def _text(value: Any) -> str:
-    return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
 
 
 def moment(text: str) -> dt.datetime:

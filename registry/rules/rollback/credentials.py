@@ -3,6 +3,7 @@
 from typing import Any
 
 from projections.credentials import TABLE, CredentialRow, tokens_of
+from registry.differences import in_words
 from registry.events.credentials import (
     CredentialAdded,
     CredentialDeactivated,
@@ -14,7 +15,7 @@ from registry.events.credentials import (
 from registry.rules.account_state import AccountState
 from registry.rules.credentials import identity
 from registry.rules.details import differences
-from registry.rules.rollback.accounts import activity, moment, shown
+from registry.rules.rollback.accounts import activity, moment
 from registry.rules.rollback.draft import Draft, Histories
 
 
@@ -69,7 +70,7 @@ def _changes(draft: Draft, account: Histories, then: CredentialRow, now: Credent
         draft.append(account, event, "~", text)
     elif changed:
         updated = CredentialUpdated(**identity(account.then, then), **changed)
-        draft.append(account, updated, "~", f"{name}: {shown(current, changed)}")
+        draft.append(account, updated, "~", f"{name}: {in_words(current, changed)}")
     if then["is_active"] != now["is_active"]:
         kind = CredentialReactivated if then["is_active"] else CredentialDeactivated
         text = activity(name, active=then["is_active"])

@@ -9,6 +9,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.processes import run_processes
@@ -30,6 +31,8 @@ from registry.services.audit.verify_worker import Portion, Stretch, check_share,
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
 _PARALLEL_FROM = 2 * CHUNK
 MAX_PROCESSES = 8
+_BESIDE_THE_LOG: Final = {"projections": "tables", "exchanges": "tables", "views": "views"}
+"""The checks of what is no part of the log, and what they check."""
 
 StageProgress = Callable[[str, int, int], None]
 """Called with the name of the stage, the amount done, and the total."""
@@ -64,6 +67,13 @@ class Verdict:
     unopened_data_keys: int = 0
     """Number of existing data keys that no available master key unwraps."""
     checkpoints: int = 0
+
+    @property
+    def beside_the_log(self) -> list[str]:
+        """What does not follow from a log that itself is sound; nothing if the log is not."""
+        checks = {failure.check for failure in self.failures}
+        sound = checks <= _BESIDE_THE_LOG.keys()
+        return sorted({_BESIDE_THE_LOG[check] for check in checks}) if sound else []
 
 
 def verify(

@@ -46,6 +46,7 @@ from registry.rules.sharing import (
     check_affected,
     lent_by,
 )
+from registry.services.changes import expiry
 from registry.services.changes.sharing import send_shares
 from registry.services.changes.slot_tasks import LentSlotTask, ReactivateTask, SlotName, UpdateTask
 
@@ -143,6 +144,7 @@ class StoreCredentials(AccountTask):
             events += decided
             outcome = StoredCredential.of(state, slot, decided)
             stored.append(outcome)
+            notes += expiry.notes(state, slot, decided)
             notes += rules.must_choose(state, slot) if outcome.change == "added" else []
             for event in decided:
                 if isinstance(event, SealedVersion):
@@ -222,6 +224,7 @@ class StoreCredentials(AccountTask):
         self, state: AccountState, given: CredentialInput, stored_keys: Mapping[uuid.UUID, Any]
     ) -> tuple[Slot, list[EventModel]]:
         exchange_id, spec = self._resolved[given.slot.exchange]
+        details = expiry.with_moment(given.details)
         wanted = given.slot.query(exchange_id)
         if given.mode is Mode.MERGE:
             wanted = rules.import_slot(state, wanted, by_default=given.by_default)
@@ -232,7 +235,7 @@ class StoreCredentials(AccountTask):
                 state,
                 slot,
                 spec.check(given.fields),
-                given.details,
+                details,
                 sealer=self._vault,
                 new_id=new_id(),
                 beside_others=wanted.subaccount_index is not None,
@@ -241,9 +244,7 @@ class StoreCredentials(AccountTask):
         if given.mode is Mode.MERGE:
             state.active_account()
             fields = {**self._current_fields(state, wanted, stored_keys), **fields}
-        replaced = rules.replace(
-            state, wanted, spec.check(fields), given.details, sealer=self._vault
-        )
+        replaced = rules.replace(state, wanted, spec.check(fields), details, sealer=self._vault)
         return state.find_credential(wanted)[0], replaced
 
     def _current_fields(
@@ -358,7 +359,7 @@ class CredentialService:
             account_name,
             slot,
             {"verb": "update-credential", **content},
-            lambda state, wanted: rules.update(state, wanted, details),
+            lambda state, wanted: rules.update(state, wanted, expiry.with_moment(details)),
         )
         return self._executor.execute(task, invocation)
 

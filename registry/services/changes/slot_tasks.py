@@ -13,6 +13,7 @@ from registry.execution.lookup import exchange_of, send_exchange
 from registry.rules import credentials as rules
 from registry.rules.account_state import AccountState, SlotQuery
 from registry.rules.sharing import borrowing, check_affected, resting_on
+from registry.services.changes import expiry
 from registry.services.changes.sharing import revocations, send_shares
 from registry.values import subaccount_index as checked_subaccount
 
@@ -125,7 +126,9 @@ class UpdateTask(_SlotTask):
         """See `Task`."""
         state = self.read_state()
         wanted = self._wanted()
-        new = next_events(state, self._rule(state, wanted))
-        _, row = state.find_credential(wanted)
-        lent = borrowing(state, self._shares.fetchall(), row) if new else []
-        return Decided(new, notes=tuple(f"it is lent: {share}" for share in lent))
+        events = self._rule(state, wanted)
+        slot, row = state.find_credential(wanted)
+        lent = borrowing(state, self._shares.fetchall(), row) if events else []
+        told = [f"it is lent: {share}" for share in lent]
+        notes = (*told, *expiry.notes(state, slot, events))
+        return Decided(next_events(state, events), notes=notes)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from projections.accounts import TABLE as ACCOUNTS
@@ -39,10 +40,27 @@ Record = dict[str, Any]
 """A row for people: column -> value."""
 
 
-def list_accounts(database: Database) -> list[Record]:
-    """All accounts, by name."""
+def list_accounts(database: Database, exchange: str | None = None) -> list[Record]:
+    """All accounts, or those that have a credential of an exchange, by name.
+
+    Raises:
+        ExchangeNotFound: no exchange has this name.
+    """
     with database.connection() as connection, registry_errors(connection):
-        return read_rows(connection, _ACCOUNTS, {"only": None})
+        check_names(connection, None, exchange)
+        return read_rows(connection, _ACCOUNTS, {"only": None, "exchange": exchange})
+
+
+def fitting(
+    accounts: Iterable[Record], *, active: bool | None = None, name: str | None = None
+) -> list[Record]:
+    """Those that are active, or are not, and whose name fits a pattern such as grid_*."""
+    return [
+        account
+        for account in accounts
+        if active in (None, account["is_active"])
+        and (name is None or fnmatchcase(account["account_name"], name))
+    ]
 
 
 def show_account(database: Database, name: str) -> Record:
@@ -52,7 +70,7 @@ def show_account(database: Database, name: str) -> Record:
         AccountNotFound: no account has this name.
     """
     with database.connection() as connection, registry_errors(connection):
-        found = read_rows(connection, _ACCOUNTS, {"only": name})
+        found = read_rows(connection, _ACCOUNTS, {"only": name, "exchange": None})
         if not found:
             raise account_not_found(connection, name)
         credentials = read_rows(connection, _CREDENTIALS, {"account_name": name, "exchange": None})
@@ -68,7 +86,7 @@ def list_credentials(
 ) -> list[Record]:
     """Credentials without their secrets, of one account or exchange, or all.
 
-    With `due_until`, only credentials that expire by then (or have expired), by time of expiry.
+    With `due_until`, only those in use that expire by then (or have), the first to expire first.
 
     Raises:
         AccountNotFound: no account has this name.
@@ -79,5 +97,6 @@ def list_credentials(
         found = read_rows(connection, _CREDENTIALS, {"account_name": account, "exchange": exchange})
     if due_until is None:
         return found
-    due = [row for row in found if row["expires_at"] and row["expires_at"] <= due_until]
+    used = [row for row in found if row["is_active"] and row["account_is_active"]]
+    due = [row for row in used if row["expires_at"] and row["expires_at"] <= due_until]
     return sorted(due, key=lambda row: row["expires_at"])

@@ -18,13 +18,14 @@ from registry.database.connection import Connection, Database, may_read_tokens, 
 from registry.database.queries import load_queries
 from registry.errors import AccountNotFound, InvalidInput
 from registry.events.stored import StoredEvent
+from registry.execution.lookup import exchange_of, send_exchange
 from registry.hints import Command, Hint
 from registry.log.reading import last_position_at
+from registry.moments import moment
 from registry.rebuild.judging import judge, rows_fit
 from registry.rebuild.replay import replay_in_slices
 from registry.rules.account_state import AccountState
 from registry.services.reading.accounts import CREDENTIAL_COLUMNS, Record
-from registry.values import moment
 
 _QUERIES = load_queries("registry.services.reading", "as_of.sql")
 
@@ -35,7 +36,7 @@ Moment = int | dt.datetime
 
 
 def parse_moment(value: Moment | str, what: str) -> Moment:
-    """A position, or a time in ISO 8601 with its time zone; either may be given as a text.
+    """A position or a time, also out of a text; see `registry.moments`.
 
     Raises:
         InvalidInput: the value is neither.
@@ -95,13 +96,19 @@ def show_account(database: Database, name: str, wanted: Moment) -> Record:
         )
 
 
-def list_accounts(database: Database, wanted: Moment) -> list[Record]:
-    """All accounts at that moment, by name. Replays the log up to that moment.
+def list_accounts(database: Database, wanted: Moment, exchange: str | None = None) -> list[Record]:
+    """All accounts at that moment, by name. Replays the whole log up to there.
+
+    With an exchange, only those that had a credential of it.
 
     Raises:
-        InvalidInput: the log does not reach this position yet.
+        InvalidInput: the log is not that long yet.
+        ExchangeNotFound: no exchange has this name.
     """
     with database.connection() as connection, registry_errors(connection):
+        asked = None
+        if exchange is not None:
+            asked, _ = exchange_of(send_exchange(connection, exchange), exchange)
         position = position_of(connection, wanted)
         versions = dict(connection.execute(_QUERIES["versions"], {"position": position}))
         tokens = may_read_tokens(connection)
@@ -110,7 +117,7 @@ def list_accounts(database: Database, wanted: Moment) -> list[Record]:
         def replayed(skipped: Sequence[int] = ()) -> Iterator[Rows]:
             size = position + 1
             for rows in replay_in_slices(connection, size, tokens=tokens, skipped=skipped):
-                found.extend(_records(rows, versions, position))
+                found.extend(_records(rows, versions, position, asked))
                 yield rows
 
         # Nearly always all events count; then the first replay is the result.
@@ -122,9 +129,15 @@ def list_accounts(database: Database, wanted: Moment) -> list[Record]:
     return sorted(found, key=lambda record: record["account_name"])
 
 
-def _records(rows: Rows, versions: dict[str, int], position: int) -> Iterator[Record]:
-    held = Counter(row["account_id"] for row in rows.get(credentials.TABLE.name, {}).values())
+def _records(
+    rows: Rows, versions: dict[str, int], position: int, exchange_id: int | None
+) -> Iterator[Record]:
+    all_held = rows.get(credentials.TABLE.name, {}).values()
+    held = Counter(row["account_id"] for row in all_held)
+    there = {row["account_id"] for row in all_held if row["exchange_id"] == exchange_id}
     for key, row in rows.get(accounts.TABLE.name, {}).items():
+        if exchange_id is not None and key not in there:
+            continue
         yield {
             **_with_times(accounts.TABLE, row),
             "credentials": held[key],

@@ -17,9 +17,12 @@ from typing import Any, Final
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from projections.accounts import TABLE as ACCOUNTS
+from projections.credentials import TABLE as CREDENTIALS
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, one_row, read_rows
 from registry.errors import CredentialNotFound, DatabaseUnavailable, InvalidInput
+from registry.events.permissions import Permission
 from registry.execution.lookup import account_id, check_names
 from registry.hints import Blank, Command, Hint
 from registry.log.reading import events_before, log_size
@@ -43,6 +46,8 @@ class HistoryFilter:
     account: str | None = None
     exchange: str | None = None
     credential_id: uuid.UUID | None = None
+    subaccount_index: int | None = None
+    permission: Permission | None = None
     event_type: str | None = None
     actor: str | None = None
     command_id: uuid.UUID | None = None
@@ -158,7 +163,10 @@ def _newest(wanted: HistoryFilter) -> sql.Composed:
 
 
 def _compose(name: str, **parts: sql.Composable) -> sql.Composed:
-    shared = {part: sql.SQL(_text(part)) for part in ("columns", "conditions", "about")}
+    shared: dict[str, sql.Composable] = {
+        part: sql.SQL(_text(part)) for part in ("conditions", "about")
+    }
+    shared["columns"] = sql.SQL(_text("columns")).format(previous=sql.SQL(_text("previous")))
     return sql.SQL(_text(name)).format(**shared, **parts)
 
 
@@ -174,6 +182,9 @@ def _parameters(connection: Connection, wanted: HistoryFilter) -> Record:
         "account_id": _account(connection, wanted),
         "exchange": wanted.exchange,
         "credential_id": credential_id,
+        "subaccount": None if wanted.subaccount_index is None else str(wanted.subaccount_index),
+        "permission": wanted.permission,
+        "changeable": [*ACCOUNTS.details, *CREDENTIALS.details, "fingerprints"],
         "event_type": wanted.event_type,
         "actor": wanted.actor,
         "command_id": wanted.command_id,

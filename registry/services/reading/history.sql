@@ -4,11 +4,30 @@
 -- The shown columns of an event: never a token.
 t.position, t.stream_type, t.stream_id, t.stream_version, t.event_type, t.data, t.actor,
     t.reason, t.command_id, t.related_account_id, t.occurred_at, t.recorded_at, t.recorded_by,
-    a.account_name, r.account_name AS related_account_name
+    a.account_name, r.account_name AS related_account_name,
+    CASE WHEN t.event_type IN ('AccountUpdated', 'CredentialUpdated', 'CredentialReplaced')
+        THEN ({previous}) END AS previous
+
+-- name: previous
+-- What a change changed: of each name, what the last event that said something of it said.
+SELECT jsonb_object_agg(n.name, (
+    SELECT b.data -> n.name FROM public.audit_trail AS b
+    WHERE b.stream_type = t.stream_type AND b.stream_id = t.stream_id
+        AND b.stream_version < t.stream_version
+        AND b.event_type IN ('AccountCreated', 'AccountRestored', 'AccountUpdated',
+            'CredentialAdded', 'CredentialReplaced', 'CredentialUpdated')
+        AND b.credential_id IS NOT DISTINCT FROM t.credential_id
+        AND (b.data ? n.name
+            OR b.event_type IN ('AccountCreated', 'AccountRestored', 'CredentialAdded'))
+    ORDER BY b.stream_version DESC LIMIT 1))
+FROM unnest(%(changeable)s::text[]) AS n (name)
+WHERE t.data ? n.name
 
 -- name: conditions
 (%(exchange)s::text IS NULL OR t.exchange = %(exchange)s)
     AND (%(credential_id)s::text IS NULL OR t.credential_id = %(credential_id)s)
+    AND (%(subaccount)s::text IS NULL OR t.data ->> 'subaccount_index' = %(subaccount)s)
+    AND (%(permission)s::text IS NULL OR t.data ->> 'permission' = %(permission)s)
     AND (%(event_type)s::text IS NULL OR t.event_type = %(event_type)s)
     AND (%(actor)s::text IS NULL OR t.actor = %(actor)s)
     AND (%(command_id)s::uuid IS NULL OR t.command_id = %(command_id)s)

@@ -118,6 +118,15 @@ def test_details_that_are_given_with_secrets_are_told_with_them() -> None:
     assert (event.label, "exchange_account_id" in event.to_json()) == ("other", False)
 
 
+def test_the_end_of_the_old_secrets_is_not_that_of_the_new_ones() -> None:
+    state = with_credential()
+    grown(state, *rules.update(state, THE_ASTER, DETAILS))
+    (event,) = replaced(state)
+    assert '"expires_at":null' in event.to_json()
+    (kept,) = replaced(state, expires_at=DETAILS["expires_at"])
+    assert "expires_at" not in kept.to_json()
+
+
 def test_replacing_with_the_same_values_changes_nothing() -> None:
     state = with_credential()
     assert rules.replace(state, THE_ASTER, FIELDS, {}, sealer=OpenSealer()) == []

@@ -154,7 +154,7 @@ def test_each_difference_is_a_line_as_in_a_diff() -> None:
         "omega - credential aster (read_only) version 1",
         "omega ~ name: 'omega' → 'alpha'",
         "omega ~ wallet_address: nothing → '0xA', description: 'second' → 'first', "
-        "metadata: {} → {'max_positions': 3}",
+        "metadata.max_positions: nothing → 3",
         "omega ~ account: inactive → active",
         "omega ~ aster: secrets of version 2 → 1",
         "omega ~ aster: inactive → active",

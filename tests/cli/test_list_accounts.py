@@ -1,0 +1,80 @@
+"""The verb `list-accounts`: which accounts it lists, in which order, and how many."""
+
+import pytest
+from support.cli import CommandLine
+
+
+@pytest.fixture
+def several(cli: CommandLine) -> CommandLine:
+    """Four accounts, of which one is inactive and two have a credential."""
+    for name in ("main", "grid_eth", "grid_btc", "old"):
+        cli("create-account", name)
+    cli.store("grid_btc", "aster")
+    cli.store("main", "lighter")
+    cli.store("main", "aster", "--allow-shared-secret")
+    cli("deactivate-account", "old")
+    cli("update-account", "grid_eth", "--description", "changed last")
+    return cli
+
+
+def listed(cli: CommandLine, *options: str) -> list[str]:
+    result = cli("list-accounts", *options, "--json")
+    assert result.exit_status == 0, result.err
+    return [account["account_name"] for account in result.data]
+
+
+@pytest.mark.parametrize("as_of", [(), ("--as-of", "8")], ids=["now", "then"])
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ((), ["grid_btc", "grid_eth", "main", "old"]),
+        (("--active",), ["grid_btc", "grid_eth", "main"]),
+        (("--inactive",), ["old"]),
+        (("--exchange", "aster"), ["grid_btc", "main"]),
+        (("--exchange", "lighter", "--active"), ["main"]),
+        (("--exchange", "paradex"), []),
+        (("--name", "grid_*"), ["grid_btc", "grid_eth"]),
+        (("--name", "main"), ["main"]),
+        (("--name", "GRID_*"), []),
+        (("--sort", "credentials", "--limit", "2"), ["main", "grid_btc"]),
+        (("--sort", "created"), ["old", "grid_btc", "grid_eth", "main"]),
+        (("--sort", "updated", "--limit", "1"), ["grid_eth"]),
+    ],
+)
+def test_accounts_can_be_chosen_now_and_as_they_were(
+    several: CommandLine, as_of: tuple[str, ...], options: tuple[str, ...], names: list[str]
+) -> None:
+    assert listed(several, *as_of, *options) == names
+
+
+def test_a_list_that_is_cut_says_how_many_more_there_are(several: CommandLine) -> None:
+    cut = several("list-accounts", "--limit", "3")
+    assert cut.out.splitlines()[-1] == "There is 1 more; --limit N shows N."
+    as_json = several("list-accounts", "--limit", "1", "--json")
+    assert (len(as_json.data), as_json.err) == (1, "There are 3 more; --limit N shows N.\n")
+    whole = several("list-accounts", "--limit", "4")
+    assert "more" not in whole.out + whole.err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--name", "nobody*"), "No account fits."),
+        (("--as-of", "2020-01-01"), "There were no accounts then."),
+        (("--as-of", "2020-01-01", "--active"), "No account fits."),
+    ],
+)
+def test_an_empty_list_says_why(several: CommandLine, options: tuple[str, ...], told: str) -> None:
+    assert several("list-accounts", *options).out == f"{told}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [(("--exchange", "nowhere"), 3), (("--sort", "age"), 2), (("--limit", "0"), 2)],
+)
+def test_what_no_list_has_is_refused(
+    several: CommandLine, options: tuple[str, ...], status: int
+) -> None:
+    assert several("list-accounts", *options).exit_status == status
+    then = several("list-accounts", "--as-of", "8", *options)
+    assert then.exit_status == status
