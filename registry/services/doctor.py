@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.catalog import built_in_exchanges, specification
 from registry.catalog.specification import FieldSpec
 from registry.clock import now
 from registry.database.connection import (
@@ -236,10 +236,11 @@ def _whole_log(connection: Connection, *, quick: bool) -> Iterator[Finding]:
 
 
 def _keys_in_common(connection: Connection) -> Iterator[Finding]:
-    specs = built_in_exchanges()
+    built_in = built_in_exchanges()
     fields = defaultdict[tuple[str, ...], list[str]](list)
-    for exchange, field, accounts in connection.execute(_QUERIES["values_in_common"]):
-        known = specs[exchange].field(field) if exchange in specs else None
+    for exchange, definition, field, accounts in connection.execute(_QUERIES["values_in_common"]):
+        is_defined = definition is not None or exchange in built_in
+        known = specification(exchange, definition).field(field) if is_defined else None
         if (known or FieldSpec(field, "")).is_key:
             fields[(exchange, *accounts)].append(field)
     found = [
@@ -266,8 +267,8 @@ def _tables(connection: Connection) -> Iterator[Finding]:
         yield Finding("tables", "damaged" if damaged else "warning", error.message, error.hint)
         return
     if report.differing:
-        listed = _listed(str(row) for row in report.listed)
-        message = f"{counted(report.differing, 'row')} not as the log says: {listed}"
+        first = "; ".join(map(str, report.listed[:_LISTED]))
+        message = f"{counted(report.differing, 'row')} not as the log says, such as: {first}"
         yield Finding("tables", "damaged", message, Hint("Repair: ", Command("rebuild")))
     else:
         rows, events = counted(report.rows, "row"), counted(report.size, "event")

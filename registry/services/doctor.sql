@@ -46,7 +46,11 @@ ORDER BY c.expires_at, a.account_name
 
 -- name: values_in_common
 -- The fields of which several accounts hold the same value, by its fingerprint.
-SELECT d.name, f.key, array_agg(DISTINCT a.account_name ORDER BY a.account_name)
+SELECT d.name,
+    (SELECT e.data FROM public.audit_trail AS e
+     WHERE e.stream_type = 'exchange' AND e.data ->> 'exchange' = d.name
+     ORDER BY e.position DESC LIMIT 1),
+    f.key, array_agg(DISTINCT a.account_name ORDER BY a.account_name)
 FROM public.credential_overview AS c
 JOIN public.accounts AS a ON a.id = c.account_id
 JOIN public.dexes AS d ON d.id = c.exchange_id

@@ -153,7 +153,7 @@ def test_doctor_names_rows_that_are_not_as_the_log_says_unless_it_is_to_be_quick
     connection.execute("SET session_replication_role = replica")
     connection.execute("UPDATE accounts SET description = 'damaged'")
     grade, message = found(sound, "tables")
-    assert (grade, "1 row not as the log says: " in message) == ("damaged", True)
+    assert (grade, "1 row not as the log says, such as: " in message) == ("damaged", True)
     quick = {f["check"]: f["grade"] for f in sound("doctor", "--quick", "--json").data}
     assert (quick["tables"], "keys in common" in quick) == ("skipped", False)
 
@@ -165,3 +165,14 @@ def test_doctor_names_accounts_that_hold_the_same_key(sound: CommandLine) -> Non
     grade, message = found(sound, "keys in common")
     assert grade == "warning"
     assert message == "bot and other hold the same api_key and secret_key for aster"
+
+
+def test_a_public_value_that_accounts_have_in_common_is_no_key(bot: CommandLine) -> None:
+    fields = ("--field", "api_key=DESK_API_KEY", "--field", "venue=DESK_VENUE:public")
+    assert bot("add-exchange", "desk", *fields).exit_status == 0
+    bot("create-account", "other")
+    for account in ("bot", "other"):
+        values = f'{{"api_key": "key-of-{account}-1", "venue": "north"}}'
+        done = bot("add-credential", account, "desk", "--from-json", "-", stdin=values)
+        assert done.exit_status == 0, done.err
+    assert found(bot, "keys in common")[0] == "ok"
