@@ -3,6 +3,7 @@
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from registry.database.connection import Connection, Database
@@ -16,6 +17,7 @@ from registry.rules import accounts as rules
 from registry.rules.access import access_revocations
 from registry.rules.account_state import AccountState
 from registry.rules.accounts import AccountUse, CreateAccount, UpdateAccount
+from registry.rules.metadata import dropped
 from registry.rules.sharing import check_affected, lent_by
 from registry.services.changes.sharing import revocations, send_shares
 
@@ -40,6 +42,22 @@ class _CreateTask:
 
     def decide(self) -> Decided:
         return Decided(new_events(self._id, AccountState(), rules.create(self._command)))
+
+
+class _UpdateTask(AccountTask):
+    """Changes details, and says which keys a replacement of all the metadata drops."""
+
+    def __init__(self, name: str, command: UpdateAccount) -> None:
+        keys = {name: given for name, given in asdict(command.keys).items() if given}
+        super().__init__(name, {"verb": "update-account", **command.details, **keys})
+        self._command = command
+
+    def decide(self) -> Decided:
+        state = self.read_state()
+        events = rules.update(state, self._command)
+        replaced = self._command.details.get("metadata")
+        notes = [] if replaced is None else dropped(state.account["metadata"], replaced)
+        return Decided(next_events(state, events), notes=tuple(notes))
 
 
 class _DeactivateTask(AccountTask):
@@ -124,12 +142,7 @@ class AccountService:
 
     def update(self, name: str, command: UpdateAccount, invocation: Invocation) -> Outcome:
         """Changes details; errors as `rules.accounts.update`."""
-        return self._run(
-            name,
-            {"verb": "update-account", **command.details},
-            invocation,
-            lambda state: rules.update(state, command),
-        )
+        return self._executor.execute(_UpdateTask(name, command), invocation)
 
     def rename(self, name: str, new_name: str, invocation: Invocation) -> Outcome:
         """Gives another name; errors as `rules.accounts.rename`.
