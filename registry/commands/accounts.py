@@ -76,11 +76,17 @@ def update_account(
         typer.Option("--unset", metavar="KEY", help="Remove a key of it; may be repeated."),
     ] = None,
     as_is: AsIs = False,
+    cascade: Cascade = False,
 ) -> None:
     """Change an account's details; what is not named stays. --metadata replaces all of it."""
-    changes = details.changes(clear)
     outcome = run.registry.accounts.update(
-        account, set=_keys(set_ or []), unset=unset or [], as_is=as_is, **changes, **run.by
+        account,
+        set=_keys(set_ or []),
+        unset=unset or [],
+        as_is=as_is,
+        cascade=cascade,
+        **details.changes(clear),
+        **run.by,
     )
     tell(run, outcome, f"updated account {account}", account=account)
 

@@ -52,9 +52,13 @@ def open_once(target: Target, notice: Notice) -> Connection:
             connection.close()
             raise
         from registry.database.migrator import Migrator
+        from registry.database.outside import stopped_by
 
-        for migration in Migrator(connection).up():
+        applied = Migrator(connection).up()
+        for migration in applied:
             notice(f"Migrated the embedded database: {migration.file_name}")
+        for sentence in stopped_by(applied, connection):
+            notice(f"Refused from now on: {sentence}")
         check_schema(connection)
     except BaseException:
         connection.close()

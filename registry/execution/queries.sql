@@ -50,6 +50,26 @@ LEFT JOIN LATERAL (
 ) AS e ON TRUE
 ORDER BY d.name
 
+-- name: exchange_names
+SELECT d.name FROM public.dexes AS d
+
+-- name: require_allowed
+-- Fails if the account may not use the exchange.
+SELECT public.require_allowed(a.id, d.id)
+FROM public.accounts AS a
+JOIN public.dexes AS d ON d.name = %(exchange)s
+WHERE a.account_name = %(account_name)s
+
+-- name: positions_by_exchange
+-- How many positions of an account, that are not closed, an exchange has a part in.
+SELECT d.name, count(*)
+FROM public.strategy_positions AS p
+JOIN public.accounts AS a ON a.id = p.account_id
+JOIN public.dexes AS d ON d.id IN (p.long_dex_id, p.short_dex_id)
+WHERE a.account_name = %(account_name)s AND p.status <> 'closed'
+GROUP BY d.name
+ORDER BY d.name
+
 -- name: exchange_ids
 -- The id of this exchange's row, or else a new id for one; and whether a bot's own table
 -- of exchanges has the columns for details.

@@ -57,19 +57,22 @@ class Accounts:
         set: Mapping[str, Any] | None = None,  # noqa: A002 - as the option is called
         unset: Sequence[str] = (),
         as_is: bool = False,
+        cascade: bool = False,
         **details: Unpack[AccountChange],
     ) -> "Outcome":
         """Changes the details that are named; None empties one.
 
         `set` and `unset` change keys of the metadata and keep the others; `metadata` replaces
-        all of it. `as_is` is as in `create`.
+        all of it. `as_is` is as in `create`. AccountInUse if borrowers lose an exchange that is
+        allowed no more, unless `cascade`.
         """
         from registry.rules.accounts import UpdateAccount
         from registry.rules.metadata import KeyChanges
 
         by, given = split(details)
         command = UpdateAccount(KeyChanges(set or {}, unset), as_is=as_is, **given)
-        return self._service.update(account, command, self._context.invocation(by))
+        invocation = self._context.invocation(by)
+        return self._service.update(account, command, invocation, cascade=cascade)
 
     def rename(self, account: str, new_name: str, **by: Unpack[By]) -> "Outcome":
         """Gives another name; AccountExists if it belongs to another account."""

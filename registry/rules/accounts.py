@@ -73,7 +73,7 @@ def create(command: CreateAccount) -> list[EventModel]:
     return [AccountCreated(account_name=name, **details)]
 
 
-def update(state: AccountState, command: UpdateAccount) -> list[EventModel]:
+def update(state: AccountState, command: UpdateAccount) -> list[AccountUpdated]:
     """The details that differ from what they are.
 
     Raises:

@@ -1,7 +1,7 @@
 """The limits of an account: the keys of its metadata that the registry itself keeps.
 
 Each stands here once, with what it means and what it may be. The database enforces them
-(`position_limits`). All other keys are for people and bots.
+(`position_limits`, `account_allows`). All other keys are for people and bots.
 """
 
 import difflib
@@ -72,6 +72,20 @@ def check_limits(metadata: Mapping[str, Any], *, as_is: bool = False) -> None:
                     f"Did you mean {meant}? To keep the key as it is, add ", Option("as_is"), "."
                 ),
             )
+
+
+def allows(metadata: Mapping[str, Any], exchange: str) -> bool:
+    """Whether an account of this metadata may use an exchange.
+
+    The database decides, by `account_allows`; what is no list allows nothing.
+    """
+    allowed = metadata.get(ALLOWED_EXCHANGES)
+    return allowed is None or (isinstance(allowed, list) and exchange in allowed)
+
+
+def stopped(before: Mapping[str, Any], after: Mapping[str, Any]) -> Callable[[str], bool]:
+    """Which exchanges an account could use before, and cannot after."""
+    return lambda exchange: allows(before, exchange) and not allows(after, exchange)
 
 
 def _meant(key: str) -> str | None:

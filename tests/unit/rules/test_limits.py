@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from registry.errors import InvalidInput
-from registry.rules.limits import LIMITS, check_limits
+from registry.rules.limits import LIMITS, allows, check_limits
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,20 @@ def test_a_key_that_looks_like_a_limit_is_refused_unless_it_is_meant(key: str, m
 )
 def test_other_keys_are_free(key: str) -> None:
     check_limits({key: "anything"})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "allowed"),
+    [
+        ({}, True),
+        ({"allowed_exchanges": None}, True),
+        ({"allowed_exchanges": ["aster", "lighter"]}, True),
+        ({"allowed_exchanges": ["aster"]}, False),
+        ({"allowed_exchanges": ["Lighter"]}, False),
+        ({"allowed_exchanges": []}, False),
+        ({"allowed_exchanges": "lighter"}, False),
+        ({"allowed_exchanges": {"lighter": True}}, False),
+    ],
+)
+def test_what_is_no_list_of_names_allows_nothing(metadata: dict[str, Any], allowed: bool) -> None:
+    assert allows(metadata, "lighter") is allowed
