@@ -90,31 +90,46 @@ CREATE CONSTRAINT TRIGGER account_exchange_sharing_allowed
 
 -- An account opens, enlarges, moves and takes over positions at the exchanges that it may use.
 -- Those that it has can be made smaller and closed. One that the log gives it again is as it was.
+-- (As JSON, since a bot's own table may lack the columns.)
 CREATE OR REPLACE FUNCTION public.position_exchanges() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off AS $$
+DECLARE
+    sides text[];
+    former text[];
+    side text;
 BEGIN
     IF NEW.account_id IS NULL OR NEW.status = 'closed'
-        OR TG_OP = 'UPDATE' AND NEW.account_id IS NOT DISTINCT FROM OLD.account_id
-            AND OLD.status IS DISTINCT FROM 'closed' AND abs(NEW.size_usd) <= abs(OLD.size_usd)
-            AND NEW.long_dex_id IS NOT DISTINCT FROM OLD.long_dex_id
-            AND NEW.short_dex_id IS NOT DISTINCT FROM OLD.short_dex_id
         -- Row security refuses it, and tells nothing of the account.
         OR public.session_is_bot() AND NOT public.session_may_use(NEW.account_id)
-        OR public.account_allows(NEW.account_id, NEW.long_dex_id)
-            AND public.account_allows(NEW.account_id, NEW.short_dex_id)
-        OR TG_OP = 'UPDATE' AND NEW.account_id IS DISTINCT FROM OLD.account_id AND NOT EXISTS (
-            SELECT FROM public.audit_events AS e
-            WHERE e.stream_type = 'account' AND e.stream_id = NEW.account_id
-                AND e.event_type = 'PositionsLinked' AND (e.data -> 'positions')::jsonb ? NEW.id::text
-                AND e.recorded_at >= transaction_timestamp()
-                AND age(e.xmin) <= age(pg_current_xact_id()::xid))
     THEN
         RETURN NEW;
     END IF;
-    PERFORM public.require_allowed(NEW.account_id, NEW.long_dex_id);
-    PERFORM public.require_allowed(NEW.account_id, NEW.short_dex_id);
+    sides := ARRAY(SELECT e.value FROM jsonb_each_text(to_jsonb(NEW)) AS e
+                   WHERE e.key IN ('long_dex_id', 'short_dex_id') ORDER BY e.key);
+    IF TG_OP = 'UPDATE' AND NEW.account_id IS NOT DISTINCT FROM OLD.account_id
+        AND OLD.status IS DISTINCT FROM 'closed' AND abs(NEW.size_usd) <= abs(OLD.size_usd)
+    THEN
+        former := ARRAY(SELECT e.value FROM jsonb_each_text(to_jsonb(OLD)) AS e
+                        WHERE e.key IN ('long_dex_id', 'short_dex_id') ORDER BY e.key);
+        IF sides = former THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    FOREACH side IN ARRAY sides LOOP
+        IF NOT public.account_allows(NEW.account_id, side::integer)
+            AND (TG_OP = 'INSERT' OR NEW.account_id IS NOT DISTINCT FROM OLD.account_id OR EXISTS (
+                SELECT FROM public.audit_events AS e
+                WHERE e.stream_type = 'account' AND e.stream_id = NEW.account_id
+                    AND e.event_type = 'PositionsLinked'
+                    AND (e.data -> 'positions')::jsonb ? NEW.id::text
+                    AND e.recorded_at >= transaction_timestamp()
+                    AND age(e.xmin) <= age(pg_current_xact_id()::xid)))
+        THEN
+            PERFORM public.require_allowed(NEW.account_id, side::integer);
+        END IF;
+    END LOOP;
     RETURN NEW;
 END
 $$;
@@ -129,12 +144,7 @@ CREATE OR REPLACE TRIGGER strategy_positions_insert_only_allowed
     EXECUTE FUNCTION public.position_exchanges();
 CREATE OR REPLACE TRIGGER strategy_positions_update_only_allowed
     BEFORE UPDATE ON public.strategy_positions
-    FOR EACH ROW WHEN (
-        NEW.account_id IS DISTINCT FROM OLD.account_id
-        OR NEW.size_usd IS DISTINCT FROM OLD.size_usd
-        OR NEW.status IS DISTINCT FROM OLD.status
-        OR NEW.long_dex_id IS DISTINCT FROM OLD.long_dex_id
-        OR NEW.short_dex_id IS DISTINCT FROM OLD.short_dex_id)
+    FOR EACH ROW WHEN (NEW.account_id IS NOT NULL)
     EXECUTE FUNCTION public.position_exchanges();
 
 -- The functions below are those of former migrations, and ask account_allows too.

@@ -742,27 +742,41 @@ CREATE FUNCTION public.position_exchanges() RETURNS trigger
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
+DECLARE
+    sides text[];
+    former text[];
+    side text;
 BEGIN
     IF NEW.account_id IS NULL OR NEW.status = 'closed'
-        OR TG_OP = 'UPDATE' AND NEW.account_id IS NOT DISTINCT FROM OLD.account_id
-            AND OLD.status IS DISTINCT FROM 'closed' AND abs(NEW.size_usd) <= abs(OLD.size_usd)
-            AND NEW.long_dex_id IS NOT DISTINCT FROM OLD.long_dex_id
-            AND NEW.short_dex_id IS NOT DISTINCT FROM OLD.short_dex_id
         -- Row security refuses it, and tells nothing of the account.
         OR public.session_is_bot() AND NOT public.session_may_use(NEW.account_id)
-        OR public.account_allows(NEW.account_id, NEW.long_dex_id)
-            AND public.account_allows(NEW.account_id, NEW.short_dex_id)
-        OR TG_OP = 'UPDATE' AND NEW.account_id IS DISTINCT FROM OLD.account_id AND NOT EXISTS (
-            SELECT FROM public.audit_events AS e
-            WHERE e.stream_type = 'account' AND e.stream_id = NEW.account_id
-                AND e.event_type = 'PositionsLinked' AND (e.data -> 'positions')::jsonb ? NEW.id::text
-                AND e.recorded_at >= transaction_timestamp()
-                AND age(e.xmin) <= age(pg_current_xact_id()::xid))
     THEN
         RETURN NEW;
     END IF;
-    PERFORM public.require_allowed(NEW.account_id, NEW.long_dex_id);
-    PERFORM public.require_allowed(NEW.account_id, NEW.short_dex_id);
+    sides := ARRAY(SELECT e.value FROM jsonb_each_text(to_jsonb(NEW)) AS e
+                   WHERE e.key IN ('long_dex_id', 'short_dex_id') ORDER BY e.key);
+    IF TG_OP = 'UPDATE' AND NEW.account_id IS NOT DISTINCT FROM OLD.account_id
+        AND OLD.status IS DISTINCT FROM 'closed' AND abs(NEW.size_usd) <= abs(OLD.size_usd)
+    THEN
+        former := ARRAY(SELECT e.value FROM jsonb_each_text(to_jsonb(OLD)) AS e
+                        WHERE e.key IN ('long_dex_id', 'short_dex_id') ORDER BY e.key);
+        IF sides = former THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    FOREACH side IN ARRAY sides LOOP
+        IF NOT public.account_allows(NEW.account_id, side::integer)
+            AND (TG_OP = 'INSERT' OR NEW.account_id IS NOT DISTINCT FROM OLD.account_id OR EXISTS (
+                SELECT FROM public.audit_events AS e
+                WHERE e.stream_type = 'account' AND e.stream_id = NEW.account_id
+                    AND e.event_type = 'PositionsLinked'
+                    AND (e.data -> 'positions')::jsonb ? NEW.id::text
+                    AND e.recorded_at >= transaction_timestamp()
+                    AND age(e.xmin) <= age(pg_current_xact_id()::xid)))
+        THEN
+            PERFORM public.require_allowed(NEW.account_id, side::integer);
+        END IF;
+    END LOOP;
     RETURN NEW;
 END
 $$;
@@ -1819,7 +1833,7 @@ CREATE TRIGGER strategy_positions_insert_only_allowed BEFORE INSERT ON public.st
 
 CREATE TRIGGER strategy_positions_update_limits BEFORE UPDATE ON public.strategy_positions FOR EACH ROW WHEN (((new.account_id IS DISTINCT FROM old.account_id) OR (new.size_usd IS DISTINCT FROM old.size_usd) OR ((new.status)::text IS DISTINCT FROM (old.status)::text))) EXECUTE FUNCTION public.position_limits();
 
-CREATE TRIGGER strategy_positions_update_only_allowed BEFORE UPDATE ON public.strategy_positions FOR EACH ROW WHEN (((new.account_id IS DISTINCT FROM old.account_id) OR (new.size_usd IS DISTINCT FROM old.size_usd) OR ((new.status)::text IS DISTINCT FROM (old.status)::text) OR (new.long_dex_id IS DISTINCT FROM old.long_dex_id) OR (new.short_dex_id IS DISTINCT FROM old.short_dex_id))) EXECUTE FUNCTION public.position_exchanges();
+CREATE TRIGGER strategy_positions_update_only_allowed BEFORE UPDATE ON public.strategy_positions FOR EACH ROW WHEN ((new.account_id IS NOT NULL)) EXECUTE FUNCTION public.position_exchanges();
 
 ALTER TABLE ONLY public.account_access
     ADD CONSTRAINT account_access_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE RESTRICT;

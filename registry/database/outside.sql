@@ -17,11 +17,13 @@ FROM (
     FROM public.account_exchange_sharing AS s
     JOIN public.accounts AS b ON b.id = s.primary_account_id
     UNION ALL
-    SELECT p.account_id, side.id, 'open positions (' || count(*) || ')'
+    -- As JSON, since a bot's own table may lack the columns.
+    SELECT p.account_id, side.value::integer, 'open positions (' || count(DISTINCT p.id) || ')'
     FROM public.strategy_positions AS p
-    CROSS JOIN LATERAL unnest(ARRAY[p.long_dex_id, p.short_dex_id]) AS side (id)
-    WHERE p.account_id IS NOT NULL AND p.status <> 'closed'
-    GROUP BY p.account_id, side.id
+    CROSS JOIN LATERAL jsonb_each_text(to_jsonb(p)) AS side
+    WHERE p.account_id IS NOT NULL AND p.status IS DISTINCT FROM 'closed'
+        AND side.key IN ('long_dex_id', 'short_dex_id')
+    GROUP BY p.account_id, side.value
 ) AS h
 JOIN public.accounts AS a ON a.id = h.account_id AND a.metadata ? 'allowed_exchanges'
 JOIN public.dexes AS d ON d.id = h.exchange_id

@@ -62,11 +62,13 @@ WHERE a.account_name = %(account_name)s
 
 -- name: positions_by_exchange
 -- How many positions of an account, that are not closed, an exchange has a part in.
-SELECT d.name, count(*)
-FROM public.strategy_positions AS p
-JOIN public.accounts AS a ON a.id = p.account_id
-JOIN public.dexes AS d ON d.id IN (p.long_dex_id, p.short_dex_id)
-WHERE a.account_name = %(account_name)s AND p.status <> 'closed'
+-- (As JSON, since a bot's own table may lack the columns.)
+SELECT d.name, count(DISTINCT p.id)
+FROM public.accounts AS a
+JOIN public.strategy_positions AS p ON p.account_id = a.id AND p.status IS DISTINCT FROM 'closed'
+CROSS JOIN LATERAL jsonb_each_text(to_jsonb(p)) AS side
+JOIN public.dexes AS d ON d.id = side.value::integer
+WHERE a.account_name = %(account_name)s AND side.key IN ('long_dex_id', 'short_dex_id')
 GROUP BY d.name
 ORDER BY d.name
 
