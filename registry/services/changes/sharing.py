@@ -50,6 +50,7 @@ class SharingService:
 
         Raises:
             ExchangeNotFound: no exchange has this name.
+            ExchangeNotAllowed: the list of one of the two does not name it.
         """
         return self._executor.execute(
             _ShareTask(borrower, lender, exchange, sharing_type), invocation
