@@ -2,6 +2,21 @@
 -- scripts/generate-schema: do not edit. To make a database, run: account-registry migrate up
 -- (which also makes the roles, the rows of the exchanges and the head of the log).
 
+CREATE FUNCTION public.account_allows(p_account_id uuid, p_exchange_id integer) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+    allowed constant jsonb := (
+        SELECT a.metadata -> 'allowed_exchanges' FROM public.accounts AS a WHERE a.id = p_account_id);
+BEGIN
+    RETURN coalesce(allowed, 'null') = 'null'
+        OR jsonb_typeof(allowed) = 'array' AND EXISTS (
+            SELECT FROM public.dexes AS d WHERE d.id = p_exchange_id AND allowed ? d.name::text);
+END
+$$;
+
+ALTER FUNCTION public.account_allows(p_account_id uuid, p_exchange_id integer) OWNER TO registry_owner;
+
 CREATE FUNCTION public.account_info(p_account text, p_account_id uuid, OUT outcome text, OUT account_id uuid, OUT account_name text, OUT description text, OUT wallet_address text, OUT is_active boolean, OUT metadata jsonb, OUT exchanges text[]) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12,7 +27,7 @@ BEGIN
             SELECT DISTINCT d.name::text
             FROM public.account_exchange_credentials AS c
             JOIN public.dexes AS d ON d.id = c.exchange_id
-            WHERE c.account_id = a.id AND c.is_active
+            WHERE c.account_id = a.id AND c.is_active AND public.account_allows(a.id, c.exchange_id)
             ORDER BY 1)
     INTO account_id, account_name, description, wallet_address, is_active, metadata, exchanges
     FROM public.accounts AS a
@@ -51,6 +66,42 @@ END
 $$;
 
 ALTER FUNCTION public.account_limit(p_metadata jsonb, p_name text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.allowed_exchange_check() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    holder uuid;
+    lender uuid;
+BEGIN
+    IF TG_TABLE_NAME = 'account_exchange_credentials' THEN
+        holder := NEW.account_id;
+    ELSE
+        holder := NEW.primary_account_id;
+        lender := NEW.shared_account_id;
+    END IF;
+    IF (NOT public.account_allows(holder, NEW.exchange_id)
+            OR NOT public.account_allows(lender, NEW.exchange_id))
+        AND EXISTS (
+            SELECT FROM public.audit_events AS e
+            WHERE e.stream_type = 'account' AND e.stream_id = holder
+                AND e.data ->> TG_ARGV[0] = NEW.id::text
+                AND e.data ->> 'created_at' IS NULL AND e.data ->> 'origin' IS NULL
+                -- Of this transaction, as in sharing_check.
+                AND e.recorded_at >= transaction_timestamp()
+                AND age(e.xmin) <= age(pg_current_xact_id()::xid))
+    THEN
+        PERFORM public.require_allowed(holder, NEW.exchange_id);
+        PERFORM public.require_allowed(lender, NEW.exchange_id);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION public.allowed_exchange_check() OWNER TO registry_owner;
 
 CREATE FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -359,6 +410,8 @@ BEGIN
             JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
             WHERE c.id = released.credential_id AND c.version = released.version AND c.is_active
                 AND public.session_may_use(b.id)
+                AND public.account_allows(b.id, c.exchange_id)
+                AND public.account_allows(o.id, c.exchange_id)
                 AND (released.share_id IS NULL OR EXISTS (
                     SELECT FROM public.account_exchange_sharing AS s
                     WHERE s.id = released.share_id AND s.sharing_type = released.sharing_type));
@@ -683,6 +736,53 @@ $$;
 
 ALTER FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) OWNER TO registry_owner;
 
+CREATE FUNCTION public.position_exchanges() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    sides text[];
+    former text[];
+    side text;
+BEGIN
+    IF NEW.account_id IS NULL OR NEW.status = 'closed'
+        -- Row security refuses it, and tells nothing of the account.
+        OR public.session_is_bot() AND NOT public.session_may_use(NEW.account_id)
+    THEN
+        RETURN NEW;
+    END IF;
+    sides := ARRAY(SELECT e.value FROM jsonb_each_text(to_jsonb(NEW)) AS e
+                   WHERE e.key IN ('long_dex_id', 'short_dex_id') ORDER BY e.key);
+    IF TG_OP = 'UPDATE' AND NEW.account_id IS NOT DISTINCT FROM OLD.account_id
+        AND OLD.status IS DISTINCT FROM 'closed' AND abs(NEW.size_usd) <= abs(OLD.size_usd)
+    THEN
+        former := ARRAY(SELECT e.value FROM jsonb_each_text(to_jsonb(OLD)) AS e
+                        WHERE e.key IN ('long_dex_id', 'short_dex_id') ORDER BY e.key);
+        IF sides = former THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    FOREACH side IN ARRAY sides LOOP
+        IF NOT public.account_allows(NEW.account_id, side::integer)
+            AND (TG_OP = 'INSERT' OR NEW.account_id IS NOT DISTINCT FROM OLD.account_id OR EXISTS (
+                SELECT FROM public.audit_events AS e
+                WHERE e.stream_type = 'account' AND e.stream_id = NEW.account_id
+                    AND e.event_type = 'PositionsLinked'
+                    AND (e.data -> 'positions')::jsonb ? NEW.id::text
+                    AND e.recorded_at >= transaction_timestamp()
+                    AND age(e.xmin) <= age(pg_current_xact_id()::xid)))
+        THEN
+            PERFORM public.require_allowed(NEW.account_id, side::integer);
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION public.position_exchanges() OWNER TO registry_owner;
+
 CREATE FUNCTION public.position_limits() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -991,6 +1091,8 @@ BEGIN
     SELECT d.id INTO wanted_id FROM public.dexes AS d WHERE d.name = p_exchange;
     IF wanted_id IS NULL THEN
         RETURN 'exchange_not_found';
+    ELSIF NOT public.account_allows(account.account_id, wanted_id) THEN
+        RETURN 'exchange_not_allowed';
     ELSIF EXISTS (
         SELECT FROM public.account_exchange_credentials AS c
         WHERE c.account_id = account.account_id AND c.exchange_id = wanted_id
@@ -1118,6 +1220,23 @@ $$;
 
 ALTER FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) OWNER TO registry_owner;
 
+CREATE FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    IF NOT public.account_allows(p_account_id, p_exchange_id) THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG026',
+            MESSAGE = format('account %s may not use %s, which its allowed_exchanges do not name',
+                (SELECT a.account_name FROM public.accounts AS a WHERE a.id = p_account_id),
+                coalesce((SELECT d.name FROM public.dexes AS d WHERE d.id = p_exchange_id),
+                    'exchange ' || p_exchange_id)),
+            HINT = 'Name it there too: account-registry update-account --set';
+    END IF;
+END
+$$;
+
+ALTER FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) OWNER TO registry_owner;
+
 CREATE FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
@@ -1129,6 +1248,10 @@ DECLARE
 BEGIN
     source := 'own';
     owner_id := p_account_id;
+    IF NOT public.account_allows(p_account_id, p_exchange_id) THEN
+        outcome := 'exchange_not_allowed';
+        RETURN;
+    END IF;
     outcome := 'no_credential';
     IF p_lender IS NULL THEN
         picked := public.pick_credential(p_account_id, p_exchange_id, p_subaccount, wanted_permission);
@@ -1145,6 +1268,8 @@ BEGIN
             outcome := CASE WHEN p_lender IS NULL THEN 'no_credential' ELSE 'not_shared' END;
         ELSIF NOT lender_is_active THEN
             outcome := 'lender_inactive';
+        ELSIF NOT public.account_allows(owner_id, p_exchange_id) THEN
+            outcome := 'exchange_not_allowed';
         ELSIF sharing_type <> 'full' AND p_access = 'full' THEN
             outcome := 'share_is_narrower';
         ELSE
@@ -1682,9 +1807,13 @@ CREATE INDEX idx_release_collections_asked ON public.release_collections USING b
 
 CREATE TRIGGER account_access_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.account_access FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('grant-access or revoke-access');
 
+CREATE CONSTRAINT TRIGGER account_exchange_credentials_allowed AFTER INSERT OR UPDATE OF version ON public.account_exchange_credentials DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.allowed_exchange_check('credential_id');
+
 CREATE CONSTRAINT TRIGGER account_exchange_credentials_lent AFTER DELETE ON public.account_exchange_credentials DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.sharing_keeps_credential();
 
 CREATE TRIGGER account_exchange_credentials_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.account_exchange_credentials FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('add-credential, replace-credential or remove-credential');
+
+CREATE CONSTRAINT TRIGGER account_exchange_sharing_allowed AFTER INSERT OR UPDATE ON public.account_exchange_sharing DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.allowed_exchange_check('share_id');
 
 CREATE TRIGGER account_exchange_sharing_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.account_exchange_sharing FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('share or unshare');
 
@@ -1700,7 +1829,11 @@ CREATE TRIGGER audit_head_stays BEFORE DELETE OR TRUNCATE ON public.audit_head F
 
 CREATE TRIGGER strategy_positions_insert_limits BEFORE INSERT ON public.strategy_positions FOR EACH ROW WHEN ((new.account_id IS NOT NULL)) EXECUTE FUNCTION public.position_limits();
 
+CREATE TRIGGER strategy_positions_insert_only_allowed BEFORE INSERT ON public.strategy_positions FOR EACH ROW WHEN ((new.account_id IS NOT NULL)) EXECUTE FUNCTION public.position_exchanges();
+
 CREATE TRIGGER strategy_positions_update_limits BEFORE UPDATE ON public.strategy_positions FOR EACH ROW WHEN (((new.account_id IS DISTINCT FROM old.account_id) OR (new.size_usd IS DISTINCT FROM old.size_usd) OR ((new.status)::text IS DISTINCT FROM (old.status)::text))) EXECUTE FUNCTION public.position_limits();
+
+CREATE TRIGGER strategy_positions_update_only_allowed BEFORE UPDATE ON public.strategy_positions FOR EACH ROW WHEN ((new.account_id IS NOT NULL)) EXECUTE FUNCTION public.position_exchanges();
 
 ALTER TABLE ONLY public.account_access
     ADD CONSTRAINT account_access_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE RESTRICT;
@@ -1743,11 +1876,17 @@ GRANT USAGE ON SCHEMA public TO registry_operator;
 GRANT USAGE ON SCHEMA public TO registry_auditor;
 GRANT USAGE ON SCHEMA public TO registry_bot;
 
+REVOKE ALL ON FUNCTION public.account_allows(p_account_id uuid, p_exchange_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.account_allows(p_account_id uuid, p_exchange_id integer) TO registry_operator;
+GRANT ALL ON FUNCTION public.account_allows(p_account_id uuid, p_exchange_id integer) TO registry_auditor;
+
 REVOKE ALL ON FUNCTION public.account_info(p_account text, p_account_id uuid, OUT outcome text, OUT account_id uuid, OUT account_name text, OUT description text, OUT wallet_address text, OUT is_active boolean, OUT metadata jsonb, OUT exchanges text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.account_info(p_account text, p_account_id uuid, OUT outcome text, OUT account_id uuid, OUT account_name text, OUT description text, OUT wallet_address text, OUT is_active boolean, OUT metadata jsonb, OUT exchanges text[]) TO registry_bot;
 GRANT ALL ON FUNCTION public.account_info(p_account text, p_account_id uuid, OUT outcome text, OUT account_id uuid, OUT account_name text, OUT description text, OUT wallet_address text, OUT is_active boolean, OUT metadata jsonb, OUT exchanges text[]) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.account_limit(p_metadata jsonb, p_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.allowed_exchange_check() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p_stream_id uuid, p_expected_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) TO registry_operator;
@@ -1874,6 +2013,8 @@ REVOKE ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id int
 GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_operator;
 GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id integer, p_subaccount integer, p_permission text, OUT outcome text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_auditor;
 
+REVOKE ALL ON FUNCTION public.position_exchanges() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.position_limits() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.projection_refuse_direct_write() FROM PUBLIC;
@@ -1893,6 +2034,9 @@ REVOKE ALL ON FUNCTION public.release_claim(p_text text, p_length integer) FROM 
 REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_bot;
 GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_operator;

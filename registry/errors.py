@@ -145,6 +145,10 @@ class ExchangeNotFound(NotFound):
     """No exchange has this name, or its credential fields are not known."""
 
 
+class ExchangeNotAllowed(Refused):
+    """The account's own list, or its lender's, does not name the exchange."""
+
+
 class ExchangeExists(Conflict):
     """The exchange is defined already."""
 

@@ -126,6 +126,7 @@ class FundingArbPositionManager:
 
         Raises:
             LimitReached: the position exceeds the limits of the account.
+            ExchangeNotAllowed: the account's list does not name one of the exchanges.
             AccountInactive: the account was stopped meanwhile.
             ExchangeNotFound: no exchange has one of the names.
         """

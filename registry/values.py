@@ -182,7 +182,6 @@ def metadata(value: Any) -> dict[str, Any]:
     size = len(orjson.dumps(value))
     if size > MAX_METADATA_BYTES:
         raise InvalidInput(f"metadata has {MAX_METADATA_BYTES} bytes at most, not {size}")
-    _check_limits(value)
     return value
 
 
@@ -225,6 +224,23 @@ def parse_json(text: str, what: str) -> Any:
     except ValueError:  # an integer with thousands of digits
         raise InvalidInput(f"{what} holds a number that JSON cannot carry exactly") from None
     return parsed
+
+
+def json_or_text(text: str, what: str) -> Any:
+    """The value that a text says in JSON, and the text itself where it is no JSON.
+
+    Raises:
+        InvalidInput: it is JSON, and see `parse_json`.
+    """
+    import json
+
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    except (RecursionError, ValueError):
+        pass
+    return parse_json(text, what)
 
 
 def _exact_float(text: str) -> float:
@@ -288,15 +304,6 @@ def _check_json_text(text: Any, where: str) -> None:
         raise InvalidInput(f"{where} holds a key that is not a text")
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise InvalidInput(f"{where} holds a character that PostgreSQL cannot store")
-
-
-def _check_limits(value: dict[str, Any]) -> None:
-    positions = value.get("max_positions")
-    if positions is not None and (type(positions) is not int or positions < 0):
-        raise InvalidInput("max_positions must be a whole number, 0 or more")
-    exposure = value.get("max_exposure_usd")
-    if exposure is not None and (type(exposure) not in (int, float) or exposure < 0):
-        raise InvalidInput("max_exposure_usd must be a number, 0 or more")
 
 
 def json_kind(value: Any) -> str:

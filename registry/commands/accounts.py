@@ -10,7 +10,9 @@ from registry.commands._changes import tell
 from registry.commands._options import AccountName, Cascade, Clear, DetailOptions, Yes
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 from registry.plurals import counted
+from registry.shown import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +39,55 @@ class AccountOptions(DetailOptions):
         return {**said, "metadata": _metadata(said["metadata"])} if "metadata" in said else said
 
 
+AsIs = Annotated[
+    bool,
+    typer.Option("--as-is", help="Take a key of the metadata although it looks like a limit's."),
+]
+
+
 @verb(changes=True)
 def create_account(
     run: Run,
     account: Annotated[str, typer.Argument(metavar="NAME", help="A name that is free.")],
     details: AccountOptions,
+    as_is: AsIs = False,
 ) -> None:
     """Create an account."""
-    outcome = run.registry.accounts.create(account, **details.given(), **run.by)
+    outcome = run.registry.accounts.create(account, as_is=as_is, **details.given(), **run.by)
     tell(run, outcome, f"created account {account}", account=account, id=outcome.stream_id)
 
 
 @verb(changes=True)
 def update_account(
-    run: Run, account: AccountName, details: AccountOptions, clear: Clear = None
+    run: Run,
+    account: AccountName,
+    details: AccountOptions,
+    clear: Clear = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Set a key of the metadata, to JSON or else a text; may be repeated.",
+        ),
+    ] = None,
+    unset: Annotated[
+        list[str] | None,
+        typer.Option("--unset", metavar="KEY", help="Remove a key of it; may be repeated."),
+    ] = None,
+    as_is: AsIs = False,
+    cascade: Cascade = False,
 ) -> None:
     """Change an account's details; what is not named stays. --metadata replaces all of it."""
-    outcome = run.registry.accounts.update(account, **details.changes(clear), **run.by)
+    outcome = run.registry.accounts.update(
+        account,
+        set=_keys(set_ or []),
+        unset=unset or [],
+        as_is=as_is,
+        cascade=cascade,
+        **details.changes(clear),
+        **run.by,
+    )
     tell(run, outcome, f"updated account {account}", account=account)
 
 
@@ -98,18 +132,6 @@ def delete_account(
     tell(run, outcome, f"deleted account {account}", account=account)
 
 
-def _details(
-    wallet_address: str | None, description: str | None, metadata: str | None
-) -> dict[str, Any]:
-    """The details that were given."""
-    given = {
-        "wallet_address": wallet_address,
-        "description": description,
-        "metadata": None if metadata is None else _metadata(metadata),
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def _metadata(text: str) -> dict[str, Any]:
     from registry.machine import text_of_file
     from registry.values import MAX_METADATA_BYTES, parse_metadata
@@ -117,3 +139,25 @@ def _metadata(text: str) -> dict[str, Any]:
     if text.startswith("@"):
         text = text_of_file(Path(text[1:]), limit=MAX_METADATA_BYTES * 4)
     return parse_metadata(text)
+
+
+def _keys(given: list[str]) -> dict[str, Any]:
+    """Keys and values out of texts such as max_positions=5."""
+    from registry.values import json_or_text
+
+    keys: dict[str, Any] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise InvalidInput(
+                "--set needs a key and its value", hint="It looks like --set max_positions=5."
+            )
+        if "." in key:
+            raise InvalidInput(
+                "--set takes a key of the metadata itself, which has no dot",
+                hint="""Give a nested object as a whole: --set 'alerts={"email": true}'.""",
+            )
+        if key in keys:
+            raise InvalidInput(f"--set names the key {shown(key)} twice")
+        keys[key] = json_or_text(value, f"the value of {shown(key)}")
+    return keys

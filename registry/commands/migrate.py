@@ -91,6 +91,7 @@ def _up_data(result: "BroughtUp") -> dict[str, Any]:
         "rebuilt": rebuilt or None,
         "references": result.references,
         "broken_references": result.broken,
+        "stopped": result.stopped,
     }
 
 
@@ -114,6 +115,8 @@ def _tell_up(run: Run, result: "BroughtUp") -> None:
         run.output.line(f"Added foreign key {name} again")
     for name in result.broken:
         run.output.notice(f"Warning: foreign key {name}")
+    for sentence in result.stopped:
+        run.output.notice(f"Refused from now on: {sentence}")
 
 
 def _down(run: Run, connection: "Connection", *, yes: bool) -> None:

@@ -24,6 +24,7 @@ LIMIT_REACHED: Final = "RG022"
 SHARING_REFUSED: Final = "RG023"
 NOT_PERMITTED: Final = "RG024"
 ACCOUNT_INACTIVE: Final = "RG025"
+EXCHANGE_NOT_ALLOWED: Final = "RG026"
 HELD_ELSEWHERE: Final = "RG031"
 
 _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
@@ -36,6 +37,7 @@ _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     SHARING_REFUSED: errors.SharingRefused,
     NOT_PERMITTED: errors.NotPermitted,
     ACCOUNT_INACTIVE: errors.AccountInactive,
+    EXCHANGE_NOT_ALLOWED: errors.ExchangeNotAllowed,
     HELD_ELSEWHERE: errors.SecretInUse,
 }
 

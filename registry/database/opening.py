@@ -53,9 +53,13 @@ def open_once(target: Target, notice: Notice) -> Connection:
             connection.close()
             raise
         from registry.database.migrator import Migrator
+        from registry.database.outside import stopped_by
 
-        if applied := Migrator(connection).up():
+        applied = Migrator(connection).up()
+        if applied:
             notice(f"Migrated the embedded database: {counted(len(applied), 'migration')}.")
+        for sentence in stopped_by(applied, connection):
+            notice(f"Refused from now on: {sentence}")
         check_schema(connection)
     except BaseException:
         connection.close()

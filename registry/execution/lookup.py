@@ -2,6 +2,7 @@
 
 import difflib
 import uuid
+from collections.abc import Iterable
 from typing import Any, Final
 
 import psycopg
@@ -93,20 +94,25 @@ def exchange_of(cursor: psycopg.Cursor[Any], name: str) -> tuple[int, dict[str, 
     """
     exchange_id, definition, names = one_row(cursor)
     if exchange_id is None:
-        raise ExchangeNotFound(
-            f"there is no exchange {shown(name)}",
-            hint=_suggestion(name, names)
-            or Hint(
-                "See: ",
-                Command("exchanges"),
-                "; add one with: ",
-                Command("add-exchange", Blank("EXCHANGE")),
-            ),
-        )
+        raise exchange_not_found(name, names)
     return exchange_id, definition
 
 
-def _suggestion(name: str, names: list[str]) -> str | None:
+def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
+    """The error for a name that no exchange has, of those that have these."""
+    return ExchangeNotFound(
+        f"there is no exchange {shown(name)}",
+        hint=_suggestion(name, names)
+        or Hint(
+            "See: ",
+            Command("exchanges"),
+            "; add one with: ",
+            Command("add-exchange", Blank("EXCHANGE")),
+        ),
+    )
+
+
+def _suggestion(name: str, names: Iterable[str]) -> str | None:
     by_lower = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(by_lower[match] for match in close)}?" if close else None

@@ -51,6 +51,28 @@ LEFT JOIN LATERAL (
 ) AS e ON TRUE
 ORDER BY d.name
 
+-- name: exchange_names
+SELECT d.name FROM public.dexes AS d
+
+-- name: require_allowed
+-- Fails if the account may not use the exchange.
+SELECT public.require_allowed(a.id, d.id)
+FROM public.accounts AS a
+JOIN public.dexes AS d ON d.name = %(exchange)s
+WHERE a.account_name = %(account_name)s
+
+-- name: positions_by_exchange
+-- How many positions of an account, that are not closed, an exchange has a part in.
+-- (As JSON, since a bot's own table may lack the columns.)
+SELECT d.name, count(DISTINCT p.id)
+FROM public.accounts AS a
+JOIN public.strategy_positions AS p ON p.account_id = a.id AND p.status IS DISTINCT FROM 'closed'
+CROSS JOIN LATERAL jsonb_each_text(to_jsonb(p)) AS side
+JOIN public.dexes AS d ON d.id = side.value::integer
+WHERE a.account_name = %(account_name)s AND side.key IN ('long_dex_id', 'short_dex_id')
+GROUP BY d.name
+ORDER BY d.name
+
 -- name: exchange_ids
 -- The id of this exchange's row, or else a new id. Also whether `dexes` has the columns for
 -- details; the table may be the bot's own.

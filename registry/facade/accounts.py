@@ -1,6 +1,7 @@
 """`Registry.accounts`: bots and wallets."""
 
 import functools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from registry.facade.checking import checked
@@ -36,20 +37,42 @@ class Accounts:
 
         return AccountService(self._context)
 
-    def create(self, account: str, **details: Unpack[AccountChange]) -> "Outcome":
-        """Makes an account (or raises AccountExists); its id is the outcome's `stream_id`."""
+    def create(
+        self, account: str, *, as_is: bool = False, **details: Unpack[AccountChange]
+    ) -> "Outcome":
+        """Makes an account (or raises AccountExists); its id is the outcome's `stream_id`.
+
+        A key of the metadata that looks like a limit's, mistyped, is refused unless `as_is`.
+        """
         from registry.rules.accounts import CreateAccount
 
         by, given = split(details)
-        command = CreateAccount(account_name=account, **given)
+        command = CreateAccount(account_name=account, as_is=as_is, **given)
         return self._service.create(command, self._context.invocation(by))
 
-    def update(self, account: str, **details: Unpack[AccountChange]) -> "Outcome":
-        """Changes the named details; None clears a detail."""
+    def update(
+        self,
+        account: str,
+        *,
+        set: Mapping[str, Any] | None = None,  # noqa: A002 - as the option is called
+        unset: Sequence[str] = (),
+        as_is: bool = False,
+        cascade: bool = False,
+        **details: Unpack[AccountChange],
+    ) -> "Outcome":
+        """Changes the details that are named; None empties one.
+
+        `set` and `unset` change keys of the metadata and keep the others; `metadata` replaces
+        all of it. `as_is` is as in `create`. AccountInUse if borrowers lose an exchange that is
+        allowed no more, unless `cascade`.
+        """
         from registry.rules.accounts import UpdateAccount
+        from registry.rules.metadata import KeyChanges
 
         by, given = split(details)
-        return self._service.update(account, UpdateAccount(**given), self._context.invocation(by))
+        command = UpdateAccount(KeyChanges(set or {}, unset), as_is=as_is, **given)
+        invocation = self._context.invocation(by)
+        return self._service.update(account, command, invocation, cascade=cascade)
 
     def rename(self, account: str, new_name: str, **by: Unpack[By]) -> "Outcome":
         """Renames an account; AccountExists if another account has the name."""

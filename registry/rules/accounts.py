@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from projections.accounts import TABLE
 from registry import values
-from registry.errors import AccountInUse, Conflict
+from registry.errors import AccountInUse, Conflict, InvalidInput
 from registry.events.accounts import (
     AccountCreated,
     AccountDeactivated,
@@ -23,6 +23,7 @@ from registry.plurals import counted
 from registry.rules.account_state import AccountState
 from registry.rules.credentials import removal
 from registry.rules.details import AccountDetails, changes, checked
+from registry.rules.metadata import KeyChanges, check_new
 from registry.rules.positions import parts
 from registry.shapes import refuse_key
 
@@ -30,15 +31,26 @@ from registry.shapes import refuse_key
 class UpdateAccount:
     """Changes details of an account; None clears a detail."""
 
-    def __init__(self, **details: Unpack[AccountDetails]) -> None:
+    def __init__(
+        self,
+        keys: KeyChanges | None = None,
+        *,
+        as_is: bool = False,
+        **details: Unpack[AccountDetails],
+    ) -> None:
+        """Takes keys of the metadata too, or (`as_is`) some that look like a limit's."""
+        self.keys = keys or KeyChanges()
+        self.as_is = as_is
         self.details: Mapping[str, Any] = details
 
 
 class CreateAccount(UpdateAccount):
     """Makes a new account."""
 
-    def __init__(self, *, account_name: str, **details: Unpack[AccountDetails]) -> None:
-        super().__init__(**details)
+    def __init__(
+        self, *, account_name: str, as_is: bool = False, **details: Unpack[AccountDetails]
+    ) -> None:
+        super().__init__(as_is=as_is, **details)
         self.account_name = account_name
 
 
@@ -59,17 +71,30 @@ def create(command: CreateAccount) -> list[EventModel]:
     """
     name = _name(command.account_name)
     said = {detail: value for detail, value in command.details.items() if value is not None}
-    return [AccountCreated(account_name=name, **checked(AccountDetails, TABLE, said))]
+    details = checked(AccountDetails, TABLE, said)
+    check_new({}, details.get("metadata", {}), as_is=command.as_is)
+    return [AccountCreated(account_name=name, **details)]
 
 
-def update(state: AccountState, command: UpdateAccount) -> list[EventModel]:
+def update(state: AccountState, command: UpdateAccount) -> list[AccountUpdated]:
     """Changes the given details that differ from the current ones.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
         InvalidInput: a value is not acceptable, or the command names no detail.
+        NotFound: a key of the metadata is to be unset that is not there.
     """
-    changed = changes(AccountDetails, TABLE, state.active_account(), command.details)
+    account = state.active_account()
+    given = dict(command.details)
+    if command.keys and "metadata" in given:
+        raise InvalidInput(
+            "the metadata is changed as a whole or by its keys, not both at once",
+            hint=Hint(Option("metadata", ...), " names all of it, ", Option("set", ...), " a key."),
+        )
+    if command.keys:
+        given["metadata"] = command.keys.applied(account["metadata"])
+    changed = changes(AccountDetails, TABLE, account, given)
+    check_new(account["metadata"], changed.get("metadata", {}), as_is=command.as_is)
     return [AccountUpdated(**changed)] if changed else []
 
 

@@ -15,19 +15,12 @@ from registry import values
 from registry.errors import InvalidInput
 from registry.hints import Hint, Option
 from registry.moments import moment
-from registry.shapes import refuse_keys_within
 
 Check = Callable[[Any], Any]
 
 
 def _description(text: str) -> str:
     return values.short_text(text, "a description", limit=values.MAX_TEXT)
-
-
-def _metadata(value: dict[str, Any]) -> dict[str, Any]:
-    metadata = values.metadata(value)
-    refuse_keys_within(metadata, "metadata")
-    return metadata
 
 
 def _label(text: str) -> str:
@@ -47,7 +40,7 @@ class AccountDetails(TypedDict, total=False):
 
     wallet_address: Annotated[str | None, values.wallet_address]
     description: Annotated[str | None, _description]
-    metadata: Annotated[dict[str, Any] | None, _metadata]
+    metadata: Annotated[dict[str, Any] | None, values.metadata]
 
 
 class CredentialDetails(TypedDict, total=False):

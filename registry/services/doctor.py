@@ -20,6 +20,7 @@ from registry.database.connection import (
     registry_errors,
 )
 from registry.database.migrator import Migrator
+from registry.database.outside import outside_lists
 from registry.database.queries import load_queries, one_row
 from registry.database.target import Target
 from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
@@ -177,6 +178,13 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
             "warning",
             PENDING,
             Hint("Take them in: ", Command("adopt", dry_run=True)),
+        )
+    for sentence in outside_lists(connection):
+        yield Finding(
+            "allowed exchanges",
+            "warning",
+            sentence,
+            Hint("Name the exchange there, or end what is refused: ", Command("update-account")),
         )
     if keyring is not None:
         yield from _keys(connection, keyring)

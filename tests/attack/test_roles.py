@@ -290,6 +290,7 @@ BOT = {
     "session_account(text)",
 }
 AUDITOR = {
+    "account_allows(uuid,integer)",
     "exchanges_of(uuid)",
     "log_holders()",
     "pick_credential(uuid,integer,integer,text)",
@@ -302,6 +303,7 @@ OPERATOR = {
     "destroy_data_keys(uuid)",
     "end_log_holder(integer,timestamp with time zone)",
     "holders_of_secrets(uuid,text,jsonb,jsonb,boolean)",
+    "require_allowed(uuid,integer)",
     "rewrap_data_keys(uuid,uuid[],text[],text[],text)",
     "rewrap_registry_key(uuid,text,text,text,text)",
 }

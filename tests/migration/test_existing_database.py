@@ -115,3 +115,15 @@ def test_an_exchange_can_be_added_where_ids_are_given_by_hand(
     assert bot.execute(
         "SELECT id = max(id) OVER () FROM dexes WHERE name = 'kraken'"
     ).fetchone() == (True,)
+
+
+def test_a_list_of_exchanges_does_not_need_its_columns(bot_cli: CommandLine) -> None:
+    position = "00000000-0000-0000-0000-000000000001"
+    made = bot_cli("create-account", "bot", "--metadata", '{"allowed_exchanges": ["lighter"]}')
+    assert made.exit_status == 0, made.err
+    linked = bot_cli("link-positions", "bot", "--position", position)
+    assert linked.exit_status == 0, linked.err
+    narrowed = bot_cli("update-account", "bot", "--set", 'allowed_exchanges=["own_dex"]')
+    assert narrowed.exit_status == 0, narrowed.err
+    found = bot_cli("doctor", "--json").data
+    assert not [f for f in found if f["check"] in ("contents", "allowed exchanges")]

@@ -9,7 +9,9 @@ from registry import values
 from registry.errors import InvalidInput
 from registry.events.accounts import AccountCreated
 from registry.rules.adoption.rows import ACCOUNTS, Decision, Judge, Note, Problem, RowName, told_of
-from registry.shapes import refuse_key, refuse_keys_within
+from registry.rules.limits import check_limits
+from registry.rules.metadata import check_new
+from registry.shapes import refuse_key
 
 
 class LegacyAccount(NamedTuple):
@@ -101,17 +103,21 @@ def _metadata(row: LegacyAccount, judge: Judge) -> dict[str, Any] | None:
     if found is None:
         return {}
     try:
-        return values.parse_metadata(found)
+        metadata = values.parse_metadata(found)
+        check_limits(metadata, as_is=True)
     except InvalidInput as problem:
         text = problem.message
+    else:
+        return metadata
     decision = judge.decide(
         Problem(*row.named, "metadata", text, ("wrap", "set"), Decision("wrap"))
     )
     if decision is None:
         return None
     if decision.decision == "set":
-        refuse_keys_within(decision.value, "metadata")
-        return values.metadata(decision.value)
+        chosen = values.metadata(decision.value)
+        check_new({}, chosen)
+        return chosen
     return values.metadata(_wrapped(found))
 
 

@@ -113,18 +113,22 @@ SELECT public.projections_tighten()
 -- that are left out has no event.
 ALTER TABLE public.account_exchange_sharing
     DISABLE TRIGGER account_exchange_sharing_rules,
+    DISABLE TRIGGER account_exchange_sharing_allowed,
     DISABLE TRIGGER account_exchange_sharing_only_by_event;
 ALTER TABLE public.account_exchange_credentials
     DISABLE TRIGGER account_exchange_credentials_lent,
+    DISABLE TRIGGER account_exchange_credentials_allowed,
     DISABLE TRIGGER account_exchange_credentials_only_by_event;
 ALTER TABLE public.accounts DISABLE TRIGGER accounts_only_by_event
 
 -- name: wake_rules
 ALTER TABLE public.account_exchange_sharing
     ENABLE TRIGGER account_exchange_sharing_rules,
+    ENABLE TRIGGER account_exchange_sharing_allowed,
     ENABLE TRIGGER account_exchange_sharing_only_by_event;
 ALTER TABLE public.account_exchange_credentials
     ENABLE TRIGGER account_exchange_credentials_lent,
+    ENABLE TRIGGER account_exchange_credentials_allowed,
     ENABLE TRIGGER account_exchange_credentials_only_by_event;
 ALTER TABLE public.accounts ENABLE TRIGGER accounts_only_by_event
 

@@ -2,7 +2,8 @@
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from registry.database.connection import Connection, Database
@@ -17,7 +18,10 @@ from registry.rules import accounts as rules
 from registry.rules.access import access_revocations
 from registry.rules.account_state import AccountState
 from registry.rules.accounts import AccountUse, CreateAccount, UpdateAccount
+from registry.rules.limits import ALLOWED_EXCHANGES
+from registry.rules.metadata import dropped
 from registry.rules.sharing import check_affected, lent_by
+from registry.services.changes.narrowing import Narrowing, check_names, send_names
 from registry.services.changes.sharing import revocations, send_shares
 
 _QUERIES = load_queries("registry.execution")
@@ -29,7 +33,10 @@ class _CreateTask:
         self._id = new_id()
 
     def send_reads(self, connection: Connection) -> None:
-        """Reads nothing: a unique constraint guards the name."""
+        """A unique constraint guards the name; the exchanges are read if some are allowed only."""
+        self._names: Iterable[tuple[str]] = ()
+        if ALLOWED_EXCHANGES in (self._command.details.get("metadata") or ()):
+            self._names = send_names(connection)
 
     def content(self) -> Mapping[str, Any]:
         command = self._command
@@ -40,7 +47,36 @@ class _CreateTask:
         }
 
     def decide(self) -> Decided:
-        return Decided(new_events(self._id, AccountState(), rules.create(self._command)))
+        events = rules.create(self._command)
+        check_names(self._names, {}, self._command.details.get("metadata") or {})
+        return Decided(new_events(self._id, AccountState(), events))
+
+
+class _UpdateTask(AccountTask):
+    """Changes details, and says what else that means."""
+
+    def __init__(self, name: str, command: UpdateAccount, *, cascade: bool) -> None:
+        keys = {name: given for name, given in asdict(command.keys).items() if given}
+        super().__init__(name, {"verb": "update-account", **command.details, **keys})
+        self._command = command
+        self._cascade = cascade
+
+    def send_reads(self, connection: Connection) -> None:
+        super().send_reads(connection)
+        self._names = send_names(connection)
+        self._narrowing = Narrowing(connection, self._name)
+
+    def decide(self) -> Decided:
+        state = self.read_state()
+        events = rules.update(state, self._command)
+        before = state.account["metadata"]
+        told = (event.metadata for event in events if "metadata" in event.model_fields_set)
+        after = next(told, before)
+        check_names(self._names, before, after)
+        replaced = self._command.details.get("metadata")
+        notes = [] if replaced is None else dropped(before, replaced)
+        notes += self._narrowing.notes(state, after, cascade=self._cascade)
+        return Decided(next_events(state, events), notes=tuple(notes))
 
 
 class _DeactivateTask(AccountTask):
@@ -125,14 +161,17 @@ class AccountService:
         with _naming(command.account_name):
             return self._executor.execute(_CreateTask(command), invocation)
 
-    def update(self, name: str, command: UpdateAccount, invocation: Invocation) -> Outcome:
-        """Changes details; errors as `rules.accounts.update`."""
-        return self._run(
-            name,
-            {"verb": "update-account", **command.details},
-            invocation,
-            lambda state: rules.update(state, command),
-        )
+    def update(
+        self, name: str, command: UpdateAccount, invocation: Invocation, *, cascade: bool = False
+    ) -> Outcome:
+        """Changes details; errors as `rules.accounts.update`.
+
+        Raises:
+            ExchangeNotFound: the metadata allows an exchange that there is not.
+            AccountInUse: others borrow for an exchange that it does not allow any more, and
+                `cascade` does not say that they may lose it.
+        """
+        return self._executor.execute(_UpdateTask(name, command, cascade=cascade), invocation)
 
     def rename(self, name: str, new_name: str, invocation: Invocation) -> Outcome:
         """Renames the account; errors as `rules.accounts.rename`.

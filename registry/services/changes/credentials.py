@@ -29,7 +29,8 @@ from registry.errors import (
 from registry.events.base import EventModel
 from registry.events.credentials import SealedVersion
 from registry.execution.account_tasks import AccountTask, new_events, next_events
-from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
+from registry.execution.allowed import AllowedCheck
+from registry.execution.executor import Check, CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.lookup import account_not_found, exchange_of, send_exchange
 from registry.execution.vault import Vault, send_registry_key
 from registry.hints import Command, Hint, Option
@@ -161,15 +162,18 @@ class StoreCredentials(AccountTask):
             [*created, *new], self._vault.writes, tuple(notes), self._checks(events), tuple(stored)
         )
 
-    def _checks(self, events: Sequence[EventModel]) -> list["SecretCheck"]:
-        """The checks for secrets that other accounts hold already."""
+    def _checks(self, events: Sequence[EventModel]) -> list[Check]:
+        """The checks whether exchanges are allowed, and whether other accounts hold a secret."""
         specs = dict(self._resolved.values())
+        sealed = [event for event in events if isinstance(event, SealedVersion)]
         return [
-            SecretCheck(
-                self._name, specs[event.exchange_id], event, allowed=self._allow_shared_secret
-            )
-            for event in events
-            if isinstance(event, SealedVersion)
+            *(AllowedCheck(self._name, event.exchange) for event in sealed),
+            *(
+                SecretCheck(
+                    self._name, specs[event.exchange_id], event, allowed=self._allow_shared_secret
+                )
+                for event in sealed
+            ),
         ]
 
     def _affected(self, state: AccountState, new: Sequence[NewEvent]) -> list[str]:
@@ -335,6 +339,7 @@ class CredentialService:
             InvalidInput: an import names no subaccount, and only numbers other than 0 are in use.
             CredentialExists, CredentialNotFound: the slot's content does not fit the mode.
             AccountNotFound, AccountInactive, CredentialInactive: see `registry.rules`.
+            ExchangeNotAllowed: the account's list does not name an exchange.
             AccountInUse: borrowers would get something else, and `cascade` is not set.
             MasterKeyWrong: the registry was set up with another master key.
         """

@@ -113,6 +113,7 @@ class PositionService:
         Raises:
             PositionNotFound: one does not exist.
             PositionsOwned: one belongs to another account, and `move` is not set.
+            ExchangeNotAllowed: one is open at an exchange that the account's list does not name.
             AccountNotFound, AccountInactive: see `registry.rules`.
         """
         return self._executor.execute(_Link(account, positions, move=move), invocation)

@@ -13,6 +13,7 @@ from registry.events.base import EventModel
 from registry.events.permissions import SharingType
 from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, RuleTask, next_events
+from registry.execution.allowed import AllowedCheck
 from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.lookup import (
     account_not_found,
@@ -47,6 +48,7 @@ class SharingService:
 
         Raises:
             ExchangeNotFound: no exchange has this name.
+            ExchangeNotAllowed: the list of one of the two does not name it.
         """
         return self._executor.execute(
             _ShareTask(borrower, lender, exchange, sharing_type), invocation
@@ -85,7 +87,8 @@ class _ShareTask(AccountTask):
         lender = self._read_lender()
         wanted = ShareRequest(exchange_id, self._exchange, self._type, new_id())
         events = rules.share(state, lender, self._shares.fetchall(), wanted)
-        return Decided(next_events(state, events), notes=tuple(self._notes(lender)))
+        checks = [AllowedCheck(name, self._exchange) for name in (self._name, self._lender)]
+        return Decided(next_events(state, events), notes=tuple(self._notes(lender)), checks=checks)
 
     def _read_lender(self) -> Lender:
         row = self._lender_row.fetchone()

@@ -187,6 +187,11 @@ _REFUSALS: Final = {
         "there is no exchange {r.exchange}",
         Hint("See: ", Command("exchanges")),
     ),
+    "exchange_not_allowed": _Refusal(
+        errors.ExchangeNotAllowed,
+        "account {r.holder} may not use {r.exchange}, which its allowed_exchanges do not name",
+        Hint("Name it there too: ", Command("update-account", "{r.holder}", set=...)),
+    ),
     "no_credential": _Refusal(
         errors.CredentialNotFound,
         "{r.account} has no credential for {r.exchange}, own or shared",

@@ -16,6 +16,7 @@ from projections import TABLES
 from registry.database.connection import Connection, registry_errors
 from registry.database.migration_files import Migration
 from registry.database.migrator import Migrator
+from registry.database.outside import stopped_by
 from registry.database.queries import load_queries, one_row
 from registry.errors import ConfirmationNeeded, InUseByOthers, TablesDiffer
 from registry.events.positions import PositionsLinked, PositionsUnlinked
@@ -90,6 +91,8 @@ class BroughtUp:
     """Foreign keys that were restored."""
     broken: list[str] = field(default_factory=list)
     """Foreign keys that were not restored, or that hold for new rows only."""
+    stopped: list[str] = field(default_factory=list)
+    """A sentence for each account and exchange that a new rule refuses from now on."""
 
 
 def contents(connection: Connection) -> Contents:
@@ -181,11 +184,16 @@ def bring_up(
     """
     result = BroughtUp()
 
+    applied: list[Migration] = []
+
     def migrate(connection: Connection) -> None:
-        result.migrations = [m.file_name for m in Migrator(connection).up()]
+        applied[:] = Migrator(connection).up()
+        result.migrations = [m.file_name for m in applied]
 
     if not is_down(connection):
         migrate(connection)
+        with registry_errors(connection):
+            result.stopped = stopped_by(applied, connection)
         return result
 
     def attempt(judged: bool) -> Rebuilt:

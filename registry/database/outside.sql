@@ -1,0 +1,32 @@
+-- What the lists of allowed exchanges (migration 015) refuse although it is there.
+
+-- name: outside
+-- By account and exchange, what stands outside the account's list.
+SELECT a.account_name, d.name, string_agg(h.what, ', ' ORDER BY h.what)
+FROM (
+    SELECT c.account_id, c.exchange_id, 'its own key' AS what
+    FROM public.account_exchange_credentials AS c
+    WHERE c.is_active
+    GROUP BY c.account_id, c.exchange_id
+    UNION ALL
+    SELECT s.primary_account_id, s.exchange_id, 'what it borrows from ' || l.account_name
+    FROM public.account_exchange_sharing AS s
+    JOIN public.accounts AS l ON l.id = s.shared_account_id
+    UNION ALL
+    SELECT s.shared_account_id, s.exchange_id, 'what it lends to ' || b.account_name
+    FROM public.account_exchange_sharing AS s
+    JOIN public.accounts AS b ON b.id = s.primary_account_id
+    UNION ALL
+    -- As JSON, since a bot's own table may lack the columns.
+    SELECT p.account_id, side.value::integer, 'open positions (' || count(DISTINCT p.id) || ')'
+    FROM public.strategy_positions AS p
+    CROSS JOIN LATERAL jsonb_each_text(to_jsonb(p)) AS side
+    WHERE p.account_id IS NOT NULL AND p.status IS DISTINCT FROM 'closed'
+        AND side.key IN ('long_dex_id', 'short_dex_id')
+    GROUP BY p.account_id, side.value
+) AS h
+JOIN public.accounts AS a ON a.id = h.account_id AND a.metadata ? 'allowed_exchanges'
+JOIN public.dexes AS d ON d.id = h.exchange_id
+WHERE NOT public.account_allows(a.id, d.id)
+GROUP BY a.account_name, d.name
+ORDER BY a.account_name, d.name
