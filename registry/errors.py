@@ -211,9 +211,6 @@ class CommandNotFound(NotFound):
     """There is no such program to run."""
 
 
-# ---------------------------------------------------------------- positions
-
-
 class PositionNotFound(NotFound):
     """There is no position of this id, or it is not the account's."""
 
@@ -292,9 +289,6 @@ class CheckpointKeyMissing(Unavailable):
 
 class CheckpointKeyMalformed(Unavailable):
     """The configured checkpoint key can neither sign nor verify."""
-
-
-# ---------------------------------------------------------------- keys
 
 
 class MasterKeyMissing(Unavailable, ValueError):
@@ -390,9 +384,6 @@ class RegistryClosed(Refused):
 
 class DatabaseNotEmpty(Refused):
     """A database that must be empty has contents already."""
-
-
-# ---------------------------------------------------------------- packages and programs
 
 
 class MissingExtra(RegistryError):

@@ -117,9 +117,7 @@ class Registry:
         self.close()
 
     accounts: "Accounts" = _part("accounts.Accounts", "Bots and wallets.")
-    credentials: "Credentials" = _part(
-        "credentials.Credentials", "The credentials of accounts at the exchanges."
-    )
+    credentials: "Credentials" = _part("credentials.Credentials", "Keys at the exchanges.")
     shares: "Shares" = _part("sharing.Shares", "Credentials that accounts borrow and lend.")
     access: "AccessOfRoles" = _part(
         "sharing.AccessOfRoles", "The access of the database's login roles to accounts."
@@ -386,14 +384,10 @@ class Registry:
     def doctor(
         self, notice: Callable[[str], None] = log.warning, *, quick: bool = False
     ) -> "list[Finding]":
-        """Looks at keys, database, schema, guards, log and tables, and for what is due.
-
-        `notice` hears of a server's start; `quick` does not read the whole log.
-        """
+        """Checks the set-up, the log and the tables, and expiries; `quick` skips the whole log."""
         from registry.services.doctor import examine
 
-        context = self._context
-        return list(examine(context.target, notice, context.own_keyring, quick=quick))
+        return list(examine(self._context.target, notice, self._context.own_keyring, quick=quick))
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
         """Ends the database session that holds the log's lock; returns its holder, or None."""

@@ -7,9 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
-from psycopg.types.json import Jsonb
-
 from projections.credentials import tokens_of
 from registry.catalog.catalog import specification
 from registry.catalog.specification import ExchangeSpec, Field
@@ -48,6 +45,7 @@ from registry.rules.sharing import (
     lent_by,
 )
 from registry.services.changes import expiry
+from registry.services.changes.secrets_in_use import SecretCheck
 from registry.services.changes.sharing import send_shares
 from registry.services.changes.slot_tasks import LentSlotTask, ReactivateTask, SlotName, UpdateTask
 
@@ -147,10 +145,7 @@ class StoreCredentials(AccountTask):
             stored.append(outcome)
             notes += expiry.notes(state, slot, decided)
             notes += rules.must_choose(state, slot) if outcome.change == "added" else []
-            for event in decided:
-                if isinstance(event, SealedVersion):
-                    spec = self._resolved[given.slot.exchange][1]
-                    notes += rules.came_back(state, slot, spec.keys(event.fingerprints))
+            notes += self._former_keys(state, slot, decided)
         new = next_events(state, events)
         try:
             notes += self._affected(state, new)
@@ -161,6 +156,14 @@ class StoreCredentials(AccountTask):
         return Decided(
             [*created, *new], self._vault.writes, tuple(notes), self._checks(events), tuple(stored)
         )
+
+    def _former_keys(
+        self, state: AccountState, slot: Slot, events: Sequence[EventModel]
+    ) -> list[str]:
+        """Notes about keys that the slot held before."""
+        _, spec = self._resolved[slot.exchange]
+        keys = [spec.keys(e.fingerprints) for e in events if isinstance(e, SealedVersion)]
+        return [note for held in keys for note in rules.came_back(state, slot, held)]
 
     def _checks(self, events: Sequence[EventModel]) -> list[Check]:
         """The checks whether exchanges are allowed, and whether other accounts hold a secret."""
@@ -265,50 +268,6 @@ class StoreCredentials(AccountTask):
             )
         data_key = DataKey.unwrap(self._keyring, *stored_keys[key_id])
         return data_key.open(place_of(state.account["id"], slot), tokens_of(row))
-
-
-class SecretCheck:
-    """See `executor.Check`: refuses a secret that another account holds, unless allowed.
-
-    A public value can show that it is another account at the exchange (a vault's address, a
-    subaccount's number). Then the secret is accepted with a note.
-    """
-
-    def __init__(
-        self, account: str, spec: ExchangeSpec, event: SealedVersion, *, allowed: bool
-    ) -> None:
-        self.notes: tuple[str, ...] = ()
-        self._account = account
-        self._spec = spec
-        self._event = event
-        self._allowed = allowed
-
-    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
-        """See `Check`."""
-        fingerprints = self._event.fingerprints
-        keys, public = self._spec.keys(fingerprints), self._spec.telling_apart(fingerprints)
-        parameters = {
-            "credential_id": self._event.credential_id,
-            "account": self._account,
-            "secrets": Jsonb(keys),
-            "public": Jsonb(public),
-            "allowed": self._allowed,
-        }
-        return connection.execute(_QUERIES["holders_of_secrets"], parameters)
-
-    def take(self, answer: psycopg.Cursor[Any]) -> None:
-        """See `Check`."""
-        self.notes = tuple(self._note(*row) for row in answer)
-
-    def _note(
-        self, account: str, exchange: str, subaccount: int | None, permission: str, *found: Any
-    ) -> str:
-        fields, is_elsewhere = found
-        slot = Slot(0, exchange, subaccount, permission)
-        if account == self._account:
-            return f"{account} holds the same {fields} for {slot} already"
-        apart = ", and they are two accounts at the exchange" if is_elsewhere else ""
-        return f"{self._account} and {account} hold the same {fields} for {exchange}{apart}"
 
 
 class CredentialService:
