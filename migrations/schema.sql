@@ -1223,14 +1223,15 @@ ALTER FUNCTION public.request_release(p_account text, p_exchanges text[], p_suba
 CREATE FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) RETURNS void
     LANGUAGE plpgsql STABLE
     AS $$
+DECLARE
+    holder constant text := (SELECT a.account_name FROM public.accounts AS a WHERE a.id = p_account_id);
 BEGIN
     IF NOT public.account_allows(p_account_id, p_exchange_id) THEN
         RAISE EXCEPTION USING ERRCODE = 'RG026',
             MESSAGE = format('account %s may not use %s, which its allowed_exchanges do not name',
-                (SELECT a.account_name FROM public.accounts AS a WHERE a.id = p_account_id),
-                coalesce((SELECT d.name FROM public.dexes AS d WHERE d.id = p_exchange_id),
+                holder, coalesce((SELECT d.name FROM public.dexes AS d WHERE d.id = p_exchange_id),
                     'exchange ' || p_exchange_id)),
-            HINT = 'Name it there too: account-registry update-account --set';
+            HINT = format('Name it there too: account-registry update-account %s --set', holder);
     END IF;
 END
 $$;

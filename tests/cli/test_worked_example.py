@@ -65,8 +65,10 @@ def copy(tmp_path: Path, empty_database: str) -> Copy:
     for name in COPIED:
         subprocess.run(["cp", "-r", str(PROJECT / name), str(tmp_path)], check=True)
     assert EXAMPLE is not None
-    patch = ["git", "apply", "--unsafe-paths", "-"]
-    subprocess.run(patch, cwd=tmp_path, input=EXAMPLE[1], text=True, check=True)
+    newest = max(file.name[:3] for file in (tmp_path / "migrations").glob("[0-9]*.sql"))
+    patch = EXAMPLE[1].replace("NNN", f"{int(newest) + 1:03}")
+    apply = ["git", "apply", "--unsafe-paths", "-"]
+    subprocess.run(apply, cwd=tmp_path, input=patch, text=True, check=True)
     copied = Copy(tmp_path, empty_database)
     (migration,) = (tmp_path / "migrations").glob("*_account_tags.sql")
     with migration.open("a") as file:
