@@ -7,7 +7,7 @@ from typing import Final
 
 from registry.errors import InvalidInput, NoDatabase
 from registry.hints import Command, Hint
-from registry.machine import data_folder
+from registry.machine import data_folder, unit_credential
 
 EMBEDDED: Final = "postgres"
 """The folder of the embedded server in the data folder."""
@@ -29,12 +29,18 @@ class Target:
         """The database that the environment names.
 
         Raises:
-            InvalidInput: `DATABASE_URL` is not a PostgreSQL URL.
+            InvalidInput: it is not a PostgreSQL URL, or systemd passes another one.
         """
         url = os.environ.get("DATABASE_URL", "").strip()
-        if not url:
-            return cls(None)
-        return cls.of(url)
+        passed = unit_credential("database_url")
+        if url and passed:
+            raise InvalidInput(
+                "2 sources name the database: DATABASE_URL and database_url in "
+                "CREDENTIALS_DIRECTORY",
+                hint="Keep one of them, and unset the other.",
+            )
+        address = url or passed
+        return cls.of(address) if address else cls(None)
 
     @classmethod
     def for_bots(cls) -> "Target":
