@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote, urlencode
 
 from registry.errors import InvalidInput, NoDatabase
 from registry.hints import Command, Hint
@@ -74,6 +76,33 @@ class Target:
             )
         _check_special_characters(url)
         return cls(url)
+
+
+_SHARED: Final = frozenset(
+    """
+    hostaddr sslmode sslrootcert sslcrl sslcrldir sslsni ssl_min_protocol_version channel_binding
+    gssencmode target_session_attrs load_balance_hosts
+    """.split()  # noqa: SIM905 - as text it can be read
+)
+"""The parameters of a connection that hold for another user too; none of them is a secret."""
+
+
+def address_for(given: Mapping[str, str], user: str, password: str | None) -> str:
+    """The address of the same database for another user, from a connection's parameters."""
+    hosts, ports = given.get("host", "").split(","), given.get("port", "").split(",")
+    query = {name: value for name, value in given.items() if name in _SHARED}
+    authority = ""
+    if any(not host or host[0] in "/@" for host in hosts):  # folders of sockets
+        query |= {name: given[name] for name in ("host", "port") if given.get(name)}
+    else:
+        ports = ports * len(hosts) if len(ports) == 1 else ports
+        authority = ",".join(
+            (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+            for host, port in zip(hosts, ports, strict=True)
+        )
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    place = f"postgresql://{login}@{authority}/{quote(given.get('dbname', ''), safe='')}"
+    return place + ("?" + urlencode(query, quote_via=quote) if query else "")
 
 
 def _check_special_characters(url: str) -> None:
