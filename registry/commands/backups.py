@@ -58,7 +58,7 @@ def restore_drill(
         if not run.output.as_json:
             _print(run, step)
 
-    signal.signal(signal.SIGTERM, _stop)
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         steps = run.registry.backups.drill(
             dump=dump,
@@ -72,6 +72,8 @@ def restore_drill(
         run.output.notice("Stopped; what was made is removed.")
         run.exit_status = _INTERRUPTED
         return
+    finally:
+        signal.signal(signal.SIGTERM, before)
     restores = not any(step.failures for step in steps)
     verdict = "restores." if restores else "does NOT restore to what it is of."
     run.output.result(
