@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,7 +16,7 @@ from registry.hints import Command
 from registry.plurals import counted
 
 if TYPE_CHECKING:
-    from registry.services.changes.stops import StoppedUse
+    from registry.services.changes.stops import StopPreview
 
 _LISTED: Final = 20
 _USE: Final = {
@@ -63,20 +63,23 @@ def stop(run: Run, what: Stoppable, yes: Yes = False) -> None:
     taken from a bot's environment instead, until it is resumed. It needs a reason. A program
     that holds a key already keeps it.
     """
+    from registry.services.changes.stops import check_reason
+
     by = run.by
     named = {n: v for n, v in dataclasses.asdict(what).items() if v not in (None, False)}
-    uses: list[dict[str, Any]] | None = None
+    plan = None
     try:
         plan = run.registry.plan_stop(**named)
-        uses = [dataclasses.asdict(use) for use in plan.uses]
-        if not run.output.as_json:
-            _show(run, plan.what, plan.uses)
     except (InvalidInput, NotFound):
         raise
     except RegistryError as error:
         # What is damaged or missing must not keep anybody from stopping it.
         run.output.notice(f"Who loses what cannot be shown: {error.message}")
-    if not (by["reason"] or by["dry_run"]) and sys.stdin.isatty():
+    if not (by["dry_run"] or sys.stdin.isatty()):
+        check_reason(by["reason"])
+    if plan and not run.output.as_json:
+        _show(run, plan)
+    if not (by["reason"] or by["dry_run"]):
         by["reason"] = run.output.ask("Why? Everybody who meets the stop is told: ") or None
     run.confirm("Stop it?", yes=yes)
     outcome = run.registry.stop(**named, **by)
@@ -84,10 +87,11 @@ def stop(run: Run, what: Stoppable, yes: Yes = False) -> None:
     back = Command("resume", *outcome.positions).as_command() if outcome.positions else None
 
     def text() -> None:
-        run.output.line(sentence(outcome, "stopped it"))
+        run.output.line(sentence(outcome, f"stopped {plan.what if plan else 'it'}"))
         if back:
             run.output.line(f"Take it back with: {back}")
 
+    uses = plan and [dataclasses.asdict(use) for use in plan.uses]
     run.output.result({"uses": uses, "resume": back, **events_of(outcome)}, text)
 
 
@@ -120,15 +124,15 @@ def resume(
     run.output.result(data, lambda: run.output.line(sentence(outcome, done)))
 
 
-def _show(run: Run, what: str, uses: "list[StoppedUse]") -> None:
+def _show(run: Run, plan: "StopPreview") -> None:
+    uses = plan.uses
     accounts = {use.account for use in uses}
     keys = {(use.lender or use.account, use.slot) for use in uses}
+    shares = sum(use.lender is not None for use in uses)
     positions = sum({(use.account, use.exchange): use.open_positions for use in uses}.values())
-    run.output.line(
-        f"This stops {what}: {counted(len(accounts), 'account')}, {counted(len(keys), 'key')}, "
-        f"{counted(sum(use.lender is not None for use in uses), 'share')}, "
-        f"{counted(positions, 'open position')}."
-    )
+    counts = {"account": len(accounts), "key": len(keys), "share": shares}
+    lost = ", ".join(counted(n, noun) for noun, n in {**counts, "open position": positions}.items())
+    run.output.line(f"This stops {plan.what}: {lost}.")
     shown = [{**dataclasses.asdict(use), "slot": use.slot} for use in uses[:_LISTED]]
     if shown:
         run.output.records(_USE, shown)

@@ -54,6 +54,8 @@ class WhatToStop:
                     "; several can be stopped one after the other.",
                 ),
             )
+        if self.credential is not None and len(self.credential) != len(("account", "exchange")):
+            raise InvalidInput("a credential is named by an account and an exchange")
         if self.credential is None and (self.subaccount, self.permission) != (None, None):
             raise InvalidInput(
                 "a subaccount and a permission belong to a credential",
@@ -131,12 +133,22 @@ def stop(database: Database, wanted: WhatToStop, invocation: Invocation) -> Outc
         InvalidInput: there is no reason.
         AccountNotFound, ExchangeNotFound, CredentialNotFound: a name leads nowhere.
     """
-    if not (invocation.reason or invocation.dry_run):
+    if not invocation.dry_run:
+        check_reason(invocation.reason)
+    return CommandExecutor(database).execute(_StopTask(wanted), invocation)
+
+
+def check_reason(reason: str | None) -> None:
+    """Checks that there is a reason.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    if not reason:
         raise InvalidInput(
             "a stop needs a reason, which everybody who meets it is told",
             hint=Hint("Give it with ", Option("reason", Blank("TEXT")), "."),
         )
-    return CommandExecutor(database).execute(_StopTask(wanted), invocation)
 
 
 def resume(
