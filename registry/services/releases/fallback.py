@@ -46,7 +46,9 @@ class EnvironmentFallback:
         """
         if self.env_file is not None:
             _check_name(self.env_file, account)
-            return _pick(spec, read_env_file(self.env_file), "", f"file {self.env_file.name}")
+            return _pick(
+                spec, read_env_file(self.env_file, [spec]), "", f"file {self.env_file.name}"
+            )
         suffix = f"_{suffix_of(account)}"
         variables = {
             name: Secret(value) for name, value in os.environ.items() if name not in _PLAIN
