@@ -196,7 +196,10 @@ def test_a_value_over_several_lines_is_refused_unless_it_is_pem(value: str) -> N
 def test_a_variable_that_says_which_account_or_system_is_never_dropped(
     variables: dict[str, Any], what: str
 ) -> None:
-    own: dict[str, Any] = {"HYPERLIQUID_WALLET_ADDRESS": ADDRESS, "HYPERLIQUID_PRIVATE_KEY": "a7" * 32}
+    own: dict[str, Any] = {
+        "HYPERLIQUID_WALLET_ADDRESS": ADDRESS,
+        "HYPERLIQUID_PRIVATE_KEY": "a7" * 32,
+    }
     with pytest.raises(InvalidCredential, match=f"says which {what} of hyperliquid is traded"):
         find(**own, **variables)
 
@@ -217,7 +220,10 @@ def test_a_variable_that_says_which_account_or_system_is_never_dropped(
     ],
 )
 def test_a_variable_that_says_what_holds_anyway_is_no_problem(variables: dict[str, Any]) -> None:
-    own: dict[str, Any] = {"HYPERLIQUID_WALLET_ADDRESS": ADDRESS, "HYPERLIQUID_PRIVATE_KEY": "a7" * 32}
+    own: dict[str, Any] = {
+        "HYPERLIQUID_WALLET_ADDRESS": ADDRESS,
+        "HYPERLIQUID_PRIVATE_KEY": "a7" * 32,
+    }
     assert list(find(**own, **variables).credentials) == ["hyperliquid"]
 
 
@@ -226,8 +232,8 @@ def test_a_subaccount_that_a_file_names_is_the_chosen_one() -> None:
     secrets = {name: Secret(value) for name, value in own.items()}
     for chosen in (None, 2):
         with pytest.raises(InvalidCredential, match="BACKPACK_SUBACCOUNT says which account"):
-            find_credentials(secrets, SPECS, subaccount=lambda _, number=chosen: number)
-    assert find_credentials(secrets, SPECS, subaccount=lambda _: 3).credentials
+            find_credentials(secrets, SPECS, subaccount={"backpack": chosen}.get)
+    assert find_credentials(secrets, SPECS, subaccount={"backpack": 3}.get).credentials
 
 
 def test_an_environment_that_is_a_field_is_kept_and_a_switch_may_repeat_it() -> None:

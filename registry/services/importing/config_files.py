@@ -41,7 +41,7 @@ from registry.services.importing.names import (
     said_by_values,
 )
 from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
-from registry.services.importing.which_account import dropped, is_vault
+from registry.services.importing.which_account import HINTS, dropped, is_vault
 from registry.shown import secret_parts
 from registry.values import parse_json
 
@@ -322,24 +322,17 @@ class _Reading:
         for name, value in self.others.items():
             what = dropped(name.rpartition(".")[2], value, self.fields, subaccount)
             if what is not None:
-                yield self._no_field(
-                    name,
-                    f"says which {what} is traded",
-                    Hint(
-                        " A subaccount's number can be named with ", Option("subaccount", ...), "."
-                    ),
-                )
+                yield self._no_field(name, f"says which {what} is traded", HINTS[what])
 
     def lost_secrets(self) -> Iterator[RegistryError]:
         """A problem for each value that seems to be a secret, and is no field."""
         for name, value in self.others.items():
             if is_secret_name(name) and not is_unfilled(name, value):
-                yield self._no_field(name, "could be a secret")
+                yield self._no_field(name, "could be a secret", HINTS["secret"])
 
-    def _no_field(self, name: str, what: str, hint: str = "") -> InvalidCredential:
+    def _no_field(self, name: str, what: str, hint: str) -> InvalidCredential:
         return InvalidCredential(
-            f"{self._where(name)} {what}, and {self._spec.name} has no field for it",
-            hint=Hint("Nothing was imported. Take the line out of the file, if it may go.", hint),
+            f"{self._where(name)} {what}, and {self._spec.name} has no field for it", hint=hint
         )
 
     @property

@@ -25,13 +25,14 @@ class Elsewhere:
 
     def refusal(self, where: str, verb: str) -> InvalidCredential:
         """The error for a file or a field that is kept so, for an import with this verb."""
-        option = "env_file" if verb == "import-env" else "file"
         hint = Hint(
             "Export it in plain there, or type it in: ",
             Command("add-credential", Blank("ACCOUNT"), Blank("EXCHANGE")),
         )
         if self.way is not None:
-            command = Command(verb, Blank("ACCOUNT"), **{option: "-"})
+            command = Command("import-config", Blank("ACCOUNT"), file="-")
+            if verb == "import-env":
+                command = Command("import-env", Blank("ACCOUNT"), env_file="-")
             hint = Hint(f"Import it in plain: {self.way} | ", command)
         return InvalidCredential(f"{where} is {self.what}", hint=hint)
 

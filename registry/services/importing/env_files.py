@@ -23,14 +23,14 @@ from registry.errors import (
     RegistryError,
     together,
 )
-from registry.hints import Blank, Command, Hint, Option
+from registry.hints import Blank, Command, Hint
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.elsewhere import kept_elsewhere, text_of_import
 from registry.services.importing.env_lines import Assignment, assignments, can_be_shown
 from registry.services.importing.names import is_secret_name
 from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
-from registry.services.importing.which_account import dropped, for_all
+from registry.services.importing.which_account import HINTS, dropped, for_all
 from registry.values import is_placeholder
 
 _QUERIES = load_queries("registry.execution")
@@ -196,8 +196,7 @@ def _check_systems(readings: Iterable["_Reading"], others: Mapping[str, Secret])
         raise InvalidCredential(
             f"{_names(said)} says that a test system is traded, and the credentials of "
             f"{', '.join(without)} do not",
-            hint="Nothing was imported. Take the line out of the file, if the keys are for the "
-            "main system.",
+            hint=HINTS["system"],
         )
 
 
@@ -287,13 +286,7 @@ class _Reading:
                 yield InvalidCredential(
                     f"{_names([variable])} says which {what} of {self.spec.name} is traded, and "
                     "is none of its variables",
-                    hint=Hint(
-                        "Nothing was imported. See its variables: ",
-                        Command("exchanges"),
-                        ". A number can be its ",
-                        Option("subaccount", ...),
-                        ". Or take the line out of the file.",
-                    ),
+                    hint=HINTS[what],
                 )
 
     def problem(self, *, may_lack: bool) -> str | None:

@@ -9,8 +9,25 @@ from collections.abc import Mapping
 from typing import Final
 
 from registry.encryption.secret import Secret
+from registry.hints import Command, Hint, Option
 from registry.values import is_placeholder
 
+HINTS: Final = {
+    "account": Hint(
+        "Nothing was imported. See what an exchange has fields for: ",
+        Command("exchanges"),
+        ". A number may be a subaccount's: ",
+        Option("subaccount", ...),
+        ". Or take the line out of the file.",
+    ),
+    "secret": Hint(
+        "Nothing was imported. See what an exchange has fields for: ",
+        Command("exchanges"),
+        ". Or take the line out of the file.",
+    ),
+    "system": "Nothing was imported. Take the line out of the file, if the key is for the main "
+    "system.",
+}
 _NO: Final = {"", "0", "false", "f", "no", "n", "off", "none", "null", "disabled"}
 _MAIN: Final = {"prod", "production", "main", "mainnet", "live", "real"}
 _TEST_FLAG: Final = re.compile(
