@@ -109,7 +109,7 @@ def find_credentials(
             "the file holds no complete credential" + (f" ({why})" if why else ""),
             hint=Hint("See which variables are looked for with: ", Command("exchanges")),
         )
-    others = variables.keys() - {field.env for spec in specs for field in spec.fields.values()}
+    others = variables.keys() - {env for spec in specs for env in spec.variables.values()}
     shown = sorted(filter(can_be_shown, others))
     return EnvImport(
         credentials={name: r.real for name, r in worthwhile.items()},
@@ -168,11 +168,7 @@ class _Reading:
 
     @classmethod
     def of(cls, spec: ExchangeSpec, variables: Mapping[str, Secret]) -> "_Reading":
-        named = {
-            name: variables[field.env]
-            for name, field in spec.fields.items()
-            if field.env in variables
-        }
+        named = {n: variables[env] for n, env in spec.variables.items() if env in variables}
         real = {name: v for name, v in named.items() if not is_placeholder(v.reveal())}
         return cls(spec, named, real)
 
@@ -196,7 +192,7 @@ class _Reading:
         """The problems of the values themselves."""
         for name, value in self.real.items():
             if "\n" in value.reveal() and "-----BEGIN " not in value.reveal():
-                env = self.spec.fields[name].env
+                (env,) = self._envs([name])
                 yield InvalidCredential(f"{env} is wrapped over several lines")
         try:
             self.spec.check_values(self.real)
@@ -216,7 +212,7 @@ class _Reading:
         )
 
     def _envs(self, names: Iterable[str]) -> list[str]:
-        return [self.spec.fields[name].env for name in names]
+        return [self.spec.fields[name].env or f"the field {name}" for name in names]
 
 
 def held_exchanges(
