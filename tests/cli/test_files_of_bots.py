@@ -166,7 +166,12 @@ SAMPLES = [
 def others(cli: CommandLine) -> None:
     """Exchanges that a file may name, if they are not known anyway."""
     if "coinbase" not in {row["exchange"] for row in cli("exchanges", "--json").data}:
-        fields = ("--field", "api_key=COINBASE_API_KEY", "--field", "secret_key=COINBASE_SECRET")
+        fields = (
+            "--field",
+            "api_key=COINBASE_API_KEY",
+            "--field",
+            "secret_key=COINBASE_SECRET_KEY",
+        )
         assert cli("add-exchange", "coinbase", *fields).exit_status == 0
 
 

@@ -181,7 +181,7 @@ def with_freqtrade(
         )
     (fields,) = match_fields(ConfigFile("freqtrade", [], []), [entry], specs).credentials.values()
     for name, value in fields.items():
-        variable = specs[entry.exchange].fields[name].env
+        variable = specs[entry.exchange].fields[name].env or name
         if rest.setdefault(variable, value) != value:
             raise InvalidCredential(f"{variable} and freqtrade's variable of {name} differ")
     return rest
@@ -362,7 +362,7 @@ def _field(format_name: str, spec: ExchangeSpec, name: str) -> FieldSpec | None:
     fields = list(spec.fields.values())
     wanted = plain(bare)
     by_ccxt = {plain(field.ccxt): field for field in fields if field.ccxt}
-    own = {plain(known): field for field in fields for known in (field.env, field.name)}
+    own = {plain(known): field for field in fields for known in (field.env, field.name) if known}
     found = by_ccxt.get(wanted) or own.get(wanted)
     if format_name in OF_CCXT:
         # A field with another place in ccxt's client is not what ccxt calls so.

@@ -85,7 +85,7 @@ def read_env_file(path: Path, exchanges: Iterable[ExchangeSpec] = ()) -> dict[st
         raise InvalidInput(
             f"{path} sets {', '.join(shown)} more than once", hint="Keep one line of each."
         )
-    ours = {field.env for spec in exchanges for field in spec.fields.values()}
+    ours = {env for spec in exchanges for env in spec.variables.values()}
     problems = [
         problem
         for line in lines
@@ -139,7 +139,7 @@ def find_credentials(
         for name, reading in readings.items()
         if name not in worthwhile and (reading.named or (reading.alike and name not in held))
     }
-    others = variables.keys() - {field.env for spec in specs for field in spec.fields.values()}
+    others = variables.keys() - {env for spec in specs for env in spec.variables.values()}
     _check_all(worthwhile, held, subaccount)
     if worthwhile:
         _check_systems(worthwhile.values(), {name: variables[name] for name in others})
@@ -228,35 +228,27 @@ class _Reading:
     real: Mapping[str, Secret]
     """The named fields that are neither empty nor a placeholder."""
     others: Mapping[str, Secret]
-    """The variables that begin with the exchange's name, and are no field; without that name."""
+    """The variables that begin with the exchange's name, and are no field."""
 
     @classmethod
     def of(cls, spec: ExchangeSpec, variables: Mapping[str, Secret]) -> "_Reading":
-        named = {
-            name: variables[field.env]
-            for name, field in spec.fields.items()
-            if field.env in variables
-        }
+        named = {n: variables[env] for n, env in spec.variables.items() if env in variables}
         real = {name: v for name, v in named.items() if not is_placeholder(v.reveal())}
-        ours = {field.env for field in spec.fields.values()}
-        prefix = f"{re.sub(r'[^A-Z0-9]', '_', spec.name.upper())}_"
+        prefix = re.sub(r"[^A-Z0-9]", "_", spec.name.upper()) + "_"
         others = {
-            name.removeprefix(prefix): value
+            name: value
             for name, value in variables.items()
-            if name.startswith(prefix) and name not in ours
+            if name.startswith(prefix) and name not in spec.variables.values()
         }
         return cls(spec, named, real, others)
 
     @property
     def alike(self) -> list[str]:
         """The variables that may be a missing secret, by a name that is another program's."""
-        prefix = f"{self.spec.name.upper()}_"
         return [
-            prefix + name
+            name
             for name, value in self.others.items()
-            if is_secret_name(name)
-            and can_be_shown(prefix + name)
-            and not is_placeholder(value.reveal())
+            if is_secret_name(name) and can_be_shown(name) and not is_placeholder(value.reveal())
         ]
 
     def worthwhile(self, *, held: bool) -> bool:
@@ -275,16 +267,16 @@ class _Reading:
         why = "has no real value" if name in self.named else "is missing"
         looks = "look" if len(self.alike) > 1 else "looks"
         alike = f" ({', '.join(self.alike)} {looks} like it)" if self.alike else ""
-        return f"{self.spec.fields[name].env} {why}{alike}"
+        return f"{self.spec.fields[name].env or name} {why}{alike}"
 
     def lost(self, subaccount: int | None) -> Iterator[RegistryError]:
         """A problem for each variable that says which account or system, and is no field."""
         for name, value in self.others.items():
-            what = dropped(name, value.reveal(), self.real, subaccount)
+            bare = name[len(self.spec.name) + 1 :]
+            what = dropped(bare, value.reveal(), self.real, subaccount)
             if what is not None:
-                variable = f"{self.spec.name.upper()}_{name}"
                 yield InvalidCredential(
-                    f"{_names([variable])} says which {what} of {self.spec.name} is traded, and "
+                    f"{_names([name])} says which {what} of {self.spec.name} is traded, and "
                     "is none of its variables",
                     hint=HINTS[what],
                 )
@@ -302,7 +294,7 @@ class _Reading:
         """The problems of the values themselves."""
         for name, value in self.real.items():
             if "\n" in value.reveal() and "-----BEGIN " not in value.reveal():
-                env = self.spec.fields[name].env
+                (env,) = self._envs([name])
                 yield InvalidCredential(f"{env} is wrapped over several lines")
         try:
             self.spec.check_values(self.real)
@@ -322,7 +314,7 @@ class _Reading:
         )
 
     def _envs(self, names: Iterable[str]) -> list[str]:
-        return [self.spec.fields[name].env for name in names]
+        return [self.spec.fields[name].env or f"the field {name}" for name in names]
 
 
 def held_exchanges(

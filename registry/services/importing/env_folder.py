@@ -172,7 +172,7 @@ def _mentions(path: Path, known: Surroundings) -> bool:
         return False
     is_text = "\0" not in text
     return is_text and any(
-        field.env in text for spec in known.specs.values() for field in spec.fields.values()
+        env in text for spec in known.specs.values() for env in spec.variables.values()
     )
 
 
