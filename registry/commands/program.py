@@ -12,6 +12,7 @@ from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import InvalidInput
 from registry.plurals import counted
+from registry.services.releases.file_formats import FileFormat
 
 if TYPE_CHECKING:
     from registry.catalog.specification import ExchangeSpec
@@ -53,6 +54,14 @@ class Surroundings:
             f"{_ENV_FILE_PLACE} in an argument, and REGISTRY_ENV_FILE, are its path.",
         ),
     ] = False
+    file_format: Annotated[
+        FileFormat | None,
+        typer.Option(
+            "--format",
+            help="The file's format, for --env-file: for python-dotenv; sh and systemd; docker "
+            "run; JSON; or, with files, a file for each, whose path is in NAME_FILE.",
+        ),
+    ] = None
     pass_env: Annotated[
         list[str] | None,
         typer.Option(
@@ -133,9 +142,10 @@ def _start(
     _tell_left_out(run, passed_on)
     environment = {**passed_on.variables, "REGISTRY_ACCOUNT": credentials.account}
     arguments = list(command)
-    if surroundings.env_file:
-        path = launching.memory_file(values)
-        environment["REGISTRY_ENV_FILE"] = path
+    if surroundings.env_file or surroundings.file_format:
+        paths = launching.files(values, surroundings.file_format or "dotenv")
+        environment |= paths
+        path = paths.get(launching.ENV_FILE, _ENV_FILE_PLACE)
         arguments = [argument.replace(_ENV_FILE_PLACE, path) for argument in arguments]
     else:
         environment |= {name: value.reveal() for name, value in values.items()}
