@@ -286,7 +286,7 @@ BOT = {
     "collect_releases(uuid[])",
     "exchange_definition(text)",
     "record_fallback(text,text,text,text,text,text,text)",
-    "request_release(text,text[],integer,text,text,text,text,text,text)",
+    "request_release(text,text[],jsonb,text,text,text,text,text,text,text[])",
     "session_account(text)",
 }
 AUDITOR = {
@@ -296,6 +296,7 @@ AUDITOR = {
     "pick_credential(uuid,integer,integer,text)",
     "resolve_credential(uuid,integer,integer,text,text)",
     "share_allows(text,text,boolean)",
+    "wanted_subaccount(jsonb,text)",
 }
 OPERATOR = {
     "append_event(uuid,text,uuid,integer,text,integer,json,text,text,uuid,integer,bytea,uuid,"

@@ -18,7 +18,8 @@ from registry.services.changes.credentials import CredentialInput, CredentialSer
 from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
 from registry.services.changes.slot_tasks import SlotName
 from registry.services.changes.store_many import AccountInput, SeveralAccounts
-from registry.services.importing.options import Subaccounts, import_inputs
+from registry.services.importing.options import import_inputs
+from registry.subaccounts import Subaccounts
 
 ASTER = {"api_key": "key-of-a", "secret_key": "secret-of-a"}
 LIGHTER = {"private_key": "lighter-of-a", "account_index": "7", "api_key_index": "3"}
@@ -233,7 +234,7 @@ def test_an_event_that_was_appended_by_hand_stops_no_import(
 
 def import_(world: World, account: str, fields: Mapping[str, str], number: int | None) -> Outcome:
     secrets = {"lighter": {name: Secret(value) for name, value in fields.items()}}
-    inputs = import_inputs(secrets, Subaccounts(of_all=number))
+    inputs = import_inputs(secrets, Subaccounts.of(number))
     service = CredentialService(world.database, world.keyring)
     return service.store(account, inputs, BY, verb="import-env")
 

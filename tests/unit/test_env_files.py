@@ -15,7 +15,7 @@ from registry.services.importing.env_files import (
     find_credentials,
     read_env_file,
 )
-from registry.services.importing.options import Subaccounts
+from registry.subaccounts import Subaccounts
 
 SPECS = list(built_in_exchanges().values())
 

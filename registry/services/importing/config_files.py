@@ -24,7 +24,8 @@ from registry.machine import text_of_file
 from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.env_files import MAX_FILE
 from registry.services.importing.names import NameSaid, said_by_path, said_by_values
-from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
+from registry.services.importing.options import import_inputs
+from registry.subaccounts import NOT_CHOSEN, Subaccounts
 from registry.values import parse_json
 
 _ALIASES: Final = {
@@ -73,7 +74,7 @@ class ConfigImport:
     ignored: tuple[str, ...]
     """Names in it that are not fields, if they may be shown."""
 
-    def inputs(self, subaccounts: Subaccounts = NONE_NAMED) -> list[CredentialInput]:
+    def inputs(self, subaccounts: Subaccounts = NOT_CHOSEN) -> list[CredentialInput]:
         """The credentials as input of the service; errors as `import_inputs`."""
         return import_inputs(self.credentials, subaccounts)
 

@@ -10,7 +10,7 @@ FROM public.accounts AS a
 JOIN public.dexes AS d ON CASE WHEN %(exchange)s::text IS NULL
     THEN d.name IN (SELECT * FROM public.exchanges_of(a.id)) ELSE d.name = %(exchange)s END
 CROSS JOIN LATERAL public.resolve_credential(
-    a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
+    a.id, d.id, public.wanted_subaccount(%(subaccounts)s, d.name), %(access)s, %(lender)s) AS r
 WHERE a.account_name = %(account_name)s
 ORDER BY d.name
 
@@ -18,10 +18,11 @@ ORDER BY d.name
 -- The resolutions and their releases.
 SELECT r.exchange, r.outcome, r.source, r.owner_name AS owner, r.credential_id, r.version,
     r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at,
-    coalesce(r.choices, '{}') AS choices, r.other_users, r.release_id, r.event_position
+    coalesce(r.choices, '{}') AS choices, r.other_users, r.release_id, r.event_position,
+    r.master_key_id
 FROM public.request_release(
-    %(account)s, %(exchanges)s::text[], %(subaccount)s, %(access)s, %(lender)s,
-    %(actor)s, %(host)s, %(purpose)s, %(reason)s) AS r
+    %(account)s, %(exchanges)s::text[], %(subaccounts)s, %(access)s, %(lender)s,
+    %(actor)s, %(host)s, %(purpose)s, %(reason)s, %(master_keys)s::text[]) AS r
 
 -- name: collect
 -- Collecting changes only data that a crash may lose, so its commit need not wait for the disk.
