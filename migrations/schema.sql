@@ -1208,7 +1208,7 @@ BEGIN
             SELECT k.master_key_id INTO master_key_id
             FROM public.account_exchange_credentials AS c
             JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
-            WHERE c.id = credential_id;
+            WHERE c.id = request_release.credential_id;
             IF master_key_id <> ALL (p_master_keys) THEN
                 outcome := 'other_master_key';
             END IF;

@@ -96,7 +96,7 @@ class _Answer:
 
     @classmethod
     def of(cls, account: str, wish: Wish, row: dict[str, Any]) -> Self:
-        own = (row.pop(name) for name in ("release_id", "event_position", "master_key_id"))
+        own = [row.pop(name) for name in ("release_id", "event_position", "master_key_id")]
         return cls(Resolution(account=account, wish=wish, **row), *own)
 
     def refusal(self, keyring: MasterKeyring) -> RegistryError:
