@@ -1127,7 +1127,7 @@ CREATE FUNCTION public.release_claim(p_text text, p_length integer DEFAULT 255) 
 
 ALTER FUNCTION public.release_claim(p_text text, p_length integer) OWNER TO registry_owner;
 
-CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text, p_master_keys text[] DEFAULT NULL::text[]) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer, master_key_id text)
+CREATE FUNCTION public.request_releases(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text, p_master_keys text[] DEFAULT NULL::text[]) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer, master_key_id text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1208,7 +1208,7 @@ BEGIN
             SELECT k.master_key_id INTO master_key_id
             FROM public.account_exchange_credentials AS c
             JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
-            WHERE c.id = request_release.credential_id;
+            WHERE c.id = request_releases.credential_id;
             IF master_key_id <> ALL (p_master_keys) THEN
                 outcome := 'other_master_key';
             END IF;
@@ -1242,7 +1242,35 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) OWNER TO registry_owner;
+ALTER FUNCTION public.request_releases(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) OWNER TO registry_owner;
+
+CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT r.exchange,
+     r.outcome,
+     r.release_id,
+     r.event_position,
+     r.source,
+     r.owner_name,
+     r.credential_id,
+     r.version,
+     r.subaccount_index,
+     r.permission,
+     r.access,
+     r.sharing_type,
+     r.expires_at,
+     r.choices,
+     r.other_users
+    FROM public.request_releases(request_release.p_account, request_release.p_exchanges,
+         CASE
+             WHEN (request_release.p_subaccount IS NOT NULL) THEN jsonb_build_object('', request_release.p_subaccount)
+             ELSE NULL::jsonb
+         END, request_release.p_access, request_release.p_lender, request_release.p_actor, request_release.p_host, request_release.p_purpose, request_release.p_reason) r(exchange, outcome, release_id, event_position, source, owner_name, credential_id, version, subaccount_index, permission, access, sharing_type, expires_at, choices, other_users, master_key_id);
+END;
+
+ALTER FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) OWNER TO registry_owner;
 
 CREATE FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -2062,9 +2090,13 @@ GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_
 
 REVOKE ALL ON FUNCTION public.release_claim(p_text text, p_length integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) TO registry_bot;
-GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) TO registry_operator;
+REVOKE ALL ON FUNCTION public.request_releases(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.request_releases(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) TO registry_bot;
+GRANT ALL ON FUNCTION public.request_releases(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_bot;
+GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) TO registry_operator;

@@ -120,7 +120,11 @@ class Command:
     def as_command(self) -> str:
         """Example: `account-registry add-credential main_bot aster --permission read_only`."""
         options = [option.as_command() for option in self.options]
-        return " ".join(["account-registry", self.verb, *map(_word, self.arguments), *options])
+        arguments = [_word(argument) for argument in self.arguments]
+        words = [*arguments, *options]
+        if any(argument.startswith("-") for argument in arguments):
+            words = [*options, "--", *arguments]
+        return " ".join(["account-registry", self.verb, *words])
 
     def as_call(self) -> str:
         """Example: `registry.credentials.add("main_bot", "aster", permission="read_only")`."""

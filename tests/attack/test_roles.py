@@ -286,7 +286,8 @@ BOT = {
     "collect_releases(uuid[])",
     "exchange_definition(text)",
     "record_fallback(text,text,text,text,text,text,text)",
-    "request_release(text,text[],jsonb,text,text,text,text,text,text,text[])",
+    "request_release(text,text[],integer,text,text,text,text,text,text)",
+    "request_releases(text,text[],jsonb,text,text,text,text,text,text,text[])",
     "session_account(text)",
 }
 AUDITOR = {

@@ -198,7 +198,7 @@ def test_the_problems_of_all_exchanges_of_one_file_are_told_at_once(cli: Command
     refused = cli("import-env", "a", "--env-file", path, "--json")
     assert refused.error["code"] == "credential_inactive"
     assert (
-        "aster subaccount 0 is inactive; the credential of a for backpack"
+        "aster is inactive; the credential of a for backpack"
         in refused.error["message"]
     )
 
@@ -258,7 +258,7 @@ def test_one_file_is_imported_and_what_is_kept_is_said(cli: CommandLine) -> None
         "import-env", "a", "--env-file", cli.file("one.env", ACC1 + "OTHER=1\n"), "--create"
     )
     assert first.exit_status == 0
-    assert "added      aster subaccount 0: api_key, secret_key" in first.out
+    assert "added      aster: api_key, secret_key" in first.out
     assert "ignored    what is no exchange's: OTHER" in first.out
     part = cli.file("part.env", "ASTER_SECRET_KEY=canary-9\nPARADEX_L1_ADDRESS=\n")
     second = cli("import-env", "a", "--env-file", part)

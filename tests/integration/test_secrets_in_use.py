@@ -261,12 +261,12 @@ def test_an_import_that_names_no_subaccount_makes_no_second_slot(
 @pytest.mark.parametrize(
     ("held", "named", "slot", "change"),
     [
-        ([], None, "lighter subaccount 0", "added"),
+        ([], None, "lighter", "added"),
         ([0], None, "lighter subaccount 0", "replaced"),
         ([None], None, "lighter", "replaced"),
         ([0, 3], None, "lighter subaccount 0", "replaced"),
         ([None, 3], None, "lighter", "replaced"),
-        ([None, 0], None, "lighter subaccount 0", "replaced"),
+        ([None, 0], None, "lighter", "replaced"),
         ([None], 0, "lighter", "replaced"),
         ([3], 0, "lighter subaccount 0", "added"),
         ([0], 3, "lighter subaccount 3", "added"),

@@ -35,7 +35,6 @@ def import_inputs(
     subaccounts.check(credentials)
     inputs = []
     for exchange, fields in credentials.items():
-        number = subaccounts.get(exchange)
-        slot = SlotName(exchange, number or 0, "full")
-        inputs.append(CredentialInput(slot, fields, mode=Mode.MERGE, by_default=number is None))
+        slot = SlotName(exchange, subaccounts.get(exchange), "full")
+        inputs.append(CredentialInput(slot, fields, mode=Mode.MERGE))
     return inputs

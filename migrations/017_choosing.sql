@@ -66,15 +66,13 @@ ALTER FUNCTION public.pick_credential OWNER TO registry_owner;
 REVOKE ALL ON FUNCTION public.pick_credential FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION public.pick_credential TO registry_operator, registry_auditor;
 
-DROP FUNCTION IF EXISTS public.request_release(text, text[], integer, text, text, text, text, text, text);
-
 -- Step one: decides, and records that a secret leaves. One row for each exchange (all
 -- that the account can use, unless some are named) with its outcome; where it is 'ok',
 -- the release can be collected once this transaction is committed. A refusal that is
 -- about the account as a whole is one row without an exchange. Nothing is released if the
 -- choice of subaccounts names an exchange that is not asked for; `choices` are those that are. Nor
 -- is what was sealed with none of the given master keys, which the caller could not open.
-CREATE OR REPLACE FUNCTION public.request_release(
+CREATE OR REPLACE FUNCTION public.request_releases(
     p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text,
     p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL,
     p_master_keys text[] DEFAULT NULL
@@ -164,7 +162,7 @@ BEGIN
             SELECT k.master_key_id INTO master_key_id
             FROM public.account_exchange_credentials AS c
             JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
-            WHERE c.id = request_release.credential_id;
+            WHERE c.id = request_releases.credential_id;
             IF master_key_id <> ALL (p_master_keys) THEN
                 outcome := 'other_master_key';
             END IF;
@@ -197,6 +195,29 @@ BEGIN
     END IF;
 END
 $$;
+ALTER FUNCTION public.request_releases OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.request_releases FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.request_releases TO registry_bot, registry_operator;
+
+-- The same with one subaccount for all exchanges, or none.
+CREATE OR REPLACE FUNCTION public.request_release(
+    p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text,
+    p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL
+) RETURNS TABLE (
+    exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text,
+    credential_id uuid, version integer, subaccount_index integer, permission text, access text,
+    sharing_type text, expires_at timestamp, choices text[], other_users integer
+)
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+BEGIN ATOMIC
+    SELECT r.exchange, r.outcome, r.release_id, r.event_position, r.source, r.owner_name,
+        r.credential_id, r.version, r.subaccount_index, r.permission, r.access,
+        r.sharing_type, r.expires_at, r.choices, r.other_users
+    FROM public.request_releases(p_account, p_exchanges,
+        CASE WHEN p_subaccount IS NOT NULL THEN jsonb_build_object('', p_subaccount) END,
+        p_access, p_lender, p_actor, p_host, p_purpose, p_reason) AS r;
+END;
 ALTER FUNCTION public.request_release OWNER TO registry_owner;
 REVOKE ALL ON FUNCTION public.request_release FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION public.request_release TO registry_bot, registry_operator;
