@@ -1292,6 +1292,8 @@ ALTER FUNCTION public.request_releases(p_account text, p_exchanges text[], p_sub
 CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     BEGIN ATOMIC
  SELECT r.exchange,
      r.outcome,
