@@ -33,7 +33,7 @@ _LOOK_ALIKE: Final = ("LATIN", "CYRILLIC", "GREEK")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 # At its start a name would be an option or another text to a shell; elsewhere too, without quotes.
 _STARTS: Final = "-~#="
-_STEERS: Final = "$`\\\"'*?!|&;<>"
+_STEERS: Final = "$`*?|&;<>"
 
 
 def account_name(name: str) -> str:

@@ -39,7 +39,7 @@ def reveal_credential(
 
     wish = wish_of(subaccount, access)
     service = ReleaseService(run.database, run.keyring())
-    wanted = service.field_to_reveal(exchange, field)
+    wanted = service.field_to_reveal(account, exchange, field)
     if sys.stdout.isatty():
         run.confirm(f"Show the {wanted} of {account} for {exchange} on this terminal?", yes=yes)
     caller = Caller(actor=run.actor(), host=host(), purpose="reveal", reason=run.reason)

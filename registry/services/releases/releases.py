@@ -1,5 +1,6 @@
 """Releases: decrypted secrets are handed out only after the release is recorded and committed."""
 
+import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from registry.encryption.secret import Secret
 from registry.errors import (
     InvalidInput,
     NoCredentials,
+    PermissionDenied,
     RegistryError,
     ReleaseRefused,
 )
@@ -155,19 +157,29 @@ class ReleaseService:
         Raises:
             InvalidInput: there is no such field, or the field must be named.
         """
-        wanted = self.field_to_reveal(exchange, field)
+        wanted = self.field_to_reveal(account, exchange, field)
         revealing = replace(caller, purpose=f"reveal {wanted}")
         released = self.release_one(account, exchange, wish, revealing)
         if wanted not in released.fields:
-            raise InvalidInput(f"the credential of {account} for {exchange} has no {wanted}")
+            text = f"the credential of {account} for {exchange} has no {wanted}"
+            raise InvalidInput(f"{text} (its release is recorded: event {released.position})")
         return released.fields[wanted], released
 
-    def field_to_reveal(self, exchange: str, field: str | None) -> str:
-        """The given name if the exchange has it, or the only field's; errors as `reveal`."""
+    def field_to_reveal(self, account: str, exchange: str, field: str | None) -> str:
+        """The given name if the credential has it, or the only field's; errors as `reveal`.
+
+        A bot's login, which may not read what the credential has, goes by the exchange's fields.
+        """
         names = list(self.specification(exchange).fields)
+        with self._database.connection() as connection, contextlib.suppress(PermissionDenied):
+            parameters = {"account": account, "exchange": exchange}
+            with registry_errors(connection):
+                held = connection.execute(_QUERIES["held_fields"], parameters).fetchall()
+            names = [name for (name,) in held] or names
         wanted = field or (names[0] if len(names) == 1 else "")
         if wanted not in names:
-            what = "say which field" if field is None else f"{exchange} has no field {shown(field)}"
+            held_by = f"the credential of {account} for {exchange}"
+            what = "say which field" if field is None else f"{held_by} has no field {shown(field)}"
             hint = Hint("With ", Option("field", ...), f", one of: {', '.join(names)}.")
             raise InvalidInput(what, hint=hint)
         return wanted
@@ -282,7 +294,11 @@ class ReleaseService:
             sealed["subaccount_index"],
             sealed["permission"],
         )
-        return data_key.open(place, tokens_of(sealed))
+        tokens = dict(tokens_of(sealed))
+        if place.subaccount_index is not None:
+            # An adopted field of this name; whatever gives fields gives the slot's number instead.
+            tokens.pop("subaccount_index", None)
+        return data_key.open(place, tokens)
 
 
 def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> Sequence[Any]:

@@ -30,6 +30,22 @@ FROM public.request_releases(
 SELECT r.*, set_config('synchronous_commit', 'off', true)
 FROM public.collect_releases(%(release_ids)s) AS r
 
+-- name: held_fields
+-- The fields of an account's credentials for an exchange, or of those that are lent to it.
+SELECT f.name
+FROM public.credential_overview AS c
+JOIN public.dexes AS d ON d.id = c.exchange_id AND d.name = %(exchange)s
+CROSS JOIN LATERAL unnest(c.fields) WITH ORDINALITY AS f (name, place)
+WHERE c.account_id IN (
+    SELECT a.id FROM public.accounts AS a WHERE a.account_name = %(account)s
+    UNION ALL
+    SELECT s.shared_account_id
+    FROM public.account_exchange_sharing AS s
+    JOIN public.accounts AS b ON b.id = s.primary_account_id
+    WHERE b.account_name = %(account)s AND s.exchange_id = d.id)
+GROUP BY f.name
+ORDER BY min(f.place), f.name
+
 -- name: definition
 SELECT public.exchange_definition(%(exchange)s)
 
