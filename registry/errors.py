@@ -362,6 +362,10 @@ class TablesDiffer(Refused):
     """The tables hold values that do not follow from the log."""
 
 
+class CannotRepair(Refused):
+    """Something of the schema is missing or changed, and cannot be made as it was."""
+
+
 class InUseByOthers(Refused):
     """Objects of another program depend on the tables."""
 

@@ -109,17 +109,21 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
                 Command("end-session"),
             ),
         )
-    if state in ("42P01", "3F000", "42883", "42703"):
+    if state == "3F000" or (state[:2] == "42" and state not in ("42501", "42601")):
         return errors.NotMigrated(
             f"the database's schema does not fit this program: {message}",
-            hint=Hint("Run: ", Command("migrate", "up")),
+            hint=Hint("Make again what is missing or changed: ", Command("migrate", "repair")),
         )
     if state == "42501":
         return errors.PermissionDenied(
             f"the database refuses this: {message}",
             hint=hint
-            or "Commands need a login that is a member of registry_operator, verbs that only "
-            "read one of registry_auditor, migrations one of registry_owner.",
+            or Hint(
+                "Commands need a login that is a member of registry_operator, verbs that only "
+                "read one of registry_auditor, migrations one of registry_owner. Rights that went "
+                "missing are named by: ",
+                Command("doctor"),
+            ),
         )
     if state[:2] in ("22", "23") or isinstance(error, psycopg.DataError):
         return errors.InvalidInput(f"the database refuses a value: {message}", hint=hint)
