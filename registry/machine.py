@@ -1,6 +1,8 @@
 """This machine: its user and name, the program's folders, and reading and writing of files."""
 
 import os
+import stat
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -9,6 +11,7 @@ from registry.errors import InvalidInput
 from registry.shown import secret_parts, shown
 
 APPLICATION = "account-registry"
+_MAX_CREDENTIAL = 65_536
 
 
 def host() -> str:
@@ -65,6 +68,32 @@ def refuse_secret_as_path(text: str, what: str) -> None:
         )
 
 
+def unit_credential(name: str) -> str | None:
+    """The text of a credential that systemd passed to this unit (`LoadCredential=`), or None.
+
+    Raises:
+        InvalidInput: other users own or can read it, or it is no text of that size.
+    """
+    folder = path_of_variable("CREDENTIALS_DIRECTORY")
+    try:
+        file = open((folder or Path(os.devnull)) / name, "rb", opener=without_waiting)  # noqa: SIM115
+    except OSError:
+        return None
+    with file:
+        status = os.fstat(file.fileno())
+        # systemd lets the unit's user read root's file by an ACL, which shows as the group's right.
+        if (
+            not stat.S_ISREG(status.st_mode)
+            or belongs_to_another(status)
+            or stat.S_IMODE(status.st_mode) & 0o037
+        ):
+            raise InvalidInput(
+                f"{file.name} is not a file of this user or root that others cannot read",
+                hint=f"Unset CREDENTIALS_DIRECTORY, or run: chmod 600 {file.name}",
+            )
+        return text_of(file.read(_MAX_CREDENTIAL + 1), file.name, limit=_MAX_CREDENTIAL).strip()
+
+
 def belongs_to_another(status: os.stat_result) -> bool:
     """Whether a file is neither this user's nor root's: its owner can change it at any time."""
     return status.st_uid not in (0, os.geteuid())
@@ -100,12 +129,26 @@ def text_of_file(path: Path, *, limit: int) -> str:
     Raises:
         InvalidInput: it cannot be read, is larger, or is not UTF-8.
     """
+    return text_of(_bytes_of_file(path, limit), str(path), limit=limit)
+
+
+def bytes_of_input(path: Path, *, limit: int) -> bytes:
+    """The bytes of a file, or of standard input for the path `-`; at most `limit + 1`.
+
+    Raises:
+        InvalidInput: the file cannot be read.
+    """
+    if str(path) == "-":
+        return sys.stdin.buffer.read(limit + 1)
+    return _bytes_of_file(path, limit)
+
+
+def _bytes_of_file(path: Path, limit: int) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(limit + 1)
+            return file.read(limit + 1)
     except OSError as error:
         raise InvalidInput(f"cannot read {shown(path)}: {error.strerror}") from None
-    return text_of(raw, str(path), limit=limit)
 
 
 def text_of(raw: bytes, where: str, *, limit: int) -> str:

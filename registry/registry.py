@@ -26,11 +26,13 @@ from registry.events.permissions import Permission
 from registry.facade.checking import checked
 from registry.facade.context import Context, Opened, log
 from registry.facade.given import By, ImportChoices, Only
+from registry.facade.stopping import Stopping
 
 if TYPE_CHECKING:
     from registry.encryption.keyring import MasterKeyring
     from registry.execution.executor import Outcome
     from registry.facade.accounts import Accounts
+    from registry.facade.backups import Backups
     from registry.facade.credentials import Credentials
     from registry.facade.exchanges import Exchanges
     from registry.facade.exposure import Exposure
@@ -77,7 +79,7 @@ def _part(home: str, purpose: str) -> Any:
 
 
 @checked
-class Registry:
+class Registry(Stopping):
     """Accounts, exchange credentials and their sharing; every change is an event.
 
     Several threads may use it. Connections are opened on demand.
@@ -128,6 +130,7 @@ class Registry:
         "exchanges.Exchanges", "The known exchanges, and the fields of their credentials."
     )
     exposure: "Exposure" = _part("exposure.Exposure", "The actual and possible users of a key.")
+    backups: "Backups" = _part("backups.Backups", "Backups, and whether they restore.")
 
     @functools.cached_property
     def loader(self) -> "CredentialLoader":
@@ -246,8 +249,6 @@ class Registry:
 
         return verify_bundle(document, CheckpointStore().verifier(key))
 
-    # ------------------------------------------------------------ the tables
-
     def rebuild(
         self,
         *,
@@ -320,7 +321,10 @@ class Registry:
     def import_env(
         self, account: str, env_file: Path | str, **how: Unpack[ImportChoices]
     ) -> "tuple[EnvImport, Outcome]":
-        """Imports the credentials of an env file into an account: all of them, or none."""
+        """Imports the credentials of an env file into an account: all of them, or none.
+
+        The path `-` is standard input.
+        """
         from registry.facade.importing import importing
 
         service, options, invocation = importing(self._context, how)
@@ -329,9 +333,10 @@ class Registry:
     def import_folder(
         self, folder: Path | str, *, approve: "Approve" = _ignore, **how: Unpack[ImportChoices]
     ) -> "tuple[list[EnvFile], dict[str, Outcome]]":
-        """Imports each env file of a folder into the account of its name: all, or nothing.
+        """Imports each env file of a folder into the account of its name: all of a file, or none.
 
-        `approve` sees the files and the accounts that there are; what it raises prevents all.
+        A file that is refused stops no other. `approve` sees the files and the accounts that
+        there are; what it raises prevents all.
         """
         from registry.facade.importing import importing
         from registry.services.importing.folder import import_folder
@@ -343,15 +348,22 @@ class Registry:
     def import_config(
         self,
         account: str,
-        file: Path | str,
+        file: Path | str | Sequence[Path | str],
         entry: str | None = None,
+        exchange: str | None = None,
         **how: Unpack[ImportChoices],
     ) -> "tuple[ConfigImport, Outcome]":
-        """Imports plain keys from the JSON of freqtrade, passivbot or hummingbot; or one entry."""
+        """Imports plain keys from the JSON of freqtrade, passivbot, ccxt and others.
+
+        Several files are one configuration, later ones over earlier ones; `-` is standard input.
+        `entry` or `exchange` chooses from it; `exchange` also says it where the file does not.
+        """
         from registry.facade.importing import importing
 
         service, options, invocation = importing(self._context, how)
-        return service.config_file(account, Path(file), entry, options, invocation)
+        files = [file] if isinstance(file, Path | str) else file
+        paths = [Path(one) for one in files]
+        return service.config_file(account, paths, entry, exchange, options, invocation)
 
     def adopt(
         self,
@@ -393,10 +405,6 @@ class Registry:
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
         """Ends the database session that holds the log's lock; returns its holder, or None."""
-        from registry.services.changes import sessions
+        from registry.services.changes.sessions import end_first_session
 
-        for holder in sessions.holders(self._context):
-            if sessions.end_session(self._context, holder):
-                sessions.record_end(self._context, holder, self._context.invocation(by))
-                return holder
-        return None
+        return end_first_session(self._context, self._context.invocation(by))

@@ -1,7 +1,7 @@
-"""The verb `migrate`."""
+"""The verbs `migrate` and `schema-down`."""
 
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -19,30 +19,34 @@ if TYPE_CHECKING:
     from registry.services.schema.schema import BroughtUp, Contents
 
 
-@verb()
-def migrate(
-    run: Run,
-    direction: Annotated[
-        Literal["up", "down", "status", "repair"],
-        typer.Argument(
-            help="up: apply what is missing; down: drop the tables, keep the log; "
-            "repair: make again what went missing or was changed."
-        ),
-    ],
+_Direction = Literal["up", "down", "status", "repair"]
+
+
+@dataclass(frozen=True, slots=True)
+class DownOptions:
+    """The ways down."""
+
     rehearse: Annotated[
         bool,
-        typer.Option("--rehearse", help="With down: down, up and rebuild on a copy; compare."),
-    ] = False,
+        typer.Option("--rehearse", help="On the way down: only on a copy, and compare."),
+    ] = False
     purge: Annotated[
-        bool, typer.Option("--purge", help="With down: destroy the log and the keys too.")
-    ] = False,
+        bool, typer.Option("--purge", help="On the way down: destroy the log and the keys too.")
+    ] = False
     confirm: Annotated[
         str | None,
         typer.Option("--confirm", metavar="DATABASE", help="With --purge: the database's name."),
-    ] = None,
+    ] = None
+    yes: Yes = False
+
+
+@dataclass(frozen=True, slots=True)
+class RepairOptions:
+    """How much a repair does."""
+
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With repair: name what would be made again.")
-    ] = False,
+        bool, typer.Option("--dry-run", help="With repair: only name what would be made again.")
+    ] = False
     without_rows: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,34 +54,60 @@ def migrate(
             metavar="TABLE",
             help="With repair: make it although its rows are lost. May be repeated.",
         ),
-    ] = None,
-    yes: Yes = False,
+    ] = None
+
+
+@verb()
+def migrate(
+    run: Run,
+    direction: Annotated[
+        _Direction,
+        typer.Argument(
+            help="up: apply what is missing; down: drop the tables, keep the log; "
+            "repair: make again what went missing or was changed."
+        ),
+    ],
+    down: DownOptions,
+    repair: RepairOptions,
 ) -> None:
     """Bring the schema up, take its tables down, repair it, or show where it is.
 
     Repair makes tables, views, columns, indexes, constraints, triggers, functions, rights, owners
     and roles as the migrations made them, and fills the tables from the log, all or nothing.
     """
+    _migrate(run, direction, down, repair)
+
+
+@verb()
+def schema_down(run: Run, down: DownOptions) -> None:
+    """Take the tables down, as migrate down does; the log and the keys stay.
+
+    Everything comes back with migrate up.
+    """
+    _migrate(run, "down", down, RepairOptions())
+
+
+def _migrate(run: Run, direction: _Direction, down: DownOptions, repair: RepairOptions) -> None:
     from registry.database.connection import connect
     from registry.database.target import Target
 
-    if (rehearse or purge) and direction != "down":
+    if (down.rehearse or down.purge) and direction != "down":
         raise InvalidInput("--rehearse and --purge belong to migrate down")
-    if (dry_run or without_rows) and direction != "repair":
+    if (repair.dry_run or repair.without_rows) and direction != "repair":
         raise InvalidInput("--dry-run and --without-rows belong to migrate repair")
     with connect(Target.from_environment(), run.output.notice) as connection:
         if direction == "status":
             _status(run, connection)
         elif direction == "repair":
-            _repair(run, connection, without_rows or [], dry_run=dry_run)
+            _repair(run, connection, repair.without_rows or [], dry_run=repair.dry_run)
         elif direction == "up":
             _up(run, connection)
-        elif purge:
-            _purge(run, connection, confirm)
-        elif rehearse:
+        elif down.purge:
+            _purge(run, connection, down.confirm)
+        elif down.rehearse:
             _rehearse(run, connection)
         else:
-            _down(run, connection, yes=yes)
+            _down(run, connection, yes=down.yes)
 
 
 def _status(run: Run, connection: "Connection") -> None:

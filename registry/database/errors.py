@@ -39,6 +39,7 @@ _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     ACCOUNT_INACTIVE: errors.AccountInactive,
     EXCHANGE_NOT_ALLOWED: errors.ExchangeNotAllowed,
     HELD_ELSEWHERE: errors.SecretInUse,
+    "42710": errors.RoleExists,  # the only named objects that commands make
 }
 
 _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {

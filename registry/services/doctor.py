@@ -1,12 +1,9 @@
 """The checks of `doctor`: it looks for misconfiguration, drift and damage."""
 
 import datetime as dt
-import os
-import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from registry.catalog.catalog import built_in_exchanges, specification
@@ -24,7 +21,7 @@ from registry.database.objects import differences
 from registry.database.outside import outside_lists
 from registry.database.queries import load_queries, one_row
 from registry.database.target import Target
-from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
+from registry.encryption.key_source import MASTER_KEY, VARIABLE, load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import ExitStatus, RegistryError
 from registry.events.stored import utc_text
@@ -37,6 +34,7 @@ from registry.rebuild.readiness import PENDING, adoption_pending, rebuild_lock
 from registry.rules.account_state import Slot
 from registry.services.audit.guards import HINT, unnamed_keys
 from registry.services.changes.sessions import log_holders
+from registry.services.changes.stops import stops_in_force
 
 _QUERIES = load_queries("registry.services", "doctor.sql")
 _CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)
@@ -75,7 +73,7 @@ def examine(
     """
     try:
         known = keyring or load_keyring()
-        source = "the program" if keyring else _key_source()
+        source = "the program" if keyring else MASTER_KEY.source().name
         yield Finding("master key", "ok", f"key {', '.join(known.ids)} from {source}")
         keyring = known
     except RegistryError as error:
@@ -110,13 +108,6 @@ def examine(
 
 def _failed(check: str, error: RegistryError) -> Finding:
     return Finding(check, "failed", error.message, error.hint)
-
-
-def _key_source() -> str:
-    if os.environ.get(VARIABLE):
-        return VARIABLE
-    path = os.environ.get(FILE_VARIABLE) or str(default_key_file())
-    return f"{path} (mode {stat.S_IMODE(Path(path).stat().st_mode):04o})"
 
 
 def _database(connection: Connection, target: Target) -> Iterator[Finding]:
@@ -185,6 +176,8 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
             sentence,
             Hint("Name the exchange there, or end what is refused: ", Command("update-account")),
         )
+    for stop in stops_in_force(connection):
+        yield Finding("stops", "warning", str(stop), stop.hint)
     if keyring is not None:
         yield from _keys(connection, keyring)
     yield from _holders(connection)
