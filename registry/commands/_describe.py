@@ -157,5 +157,7 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "MasterKeyRotated": _master_key_rotated,
     "LegacyAdopted": _adopted,
     "SessionEnded": _session_ended,
-    "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
+    "ExchangeAdded": lambda data: (
+        f"{'defined' if data['fields'] else 'first used'} exchange {data['exchange']}"
+    ),
 }

@@ -5,26 +5,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
-from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.catalog import built_in_exchanges, is_definition
 from registry.catalog.specification import can_carry_a_credential
 from registry.database.connection import Connection, Database
-from registry.database.queries import load_queries, one_row
+from registry.database.queries import one_row
 from registry.errors import (
     ExchangeExists,
     InvalidInput,
 )
-from registry.events.stored import Stream
-from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome, Write
-from registry.execution.lookup import exchange_stream_id
+from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
+from registry.execution.first_use import exchange_stream, new_row, send_row
 from registry.hints import Command, Hint
 from registry.log.append import NewEvent
-from registry.log.reading import events_of, send_stream
 from registry.shapes import refuse_keys_within
 from registry.values import exchange_name, short_text
 
-_QUERIES = load_queries("registry.execution")
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 
@@ -55,11 +50,10 @@ def add_exchange(
 class _AddExchange:
     def __init__(self, definition: ExchangeDefinition) -> None:
         self._definition = definition
-        self._stream = Stream("exchange", exchange_stream_id(definition.name))
+        self._stream = exchange_stream(definition.name)
 
     def send_reads(self, connection: Connection) -> None:
-        self._events: psycopg.Cursor[Any] = send_stream(connection, self._stream)
-        self._ids = connection.execute(_QUERIES["exchange_ids"], {"name": self._definition.name})
+        self._row = send_row(connection, self._definition.name)
 
     def content(self) -> Mapping[str, Any]:
         definition = self._definition
@@ -75,13 +69,12 @@ class _AddExchange:
         from registry.events.exchanges import ExchangeAdded, FieldDefinition
 
         definition = self._definition
-        existing = events_of(self._events)
-        if existing:
+        known_id, new_id, has_details, before, version, _ = one_row(self._row)
+        if is_definition(before):
             raise ExchangeExists(
                 f"the exchange {definition.name} was defined before",
                 hint=Hint("See: ", Command("exchanges")),
             )
-        known_id, new_id, has_details = one_row(self._ids)
         event = ExchangeAdded(
             exchange=definition.name,
             exchange_id=new_id if known_id is None else known_id,
@@ -89,11 +82,10 @@ class _AddExchange:
             fields=[FieldDefinition(**field) for field in definition.fields],
             ccxt_id=definition.ccxt_id,
         )
-        row = {"id": new_id, "name": definition.name, "display_name": definition.display_name}
-        statement = "add_exchange" if has_details else "add_bare_exchange"
         # An existing row, made by the bot, stays unchanged.
-        writes = [] if new_id is None else [Write(_QUERIES[statement], row)]
-        return Decided([NewEvent(self._stream, 1, event)], writes)
+        row = (definition.name, definition.display_name, new_id)
+        writes = [] if new_id is None else [new_row(*row, has_details=has_details)]
+        return Decided([NewEvent(self._stream, version + 1, event)], writes)
 
 
 def _check(definition: ExchangeDefinition) -> None:
@@ -103,7 +95,8 @@ def _check(definition: ExchangeDefinition) -> None:
     )
     exchange_name(definition.name)
     short_text(definition.display_name, "a display name", limit=100)
-    if definition.name in built_in_exchanges():
+    built_in = built_in_exchanges().get(definition.name)
+    if built_in is not None and not built_in.generated:
         raise ExchangeExists(
             f"the exchange {definition.name} is built in", hint=Hint("See: ", Command("exchanges"))
         )

@@ -28,7 +28,6 @@ from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.env_lines import assignments, can_be_shown
 from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
-from registry.values import is_placeholder
 
 _QUERIES = load_queries("registry.execution")
 MAX_FILE: Final = 1024 * 1024
@@ -97,7 +96,7 @@ def find_credentials(
         InvalidCredential: an exchange's fields are incomplete, or partly placeholders.
         NothingToImport: no credential is complete.
     """
-    specs = list(exchanges)
+    specs = [spec for spec in exchanges if not spec.generated or _is_whole(spec, variables)]
     readings = {spec.name: _Reading.of(spec, variables) for spec in specs}
     present = {name: reading for name, reading in readings.items() if reading.named}
     worthwhile = {n: r for n, r in present.items() if r.worthwhile(held=n in held)}
@@ -118,6 +117,14 @@ def find_credentials(
         absent={name: absent for name, r in worthwhile.items() if (absent := r.absent())},
         hidden_names=len(others) - len(shown),
     )
+
+
+def _is_whole(spec: ExchangeSpec, variables: Mapping[str, Secret]) -> bool:
+    """Whether all that a credential needs is there.
+
+    Many programs have variables that look like those of an exchange that is not meant.
+    """
+    return not spec.missing(_Reading.of(spec, variables).real)
 
 
 def _check_all(readings: Mapping[str, "_Reading"], held: Collection[str]) -> None:
@@ -173,7 +180,7 @@ class _Reading:
             for name, field in spec.fields.items()
             if field.env in variables
         }
-        real = {name: v for name, v in named.items() if not is_placeholder(v.reveal())}
+        real = {n: v for n, v in named.items() if not spec.fields[n].is_stand_in(v.reveal())}
         return cls(spec, named, real)
 
     def worthwhile(self, *, held: bool) -> bool:

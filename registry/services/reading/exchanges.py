@@ -3,12 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from registry.catalog.catalog import built_in_exchanges, from_definition, specification
+from registry.catalog.catalog import (
+    built_in_exchanges,
+    from_definition,
+    is_definition,
+    specification,
+)
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import ExchangeNotFound, RegistryError, together
-from registry.execution.lookup import check_names, exchange_of, send_exchange
+from registry.execution.lookup import check_names, send_exchange
 
 _QUERIES = load_queries("registry.execution")
 
@@ -29,14 +34,20 @@ def list_exchanges(database: Database) -> list[KnownExchange]:
         rows = connection.execute(_QUERIES["exchanges"]).fetchall()
     known = built_in_exchanges()
     return [
-        KnownExchange(id_, name, credentials, from_definition(own) if own else known.get(name))
+        KnownExchange(
+            id_,
+            name,
+            credentials,
+            from_definition(own) if own and is_definition(own) else known.get(name),
+        )
         for id_, name, own, credentials in rows
     ]
 
 
 def known_specifications(database: Database) -> list[ExchangeSpec]:
-    """The specifications of the exchanges whose fields are known."""
-    return [exchange.spec for exchange in list_exchanges(database) if exchange.spec is not None]
+    """The specifications of the exchanges whose fields are known, whether used or not."""
+    used = {exchange.name: exchange.spec for exchange in list_exchanges(database)}
+    return [spec for spec in ({**built_in_exchanges(), **used}).values() if spec is not None]
 
 
 def exchange_specification(
@@ -49,8 +60,8 @@ def exchange_specification(
         ExchangeNotFound: it does not exist, or its fields are not known.
     """
     with database.connection() as connection, registry_errors(connection):
-        check_names(connection, account)
-        _, definition = exchange_of(send_exchange(connection, name), name)
+        check_names(connection, account, name)
+        _, definition, _ = one_row(send_exchange(connection, name))
     return specification(name, definition)
 
 

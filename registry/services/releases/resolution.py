@@ -134,6 +134,8 @@ class Resolution:
     def _case(self) -> str:
         if self.outcome == "no_credential" and self.source == "shared":
             return "no_credential of the lender"
+        if self.outcome == "exchange_not_found" and self.exchange in built_in_exchanges():
+            return "no_credential"
         if self.outcome != "needs_other_permission":
             return self.outcome
         if self.wish.access == "full":
