@@ -96,16 +96,21 @@ def is_definition(data: Mapping[str, Any] | None) -> bool:
     return data is not None and bool(data.get("fields"))
 
 
-def specification(name: str, definition: Mapping[str, Any] | None) -> ExchangeSpec:
-    """The fields of an exchange: a user's definition, or else the catalog's.
-
-    Raises:
-        ExchangeNotFound: neither exists.
-    """
+def known(name: str, definition: Mapping[str, Any] | None) -> ExchangeSpec | None:
+    """The fields of an exchange: a user's definition, or else the catalog's; None without both."""
     if definition is not None and is_definition(definition):
         return from_definition(definition)
-    built_in = built_in_exchanges().get(name)
-    if built_in is None:
+    return built_in_exchanges().get(name)
+
+
+def specification(name: str, definition: Mapping[str, Any] | None) -> ExchangeSpec:
+    """The fields of an exchange, as `known`.
+
+    Raises:
+        ExchangeNotFound: they are not known.
+    """
+    spec = known(name, definition)
+    if spec is None:
         raise ExchangeNotFound(
             f"the fields of {shown(name)}'s credentials are not known",
             hint=Hint(
@@ -113,35 +118,34 @@ def specification(name: str, definition: Mapping[str, Any] | None) -> ExchangeSp
                 Command("add-exchange", shown(name), field=Blank("NAME=ENV_NAME …")),
             ),
         )
-    return built_in
+    return spec
 
 
 @functools.lru_cache(256)
 def _in_catalog(name: str) -> ExchangeSpec | None:
-    entry = _by_hand().get(name)
-    known = of_ccxt(name)
-    if entry is None and known is None:
+    said = of_ccxt(name)
+    if said is None and name not in _by_hand():
         return None
-    entry = entry or {}
-    if known is None or "fields" in entry:
+    entry = _by_hand().get(name, {})
+    if said is None or "fields" in entry:
         fields, ccxt_id = _fields(entry["fields"].items()), entry.get("ccxt_id")
     else:
-        fields, ccxt_id = _fields_of_ccxt(known), known.id
+        fields, ccxt_id = _fields_of_ccxt(said), said.id
     return ExchangeSpec(
         name,
-        entry.get("display_name") or (known.name if known else name),
+        entry.get("display_name") or (said.name if said else name),
         fields,
         ccxt_id,
-        nonce_per_key=entry.get("nonce_per_key", known is not None and "nonce" in known.marks),
+        nonce_per_key=entry.get("nonce_per_key", said is not None and "nonce" in said.marks),
         client=ClientSpec(**entry.get("client", {})),
         generated="fields" not in entry,
     )
 
 
-def _fields_of_ccxt(known: OfCcxt) -> dict[str, FieldSpec]:
-    places = [(FIELDS[name], name) for name in known.needs]
+def _fields_of_ccxt(said: OfCcxt) -> dict[str, FieldSpec]:
+    places = [(FIELDS[name], name) for name in said.needs]
     return {
-        field.name: field.of_exchange(known.id, ccxt=place)
+        field.name: field.of_exchange(said.id, ccxt=place)
         for field, place in [*places, (_ENVIRONMENT, None)]
     }
 

@@ -56,7 +56,7 @@ def credential_settings(spec: ExchangeSpec, values: Mapping[str, str]) -> dict[s
         if spec.built_in:
             path = field.ccxt and field.ccxt.format_map(values)
         else:
-            path = field.ccxt or _own_name(field)
+            path = place_in_client(field)
         if path:
             whole = field.type == "integer" and "." in path
             settings[path] = int(value) if whole else value
@@ -79,8 +79,10 @@ def is_test_system(spec: ExchangeSpec, said: str | None) -> bool:
     return system == "testnet"
 
 
-def _own_name(field: FieldSpec) -> str | None:
-    """The credential of ccxt for a field without a path, by the field's own name."""
+def place_in_client(field: FieldSpec) -> str | None:
+    """The place of a field of one's own: as its definition says, or by the field's name."""
+    if field.ccxt is not None:
+        return field.ccxt
     known = {re.sub("[A-Z]", lambda m: f"_{m[0].lower()}", name): name for name in CREDENTIALS}
     return (known | _OTHER_NAMES).get(field.name)
 

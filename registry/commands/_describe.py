@@ -160,4 +160,6 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "ExchangeAdded": lambda data: (
         f"{'defined' if data['fields'] else 'first used'} exchange {data['exchange']}"
     ),
+    "ExchangeUpdated": lambda data: f"corrected the definition of exchange {data['exchange']}",
+    "ExchangeRemoved": lambda data: f"removed the definition of exchange {data['exchange']}",
 }

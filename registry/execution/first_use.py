@@ -13,6 +13,7 @@ from registry.events.exchanges import ExchangeAdded
 from registry.events.stored import Stream
 from registry.execution.executor import Write
 from registry.execution.lookup import exchange_not_found, exchange_stream_id
+from registry.execution.required import Required
 from registry.log.append import NewEvent
 
 _QUERIES = load_queries("registry.execution")
@@ -47,6 +48,8 @@ class Exchanges:
         """The events of the exchanges that are used for the first time."""
         self.writes: list[Write] = []
         """Their rows."""
+        self.checks: list[Required] = []
+        """The checks that none was defined anew meanwhile."""
 
     def send(self, names: Iterable[str]) -> None:
         """Sends the queries for these exchanges."""
@@ -70,9 +73,14 @@ class Exchanges:
             raise exchange_not_found(name, names)
         spec = specification(name, definition)
         if known_id is None:
+            version += 1
             event = ExchangeAdded(
                 exchange=name, exchange_id=new_id, display_name=spec.display_name, fields=[]
             )
-            self.events.append(NewEvent(exchange_stream(name), version + 1, event))
+            self.events.append(NewEvent(exchange_stream(name), version, event))
             self.writes.append(new_row(name, spec.display_name, new_id, has_details=has_details))
+        if not spec.built_in or spec.generated:
+            stream_id = exchange_stream_id(name)
+            check = Required("require_definition", stream_id=stream_id, version=version)
+            self.checks.append(check)
         return new_id if known_id is None else known_id, spec

@@ -60,6 +60,14 @@ FROM public.accounts AS a
 JOIN public.dexes AS d ON d.name = %(exchange)s
 WHERE a.account_name = %(account_name)s
 
+-- name: require_fields
+-- Fails if a credential of an exchange holds a field that is none of these.
+SELECT public.require_fields(%(exchange_id)s, %(fields)s::text[])
+
+-- name: require_definition
+-- Fails if an exchange was defined anew.
+SELECT public.require_definition(%(stream_id)s, %(version)s)
+
 -- name: positions_by_exchange
 -- How many positions of an account, that are not closed, an exchange has a part in.
 -- (As JSON, since a bot's own table may lack the columns.)

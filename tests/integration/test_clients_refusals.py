@@ -9,8 +9,9 @@ from support.trading import Trader, trading_at
 from support.world import BY
 
 from registry import errors
+from registry.catalog.defining import Definition
 from registry.client_making import _LIGHTER_LIBRARY
-from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
+from registry.services.changes.exchanges import ExchangeService
 
 pytest.importorskip("ccxt")
 
@@ -98,9 +99,7 @@ def test_an_exchange_of_ones_own_has_the_same_names(trader: Trader) -> None:
         {"name": "secret_key", "env": "HITBTC_SECRET"},
         {"name": "environment", "env": "HITBTC_ENVIRONMENT"},
     ]
-    add_exchange(
-        trader.world.database, ExchangeDefinition("hitbtc", "HitBTC", fields, "hitbtc"), BY
-    )
+    ExchangeService(trader.world.database).add(Definition("hitbtc", "HitBTC", fields, "hitbtc"), BY)
     trader.world.credential(
         *("main_bot", "hitbtc"),
         api_key="hitbtc-key",
@@ -211,7 +210,7 @@ def test_fields_that_ccxt_s_client_lacks_are_named_with_names_that_it_knows(
     trader: Trader,
 ) -> None:
     fields = [{"name": "key", "env": "OKX_KEY"}, {"name": "api_secret", "env": "OKX_SECRET"}]
-    add_exchange(trader.world.database, ExchangeDefinition("okx", "OKX", fields, "okx"), BY)
+    ExchangeService(trader.world.database).add(Definition("okx", "OKX", fields, "okx"), BY)
     trader.world.credential("main_bot", "okx", key="okx-key", api_secret="okx-secret")
     with pytest.raises(errors.InvalidCredential, match="needs apiKey, password,") as refused:
         trader.client("okx")
@@ -225,8 +224,8 @@ def test_another_name_for_hyperliquid_is_as_quiet(trader: Trader) -> None:
         {"name": "wallet_address", "env": "HL2_WALLET", "secret": False},
         {"name": "private_key", "env": "HL2_KEY"},
     ]
-    definition = ExchangeDefinition("hl2", "Hyperliquid 2", fields, "hyperliquid")
-    add_exchange(trader.world.database, definition, BY)
+    definition = Definition("hl2", "Hyperliquid 2", fields, "hyperliquid")
+    ExchangeService(trader.world.database).add(definition, BY)
     trader.world.credential("main_bot", "hl2", **CREDENTIALS["hyperliquid"])
     with trading_at("hyperliquid") as server:
         trader.client("hl2", config=server.config()).load_markets()

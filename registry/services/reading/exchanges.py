@@ -3,12 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from registry.catalog.catalog import (
-    built_in_exchanges,
-    from_definition,
-    is_definition,
-    specification,
-)
+from registry.catalog.catalog import built_in_exchanges, known, specification
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries, one_row
@@ -32,14 +27,8 @@ def list_exchanges(database: Database) -> list[KnownExchange]:
     """All exchanges of the database."""
     with database.connection() as connection, registry_errors(connection):
         rows = connection.execute(_QUERIES["exchanges"]).fetchall()
-    known = built_in_exchanges()
     return [
-        KnownExchange(
-            id_,
-            name,
-            credentials,
-            from_definition(own) if own and is_definition(own) else known.get(name),
-        )
+        KnownExchange(id_, name, credentials, known(name, own))
         for id_, name, own, credentials in rows
     ]
 
