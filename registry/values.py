@@ -152,7 +152,7 @@ def is_placeholder(value: str) -> bool:
     return (
         plain in _PLACEHOLDERS
         or (len(plain) < MAX_PLACEHOLDER and bool(_TEMPLATE.fullmatch(plain)))
-        or set(plain) <= {"x"}
+        or set(plain) <= {"x", "_"}
         or set(plain) in ({"*"}, {"•"})
         or (len(plain) >= _LONG_VALUE and set(plain) == {"0"})
     )

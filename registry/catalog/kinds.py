@@ -30,7 +30,7 @@ FORMS: Final[Mapping[str, tuple[str, str]]] = {
 """Form -> its pattern, and its description."""
 
 SYSTEMS: Final[Mapping[str, tuple[str, ...]]] = {
-    "prod": ("prod", "production", "mainnet", "main", "live", "real"),
+    "prod": ("prod", "production", "mainnet", "live"),
     "testnet": ("testnet", "test", "sandbox"),
 }
 """System of an exchange -> the words that mean it, in any case."""

@@ -108,7 +108,8 @@ def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
         )
     return ExchangeNotFound(
         f"there is no exchange {shown(name)}",
-        hint=_suggestion(name, [*names, *built_in_exchanges()])
+        hint=_suggestion(name, names)
+        or _suggestion(name, built_in_exchanges())
         or Hint(
             "See: ",
             Command("exchanges"),

@@ -36,7 +36,8 @@ def list_exchanges(database: Database) -> list[KnownExchange]:
 def known_specifications(database: Database) -> list[ExchangeSpec]:
     """The specifications of the exchanges whose fields are known, whether used or not."""
     used = {exchange.name: exchange.spec for exchange in list_exchanges(database)}
-    return [spec for spec in ({**built_in_exchanges(), **used}).values() if spec is not None]
+    others = (spec for name, spec in built_in_exchanges().items() if name not in used)
+    return [spec for spec in (*used.values(), *others) if spec is not None]
 
 
 def exchange_specification(
