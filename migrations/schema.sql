@@ -309,6 +309,33 @@ $$;
 
 ALTER FUNCTION public.audit_write(p_size bigint, p_peaks bytea[], p_appended_at timestamp with time zone, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) OWNER TO registry_owner;
 
+CREATE FUNCTION public.can_carry_a_credential(p_exchange text, p_variable text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT coalesce(length(p_variable) <= 100
+        AND p_variable COLLATE "C" ~ ('^(?:'
+            '(?!(ACCOUNT|ANSIBLE|APT|AWS|AZURE|BASH|BUN|CARGO|COMPOSER|CONDA|CREDENTIAL|CURL|DATABASE|DBUS'
+            '|DENO|DJANGO|DOCKER|DOTENV|DYLD|FLASK|GCONV|GEM|GIT|GITHUB|GITLAB|GLIBC|GOOGLE|GPG|HTTP|HTTPS'
+            '|JAVA|JDK|KUBERNETES|LANG|LESS|LIBPQ|LOCALE|MALLOC|MYSQL|NODE|NPM|OPENSSL|PERL|PIP|PIPENV'
+            '|PIPX|PNPM|POETRY|POSTGRES|PYTEST|PYTHON|REDIS|REGISTRY|REQUESTS|RUBY|RUST|RUSTUP|SSH|SSL'
+            '|SUDO|SYSTEMD|TWINE|VAULT|VIRTUAL|VIRTUALENV|WATCHDOG|XDG|YARN)_)'
+            '[A-Z][A-Z0-9]{2,}_([A-Z0-9]+_)*'
+            '(KEY|SECRET|TOKEN|PASSPHRASE|PASSWORD|PASS|PIN|MNEMONIC|SEED|LOGIN|USER|UID|ID|ACCOUNT'
+            '|WALLET|ADDRESS|(SUB)?ACCOUNT_INDEX|KEY_INDEX|ENVIRONMENT|TESTNET|VENUE|NOTE|LABEL'
+            '|(BASE|API|REST|WS)_URL)'
+            ')$')
+        -- The first word of the exchange's name, or all of it.
+        AND (
+            starts_with(p_variable,
+                upper(substring(p_exchange COLLATE "C" FROM '[A-Za-z][A-Za-z0-9]*')) || '_')
+            OR starts_with(p_variable,
+                upper(regexp_replace(p_exchange COLLATE "C", '^[^A-Za-z]+|[^A-Za-z0-9]+', '', 'g')) || '_')
+        ), FALSE)
+$_$;
+
+ALTER FUNCTION public.can_carry_a_credential(p_exchange text, p_variable text) OWNER TO registry_owner;
+
 CREATE FUNCTION public.collect_releases(p_release_ids uuid[]) RETURNS TABLE(release_id uuid, outcome text, exchange_id integer, owner_id uuid, subaccount_index integer, permission text, version integer, api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb, data_key_id uuid, wrapped_key text, master_key_id text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -515,6 +542,24 @@ CREATE FUNCTION public.exchange_definition(p_exchange text) RETURNS json
     RETURN (SELECT e.data FROM public.audit_events e WHERE ((e.stream_type = 'exchange'::text) AND ((e.data ->> 'exchange'::text) = exchange_definition.p_exchange)) ORDER BY e."position" DESC LIMIT 1);
 
 ALTER FUNCTION public.exchange_definition(p_exchange text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.exchange_variables_check() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM json_array_elements(NEW.data -> 'fields') AS f
+        WHERE NOT public.can_carry_a_credential(NEW.data ->> 'exchange', f ->> 'env'))
+    THEN
+        RAISE EXCEPTION USING ERRCODE = 'check_violation',
+            MESSAGE = 'an exchange''s credential cannot be passed in a variable of such a name';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION public.exchange_variables_check() OWNER TO registry_owner;
 
 CREATE TABLE public.account_exchange_credentials (
     id uuid NOT NULL,
@@ -1824,6 +1869,8 @@ CREATE TRIGGER accounts_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNC
 
 CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
 
+CREATE TRIGGER audit_events_exchange_variables BEFORE INSERT ON public.audit_events FOR EACH ROW WHEN ((new.event_type = 'ExchangeAdded'::text)) EXECUTE FUNCTION public.exchange_variables_check();
+
 CREATE TRIGGER audit_events_wake_followers AFTER INSERT ON public.audit_events FOR EACH STATEMENT WHEN ((NOT pg_try_advisory_xact_lock('7234117009'::bigint))) EXECUTE FUNCTION public.audit_wake_followers();
 
 CREATE TRIGGER audit_head_stays BEFORE DELETE OR TRUNCATE ON public.audit_head FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
@@ -1904,6 +1951,8 @@ REVOKE ALL ON FUNCTION public.audit_wake_followers() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.audit_write(p_size bigint, p_peaks bytea[], p_appended_at timestamp with time zone, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.can_carry_a_credential(p_exchange text, p_variable text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) TO registry_bot;
 GRANT ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) TO registry_operator;
@@ -1921,6 +1970,8 @@ GRANT SELECT ON TABLE public.audit_events TO registry_operator;
 REVOKE ALL ON FUNCTION public.exchange_definition(p_exchange text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exchange_definition(p_exchange text) TO registry_bot;
 GRANT ALL ON FUNCTION public.exchange_definition(p_exchange text) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.exchange_variables_check() FROM PUBLIC;
 
 GRANT SELECT,DELETE ON TABLE public.account_exchange_credentials TO registry_operator;
 

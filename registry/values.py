@@ -173,22 +173,6 @@ _TEMPLATE: Final = re.compile(
 _LONG_VALUE: Final = 16
 """So many zeros are no value that an exchange made."""
 
-_REFERENCE: Final = re.compile(
-    r"""\$\{.*\}|\$\(.*\)|\$[A-Za-z_]\w*|%\w+%|\{\{.*\}\}        # filled in by another program
-        |ENC\[.*\]|encrypted:.*|gAAAAA[\w=-]{80,}              # sops, dotenvx, Fernet
-        |\$ANSIBLE_VAULT;.*|!vault\b.*|-----BEGIN\ (AGE|PGP)\ .*  # Ansible, age, GnuPG
-        |(op|bw|vault|bao|aws-?sm|gcp-?sm|sm|akv|keyring|keychain|secret|secretref|ref\+\w+|env
-        |file|doppler|infisical|pass|gopass|ssm)://.*
-        |arn:aws:(secretsmanager|ssm):.*|vault:[\w/-]+[#:].*|projects/[^/]+/secrets/.*
-        |@Microsoft\.KeyVault\(.*\)|(secretref|valueFrom):.*""",
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
-)
-
-
-def is_reference(value: str) -> bool:
-    """Whether a value names a secret that is elsewhere, or is one that another program sealed."""
-    return bool(_REFERENCE.fullmatch(value.strip().strip("\"'`")))
-
 
 def metadata(value: Any) -> dict[str, Any]:
     """An account's metadata: a JSON object that every reader of JSON reads alike.

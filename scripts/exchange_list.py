@@ -30,7 +30,8 @@ def _line(exchange: Any) -> str:
 def _counts_nonces(kind: type) -> bool:
     """Whether ccxt makes rising nonces: "for venues that reject duplicate nonces per signer"."""
     classes = [part for part in kind.__mro__ if issubclass(part, Exchange) and part is not Exchange]
-    return any("incrementing_nonce(" in inspect.getsource(part) for part in classes)
+    files = (Path(inspect.getfile(part)).read_text("utf-8") for part in classes)
+    return any("incrementing_nonce(" in text for text in files)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from registry.catalog.specification import ClientSpec, ExchangeSpec, FieldSpec
+from registry.catalog.variables import can_carry_a_credential
 from registry.errors import ExchangeNotFound
 from registry.hints import Blank, Command, Hint
 from registry.shown import shown
@@ -80,7 +81,12 @@ def built_in_exchanges() -> Mapping[str, ExchangeSpec]:
 
 def from_definition(data: Mapping[str, Any]) -> ExchangeSpec:
     """The exchange that an event defines."""
-    fields = _fields((field["name"], field) for field in data["fields"])
+    entries = [dict(field) for field in data["fields"]]
+    for entry in entries:
+        # Older logs, and events by hand, may hold other names. No credential is passed in them.
+        if not can_carry_a_credential(data["exchange"], entry["env"]):
+            entry["env"] = ""
+    fields = _fields((entry["name"], entry) for entry in entries)
     return ExchangeSpec(
         data["exchange"],
         data["display_name"],

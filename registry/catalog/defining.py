@@ -9,7 +9,7 @@ from typing import Any, Final
 from registry.catalog.catalog import built_in_exchanges, from_definition, of_ccxt
 from registry.catalog.client_settings import CREDENTIALS, place_in_client
 from registry.catalog.kinds import KINDS
-from registry.catalog.specification import can_carry_a_credential
+from registry.catalog.variables import HINT, can_carry_a_credential
 from registry.errors import InvalidInput
 from registry.shapes import refuse_keys_within
 from registry.shown import shown
@@ -69,7 +69,7 @@ def check_definition(definition: Definition) -> None:
     if not definition.fields:
         raise InvalidInput("an exchange's credential needs one field at least")
     for given in definition.fields:
-        _check_field(given)
+        _check_field(definition.name, given)
     for part in ("name", "env"):
         names = [given[part] for given in definition.fields]
         if len(set(names)) != len(names):
@@ -78,16 +78,16 @@ def check_definition(definition: Definition) -> None:
         _check_ccxt(definition, definition.ccxt_id)
 
 
-def _check_field(given: Mapping[str, Any]) -> None:
+def _check_field(exchange: str, given: Mapping[str, Any]) -> None:
     if not _FIELD_NAME.fullmatch(given["name"]):
         raise InvalidInput(
             f"{given['name']!r} is not a field name",
             hint="It looks like api_key: a-z, 0-9 and _.",
         )
-    if not can_carry_a_credential(given["env"]):
+    if not can_carry_a_credential(exchange, given["env"]):
         raise InvalidInput(
-            f"{given['env']!r} is not the name of a variable for a credential",
-            hint="It looks like BINANCE_API_KEY.",
+            f"{given['env']!r} is not the name of a variable for a credential of {exchange}",
+            hint=HINT,
         )
     if given.get("kind", "text") not in KINDS:
         raise InvalidInput(

@@ -18,8 +18,8 @@ def normal_pem(text: str) -> str:
     SEC 1, which ccxt expects, and others in that of PKCS8.
 
     Raises:
-        ValueError: it is another kind of PEM, damaged, or encrypted; its text says what, and
-            shows nothing of the key.
+        ValueError: it is another kind of PEM, or damaged; its text says what, and shows nothing
+            of the key.
     """
     text = re.sub(r"\\r|\\n", "\n", text)
     found = [(kind, body) for kind, body in _BLOCK.findall(text) if kind != "EC PARAMETERS"]
@@ -29,8 +29,6 @@ def normal_pem(text: str) -> str:
     kind, body = found[0]
     if kind not in KINDS:
         raise ValueError(f"is a PEM of another kind ({kind.lower()}), not an unencrypted key")
-    if "ENCRYPTED" in body:
-        raise ValueError("is a key in PEM form that is encrypted with a password")
     return _serialized(_loaded(kind, "".join(body.split())))
 
 

@@ -7,24 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from registry.catalog import pem
+from registry.catalog.elsewhere import kept_elsewhere
 from registry.catalog.kinds import FORMS, KINDS, Kind, same_value
 from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential
 from registry.shapes import EVM_ADDRESS, is_phrase, key_shape
 from registry.shown import secret_parts
-from registry.values import is_placeholder, is_reference, json_kind
+from registry.values import is_placeholder, json_kind
 
 MAX_VALUE: Final = 16_384
 _NAME: Final = re.compile(r"[a-z][a-z_0-9]{0,23}")
-_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
-# Variables that decide about a program's code, trust and connections, and the registry's own
-# settings: they never carry a credential.
-_STEERING: Final = re.compile(
-    r"(LD_|DYLD_|PYTHON|PERL|RUBY|NODE_|JAVA_|JDK_|BASH|GIT_|SSH_|GLIBC_|MALLOC_|OPENSSL_|SSL_).*"
-    r"|.*(PATH|_PROXY|_OPTIONS|_BUNDLE|_CERT_FILE)"
-    r"|HOME|IFS|ENV|SHELL|TMPDIR|EDITOR|PAGER|PS4|PROMPT_COMMAND"
-    r"|REGISTRY_.*|CREDENTIAL_ENCRYPTION_KEY.*|DATABASE_URL.*|PG[A-Z]+"
-)
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 # Fields that may be secret and still identify an account, or are chosen by people, who reuse
 # them. The fields of a user-defined exchange have no kinds that say so.
@@ -54,21 +46,13 @@ def fields_of(exchange: str, given: Mapping[str, Any]) -> dict[str, Field]:
     return fields
 
 
-def can_carry_a_credential(variable: str) -> bool:
-    """Whether a credential may be passed in an environment variable of this name.
-
-    A definition of an exchange names variables. Its author must not be able to choose the code
-    that a bot's program loads.
-    """
-    return bool(_VARIABLE.fullmatch(variable)) and not _STEERING.fullmatch(variable)
-
-
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
     """One field of a credential."""
 
     name: str
     env: str
+    """Its variable; empty if a definition names one that is not for credentials."""
     secret: bool = True
     required: bool = True
     type: str = "text"
@@ -106,7 +90,7 @@ class FieldSpec:
     def is_stand_in(self, value: str) -> bool:
         """Whether the value only stands for a real one: a placeholder, or the field's own name."""
         own = value.strip().lower() in (self.name, self.env.lower())
-        return own or is_placeholder(value) or is_reference(value)
+        return own or is_placeholder(value)
 
     def has_place(self, given: Collection[str]) -> bool:
         """Whether the field has a meaning together with the given fields."""
@@ -146,6 +130,11 @@ class ExchangeSpec:
     client: ClientSpec = ClientSpec()
     generated: bool = False
     """Whether the fields follow from what ccxt says, so that a user may define others."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The fields that have a variable, with its name."""
+        return {name: field.env for name, field in self.fields.items() if field.env}
 
     def field(self, name: str) -> FieldSpec | None:
         """The field of this name, or the field that had the name in older databases."""
@@ -242,9 +231,12 @@ class ExchangeSpec:
             wanted = "a text" if field.type == "text" else "a whole number"
             raise InvalidCredential(f"{where} must be {wanted}, not {json_kind(value)}")
         if field.is_stand_in(text):
-            what = "a reference or ciphertext" if is_reference(text) else "a template's placeholder"
-            is_what = "is empty" if not text.strip() else f"is {what}, not a real value"
-            raise InvalidCredential(f"{where} {is_what}")
+            what = (
+                "is empty" if not text.strip() else "is a template's placeholder, not a real value"
+            )
+            raise InvalidCredential(f"{where} {what}")
+        if kept := kept_elsewhere(text):
+            raise InvalidCredential(f"{where} is {kept.what}, not a real value")
         if field.type == "integer":
             return Secret(self._number(field, text, where))
         try:

@@ -78,4 +78,4 @@ def test_an_import_for_an_exchange_that_is_not_allowed_writes_nothing(
     imported = narrowed("import-env", "bot", "--env-file", str(path))
     assert imported.exit_status == 5
     assert "bot may not use aster" in imported.err
-    assert "account-registry update-account --set" in imported.err
+    assert "account-registry update-account bot --set" in imported.err

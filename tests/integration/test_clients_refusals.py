@@ -208,7 +208,7 @@ def test_what_the_credential_gives_cannot_be_set_by_the_caller(
 def test_fields_that_ccxt_s_client_lacks_are_named_with_names_that_it_knows(
     trader: Trader,
 ) -> None:
-    fields = [
+    fields: list[dict[str, Any]] = [
         {"name": "key", "env": "OKX_KEY", "ccxt": "apiKey", "required": False},
         {"name": "api_secret", "env": "OKX_SECRET"},
         {"name": "passphrase", "env": "OKX_PASS", "required": False},

@@ -46,7 +46,9 @@ class EnvironmentFallback:
         """
         if self.env_file is not None:
             _check_name(self.env_file, account)
-            return _pick(spec, read_env_file(self.env_file), "", f"file {self.env_file.name}")
+            return _pick(
+                spec, read_env_file(self.env_file, [spec]), "", f"file {self.env_file.name}"
+            )
         suffix = f"_{suffix_of(account)}"
         variables = {
             name: Secret(value) for name, value in os.environ.items() if name not in _plain()
@@ -76,7 +78,7 @@ def suffix_of(account: str) -> str:
 @functools.cache
 def _plain() -> frozenset[str]:
     specs = built_in_exchanges().values()
-    return frozenset(field.env for spec in specs for field in spec.fields.values())
+    return frozenset(env for spec in specs for env in spec.variables.values())
 
 
 def _check_name(path: Path, account: str) -> None:
@@ -92,9 +94,9 @@ def _pick(
     spec: ExchangeSpec, variables: Mapping[str, Secret], suffix: str, origin: str
 ) -> Found | None:
     given = {
-        name: variables[field.env + suffix]
-        for name, field in spec.fields.items()
-        if field.env + suffix in variables
+        name: variables[env + suffix]
+        for name, env in spec.variables.items()
+        if env + suffix in variables
     }
     if not any(spec.fields[name].default is None for name in given):
         return None
