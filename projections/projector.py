@@ -38,6 +38,8 @@ UNPROJECTED: Final = frozenset(
         "ProjectionsRebuilt",
         "SchemaTakenDown",
         "SessionEnded",
+        "UseStopped",
+        "UseResumed",
     }
 )
 """The event types that change no table. Every other type has a handler."""

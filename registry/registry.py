@@ -26,6 +26,7 @@ from registry.events.permissions import Permission
 from registry.facade.checking import checked
 from registry.facade.context import Context, Opened, log
 from registry.facade.given import By, ImportChoices, Only
+from registry.facade.stopping import Stopping
 
 if TYPE_CHECKING:
     from registry.encryption.keyring import MasterKeyring
@@ -76,7 +77,7 @@ def _part(home: str, purpose: str) -> Any:
 
 
 @checked
-class Registry:
+class Registry(Stopping):
     """Accounts, exchange credentials and their sharing; every change is an event.
 
     Several threads may use it. Connections are opened on demand.
@@ -244,8 +245,6 @@ class Registry:
         from registry.services.audit.checkpoint_store import CheckpointStore
 
         return verify_bundle(document, CheckpointStore().verifier(key))
-
-    # ------------------------------------------------------------ the tables
 
     def rebuild(
         self,

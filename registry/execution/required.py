@@ -19,11 +19,6 @@ class Required(Check):
         self._query = _QUERIES[query]
         self._parameters = parameters
 
-    @classmethod
-    def allowed(cls, account_name: str, exchange: str) -> "Required":
-        """The account may use the exchange."""
-        return cls("require_allowed", account_name=account_name, exchange=exchange)
-
     def send(self, connection: Connection) -> psycopg.Cursor[Any]:
         """See `Check`."""
         return connection.execute(self._query, self._parameters)

@@ -25,10 +25,10 @@ from registry.errors import (
 from registry.events.base import EventModel
 from registry.events.credentials import SealedVersion
 from registry.execution.account_tasks import AccountTask, new_events, next_events
+from registry.execution.allowed import AllowedCheck
 from registry.execution.executor import Check, CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.first_use import Exchanges
 from registry.execution.lookup import account_not_found
-from registry.execution.required import Required
 from registry.execution.vault import Vault, send_registry_key
 from registry.hints import Command, Hint, Option
 from registry.log.append import NewEvent
@@ -173,7 +173,7 @@ class StoreCredentials(AccountTask):
         specs = dict(self._resolved.values())
         sealed = [event for event in events if isinstance(event, SealedVersion)]
         return [
-            *(Required.allowed(self._name, event.exchange) for event in sealed),
+            *(AllowedCheck(self._name, event.exchange) for event in sealed),
             *(
                 SecretCheck(
                     self._name, specs[event.exchange_id], event, allowed=self._allow_shared_secret

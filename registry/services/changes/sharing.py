@@ -14,13 +14,13 @@ from registry.events.base import EventModel
 from registry.events.permissions import SharingType
 from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, RuleTask, next_events
+from registry.execution.allowed import AllowedCheck
 from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.lookup import (
     account_not_found,
     exchange_of,
     send_exchange,
 )
-from registry.execution.required import Required
 from registry.hints import Command, Hint
 from registry.log.append import NewEvent
 from registry.log.ids import new_id
@@ -89,7 +89,7 @@ class _ShareTask(AccountTask):
         lender = self._read_lender()
         wanted = ShareRequest(exchange_id, self._exchange, self._type, new_id())
         events = rules.share(state, lender, self._shares.fetchall(), wanted)
-        checks = [Required.allowed(name, self._exchange) for name in (self._name, self._lender)]
+        checks = [AllowedCheck(name, self._exchange) for name in (self._name, self._lender)]
         return Decided(
             next_events(state, events), notes=tuple(self._notes(lender, spec)), checks=checks
         )

@@ -124,7 +124,7 @@ def record_fallback(
     }
     with registry_errors(connection):
         row = connection.execute(_QUERIES["fallback"], parameters).fetchone()
-    outcome = row[0] if row else ""
+    outcome, _, stop = (row[0] if row else "").partition(" ")
     if outcome == "registry_has_credential":
         raise FallbackRefused(
             f"the registry has a credential of {account} for {exchange}, or a share of one: "
@@ -137,4 +137,7 @@ def record_fallback(
             hint="Use an env file that is named for the account.",
         )
     if outcome != "ok":
-        raise Resolution(account=account, exchange=exchange, outcome=outcome, wish=Wish()).error()
+        refused = Resolution(
+            account=account, exchange=exchange, outcome=outcome, wish=Wish(), choices=[stop]
+        )
+        raise refused.error()

@@ -341,4 +341,24 @@ RETURN CASE
             !($.application.type() != "null" && $.application.type() != "string")
             && !($.client.type() != "null" && $.client.type() != "string")
             && !($.since.type() != "null" && $.since.type() != "string")'
+    WHEN p_event_type IN ('UseStopped', 'UseResumed') THEN
+        p_stream_type = 'stop'
+        AND p_data - '{scope, account_id, account, exchange_id, exchange, subaccount_index,
+            permission}'::text[] = '{}'
+        AND p_data @@ 'strict
+            ($.scope == "all" || $.scope == "exchange" || $.scope == "lender" || $.scope ==
+                "account" || $.scope == "credential")'
+        AND p_data @@ 'lax
+            (!exists($.account_id) || $.account_id.type() == "null" || $.account_id.type() ==
+                "string" && $.account_id like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+            && !($.account.type() != "null" && $.account.type() != "string")
+            && (!exists($.exchange_id) || $.exchange_id.type() == "null" || $.exchange_id.type() ==
+                "number" && $.exchange_id > 0 && $.exchange_id < 2147483648 && $.exchange_id % 1 ==
+                0)
+            && !($.exchange.type() != "null" && $.exchange.type() != "string")
+            && (!exists($.subaccount_index) || $.subaccount_index.type() == "null" ||
+                $.subaccount_index.type() == "number" && $.subaccount_index >= 0 &&
+                $.subaccount_index < 2147483648 && $.subaccount_index % 1 == 0)
+            && (!exists($.permission) || $.permission.type() == "null" || $.permission.type() ==
+                "string" && ($.permission == "full" || $.permission == "read_only"))'
 END;
