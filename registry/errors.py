@@ -185,6 +185,14 @@ class RoleNotFound(NotFound):
     """The database has no login role of this name."""
 
 
+class RoleExists(Conflict):
+    """The database has a role of this name already, or access of one that is gone."""
+
+
+class NoLoginsHere(Refused):
+    """The embedded database has one user, whom its programs share."""
+
+
 # ---------------------------------------------------------------- releases and their use
 
 

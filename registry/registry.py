@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from registry.encryption.keyring import MasterKeyring
     from registry.execution.executor import Outcome
     from registry.facade.accounts import Accounts
+    from registry.facade.backups import Backups
     from registry.facade.credentials import Credentials
     from registry.facade.exchanges import Exchanges
     from registry.facade.exposure import Exposure
@@ -128,6 +129,7 @@ class Registry(Stopping):
         "exchanges.Exchanges", "The known exchanges, and the fields of their credentials."
     )
     exposure: "Exposure" = _part("exposure.Exposure", "The actual and possible users of a key.")
+    backups: "Backups" = _part("backups.Backups", "Backups, and whether they restore.")
 
     @functools.cached_property
     def loader(self) -> "CredentialLoader":
@@ -401,10 +403,6 @@ class Registry(Stopping):
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
         """Ends the database session that holds the log's lock; returns its holder, or None."""
-        from registry.services.changes import sessions
+        from registry.services.changes.sessions import end_first_session
 
-        for holder in sessions.holders(self._context):
-            if sessions.end_session(self._context, holder):
-                sessions.record_end(self._context, holder, self._context.invocation(by))
-                return holder
-        return None
+        return end_first_session(self._context, self._context.invocation(by))

@@ -1,7 +1,7 @@
-"""The verb `migrate`."""
+"""The verbs `migrate` and `schema-down`."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -18,43 +18,66 @@ if TYPE_CHECKING:
     from registry.services.schema.schema import BroughtUp, Contents
 
 
+_Direction = Literal["up", "down", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class DownOptions:
+    """The ways down."""
+
+    rehearse: Annotated[
+        bool,
+        typer.Option("--rehearse", help="On the way down: only on a copy, and compare."),
+    ] = False
+    purge: Annotated[
+        bool, typer.Option("--purge", help="On the way down: destroy the log and the keys too.")
+    ] = False
+    confirm: Annotated[
+        str | None,
+        typer.Option("--confirm", metavar="DATABASE", help="With --purge: the database's name."),
+    ] = None
+    yes: Yes = False
+
+
 @verb()
 def migrate(
     run: Run,
     direction: Annotated[
-        Literal["up", "down", "status"],
+        _Direction,
         typer.Argument(help="up: apply what is missing; down: drop the tables, keep the log."),
     ],
-    rehearse: Annotated[
-        bool,
-        typer.Option("--rehearse", help="With down: down, up and rebuild on a copy; compare."),
-    ] = False,
-    purge: Annotated[
-        bool, typer.Option("--purge", help="With down: destroy the log and the keys too.")
-    ] = False,
-    confirm: Annotated[
-        str | None,
-        typer.Option("--confirm", metavar="DATABASE", help="With --purge: the database's name."),
-    ] = None,
-    yes: Yes = False,
+    down: DownOptions,
 ) -> None:
     """Bring the schema up (and the tables back), take the tables down, or show where it is."""
+    _migrate(run, direction, down)
+
+
+@verb()
+def schema_down(run: Run, down: DownOptions) -> None:
+    """Take the tables down, as migrate down does; the log and the keys stay.
+
+    Everything comes back with migrate up.
+    """
+    _migrate(run, "down", down)
+
+
+def _migrate(run: Run, direction: _Direction, down: DownOptions) -> None:
     from registry.database.connection import connect
     from registry.database.target import Target
 
-    if (rehearse or purge) and direction != "down":
+    if (down.rehearse or down.purge) and direction != "down":
         raise InvalidInput("--rehearse and --purge belong to migrate down")
     with connect(Target.from_environment(), run.output.notice) as connection:
         if direction == "status":
             _status(run, connection)
         elif direction == "up":
             _up(run, connection)
-        elif purge:
-            _purge(run, connection, confirm)
-        elif rehearse:
+        elif down.purge:
+            _purge(run, connection, down.confirm)
+        elif down.rehearse:
             _rehearse(run, connection)
         else:
-            _down(run, connection, yes=yes)
+            _down(run, connection, yes=down.yes)
 
 
 def _status(run: Run, connection: "Connection") -> None:

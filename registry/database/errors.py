@@ -41,6 +41,7 @@ _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     EXCHANGE_NOT_ALLOWED: errors.ExchangeNotAllowed,
     EXCHANGE_IN_USE: errors.ExchangeInUse,
     HELD_ELSEWHERE: errors.SecretInUse,
+    "42710": errors.RoleExists,  # the only named objects that commands make
 }
 
 _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {

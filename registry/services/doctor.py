@@ -1,12 +1,9 @@
 """The checks of `doctor`: it looks for misconfiguration, drift and damage."""
 
 import datetime as dt
-import os
-import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from registry.catalog.catalog import known
@@ -23,7 +20,7 @@ from registry.database.migrator import Migrator
 from registry.database.outside import outside_lists
 from registry.database.queries import load_queries, one_row
 from registry.database.target import Target
-from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
+from registry.encryption.key_source import MASTER_KEY, VARIABLE, load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import ExitStatus, RegistryError
 from registry.events.stored import utc_text
@@ -74,7 +71,7 @@ def examine(
     """
     try:
         known = keyring or load_keyring()
-        source = "the program" if keyring else _key_source()
+        source = "the program" if keyring else MASTER_KEY.source().name
         yield Finding("master key", "ok", f"key {', '.join(known.ids)} from {source}")
         keyring = known
     except RegistryError as error:
@@ -108,13 +105,6 @@ def examine(
 
 def _failed(check: str, error: RegistryError) -> Finding:
     return Finding(check, "failed", error.message, error.hint)
-
-
-def _key_source() -> str:
-    if os.environ.get(VARIABLE):
-        return VARIABLE
-    path = os.environ.get(FILE_VARIABLE) or str(default_key_file())
-    return f"{path} (mode {stat.S_IMODE(Path(path).stat().st_mode):04o})"
 
 
 def _database(connection: Connection, target: Target) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
 from registry.errors import DatabaseUnavailable, InvalidInput, ProgramFailed, RegistryError
 from registry.execution.vault import FINGERPRINT_KEY_ID
+from registry.hints import Hint, Option
 from registry.plurals import counted
 from registry.proofs.checkpoint import Checkpoint
 from registry.rebuild.rebuild import RebuildService
@@ -214,7 +215,11 @@ def _programs(original: Original | None, place: str) -> Programs:
     if here > there:
         raise InvalidInput(
             f"the source is PostgreSQL {here}, and where it was to be restored is {there}",
-            hint=f"Give the address of an empty database of PostgreSQL {here} with --into.",
+            hint=Hint(
+                f"Give the address of an empty database of PostgreSQL {here} with ",
+                Option("into", ...),
+                ".",
+            ),
         )
     return programs_for(here)
 
