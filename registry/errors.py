@@ -153,6 +153,10 @@ class ExchangeExists(Conflict):
     """The exchange is defined already."""
 
 
+class ExchangeInUse(Refused):
+    """Credentials or shares need the definition of the exchange."""
+
+
 class NothingToImport(InvalidInput):
     """A file without a complete credential."""
 

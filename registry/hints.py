@@ -46,6 +46,8 @@ METHODS: Final[Mapping[str, str]] = {
     "list-positions": "positions.list",
     "exchanges": "exchanges.list",
     "add-exchange": "exchanges.add",
+    "update-exchange": "exchanges.update",
+    "remove-exchange": "exchanges.remove",
     "import-env": "import_env",
     "import-config": "import_config",
     "adopt": "adopt",

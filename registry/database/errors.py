@@ -25,6 +25,7 @@ SHARING_REFUSED: Final = "RG023"
 NOT_PERMITTED: Final = "RG024"
 ACCOUNT_INACTIVE: Final = "RG025"
 EXCHANGE_NOT_ALLOWED: Final = "RG026"
+EXCHANGE_IN_USE: Final = "RG027"
 HELD_ELSEWHERE: Final = "RG031"
 
 _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
@@ -38,6 +39,7 @@ _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     NOT_PERMITTED: errors.NotPermitted,
     ACCOUNT_INACTIVE: errors.AccountInactive,
     EXCHANGE_NOT_ALLOWED: errors.ExchangeNotAllowed,
+    EXCHANGE_IN_USE: errors.ExchangeInUse,
     HELD_ELSEWHERE: errors.SecretInUse,
     "42710": errors.RoleExists,  # the only named objects that commands make
 }
@@ -56,7 +58,9 @@ _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {
         errors.StaleVersion,
         "another command shared with the account first",
     ),
-    "dexes_name_key": (errors.ExchangeExists, "the exchange exists already"),
+    # Two first uses at once: the second decides again.
+    "dexes_name_key": (errors.StaleVersion, "another command added the exchange first"),
+    "dexes_pkey": (errors.StaleVersion, "another command added an exchange first"),
     # Two first commands at once made the registry's own key: the second decides again.
     "registry_keys_pkey": (errors.StaleVersion, "another command made the registry's key first"),
     "strategy_positions_account_id_fkey": (

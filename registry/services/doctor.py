@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from registry.catalog.catalog import built_in_exchanges, specification
+from registry.catalog.catalog import known
 from registry.catalog.specification import FieldSpec
 from registry.clock import now
 from registry.database.connection import (
@@ -236,12 +236,10 @@ def _whole_log(connection: Connection, *, quick: bool) -> Iterator[Finding]:
 
 
 def _keys_in_common(connection: Connection) -> Iterator[Finding]:
-    built_in = built_in_exchanges()
     fields = defaultdict[tuple[str, ...], list[str]](list)
     for exchange, definition, field, accounts in connection.execute(_QUERIES["values_in_common"]):
-        is_defined = definition is not None or exchange in built_in
-        known = specification(exchange, definition).field(field) if is_defined else None
-        if (known or FieldSpec(field, "")).is_key:
+        spec = known(exchange, definition)
+        if ((spec and spec.field(field)) or FieldSpec(field, "")).is_key:
             fields[(exchange, *accounts)].append(field)
     found = [
         f"{' and '.join(accounts)} hold the same {' and '.join(names)} for {exchange}"
