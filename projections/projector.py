@@ -31,11 +31,15 @@ UNPROJECTED: Final = frozenset(
         "CredentialSecretsDestroyed",
         "EnvironmentFallbackUsed",
         "ExchangeAdded",
+        "ExchangeRemoved",
+        "ExchangeUpdated",
         "LegacyAdopted",
         "MasterKeyRotated",
         "ProjectionsRebuilt",
         "SchemaTakenDown",
         "SessionEnded",
+        "UseStopped",
+        "UseResumed",
     }
 )
 """The event types that change no table. Every other type has a handler."""

@@ -114,7 +114,7 @@ class AccountInUse(Refused):
     """Positions or borrowers depend on the account."""
 
 
-# ---------------------------------------------------------------- credentials and exchanges
+# ---------------------------------------------------------------- credentials, exchanges, shares
 
 
 class InvalidCredential(InvalidInput):
@@ -153,15 +153,16 @@ class ExchangeExists(Conflict):
     """The exchange is defined already."""
 
 
+class ExchangeInUse(Refused):
+    """Credentials or shares need the definition of the exchange."""
+
+
 class NothingToImport(InvalidInput):
     """A file without a complete credential."""
 
 
 class OtherAccountNamed(Refused):
     """A file names another account, in its file name or its content."""
-
-
-# ---------------------------------------------------------------- sharing and access
 
 
 class ShareNotFound(NotFound):
@@ -184,6 +185,14 @@ class RoleNotFound(NotFound):
     """The database has no login role of this name."""
 
 
+class RoleExists(Conflict):
+    """The database has a role of this name already, or access of one that is gone."""
+
+
+class NoLoginsHere(Refused):
+    """The embedded database has one user, whom its programs share."""
+
+
 # ---------------------------------------------------------------- releases and their use
 
 
@@ -197,6 +206,14 @@ class NoCredentials(NotFound, ValueError):
 
 class ReleaseRefused(Refused):
     """No credential fits the request, or the release cannot be collected (any more)."""
+
+
+class UseIsStopped(ReleaseRefused):
+    """A stop is in force, which includes what is asked for."""
+
+
+class StopNotFound(NotFound):
+    """No stop has this position or command id."""
 
 
 class FallbackRefused(Refused):
@@ -223,7 +240,7 @@ class LimitReached(Refused):
     """The position would be beyond the limits of its account."""
 
 
-# ---------------------------------------------------------------- commands and the log
+# ---------------------------------------------------------------- commands, the log and its proofs
 
 
 class StaleVersion(Conflict):
@@ -270,9 +287,6 @@ class LogContradictsItself(RegistryError):
 
 class RowsRefused(LogContradictsItself):
     """The tables refuse the rows that follow from the log."""
-
-
-# ---------------------------------------------------------------- proofs
 
 
 class InvalidProof(VerificationFailed):
@@ -360,6 +374,10 @@ class MigrationChanged(Conflict):
 
 class TablesDiffer(Refused):
     """The tables hold values that do not follow from the log."""
+
+
+class CannotRepair(Refused):
+    """Something of the schema is missing or changed, and cannot be made as it was."""
 
 
 class InUseByOthers(Refused):

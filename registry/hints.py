@@ -39,15 +39,21 @@ METHODS: Final[Mapping[str, str]] = {
     "grant-access": "access.grant",
     "revoke-access": "access.revoke",
     "list-access": "access.list",
+    "add-bot": "access.add_bot",
+    "remove-bot": "access.remove_bot",
     "link-positions": "positions.link",
     "unlink-positions": "positions.unlink",
     "list-positions": "positions.list",
     "exchanges": "exchanges.list",
     "add-exchange": "exchanges.add",
+    "update-exchange": "exchanges.update",
+    "remove-exchange": "exchanges.remove",
     "import-env": "import_env",
     "import-config": "import_config",
     "adopt": "adopt",
     "history": "history",
+    "stop": "stop",
+    "resume": "resume",
     "rebuild": "rebuild",
     "rollback": "rollback",
     "who-could-use": "exposure.who_could_use",
@@ -59,6 +65,7 @@ METHODS: Final[Mapping[str, str]] = {
     "rotate-master-key": "rotate_master_key",
     "migrate": "migrate",
     "doctor": "doctor",
+    "restore-drill": "backups.drill",
     "end-session": "end_session",
 }
 """Verb -> the method of `Registry` that does the same. A verb without a method stays a command."""
@@ -69,6 +76,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "ip_allow_list": "ip",
     "exchange_account_id": "exchange-account",
     "closed": "all",
+    "everything": "all",
 }
 """Parameter of a method -> its option, where the names differ."""
 

@@ -23,7 +23,7 @@ from registry.events.credentials import (
     CredentialSecretsDestroyed,
     CredentialUpdated,
 )
-from registry.events.exchanges import ExchangeAdded
+from registry.events.exchanges import ExchangeAdded, ExchangeRemoved, ExchangeUpdated
 from registry.events.keys import MasterKeyRotated
 from registry.events.positions import PositionsLinked, PositionsUnlinked
 from registry.events.registry import (
@@ -34,6 +34,7 @@ from registry.events.registry import (
 )
 from registry.events.releases import CredentialReleased, EnvironmentFallbackUsed
 from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
+from registry.events.stops import UseResumed, UseStopped
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
 
@@ -55,6 +56,8 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         CredentialRemoved,
         CredentialSecretsDestroyed,
         ExchangeAdded,
+        ExchangeUpdated,
+        ExchangeRemoved,
         PositionsLinked,
         PositionsUnlinked,
         ProjectionsRebuilt,
@@ -69,6 +72,8 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         MasterKeyRotated,
         LegacyAdopted,
         SessionEnded,
+        UseStopped,
+        UseResumed,
     )
 }
 """The model of each event type, by its stored name."""

@@ -298,6 +298,8 @@ AUDITOR = {
     "resolve_credential(uuid,integer,integer,text,text)",
     "share_allows(text,text,boolean)",
     "wanted_subaccount(jsonb,text)",
+    "stop_includes(jsonb,uuid,integer,uuid,integer,text)",
+    "stop_of(uuid,integer,uuid,integer,text)",
 }
 OPERATOR = {
     "append_event(uuid,text,uuid,integer,text,integer,json,text,text,uuid,integer,bytea,uuid,"
@@ -306,6 +308,8 @@ OPERATOR = {
     "end_log_holder(integer,timestamp with time zone)",
     "holders_of_secrets(uuid,text,jsonb,jsonb,boolean)",
     "require_allowed(uuid,integer)",
+    "require_definition(uuid,integer)",
+    "require_fields(integer,text[])",
     "rewrap_data_keys(uuid,uuid[],text[],text[],text)",
     "rewrap_registry_key(uuid,text,text,text,text)",
 }

@@ -10,7 +10,8 @@ SELECT b.account_name AS borrower, b.is_active AS borrower_is_active, d.name AS 
     coalesce(granted.recorded_at, s.created_at AT TIME ZONE 'UTC') AS since,
     EXISTS (SELECT FROM public.credential_overview AS c
             WHERE c.account_id = l.id AND c.exchange_id = d.id AND c.is_active
-                AND public.share_allows(s.sharing_type, c.permission, FALSE)) AS lender_has_fitting
+                AND public.share_allows(s.sharing_type, c.permission, FALSE)) AS lender_has_fitting,
+    public.stop_of(b.id, d.id, l.id, NULL, NULL) AS stop
 FROM public.account_exchange_sharing AS s
 JOIN public.accounts AS b ON b.id = s.primary_account_id
 JOIN public.accounts AS l ON l.id = s.shared_account_id
@@ -31,9 +32,12 @@ SELECT a.account_name AS account, x.role_name AS role, x.granted_at AT TIME ZONE
     (SELECT t.recorded_at FROM public.audit_trail AS t
      WHERE t.stream_type = 'account' AND t.stream_id = a.id AND t.event_type = 'AccessGranted'
          AND t.data ->> 'access_id' = x.id::text
-     ORDER BY t.stream_version DESC LIMIT 1) AS since
+     ORDER BY t.stream_version DESC LIMIT 1) AS since,
+    CASE WHEN r.oid IS NULL THEN 'gone' WHEN NOT r.rolcanlogin THEN 'cannot log in'
+        WHEN NOT pg_has_role(r.oid, 'registry_bot', 'USAGE') THEN 'no bot' ELSE 'ok' END AS login
 FROM public.account_access AS x
 JOIN public.accounts AS a ON a.id = x.account_id
+LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname = x.role_name
 WHERE %(account_name)s::text IS NULL OR a.account_name = %(account_name)s
 ORDER BY a.account_name, x.role_name
 

@@ -19,7 +19,8 @@ ORDER BY d.name
 SELECT r.exchange, r.outcome, r.source, r.owner_name AS owner, r.credential_id, r.version,
     r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at,
     coalesce(r.choices, '{}') AS choices, r.other_users, r.release_id, r.event_position,
-    r.master_key_id
+    r.master_key_id,
+    public.exchange_definition(r.exchange) ->> 'nonce_per_key' = 'true' AS defined_nonces
 FROM public.request_releases(
     %(account)s, %(exchanges)s::text[], %(subaccounts)s, %(access)s, %(lender)s,
     %(actor)s, %(host)s, %(purpose)s, %(reason)s, %(master_keys)s::text[]) AS r

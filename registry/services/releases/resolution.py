@@ -5,6 +5,7 @@ turns its answer into a sentence, or into the error for a refusal.
 """
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from registry.database.queries import load_queries, read_rows
 from registry.events.permissions import Access
 from registry.execution.lookup import check_names
 from registry.hints import Blank, Command, Hint, Option
+from registry.rules.stops import Stop
 from registry.shown import shown
 from registry.subaccounts import NOT_CHOSEN, Choice, Subaccounts, not_loaded
 
@@ -75,8 +77,11 @@ class Resolution:
     sharing_type: str | None = None
     expires_at: dt.datetime | None = None
     choices: Sequence[str] = ()
+    """The subaccounts to choose from; of what is stopped, the stop as JSON."""
     other_users: int | None = None
     """The number of other active accounts that received this version of the key."""
+    defined_nonces: bool | None = None
+    """Whether a user's definition says that nonces are counted per key."""
 
     @property
     def granted(self) -> bool:
@@ -93,6 +98,11 @@ class Resolution:
         """The chosen subaccount, as text."""
         number = self.wish.subaccounts.get(self.exchange or "")
         return "without a subaccount" if number is None else f"subaccount {number}"
+
+    @property
+    def stop(self) -> Stop | None:
+        """The stop that refuses it, if one does."""
+        return Stop.of(json.loads(self.choices[0])) if self.outcome == "stopped" else None
 
     def reason(self) -> str:
         """The reason for this credential, or for the refusal."""
@@ -111,7 +121,8 @@ class Resolution:
     def breaks_when_used_twice(self) -> bool:
         """Whether two programs that trade with this key break each other's orders."""
         spec = built_in_exchanges().get(self.exchange or "")
-        return self.access == "full" and spec is not None and spec.nonce_per_key
+        by_catalog = spec is not None and spec.nonce_per_key
+        return self.access == "full" and (by_catalog or bool(self.defined_nonces))
 
     def warnings(self) -> list[str]:
         """Problems that the credential has now, or will have soon."""
@@ -136,7 +147,8 @@ class Resolution:
         )
 
     def _counts(self) -> str:
-        name = built_in_exchanges()[self.exchange or ""].display_name
+        spec = built_in_exchanges().get(self.exchange or "")
+        name = self.exchange if spec is None else spec.display_name
         return f"and {name} counts orders per key: two bots on one key break each other's orders"
 
     def error(self) -> errors.RegistryError:
@@ -169,6 +181,8 @@ class Resolution:
     def _case(self) -> str:
         if self.outcome == "no_credential" and self.source == "shared":
             return "no_credential of the lender"
+        if self.outcome == "exchange_not_found" and self.exchange in built_in_exchanges():
+            return "no_credential"
         if self.outcome != "needs_other_permission":
             return self.outcome
         if self.wish.access == "full":
@@ -226,6 +240,11 @@ _REFUSALS: Final = {
         errors.ExchangeNotAllowed,
         "account {r.holder} may not use {r.exchange}, which its allowed_exchanges do not name",
         Hint("Name it there too: ", Command("update-account", "{r.holder}", set=...)),
+    ),
+    "stopped": _Refusal(
+        errors.UseIsStopped,
+        "no {r.exchange} key for {r.account}: {r.stop}",
+        Hint("It is taken back with: ", Command("resume", "{r.stop.position}")),
     ),
     "no_credential": _Refusal(
         errors.CredentialNotFound,
