@@ -1658,11 +1658,6 @@ $$;
 
 ALTER FUNCTION public.sharing_keeps_credential() OWNER TO registry_owner;
 
-CREATE FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) RETURNS integer
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (p_subaccounts ? p_exchange) THEN COALESCE(((p_subaccounts ->> p_exchange))::integer, '-1'::integer) WHEN (p_subaccounts ? ''::text) THEN COALESCE(((p_subaccounts ->> ''::text))::integer, '-1'::integer) ELSE NULL::integer END;
-
-ALTER FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) OWNER TO registry_owner;
 CREATE FUNCTION public.stop_includes(p_stopped jsonb, p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE (p_stopped ->> 'scope'::text) WHEN 'all'::text THEN true WHEN 'exchange'::text THEN ((p_stopped ->> 'exchange_id'::text) = (p_exchange_id)::text) WHEN 'account'::text THEN ((p_stopped ->> 'account_id'::text) = ANY (ARRAY[(p_account_id)::text, (p_owner_id)::text])) WHEN 'lender'::text THEN (((p_stopped ->> 'account_id'::text) = (p_owner_id)::text) AND (p_owner_id <> p_account_id)) WHEN 'credential'::text THEN (((p_stopped ->> 'account_id'::text) = (p_owner_id)::text) AND ((p_stopped ->> 'exchange_id'::text) = (p_exchange_id)::text) AND COALESCE(((p_stopped ->> 'subaccount_index'::text) = (p_subaccount)::text), ((p_stopped ->> 'subaccount_index'::text) IS NULL)) AND COALESCE(((p_stopped ->> 'permission'::text) = p_permission), ((p_stopped ->> 'permission'::text) IS NULL))) ELSE NULL::boolean END;
@@ -1684,6 +1679,12 @@ END
 $$;
 
 ALTER FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (p_subaccounts ? p_exchange) THEN COALESCE(((p_subaccounts ->> p_exchange))::integer, '-1'::integer) WHEN (p_subaccounts ? ''::text) THEN COALESCE(((p_subaccounts ->> ''::text))::integer, '-1'::integer) ELSE NULL::integer END;
+
+ALTER FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) OWNER TO registry_owner;
 
 CREATE TABLE public.accounts (
     id uuid NOT NULL,
@@ -2279,9 +2280,6 @@ REVOKE ALL ON FUNCTION public.sharing_check() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.sharing_keeps_credential() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) TO registry_operator;
-GRANT ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) TO registry_auditor;
 REVOKE ALL ON FUNCTION public.stop_includes(p_stopped jsonb, p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.stop_includes(p_stopped jsonb, p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) TO registry_operator;
 GRANT ALL ON FUNCTION public.stop_includes(p_stopped jsonb, p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) TO registry_auditor;
@@ -2289,6 +2287,10 @@ GRANT ALL ON FUNCTION public.stop_includes(p_stopped jsonb, p_account_id uuid, p
 REVOKE ALL ON FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) TO registry_operator;
 GRANT ALL ON FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) TO registry_operator;
+GRANT ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) TO registry_auditor;
 
 GRANT SELECT,DELETE ON TABLE public.accounts TO registry_operator;
 GRANT SELECT ON TABLE public.accounts TO registry_auditor;

@@ -149,14 +149,9 @@ class CredentialLoader:
         """All credentials of the account, own or shared, by exchange.
 
         A credential that cannot be loaded is logged, and listed in `problems` of the result.
-        If none can be loaded, the first problem is raised.
-
-        Args:
-            account_name: the account.
-            exchanges: only these; the default is all that the account has or borrows.
-            subaccount: its number, where there are several; or a mapping such as
-                `{"lighter": 3, "aster": None}`, in which None is the credential without one.
-            access: a restriction of the use: `read_only` or `positions_only`.
+        If none can be loaded, the first problem is raised. `access` restricts the use to
+        `read_only` or `positions_only`. Of several, `subaccount` chooses: a number, or a mapping
+        such as `{"lighter": 3, "aster": None}`, in which None is the one without a subaccount.
 
         Raises:
             AccountNotFound, AccountInactive: there is no such account, or it is stopped.
@@ -174,8 +169,7 @@ class CredentialLoader:
         )
         if self._fallback is not None:
             asked = exchanges or _of_bots()
-            unchosen = [name for name in asked if not wish.subaccounts.chooses(name)]
-            self._fill_in(account_name, result, unchosen)
+            self._fill_in(account_name, result, filter(wish.subaccounts.leaves_open, asked))
         for exchange, problem in result.problems.items():
             log.warning("no %s credential of %s: %s", exchange, account_name, problem.message)
         if not result:

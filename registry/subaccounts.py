@@ -67,9 +67,9 @@ class Subaccounts:
         """The number for an exchange; None for the credential without one, or for no choice."""
         return self.chosen.get(exchange, self.chosen.get(""))
 
-    def chooses(self, exchange: str) -> bool:
-        """Whether a credential of this exchange is chosen."""
-        return exchange in self.chosen or "" in self.chosen
+    def leaves_open(self, exchange: str) -> bool:
+        """Whether no credential of this exchange is chosen."""
+        return not self.chosen.keys() & {exchange, ""}
 
     def among(self, exchanges: Collection[str]) -> "Subaccounts":
         """The choice for these exchanges only."""
