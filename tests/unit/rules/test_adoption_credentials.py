@@ -351,7 +351,7 @@ def test_the_number_of_a_subaccount_is_the_slots_own(
     holder = row(subaccount_index=own, additional=json.dumps({"subaccount_index": field}))
     adopted = adopt(holder, row(2, subaccount_index=7), judge=judge)
     assert places(adopted)[0] == (kept, True)
-    assert plain(adopted)[0] == {"api_key": "key", "secret_key": "sec"}
+    assert plain(adopted)[0] == {"api_key": "key7", "secret_key": "sec"}
     (told_of_it,) = [one for one in judge.notes if one.note == "subaccount-field"]
     assert text in told_of_it.text
 
