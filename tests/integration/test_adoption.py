@@ -844,15 +844,15 @@ def test_an_adopted_field_has_one_value_wherever_it_is_asked_for(
     token = move.bot.token
     fields = {"subaccount_index": token("5"), "desk": token("north")}
     account = move.bot.account("bot")
-    keys = {"api_key": token("key"), "secret_key": token("secret")}
+    keys = {"api_key": token("key7"), "secret_key": token("secret7")}
     move.bot.credential(account, "aster", **keys, additional=fields, subaccount_index=own)
     move.up()
     notes = [n.text for n in move.adopt().judge.notes if n.note == "subaccount-field"]
     assert len(notes) == 1
     loaded = move.load("bot")["aster"]
     assert loaded == {
-        "api_key": "key",
-        "secret_key": "secret",
+        "api_key": "key7",
+        "secret_key": "secret7",
         "subaccount_index": given,
         "desk": "north",
     }
@@ -869,8 +869,8 @@ def test_an_adopted_field_has_one_value_wherever_it_is_asked_for(
     released = service.release("bot", None, Wish(), CALLER)
     passed, _ = variables(released, {"aster": service.specification("aster")})
     assert {name: value.reveal() for name, value in passed.items()} == {
-        "ASTER_API_KEY": "key",
-        "ASTER_SECRET_KEY": "secret",
+        "ASTER_API_KEY": "key7",
+        "ASTER_SECRET_KEY": "secret7",
         "ASTER_DESK": "north",
     }
 
