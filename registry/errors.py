@@ -153,6 +153,10 @@ class ExchangeExists(Conflict):
     """The exchange is defined already."""
 
 
+class ExchangeInUse(Refused):
+    """Credentials or shares need the definition of the exchange."""
+
+
 class NothingToImport(InvalidInput):
     """A file without a complete credential."""
 
@@ -370,6 +374,10 @@ class MigrationChanged(Conflict):
 
 class TablesDiffer(Refused):
     """The tables hold values that do not follow from the log."""
+
+
+class CannotRepair(Refused):
+    """Something of the schema is missing or changed, and cannot be made as it was."""
 
 
 class InUseByOthers(Refused):

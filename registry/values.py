@@ -31,6 +31,9 @@ _SHOWS_NOTHING: Final = re.compile(
 # https://www.unicode.org/reports/tr39/ (Mixed_Script_Detection), for the names that matter most.
 _LOOK_ALIKE: Final = ("LATIN", "CYRILLIC", "GREEK")
 _WORD: Final = re.compile(r"[^\W\d_]+")
+# At its start a name would be an option or another text to a shell; elsewhere too, without quotes.
+_STARTS: Final = "-~#="
+_STEERS: Final = "$`*?|&;<>"
 
 
 def account_name(name: str) -> str:
@@ -41,6 +44,26 @@ def account_name(name: str) -> str:
     """
     refuse_secret(name, "an account name")
     return _name(name, "an account name")
+
+
+def new_account_name(name: str) -> str:
+    """The name of a new account; adopted ones may be what this refuses.
+
+    Raises:
+        InvalidInput: see `account_name`, or a shell would take it for something else.
+    """
+    account_name(name)
+    if trap := shell_trap(name):
+        raise InvalidInput(f"an account name cannot {trap}, which steers a shell")
+    return name
+
+
+def shell_trap(name: str) -> str | None:
+    """What a shell would take for something else in a name that is typed without quotes."""
+    if name[0] in _STARTS:
+        return f"start with {name[0]}"
+    found = next((character for character in name if character in _STEERS), None)
+    return None if found is None else f"hold {found}"
 
 
 def exchange_name(name: str) -> str:
@@ -147,21 +170,31 @@ def wallet_address(address: str) -> str:
 
 def is_placeholder(value: str) -> bool:
     """Whether a value is the placeholder of a template."""
-    plain = value.strip().strip("<>[]{}\"'").lower().replace("-", "_").replace(" ", "_")
+    bare = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", value.strip().strip("<>[]{}()\"'`"))
+    plain = re.sub(r"[-. _]+", "_", bare.lower().removeprefix("0x")).strip("_")
     return (
         plain in _PLACEHOLDERS
-        or (plain.startswith("your_") and len(plain) < MAX_PLACEHOLDER)
-        or (plain.endswith("_here") and len(plain) < MAX_PLACEHOLDER)
-        or set(plain.removeprefix("0x")) <= {"x", "."}
-        or set(plain) == {"*"}
+        or (len(plain) < MAX_PLACEHOLDER and bool(_TEMPLATE.fullmatch(plain)))
+        or set(plain) <= {"x", "_"}
+        or set(plain) in ({"*"}, {"•"})
+        or (len(plain) >= _LONG_VALUE and set(plain) == {"0"})
     )
 
 
 _PLACEHOLDERS: Final = {
     *("", "changeme", "change_me", "placeholder", "example", "todo", "tbd", "none", "null"),
-    *("replace_me", "replaceme", "insert_here", "xxx"),
-    *("your_key", "api_key", "secret_key", "private_key"),
+    *("replace_me", "replaceme", "insert_here", "dummy", "fixme", "undefined", "nil", "n/a"),
+    *("redacted", "hidden", "masked", "censored", "removed", "filtered"),
+    *("key", "secret", "password", "passphrase", "token", "uid", "address", "wallet_address"),
+    *("api_key", "secret_key", "private_key", "public_key", "api_secret", "apikey", "apisecret"),
+    *("my_key", "my_secret", "my_api_key", "my_private_key", "mnemonic", "seed_phrase"),
 }
+_TEMPLATE: Final = re.compile(
+    r"(your|my|enter|insert|put|paste|replace|change|add|fill|set)_.*(key|secret|password|phrase"
+    r"|token|address|index|id|uid|account|here|value|this|me|in)|your_.*|.*_here|<.*>"
+)
+_LONG_VALUE: Final = 16
+"""So many zeros are no value that an exchange made."""
 
 
 def metadata(value: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _VERBS: Final = (
     ("positions", "link-positions unlink-positions list-positions"),
     ("rebuild", "rebuild"),
     ("rollback", "rollback"),
-    ("exchanges", "exchanges add-exchange"),
+    ("exchanges", "exchanges add-exchange update-exchange remove-exchange"),
     ("reveal", "reveal-credential"),
     ("exposure", "who-could-use blast-radius"),
     ("whose_key", "whose-key"),

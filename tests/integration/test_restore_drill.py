@@ -24,6 +24,7 @@ from support.registry_tables import unguarded
 from support.tables import nothing_written, snapshot
 
 from registry.database.migrator import Migrator
+from registry.database.objects import read_schema
 from registry.database.opening import SingleConnection
 from registry.database.programs import Programs, programs_for
 from registry.database.target import Target
@@ -41,7 +42,6 @@ from registry.services.backups.drill import (
     opened,
     rehearse_restore,
 )
-from registry.services.backups.schema_comparison import read_schema
 from registry.services.changes.accounts import AccountService
 
 ALL = ["dump", "restore", "verify", "rebuild --check", "schema", "rows", "keys"]

@@ -10,15 +10,17 @@ from support.raw_events import append_raw
 from support.tables import nothing_written
 from support.world import BY, World
 
+from registry.catalog.defining import Definition
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput, RegistryError, SecretInUse
 from registry.execution.executor import Outcome
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
-from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
+from registry.services.changes.exchanges import ExchangeService
 from registry.services.changes.slot_tasks import SlotName
 from registry.services.changes.store_many import AccountInput, SeveralAccounts
-from registry.services.importing.options import Subaccounts, import_inputs
+from registry.services.importing.options import import_inputs
+from registry.subaccounts import Subaccounts
 
 ASTER = {"api_key": "key-of-a", "secret_key": "secret-of-a"}
 LIGHTER = {"private_key": "lighter-of-a", "account_index": "7", "api_key_index": "3"}
@@ -160,7 +162,7 @@ def test_what_people_choose_themselves_is_no_key(two: World) -> None:
     fields = [
         {"name": name, "env": f"OKX_{name.upper()}"} for name in ("api_key", "passphrase", "uid")
     ]
-    add_exchange(two.database, ExchangeDefinition("okx", "OKX", fields), BY)
+    ExchangeService(two.database).add(Definition("okx", "OKX", fields), BY)
     given = {"api_key": "key-of-a", "passphrase": "always the same", "uid": "77"}
     store(two, "a", "okx", given)
     assert store(two, "b", "okx", {**given, "api_key": "key-of-b"}).notes == ()
@@ -233,7 +235,7 @@ def test_an_event_that_was_appended_by_hand_stops_no_import(
 
 def import_(world: World, account: str, fields: Mapping[str, str], number: int | None) -> Outcome:
     secrets = {"lighter": {name: Secret(value) for name, value in fields.items()}}
-    inputs = import_inputs(secrets, Subaccounts(of_all=number))
+    inputs = import_inputs(secrets, Subaccounts.of(number))
     service = CredentialService(world.database, world.keyring)
     return service.store(account, inputs, BY, verb="import-env")
 
@@ -260,12 +262,12 @@ def test_an_import_that_names_no_subaccount_makes_no_second_slot(
 @pytest.mark.parametrize(
     ("held", "named", "slot", "change"),
     [
-        ([], None, "lighter subaccount 0", "added"),
+        ([], None, "lighter", "added"),
         ([0], None, "lighter subaccount 0", "replaced"),
         ([None], None, "lighter", "replaced"),
         ([0, 3], None, "lighter subaccount 0", "replaced"),
         ([None, 3], None, "lighter", "replaced"),
-        ([None, 0], None, "lighter subaccount 0", "replaced"),
+        ([None, 0], None, "lighter", "replaced"),
         ([None], 0, "lighter", "replaced"),
         ([3], 0, "lighter subaccount 0", "added"),
         ([0], 3, "lighter subaccount 3", "added"),

@@ -190,6 +190,7 @@ KNOW_A_TERMINAL = {
     "client_making.py",  # pip's options
     "database/programs.py",  # those of PostgreSQL's programs
     "database/schema_dump.py",  # likewise, and the head of a file for people
+    "catalog/elsewhere.py",  # of the programs that decrypt a file
     "services/backups/drill.py",  # of PostgreSQL's programs
     "services/importing/elsewhere.py",  # of the programs that decrypt a file
     "services/releases/program_environment.py",  # of the verb run, which programs do not have

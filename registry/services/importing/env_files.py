@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from registry.catalog.elsewhere import kept_elsewhere
 from registry.catalog.kinds import same_value
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Database, registry_errors
@@ -26,11 +27,12 @@ from registry.errors import (
 from registry.hints import Blank, Command, Hint
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput
-from registry.services.importing.elsewhere import kept_elsewhere, text_of_import
+from registry.services.importing.elsewhere import text_of_import
 from registry.services.importing.env_lines import Assignment, assignments, can_be_shown
 from registry.services.importing.names import is_secret_name
-from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
+from registry.services.importing.options import import_inputs
 from registry.services.importing.which_account import HINTS, dropped, for_all
+from registry.subaccounts import NOT_CHOSEN, Subaccounts
 from registry.values import is_placeholder
 
 _QUERIES = load_queries("registry.execution")
@@ -55,7 +57,7 @@ class EnvImport:
     left_out: tuple[str, ...] = ()
     """The skipped exchanges of which the file has a secret under another name."""
 
-    def inputs(self, subaccounts: Subaccounts = NONE_NAMED) -> list[CredentialInput]:
+    def inputs(self, subaccounts: Subaccounts = NOT_CHOSEN) -> list[CredentialInput]:
         """The credentials as input of the service; errors as `import_inputs`."""
         return import_inputs(self.credentials, subaccounts)
 
@@ -131,7 +133,7 @@ def find_credentials(
             variable would be lost that says which account or system is traded.
         NothingToImport: no credential is complete.
     """
-    specs = list(exchanges)
+    specs = [spec for spec in exchanges if not spec.generated or _is_whole(spec, variables)]
     readings = {spec.name: _Reading.of(spec, variables) for spec in specs}
     worthwhile = {n: r for n, r in readings.items() if r.worthwhile(held=n in held)}
     skipped = {
@@ -158,6 +160,14 @@ def find_credentials(
         hidden_names=len(others) - len(shown),
         left_out=tuple(name for name in skipped if readings[name].alike),
     )
+
+
+def _is_whole(spec: ExchangeSpec, variables: Mapping[str, Secret]) -> bool:
+    """Whether all that a credential needs is there.
+
+    Many programs have variables that look like those of an exchange that is not meant.
+    """
+    return not spec.missing(_Reading.of(spec, variables).real)
 
 
 def _check_all(
@@ -233,7 +243,7 @@ class _Reading:
     @classmethod
     def of(cls, spec: ExchangeSpec, variables: Mapping[str, Secret]) -> "_Reading":
         named = {n: variables[env] for n, env in spec.variables.items() if env in variables}
-        real = {name: v for name, v in named.items() if not is_placeholder(v.reveal())}
+        real = {n: v for n, v in named.items() if not spec.fields[n].is_stand_in(v.reveal())}
         prefix = re.sub(r"[^A-Z0-9]", "_", spec.name.upper()) + "_"
         others = {
             name: value
@@ -318,9 +328,14 @@ class _Reading:
 
 
 def held_exchanges(
-    database: Database, account: str, subaccounts: Subaccounts = NONE_NAMED
+    database: Database, account: str, subaccounts: Subaccounts = NOT_CHOSEN
 ) -> set[str]:
     """The exchanges of which an import would replace a credential; empty without an account."""
     with database.connection() as connection, registry_errors(connection):
         rows = connection.execute(_QUERIES["held_slots"], {"account_name": account}).fetchall()
-    return {exchange for exchange, held in rows if subaccounts.may_be_among(held, exchange)}
+    replaced = set[str]()
+    for exchange, held in rows:
+        number = subaccounts.get(exchange)
+        if number is None or number in held or (number == 0 and None in held):
+            replaced.add(exchange)
+    return replaced
