@@ -67,8 +67,12 @@ def add_bot(
             f"a {kind} file is no place for a secret, which goes into a file of its own",
             hint="Name that file: --out FILE",
         )
-    if new_password and no_password:
-        raise InvalidInput("--new-password and --no-password exclude each other")
+    by = run.by
+    if new_password and (no_password or by["command_id"] or by["expected_version"] is not None):
+        raise InvalidInput(
+            "--new-password is no event: it takes no --no-password, --command-id or "
+            "--expected-version"
+        )
     with _new_file(out) as write:
         made = run.registry.access.add_bot(
             account,
@@ -76,7 +80,7 @@ def add_bot(
             password=not no_password,
             new_password=new_password,
             keep=lambda address: write(_secret(kind, address)),
-            **run.by,
+            **by,
         )
         if made.address is None and out is not None:
             out.unlink()
@@ -85,7 +89,7 @@ def add_bot(
         "login": made.login,
         "file": None if out is None else str(out),
         "database_url": made.address.reveal() if made.address and out is None else None,
-        **(events_of(made.outcome) if made.outcome else {"dry_run": run.by["dry_run"]}),
+        **(events_of(made.outcome) if made.outcome else {"dry_run": by["dry_run"]}),
     }
     run.output.result(data, lambda: _tell_made(run, account, made, kind, out))
 

@@ -197,6 +197,17 @@ def test_a_login_that_was_dropped_by_hand_is_made_again_without_an_event(
     assert release(bot, BOT, made["database_url"]) == 0
 
 
+def test_a_login_and_its_event_are_made_together_or_not_at_all(
+    bot: CommandLine, connection: Connection, tmp_path: Path
+) -> None:
+    connection.execute("ALTER TABLE account_access ADD CONSTRAINT no CHECK (FALSE) NOT VALID")
+    before = bot("history", "--json").data
+    assert bot("add-bot", BOT, "--out", str(tmp_path / "out")).exit_status == 2
+    assert roles(connection) == set()
+    assert bot("history", "--json").data == before
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_same_command_sent_again_does_not_pretend_to_know_the_password(
     bot: CommandLine, tmp_path: Path
 ) -> None:
@@ -236,7 +247,8 @@ def test_a_new_password_ends_the_old_one_and_is_for_bots_only(
     refused = bot("add-bot", "lender", "--new-password")
     assert (refused.exit_status, "CREATEDB" in refused.err) == (4, True)
     assert bot("add-bot", "nobody", "--new-password").exit_status == 3
-    assert bot("add-bot", BOT, "--new-password", "--no-password").exit_status == 2
+    for option in (("--no-password",), ("--expected-version", "1")):
+        assert bot("add-bot", BOT, "--new-password", *option).exit_status == 2
 
 
 def test_open_sessions_end_and_what_the_login_owns_is_named(

@@ -10,6 +10,18 @@ from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 
 
+def test_a_saved_key_that_verbs_will_not_use_is_noted(cli: CommandLine) -> None:
+    cli.environment["CREDENTIAL_ENCRYPTION_KEY"] = ""
+    command = f"echo {cli.master_key}"
+    saved = cli("generate-key", "--save", CREDENTIAL_ENCRYPTION_KEY_COMMAND=command)
+    assert saved.exit_status == 0
+    assert "take the key from the command in CREDENTIAL_ENCRYPTION_KEY_COMMAND" in saved.err
+    assert cli.master_key not in saved.out + saved.err
+    doctor = cli("doctor", "--quick", CREDENTIAL_ENCRYPTION_KEY_COMMAND=command)
+    assert "from the command in CREDENTIAL_ENCRYPTION_KEY_COMMAND" in doctor.out
+    assert cli.master_key not in doctor.out + doctor.err
+
+
 def test_a_key_is_generated_to_standard_output_or_to_a_new_file(
     cli: CommandLine, tmp_path: Path
 ) -> None:

@@ -33,7 +33,9 @@ _SYSTEM: Final = frozenset(
 """Variables of the system, terminals, language runtimes, and systemd (systemd.exec(5)).
 The proxies are listed by full name: an account may be called proxy."""
 
-_OURS: Final = re.compile(r"^(CREDENTIAL_ENCRYPTION_KEY|DATABASE_URL|REGISTRY_|PG[A-Z]+$)")
+_OURS: Final = re.compile(
+    r"^(CREDENTIAL_ENCRYPTION_KEY|CREDENTIALS_DIRECTORY$|DATABASE_URL|REGISTRY_|PG[A-Z]+$)"
+)
 _SECRET_WORD: Final = re.compile(r"KEY|SECRET|PASS|TOKEN|MNEMONIC|SEED|PRIVATE|CREDENTIAL")
 
 
