@@ -17,5 +17,7 @@ def importing(
     number = given.pop("subaccount", None)
     numbers = dict(number) if isinstance(number, Mapping) else {"": number}
     of_all = numbers.pop("", None)
-    options = ImportOptions(subaccounts=Subaccounts(numbers, of_all), **given)
+    exchange = given.pop("exchange", None) or ()
+    exchanges = (exchange,) if isinstance(exchange, str) else tuple(exchange)
+    options = ImportOptions(exchanges=exchanges, subaccounts=Subaccounts(numbers, of_all), **given)
     return ImportService(context, context.keyring()), options, context.invocation(by)

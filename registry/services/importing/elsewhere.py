@@ -93,7 +93,9 @@ _VALUES: Final = tuple(
 )  # fmt: skip
 
 _LINE: Final = re.compile(
-    r"""^[\s-]*["']?(?P<name>[\w.-]+)["']?\s*[:=]\s*["']?(?P<value>[^"'\n]+)""", re.MULTILINE
+    r"""^[ \t-]{0,80}["']?(?P<name>\w[\w.-]{0,80})["']?[ \t]{0,80}[:=][ \t]*["']?"""
+    r"""(?P<value>[^"'\n]+)""",
+    re.MULTILINE,
 )
 
 

@@ -1,6 +1,6 @@
 """The options of an import: subaccounts and permissions."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,6 +57,8 @@ class ImportOptions:
     """Create a missing account."""
     cascade: bool = False
     """Change credentials that are lent."""
+    exchanges: Sequence[str] = ()
+    """Import these exchanges' credentials only; by default all that the file has."""
     subaccounts: Subaccounts = NONE_NAMED
     allow_shared_secret: bool = False
     """Accept a secret that another account holds."""

@@ -1,6 +1,6 @@
 """The exchanges of the database, and what their credentials consist of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from registry.catalog.catalog import built_in_exchanges, from_definition, specification
@@ -37,6 +37,17 @@ def list_exchanges(database: Database) -> list[KnownExchange]:
 def known_specifications(database: Database) -> list[ExchangeSpec]:
     """The specifications of the exchanges whose fields are known."""
     return [exchange.spec for exchange in list_exchanges(database) if exchange.spec is not None]
+
+
+def wanted_specifications(database: Database, names: Sequence[str]) -> list[ExchangeSpec]:
+    """The specifications of these exchanges, or of all whose fields are known if none is named.
+
+    Raises:
+        ExchangeNotFound: as `exchange_specifications`.
+    """
+    if names:
+        return list(exchange_specifications(database, names).values())
+    return known_specifications(database)
 
 
 def exchange_specification(
