@@ -350,20 +350,19 @@ class Registry(Stopping):
         account: str,
         file: Path | str | Sequence[Path | str],
         entry: str | None = None,
-        exchange: str | None = None,
         **how: Unpack[ImportChoices],
     ) -> "tuple[ConfigImport, Outcome]":
         """Imports plain keys from the JSON of freqtrade, passivbot, ccxt and others.
 
         Several files are one configuration, later ones over earlier ones; `-` is standard input.
-        `entry` or `exchange` chooses from it; `exchange` also says it where the file does not.
+        `entry` or `exchange` chooses from it.
         """
         from registry.facade.importing import importing
 
         service, options, invocation = importing(self._context, how)
         files = [file] if isinstance(file, Path | str) else file
         paths = [Path(one) for one in files]
-        return service.config_file(account, paths, entry, exchange, options, invocation)
+        return service.config_file(account, paths, entry, options, invocation)
 
     def adopt(
         self,

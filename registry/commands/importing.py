@@ -37,6 +37,14 @@ class ImportArguments:
     create: Annotated[
         bool, typer.Option("--create", help="Create the account if there is none of this name.")
     ] = False
+    exchange: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exchange",
+            metavar="EXCHANGE",
+            help="Only this one's keys; or whose they are, where JSON does not say it. Repeated.",
+        ),
+    ] = None
     subaccount: Annotated[
         list[str] | None,
         typer.Option(
@@ -233,14 +241,6 @@ def import_config(
             "--entry", metavar="NAME", help="Which of the file's entries, if several fit."
         ),
     ] = None,
-    exchange: Annotated[
-        str | None,
-        typer.Option(
-            "--exchange",
-            metavar="EXCHANGE",
-            help="Only its entry; or whose keys they are, where the file does not say it.",
-        ),
-    ] = None,
     *,
     how: ImportArguments,
 ) -> None:
@@ -250,9 +250,7 @@ def import_config(
     api-keys.json, ccxt's keys.json, Coinbase's key file, OctoBot's config.json, and a
     connector with its keys. What is encrypted or only a reference is refused by its name.
     """
-    found, outcome = run.registry.import_config(
-        account, file, entry, exchange, **how.given(), **run.by
-    )
+    found, outcome = run.registry.import_config(account, file, entry, **how.given(), **run.by)
     tell_notes(run, outcome)
     data = {
         "account": account,

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from registry.errors import InvalidInput
@@ -50,6 +50,8 @@ class ImportChoices(By, total=False):
 
     create: bool
     """Whether to create the account if it does not exist."""
+    exchange: str | Sequence[str] | None
+    """Only these exchanges; for a configuration, also whose keys they are if it does not say so."""
     subaccount: int | Mapping[str, int] | None
     """The subaccount, or exchange -> subaccount; "" stands for all other exchanges."""
     cascade: bool

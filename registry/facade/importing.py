@@ -13,6 +13,8 @@ def importing(
 ) -> tuple[ImportService, ImportOptions, Invocation]:
     """The service, the options and the invocation of an import."""
     by, given = split(how)
+    exchange = given.pop("exchange", None) or ()
+    exchanges = (exchange,) if isinstance(exchange, str) else tuple(exchange)
     subaccounts = Subaccounts.of(given.pop("subaccount", None))
-    options = ImportOptions(subaccounts=subaccounts, **given)
+    options = ImportOptions(exchanges=exchanges, subaccounts=subaccounts, **given)
     return ImportService(context, context.keyring()), options, context.invocation(by)

@@ -218,7 +218,7 @@ def test_a_definition_from_before_passes_nothing_and_that_is_said(
     assert "/x.so" not in said.out
     assert "not passed on: api_key of evil" in " ".join(said.err.split())
     # Nor does an import take the value of such a variable for a key.
-    file = bot.file("bot.env", f"{variable or 'X'}=/usr/bin/python3\nBACKPACK_PUBLIC_KEY=x\n")
+    file = bot.file("any", f"{variable or 'X'}=/usr/bin/python3\nBACKPACK_PUBLIC_KEY=x\n")
     imported = bot("import-env", "other", "--create", "--env-file", file, "--exchange", "evil")
     assert imported.exit_status in (2, 3)
 

@@ -102,6 +102,42 @@ def test_a_file_with_an_exchange_s_variables_that_cannot_be_read_is_refused(
     assert accounts(cli) == {"a"}
 
 
+def test_an_exchange_that_is_in_the_way_is_left_out_by_naming_the_others(
+    cli: CommandLine, folder: Path
+) -> None:
+    (folder / ".env.a").write_text(ACC2 + "BACKPACK_SECRET_KEY=of-another-kind\n")
+    file = ("import-env", "a", "--env-file", str(folder / ".env.a"), "--create")
+    assert "backpack: BACKPACK_PUBLIC_KEY is missing" in cli(*file).err
+    for arguments in (file, ("import-env", "--dir", str(folder))):
+        done = cli(*arguments, "--exchange", "aster")
+        assert done.exit_status == 0
+        assert "aster subaccount 0: api_key, secret_key" in done.out
+    assert cli(*file, "--exchange", "nowhere").exit_status == 3
+
+
+@pytest.mark.parametrize(
+    ("verb", "text", "hint"),
+    [
+        ("import-config", ACC2, "import-env ACCOUNT --env-file FILE"),
+        ("import-env", '{\n"exchange": {"key": "canary"}}', "import-config ACCOUNT --file FILE"),
+    ],
+)
+def test_a_file_of_the_other_kind_is_told_with_its_verb(
+    cli: CommandLine, verb: str, text: str, hint: str
+) -> None:
+    option = "--env-file" if verb == "import-env" else "--file"
+    refused = cli(verb, "a", option, cli.file("x", text), "--create")
+    assert refused.exit_status == 2
+    assert hint in refused.err
+    assert "canary" not in refused.err
+
+
+def test_files_that_add_themselves_come_to_an_end(cli: CommandLine) -> None:
+    for added in (["c.json"], ["c.json"] * 400):
+        path = cli.file("c.json", json.dumps({"add_config_files": added, "exchange": {}}))
+        assert "or too many" in cli("import-config", "a", "--file", path).err
+
+
 def test_an_account_that_is_called_backup_is_imported_if_its_keys_are_its_own(
     cli: CommandLine, folder: Path
 ) -> None:

@@ -195,6 +195,8 @@ def test_a_value_over_several_lines_is_refused_unless_it_is_pem(value: str) -> N
         ({"HYPERLIQUID_SUBACCOUNT": "desk"}, "account"),
         ({"HYPERLIQUID_SUB_ACCOUNT_ID": "3"}, "account"),
         ({"HYPERLIQUID_ACCOUNT_ADDRESS": f"0x{'e' * 40}"}, "account"),
+        ({"hyperliquid_testnet": "true"}, "system"),
+        ({"VAULT_ADDRESS": f"0x{'d' * 40}"}, "account"),
     ],
 )
 def test_a_variable_that_says_which_account_or_system_is_never_dropped(
@@ -229,6 +231,14 @@ def test_a_variable_that_says_what_holds_anyway_is_no_problem(variables: dict[st
         "HYPERLIQUID_PRIVATE_KEY": "a7" * 32,
     }
     assert list(find(**own, **variables).credentials) == ["hyperliquid"]
+
+
+def test_an_account_s_number_without_the_exchange_s_name_is_not_taken_for_0() -> None:
+    key: dict[str, Any] = {"API_KEY_PRIVATE_KEY": "b7" * 40, "LIGHTER_API_KEY_INDEX": "4"}
+    with pytest.raises(InvalidCredential, match="ACCOUNT_INDEX says which account of lighter"):
+        find(**key, ACCOUNT_INDEX="41")
+    found = find(**key, ACCOUNT_INDEX="41", LIGHTER_ACCOUNT_INDEX="41")
+    assert revealed(found)["lighter"]["account_index"] == "41"
 
 
 def test_a_subaccount_that_a_file_names_is_the_chosen_one() -> None:

@@ -7,7 +7,7 @@ or a secret and is no field stops the import (`which_account.py`).
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from registry.errors import (
     RegistryError,
     together,
 )
-from registry.hints import Command, Hint, Option
+from registry.hints import Blank, Command, Hint, Option
 from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.config_formats import (
     FORMATS,
@@ -50,6 +50,8 @@ from registry.values import parse_json
 _VERB: Final = "import-config"
 _DEPTH: Final = 5
 """The deepest nesting of added files, as in freqtrade."""
+_ADDED: Final = 20
+_JSON: Final = (".json", ".jsonc", ".json5")
 _NAME: Final = re.compile(
     r"[a-z]+([_.-][a-z]+)*[_.-]?[0-9]{0,4}|[a-z]{2,}([A-Z][a-z]{2,}){1,3}|\w{1,7}"
     r"|(ccxt_config|ccxt_sync_config|ccxt_async_config|options)\.\w{1,24}",
@@ -57,10 +59,15 @@ _NAME: Final = re.compile(
 )
 """The form of usual names: pair_whitelist, walletAddress, hl_01."""
 NAME_NOT_SHOWN: Final = "(a name that is not shown)"
-_LABEL: Final = re.compile(r"\w[\w .-]{0,31}")
-_EXCHANGE: Final = re.compile(r"[A-Za-z0-9][\w .-]{0,49}")
-_COMMENT: Final = re.compile(r'"(?:\\.|[^"\\])*"|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
-_COMMA: Final = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
+_ASSIGNMENT: Final = re.compile(r"^(export )?[A-Z][A-Z0-9_]*=", re.MULTILINE)
+_WORDS: Final = re.compile(
+    r"[0-9]{0,2}[A-Za-z]{1,20}[0-9]{0,4}([_ .-]?[A-Za-z]{1,20}[0-9]{0,4}|[_ .-][0-9]{1,4}){0,4}"
+)
+"""The form of the names of entries and exchanges, which are shown; a key in its place is not."""
+# What is not closed reaches to the end, so that every text is read over once.
+_STRING: Final = r'"(?:\\.|[^"\\])*(?:"|\\?\Z)'
+_COMMENT: Final = re.compile(rf"{_STRING}|//[^\r\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_COMMA: Final = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,9 @@ def _load(path: Path, added: list[str], *, depth: int) -> dict[str, Any]:
             name, kept = found
             raise kept.refusal(f"{_shown(name)} in {path}", _VERB) from None
         hint = problem.hint or "Keys in YAML or TOML are typed in, or given as JSON."
+        if _ASSIGNMENT.search(text):
+            env_file = Command("import-env", Blank("ACCOUNT"), env_file=Blank("FILE"))
+            hint = Hint("An env file is read with: ", env_file)
         raise InvalidInput(problem.message, hint=hint) from None
     if not isinstance(data, dict):
         return {}
@@ -138,8 +148,10 @@ def _load(path: Path, added: list[str], *, depth: int) -> dict[str, Any]:
     others = data.get("add_config_files")
     below: dict[str, Any] = {}
     for other in others if isinstance(others, list) else ():
-        if depth == _DEPTH or not isinstance(other, str):
-            raise InvalidInput(f"{path} adds files in more than {_DEPTH} levels")
+        if depth == _DEPTH or len(added) == _ADDED:
+            raise InvalidInput(f"{path} adds files in more than {_DEPTH} levels, or too many")
+        if not isinstance(other, str) or not other.endswith(_JSON) or secret_parts(other):
+            raise InvalidInput(f"{path} adds a file that is not called .json (it is not shown)")
         inner = path.parent / other
         added.append(str(inner))
         below = _over(below, _load(inner, added, depth=depth + 1))
@@ -203,9 +215,9 @@ def _of_freqtrade(variables: Mapping[str, Secret]) -> ConfigEntry | None:
 
 
 def choose(
-    entries: Sequence[ConfigEntry], label: str | None = None, exchange: str | None = None
+    entries: Sequence[ConfigEntry], label: str | None = None, exchanges: Sequence[str] = ()
 ) -> list[ConfigEntry]:
-    """The entries with this label and of this exchange; the exchange of those that say none.
+    """The entries with this label and of these exchanges; a single one is that of nameless ones.
 
     Raises:
         InvalidInput: there is none, several are for the same exchange, or one says no exchange.
@@ -215,18 +227,20 @@ def choose(
         raise NothingToImport("the file holds no field of an exchange that is known: it is a "
                               "template, with placeholders only")  # fmt: skip
     labels = ", ".join(_shown_label(entry.label) for entry in filled)
+    only = exchanges[0] if len(exchanges) == 1 else None
     chosen = [
-        ConfigEntry(entry.label, entry.exchange or exchange, entry.values, entry.has_name)
+        replace(entry, exchange=entry.exchange or only)
         for entry in filled
-        if label in (None, entry.label) and exchange in (None, entry.exchange or exchange)
+        if label in (None, entry.label)
+        and (not exchanges or entry.exchange is None or entry.exchange in exchanges)
     ]
     if not chosen:
-        wanted = f"entry {label!r}" if exchange is None else f"entry for {exchange}"
+        wanted = f"entry for {', '.join(exchanges)}" if label is None else f"entry {label!r}"
         raise InvalidInput(f"the file has no {wanted}", hint=f"It has: {labels}.")
     for entry in chosen:
         _check_exchange(entry)
-    exchanges = [entry.exchange for entry in chosen]
-    twice = next((name for name in exchanges if exchanges.count(name) > 1), None)
+    named = [entry.exchange for entry in chosen]
+    twice = next((name for name in named if named.count(name) > 1), None)
     if twice is not None:
         raise InvalidInput(
             f"the file has several entries for {twice}",
@@ -244,7 +258,7 @@ def _check_exchange(entry: ConfigEntry) -> None:
         )
     if (kept := kept_elsewhere(entry.exchange)) is not None:
         raise kept.refusal(where, _VERB)
-    if not _EXCHANGE.fullmatch(entry.exchange) or secret_parts(entry.exchange):
+    if not _is_name(entry.exchange):
         raise InvalidInput(f"{where} is no name of an exchange (it is not shown)")
 
 
@@ -376,7 +390,11 @@ def _field(format_name: str, spec: ExchangeSpec, name: str) -> FieldSpec | None:
 
 def _shown_label(label: str) -> str:
     """An entry's name, which people choose, unless it could be a secret."""
-    return label if _LABEL.fullmatch(label) and not secret_parts(label) else NAME_NOT_SHOWN
+    return label if _is_name(label) else NAME_NOT_SHOWN
+
+
+def _is_name(text: str) -> bool:
+    return bool(_WORDS.fullmatch(text)) and not secret_parts(text)
 
 
 def _shown(name: str) -> str:

@@ -31,6 +31,7 @@ _ALIASES: Final = {
     "apipassword": "password",
     "address": "walletaddress",
     "wallet": "walletaddress",
+    "accountaddress": "walletaddress",
     "userid": "uid",
 }
 """Other programs' field names -> names of ccxt; lower case, without separators."""
@@ -43,7 +44,7 @@ MEANINGS: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
     ("hummingbot", "hyperliquid"): {"apikey": "wallet_address", "secret": "private_key"},
 }
 """(format, exchange) -> a name in the format -> the field, if the name alone would mislead."""
-OF_CCXT: Final = {"freqtrade", "ccxt", "keys"}
+OF_CCXT: Final = {"freqtrade", "ccxt"}
 """The formats whose names are those of ccxt's clients, whatever they mean elsewhere."""
 
 

@@ -25,7 +25,9 @@ _FILES: Final = (
 """The first bytes of a file, what it is, and the way to its content."""
 
 _LINE: Final = re.compile(
-    r"""^[\s-]*["']?(?P<name>[\w.-]+)["']?\s*[:=]\s*["']?(?P<value>[^"'\n]+)""", re.MULTILINE
+    r"""^[ \t-]{0,80}["']?(?P<name>\w[\w.-]{0,80})["']?[ \t]{0,80}[:=][ \t]*["']?"""
+    r"""(?P<value>[^"'\n]+)""",
+    re.MULTILINE,
 )
 
 

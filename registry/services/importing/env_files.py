@@ -36,6 +36,7 @@ from registry.subaccounts import NOT_CHOSEN, Subaccounts
 from registry.values import is_placeholder
 
 _QUERIES = load_queries("registry.execution")
+_WITHOUT: Final = re.compile("_(ACCOUNT|KEY)_INDEX$|_ADDRESS$|_ACCOUNT_ID$")
 FREQTRADE: Final = "FREQTRADE__EXCHANGE__"
 """The beginning of freqtrade's variables: https://www.freqtrade.io/en/stable/configuration."""
 
@@ -79,7 +80,11 @@ def read_env_file(path: Path, exchanges: Iterable[ExchangeSpec] = ()) -> dict[st
         InvalidInput: it cannot be read, sets a variable twice, or see `assignments`.
         InvalidCredential: a variable of the exchanges is a reference, encrypted, or not clear.
     """
-    lines = list(assignments(text_of_import(path, "import-env"), str(path)))
+    text = text_of_import(path, "import-env")
+    if text.lstrip()[:1] == "{":
+        config = Command("import-config", Blank("ACCOUNT"), file=Blank("FILE"))
+        raise InvalidInput(f"{path} is no env file", hint=Hint("JSON is read with: ", config))
+    lines = list(assignments(text, str(path)))
     counts = Counter(line.name for line in lines)
     twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
@@ -211,7 +216,7 @@ def _check_systems(readings: Iterable["_Reading"], others: Mapping[str, Secret])
 
 
 def _names(names: Iterable[str]) -> str:
-    return ", ".join(name if can_be_shown(name) else "a variable" for name in names)
+    return ", ".join(name if can_be_shown(name.upper()) else "a variable" for name in names)
 
 
 def _mixed_up(readings: Collection["_Reading"]) -> list[RegistryError]:
@@ -238,17 +243,24 @@ class _Reading:
     real: Mapping[str, Secret]
     """The named fields that are neither empty nor a placeholder."""
     others: Mapping[str, Secret]
-    """The variables that begin with the exchange's name, and are no field."""
+    """The variables that are no field, and begin with the exchange's name or lack just that."""
 
     @classmethod
     def of(cls, spec: ExchangeSpec, variables: Mapping[str, Secret]) -> "_Reading":
         named = {n: variables[env] for n, env in spec.variables.items() if env in variables}
         real = {n: v for n, v in named.items() if not spec.fields[n].is_stand_in(v.reveal())}
         prefix = re.sub(r"[^A-Z0-9]", "_", spec.name.upper()) + "_"
+        own = spec.variables.values()
+        # Official examples of some exchanges leave the exchange's name out: ACCOUNT_INDEX.
+        bare = {
+            env.removeprefix(prefix)
+            for name, env in spec.variables.items()
+            if name not in real and not spec.fields[name].secret and _WITHOUT.search(env)
+        }
         others = {
             name: value
             for name, value in variables.items()
-            if name.startswith(prefix) and name not in spec.variables.values()
+            if (name.upper().startswith(prefix) or name in bare) and name not in own
         }
         return cls(spec, named, real, others)
 
@@ -258,7 +270,9 @@ class _Reading:
         return [
             name
             for name, value in self.others.items()
-            if is_secret_name(name) and can_be_shown(name) and not is_placeholder(value.reveal())
+            if is_secret_name(name)
+            and can_be_shown(name.upper())
+            and not is_placeholder(value.reveal())
         ]
 
     def worthwhile(self, *, held: bool) -> bool:
@@ -283,6 +297,8 @@ class _Reading:
         """A problem for each variable that says which account or system, and is no field."""
         for name, value in self.others.items():
             bare = name[len(self.spec.name) + 1 :]
+            if not name.upper().startswith(f"{self.spec.name.upper()}_"):
+                bare = name
             what = dropped(bare, value.reveal(), self.real, subaccount)
             if what is not None:
                 yield InvalidCredential(

@@ -21,7 +21,7 @@ from registry.services.importing.env_folder import (
 )
 from registry.services.importing.options import ImportOptions
 from registry.services.reading.accounts import list_accounts
-from registry.services.reading.exchanges import known_specifications
+from registry.services.reading.exchanges import wanted_specifications
 
 Approve: TypeAlias = Callable[[list[EnvFile], Collection[str]], None]
 """Called with the files and the accounts that there are, before anything is stored."""
@@ -48,7 +48,7 @@ def import_folder(
             "a subaccount belongs to one account's import", hint="Import that file by itself."
         )
     known = Surroundings(
-        {spec.name: spec for spec in known_specifications(database)},
+        {spec.name: spec for spec in wanted_specifications(database, options.exchanges)},
         functools.partial(held_exchanges, database),
         {row["account_name"] for row in list_accounts(database)},
         options,

@@ -23,7 +23,7 @@ from registry.services.importing.env_files import (
 )
 from registry.services.importing.names import check_names, said_by_path, said_by_secrets
 from registry.services.importing.options import ImportOptions
-from registry.services.reading.exchanges import exchange_specifications, known_specifications
+from registry.services.reading.exchanges import exchange_specifications, wanted_specifications
 
 
 class ImportService:
@@ -44,7 +44,7 @@ class ImportService:
             OtherAccountNamed: it names another account, and the options do not allow that.
             RegistryError: as `CredentialService.store`.
         """
-        specs = known_specifications(self._database)
+        specs = wanted_specifications(self._database, options.exchanges)
         variables = with_freqtrade(read_env_file(path, specs), specs)
         if not options.allow_other_account:
             said = [*said_by_path(path), *said_by_secrets(variables, path.name)]
@@ -60,11 +60,10 @@ class ImportService:
         account: str,
         paths: Sequence[Path],
         entry: str | None,
-        exchange: str | None,
         options: ImportOptions,
         invocation: Invocation,
     ) -> tuple[ConfigImport, Outcome]:
-        """Imports the configuration of another program, or the entry of a name or an exchange.
+        """Imports the configuration of another program, or the entry of a name.
 
         Raises:
             InvalidInput: see `read_config` and `choose`.
@@ -74,7 +73,7 @@ class ImportService:
             RegistryError: as `CredentialService.store`.
         """
         file = read_config(paths)
-        entries = choose(file.entries, entry, exchange)
+        entries = choose(file.entries, entry, options.exchanges)
         specs = exchange_specifications(self._database, (one.exchange or "" for one in entries))
         if not options.allow_other_account:
             said = [*file.names, *(name for entry in entries for name in entry.names)]

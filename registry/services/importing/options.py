@@ -1,6 +1,6 @@
 """The options of an import, and its credentials as input of the service."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from registry.encryption.secret import Secret
@@ -17,6 +17,8 @@ class ImportOptions:
     """Create a missing account."""
     cascade: bool = False
     """Change credentials that are lent."""
+    exchanges: Sequence[str] = ()
+    """Import these exchanges' credentials only; by default all that the file has."""
     subaccounts: Subaccounts = NOT_CHOSEN
     allow_shared_secret: bool = False
     """Accept a secret that another account holds."""

@@ -48,6 +48,7 @@ _VAULT_FLAG: Final = re.compile(r"(is|use)vault")
 _ACCOUNT: Final = re.compile(
     r"(vault|sub|main|master|trading|funding|wallet|user|owner|account)*"
     r"(account|vault|wallet|user|portfolio|strategy|uid|address)(address|id|index|name|number|no)?"
+    r"|(api)?keyindex|l[12]address"
 )
 _IDENTIFIER: Final = re.compile(r"0x[0-9a-f]{6,}|[0-9]+", re.IGNORECASE)
 

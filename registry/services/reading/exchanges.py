@@ -1,6 +1,6 @@
 """The exchanges of the database, and what their credentials consist of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from registry.catalog.catalog import built_in_exchanges, known, specification
@@ -38,6 +38,17 @@ def known_specifications(database: Database) -> list[ExchangeSpec]:
     used = {exchange.name: exchange.spec for exchange in list_exchanges(database)}
     others = (spec for name, spec in built_in_exchanges().items() if name not in used)
     return [spec for spec in (*used.values(), *others) if spec is not None]
+
+
+def wanted_specifications(database: Database, names: Sequence[str]) -> list[ExchangeSpec]:
+    """The specifications of these exchanges, or of all whose fields are known if none is named.
+
+    Raises:
+        ExchangeNotFound: as `exchange_specifications`.
+    """
+    if names:
+        return list(exchange_specifications(database, names).values())
+    return known_specifications(database)
 
 
 def exchange_specification(
