@@ -164,12 +164,28 @@ def list_credentials(
             run.output.line(none if due is None else f"No credential expires within {due}.")
             return
         columns = {"account": "account_name", **(_CREDENTIAL_WIDE if wide else _CREDENTIAL)}
-        run.output.records(columns, map(_with_activity, found))
+        if any(credential["same_key_in"] for credential in found):
+            columns["same key in"] = "same_key_in"
+        run.output.records(columns, map(_as_shown, found))
         tell_stops(run, stops_of(found))
 
     run.output.result(found, text)
     if due is not None and found:
         run.exit_status = ExitStatus.VERIFICATION
+
+
+def _as_shown(credential: dict[str, Any]) -> dict[str, Any]:
+    others = [
+        f"{other['account_name']} {_slot(credential['exchange'], other)}"
+        for other in credential["same_key_in"]
+    ]
+    return {**_with_activity(credential), "same_key_in": ", ".join(dict.fromkeys(others))}
+
+
+def _slot(exchange: str, other: dict[str, Any]) -> str:
+    from registry.rules.account_state import Slot
+
+    return str(Slot(0, exchange, other["subaccount_index"], other["permission"]))
 
 
 def _with_activity(credential: dict[str, Any]) -> dict[str, Any]:

@@ -149,7 +149,10 @@ class Credentials:
         exchange: str | None = None,
         due: dt.timedelta | str | None = None,
     ) -> Records:
-        """Credentials without their secrets; `due` selects those that expire within this span."""
+        """Credentials without their secrets; `due` selects those that expire within this span.
+
+        `same_key_in` of each lists the other credentials, of any account, that hold its key.
+        """
         span = duration(due, "due") if isinstance(due, str) else due
         until = None if span is None else now() + span
         return reading.list_credentials(self._context, account, exchange, due_until=until)

@@ -1,13 +1,10 @@
 """The checks of `doctor`: it looks for misconfiguration, drift and damage."""
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from registry.catalog.catalog import known
-from registry.catalog.specification import FieldSpec
 from registry.clock import now
 from registry.database.connection import (
     Connection,
@@ -35,6 +32,7 @@ from registry.rules.account_state import Slot
 from registry.services.audit.guards import HINT, unnamed_keys
 from registry.services.changes.sessions import log_holders
 from registry.services.changes.stops import stops_in_force
+from registry.services.reading.keys_in_use import keys_in_common, keys_used_again
 
 _QUERIES = load_queries("registry.services", "doctor.sql")
 _CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)
@@ -231,24 +229,19 @@ def _whole_log(connection: Connection, *, quick: bool) -> Iterator[Finding]:
             Hint("Compare the tables: ", Command("rebuild", check=True)),
         )
         return
-    yield from _keys_in_common(connection)
+    yield from _keys_in_use(connection)
     yield from _tables(connection)
 
 
-def _keys_in_common(connection: Connection) -> Iterator[Finding]:
-    fields = defaultdict[tuple[str, ...], list[str]](list)
-    for exchange, definition, field, accounts in connection.execute(_QUERIES["values_in_common"]):
-        spec = known(exchange, definition)
-        if ((spec and spec.field(field)) or FieldSpec(field, "")).is_key:
-            fields[(exchange, *accounts)].append(field)
-    found = [
-        f"{' and '.join(accounts)} hold the same {' and '.join(names)} for {exchange}"
-        for (exchange, *accounts), names in fields.items()
-    ]
+def _keys_in_use(connection: Connection) -> Iterator[Finding]:
+    found = [str(key) for key in keys_in_common(connection)]
     if found:
         yield Finding("keys in common", "warning", _listed(found))
     else:
-        yield Finding("keys in common", "ok", "no two accounts hold the same key")
+        yield Finding("keys in common", "ok", "no two credentials hold the same key")
+    if again := keys_used_again(connection):
+        hint = "Somebody may know a key that was out of use: make a new one at the exchange."
+        yield Finding("keys in use again", "warning", _listed(again), hint)
 
 
 def _tables(connection: Connection) -> Iterator[Finding]:

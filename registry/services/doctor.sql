@@ -43,21 +43,3 @@ JOIN public.dexes AS d ON d.id = c.exchange_id
 WHERE c.is_active AND a.is_active
     AND c.expires_at <= clock_timestamp() AT TIME ZONE 'UTC' + %(span)s
 ORDER BY c.expires_at, a.account_name
-
--- name: values_in_common
--- The fields of which several accounts hold the same value, by its fingerprint.
-SELECT d.name,
-    (SELECT e.data FROM public.audit_trail AS e
-     WHERE e.stream_type = 'exchange' AND e.data ->> 'exchange' = d.name
-     ORDER BY e.position DESC LIMIT 1),
-    f.key, array_agg(DISTINCT a.account_name ORDER BY a.account_name)
-FROM public.credential_overview AS c
-JOIN public.accounts AS a ON a.id = c.account_id
-JOIN public.dexes AS d ON d.id = c.exchange_id
-JOIN public.audit_trail AS v ON v.stream_type = 'account' AND v.stream_id = c.account_id
-    AND v.event_type IN ('CredentialAdded', 'CredentialReplaced')
-    AND v.data ->> 'data_key_id' = c.data_key_id::text
-CROSS JOIN LATERAL jsonb_each_text(v.data -> 'fingerprints') AS f
-GROUP BY d.name, f.key, f.value
-HAVING count(DISTINCT c.account_id) > 1
-ORDER BY d.name, f.key

@@ -60,6 +60,8 @@ def test_the_shape_of_a_listed_credential(bot: CommandLine) -> None:
         "created_at",
         "updated_at",
         "fields",
+        "same_key_in",
+        "stop",
     }
 
 

@@ -162,6 +162,50 @@ def test_doctor_names_accounts_that_hold_the_same_key(sound: CommandLine) -> Non
     assert message == "bot and other hold the same api_key and secret_key for aster"
 
 
+def test_doctor_and_the_list_name_two_slots_that_hold_the_same_key(sound: CommandLine) -> None:
+    assert "same key" not in sound("list-credentials").out
+    sound.store("bot", "aster", "--subaccount", "3", secret_key="another-secret")
+    message = "bot holds the same api_key for aster and aster subaccount 3"
+    assert found(sound, "keys in common") == ("warning", message)
+    sound("create-account", "other")
+    sound.store("other", "aster", api_key="another-key", secret_key="another-secret")
+    _, message = found(sound, "keys in common")
+    assert "bot and other hold the same secret_key for aster subaccount 3 and aster" in message
+    listed = sound("list-credentials", "--json").data
+    held = {
+        (one["account_name"], one["subaccount_index"]): [
+            (other["account_name"], other["subaccount_index"], other["fields"])
+            for other in one["same_key_in"]
+        ]
+        for one in listed
+        if one["exchange"] == "aster"
+    }
+    assert held == {
+        ("bot", None): [("bot", 3, ["api_key"])],
+        ("bot", 3): [("bot", None, ["api_key"]), ("other", None, ["secret_key"])],
+        ("other", None): [("bot", 3, ["secret_key"])],
+    }
+    shown = sound("list-credentials", "other").out
+    assert "same key in" in shown
+    assert "bot aster subaccount 3" in shown
+
+
+def test_doctor_names_a_key_that_is_in_use_again(sound: CommandLine) -> None:
+    def checks() -> list[str]:
+        return [f["message"] for f in sound("doctor", "--json").data if "again" in f["check"]]
+
+    for number, key in enumerate(("key-b", "key-b", "key-a", "key-a"), start=2):
+        fields = {"api_key": key, "secret_key": f"secret-{number}"}
+        sound.store("bot", "aster", verb="replace-credential", **fields)
+        assert checks() == []
+    sound.store("bot", "aster", verb="replace-credential", api_key="key-b", secret_key="secret-6")
+    assert checks() == ["bot for aster holds the api_key of its version 3 again"]
+    sound("remove-credential", "bot", "aster", "--yes")
+    assert checks() == []
+    sound.store("bot", "aster", api_key="key-b", secret_key="secret-7")
+    assert checks() == ["bot for aster holds the api_key of its version 6 again"]
+
+
 def test_a_public_value_that_accounts_have_in_common_is_no_key(bot: CommandLine) -> None:
     fields = ("--field", "api_key=DESK_API_KEY", "--field", "venue=DESK_VENUE:public")
     assert bot("add-exchange", "desk", *fields).exit_status == 0

@@ -14,6 +14,7 @@ from registry.execution.lookup import (
     account_not_found,
     check_names,
 )
+from registry.services.reading.keys_in_use import held_elsewhere, keys_in_common
 
 _QUERIES = load_queries("registry.execution")
 _NOT_SHOWN: Final = {*CREDENTIALS.secret, "account_id", "exchange_id", "data_key_id"}
@@ -86,6 +87,7 @@ def list_credentials(
 ) -> list[Record]:
     """Credentials without their secrets, of one account or exchange, or all.
 
+    `same_key_in` of each are the other credentials that hold a key of it, in any account.
     With `due_until`, only those in use that expire by then (or have), the first to expire first.
 
     Raises:
@@ -95,6 +97,9 @@ def list_credentials(
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account, exchange)
         found = read_rows(connection, _CREDENTIALS, {"account_name": account, "exchange": exchange})
+        elsewhere = held_elsewhere(keys_in_common(connection, account, exchange))
+    for row in found:
+        row["same_key_in"] = elsewhere.get(row["id"], [])
     if due_until is None:
         return found
     used = [row for row in found if row["is_active"] and row["account_is_active"]]

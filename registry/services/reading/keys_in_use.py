@@ -1,0 +1,90 @@
+"""Keys that several credentials hold now, and keys that are in use again, by fingerprints."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from registry.catalog.catalog import known
+from registry.catalog.specification import FieldSpec
+from registry.database.connection import Connection
+from registry.database.queries import load_queries
+from registry.rules.account_state import Slot
+
+_QUERIES: Final = load_queries("registry.services.reading", "keys_in_use.sql")
+
+
+class Holder(NamedTuple):
+    """A credential that holds a key."""
+
+    credential_id: uuid.UUID
+    account: str
+    slot: Slot
+
+
+class KeyInCommon(NamedTuple):
+    """A key, or several fields of one, that at least two credentials hold."""
+
+    fields: Sequence[str]
+    holders: Sequence[Holder]
+
+    def __str__(self) -> str:
+        accounts = list(dict.fromkeys(holder.account for holder in self.holders))
+        slots = list(dict.fromkeys(str(holder.slot) for holder in self.holders))
+        hold = "holds" if len(accounts) == 1 else "hold"
+        same = f"the same {' and '.join(self.fields)} for {' and '.join(slots)}"
+        return f"{' and '.join(accounts)} {hold} {same}"
+
+
+def keys_in_common(
+    connection: Connection, account: str | None = None, exchange: str | None = None
+) -> list[KeyInCommon]:
+    """The keys that several credentials hold; with an account, for its exchanges only."""
+    parameters = {"account_name": account, "exchange": exchange}
+    fields = defaultdict[tuple[Holder, ...], list[str]](list)
+    for name, definition, field, held in connection.execute(_QUERIES["in_common"], parameters):
+        if _is_key(name, definition, field):
+            holders = [
+                Holder(uuid.UUID(key), owner, Slot(0, name, subaccount, permission))
+                for owner, permission, subaccount, key in held
+            ]
+            fields[tuple(holders)].append(field)
+    return [KeyInCommon(names, holders) for holders, names in fields.items()]
+
+
+def held_elsewhere(keys: Sequence[KeyInCommon]) -> Mapping[uuid.UUID, list[dict[str, Any]]]:
+    """Credential -> the other credentials that hold a key of it."""
+    found = defaultdict[uuid.UUID, list[dict[str, Any]]](list)
+    for key in keys:
+        for holder in key.holders:
+            found[holder.credential_id] += [
+                {
+                    "account_name": other.account,
+                    "subaccount_index": other.slot.subaccount_index,
+                    "permission": other.slot.permission,
+                    "fields": list(key.fields),
+                }
+                for other in key.holders
+                if other != holder
+            ]
+    return found
+
+
+def keys_used_again(connection: Connection) -> list[str]:
+    """A sentence for each slot that holds a key which was replaced or removed before."""
+    fields = defaultdict[tuple[str, str, int], list[str]](list)
+    for account, name, definition, subaccount, permission, field, version in connection.execute(
+        _QUERIES["used_again"]
+    ):
+        if _is_key(name, definition, field):
+            slot = str(Slot(0, name, subaccount, permission))
+            fields[account, slot, version].append(field)
+    return [
+        f"{account} for {slot} holds the {' and '.join(names)} of its version {version} again"
+        for (account, slot, version), names in fields.items()
+    ]
+
+
+def _is_key(exchange: str, definition: Any, field: str) -> bool:
+    spec = known(exchange, definition)
+    return ((spec and spec.field(field)) or FieldSpec(field, "")).is_key
