@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from registry.catalog.catalog import of_ccxt
 from registry.catalog.client_settings import client_settings, is_test_system
 from registry.catalog.specification import ExchangeSpec
 from registry.errors import InvalidCredential, InvalidInput, MissingExtra
@@ -59,12 +60,13 @@ def make_client(
     known = ((spec.field(name), value) for name, value in released.fields.items())
     values = {field.name: value.reveal() for field, value in known if field is not None}
     _check(spec, values, released.resolution)
-    said = is_test_system(spec, values.get("environment"))
+    is_test = is_test_system(spec, values.get("environment"))
     client = kind(client_settings(spec, values, config, reading=access != "full"))
     _check_by_ccxt(client, spec)
     _silence(client, spec)
-    if sandbox or (sandbox is None and said):
-        if not client.urls.get("test"):
+    if sandbox or (sandbox is None and is_test):
+        said = of_ccxt(spec.ccxt_id or "")
+        if not client.urls.get("test") or (said is not None and "test" not in said.marks):
             raise InvalidInput(f"ccxt knows no test system of {spec.name}")
         client.set_sandbox_mode(True)
     if spec.client.hook:

@@ -76,6 +76,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "ip_allow_list": "ip",
     "exchange_account_id": "exchange-account",
     "closed": "all",
+    "every": "all",
     "everything": "all",
 }
 """Parameter of a method -> its option, where the names differ."""

@@ -21,10 +21,22 @@ def exchange_list() -> str:
 
 def _line(exchange: Any) -> str:
     needs = [name for name, needed in exchange.requiredCredentials.items() if needed] or ["-"]
-    marks = ["test"] if exchange.urls.get("test") else []
+    marks = ["test"] if _has_test_system(exchange) else []
     if _counts_nonces(type(exchange)):
         marks.append("nonce")
     return "\t".join((exchange.id, exchange.name, " ".join(needs), " ".join(marks or ["-"]))) + "\n"
+
+
+def _has_test_system(exchange: Any) -> bool:
+    """Whether it has one of its own; ccxt also gives Binance US that of Binance, for example."""
+    parent = type(exchange).__mro__[1]
+    if parent is Exchange:
+        return bool(exchange.urls.get("test"))
+    of_parent = parent().urls
+    inherited = exchange.urls.get("test") == of_parent.get("test")
+    return bool(exchange.urls.get("test")) and not (
+        inherited and exchange.urls["api"] != of_parent["api"]
+    )
 
 
 def _counts_nonces(kind: type) -> bool:

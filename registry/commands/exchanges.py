@@ -16,9 +16,19 @@ if TYPE_CHECKING:
 
 
 @verb()
-def exchanges(run: Run) -> None:
+def exchanges(
+    run: Run,
+    search: Annotated[
+        str | None,
+        typer.Option("--search", metavar="TEXT", help="Only those with this in their name."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also the exchanges of ccxt that nobody has used yet.")
+    ] = False,
+) -> None:
     """List the exchanges and the fields of their credentials."""
-    data = [_data(exchange) for exchange in run.registry.exchanges.list()]
+    found = run.registry.exchanges.list(search=search, every=every)
+    data = [_data(exchange) for exchange in found]
     run.output.result(data, lambda: _table(run.output, data))
 
 

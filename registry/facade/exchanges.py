@@ -31,9 +31,12 @@ class Exchanges:
         self._context = context
         self._service = ExchangeService(context)
 
-    def list(self) -> KnownExchanges:
-        """All exchanges, with the fields of their credentials if known."""
-        return list_exchanges(self._context)
+    def list(self, *, search: str | None = None, every: bool = False) -> KnownExchanges:
+        """The exchanges of the bot and those in use, with the fields of their credentials.
+
+        `every` adds all others of the catalog; `search` finds parts of names among all of them.
+        """
+        return list_exchanges(self._context, search, every=every)
 
     def get(self, exchange: str, *, account: str | None = None) -> ExchangeSpec:
         """The fields of one exchange's credential; `account`, if given, must exist."""

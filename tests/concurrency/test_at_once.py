@@ -230,3 +230,25 @@ def test_a_reader_never_sees_a_gap(database_url: str, isolation: str) -> None:
     assert not [r for r in results if isinstance(r, RegistryError)]
     assert looks > 5
     assert gaps == []
+
+
+def test_the_first_uses_of_an_exchange_at_once_make_one_row(
+    database_url: str, connection: psycopg.Connection[Any], keyring: MasterKeyring
+) -> None:
+    def use(database: SingleConnection, number: int) -> Outcome:
+        fields = secrets({"api_key": f"k{number}-7", "secret_key": f"s{number}-7"})
+        return CredentialService(database, keyring).store(
+            f"bot{number}",
+            [CredentialInput(SlotName("binance"), fields)],
+            me(number),
+            verb="import-env",
+            create=CreateAccount(account_name=f"bot{number}"),
+        )
+
+    for outcome in at_once(database_url, use):
+        assert isinstance(outcome, Outcome), outcome
+    query = "SELECT count(*) FROM dexes WHERE name = 'binance'"
+    assert connection.execute(query).fetchone() == (1,)
+    query = "SELECT count(*) FROM audit_events WHERE event_type = 'ExchangeAdded'"
+    assert connection.execute(query).fetchone() == (1,)
+    assert_whole(connection)

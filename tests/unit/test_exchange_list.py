@@ -73,3 +73,9 @@ def test_a_wrong_value_is_refused_by_its_field(exchange: str) -> None:
                 spec.check_values({name: f"your_{name}_here"})
             with pytest.raises(InvalidCredential, match=f"lacks .*{name}"):
                 spec.check({})
+
+
+def test_the_page_of_exchanges_is_that_of_the_catalog() -> None:
+    page = runpy.run_path(str(PROJECT / "scripts/exchange_reference.py"))["page"]()
+    written = (PROJECT / "docs/exchanges.md").read_text("utf-8")
+    assert page == written, "run scripts/generate-exchanges"

@@ -15,29 +15,45 @@ _QUERIES = load_queries("registry.execution")
 
 @dataclass(frozen=True, slots=True)
 class KnownExchange:
-    """A row of `dexes`, with its specification (None: not known yet)."""
+    """An exchange, with its specification (None: not known yet)."""
 
-    id: int
+    id: int | None
+    """Its id in `dexes`; None if it was never used."""
     name: str
     credentials: int
     spec: ExchangeSpec | None
 
 
-def list_exchanges(database: Database) -> list[KnownExchange]:
-    """All exchanges of the database."""
+def list_exchanges(
+    database: Database, search: str | None = None, *, every: bool = False
+) -> list[KnownExchange]:
+    """The exchanges of the database, then with `every` or a search the catalog's others.
+
+    `search` is a part of a name.
+    """
     with database.connection() as connection, registry_errors(connection):
         rows = connection.execute(_QUERIES["exchanges"]).fetchall()
-    return [
+    found = [
         KnownExchange(id_, name, credentials, known(name, own))
         for id_, name, own, credentials in rows
+    ]
+    if every or search is not None:
+        listed = {exchange.name for exchange in found}
+        others = built_in_exchanges().items()
+        found += [KnownExchange(None, n, 0, spec) for n, spec in others if n not in listed]
+    wanted = (search or "").casefold()
+    return [
+        exchange
+        for exchange in found
+        if wanted in exchange.name.casefold()
+        or (exchange.spec and wanted in exchange.spec.display_name.casefold())
     ]
 
 
 def known_specifications(database: Database) -> list[ExchangeSpec]:
     """The specifications of the exchanges whose fields are known, whether used or not."""
-    used = {exchange.name: exchange.spec for exchange in list_exchanges(database)}
-    others = (spec for name, spec in built_in_exchanges().items() if name not in used)
-    return [spec for spec in (*used.values(), *others) if spec is not None]
+    found = list_exchanges(database, every=True)
+    return [exchange.spec for exchange in found if exchange.spec is not None]
 
 
 def wanted_specifications(database: Database, names: Sequence[str]) -> list[ExchangeSpec]:
