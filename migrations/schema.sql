@@ -899,6 +899,26 @@ $$;
 
 ALTER FUNCTION public.position_limits() OWNER TO registry_owner;
 
+CREATE FUNCTION public.position_updated_at() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    kept constant text[] := '{account_id, updated_at}';
+BEGIN
+    IF NEW.account_id IS DISTINCT FROM OLD.account_id AND to_jsonb(NEW) - kept = to_jsonb(OLD) - kept THEN
+        NEW := jsonb_populate_record(NEW, jsonb_build_object('updated_at', to_jsonb(OLD) -> 'updated_at'));
+    ELSIF obj_description(TG_RELID, 'pg_class') = 'Positions, in a table that the registry made.' THEN
+        IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
+            NEW.updated_at := now();
+        END IF;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+ALTER FUNCTION public.position_updated_at() OWNER TO registry_owner;
+
 CREATE FUNCTION public.projection_refuse_direct_write() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1866,6 +1886,8 @@ CREATE TABLE public.strategy_positions (
     account_id uuid
 );
 
+COMMENT ON TABLE public.strategy_positions IS 'Positions, in a table that the registry made.';
+
 COMMENT ON COLUMN public.strategy_positions.account_id IS 'The account that owns the position (NULL for positions older than accounts).';
 
 CREATE TABLE public.symbols (
@@ -2033,6 +2055,8 @@ CREATE TRIGGER strategy_positions_insert_only_allowed BEFORE INSERT ON public.st
 CREATE TRIGGER strategy_positions_update_limits BEFORE UPDATE ON public.strategy_positions FOR EACH ROW WHEN (((new.account_id IS DISTINCT FROM old.account_id) OR (new.size_usd IS DISTINCT FROM old.size_usd) OR ((new.status)::text IS DISTINCT FROM (old.status)::text))) EXECUTE FUNCTION public.position_limits();
 
 CREATE TRIGGER strategy_positions_update_only_allowed BEFORE UPDATE ON public.strategy_positions FOR EACH ROW WHEN ((new.account_id IS NOT NULL)) EXECUTE FUNCTION public.position_exchanges();
+
+CREATE TRIGGER zzz_strategy_positions_updated_at BEFORE UPDATE ON public.strategy_positions FOR EACH ROW EXECUTE FUNCTION public.position_updated_at();
 
 ALTER TABLE ONLY public.account_access
     ADD CONSTRAINT account_access_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id) ON DELETE RESTRICT;
@@ -2219,6 +2243,8 @@ GRANT ALL ON FUNCTION public.pick_credential(p_owner_id uuid, p_exchange_id inte
 REVOKE ALL ON FUNCTION public.position_exchanges() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.position_limits() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.position_updated_at() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.projection_refuse_direct_write() FROM PUBLIC;
 

@@ -395,12 +395,20 @@ class Registry(Stopping):
         return rotate(self._context, self._context.keyring(), invocation, progress)
 
     def doctor(
-        self, notice: Callable[[str], None] = log.warning, *, quick: bool = False
+        self,
+        notice: Callable[[str], None] = log.warning,
+        *,
+        quick: bool = False,
+        full: bool = False,
     ) -> "list[Finding]":
-        """Checks the set-up, the log and the tables, and expiries; `quick` skips the whole log."""
+        """Checks the set-up, the log and the tables, and expiries.
+
+        `quick` leaves out what reads the whole log; `full` reads it however long it is.
+        """
         from registry.services.doctor import examine
 
-        return list(examine(self._context.target, notice, self._context.own_keyring, quick=quick))
+        context = self._context
+        return list(examine(context.target, notice, context.own_keyring, quick=quick, full=full))
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
         """Ends the database session that holds the log's lock; returns its holder, or None."""

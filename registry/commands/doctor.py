@@ -9,7 +9,7 @@ import typer
 from registry.commands._given import without_secrets
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.errors import ExitStatus
+from registry.errors import ExitStatus, InvalidInput
 from registry.hints import commands_of
 
 
@@ -19,19 +19,24 @@ def doctor(
     quick: Annotated[
         bool, typer.Option("--quick", help="Leave out what reads the whole log, and say so.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read the whole log, however long it is.")
+    ] = False,
 ) -> None:
     """Check how the registry is set up, and what it holds.
 
     Exit code 1 if a check of keys, database, schema, its objects or the log failed; else 6 if
     a credential has expired or will soon, or if rows are damaged.
     """
+    if quick and full:
+        raise InvalidInput("--quick and --full exclude each other")
     # A finding may be an error, and what errors say goes elsewhere to standard error.
     findings = [
         {
             name: text and without_secrets(commands_of(text))
             for name, text in dataclasses.asdict(finding).items()
         }
-        for finding in run.registry.doctor(run.output.notice, quick=quick)
+        for finding in run.registry.doctor(run.output.notice, quick=quick, full=full)
     ]
 
     def text() -> None:

@@ -101,7 +101,7 @@ def _migrate(run: Run, direction: _Direction, down: DownOptions, repair: RepairO
         elif direction == "repair":
             _repair(run, connection, repair.without_rows or [], dry_run=repair.dry_run)
         elif direction == "up":
-            _up(run, connection)
+            _up(run, connection, yes=down.yes)
         elif down.purge:
             _purge(run, connection, down.confirm)
         elif down.rehearse:
@@ -123,12 +123,26 @@ def _status(run: Run, connection: "Connection") -> None:
         )
 
     run.output.result(data, text)
+    if _tell_what_will_stop(run, connection):
+        run.exit_status = ExitStatus.VERIFICATION
 
 
-def _up(run: Run, connection: "Connection") -> None:
+def _tell_what_will_stop(run: Run, connection: "Connection") -> bool:
+    from registry.database.outside import will_be_stopped
+
+    stopped = will_be_stopped(connection)
+    for sentence in stopped:
+        run.output.notice(f"Will be refused after migrate up: {sentence}")
+    return bool(stopped)
+
+
+def _up(run: Run, connection: "Connection", *, yes: bool) -> None:
     from registry.rebuild.comparison import Watch
     from registry.services.schema.schema import bring_up
 
+    # Without a terminal it goes on: a fleet that is half updated would stop every account.
+    if not yes and sys.stdin.isatty() and _tell_what_will_stop(run, connection):
+        run.confirm("Migrate all the same?", yes=False)
     with stage_progress(run.output, "Replaying") as progress:
         result = bring_up(connection, run.invocation, Watch(progress))
     run.output.result(_up_data(result), lambda: _tell_up(run, result))

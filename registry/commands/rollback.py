@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.commands._changes import events_of, sentence
+from registry.commands._changes import events_of, sentence, tell_notes
 from registry.commands._options import Yes, moment_of
 from registry.commands._output import Output
 from registry.commands._run import Run
@@ -53,6 +53,7 @@ def rollback(
     }
     done = f"rolled back to event {preview.position}"
     run.output.result(data, lambda: run.output.line(sentence(outcome, done)))
+    tell_notes(run, outcome)
 
 
 def _show(output: Output, preview: "Preview") -> None:

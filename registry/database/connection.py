@@ -8,13 +8,13 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from registry.database.errors import connection_lost, no_writes, translate
+from registry.database.errors import READ_ONLY, connection_lost, no_writes, translate
 from registry.database.migration_files import LAST_KEPT, known_numbers
 from registry.database.patience import Notice, patiently
 from registry.database.queries import load_queries, one_row
@@ -92,12 +92,14 @@ def connect_once(target: Target, notice: Notice = lambda _: None) -> Connection:
 
 def _connected(url: str, options: dict[str, Any]) -> Connection:
     try:
-        return WatchedConnection.connect(url, **options)
+        connection = WatchedConnection.connect(url, **options)
     except psycopg.OperationalError as error:
         if "target_session_attrs" not in options or not only_reads(error):
             raise
-    # None of the servers takes writes; a command that only reads can use any of them.
-    return WatchedConnection.connect(url, **{**options, "target_session_attrs": "any"})
+        # None of the servers takes writes; a command that only reads can use any of them.
+        connection = WatchedConnection.connect(url, **{**options, "target_session_attrs": "any"})
+    connection.is_one_of_several = _hosts(conninfo_to_dict(url)) > 1
+    return connection
 
 
 def check_schema(connection: Connection) -> None:
@@ -155,8 +157,9 @@ def refuse_standby(connection: Connection) -> None:
         DatabaseUnavailable: it is a standby. The connection is closed, to find another server.
     """
     if connection.info.parameter_status("in_hot_standby") == "on":
+        error = no_writes(connection)
         connection.close()
-        raise no_writes()
+        raise error
 
 
 def may_read_tokens(connection: Connection) -> bool:
@@ -177,10 +180,11 @@ def registry_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
+        told = no_writes(connection) if error.sqlstate == READ_ONLY else translate(error)
         if connection_lost(error):
             connection.close()  # to a server that only reads too: another may take writes
         _roll_back(connection, forget_prepared=True)
-        raise translate(error) from error
+        raise told from error
     except UnicodeEncodeError:
         _roll_back(connection)
         raise InvalidInput("a text holds half a character, which UTF-8 cannot carry") from None
@@ -208,7 +212,7 @@ def _roll_back(connection: Connection, *, forget_prepared: bool = False) -> None
 def connection_options(url: str) -> dict[str, Any]:
     """The options of every connection, except those set by the address or libpq's variables."""
     given = conninfo_to_dict(url)
-    hosts = str(given.get("host") or os.environ.get("PGHOST", "")).count(",") + 1
+    hosts = _hosts(given)
     # Within these seconds the loss of a server or network is noticed. Settings of the server
     # (`options`) are left out: poolers refuse them.
     wanted = {
@@ -224,3 +228,7 @@ def connection_options(url: str) -> dict[str, Any]:
     said = {*given, *(name for name, variable in _VARIABLES.items() if os.environ.get(variable))}
     free = {name: value for name, value in wanted.items() if name not in said}
     return {"autocommit": True, "client_encoding": "UTF8", **free}
+
+
+def _hosts(given: Mapping[str, Any]) -> int:
+    return str(given.get("host") or os.environ.get("PGHOST", "")).count(",") + 1

@@ -5,7 +5,7 @@ never passed on: it may quote a whole row.
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
@@ -73,7 +73,7 @@ _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {
     ),
 }
 
-_READ_ONLY: Final = "25006"
+READ_ONLY: Final = "25006"
 """After a failover the server only reads, or the address is a standby's."""
 
 
@@ -82,7 +82,7 @@ def connection_lost(error: psycopg.Error) -> bool:
     state = error.sqlstate
     if state is None:
         return isinstance(error, psycopg.OperationalError)
-    return state[:2] == "08" or state[:3] == "57P" or state == _READ_ONLY
+    return state[:2] == "08" or state[:3] == "57P" or state == READ_ONLY
 
 
 def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in the form of code
@@ -135,19 +135,27 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
     return errors.RegistryError(f"the database reports: {message} ({state})", hint=hint)
 
 
-def no_writes() -> errors.DatabaseUnavailable:
-    """The registry's error for a server that takes no writes."""
+def no_writes(connection: psycopg.Connection[Any] | None = None) -> errors.DatabaseUnavailable:
+    """The registry's error for a server that takes no writes.
+
+    Another attempt may find another server only where the address names several.
+    """
+    info = None if connection is None or connection.pgconn.status else connection.info
+    if info is None:
+        which, why = "the database's server", "as a standby does"
+    else:
+        which = f"the database's server at {info.host}"
+        in_recovery = info.parameter_status("in_hot_standby") == "on"
+        why = "as a standby does" if in_recovery else "by default_transaction_read_only"
+    several = getattr(connection, "is_one_of_several", False)
     return errors.DatabaseUnavailable(
-        "the database's server only reads, as a standby does",
-        hint=READ_ONLY_HINT,
-        passing=True,
-        undone=True,
+        f"{which} only reads, {why}", hint=READ_ONLY_HINT, passing=several, undone=True
     )
 
 
 def lost(error: psycopg.Error) -> errors.DatabaseUnavailable:
     """The registry's error for a lost connection."""
-    if error.sqlstate == _READ_ONLY:
+    if error.sqlstate == READ_ONLY:
         return no_writes()
     message = error.diag.message_primary or causes(error)[0]
     return errors.DatabaseUnavailable(

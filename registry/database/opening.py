@@ -14,6 +14,7 @@ from registry.database.connection import (
 from registry.database.patience import Notice, patiently
 from registry.database.target import Target
 from registry.errors import NotMigrated, SchemaTooNew
+from registry.hints import Command, Hint
 from registry.plurals import counted
 
 
@@ -87,13 +88,17 @@ def open_once(target: Target, notice: Notice) -> Connection:
             connection.close()
             raise
         from registry.database.migrator import Migrator
-        from registry.database.outside import stopped_by
+        from registry.database.outside import will_be_stopped
 
+        if stopped := will_be_stopped(connection):
+            connection.close()
+            raise NotMigrated(
+                f"a migration refuses what is in use: {'; '.join(stopped)}",
+                hint=Hint("Change that first, or migrate all the same: ", Command("migrate", "up")),
+            ) from None
         applied = Migrator(connection).up()
         if applied:
             notice(f"Migrated the embedded database: {counted(len(applied), 'migration')}.")
-        for sentence in stopped_by(applied, connection):
-            notice(f"Refused from now on: {sentence}")
         check_schema(connection)
     except BaseException:
         connection.close()

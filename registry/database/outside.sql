@@ -28,5 +28,6 @@ FROM (
 JOIN public.accounts AS a ON a.id = h.account_id AND a.metadata ? 'allowed_exchanges'
 JOIN public.dexes AS d ON d.id = h.exchange_id
 WHERE NOT public.account_allows(a.id, d.id)
+    AND (%(accounts)s::uuid[] IS NULL OR a.id = ANY(%(accounts)s))
 GROUP BY a.account_name, d.name
 ORDER BY a.account_name, d.name

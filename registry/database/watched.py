@@ -90,6 +90,8 @@ class WatchedConnection(_Attentive):
     """A connection on which a statement may take as long as the server is at work for it."""
 
     patience = 5
+    is_one_of_several = False
+    """Whether its address names other servers too."""
 
     def _is_dead(self, wanted: int) -> bool:
         # Between statements a server is silent, for instance while the client awaits a NOTIFY.

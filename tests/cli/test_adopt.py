@@ -45,6 +45,55 @@ def test_three_commands_move_a_bot_in(cli: CommandLine, bot: LegacyDatabase) -> 
     assert cli("verify").exit_status == 0
 
 
+def test_before_it_is_adopted_everybody_is_told_to_adopt(
+    cli: CommandLine, bot: LegacyDatabase
+) -> None:
+    fill_well(bot)
+    cli("migrate", "up")
+    for command in (
+        ("run", "--account", "main_bot", "--", "true"),
+        ("resolve", "main_bot", "aster"),
+        ("reveal-credential", "main_bot", "aster", "--field", "api_key", "--yes"),
+    ):
+        done = cli(*command)
+        assert "not taken it in yet" in done.err + done.out or "taken it in" in done.out, command
+        assert "destroyed" not in done.err + done.out
+    assert (
+        "account-registry adopt --dry-run" in cli("run", "--account", "main_bot", "--", "true").err
+    )
+
+
+def test_a_note_says_what_each_share_gives_from_now_on(
+    cli: CommandLine, bot: LegacyDatabase
+) -> None:
+    fill_well(bot)
+    cli("migrate", "up")
+    for verb in (("adopt", "--dry-run"), ("adopt",)):
+        told = cli(*verb).out
+        assert (
+            "'main_bot' borrows backpack from 'shared_backpack': bots of main_bot get the full "
+            "key of shared_backpack from now on" in told
+        )
+        # `empty` allows lighter only.
+        assert "nothing is given by it: allowed_exchanges of empty or shared_backpack" in told
+        assert "accounts empty: may not use backpack, which its allowed_exchanges" in told
+
+
+def test_a_note_says_which_share_cannot_work(cli: CommandLine, bot: LegacyDatabase) -> None:
+    borrower, lender, stopped = map(bot.account, ("borrower", "lender", "stopped"))
+    for account, active in ((lender, True), (stopped, False)):
+        token = bot.token("value-of-this-key")
+        bot.credential(account, "aster", api_key=token, secret_key=token, is_active=active)
+    bot.share(borrower, lender, "aster", sharing_type="read_only")
+    bot.share(lender, stopped, "backpack")
+    other = bot.account("other")
+    bot.share(other, stopped, "aster")
+    cli("migrate", "up")
+    told = cli("adopt", "--dry-run", "--accept-proposals").out
+    assert "lender has a full key only, which no read_only share gives" in told
+    assert "'other' borrows aster from 'stopped': nothing is given by it: the lender's" in told
+
+
 def test_adopting_again_says_that_there_is_nothing(cli: CommandLine, bot: LegacyDatabase) -> None:
     fill_well(bot)
     cli("migrate", "up")
@@ -151,7 +200,7 @@ def test_a_file_that_is_no_list_of_decisions_is_refused(
 
 def test_more_keys_are_taken_from_a_variable(cli: CommandLine, bot: LegacyDatabase) -> None:
     other = generate_master_key().reveal()
-    bot.credential(bot.account("a"), "aster", api_key=bot.token("key", other))
+    bot.credential(bot.account("a"), "aster", api_key=bot.token("key-of-a", other))
     cli("migrate", "up")
     assert cli("adopt").exit_status == 5
     missing = cli("adopt", "--legacy-key-env", "OLD_KEY")

@@ -8,7 +8,11 @@ import pytest
 from support.cli import CommandLine
 from support.registry_tables import add_positions
 
+from registry.database import opening
+from registry.database.connection import connect_once
 from registry.database.migrator import Migrator
+from registry.database.target import Target
+from registry.errors import NotMigrated
 
 POSITION = "00000000-0000-4000-8000-000000000001"
 REFUSED = (
@@ -49,6 +53,42 @@ def test_the_migration_names_who_is_refused_from_then_on(
     assert (up.exit_status, up.out.splitlines()[0]) == (0, "Applied 015_allowed_exchanges.sql")
     assert up.err.splitlines() == [f"Refused from now on: {sentence}" for sentence in REFUSED]
     assert narrowed("migrate", "up").err == ""
+
+
+def test_before_the_migration_its_status_names_who_will_be_refused(
+    narrowed: CommandLine, connection: psycopg.Connection[Any]
+) -> None:
+    assert narrowed("migrate", "status").err == ""
+    Migrator(connection).down(keep=14)
+    status = narrowed("migrate", "status")
+    expected = [f"Will be refused after migrate up: {sentence}" for sentence in REFUSED]
+    assert (status.exit_status, status.err.splitlines()) == (6, expected)
+    listed = narrowed("migrate", "status", "--json").data
+    assert next(m["number"] for m in listed if m["applied_at"] is None) == 15
+
+
+def test_an_embedded_database_is_not_migrated_unasked_into_refusals(
+    narrowed: CommandLine, connection: psycopg.Connection[Any]
+) -> None:
+    Migrator(connection).down(keep=14)
+    target = Target(None)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(NotMigrated, match="bot may not use aster"),
+    ):
+        address = narrowed.environment["DATABASE_URL"]
+        patch.setattr(opening, "connect_once", lambda *_: connect_once(Target(address)))
+        opening.open_once(target, lambda _: None)
+
+
+def test_a_rollback_names_what_it_brings_back_outside_a_list(narrowed: CommandLine) -> None:
+    size = len(narrowed("history", "--json", "--limit", "100").data)
+    removed = narrowed("remove-credential", "bot", "aster", "--yes")
+    assert removed.exit_status == 0, removed.err
+    for option in ("--dry-run", "--yes"):
+        done = narrowed("rollback", "--to", str(size - 1), "--account", "bot", option)
+        assert done.exit_status == 0, done.err
+        assert f"Note: {REFUSED[0]}" in done.err
 
 
 def test_doctor_names_who_holds_what_outside_its_list(

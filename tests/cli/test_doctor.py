@@ -9,6 +9,7 @@ from support.bots import login_role
 from support.cli import CommandLine
 
 from registry.commands.doctor import exit_status
+from registry.services import doctor
 
 
 @pytest.fixture
@@ -149,8 +150,23 @@ def test_doctor_names_rows_that_are_not_as_the_log_says_unless_it_is_to_be_quick
     connection.execute("UPDATE accounts SET description = 'damaged'")
     grade, message = found(sound, "tables")
     assert (grade, "1 row not as the log says, such as: " in message) == ("damaged", True)
-    quick = {f["check"]: f["grade"] for f in sound("doctor", "--quick", "--json").data}
-    assert (quick["tables"], "keys in common" in quick) == ("skipped", False)
+    quick = {f["check"]: f for f in sound("doctor", "--quick", "--json").data}
+    for check in ("tables", "keys in common"):
+        assert quick[check]["grade"] == "skipped"
+        assert "account-registry doctor --full" in quick[check]["hint"]
+    assert sound("doctor", "--quick", "--full").exit_status == 2
+
+
+def test_what_a_long_log_leaves_out_is_named_with_the_command_that_does_it(
+    sound: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_COMPARED", 1)
+    skipped = {f["check"]: f["message"] for f in sound("doctor", "--json").data
+               if f["grade"] == "skipped"}  # fmt: skip
+    assert set(skipped) == {"tables", "keys in common"}
+    assert "the log has 2 events" in skipped["tables"]
+    full = {f["check"]: f["grade"] for f in sound("doctor", "--full", "--json").data}
+    assert (full["tables"], full["keys in common"]) == ("ok", "ok")
 
 
 def test_doctor_names_accounts_that_hold_the_same_key(sound: CommandLine) -> None:

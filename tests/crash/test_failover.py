@@ -77,7 +77,7 @@ def test_nothing_is_decided_on_what_a_standby_does_not_show_yet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The account was acknowledged; a refusal that it is not there would be told for good."""
-    monkeypatch.setenv(VARIABLE, "0")
+    monkeypatch.setenv(VARIABLE, "60")  # which nobody waits
     keyring = MasterKeyring([generate_master_key()])
     with pair() as servers:
         with psycopg.connect(servers.standby, autocommit=True) as standby:

@@ -41,6 +41,26 @@ def manager(world: World) -> FundingArbPositionManager:
     return FundingArbPositionManager("main_bot", world.database)
 
 
+def test_an_update_by_plain_sql_counts_as_one_and_a_new_owner_does_not(
+    manager: FundingArbPositionManager, connection: Connection, world: World
+) -> None:
+    position = opened(manager)
+    moment = "SELECT updated_at FROM public.strategy_positions WHERE id = %s"
+    made = connection.execute(moment, [position]).fetchone()
+    world.account("heir")
+    world.positions.link("heir", [position], move=True)
+    assert connection.execute(moment, [position]).fetchone() == made
+    update = "UPDATE public.strategy_positions SET rebalance_pending = TRUE WHERE id = %s"
+    connection.execute(update, [position])
+    updated = connection.execute(moment, [position]).fetchone()
+    assert updated is not None
+    assert made is not None
+    assert updated > made
+    said = "UPDATE public.strategy_positions SET updated_at = '2030-01-01' WHERE id = %s"
+    connection.execute(said, [position])
+    assert connection.execute(moment, [position]).fetchone() == (dt.datetime(2030, 1, 1),)
+
+
 @pytest.fixture
 def other(world: World) -> FundingArbPositionManager:
     """Those of another account."""

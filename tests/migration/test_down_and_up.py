@@ -65,6 +65,30 @@ def test_everything_comes_back_byte_for_byte(used: CommandLine, connection: Conn
     assert (contents(connection), references(connection)) == (before, keys)
 
 
+OWN_TRIGGER = """
+CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN NEW.updated_at := clock_timestamp(); RETURN NEW; END';
+CREATE TRIGGER update_positions_updated_at BEFORE UPDATE ON public.strategy_positions
+    FOR EACH ROW EXECUTE FUNCTION public.touch();
+"""
+
+
+def test_a_bots_own_trigger_does_not_take_owners_for_updates(
+    used: CommandLine, connection: Connection
+) -> None:
+    connection.execute(OWN_TRIGGER)
+    positions = "SELECT p::text FROM public.strategy_positions AS p ORDER BY id"
+    before = connection.execute(positions).fetchall()
+    for verb in (("migrate", "down", "--yes"), ("migrate", "up")):
+        assert used(*verb).exit_status == 0
+    moment = "SELECT updated_at FROM public.strategy_positions WHERE id = %s"
+    first = [uuid.UUID(int=1)]
+    assert connection.execute(positions).fetchall() == before
+    old = connection.execute(moment, first).fetchone()
+    connection.execute("UPDATE public.strategy_positions SET exit_reason = 'x'")
+    assert connection.execute(moment, first).fetchone() != old
+
+
 def test_owners_that_the_log_did_not_know_are_recorded_first(
     used: CommandLine, connection: Connection
 ) -> None:

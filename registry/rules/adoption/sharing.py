@@ -1,7 +1,7 @@
 """Adoption of shares and of the owners of positions."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 from projections.sharing import TABLE
 from registry.events.permissions import SharingType
@@ -111,6 +111,49 @@ def _sharing_type(row: LegacyShare, judge: Judge) -> Any:
     if decision is None or decision.decision == LEAVE_OUT:
         return None
     return decision.decision.removeprefix("as-")
+
+
+class ShareAtWork(NamedTuple):
+    """An adopted share, and what the registry gives by it."""
+
+    id: str
+    borrower: str
+    lender: str
+    exchange: str
+    sharing_type: str
+    source: str
+    """What is used if no lender is named: `own` or `shared`."""
+    plain: str
+    """The outcome if no lender is named."""
+    outcome: str
+    permission: str | None
+
+    def note(self, judge: Judge) -> None:
+        """Notes a key that bots get by it, as they did not before, or why it gives none."""
+        words = f"{self.borrower!r} borrows {self.exchange} from {self.lender!r}"
+        named = RowName(SHARING, self.id, words)
+        if self.outcome in ("ok", "several_credentials"):
+            key = "keys" if self.permission is None else f"{self.permission} key"
+            if self.source == "shared" and self.plain == self.outcome:
+                text = f"bots of {self.borrower} get the {key} of {self.lender} from now on"
+                judge.note(Note(*named, "key-by-share", text))
+        elif self.outcome != "lender_inactive":  # which is noted for each such row
+            self._note_nothing(named, judge)
+
+    def _note_nothing(self, named: RowName, judge: Judge) -> None:
+        why = _NOTHING_GIVEN.get(self.outcome, self.outcome.replace("_", " "))
+        text = f"nothing is given by it: {why.format(share=self)}"
+        judge.note(Note(*named, self.outcome.replace("_", "-"), text))
+
+
+_NOTHING_GIVEN: Final = {
+    "needs_other_permission": "{share.lender} has a full key only, which no {share.sharing_type} "
+    "share gives (add a read-only one)",
+    "credential_inactive": "the lender's credential is inactive",
+    "exchange_not_allowed": "allowed_exchanges of {share.borrower} or {share.lender} do not name "
+    "{share.exchange}",
+    "no_credential": "the lender has no credential for it",
+}
 
 
 def unlinked(position: str, owner: str, judge: Judge) -> bool:

@@ -25,6 +25,7 @@ from projections.rows import Insert, Table
 from projections.sharing import TABLE as SHARING
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
+from registry.database.outside import outside_lists
 from registry.database.queries import load_queries, one_row
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import Place
@@ -50,8 +51,8 @@ from registry.rules.adoption.credentials import (
     LegacyCredential,
     adopt_credentials,
 )
-from registry.rules.adoption.rows import LEAVE_OUT, POSITIONS, Judge, told_columns
-from registry.rules.adoption.sharing import LegacyShare, adopt_share, unlinked
+from registry.rules.adoption.rows import LEAVE_OUT, POSITIONS, Judge, Note, told_columns
+from registry.rules.adoption.sharing import LegacyShare, ShareAtWork, adopt_share, unlinked
 from registry.rules.positions import parts
 from registry.services.adoption.keys_in_common import KeysInCommon
 from registry.services.adoption.log import AdoptionLog
@@ -358,6 +359,7 @@ class _Run:
             return
         self._connection.execute(_QUERIES["tighten"])
         self._connection.execute(_QUERIES["wake_rules"])
+        self._note_what_is_in_force()
         version = versions_of(send_versions(self._connection, [REGISTRY_STREAM]))[REGISTRY_STREAM]
         summary = LegacyAdopted(
             tables={
@@ -374,6 +376,13 @@ class _Run:
             ],
         )
         self._result.position = self._log.summary(NewEvent(REGISTRY_STREAM, version + 1, summary))
+
+    def _note_what_is_in_force(self) -> None:
+        for share in map(ShareAtWork._make, self._connection.execute(_QUERIES["shares_at_work"])):
+            share.note(self._judge)
+        for sentence in outside_lists(self._connection):
+            account, _, rest = sentence.partition(" ")
+            self._judge.note(Note(ACCOUNTS.name, "", account, "not-allowed", rest))
 
     # ------------------------------------------------------------ reading
 

@@ -66,6 +66,19 @@ WHERE NOT EXISTS (
         AND e.data ->> 'share_id' = s.id::text)
 ORDER BY s.primary_account_id, s.id
 
+-- name: shares_at_work
+-- What the registry gives by each share, if it is asked for nothing in particular (`source` tells
+-- whether by this share), and if the lender is named.
+SELECT s.id::text, b.account_name, l.account_name, d.name, s.sharing_type, plain.source,
+    plain.outcome, named.outcome, named.permission
+FROM public.account_exchange_sharing AS s
+JOIN public.accounts AS b ON b.id = s.primary_account_id
+JOIN public.accounts AS l ON l.id = s.shared_account_id
+JOIN public.dexes AS d ON d.id = s.exchange_id
+CROSS JOIN LATERAL public.resolve_credential(b.id, d.id, NULL, NULL, NULL) AS plain
+CROSS JOIN LATERAL public.resolve_credential(b.id, d.id, NULL, NULL, l.account_name) AS named
+ORDER BY b.account_name, d.name
+
 -- name: unowned_links
 -- Positions whose owner does not exist.
 SELECT p.id::text, p.account_id::text

@@ -10,10 +10,11 @@ import psycopg
 
 from projections import access, positions, sharing
 from registry.database.connection import Connection, Database, registry_errors
+from registry.database.outside import send_outside, sentences
 from registry.database.queries import load_queries
 from registry.errors import CannotRollBack, ChangedMeanwhile
 from registry.events.stored import StoredEvent, Stream
-from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
+from registry.execution.executor import Check, CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.lookup import account_id
 from registry.hints import Hint, Option
 from registry.log.append import NewEvent
@@ -99,6 +100,22 @@ class RollbackService:
         return position, account_id(connection, wanted.account, also_former=True)
 
 
+class OutsideCheck(Check):
+    """See `executor.Check`: names what came back outside a list of allowed exchanges."""
+
+    def __init__(self, accounts: list[uuid.UUID]) -> None:
+        self.notes: tuple[str, ...] = ()
+        self._accounts = accounts
+
+    def send(self, connection: Connection) -> psycopg.Cursor[Any]:
+        """See `Check`."""
+        return send_outside(connection, self._accounts)
+
+    def take(self, answer: psycopg.Cursor[Any]) -> None:
+        """See `Check`."""
+        self.notes = tuple(sentences(answer))
+
+
 class _RollbackTask:
     def __init__(
         self,
@@ -143,7 +160,9 @@ class _RollbackTask:
                 "the accounts have changed since the plan was shown",
                 hint="Look at the plan again.",
             )
-        return Decided(self._numbered(plan))
+        events = self._numbered(plan)
+        ids = sorted({event.stream.id for event in events})
+        return Decided(events, checks=[OutsideCheck(ids)] if ids else ())
 
     def plan(self) -> Plan:
         """The plan for the state that was read."""

@@ -29,7 +29,7 @@ from registry.errors import (
     ReleaseRefused,
 )
 from registry.hints import Blank, Command, Hint, Option
-from registry.services.releases.resolution import Resolution, Wish
+from registry.services.releases.resolution import Resolution, Wish, tell_not_adopted
 from registry.shown import shown
 
 _QUERIES = load_queries("registry.services.releases", "releases.sql")
@@ -215,6 +215,7 @@ class ReleaseService:
                         "Add one with: ", Command("add-credential", account, Blank("EXCHANGE"))
                     ),
                 )
+            tell_not_adopted(connection, rows)
             answers = [_Answer.of(account, wish, row) for row in rows]
             # A key replaced between the two steps, for example, is requested again.
             exchanges = self._collect(connection, answers, releases)

@@ -7,7 +7,7 @@ turns its answer into a sentence, or into the error for a refusal.
 import datetime as dt
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, Self
 
@@ -16,11 +16,12 @@ from psycopg.types.json import Jsonb
 from registry import errors
 from registry.catalog.catalog import built_in_exchanges
 from registry.clock import now
-from registry.database.connection import Database, registry_errors
+from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, read_rows
 from registry.events.permissions import Access
 from registry.execution.lookup import check_names
 from registry.hints import Blank, Command, Hint, Option
+from registry.rebuild.readiness import adoption_pending
 from registry.rules.stops import Stop
 from registry.shown import shown
 from registry.subaccounts import NOT_CHOSEN, Choice, Subaccounts, not_loaded
@@ -288,6 +289,12 @@ _REFUSALS: Final = {
         "the secrets of {r.holder} for {r.exchange} were destroyed",
         Hint("Store new ones: ", Command("replace-credential", *_HELD)),
     ),
+    "not_adopted": _Refusal(
+        errors.AdoptionPending,
+        "the credential of {r.holder} for {r.exchange} is from before the registry, which has not "
+        "taken it in yet",
+        Hint("Take it in: ", Command("adopt", dry_run=True)),
+    ),
     "not_shared": _Refusal(
         errors.ShareNotFound,
         "{r.wish.lender} shares no {r.exchange} credential with {r.account}",
@@ -310,6 +317,14 @@ _REFUSALS: Final = {
 """Case of the refusal -> the error; most cases are outcomes of the database."""
 
 
+def tell_not_adopted(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
+    """Corrects the outcome of credentials that have no secrets because `adopt` was not run."""
+    lacking = [row for row in rows if row["outcome"] == "secrets_destroyed"]
+    if lacking and adoption_pending(connection):
+        for row in lacking:
+            row["outcome"] = "not_adopted"
+
+
 def resolve(database: Database, account: str, exchange: str | None, wish: Wish) -> list[Resolution]:
     """The resolution for an exchange, or for every exchange of the account; releases nothing.
 
@@ -321,6 +336,7 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
     parameters = {"account_name": account, "exchange": exchange, **wish.parameters()}
     with database.connection() as connection, registry_errors(connection):
         rows = read_rows(connection, _QUERIES["resolve"], parameters)
+        tell_not_adopted(connection, rows)
         if not rows:
             check_names(connection, account, exchange)
         else:
