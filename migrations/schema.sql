@@ -1724,8 +1724,8 @@ CREATE UNLOGGED TABLE public.release_collections (
 ALTER TABLE public.release_collections OWNER TO registry_owner;
 
 CREATE VIEW public.stops_in_force AS
- SELECT s."position",
-    (((s.data)::jsonb - 'standing'::text) || jsonb_build_object('position', s."position", 'command_id', s.command_id, 'actor', s.actor, 'reason', s.reason, 'stopped_at', s.recorded_at)) AS stop
+ SELECT known."position",
+    found.stop
    FROM ((( SELECT e."position",
             e.data
            FROM public.audit_events e
@@ -1733,14 +1733,17 @@ CREATE VIEW public.stops_in_force AS
           ORDER BY e.stream_version DESC
          LIMIT 1) newest
      CROSS JOIN LATERAL ( SELECT newest."position"
-        UNION
+        UNION ALL
          SELECT
                 CASE
                     WHEN (other."position" ~ '^[0-9]{1,18}$'::text) THEN (other."position")::bigint
                     ELSE NULL::bigint
                 END AS "case"
            FROM json_array_elements_text((newest.data -> 'standing'::text)) other("position")) known)
-     JOIN public.audit_events s ON (((s."position" = known."position") AND (s.event_type = 'UseStopped'::text))));
+     CROSS JOIN LATERAL ( SELECT (((s.data)::jsonb - 'standing'::text) || jsonb_build_object('position', s."position", 'command_id', s.command_id, 'actor', s.actor, 'reason', s.reason, 'stopped_at', s.recorded_at)) AS stop
+           FROM public.audit_events s
+          WHERE ((s."position" = known."position") AND (s.event_type = 'UseStopped'::text))
+         OFFSET 0) found);
 
 ALTER VIEW public.stops_in_force OWNER TO registry_owner;
 
