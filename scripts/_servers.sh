@@ -6,6 +6,7 @@ needed_servers=(
     'postgresql /usr/lib/postgresql/*/bin/initdb'
     'pgbouncer  /usr/sbin/pgbouncer'
     'chromium   /usr/bin/chromium'
+    'systemd    /usr/bin/systemd-analyze'
 )
 
 # What differs between versions of PostgreSQL: tests that run with the machine's and with 16 too.

@@ -75,6 +75,7 @@ def test_the_program_runs_from_its_wheel_alone(
     run("account-registry", "add-credential", "main_bot", "aster", "--from-json", "aster.json")
     assert "main_bot" in run("python", "-m", "registry.commands", "list-accounts")
     assert "hyperliquid" in run("account-registry", "exchanges")
+    assert list(installed.glob("lib/*/site-packages/registry/commands/bot.systemd"))
     assert "The backup restores." in run("account-registry", "restore-drill")
     assert "strategy_positions: 0 rows, the same" in run(
         "account-registry", "schema-down", "--rehearse"
