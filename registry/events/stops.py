@@ -12,10 +12,12 @@ Scope = Literal["all", "exchange", "lender", "account", "credential"]
 
 
 class StopEvent(EventModel):
-    """Base of the events in the stream of one stop, with what was stopped."""
+    """Base of the events in the stream of stops, with what is stopped."""
 
     stream_type: ClassVar[StreamType] = "stop"
 
+    standing: list[int]
+    """The positions of the other stops in force, so that the last event tells all of them."""
     scope: Scope
     account_id: uuid.UUID | None = None
     """The account, the lender, or the owner of the credential; None if the scope has none."""
@@ -37,4 +39,7 @@ class UseStopped(StopEvent):
 
 
 class UseResumed(StopEvent):
-    """This stop is over; what other stops include stays stopped."""
+    """A stop is over; what other stops include stays stopped."""
+
+    stop: int
+    """The position of its event."""

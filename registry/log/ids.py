@@ -23,3 +23,7 @@ def new_id() -> uuid.UUID:
     value |= 0b10 << _RANDOM_BITS
     value |= random & (1 << _RANDOM_BITS) - 1
     return uuid.UUID(int=value)
+
+
+STOPS_STREAM: Final = Stream("stop", uuid.UUID("8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a04"))
+"""The stream of all stops."""

@@ -150,12 +150,12 @@ def _unstopped(
     """The spans in which no stop included the use of a version by an account."""
     slot = Slot(0, version.exchange, version.subaccount_index, version.permission)
     spans: list[Span] = [(0, None)]
-    for index, event in enumerate(stops):
+    for event in stops:
         if event["event_type"] != "UseStopped" or not includes(
             event["data"], account_id, lender_id, slot
         ):
             continue
-        later = (e["position"] for e in stops[index + 1 :] if e["stream_id"] == event["stream_id"])
+        later = (e["position"] for e in stops if e["data"].get("stop") == event["position"])
         end = next(later, None)
         before: Span = (0, event["position"])
         spans = _common(spans, [before] if end is None else [before, (end, None)])

@@ -21,8 +21,6 @@ _WHAT: Final = {
 class Stop:
     """A stop that is in force."""
 
-    id: str
-    """The id of its stream."""
     position: int
     """The position of its event, which is its name for `resume`."""
     command_id: str
@@ -44,9 +42,16 @@ class Stop:
         return cls(**{**found, "stopped_at": dt.datetime.fromisoformat(found["stopped_at"])})
 
     @property
+    def said(self) -> dict[str, Any]:
+        """What its event says of it."""
+        own = ("position", "command_id", "actor", "reason", "stopped_at")
+        found = asdict(self).items()
+        return {name: value for name, value in found if name not in own and value is not None}
+
+    @property
     def what(self) -> str:
         """What is stopped, in words."""
-        return what(asdict(self))
+        return what(self.said)
 
     def has_name(self, name: str) -> bool:
         """Whether a person may call it so."""

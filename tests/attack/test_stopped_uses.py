@@ -23,9 +23,9 @@ FALLBACK = "SELECT public.record_fallback('mallory', %s, 'MALLORY', 'o', 'a', 'h
 @pytest.fixture
 def mallory(world: World, bot: LoginRole) -> Iterator[Connection]:
     """A bot with a key of its own, and a borrowed one."""
-    world.account("lender", "edgex")
+    world.account("lender", "aster")
     world.account("mallory", "backpack")
-    world.share("mallory", "lender", "edgex")
+    world.share("mallory", "lender", "aster")
     world.access.grant("mallory", bot.name)
     with bot.connect() as session:
         yield session
@@ -54,9 +54,9 @@ def test_no_form_of_a_request_gives_what_is_stopped(
     ("exchange", "what"),
     [
         *(("backpack", what) for what in WHATS),
-        ("edgex", {"lender": "lender"}),
-        ("edgex", {"account": "lender"}),
-        ("edgex", {"credential": ("lender", "edgex"), "permission": "full"}),
+        ("aster", {"lender": "lender"}),
+        ("aster", {"account": "lender"}),
+        ("aster", {"credential": ("lender", "aster"), "permission": "full"}),
     ],
     ids=str,
 )

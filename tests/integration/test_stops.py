@@ -273,13 +273,13 @@ def test_the_past_is_decided_as_the_database_decides_the_present(connection: Con
     one, other = uuid.UUID(int=1), uuid.UUID(int=2)
     aster: Any = {"exchange_id": 2, "exchange": "aster"}
     stops = [
-        UseStopped(scope="all"),
-        UseStopped(scope="exchange", **aster),
-        UseStopped(scope="lender", account_id=one),
-        UseStopped(scope="account", account_id=one),
-        UseStopped(scope="credential", account_id=one, **aster),
-        UseStopped(scope="credential", account_id=one, **aster, subaccount_index=1),
-        UseStopped(scope="credential", account_id=one, **aster, permission="full"),
+        UseStopped(standing=[], scope="all"),
+        UseStopped(standing=[], scope="exchange", **aster),
+        UseStopped(standing=[], scope="lender", account_id=one),
+        UseStopped(standing=[], scope="account", account_id=one),
+        UseStopped(standing=[], scope="credential", account_id=one, **aster),
+        UseStopped(standing=[], scope="credential", account_id=one, **aster, subaccount_index=1),
+        UseStopped(standing=[], scope="credential", account_id=one, **aster, permission="full"),
     ]
     slots = [
         Slot(exchange_id, exchange, subaccount, permission)

@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
+from psycopg.types.json import Jsonb
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, one_row, read_rows
 from registry.errors import CredentialNotFound, InvalidInput, StopNotFound
 from registry.events.permissions import Permission
-from registry.events.stored import Stream
 from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome, Task
 from registry.execution.lookup import account_id, exchange_of, send_exchange
 from registry.hints import Blank, Command, Hint, Option
 from registry.log.append import NewEvent
-from registry.log.ids import new_id
+from registry.log.ids import STOPS_STREAM
+from registry.log.reading import send_versions, versions_of
 from registry.rules.account_state import Slot
 from registry.rules.stops import Stop, what
 from registry.services.reading.accounts import Record
@@ -24,7 +24,7 @@ from registry.shown import shown
 from registry.values import subaccount_index
 
 if TYPE_CHECKING:
-    from registry.events.stops import UseStopped
+    from registry.events.stops import StopEvent
 
 _QUERIES = load_queries("registry.services.changes", "stops.sql")
 _NAMES: Final = ("exchange", "lender", "account", "credential")
@@ -121,9 +121,9 @@ def in_force(database: Database) -> list[Stop]:
 def preview(database: Database, wanted: WhatToStop) -> StopPreview:
     """What `stop` would do now; errors as `stop`."""
     with database.connection() as connection, registry_errors(connection):
-        stopped = _event(connection, wanted).to_json()
-        rows = read_rows(connection, _QUERIES["uses"], {"stopped": stopped})
-        return StopPreview(what(orjson.loads(stopped)), [StoppedUse(**row) for row in rows])
+        said = _looked_up(connection, wanted)
+        rows = read_rows(connection, _QUERIES["uses"], {"stopped": Jsonb(said)})
+        return StopPreview(what(said), [StoppedUse(**row) for row in rows])
 
 
 def stop(database: Database, wanted: WhatToStop, invocation: Invocation) -> Outcome:
@@ -163,33 +163,39 @@ def resume(
     return CommandExecutor(database).execute(_ResumeTask(name), invocation)
 
 
-class _StopTask(Task):
-    def __init__(self, wanted: WhatToStop) -> None:
-        self._wanted = wanted
-
+class _StopsTask(Task):
     def send_reads(self, connection: Connection) -> None:
         self._connection = connection
+        # Before the stops: what is appended in between makes the version stale.
+        self._versions = send_versions(connection, [STOPS_STREAM])
+
+    def _next(self, event: "StopEvent") -> list[NewEvent]:
+        version = versions_of(self._versions)[STOPS_STREAM] + 1
+        return [NewEvent(STOPS_STREAM, version, event, event.related_account_id)]
+
+
+class _StopTask(_StopsTask):
+    def __init__(self, wanted: WhatToStop) -> None:
+        self._wanted = wanted
 
     def content(self) -> Mapping[str, Any]:
         return {"verb": "stop", **asdict(self._wanted)}
 
     def decide(self) -> Decided:
-        event = _event(self._connection, self._wanted)
-        for known in stops_in_force(self._connection):
-            if type(event)(**_said(known)) == event:
+        from registry.events.stops import UseStopped
+
+        said = _looked_up(self._connection, self._wanted)
+        stops = stops_in_force(self._connection)
+        for known in stops:
+            if known.said == said:
                 return Decided((), notes=(str(known), known.hint))
-        stream = Stream("stop", new_id())
-        return Decided(
-            [NewEvent(stream, 1, event, event.related_account_id)], notes=(_still_there(event),)
-        )
+        event = UseStopped(standing=[stop.position for stop in stops], **said)
+        return Decided(self._next(event), notes=(_still_there(said),))
 
 
-class _ResumeTask(Task):
+class _ResumeTask(_StopsTask):
     def __init__(self, name: int | str | uuid.UUID | None) -> None:
         self._name = name
-
-    def send_reads(self, connection: Connection) -> None:
-        self._connection = connection
 
     def content(self) -> Mapping[str, Any]:
         return {"verb": "resume", "stop": None if self._name is None else str(self._name)}
@@ -208,10 +214,11 @@ class _ResumeTask(Task):
         found = [stop for stop in stops if self._name is None or stop.has_name(str(self._name))]
         if not found:
             return Decided((), notes=(self._over(),))
-        event = UseResumed(**_said(found[0]))
-        stream = Stream("stop", uuid.UUID(found[0].id))
-        others = tuple(f"still stopped: {stop}" for stop in stops if stop != found[0])
-        return Decided([NewEvent(stream, 2, event, event.related_account_id)], notes=others)
+        (stop,) = found
+        others = [other for other in stops if other != stop]
+        standing = [other.position for other in others]
+        event = UseResumed(standing=standing, stop=stop.position, **stop.said)
+        return Decided(self._next(event), notes=tuple(f"still stopped: {s}" for s in others))
 
     def _over(self) -> str:
         """When the stop was taken back.
@@ -241,9 +248,9 @@ class _ResumeTask(Task):
         return f"{what(stopped)} was resumed already by {actor} on {when} (event {ending})"
 
 
-def _still_there(stopped: "UseStopped") -> Hint:
+def _still_there(stopped: Record) -> Hint:
     """What a stop does not do."""
-    names = (stopped.account or Blank("ACCOUNT"), stopped.exchange or Blank("EXCHANGE"))
+    names = (stopped.get("account", Blank("ACCOUNT")), stopped.get("exchange", Blank("EXCHANGE")))
     return Hint(
         "a program that holds a key keeps it: end the program, and revoke the key at the "
         "exchange. See who has received it: ",
@@ -251,36 +258,22 @@ def _still_there(stopped: "UseStopped") -> Hint:
     )
 
 
-def _said(stop: Stop) -> Record:
-    """What the event of a stop says."""
-    from registry.events.stops import StopEvent
-
-    said = asdict(stop)
-    return {name: said[name] for name in StopEvent.model_fields if said[name] is not None}
-
-
-def _event(connection: Connection, wanted: WhatToStop) -> "UseStopped":
-    """The event of a stop, its names looked up in the tables: they know what is not adopted too."""
-    from registry.events.stops import UseStopped
-
+def _looked_up(connection: Connection, wanted: WhatToStop) -> Record:
+    """What the event of a stop says; the tables know names that are not adopted, too."""
     account, exchange = wanted.credential or (wanted.account or wanted.lender, wanted.exchange)
     said: Record = {"scope": wanted.scope}
     if account is not None:
-        said |= {"account_id": account_id(connection, account), "account": account}
+        said |= {"account_id": str(account_id(connection, account)), "account": account}
     if exchange is not None:
         exchange_id, _ = exchange_of(send_exchange(connection, exchange), exchange)
         said |= {"exchange_id": exchange_id, "exchange": exchange}
     if wanted.credential is None:
-        return UseStopped(**said)
-    slot = {"subaccount": wanted.subaccount, "permission": wanted.permission}
+        return said
+    slot = {"subaccount_index": wanted.subaccount, "permission": wanted.permission}
     row = one_row(connection.execute(_QUERIES["fitting_credentials"], {**said, **slot}))
     if not row[0]:
         raise CredentialNotFound(
             f"account {account} has no such credential for {exchange}",
             hint=Hint("See: ", Command("list-credentials", account)),
         )
-    if wanted.subaccount is not None:
-        said["subaccount_index"] = wanted.subaccount
-    if wanted.permission is not None:
-        said["permission"] = wanted.permission
-    return UseStopped(**said)
+    return said | {part: value for part, value in slot.items() if value is not None}

@@ -8,8 +8,7 @@ SELECT s.stop FROM public.stops_in_force AS s ORDER BY s.position
 SELECT e.position, e.event_type, e.data, ending.position, ending.actor, ending.recorded_at
 FROM public.audit_trail AS e
 LEFT JOIN public.audit_trail AS ending
-    ON ending.stream_type = 'stop' AND ending.stream_id = e.stream_id
-        AND ending.stream_version = e.stream_version + 1
+    ON ending.event_type = 'UseResumed' AND ending.data ->> 'stop' = e.position::text
 WHERE e.position = %(position)s OR e.command_id = %(command_id)s
 ORDER BY e.position
 LIMIT 1
@@ -19,7 +18,7 @@ LIMIT 1
 SELECT count(*)
 FROM public.credential_overview AS c
 WHERE c.account_id = %(account_id)s AND c.exchange_id = %(exchange_id)s
-    AND (%(subaccount)s::integer IS NULL OR c.subaccount_index = %(subaccount)s)
+    AND (%(subaccount_index)s::integer IS NULL OR c.subaccount_index = %(subaccount_index)s)
     AND (%(permission)s::text IS NULL OR c.permission = %(permission)s)
 
 -- name: uses
@@ -48,5 +47,5 @@ CROSS JOIN LATERAL (
 ) AS u
 JOIN public.accounts AS a ON a.id = u.user_id AND a.is_active
 WHERE c.is_active AND public.stop_includes(
-    %(stopped)s::jsonb, a.id, d.id, o.id, c.subaccount_index, c.permission)
+    %(stopped)s, a.id, d.id, o.id, c.subaccount_index, c.permission)
 ORDER BY c.last_used DESC NULLS LAST, a.account_name, d.name, c.permission, c.subaccount_index

@@ -314,32 +314,35 @@ LOG: Final = [
 ]
 
 
-def stop_event(position: int, stream: str, **data: Any) -> PastEvent:
-    event_type = "UseStopped" if data else "UseResumed"
-    return {"position": position, "stream_id": stream, "event_type": event_type, "data": data}
+def stopped(position: int, **data: Any) -> PastEvent:
+    return {"position": position, "event_type": "UseStopped", "data": data}
+
+
+def resumed(position: int, stop: int) -> PastEvent:
+    return {"position": position, "event_type": "UseResumed", "data": {**OWN, "stop": stop}}
 
 
 @pytest.mark.parametrize(
     ("stops", "own", "borrowed"),
     [
-        ([stop_event(9, "a", **LENDS)], [(1, None)], [(3, 9)]),
-        ([stop_event(9, "a", **OWN)], [(1, 9)], [(3, 9)]),
+        ([stopped(9, **LENDS)], [(1, None)], [(3, 9)]),
+        ([stopped(9, **OWN)], [(1, 9)], [(3, 9)]),
         (
-            [stop_event(9, "a", **OWN), stop_event(12, "a")],
+            [stopped(9, **OWN), resumed(12, 9)],
             [(1, 9), (12, None)],
             [(3, 9), (12, None)],
         ),
         (
             [
-                stop_event(9, "a", **OWN),
-                stop_event(10, "b", **LENDS),
-                stop_event(12, "a"),
-                stop_event(15, "b"),
+                stopped(9, **OWN),
+                stopped(10, **LENDS),
+                resumed(12, 9),
+                resumed(15, 10),
             ],
             [(1, 9), (12, None)],
             [(3, 9), (15, None)],
         ),
-        ([stop_event(9, "a", scope="exchange", exchange="backpack")], [(1, None)], [(3, None)]),
+        ([stopped(9, scope="exchange", exchange="backpack")], [(1, None)], [(3, None)]),
     ],
 )
 def test_nobody_could_use_what_was_stopped(

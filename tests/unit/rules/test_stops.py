@@ -8,7 +8,6 @@ import pytest
 from registry.rules.stops import Stop, what
 
 FOUND = {
-    "id": "0198c0de-0000-7000-8000-00000000f001",
     "command_id": "0198c0de-0000-7000-8000-00000000f002",
     "position": 12,
     "actor": "ops@desk",
