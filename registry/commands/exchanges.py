@@ -1,11 +1,12 @@
 """Verbs about exchanges."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from registry.commands._changes import tell
-from registry.commands._output import Output
+from registry.commands._lists import ListOptions, columns, none_fits, show_list
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import InvalidInput
@@ -15,11 +16,76 @@ if TYPE_CHECKING:
     from registry.services.reading.exchanges import KnownExchange
 
 
+_LIST: Final = columns(
+    "exchanges",
+    {
+        "exchange": "exchange",
+        "credentials": "credentials",
+        "ccxt": "ccxt_id",
+        "required fields": "required",
+    },
+    {"built in": "built_in", "further fields": "optional", "id": "id"},
+    under=("required fields", "built in", "further fields", "id"),
+    seen=lambda exchange: {
+        **exchange,
+        "required": [field["name"] for field in exchange["fields"] if field["required"]],
+        "optional": [field["name"] for field in exchange["fields"] if not field["required"]],
+    },
+)
+_ONE: Final = {
+    "exchange": "exchange",
+    "credentials": "credentials",
+    "built in": "built_in",
+    "ccxt": "ccxt_id",
+}
+_NOT_KNOWN: Final = "Its fields are not known: see add-exchange."
+_FIELD: Final = {"field": "name", "variable": "env", "secret": "secret", "required": "required"}
+_FIELD_WIDE: Final = {"type": "type", "default": "default"}
+
+
 @verb()
-def exchanges(run: Run) -> None:
-    """List the exchanges and the fields of their credentials."""
-    data = [_data(exchange) for exchange in run.registry.exchanges.list()]
-    run.output.result(data, lambda: _table(run.output, data))
+def exchanges(
+    run: Run,
+    how: ListOptions,
+    exchange: Annotated[
+        str | None, typer.Argument(metavar="[EXCHANGE]", help="Only this one, with its fields.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="PATTERN", help="Only these, such as 'bi*'.")
+    ] = None,
+    in_use: Annotated[bool, typer.Option("--in-use", help="Only those with a credential.")] = False,
+) -> None:
+    """List the exchanges, or the fields of one."""
+    known = [_data(found) for found in run.registry.exchanges.list()]
+    if exchange is not None:
+        _show_one(run, exchange, known, how)
+        return
+    fitting = [
+        one
+        for one in known
+        if (one["credentials"] or not in_use) and fnmatchcase(one["exchange"], name or "*")
+    ]
+
+    def none() -> str:
+        asked = {"name": name, "in_use": in_use or None}
+        return none_fits("exchange", asked, lambda: len(known))
+
+    show_list(run, how, _LIST, fitting, none)
+
+
+def _show_one(run: Run, name: str, known: list[dict[str, Any]], how: ListOptions) -> None:
+    found = next((one for one in known if one["exchange"] == name), None)
+    if found is None:
+        run.registry.exchanges.get(name)  # says what is like it
+        return
+
+    def text() -> None:
+        run.output.facts((heading, found[n]) for heading, n in _ONE.items())
+        run.output.line("")
+        columns = {**_FIELD, **_FIELD_WIDE} if how.wide else _FIELD
+        run.output.listed(columns, found["fields"], lambda: _NOT_KNOWN)
+
+    run.output.result([found], text, cut="")
 
 
 def _data(exchange: "KnownExchange") -> dict[str, Any]:
@@ -39,26 +105,6 @@ def _field_data(field: "FieldSpec") -> dict[str, Any]:
     return {name: getattr(field, name) for name in names}
 
 
-_UNKNOWN: dict[str, Any] = {
-    "name": "(not known: see add-exchange)",
-    "env": None,
-    "secret": None,
-    "required": None,
-    "default": None,
-}
-
-
-def _table(output: Output, exchanges: list[dict[str, Any]]) -> None:
-    headings = {"exchange": "exchange", "field": "name", "variable": "env"}
-    headings |= {name: name for name in ("secret", "required", "default")}
-    rows = [
-        {**field, "exchange": exchange["exchange"] if number == 0 else ""}
-        for exchange in exchanges
-        for number, field in enumerate(exchange["fields"] or [_UNKNOWN])
-    ]
-    output.records(headings, rows)
-
-
 @verb(changes=True)
 def add_exchange(
     run: Run,
@@ -76,7 +122,7 @@ def add_exchange(
         str | None, typer.Option("--ccxt", metavar="ID", help="The exchange's id in ccxt.")
     ] = None,
 ) -> None:
-    """Define an exchange that is not built in: what its credential consists of."""
+    """Define an exchange: what its credential consists of."""
     fields = [_field(text) for text in field or []]
     outcome = run.registry.exchanges.add(
         exchange, fields, display_name=display_name, ccxt=ccxt, **run.by

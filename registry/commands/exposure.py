@@ -22,7 +22,10 @@ def who_could_use(
         str | None, typer.Option("--at", metavar="TIME", help="At this moment. [default: now]")
     ] = None,
 ) -> None:
-    """Show which accounts and roles could use a credential at a moment, and who received it."""
+    """Show who could use a credential at a moment.
+
+    The accounts and roles, and who received it.
+    """
     from registry.moments import moment
 
     when = None if at is None else moment(at, "--at")
@@ -43,7 +46,7 @@ def blast_radius(
         ),
     ] = None,
 ) -> None:
-    """Show everybody that a leaked credential may have come from, or gone to."""
+    """Show who a leaked credential came from, or went to."""
     from registry.moments import moment
 
     when = None if since is None else moment(since, "--since")

@@ -214,7 +214,10 @@ def import_config(
     *,
     how: ImportArguments,
 ) -> None:
-    """Import plain keys from the JSON of freqtrade, passivbot or hummingbot: all, or nothing."""
+    """Import plain keys of freqtrade, passivbot or hummingbot.
+
+    From their JSON: all, or nothing.
+    """
     found, outcome = run.registry.import_config(account, file, entry, **how.given(), **run.by)
     tell_notes(run, outcome)
     data = {

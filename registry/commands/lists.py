@@ -2,16 +2,25 @@
 
 import dataclasses
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final
 
 import typer
 
 from projections.accounts import TABLE as ACCOUNTS
-from registry.commands._options import AccountName, ExchangeOption, OptionalAccount, Wide, moment_of
+from registry.commands._lists import ListOptions, columns, none_fits, show_list
+from registry.commands._options import (
+    AccountName,
+    ExchangeOption,
+    OnlyPermission,
+    OnlySubaccount,
+    OptionalAccount,
+    moment_of,
+)
+from registry.commands._output import show
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import ExitStatus
+from registry.moments import duration
 
 AsOf = Annotated[
     str | None,
@@ -23,19 +32,19 @@ AsOf = Annotated[
 ]
 
 # Heading -> name in the record.
-_ACCOUNT: Final = {
-    "account": "account_name",
-    "active": "is_active",
-    "credentials": "credentials",
-    "wallet": "wallet_address",
-    "description": "description",
-    "created": "created_at",
-}
-_SORTED_BY: Final = {
-    "created": "created_at",
-    "updated": "updated_at",
-    "credentials": "credentials",
-}
+_ACCOUNTS: Final = columns(
+    "list-accounts",
+    {
+        "account": "account_name",
+        "active": "is_active",
+        "credentials": "credentials",
+        "wallet": "wallet_address",
+        "description": "description",
+        "created": "created_at",
+    },
+    {"updated": "updated_at", "metadata": "metadata", "version": "version", "id": "id"},
+    under=("wallet", "description", "metadata", "id"),
+)
 _SHOWN: Final = {
     "account": "account_name",
     "id": "id",
@@ -55,12 +64,17 @@ _CREDENTIAL: Final = {
     "label": "label",
     "expires": "expires_at",
 }
-_CREDENTIAL_WIDE: Final = {
-    **_CREDENTIAL,
-    "addresses": "ip_allow_list",
-    "exchange account": "exchange_account_id",
-    "id": "id",
-}
+_UNDER: Final = ("fields", "label", "expires", "addresses", "exchange account", "id")
+_CREDENTIALS: Final = columns(
+    "list-credentials",
+    {"account": "account_name", **_CREDENTIAL},
+    {"addresses": "ip_allow_list", "exchange account": "exchange_account_id", "id": "id"},
+    under=_UNDER,
+    seen=lambda record: {
+        **record,
+        "active": record["is_active"] and record["account_is_active"],
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,62 +94,52 @@ class AccountFilter:
 
 
 @verb()
-def list_accounts(
-    run: Run,
-    only: AccountFilter,
-    as_of: AsOf = None,
-    sort: Annotated[
-        Literal["name", "created", "updated", "credentials"],
-        typer.Option("--sort", help="The newest, or those with most, come first."),
-    ] = "name",
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="The first N.")
-    ] = None,
-) -> None:
+def list_accounts(run: Run, only: AccountFilter, how: ListOptions, as_of: AsOf = None) -> None:
     """List accounts, as they are or as they were."""
     asked = dataclasses.asdict(only)
-    found = run.registry.accounts.list(as_of=moment_of(as_of, "--as-of"), **asked)
-    if sort != "name":
-        found.sort(key=itemgetter(_SORTED_BY[sort]), reverse=True)
-    accounts = found[:limit]
+    moment = moment_of(as_of, "--as-of")
+    accounts = run.registry.accounts.list(as_of=moment, **asked)
 
-    def text() -> None:
-        if accounts:
-            run.output.records(_ACCOUNT, accounts)
-        elif any(value is not None for value in asked.values()):
-            run.output.line("No account fits.")
-        elif as_of is not None:
-            run.output.line("There were no accounts then.")
-        else:
-            run.output.line(
-                "There are no accounts yet. Make one with: account-registry create-account NAME"
-            )
+    def none() -> str:
+        now = run.registry.accounts.list()
+        if not now:
+            return "There are no accounts. Make one with: account-registry create-account NAME"
+        first = min(account["created_at"] for account in now)
+        there = "in all" if as_of is None else f"now, the first since {show(first)}"
+        return none_fits("account", {"as of": moment, **asked}, lambda: len(now), there)
 
-    run.output.result(accounts, text)
-    if more := len(found) - len(accounts):
-        run.output.cut(f"There {'is' if more == 1 else 'are'} {more:,} more; --limit N shows N.")
+    show_list(run, how, _ACCOUNTS, accounts, none)
 
 
 @verb()
 def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
-    """Show an account and its credentials (never their secrets), as it is or as it was."""
+    """Show an account and its credentials.
+
+    Never their secrets; as it is, or as it was.
+    """
     found = run.registry.accounts.get(account, as_of=moment_of(as_of, "--as-of"))
 
     def text() -> None:
         run.output.facts((heading, found[name]) for heading, name in _SHOWN.items())
-        if found["credentials"]:
-            run.output.records(_CREDENTIAL, map(_with_activity, found["credentials"]))
-        else:
-            run.output.line("No credentials.")
+        run.output.line("")
+        credentials = list(map(_CREDENTIALS.seen, found["credentials"]))
+        run.output.listed(_CREDENTIAL, credentials, lambda: "No credentials.", under=_UNDER)
 
     run.output.result(found, text)
 
 
-@verb()
-def list_credentials(
-    run: Run,
-    account: OptionalAccount = None,
-    exchange: ExchangeOption = None,
+@dataclass(frozen=True, slots=True)
+class CredentialFilter:
+    """Which credentials to list."""
+
+    account: OptionalAccount = None
+    exchange: ExchangeOption = None
+    subaccount: OnlySubaccount = None
+    permission: OnlyPermission = None
+    active: Annotated[
+        bool | None,
+        typer.Option("--active/--inactive", help="Only those that are, or are not."),
+    ] = None
     due: Annotated[
         str | None,
         typer.Option(
@@ -143,27 +147,19 @@ def list_credentials(
             metavar="SPAN",
             help="Only those in use that expire within this span, such as 14d, or have.",
         ),
-    ] = None,
-    wide: Wide = False,
-) -> None:
-    """List credentials (never their secrets); with --due, exit code 6 if there is one."""
-    from registry.moments import duration
+    ] = None
 
-    span = None if due is None else duration(due, "--due")
-    found = run.registry.credentials.list(account, exchange=exchange, due=span)
 
-    def text() -> None:
-        if not found:
-            none = "There are no credentials here."
-            run.output.line(none if due is None else f"No credential expires within {due}.")
-            return
-        columns = {"account": "account_name", **(_CREDENTIAL_WIDE if wide else _CREDENTIAL)}
-        run.output.records(columns, map(_with_activity, found))
+@verb()
+def list_credentials(run: Run, only: CredentialFilter, how: ListOptions) -> None:
+    """List credentials, never their secrets. With --due, exit code 6 if there is one."""
+    asked = dataclasses.asdict(only)
+    span = None if only.due is None else duration(only.due, "--due")
+    credentials = run.registry.credentials.list(**{**asked, "due": span})
 
-    run.output.result(found, text)
-    if due is not None and found:
+    def none() -> str:
+        return none_fits("credential", asked, lambda: len(run.registry.credentials.list()))
+
+    show_list(run, how, _CREDENTIALS, credentials, none)
+    if only.due is not None and credentials:
         run.exit_status = ExitStatus.VERIFICATION
-
-
-def _with_activity(credential: dict[str, Any]) -> dict[str, Any]:
-    return {**credential, "active": credential["is_active"] and credential["account_is_active"]}

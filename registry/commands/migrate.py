@@ -38,7 +38,10 @@ def migrate(
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Bring the schema up (and the tables back), take the tables down, or show where it is."""
+    """Bring the schema up, take it down, or show its state.
+
+    Up brings the tables back too; down takes them, and keeps the log.
+    """
     from registry.database.connection import connect
     from registry.database.target import Target
 

@@ -64,7 +64,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Start a program with an account's credentials in its environment.
+    """Start a program with an account's credentials.
 
     There is no shell in between. The program takes this process's place: signals reach
     it, and its exit code is the one that the caller sees. Of this environment it gets

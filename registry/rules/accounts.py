@@ -21,7 +21,6 @@ from registry.events.positions import PositionsUnlinked
 from registry.hints import Command, Hint, Option
 from registry.plurals import counted
 from registry.rules.account_state import AccountState
-from registry.rules.credentials import removal
 from registry.rules.details import AccountDetails, changes, checked
 from registry.rules.metadata import KeyChanges, check_new
 from registry.rules.positions import parts
@@ -162,6 +161,8 @@ def delete(state: AccountState, use: AccountUse, *, cascade: bool) -> list[Event
                 "End these shares first, or add ", Option("cascade"), " to end them with it."
             ),
         )
+    from registry.rules.credentials import removal
+
     return [
         *(PositionsUnlinked(positions=part) for part in parts(use.closed_positions)),
         *(removal(state, row) for row in state.credentials()),

@@ -15,7 +15,6 @@ from registry.execution.executor import CommandExecutor, Decided, Invocation, Ou
 from registry.log.ids import new_id
 from registry.plurals import counted
 from registry.rules import accounts as rules
-from registry.rules.access import access_revocations
 from registry.rules.account_state import AccountState
 from registry.rules.accounts import AccountUse, CreateAccount, UpdateAccount
 from registry.rules.limits import ALLOWED_EXCHANGES
@@ -120,6 +119,8 @@ class _DeleteTask(AccountTask):
             closed_positions=tuple(closed),
             borrowers=() if self._cascade else tuple(borrowers),
         )
+        from registry.rules.access import access_revocations
+
         *before, deleted = rules.delete(state, use, cascade=self._cascade)
         shares = self._shares.fetchall()
         borrowed = [share for share in shares if share.borrower_id == account_id]

@@ -5,7 +5,6 @@ from typing import Any
 
 import psycopg
 
-from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.execution.lookup import exchange_not_found
@@ -30,9 +29,14 @@ def check_names(
     Raises:
         ExchangeNotFound: there is none of such a name.
     """
+    named = after.get(ALLOWED_EXCHANGES) or ()
+    if not named:
+        return
+    from registry.catalog.catalog import built_in_exchanges
+
     known = {*built_in_exchanges(), *(name for (name,) in rows)}
     had = before.get(ALLOWED_EXCHANGES)
-    for name in after.get(ALLOWED_EXCHANGES) or ():
+    for name in named:
         if name not in known and not (isinstance(had, list) and name in had):
             raise exchange_not_found(name, known)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import psycopg
 from psycopg.rows import class_row
 
-from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
 from registry.events.base import EventModel
@@ -112,8 +111,12 @@ class _ShareTask(AccountTask):
             )
             place = (lender.name, self._exchange)
             notes.append(Hint(missing, Command("add-credential", *place, permission="read_only")))
+        if self._type != "full":
+            return notes
+        from registry.catalog.catalog import built_in_exchanges
+
         spec = built_in_exchanges().get(self._exchange)
-        if self._type == "full" and spec is not None and spec.nonce_per_key:
+        if spec is not None and spec.nonce_per_key:
             borrowers = {
                 share.borrower for share in lender.shares if share.exchange == self._exchange
             }

@@ -35,14 +35,25 @@ def list_access(database: Database, account: str | None = None) -> list[Record]:
 
 
 def list_positions(
-    database: Database, account: str | None = None, *, unowned: bool = False, all_: bool = False
+    database: Database,
+    account: str | None = None,
+    exchange: str | None = None,
+    *,
+    unowned: bool = False,
+    all_: bool = False,
 ) -> list[Record]:
-    """Open positions, or all; of one account, of no account, or of any.
+    """Open positions, or all; of one account, of no account, or of any; with a side there.
 
     Raises:
         AccountNotFound: no account has this name.
+        ExchangeNotFound: no exchange has this name.
     """
     with database.connection() as connection, registry_errors(connection):
-        check_names(connection, account)
-        parameters = {"account_name": account, "unowned": unowned, "all": all_}
+        check_names(connection, account, exchange)
+        parameters = {
+            "account_name": account,
+            "exchange": exchange,
+            "unowned": unowned,
+            "all": all_,
+        }
         return read_rows(connection, _QUERIES["positions"], parameters)
