@@ -71,10 +71,12 @@ _RECEIVED: Final = ("account", "version", "role", "host", "purpose", "times", "f
 def _tell(run: Run, reach: "Reach") -> None:
     def text() -> None:
         run.output.line("Could use it:")
-        run.output.records(_COULD_USE, reach.could_use)
+        run.output.records(_COULD_USE, reach.could_use, under=("roles", "from", "until"))
         run.output.line("Received it:" if reach.received else "Nobody received it.")
         if reach.received:
-            run.output.records({name: name for name in _RECEIVED}, reach.received)
+            run.output.records(
+                {name: name for name in _RECEIVED}, reach.received, under=_RECEIVED[-4:]
+            )
         run.output.line(f"Roles that run commands today: {', '.join(reach.operators) or 'none'}")
 
     run.output.result(dataclasses.asdict(reach), text)

@@ -83,7 +83,6 @@ class Desk:
             "REGISTRY_ACTOR": "ann@desk",
             "LC_ALL": "C.UTF-8",
             "TERM": "dumb",
-            "PAGER": "cat",
         }
 
     def shown(self, text: str, home: Path) -> str:
