@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from registry.catalog.specification import ClientSpec, ExchangeSpec, FieldSpec
+from registry.catalog.variables import can_carry_a_credential
 from registry.errors import ExchangeNotFound
 from registry.hints import Blank, Command, Hint
 from registry.shown import shown
@@ -23,7 +24,12 @@ def built_in_exchanges() -> Mapping[str, ExchangeSpec]:
 
 def from_definition(data: Mapping[str, Any]) -> ExchangeSpec:
     """The exchange that an `ExchangeAdded` event defines."""
-    fields = _fields((field["name"], field) for field in data["fields"])
+    entries = [dict(field) for field in data["fields"]]
+    for entry in entries:
+        # Older logs, and events by hand, may hold other names. No credential is passed in them.
+        if not can_carry_a_credential(data["exchange"], entry["env"]):
+            entry["env"] = ""
+    fields = _fields((entry["name"], entry) for entry in entries)
     return ExchangeSpec(
         data["exchange"], data["display_name"], fields, data.get("ccxt_id"), built_in=False
     )

@@ -15,15 +15,6 @@ from registry.values import is_placeholder, json_kind
 
 MAX_VALUE: Final = 16_384
 _NAME: Final = re.compile(r"[a-z][a-z_0-9]{0,23}")
-_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
-# Variables that decide about a program's code, trust and connections, and the registry's own
-# settings: they never carry a credential.
-_STEERING: Final = re.compile(
-    r"(LD_|DYLD_|PYTHON|PERL|RUBY|NODE_|JAVA_|JDK_|BASH|GIT_|SSH_|GLIBC_|MALLOC_|OPENSSL_|SSL_).*"
-    r"|.*(PATH|_PROXY|_OPTIONS|_BUNDLE|_CERT_FILE)"
-    r"|HOME|IFS|ENV|SHELL|TMPDIR|EDITOR|PAGER|PS4|PROMPT_COMMAND"
-    r"|REGISTRY_.*|CREDENTIAL_ENCRYPTION_KEY.*|DATABASE_URL.*|PG[A-Z]+"
-)
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 # Fields that may be secret and still identify an account, or are chosen by people, who reuse
 # them. The fields of a user-defined exchange have no kinds that say so.
@@ -53,21 +44,13 @@ def fields_of(exchange: str, given: Mapping[str, Any]) -> dict[str, Field]:
     return fields
 
 
-def can_carry_a_credential(variable: str) -> bool:
-    """Whether a credential may be passed in an environment variable of this name.
-
-    A definition of an exchange names variables. Its author must not be able to choose the code
-    that a bot's program loads.
-    """
-    return bool(_VARIABLE.fullmatch(variable)) and not _STEERING.fullmatch(variable)
-
-
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
     """One field of a credential."""
 
     name: str
     env: str
+    """Its variable; empty if a definition names one that is not for credentials."""
     secret: bool = True
     required: bool = True
     type: str = "text"
@@ -132,6 +115,11 @@ class ExchangeSpec:
     nonce_per_key: bool = False
     built_in: bool = True
     client: ClientSpec = ClientSpec()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The fields that have a variable, with its name."""
+        return {name: field.env for name, field in self.fields.items() if field.env}
 
     def field(self, name: str) -> FieldSpec | None:
         """The field of this name, or the field that had the name in older databases."""

@@ -52,6 +52,7 @@ _GROUPS: Final = (
     (
         "Keeping it in order",
         ("doctor", "doctor"),
+        ("stops", "stop resume"),
         ("keys", "generate-key rotate-master-key destroy-secrets"),
         ("migrate", "migrate"),
         ("rebuild", "rebuild"),

@@ -1,19 +1,23 @@
 """Lists: the same options, the same columns on a terminal and in a pipe, one way to say "none"."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from registry.commands._changes import tell_stops
 from registry.commands._options import Wide
 from registry.commands._output import show
 from registry.commands._run import Run
 from registry.errors import InvalidInput
 from registry.plurals import counted
 from registry.shown import shown
+
+if TYPE_CHECKING:
+    from registry.rules.stops import Stop
 
 Record = Mapping[str, Any]
 
@@ -65,8 +69,9 @@ def show_list(
     shape: Columns,
     found: Sequence[Record],
     none: Callable[[], str],
+    stops: Iterable["Stop"] = (),
 ) -> None:
-    """Prints a list; `none` says why it is empty."""
+    """Prints a list; `none` says why it is empty, and `stops` what keeps its keys back."""
     pairs = [(shape.seen(record), record) for record in found]
     if how.sort is not None:
         pairs = _sorted(pairs, how.sort, shape)
@@ -75,6 +80,7 @@ def show_list(
     def text() -> None:
         headings = {**shape.base, **(shape.wide if how.wide else {})}
         run.output.listed(headings, [seen for seen, _ in pairs], none, under=shape.under)
+        tell_stops(run, stops)
 
     more = len(found) - len(pairs)
     cut = f"There {'is' if more == 1 else 'are'} {more:,} more; --limit N shows N." if more else ""

@@ -102,7 +102,7 @@ def _data(exchange: "KnownExchange") -> dict[str, Any]:
 
 def _field_data(field: "FieldSpec") -> dict[str, Any]:
     names = ("name", "env", "secret", "required", "type", "default")
-    return {name: getattr(field, name) for name in names}
+    return {name: getattr(field, name) for name in names} | {"env": field.env or None}
 
 
 @verb(changes=True)

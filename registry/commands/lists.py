@@ -1,12 +1,14 @@
 """Verbs that only read: accounts, and credentials without their secrets."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from projections.accounts import TABLE as ACCOUNTS
+from registry.commands._changes import stops_of, tell_stops
 from registry.commands._lists import ListOptions, columns, none_fits, show_list
 from registry.commands._options import (
     AccountName,
@@ -31,6 +33,12 @@ AsOf = Annotated[
     ),
 ]
 
+
+def _activity(record: Mapping[str, Any]) -> bool | str:
+    """Whether an account or a credential is active, or that it is stopped."""
+    return "stopped" if record.get("stop") and record["is_active"] else record["is_active"]
+
+
 # Heading -> name in the record.
 _ACCOUNTS: Final = columns(
     "list-accounts",
@@ -44,6 +52,7 @@ _ACCOUNTS: Final = columns(
     },
     {"updated": "updated_at", "metadata": "metadata", "version": "version", "id": "id"},
     under=("wallet", "description", "metadata", "id"),
+    seen=lambda account: {**account, "is_active": _activity(account)},
 )
 _SHOWN: Final = {
     "account": "account_name",
@@ -72,7 +81,7 @@ _CREDENTIALS: Final = columns(
     under=_UNDER,
     seen=lambda record: {
         **record,
-        "active": record["is_active"] and record["account_is_active"],
+        "active": record["account_is_active"] and _activity(record),
     },
 )
 
@@ -108,7 +117,8 @@ def list_accounts(run: Run, only: AccountFilter, how: ListOptions, as_of: AsOf =
         there = "in all" if as_of is None else f"now, the first since {show(first)}"
         return none_fits("account", {"as of": moment, **asked}, lambda: len(now), there)
 
-    show_list(run, how, _ACCOUNTS, accounts, none)
+    stops = [] if as_of else run.registry.stops()
+    show_list(run, how, _ACCOUNTS, accounts, none, stops)
 
 
 @verb()
@@ -120,10 +130,12 @@ def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
     found = run.registry.accounts.get(account, as_of=moment_of(as_of, "--as-of"))
 
     def text() -> None:
-        run.output.facts((heading, found[name]) for heading, name in _SHOWN.items())
+        seen = _ACCOUNTS.seen(found)
+        run.output.facts((heading, seen[name]) for heading, name in _SHOWN.items())
         run.output.line("")
         credentials = list(map(_CREDENTIALS.seen, found["credentials"]))
         run.output.listed(_CREDENTIAL, credentials, lambda: "No credentials.", under=_UNDER)
+        tell_stops(run, stops_of([found, *found["credentials"]]))
 
     run.output.result(found, text)
 
@@ -160,6 +172,6 @@ def list_credentials(run: Run, only: CredentialFilter, how: ListOptions) -> None
     def none() -> str:
         return none_fits("credential", asked, lambda: len(run.registry.credentials.list()))
 
-    show_list(run, how, _CREDENTIALS, credentials, none)
+    show_list(run, how, _CREDENTIALS, credentials, none, stops_of(credentials))
     if only.due is not None and credentials:
         run.exit_status = ExitStatus.VERIFICATION

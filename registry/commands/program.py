@@ -77,7 +77,12 @@ def run(
     program = launching.find_program(command[0])
     wanted = Wanted.of(pass_env or ())
     released, specs = _release(run, credentials, launching.short_name(program))
-    values = launching.variables(released, specs)
+    values, without = launching.variables(released, specs)
+    if without:
+        run.output.notice(
+            f"Warning: not passed on: {', '.join(without)}, whose variable is not of the form for "
+            "credentials; see account-registry history --type ExchangeAdded."
+        )
     passed_on = wanted.pick(specs.values())
     _tell_left_out(run, passed_on)
     environment = {**passed_on.variables, "REGISTRY_ACCOUNT": credentials.account}

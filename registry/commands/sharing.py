@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from registry.commands._changes import tell
+from registry.commands._changes import stops_of, tell
 from registry.commands._lists import ListOptions, columns, none_fits, show_list
 from registry.commands._options import (
     AccessOption,
@@ -36,6 +36,8 @@ LenderOption = Annotated[
 
 
 def _usable(share: "Mapping[str, Any]") -> str:
+    if share["stop"]:
+        return f"no: stopped by event {share['stop']['position']}"
     if not share["borrower_is_active"]:
         return "no: the borrower is inactive"
     if not share["lender_is_active"]:
@@ -99,7 +101,7 @@ def list_shares(
         asked = {"account": account, "exchange": exchange, "type": sharing_type}
         return none_fits("share", asked, lambda: len(run.registry.shares.list()))
 
-    show_list(run, how, _SHARES, shares, none)
+    show_list(run, how, _SHARES, shares, none, stops_of(shares))
 
 
 @verb()
@@ -143,6 +145,7 @@ def _resolution(found: "Resolution") -> dict[str, Any]:
         "exchange": found.exchange,
         "outcome": found.outcome,
         "reason": found.reason(),
+        "stop": found.stop,
         "source": found.source if found.granted else None,
         "holder": found.holder if found.granted else None,
         "credential_id": found.credential_id,

@@ -5,6 +5,7 @@ The variables that `run` passes to a program in addition to the credentials.
 
 import json
 import os
+import re
 import sys
 from typing import Any
 from unittest.mock import patch
@@ -13,10 +14,14 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.bots import login_role
 from support.cli import CommandLine
 from support.running import borrowing_bot, run, show
+from support.world import World
 
 from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.variables import FORM, can_carry_a_credential
+from registry.database.migration_files import load_migrations
 from registry.services.releases.program_environment import Wanted
 
 ENVS = sorted({f.env for spec in built_in_exchanges().values() for f in spec.fields.values()})
@@ -99,40 +104,103 @@ def test_what_the_user_set_for_the_program_itself_stays(bot: CommandLine) -> Non
     assert own.items() <= environment.items()
 
 
-@pytest.mark.parametrize(
-    "variable",
-    [
-        "LD_PRELOAD",
-        "LD_AUDIT",
-        "DYLD_INSERT_LIBRARIES",
-        "PATH",
-        "PYTHONPATH",
-        "PYTHONSTARTUP",
-        "BASH_ENV",
-        "NODE_OPTIONS",
-        "JAVA_TOOL_OPTIONS",
-        "GIT_SSH_COMMAND",
-        "HTTPS_PROXY",
-        "SSL_CERT_FILE",
-        "REQUESTS_CA_BUNDLE",
-        "HOME",
-        "REGISTRY_ACCOUNT",
-        "DATABASE_URL",
-        "PGSERVICEFILE",
-        "CREDENTIAL_ENCRYPTION_KEY",
-        "A=B",
-        "A\nLD_PRELOAD",
-        "",
-        "lower",
-    ],
-)
+STEERING = """
+    LD_PRELOAD LD_AUDIT LD_LIBRARY_PATH LD_DEBUG_OUTPUT DYLD_INSERT_LIBRARIES GCONV_PATH
+    PATH HOME IFS ENV SHELL TMPDIR EDITOR PAGER PS4 PROMPT_COMMAND BASH_ENV CDPATH LESSOPEN
+    PYTHONPATH PYTHONSTARTUP PYTHONHOME PYTHONBREAKPOINT PYTHONWARNINGS PYTHON_GIL VIRTUAL_ENV
+    UV_PYTHON UV_INDEX UV_INDEX_URL UV_DEFAULT_INDEX UV_PROJECT_ENVIRONMENT UV_ENV_FILE
+    PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_USER PIP_CONFIG_FILE PIP_TARGET NPM_CONFIG_KEY NPM_TOKEN
+    NODE_OPTIONS NODE_ENV JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS PERL5OPT RUBYOPT RUSTUP_TOOLCHAIN
+    GIT_SSH_COMMAND GIT_CONFIG_KEY_0 GIT_CONFIG_COUNT GIT_EXEC_PATH SSH_ASKPASS SSH_AUTH_SOCK
+    DBUS_SESSION_BUS_ADDRESS XDG_SESSION_ID XDG_CONFIG_HOME SUDO_USER SUDO_UID WATCHDOG_PID
+    PGHOST PGSERVICEFILE PGPASSFILE PGPASSWORD PGOPTIONS PGSSLMODE DATABASE_URL DATABASE_API_URL
+    HTTPS_PROXY ALL_PROXY http_proxy NO_PROXY SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE
+    SSLKEYLOGFILE OPENSSL_CONF OPENSSL_MODULES CURL_CA_BUNDLE LC_ALL LC_ADDRESS LOCALE_KEY
+    REGISTRY_ACCOUNT REGISTRY_CHECKPOINT_KEY_FILE REGISTRY_KEY CREDENTIAL_ENCRYPTION_KEY
+    CREDENTIAL_ENCRYPTION_KEY_FILE FLASK_ENV DJANGO_SECRET_KEY
+""".split()  # noqa: SIM905 - readable as text
+ODD = [
+    "A=B",
+    "A\nLD_PRELOAD",
+    "EVIL_KEY\n",
+    "EVIL_KEY\nLD_PRELOAD",
+    "",
+    "_",
+    "EVIL_",
+    "EVIL_api_KEY",
+]
+SENSIBLE = {
+    "kraken": ("KRAKEN_API_KEY", "KRAKEN_PRIVATE_KEY", "KRAKEN_UID", "KRAKEN_OTP_SECRET"),
+    "Gate.io": ("GATE_API_KEY", "GATEIO_SECRET_KEY", "GATE_IO_API_SECRET"),
+    "okx": ("OKX_PASSPHRASE", "OKX_API_SECRET_KEY", "OKX_MAIN_BOT_API_KEY"),
+    "1inch": ("INCH_API_TOKEN",),
+    "dydx v4": ("DYDX_MNEMONIC", "DYDX_ADDRESS", "DYDX_V4_ENVIRONMENT", "DYDX_SUBACCOUNT_INDEX"),
+    "own-dex": ("OWN_ACCOUNT_ID", "OWN_BASE_URL", "OWNDEX_WS_URL", "OWN_DEX_WALLET"),
+}
+
+
+def names_for(variable: str) -> list[str]:
+    """What an exchange could be called for the variable to begin with its name."""
+    words = variable.lower().split("_")
+    return ["evil", *(sign.join(words[:n]) for n in range(1, len(words) + 1) for sign in "_ ")]
+
+
+def test_no_variable_that_steers_a_program_has_the_form_whatever_the_exchange_is_called(
+    connection: psycopg.Connection[Any], world: World
+) -> None:
+    """Two say so, the program and the database, and they agree."""
+    cases = [(name, variable) for variable in STEERING + ODD for name in names_for(variable)]
+    sensible = [(name, variable) for name, variables in SENSIBLE.items() for variable in variables]
+    for tried, wanted in ((cases, False), (sensible, True)):
+        assert [case for case in tried if can_carry_a_credential(*case) is not wanted] == []
+        names, variables = map(list, zip(*tried, strict=True))
+        wrong = connection.execute(
+            "SELECT * FROM unnest(%s::text[], %s::text[]) AS t(name, variable) "
+            "WHERE can_carry_a_credential(name, variable) <> %s",
+            [names, variables, wanted],
+        )
+        assert wrong.fetchall() == []
+
+
+def test_the_program_and_the_database_have_the_same_form() -> None:
+    (migration,) = (m for m in load_migrations() if "can_carry_a_credential(" in m.up_sql)
+    assert FORM in migration.up_sql.replace("'\n            '", "")
+
+
+def test_every_variable_of_the_catalog_has_the_form_of_one() -> None:
+    assert [env for env in ENVS if not re.fullmatch(FORM, env)] == []
+
+
 def test_a_definition_of_an_exchange_does_not_choose_what_a_program_loads(
-    bot: CommandLine, connection: psycopg.Connection[Any], variable: str
+    bot: CommandLine,
 ) -> None:
     """An operator could define an exchange whose "api key" is the library to load."""
-    field = ("--field", f"api_key={variable}")
-    assert bot("add-exchange", "evil", *field).exit_status == 2
-    # By SQL he can append the definition all the same: then `run` refuses it.
+    for variable in STEERING + ODD:
+        refused = bot("add-exchange", names_for(variable)[-1] or "x", "--field", f"key={variable}")
+        assert refused.exit_status in (2, 5), variable
+        assert len(refused.err.splitlines()) <= 2
+    assert bot("history", "--type", "ExchangeAdded", "--json").data == []
+
+
+@pytest.mark.parametrize("variable", ["UV_PYTHON", "LD_PRELOAD", "ASTER_API_KEY", None, 1, [], {}])
+def test_the_database_refuses_such_a_definition_by_hand(
+    world: World, database_url: str, variable: object
+) -> None:
+    field = {"name": "key", "env": variable}
+    data = {"exchange": "evil", "exchange_id": 9, "display_name": "Evil", "fields": [field]}
+    with login_role(database_url, "registry_operator") as role, role.connect() as session:
+        with pytest.raises(psycopg.errors.CheckViolation):
+            session.execute(
+                "SELECT append_event(gen_random_uuid(), 'exchange', gen_random_uuid(), 0, "
+                "'ExchangeAdded', 1, %s, 'm', NULL, gen_random_uuid(), 0, sha256(''), NULL, now())",
+                [json.dumps(data)],
+            )
+
+
+@pytest.mark.parametrize("variable", ["UV_PYTHON", "LD_PRELOAD", "ASTER_API_KEY", "A=B", ""])
+def test_a_definition_from_before_passes_nothing_and_that_is_said(
+    bot: CommandLine, connection: psycopg.Connection[Any], variable: str
+) -> None:
     assert bot("add-exchange", "evil", "--field", "api_key=EVIL_API_KEY").exit_status == 0
     stored = bot("add-credential", "bot", "evil", "--from-json", "-", stdin='{"api_key": "/x.so"}')
     assert stored.exit_status == 0
@@ -143,9 +211,16 @@ def test_a_definition_of_an_exchange_does_not_choose_what_a_program_loads(
             "to_jsonb(%s::text))::json WHERE event_type = 'ExchangeAdded'",
             [variable],
         )
-    for form in ((), ("--env-file",)):
-        refused = bot("run", "--account", "bot", *form, "--json", *show())
-        assert (refused.exit_status, refused.error["code"]) == (2, "invalid_input")
+    environment, _ = run(bot, *show())
+    assert environment.get(variable) != "/x.so"
+    assert "/x.so" not in environment.values()
+    said = bot.process("run", "--account", "bot", "--env-file", "--", "cat", "{env-file}")
+    assert "/x.so" not in said.out
+    assert "not passed on: api_key of evil" in " ".join(said.err.split())
+    # Nor does an import take the value of such a variable for a key.
+    file = bot.file("bot.env", f"{variable or 'X'}=/usr/bin/python3\nBACKPACK_PUBLIC_KEY=x\n")
+    imported = bot("import-env", "other", "--create", "--env-file", file, "--exchange", "evil")
+    assert imported.exit_status in (2, 3)
 
 
 @pytest.mark.parametrize("command", ["--help", "-c", "--", "A=B", "", ".", "/", "a\nb", "~/x"])

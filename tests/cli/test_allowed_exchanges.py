@@ -46,7 +46,7 @@ def test_the_migration_names_who_is_refused_from_then_on(
 ) -> None:
     Migrator(connection).down(keep=14)
     up = narrowed("migrate", "up")
-    assert (up.exit_status, up.out) == (0, "Applied 015_allowed_exchanges.sql\n")
+    assert (up.exit_status, up.out.splitlines()[0]) == (0, "Applied 015_allowed_exchanges.sql")
     assert up.err.splitlines() == [f"Refused from now on: {sentence}" for sentence in REFUSED]
     assert narrowed("migrate", "up").err == ""
 
@@ -78,4 +78,4 @@ def test_an_import_for_an_exchange_that_is_not_allowed_writes_nothing(
     imported = narrowed("import-env", "bot", "--env-file", str(path))
     assert imported.exit_status == 5
     assert "bot may not use aster" in imported.err
-    assert "account-registry update-account --set" in imported.err
+    assert "account-registry update-account bot --set" in imported.err

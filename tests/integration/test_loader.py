@@ -525,14 +525,14 @@ def test_a_built_in_exchanges_variable_is_no_accounts_under_an_added_exchange_ei
 ) -> None:
     """Read as LIGHTER_ACCOUNT of the account INDEX it would be another bot's value."""
     field = {"name": "account", "env": "LIGHTER_ACCOUNT"}
-    add_exchange(world.database, ExchangeDefinition("mine", "Mine", [field]), BY)
+    add_exchange(world.database, ExchangeDefinition("lighter 2", "Mine", [field]), BY)
     world.account("INDEX")
     world.account("INDEX2")
     monkeypatch.setenv("LIGHTER_ACCOUNT_INDEX", "4711")
     with pytest.raises(errors.CredentialNotFound):
-        falling_back.load("INDEX", "mine")
+        falling_back.load("INDEX", "lighter 2")
     monkeypatch.setenv("LIGHTER_ACCOUNT_INDEX2", "4712")
-    assert falling_back.load("INDEX2", "mine") == {"account": "4712"}
+    assert falling_back.load("INDEX2", "lighter 2") == {"account": "4712"}
 
 
 def test_some_fields_only_are_refused_and_not_filled_up(

@@ -29,7 +29,7 @@ FOLDERS = "registry|projections|migrations|scripts|tests|docs"
 NAMED_PATH = re.compile(rf"(?<![\w/.$~@<-])(?:{FOLDERS})/[\w./*-]*\w")
 DOTTED = re.compile(r"(?<![\w/.@-])(?:registry|projections)(?:\.[A-Za-z_]\w*)+")
 IN_CODE = re.compile(r"`([a-z]\w*_\w+)(?:\(\))?`")
-EXAMPLES = {"migrations/016_account_tags.sql", "registry.dump", "registry.example.com"}
+EXAMPLES = {"migrations/NNN_account_tags.sql", "registry.dump", "registry.example.com"}
 """A file that a reader is to make, one that he has, and an address."""
 VALUES = {"bot_011", "bot_012", "main_bot"}
 """Accounts of examples in docstrings."""

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from registry.catalog.catalog import built_in_exchanges
-from registry.catalog.specification import can_carry_a_credential
+from registry.catalog.variables import HINT, can_carry_a_credential
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries, one_row
 from registry.errors import (
@@ -109,18 +109,19 @@ def _check(definition: ExchangeDefinition) -> None:
         )
     if not definition.fields:
         raise InvalidInput("an exchange's credential needs one field at least")
+    for part in ("name", "env"):
+        names = [field[part] for field in definition.fields]
+        if len(set(names)) != len(names):
+            raise InvalidInput(f"two fields have the same {part}")
     for field in definition.fields:
         if not _FIELD_NAME.fullmatch(field["name"]):
             raise InvalidInput(
                 f"{field['name']!r} is not a field name",
                 hint="It looks like api_key: a-z, 0-9 and _.",
             )
-        if not can_carry_a_credential(field["env"]):
+        if not can_carry_a_credential(definition.name, field["env"]):
             raise InvalidInput(
-                f"{field['env']!r} is not the name of a variable for a credential",
-                hint="It looks like BINANCE_API_KEY.",
+                f"{field['env']!r} is not the name of a variable for a credential of "
+                f"{definition.name}",
+                hint=HINT,
             )
-    for part in ("name", "env"):
-        names = [field[part] for field in definition.fields]
-        if len(set(names)) != len(names):
-            raise InvalidInput(f"two fields have the same {part}")

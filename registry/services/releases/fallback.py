@@ -47,7 +47,9 @@ class EnvironmentFallback:
             from registry.services.importing.env_files import read_env_file
 
             _check_name(self.env_file, account)
-            return _pick(spec, read_env_file(self.env_file), "", f"file {self.env_file.name}")
+            return _pick(
+                spec, read_env_file(self.env_file, [spec]), "", f"file {self.env_file.name}"
+            )
         suffix = f"_{suffix_of(account)}"
         variables = {
             name: Secret(value) for name, value in os.environ.items() if name not in _PLAIN
@@ -74,9 +76,7 @@ def suffix_of(account: str) -> str:
 
 # A variable of the catalog belongs to no account, even if it ends like one: LIGHTER_ACCOUNT_INDEX
 # is not a variable of an account named INDEX.
-_PLAIN: Final = {
-    field.env for spec in built_in_exchanges().values() for field in spec.fields.values()
-}
+_PLAIN: Final = {env for spec in built_in_exchanges().values() for env in spec.variables.values()}
 
 
 def _check_name(path: Path, account: str) -> None:
@@ -92,9 +92,9 @@ def _pick(
     spec: ExchangeSpec, variables: Mapping[str, Secret], suffix: str, origin: str
 ) -> Found | None:
     given = {
-        name: variables[field.env + suffix]
-        for name, field in spec.fields.items()
-        if field.env + suffix in variables
+        name: variables[env + suffix]
+        for name, env in spec.variables.items()
+        if env + suffix in variables
     }
     if not any(spec.fields[name].default is None for name in given):
         return None
@@ -122,7 +122,7 @@ def record_fallback(
     }
     with registry_errors(connection):
         row = connection.execute(_QUERIES["fallback"], parameters).fetchone()
-    outcome = row[0] if row else ""
+    outcome, _, stop = (row[0] if row else "").partition(" ")
     if outcome == "registry_has_credential":
         raise FallbackRefused(
             f"the registry has a credential of {account} for {exchange}, or a share of one: "
@@ -135,4 +135,7 @@ def record_fallback(
             hint="Use an env file that is named for the account.",
         )
     if outcome != "ok":
-        raise Resolution(account=account, exchange=exchange, outcome=outcome, wish=Wish()).error()
+        refused = Resolution(
+            account=account, exchange=exchange, outcome=outcome, wish=Wish(), choices=[stop]
+        )
+        raise refused.error()

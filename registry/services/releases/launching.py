@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from registry.catalog.specification import ExchangeSpec, can_carry_a_credential
+from registry.catalog.specification import ExchangeSpec
+from registry.catalog.variables import can_carry_a_credential
 from registry.encryption.secret import Secret
 from registry.errors import CommandNotFound, InvalidInput
-from registry.hints import Command, Hint, Option
+from registry.hints import Hint, Option
 from registry.services.releases.releases import Releases
 
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_@%+:,./=-]+")
@@ -38,32 +39,39 @@ def short_name(program: str) -> str:
     return Path(program).name
 
 
-def variables(released: Releases, specs: Mapping[str, ExchangeSpec]) -> dict[str, Secret]:
-    """The credentials as environment variables that bots expect.
+def variables(
+    released: Releases, specs: Mapping[str, ExchangeSpec]
+) -> tuple[dict[str, Secret], list[str]]:
+    """The credentials as environment variables that bots expect, and the fields that have none.
 
     Raises:
-        InvalidInput: two exchanges share a variable, or a variable is not for credentials.
+        InvalidInput: two exchanges share a variable, or a value cannot stand in one.
     """
     values: dict[str, Secret] = {}
+    without: list[str] = []
     for exchange, credential in released.credentials.items():
         for name, value in credential.fields.items():
-            field = specs[exchange].field(name)
-            plain = re.sub(r"[^A-Z0-9]", "_", f"{exchange}_{name}".upper())
-            variable = plain if field is None else field.env
-            if not can_carry_a_credential(variable) or "\0" in value.reveal():
-                raise InvalidInput(
-                    f"the field {name} of {exchange} cannot be passed as {variable!r}",
-                    hint=Hint(
-                        "See who defined it: ", Command("history", event_type="ExchangeAdded")
-                    ),
-                )
+            variable = _variable(specs[exchange], name)
+            if not variable:
+                without.append(f"{name} of {exchange}")
+                continue
+            if "\0" in value.reveal():
+                raise InvalidInput(f"the field {name} of {exchange} cannot stand in a variable")
             if variable in values:
                 raise InvalidInput(
                     f"two of the credentials are passed as {variable}",
                     hint=Hint("Say which exchanges are wanted with ", Option("exchange", ...), "."),
                 )
             values[variable] = value
-    return values
+    return values, without
+
+
+def _variable(spec: ExchangeSpec, name: str) -> str:
+    """The variable of a field, also of an adopted one that the catalog does not know; or ""."""
+    if (field := spec.field(name)) is not None:
+        return field.env
+    plain = re.sub(r"[^A-Z0-9]", "_", f"{spec.name}_{name}".upper())
+    return plain if spec.built_in or can_carry_a_credential(spec.name, plain) else ""
 
 
 def memory_file(values: Mapping[str, Secret]) -> str:

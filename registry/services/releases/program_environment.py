@@ -114,7 +114,7 @@ def _is_not_the_programs(name: str, specs: Iterable[ExchangeSpec]) -> bool:
     upper = name.upper()
     if _OURS.match(upper):
         return True
-    if any(_holds(upper, field.env) for spec in specs for field in spec.fields.values()):
+    if any(_holds(upper, env) for spec in specs for env in spec.variables.values()):
         return True
     words = (spec.name.upper() for spec in specs)
     return bool(_SECRET_WORD.search(upper)) and any(_holds(upper, word) for word in words)
