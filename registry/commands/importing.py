@@ -247,9 +247,9 @@ def import_config(
 ) -> None:
     """Import plain keys from another bot's JSON: all, or nothing.
 
-    It may have comments. Known are freqtrade's config.json (with the files that it adds), passivbot's
-    api-keys.json, ccxt's keys.json, Coinbase's key file, OctoBot's config.json, and a
-    connector with its keys. What is encrypted or only a reference is refused by its name.
+    It may have comments. Known are freqtrade's config.json (with the files that it adds),
+    passivbot's api-keys.json, ccxt's keys.json, Coinbase's key file, OctoBot's config.json, and
+    a connector with its keys. What is encrypted or only a reference is refused by its name.
     """
     found, outcome = run.registry.import_config(
         account, file, entry, exchange, **how.given(), **run.by
