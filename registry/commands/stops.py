@@ -59,9 +59,9 @@ class Stoppable:
 def stop(run: Run, what: Stoppable, yes: Yes = False) -> None:
     """Stop releases at once.
 
-    Of everything, an exchange, a lender, an account or a key. It shows who loses what, and asks. What is added later is stopped too, and nothing is
-    taken from a bot's environment instead, until it is resumed. It needs a reason. A program
-    that holds a key already keeps it.
+    Of everything, an exchange, a lender, an account or a key. It shows who loses what, and asks.
+    What is added later is stopped too, and nothing is taken from a bot's environment instead,
+    until it is resumed. It needs a reason. A program that holds a key already keeps it.
     """
     from registry.services.changes.stops import check_reason
 

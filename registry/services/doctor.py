@@ -36,7 +36,7 @@ from registry.rebuild.readiness import PENDING, adoption_pending, rebuild_lock
 from registry.rules.account_state import Slot
 from registry.services.audit.guards import HINT, may_compare_functions, missing_guards, unnamed_keys
 from registry.services.changes.sessions import log_holders
-from registry.services.changes.stops import stops_in_force
+from registry.services.reading.lists import stops_in_force
 
 _QUERIES = load_queries("registry.services", "doctor.sql")
 _CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)

@@ -1,8 +1,9 @@
 """Lists of shares, of access, and of positions with their owners."""
 
-from registry.database.connection import Database, registry_errors
+from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, read_rows
 from registry.execution.lookup import check_names
+from registry.rules.stops import Stop
 from registry.services.reading.accounts import Record
 
 _QUERIES = load_queries("registry.services.reading", "lists.sql")
@@ -57,3 +58,14 @@ def list_positions(
             "all": all_,
         }
         return read_rows(connection, _QUERIES["positions"], parameters)
+
+
+def stops_in_force(connection: Connection) -> list[Stop]:
+    """The stops that are in force, the oldest first."""
+    return [Stop.of(found) for (found,) in connection.execute(_QUERIES["stops"])]
+
+
+def list_stops(database: Database) -> list[Stop]:
+    """The same for a database."""
+    with database.connection() as connection, registry_errors(connection):
+        return stops_in_force(connection)

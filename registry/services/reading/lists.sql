@@ -56,3 +56,6 @@ WHERE (%(account_name)s::text IS NULL OR a.account_name = %(account_name)s)
     AND (NOT %(unowned)s OR p.account_id IS NULL)
     AND (%(all)s OR p.status = 'open')
 ORDER BY a.account_name NULLS FIRST, p.opened_at, p.id
+
+-- name: stops
+SELECT s.stop FROM public.stops_in_force AS s ORDER BY s.position
