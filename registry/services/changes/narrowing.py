@@ -46,6 +46,7 @@ class Narrowing:
 
     def __init__(self, connection: Connection, account_name: str) -> None:
         """Sends the questions."""
+        self._names = send_names(connection)
         self._shares = send_shares(connection, account_name)
         self._positions = connection.execute(
             _QUERIES["positions_by_exchange"], {"account_name": account_name}
@@ -55,8 +56,10 @@ class Narrowing:
         """What stops, in words.
 
         Raises:
+            ExchangeNotFound: see `check_names`.
             AccountInUse: others borrow it, and `cascade` does not say that they may lose it.
         """
+        check_names(self._names, state.account["metadata"], after)
         stops = stopped(state.account["metadata"], after)
         shares = [share for share in self._shares if stops(share.exchange)]
         check_affected(f"account {state.name} lends", lent_by(state, shares), cascade=cascade)
