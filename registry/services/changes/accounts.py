@@ -63,9 +63,9 @@ class _UpdateTask(AccountTask):
         super().send_reads(connection)
         self._narrowing: Narrowing | None = None
         if self._command.keys or "metadata" in self._command.details:
-            from registry.services.changes.narrowing import Narrowing
+            from registry.services.changes import narrowing
 
-            self._narrowing = Narrowing(connection, self._name)
+            self._narrowing = narrowing.Narrowing(connection, self._name)
 
     def decide(self) -> Decided:
         state = self.read_state()
