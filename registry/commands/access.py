@@ -15,7 +15,7 @@ Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="A login role 
 
 _ACCESS: Final = columns(
     "list-access",
-    {"account": "account", "role": "role", "since": "since"},
+    {"account": "account", "role": "role", "login": "login", "since": "since"},
     {"granted": "granted_at"},
 )
 
