@@ -25,8 +25,6 @@ from registry.database.connection import refuse_standby
 from registry.database.patience import patiently
 from registry.database.pool import PooledDatabase
 from registry.database.target import Target
-from registry.encryption.key_source import load_keyring
-from registry.encryption.keyring import MasterKeyring
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
 from registry.events.permissions import Access
 from registry.hints import Blank, Command, Hint
@@ -55,6 +53,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from registry.database.connection import Database
+    from registry.encryption.keyring import MasterKeyring
 
 # The standard library's logging, as the bot configured it; by default it warns on stderr.
 log = logging.getLogger(__name__)
@@ -102,7 +101,7 @@ class CredentialLoader:
         self,
         database: "Database | str | None" = None,
         *,
-        keyring: MasterKeyring | None = None,
+        keyring: "MasterKeyring | None" = None,
         fallback: EnvironmentFallback | None = None,
         actor: str | None = None,
         purpose: str = "load",
@@ -125,7 +124,7 @@ class CredentialLoader:
             InvalidInput: the address or a setting is not valid.
         """
         if keyring is None:
-            load_keyring()
+            _keyring()
         # A bot may pass its own object, which either has an address or gives connections.
         given = callable(getattr(database, "connection", None)) and not hasattr(database, "url")
         self._own_database = None if given else _pool(database)
@@ -267,7 +266,7 @@ class CredentialLoader:
 
     def _service(self) -> ReleaseService:
         # The key is read first, so that nothing is released in vain.
-        return ReleaseService(self._database, self._keyring or load_keyring())
+        return ReleaseService(self._database, self._keyring or _keyring())
 
     def _fill_in(self, account: str, result: AccountCredentials, exchanges: Iterable[str]) -> None:
         """Adds credentials from the environment that the registry does not have."""
@@ -388,6 +387,13 @@ def _pool(database: Any) -> PooledDatabase:
     address = getattr(database, "url", database)
     target = Target.for_bots() if address is None else Target.of(str(address))
     return PooledDatabase(target, notice=log.warning)
+
+
+def _keyring() -> "MasterKeyring":
+    # Imported when it is needed: a program that only imports the loader needs no cryptography.
+    from registry.encryption.key_source import load_keyring
+
+    return load_keyring()
 
 
 def _fallback_of_environment() -> EnvironmentFallback | None:

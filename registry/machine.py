@@ -4,8 +4,7 @@ import os
 import stat
 import sys
 from pathlib import Path
-
-import platformdirs
+from typing import Literal
 
 from registry.errors import InvalidInput
 from registry.shown import secret_parts, shown
@@ -35,13 +34,20 @@ def user_at_host() -> str:
 def data_folder() -> Path:
     """The folder of the embedded database: `REGISTRY_DATA_DIR`, or the user's data folder."""
     named = path_of_variable("REGISTRY_DATA_DIR")
-    return Path(platformdirs.user_data_path(APPLICATION)) if named is None else named
+    return _users_folder("data") if named is None else named
 
 
 def config_folder() -> Path:
     """The folder of key files: `REGISTRY_CONFIG_DIR`, or the user's configuration folder."""
     named = path_of_variable("REGISTRY_CONFIG_DIR")
-    return Path(platformdirs.user_config_path(APPLICATION)) if named is None else named
+    return _users_folder("config") if named is None else named
+
+
+def _users_folder(kind: Literal["data", "config"]) -> Path:
+    import platformdirs
+
+    own = platformdirs.PlatformDirs(APPLICATION)
+    return own.user_data_path if kind == "data" else own.user_config_path
 
 
 def path_of_variable(variable: str) -> Path | None:

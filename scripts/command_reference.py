@@ -14,8 +14,36 @@ Generated from the program by `scripts/command-reference`; a test compares it.
 
 `python -m registry.commands VERB …` and `account-registry VERB …` are the same.
 
-With `--json`, standard output holds one document, `{"verb": …, "data": …}`; an error is
-`{"verb": …, "error": {"code", "message", "hint", "exit_status"}}` on standard error.
+## Output
+
+- **On a terminal** a table is as wide as the terminal. Long texts stand below their row where a
+  line is too short. `--wide` shows all columns.
+- **In a pipe or a file** a row is one line, whatever its length, with a tab between its cells. The
+  first line names the columns, also where no row follows. Nothing is coloured, cut or folded. A
+  control character of a value is escaped, so a tab is `\\t`. An empty value is `-`, times are UTC.
+- **With `--json`**, standard output holds one document, `{"verb": …, "data": …}`. A list also has
+  `"cut"`: whether there is more than it shows. An error is
+  `{"verb": …, "error": {"code", "message", "hint", "exit_status"}}` on standard error.
+
+What is said about the data, such as that a list is cut or why it is empty, is beside the data on a
+terminal, and on standard error elsewhere:
+
+```bash
+account-registry history --limit 1000 | awk -F'\\t' '$4 == "main_bot" { print $2, $5 }'
+account-registry list-accounts --sort created | cut -f 1,6
+```
+
+All lists, apart from the history, take `--sort COLUMN`, `--limit N` and `--wide`. Texts are sorted
+from A to Z; the newest and the largest come first.
+
+## Completion
+
+`account-registry --install-completion` teaches the shell that runs it (bash, zsh or fish) to
+complete verbs, options and names: of accounts, exchanges, subaccounts, types of events, and
+columns. It takes effect in the next shell. Names come out of a database that runs already; a
+completion starts none, says nothing, and sees no secret.
+
+## Exit codes
 
 | exit code | meaning |
 | --- | --- |

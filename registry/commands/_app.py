@@ -14,39 +14,64 @@ from typer.main import get_group
 from registry.commands._given import remember, without_secrets
 from registry.commands._verb import COMMANDS
 
-_VERBS: Final = (
-    ("accounts", "create-account update-account rename-account deactivate-account"),
-    ("accounts", "reactivate-account delete-account"),
-    ("lists", "list-accounts show-account"),
-    ("credentials", "add-credential replace-credential update-credential deactivate-credential"),
-    ("credentials", "reactivate-credential remove-credential"),
-    ("lists", "list-credentials"),
-    ("sharing", "share unshare list-shares resolve"),
-    ("access", "grant-access revoke-access list-access"),
-    ("bots", "add-bot remove-bot"),
-    ("program", "run runbot"),
-    ("importing", "import-env import-config"),
-    ("adoption", "adopt"),
-    ("history", "history"),
-    ("positions", "link-positions unlink-positions list-positions"),
-    ("rebuild", "rebuild"),
-    ("rollback", "rollback"),
-    ("exchanges", "exchanges add-exchange update-exchange remove-exchange"),
-    ("reveal", "reveal-credential"),
-    ("exposure", "who-could-use blast-radius"),
-    ("whose_key", "whose-key"),
-    ("stops", "stop resume"),
-    ("audit", "verify checkpoint prove verify-proof generate-checkpoint-key"),
-    ("keys", "generate-key rotate-master-key destroy-secrets"),
-    ("migrate", "migrate schema-down"),
-    ("backups", "restore-drill"),
-    ("doctor", "doctor"),
-    ("sessions", "end-session"),
-    ("embedded", "embedded"),
+_GROUPS: Final = (
+    (
+        "Accounts",
+        ("accounts", "create-account update-account rename-account deactivate-account"),
+        ("accounts", "reactivate-account delete-account"),
+        ("lists", "list-accounts show-account"),
+    ),
+    (
+        "Credentials",
+        ("credentials", "add-credential replace-credential update-credential"),
+        ("credentials", "deactivate-credential reactivate-credential remove-credential"),
+        ("lists", "list-credentials"),
+        ("reveal", "reveal-credential"),
+        ("exchanges", "exchanges add-exchange update-exchange remove-exchange"),
+    ),
+    (
+        "Bots: running, sharing, positions",
+        ("program", "run runbot"),
+        ("bots", "add-bot remove-bot"),
+        ("sharing", "resolve share unshare list-shares"),
+        ("access", "grant-access revoke-access list-access"),
+        ("positions", "link-positions unlink-positions list-positions"),
+    ),
+    (
+        "Taking in what there is",
+        ("importing", "import-env import-config"),
+        ("adoption", "adopt"),
+    ),
+    (
+        "Looking back",
+        ("history", "history"),
+        ("rollback", "rollback"),
+        ("exposure", "who-could-use blast-radius"),
+        ("whose_key", "whose-key"),
+        ("audit", "verify checkpoint prove verify-proof generate-checkpoint-key"),
+    ),
+    (
+        "Keeping it in order",
+        ("doctor", "doctor"),
+        ("stops", "stop resume"),
+        ("keys", "generate-key rotate-master-key destroy-secrets"),
+        ("migrate", "migrate schema-down"),
+        ("backups", "restore-drill"),
+        ("rebuild", "rebuild"),
+        ("sessions", "end-session"),
+        ("embedded", "embedded"),
+    ),
 )
-VERBS: Final = {verb: module for module, verbs in _VERBS for verb in verbs.split()}
+"""The verbs as the help groups them, in the order of a user's day, with their modules."""
+
+GROUPS: Final = {
+    title: {verb: module for module, verbs in lines for verb in verbs.split()}
+    for title, *lines in _GROUPS
+}
+VERBS: Final = {verb: module for verbs in GROUPS.values() for verb, module in verbs.items()}
 """Verb -> its module, in the order in which the help lists them."""
 
+_SUMMARY: Final = 200  # longer than any, so that none is cut
 _VALUE_IS_NOT: Final = re.compile(r"""^(['"]).*\1 is not""", re.DOTALL)
 
 
@@ -68,6 +93,14 @@ class _Verbs(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = _LazyCommands(VERBS)
+
+    def format_commands(self, _ctx: Any, formatter: Any) -> None:
+        """Lists the verbs in their groups, each with its whole summary."""
+        for title, verbs in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(verb, self.commands[verb].get_short_help_str(_SUMMARY)) for verb in verbs]
+                )
 
     def main(self, args: Any = None, *rest: Any, **extra: Any) -> Any:
         """Runs a command line; a usage error is reported without the words that caused it."""

@@ -91,5 +91,5 @@ def stops_of(records: "Iterable[Mapping[str, Any]]") -> "list[Stop]":
 def tell_stops(run: Run, stops: "Iterable[Stop]") -> None:
     """Prints stops that are in force, and how each is taken back."""
     for stop in stops:
-        run.output.line(f"Stopped: {stop}")
-        run.output.line(f"  {commands_of(stop.hint)}")
+        run.output.remark(f"Stopped: {stop}")
+        run.output.remark(f"  {commands_of(stop.hint)}")

@@ -1,18 +1,18 @@
 """The program's log: structured, on standard error; JSON unless standard error is a terminal."""
 
+import datetime as dt
 import logging
 import os
 import sys
 from typing import Any, Final
 
-import structlog
-
 from registry.commands._given import without_secrets
-from registry.commands._output import visible
+from registry.commands._output import to_json, visible
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
+_OF_EACH_RECORD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 
 
 def set_up_logging() -> None:
@@ -26,42 +26,34 @@ def set_up_logging() -> None:
         raise InvalidInput(
             "the variable REGISTRY_LOG_LEVEL is not valid", hint=f"It is {', '.join(_LEVELS)}."
         )
-    to_text: Any = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer(default=str)
-    )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.contextvars.merge_contextvars,
-                structlog.processors.add_log_level,
-                structlog.stdlib.ExtraAdder(),
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-            ],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _mark_secrets,
-                _show_what_may_be_shown,
-                to_text,
-            ],
-        )
-    )
+    handler.setFormatter(OneLine(as_json=not sys.stderr.isatty()))
     program = logging.getLogger("registry")
     program.handlers = [handler]
     program.setLevel(level.upper())
 
 
-def _mark_secrets(_logger: Any, _method: str, event: Any) -> Any:
-    # A Secret prints as ***; logging one is a defect, and the mark makes tests fail.
-    if any(isinstance(value, Secret) for value in event.values()):
-        event["defect"] = "a secret was given to the log"
-    return event
+class OneLine(logging.Formatter):
+    """An event with its fields as one line, without control sequences for the terminal."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line: JSON for programs; for people the time, the event, and its fields."""
+        said = {name: v for name, v in vars(record).items() if name not in _OF_EACH_RECORD}
+        if any(isinstance(value, Secret) for value in said.values()):
+            # A Secret prints as ***; logging one is a defect, and the mark makes tests fail.
+            said["defect"] = "a secret was given to the log"
+        fields = {name: _shown(value) for name, value in said.items()}
+        event, level = _shown(record.getMessage()), record.levelname.lower()
+        time = dt.datetime.fromtimestamp(record.created, dt.UTC)
+        if self._as_json:
+            return to_json({"event": event, **fields, "level": level, "timestamp": time})
+        told = " ".join(f"{name}={value}" for name, value in fields.items())
+        return f"{time:%H:%M:%S}Z {level}: {event} {told}".rstrip()
 
 
-def _show_what_may_be_shown(_logger: Any, _method: str, event: Any) -> Any:
-    # One event is one line, without control sequences for the terminal.
-    return {
-        name: visible(without_secrets(v)) if isinstance(v, str) else v for name, v in event.items()
-    }
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, int) else visible(without_secrets(str(value)))

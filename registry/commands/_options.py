@@ -44,6 +44,12 @@ PermissionOption = Annotated[
     Permission | None,
     typer.Option("--permission", help="What the key can do at the exchange. [default: full]"),
 ]
+OnlySubaccount = Annotated[
+    int | None, typer.Option("--subaccount", metavar="N", help="Only this subaccount's.")
+]
+OnlyPermission = Annotated[
+    Permission | None, typer.Option("--permission", help="Only keys that can do this.")
+]
 AccessOption = Annotated[
     SharingType | None,
     typer.Option("--access", help="Ask for less than there is."),

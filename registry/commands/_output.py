@@ -8,24 +8,21 @@ import datetime as dt
 import decimal
 import os
 import re
+import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from registry.commands._given import without_secrets
 from registry.errors import RegistryError
 from registry.hints import commands_of
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-_PIPE_WIDTH = 200
-_WIDEST = 1_000_000
-
 # Characters that control a terminal (C0 and C1, line ends included), change the direction
-# of text, or end a line: https://www.unicode.org/reports/tr9/
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# of text, cannot be seen, or end a line: https://www.unicode.org/reports/tr9/
+_STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+)
 
 
 class Output:
@@ -35,13 +32,20 @@ class Output:
         self.verb = verb
         self.as_json = as_json
 
-    def result(self, data: Any, text: Callable[[], None]) -> None:
-        """Prints the data as JSON with `--json`; otherwise `text` prints it for people."""
+    def result(self, data: Any, text: Callable[[], None], *, cut: str | None = None) -> None:
+        """Prints the data as JSON with `--json`; otherwise `text` prints it for people.
+
+        A list says in `cut` that it is not all there is, or an empty text if it is: the JSON has
+        a field for it, and people get the sentence.
+        """
         if self.as_json:
-            sys.stdout.write(to_json({"verb": self.verb, "data": data}) + "\n")
+            more = {} if cut is None else {"cut": bool(cut)}
+            sys.stdout.write(to_json({"verb": self.verb, "data": data, **more}) + "\n")
         else:
             text()
         sys.stdout.flush()
+        if cut:
+            self.remark(cut)
 
     def line(self, text: str) -> None:
         """Prints exactly one line on standard output; control characters are escaped."""
@@ -56,9 +60,9 @@ class Output:
         """Prints a line on standard error that is neither data nor an error."""
         _write(sys.stderr, visible(without_secrets(text)))
 
-    def cut(self, text: str) -> None:
-        """That an answer is not all there is: its last line, or with `--json` a notice."""
-        self.notice(text) if self.as_json else self.line(text)
+    def remark(self, text: str) -> None:
+        """Prints a line about the data: to people beside it, else on standard error."""
+        self.line(text) if sys.stdout.isatty() and not self.as_json else self.notice(text)
 
     def error(self, error: RegistryError) -> None:
         """Prints an error and its hint on standard error."""
@@ -76,7 +80,7 @@ class Output:
             }
             sys.stderr.write(to_json(document) + "\n")
             return
-        _write(sys.stderr, f"{_red('Error:')} {visible(message)}")
+        _write(sys.stderr, f"{_styled('31', 'Error:', sys.stderr)} {visible(message)}")
         if hint:
             self.notice(f"  {hint}")
 
@@ -86,57 +90,63 @@ class Output:
         sys.stderr.flush()
         return sys.stdin.readline().strip()
 
-    def records(self, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> None:
+    def records(
+        self,
+        columns: Mapping[str, str],
+        records: Iterable[Mapping[str, Any]],
+        *,
+        under: Collection[str] = (),
+    ) -> None:
         """Prints records as a table; `columns` maps each heading to a name in the record."""
-        self.table(
-            list(columns), [[record[name] for name in columns.values()] for record in records]
-        )
+        names = columns.values()
+        self.table(list(columns), ([record[name] for name in names] for record in records), under)
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Prints a table; if its cells do not fit the width, one line per cell."""
-        from rich.measure import Measurement
-        from rich.table import Table
-        from rich.text import Text
+    def listed(
+        self,
+        columns: Mapping[str, str],
+        records: Sequence[Mapping[str, Any]],
+        none: Callable[[], str],
+        *,
+        under: Collection[str] = (),
+    ) -> None:
+        """Prints records, or why there are none; in a pipe the heads of the columns always."""
+        if records or not sys.stdout.isatty():
+            self.records(columns, records, under=under)
+        if not records:
+            self.remark(none())
 
-        rows = list(rows)
-        table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
-        for column in columns:
-            # Identifiers are copied out of tables, so they must not be truncated.
-            table.add_column(Text(column), overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(show(value)) for value in row))
-        console = self._console()
-        unbroken = console.options.update(max_width=_WIDEST)
-        if Measurement.get(console, unbroken, table).minimum > console.width:
-            # Each cell gets its own line: a table of this width would break words.
-            for row in rows:
-                self.facts(zip(columns, row, strict=True))
-                self.line("")
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        under: Collection[str] = (),
+    ) -> None:
+        """Prints a table as wide as the terminal; what is in `under` may follow below a row.
+
+        Anywhere else it is one line a row, its cells with tabs between, for grep, cut and awk.
+        """
+        cells = [[show(value) for value in row] for row in rows]
+        if not sys.stdout.isatty():
+            _write(sys.stdout, "\n".join("\t".join(row) for row in (columns, *cells)))
             return
-        with console.capture() as capture:
-            console.print(table)
-        # The padding of the last column would be copied along with a line.
-        for line in capture.get().split("\n")[:-1]:
-            _write(sys.stdout, line.rstrip())
+        from registry.commands._table import laid_out
+
+        head, *lines = laid_out(columns, cells, _width(), under)
+        _write(sys.stdout, "\n".join([*filter(None, [_styled("1", head, sys.stdout)]), *lines]))
 
     def facts(self, facts: Iterable[tuple[str, Any]]) -> None:
-        """Prints names and values, one pair per line."""
+        """Prints names and values, one pair per line; with a tab between where no terminal is."""
         shown = [(name, show(value)) for name, value in facts]
-        width = max(len(name) for name, _ in shown)
-        for name, value in shown:
-            self.line(f"{name:<{width}}  {value}")
+        if not sys.stdout.isatty():
+            _write(sys.stdout, "\n".join(map("\t".join, shown)))
+            return
+        from registry.commands._table import pairs
 
-    def _console(self) -> "Console":
-        from rich.console import Console
-
-        # A pipe has no width; Rich would assume a narrow one and wrap lines.
-        width = None if sys.stdout.isatty() else _pipe_width()
-        return Console(width=width, highlight=False, soft_wrap=False)
+        _write(sys.stdout, "\n".join(pairs(shown, _width())))
 
 
-def _pipe_width() -> int:
-    wanted = os.environ.get("COLUMNS", "")
-    return int(wanted) if re.fullmatch("[1-9][0-9]{0,4}", wanted) else _PIPE_WIDTH
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def show(value: Any) -> str:
@@ -154,7 +164,8 @@ def show(value: Any) -> str:
         case list() | tuple():
             return ", ".join(show(item) for item in value)
         case _:
-            return visible(str(value))
+            # Exact numbers without exponents: a position of nothing is 0.00000000 and not 0E-8.
+            return visible(f"{value:f}" if isinstance(value, decimal.Decimal) else str(value))
 
 
 def visible(text: str) -> str:
@@ -163,6 +174,8 @@ def visible(text: str) -> str:
     Names, labels and reasons come from the database, and their authors may want to forge the
     output that an administrator sees.
     """
+    if text.isprintable():  # almost always; a long table has a hundred thousand texts
+        return text
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
@@ -191,7 +204,6 @@ def _write(stream: Any, line: str) -> None:
     stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
-def _red(text: str) -> str:
-    if sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
-        return f"\x1b[31m{text}\x1b[0m"
-    return text
+def _styled(style: str, text: str, stream: Any) -> str:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
+    return text if plain or not text else f"\x1b[{style}m{text}\x1b[0m"

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from registry.commands._complete import COMPLETIONS
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.errors import ExitStatus, InvalidInput, RegistryError
@@ -88,6 +89,10 @@ def verb(*, changes: bool = False, **settings: Any) -> Callable[[Verb], Verb]:
             common = {option: given.pop(option) for option in options}
             raise typer.Exit(_guarded(name, _grouping(function, groups), common, given))
 
+        for parameter in own:
+            for option in getattr(parameter.annotation, "__metadata__", ()):
+                by_metavar = COMPLETIONS.get((option.metavar or "").strip("[]"))
+                option.autocompletion = by_metavar or COMPLETIONS.get(option.default)
         call.__name__ = function.__name__
         call.__doc__ = function.__doc__
         call.__signature__ = inspect.Signature([*keyword_only, *added])  # type: ignore[attr-defined]

@@ -1,10 +1,11 @@
 """Verbs about access: the login roles of the database that may use an account."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from registry.commands._changes import tell
+from registry.commands._lists import ListOptions, columns, none_fits, show_list
 from registry.commands._options import AccountName, OptionalAccount
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -12,9 +13,16 @@ from registry.commands._verb import verb
 Role = Annotated[str, typer.Option("--role", metavar="ROLE", help="A login role of the database.")]
 
 
+_ACCESS: Final = columns(
+    "list-access",
+    {"account": "account", "role": "role", "login": "login", "since": "since"},
+    {"granted": "granted_at"},
+)
+
+
 @verb(changes=True)
 def grant_access(run: Run, account: AccountName, role: Role) -> None:
-    """Let a login role of the database use an account; it becomes a bot if it is none."""
+    """Let a login role use an account. It becomes a bot's if it is none yet."""
     outcome = run.registry.access.grant(account, role, **run.by)
     tell(run, outcome, f"let the role {role} use account {account}", account=account, role=role)
 
@@ -28,16 +36,19 @@ def revoke_access(run: Run, account: AccountName, role: Role) -> None:
 
 
 @verb()
-def list_access(run: Run, account: OptionalAccount = None) -> None:
-    """List which login roles may use an account, or all accounts."""
-    found = run.registry.access.list(account)
+def list_access(
+    run: Run,
+    how: ListOptions,
+    account: OptionalAccount = None,
+    role: Annotated[
+        str | None, typer.Option("--role", metavar="ROLE", help="Only what it may use.")
+    ] = None,
+) -> None:
+    """List which login roles may use which accounts."""
+    access = run.registry.access.list(account, role=role)
 
-    def text() -> None:
-        if not found:
-            run.output.line("No role was given access here.")
-            return
-        run.output.records(
-            {"account": "account", "role": "role", "login": "login", "since": "since"}, found
-        )
+    def none() -> str:
+        asked = {"account": account, "role": role}
+        return none_fits("grant", asked, lambda: len(run.registry.access.list()))
 
-    run.output.result(found, text)
+    show_list(run, how, _ACCESS, access, none)

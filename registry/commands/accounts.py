@@ -97,14 +97,14 @@ def rename_account(
     account: AccountName,
     new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="A name that is free.")],
 ) -> None:
-    """Give an account another name; its id, credentials and history stay."""
+    """Give an account another name. Its id, credentials and history stay."""
     outcome = run.registry.accounts.rename(account, new_name, **run.by)
     tell(run, outcome, f"renamed account {account} to {new_name}", account=new_name)
 
 
 @verb(changes=True)
 def deactivate_account(run: Run, account: AccountName, cascade: Cascade = False) -> None:
-    """Stop an account: its credentials cannot be used until it is reactivated."""
+    """Stop an account. Its credentials cannot be used until it is reactivated."""
     outcome = run.registry.accounts.deactivate(account, cascade=cascade, **run.by)
     tell(run, outcome, f"deactivated account {account}", account=account)
 
@@ -120,7 +120,7 @@ def reactivate_account(run: Run, account: AccountName) -> None:
 def delete_account(
     run: Run, account: AccountName, cascade: Cascade = False, yes: Yes = False
 ) -> None:
-    """Delete an account and its credentials; the history keeps them, encrypted."""
+    """Delete an account and its credentials. The history keeps them, encrypted."""
     by = run.by
     if by["command_id"] is None:
         held = len(run.registry.accounts.get(account)["credentials"])

@@ -58,7 +58,10 @@ def adopt(
         ),
     ] = None,
 ) -> None:
-    """Take the rows of a bot's own tables (before the registry) into the log: all, or none."""
+    """Take the rows of a bot's own tables into the log.
+
+    All of the rows from before the registry, or none.
+    """
     from registry.rules.adoption.rows import Judge
 
     by: By = {**run.by, "dry_run": dry_run}

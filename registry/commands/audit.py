@@ -53,7 +53,9 @@ def verify(
         int | None, typer.Option("--processes", metavar="N", min=1, max=64)
     ] = None,
 ) -> None:
-    """Check the whole log and that the tables follow from it; exit code 6 if not so.
+    """Check the whole log, and the tables that follow.
+
+    Exit code 6 if not so.
 
     Without --against, the last checkpoint that was signed on this machine is used, if any.
     """
@@ -114,7 +116,10 @@ def generate_checkpoint_key(
         ),
     ] = None,
 ) -> None:
-    """Make the key that signs checkpoints; prints the public key, which auditors need."""
+    """Make the key that signs checkpoints.
+
+    It prints the public key, which auditors need.
+    """
     import socket
 
     from registry.services.audit.checkpoint_store import CheckpointStore
@@ -186,7 +191,9 @@ def prove(
     ] = None,
     key: PublicKey = None,
 ) -> None:
-    """Write a proof that an event, or a credential's whole history, is in the signed log.
+    """Write a proof that an event is in the signed log.
+
+    Or a credential's whole history.
 
     It holds the encrypted fields too: keep it as you keep backups.
     """
@@ -220,7 +227,7 @@ def verify_proof(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What prove wrote.")],
     key: PublicKey = None,
 ) -> None:
-    """Check a proof with the public key only: needs no database and no network."""
+    """Check a proof with the public key only. It needs no database and no network."""
     from registry.machine import text_of_file
     from registry.proofs.bundle import verify_bundle
     from registry.services.audit.checkpoint_store import CheckpointStore

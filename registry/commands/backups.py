@@ -48,7 +48,7 @@ def restore_drill(
         bool, typer.Option("--without-keys", help="Do not try the master key; needs none.")
     ] = False,
 ) -> None:
-    """Dump the registry, restore the dump elsewhere, and examine what is there.
+    """Dump the registry, restore it elsewhere, and examine it.
 
     The registry is only read, and what was made is removed again. Exit code 6: the backup
     does not restore, or differs.

@@ -58,7 +58,7 @@ def add_bot(
         typer.Option("--new-password", help="Only give the account's login a new password."),
     ] = False,
 ) -> None:
-    """Make a login in the database that may use one account, and print what its bot needs.
+    """Make a login for one account, and print what its bot needs.
 
     The address with its password is shown once, and never stored by the registry.
     """
@@ -207,7 +207,7 @@ def remove_bot(
     ],
     yes: Yes = False,
 ) -> None:
-    """Take all accounts from a bot's login, end its sessions, and drop it.
+    """End a bot's login. Its accounts are taken, its sessions end, and it is dropped.
 
     What is there of it is removed. Exit code 5: it has no account any more, but the role stays,
     for the reason that is told.

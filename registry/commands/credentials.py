@@ -22,7 +22,7 @@ from registry.commands._verb import verb
 from registry.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from registry.catalog.specification import ExchangeSpec, Field
+    from registry.catalog.specification import Field
 
 FromJson = Annotated[
     str | None,
@@ -73,7 +73,7 @@ class StoreOptions:
 def add_credential(
     run: Run, slot: SlotOptions, details: CredentialOptions, how: StoreOptions
 ) -> None:
-    """Store a credential in an empty slot; asks for its fields on a terminal."""
+    """Store a credential in an empty slot. It asks for its fields on a terminal."""
     _store(run, slot, details, how, "add")
 
 
@@ -81,7 +81,7 @@ def add_credential(
 def replace_credential(
     run: Run, slot: SlotOptions, details: CredentialOptions, how: StoreOptions
 ) -> None:
-    """Replace a credential's secrets, as its next version; asks for them on a terminal."""
+    """Replace a credential's secrets. It asks for the next version's on a terminal."""
     _store(run, slot, details, how, "replace")
 
 
@@ -92,11 +92,12 @@ def _store(
     how: StoreOptions,
     mode: Literal["add", "replace"],
 ) -> None:
-
     by = run.by
     run.keyring()  # fails early, before a person types a secret
     if how.from_json is None:
-        fields = _ask(run.registry.exchanges.get(slot.exchange, account=slot.account))
+        from registry.commands._ask import ask_for_fields
+
+        fields = ask_for_fields(run, slot, replace=mode == "replace")
     else:
         if not how.allow_other_account:
             _check_file(run, slot, how.from_json)
@@ -129,7 +130,7 @@ def update_credential(
     details: CredentialOptions,
     clear: Clear = None,
 ) -> None:
-    """Change what is beside the secrets: label, expiry, bound addresses, account id."""
+    """Change label, expiry, bound addresses or account id."""
     changes = slot.which | details.changes(clear)
     outcome = run.registry.credentials.update(*slot.place, **changes, **run.by)
     tell(run, outcome, f"updated the credential of {slot}", **slot.facts)
@@ -137,7 +138,7 @@ def update_credential(
 
 @verb(changes=True)
 def deactivate_credential(run: Run, slot: SlotOptions, cascade: Cascade = False) -> None:
-    """Stop a credential: it cannot be used until it is reactivated."""
+    """Stop a credential. It cannot be used until it is reactivated."""
     credentials = run.registry.credentials
     outcome = credentials.deactivate(*slot.place, cascade=cascade, **slot.which, **run.by)
     tell(run, outcome, f"deactivated the credential of {slot}", **slot.facts)
@@ -168,41 +169,6 @@ def remove_credential(
         *slot.place, cascade=cascade, destroy=destroy, **slot.which, **run.by
     )
     tell(run, outcome, f"removed the credential of {slot}", **slot.facts)
-
-
-def _ask(spec: "ExchangeSpec") -> "dict[str, Field]":
-    from getpass import getpass
-
-    from registry.encryption.secret import Secret
-
-    if not sys.stdin.isatty():
-        raise InvalidInput(
-            "there is no terminal to ask for the fields on",
-            hint="Give them with --from-json FILE or --from-json -; "
-            f"they are: {', '.join(spec.fields)}.",
-        )
-    answers: dict[str, Field] = {}
-    for field in spec.fields.values():
-        if not field.has_place(answers):
-            continue
-        optional = "" if field.required else f" [{field.default or 'none'}]"
-        prompt = f"{spec.display_name} {field.name}{optional}: "
-        try:
-            answer = getpass(prompt) if field.secret else _ask_openly(prompt)
-        except EOFError:
-            raise InvalidInput("the input ended; nothing was changed") from None
-        if answer:
-            answers[field.name] = Secret(answer)
-    return answers
-
-
-def _ask_openly(prompt: str) -> str:
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
-    answer = sys.stdin.readline()
-    if not answer:
-        raise EOFError
-    return answer.rstrip("\n")
 
 
 def _read_fields(source: str, exchange: str) -> "dict[str, Field]":

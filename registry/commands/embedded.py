@@ -16,7 +16,10 @@ def embedded(
         typer.Argument(help="What to do with the server; url is for psql and pg_dump."),
     ] = "status",
 ) -> None:
-    """Look at, start or stop the embedded PostgreSQL (used without DATABASE_URL)."""
+    """Look at, start or stop the embedded PostgreSQL.
+
+    It is used without DATABASE_URL.
+    """
     from registry.database.embedded import EmbeddedServer
 
     server = EmbeddedServer(notice=run.output.notice)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from registry.commands._changes import tell
-from registry.commands._output import Output
+from registry.commands._lists import ListOptions, columns, none_fits, show_list
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import InvalidInput
@@ -15,21 +15,77 @@ if TYPE_CHECKING:
     from registry.services.reading.exchanges import KnownExchange
 
 
+_LIST: Final = columns(
+    "exchanges",
+    {
+        "exchange": "exchange",
+        "credentials": "credentials",
+        "ccxt": "ccxt_id",
+        "required fields": "required",
+    },
+    {"built in": "built_in", "further fields": "optional", "id": "id"},
+    under=("required fields", "built in", "further fields", "id"),
+    seen=lambda exchange: {
+        **exchange,
+        "required": [field["name"] for field in exchange["fields"] if field["required"]],
+        "optional": [field["name"] for field in exchange["fields"] if not field["required"]],
+    },
+)
+_ONE: Final = {
+    "exchange": "exchange",
+    "credentials": "credentials",
+    "built in": "built_in",
+    "ccxt": "ccxt_id",
+}
+_NOT_KNOWN: Final = "Its fields are not known: see add-exchange."
+_FIELD: Final = {"field": "name", "variable": "env", "secret": "secret", "required": "required"}
+_FIELD_WIDE: Final = {"type": "type", "default": "default"}
+
+
 @verb()
 def exchanges(
     run: Run,
+    how: ListOptions,
+    exchange: Annotated[
+        str | None, typer.Argument(metavar="[EXCHANGE]", help="Only this one, with its fields.")
+    ] = None,
     search: Annotated[
         str | None,
         typer.Option("--search", metavar="TEXT", help="Only those with this in their name."),
     ] = None,
+    in_use: Annotated[bool, typer.Option("--in-use", help="Only those with a credential.")] = False,
     every: Annotated[
         bool, typer.Option("--all", help="Also the exchanges of ccxt that nobody has used yet.")
     ] = False,
 ) -> None:
-    """List the exchanges and the fields of their credentials."""
-    found = run.registry.exchanges.list(search=search, every=every)
-    data = [_data(exchange) for exchange in found]
-    run.output.result(data, lambda: _table(run.output, data))
+    """List the exchanges, or the fields of one."""
+    if exchange is not None:
+        _show_one(run, exchange, how)
+        return
+    found = map(_data, run.registry.exchanges.list(search=search, every=every))
+    fitting = [one for one in found if one["credentials"] or not in_use]
+
+    def none() -> str:
+        asked = {"search": search, "in_use": in_use or None}
+        return none_fits("exchange", asked, lambda: len(run.registry.exchanges.list(every=True)))
+
+    show_list(run, how, _LIST, fitting, none)
+
+
+def _show_one(run: Run, name: str, how: ListOptions) -> None:
+    known = map(_data, run.registry.exchanges.list(every=True))
+    found = next((one for one in known if one["exchange"] == name), None)
+    if found is None:
+        run.registry.exchanges.get(name)  # says what is like it
+        return
+
+    def text() -> None:
+        run.output.facts((heading, found[n]) for heading, n in _ONE.items())
+        run.output.line("")
+        columns = {**_FIELD, **_FIELD_WIDE} if how.wide else _FIELD
+        run.output.listed(columns, found["fields"], lambda: _NOT_KNOWN)
+
+    run.output.result([found], text, cut="")
 
 
 def _data(exchange: "KnownExchange") -> dict[str, Any]:
@@ -47,26 +103,6 @@ def _data(exchange: "KnownExchange") -> dict[str, Any]:
 def _field_data(field: "FieldSpec") -> dict[str, Any]:
     names = ("name", "env", "secret", "required", "type", "default")
     return {name: getattr(field, name) for name in names} | {"env": field.env or None}
-
-
-_UNKNOWN: dict[str, Any] = {
-    "name": "(not known: see add-exchange)",
-    "env": None,
-    "secret": None,
-    "required": None,
-    "default": None,
-}
-
-
-def _table(output: Output, exchanges: list[dict[str, Any]]) -> None:
-    headings = {"exchange": "exchange", "field": "name", "variable": "env"}
-    headings |= {name: name for name in ("secret", "required", "default")}
-    rows = [
-        {**field, "exchange": exchange["exchange"] if number == 0 else ""}
-        for exchange in exchanges
-        for number, field in enumerate(exchange["fields"] or [_UNKNOWN])
-    ]
-    output.records(headings, rows)
 
 
 Exchange = Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its name in dexes.")]
@@ -95,7 +131,7 @@ def add_exchange(
     ccxt: Ccxt = None,
     nonce_per_key: Annotated[bool, typer.Option("--nonce-per-key", help=_NONCES)] = False,
 ) -> None:
-    """Define an exchange of your own: what its credential consists of."""
+    """Define an exchange of your own."""
     outcome = run.registry.exchanges.add(
         exchange,
         [_field(text) for text in field or []],
@@ -122,7 +158,7 @@ def update_exchange(
         bool | None, typer.Option("--nonce-per-key/--no-nonce-per-key", help=_NONCES)
     ] = None,
 ) -> None:
-    """Correct the definition of an exchange of your own; what is not named stays."""
+    """Correct the definition of an exchange of your own. What is not named stays."""
     outcome = run.registry.exchanges.update(
         exchange,
         field=[_field(text) for text in field or []],
@@ -137,7 +173,7 @@ def update_exchange(
 
 @verb(changes=True)
 def remove_exchange(run: Run, exchange: Exchange) -> None:
-    """Remove the definition of an exchange of your own that nothing uses."""
+    """Remove the definition of an exchange. It is one of your own that nothing uses."""
     outcome = run.registry.exchanges.remove(exchange, **run.by)
     tell(run, outcome, f"removed the definition of exchange {exchange}", exchange=exchange)
 

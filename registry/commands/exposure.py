@@ -23,7 +23,10 @@ def who_could_use(
         str | None, typer.Option("--at", metavar="TIME", help="At this moment. [default: now]")
     ] = None,
 ) -> None:
-    """Show which accounts and roles could use a credential at a moment, and who received it."""
+    """Show who could use a credential at a moment.
+
+    The accounts and roles, and who received it.
+    """
     from registry.moments import moment
 
     when = None if at is None else moment(at, "--at")
@@ -44,7 +47,7 @@ def blast_radius(
         ),
     ] = None,
 ) -> None:
-    """Show everybody that a leaked credential may have come from, or gone to."""
+    """Show who a leaked credential came from, or went to."""
     from registry.moments import moment
 
     when = None if since is None else moment(since, "--since")
@@ -74,10 +77,14 @@ _RECEIVED: Final = {
 def _tell(run: Run, reach: "Reach") -> None:
     def text() -> None:
         run.output.line("Could use it:")
-        run.output.records(_COULD_USE, map(_with_claims, reach.could_use))
+        run.output.records(
+            _COULD_USE, map(_with_claims, reach.could_use), under=("roles", "from", "until")
+        )
         run.output.line("Received it:" if reach.received else "Nobody received it.")
         if reach.received:
-            run.output.records(_RECEIVED, reach.received)
+            run.output.records(
+                _RECEIVED, reach.received, under=("host", "purpose", "times", "first", "last")
+            )
         run.output.line(f"Roles that run commands today: {', '.join(reach.operators) or 'none'}")
 
     run.output.result(dataclasses.asdict(reach), text)

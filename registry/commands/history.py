@@ -1,6 +1,7 @@
 """The verb `history`."""
 
 import dataclasses
+import functools
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
@@ -8,17 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 import typer
 
 from registry.commands._describe import describe, when
-from registry.commands._options import ExchangeOption, OptionalAccount, Wide
+from registry.commands._lists import none_fits
+from registry.commands._options import (
+    ExchangeOption,
+    OnlyPermission,
+    OnlySubaccount,
+    OptionalAccount,
+    Wide,
+)
 from registry.commands._output import show, to_json
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.events.permissions import Permission
 
 if TYPE_CHECKING:
     from registry.facade.given import Only
 
 
-_MORE: Final = "For more: --limit N, or --until TIME for what was before."
+_COLUMNS: Final = ("event", "when", "who", "account", "what", "why")
+_IDS: Final = ("credential", "command")
+_MORE: Final = "For more: --limit N, or --until TIME."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +47,8 @@ class Filter:
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Before this moment.")
     ] = None
-    subaccount: Annotated[
-        int | None, typer.Option("--subaccount", metavar="N", help="Only this subaccount's.")
-    ] = None
-    permission: Annotated[
-        Permission | None, typer.Option("--permission", help="Only keys that can do this.")
-    ] = None
+    subaccount: OnlySubaccount = None
+    permission: OnlyPermission = None
     event_type: Annotated[
         str | None, typer.Option("--type", metavar="EVENT", help="Such as CredentialReplaced.")
     ] = None
@@ -85,7 +90,9 @@ def history(
     ] = False,
     wide: Wide = False,
 ) -> None:
-    """Show who changed what, when and why; the newest events, the oldest of them first.
+    """Show who changed what, when and why.
+
+    The newest events, the oldest of them first.
 
     A value is shown as name#fingerprint: equal fingerprints of a field mean equal values.
     """
@@ -103,10 +110,9 @@ def history(
         # Only one more tells whether these are all.
         events = run.registry.history(only.account, **only.only(beyond=1))
         cut, events = len(events) > only.limit, events[-only.limit :]
-        run.output.result(events, lambda: _table(run, events, wide=wide))
-        if cut:
-            older = f"There are older ones; these are the newest {only.limit:,}. {_MORE}"
-            run.output.cut(older)
+        older = f"There are older events. {_MORE}"
+        table = functools.partial(_table, run, only, events, wide=wide)
+        run.output.result(events, table, cut=older if cut else "")
 
 
 def _lines(run: Run, only: Filter) -> None:
@@ -115,7 +121,7 @@ def _lines(run: Run, only: Filter) -> None:
         sys.stdout.write(to_json(event) + "\n")
         count += 1
     if count == only.limit:
-        run.output.notice(f"These are the newest {count:,}; there may be older ones. {_MORE}")
+        run.output.notice(f"There may be older events. {_MORE}")
 
 
 def _follow(run: Run, only: Filter, *, as_lines: bool) -> None:
@@ -133,15 +139,21 @@ def _follow(run: Run, only: Filter, *, as_lines: bool) -> None:
         return
 
 
-def _table(run: Run, events: list[dict[str, Any]], *, wide: bool) -> None:
+def _table(run: Run, only: Filter, events: list[dict[str, Any]], *, wide: bool) -> None:
+    if events or not sys.stdout.isatty():
+        run.output.table(
+            [*_COLUMNS, *(_IDS if wide else ())],
+            (_cells(event) + (_ids(event) if wide else []) for event in events),
+            under=("what", "why", *_IDS),
+        )
     if not events:
-        run.output.line("No events.")
-        return
-    ids = ["credential", "command"] if wide else []
-    run.output.table(
-        ["event", "when", "who", "account", "what", "why", *ids],
-        [_cells(event) + (_ids(event) if wide else []) for event in events],
-    )
+        run.output.remark(_none(run, only))
+
+
+def _none(run: Run, only: Filter) -> str:
+    asked = {**dataclasses.asdict(only), "limit": None}
+    newest = run.registry.history(limit=1)
+    return none_fits("event", asked, lambda: newest[0]["position"] + 1 if newest else 0)
 
 
 def _ids(event: dict[str, Any]) -> list[Any]:

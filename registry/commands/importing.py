@@ -244,11 +244,11 @@ def import_config(
     *,
     how: ImportArguments,
 ) -> None:
-    """Import plain keys from another bot's JSON, with comments or not: all, or nothing.
+    """Import plain keys from another bot's JSON: all, or nothing.
 
-    Known are freqtrade's config.json (with the files that it adds), passivbot's
-    api-keys.json, ccxt's keys.json, Coinbase's key file, OctoBot's config.json, and a
-    connector with its keys. What is encrypted or only a reference is refused by its name.
+    It may have comments. Known are freqtrade's config.json (with the files that it adds),
+    passivbot's api-keys.json, ccxt's keys.json, Coinbase's key file, OctoBot's config.json, and
+    a connector with its keys. What is encrypted or only a reference is refused by its name.
     """
     found, outcome = run.registry.import_config(account, file, entry, **how.given(), **run.by)
     tell_notes(run, outcome)

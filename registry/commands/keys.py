@@ -30,7 +30,7 @@ def generate_key(
         Path | None, typer.Option("--file", metavar="FILE", help="Write it to this new file.")
     ] = None,
 ) -> None:
-    """Make a new master key, to a file with mode 0600 or to standard output.
+    """Make a new master key. It goes to a file with mode 0600, or to standard output.
 
     Keep a copy in another place: without it no credential can be read again.
     """
@@ -85,7 +85,9 @@ def _write_key(path: Path, key: "Secret") -> None:
 
 @verb(changes=True)
 def rotate_master_key(run: Run) -> None:
-    """Put all keys under the newest master key; what they seal and the log stay as they are.
+    """Put all keys under the newest master key.
+
+    What they seal and the log stay as they are.
 
     Let CREDENTIAL_ENCRYPTION_KEY, its file or its command give NEW,OLD first, for all programs.
     It can be stopped at any moment and started again; afterwards doctor says that OLD can go.
@@ -133,7 +135,9 @@ def destroy_secrets(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Destroy secrets for ever, also of a deleted account; the history still verifies.
+    """Destroy secrets for ever, also of a deleted account.
+
+    The history still verifies.
 
     A copy of the keys in a backup of the database stays: destroy that as well.
     """

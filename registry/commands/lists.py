@@ -3,17 +3,26 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import typer
 
 from projections.accounts import TABLE as ACCOUNTS
 from registry.commands._changes import stops_of, tell_stops
-from registry.commands._options import AccountName, ExchangeOption, OptionalAccount, Wide, moment_of
+from registry.commands._lists import ListOptions, columns, none_fits, show_list
+from registry.commands._options import (
+    AccountName,
+    ExchangeOption,
+    OnlyPermission,
+    OnlySubaccount,
+    OptionalAccount,
+    moment_of,
+)
+from registry.commands._output import show
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import ExitStatus
+from registry.moments import duration
 
 AsOf = Annotated[
     str | None,
@@ -24,20 +33,43 @@ AsOf = Annotated[
     ),
 ]
 
+
+def _activity(record: Mapping[str, Any]) -> bool | str:
+    """Whether an account or a credential is active, or that it is stopped."""
+    return "stopped" if record.get("stop") and record["is_active"] else record["is_active"]
+
+
+def _seen_credential(credential: Mapping[str, Any]) -> dict[str, Any]:
+    """A credential as lists show it: also who else holds its key."""
+    others = [
+        f"{other['account_name']} {_slot(credential['exchange'], other)}"
+        for other in credential.get("same_key_in", ())
+    ]
+    active = credential["account_is_active"] and _activity(credential)
+    return {**credential, "active": active, "same_key_in": list(dict.fromkeys(others))}
+
+
+def _slot(exchange: str, other: Mapping[str, Any]) -> str:
+    from registry.rules.account_state import Slot
+
+    return str(Slot(0, exchange, other["subaccount_index"], other["permission"]))
+
+
 # Heading -> name in the record.
-_ACCOUNT: Final = {
-    "account": "account_name",
-    "active": "is_active",
-    "credentials": "credentials",
-    "wallet": "wallet_address",
-    "description": "description",
-    "created": "created_at",
-}
-_SORTED_BY: Final = {
-    "created": "created_at",
-    "updated": "updated_at",
-    "credentials": "credentials",
-}
+_ACCOUNTS: Final = columns(
+    "list-accounts",
+    {
+        "account": "account_name",
+        "active": "is_active",
+        "credentials": "credentials",
+        "wallet": "wallet_address",
+        "description": "description",
+        "created": "created_at",
+    },
+    {"updated": "updated_at", "metadata": "metadata", "version": "version", "id": "id"},
+    under=("wallet", "description", "metadata", "id"),
+    seen=lambda account: {**account, "is_active": _activity(account)},
+)
 _SHOWN: Final = {
     "account": "account_name",
     "id": "id",
@@ -57,12 +89,14 @@ _CREDENTIAL: Final = {
     "label": "label",
     "expires": "expires_at",
 }
-_CREDENTIAL_WIDE: Final = {
-    **_CREDENTIAL,
-    "addresses": "ip_allow_list",
-    "exchange account": "exchange_account_id",
-    "id": "id",
-}
+_UNDER: Final = ("fields", "label", "expires", "same key in", "addresses", "exchange account", "id")
+_CREDENTIALS: Final = columns(
+    "list-credentials",
+    {"account": "account_name", **_CREDENTIAL, "same key in": "same_key_in"},
+    {"addresses": "ip_allow_list", "exchange account": "exchange_account_id", "id": "id"},
+    under=_UNDER,
+    seen=_seen_credential,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,66 +116,55 @@ class AccountFilter:
 
 
 @verb()
-def list_accounts(
-    run: Run,
-    only: AccountFilter,
-    as_of: AsOf = None,
-    sort: Annotated[
-        Literal["name", "created", "updated", "credentials"],
-        typer.Option("--sort", help="The newest, or those with most, come first."),
-    ] = "name",
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="The first N.")
-    ] = None,
-) -> None:
+def list_accounts(run: Run, only: AccountFilter, how: ListOptions, as_of: AsOf = None) -> None:
     """List accounts, as they are or as they were."""
     asked = dataclasses.asdict(only)
-    found = run.registry.accounts.list(as_of=moment_of(as_of, "--as-of"), **asked)
-    if sort != "name":
-        found.sort(key=itemgetter(_SORTED_BY[sort]), reverse=True)
-    accounts = found[:limit]
+    moment = moment_of(as_of, "--as-of")
+    accounts = run.registry.accounts.list(as_of=moment, **asked)
+
+    def none() -> str:
+        now = run.registry.accounts.list()
+        if not now:
+            return "There are no accounts. Make one with: account-registry create-account NAME"
+        first = min(account["created_at"] for account in now)
+        there = "in all" if as_of is None else f"now, the first since {show(first)}"
+        return none_fits("account", {"as of": moment, **asked}, lambda: len(now), there)
+
     stops = [] if as_of else run.registry.stops()
-
-    def text() -> None:
-        if accounts:
-            run.output.records(_ACCOUNT, [{**a, "is_active": _activity(a)} for a in accounts])
-            tell_stops(run, stops)
-        elif any(value is not None for value in asked.values()):
-            run.output.line("No account fits.")
-        elif as_of is not None:
-            run.output.line("There were no accounts then.")
-        else:
-            run.output.line(
-                "There are no accounts yet. Make one with: account-registry create-account NAME"
-            )
-
-    run.output.result(accounts, text)
-    if more := len(found) - len(accounts):
-        run.output.cut(f"There {'is' if more == 1 else 'are'} {more:,} more; --limit N shows N.")
+    show_list(run, how, _ACCOUNTS, accounts, none, stops)
 
 
 @verb()
 def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
-    """Show an account and its credentials (never their secrets), as it is or as it was."""
+    """Show an account and its credentials.
+
+    Never their secrets; as it is, or as it was.
+    """
     found = run.registry.accounts.get(account, as_of=moment_of(as_of, "--as-of"))
 
     def text() -> None:
-        told = {**found, "is_active": _activity(found)}
-        run.output.facts((heading, told[name]) for heading, name in _SHOWN.items())
-        if found["credentials"]:
-            run.output.records(_CREDENTIAL, map(_with_activity, found["credentials"]))
-        else:
-            run.output.line("No credentials.")
+        seen = _ACCOUNTS.seen(found)
+        run.output.facts((heading, seen[name]) for heading, name in _SHOWN.items())
+        run.output.line("")
+        credentials = list(map(_CREDENTIALS.seen, found["credentials"]))
+        run.output.listed(_CREDENTIAL, credentials, lambda: "No credentials.", under=_UNDER)
         tell_stops(run, stops_of([found, *found["credentials"]]))
 
     run.output.result(found, text)
 
 
-@verb()
-def list_credentials(
-    run: Run,
-    account: OptionalAccount = None,
-    exchange: ExchangeOption = None,
+@dataclass(frozen=True, slots=True)
+class CredentialFilter:
+    """Which credentials to list."""
+
+    account: OptionalAccount = None
+    exchange: ExchangeOption = None
+    subaccount: OnlySubaccount = None
+    permission: OnlyPermission = None
+    active: Annotated[
+        bool | None,
+        typer.Option("--active/--inactive", help="Only those that are, or are not."),
+    ] = None
     due: Annotated[
         str | None,
         typer.Option(
@@ -149,49 +172,19 @@ def list_credentials(
             metavar="SPAN",
             help="Only those in use that expire within this span, such as 14d, or have.",
         ),
-    ] = None,
-    wide: Wide = False,
-) -> None:
-    """List credentials (never their secrets); with --due, exit code 6 if there is one."""
-    from registry.moments import duration
+    ] = None
 
-    span = None if due is None else duration(due, "--due")
-    found = run.registry.credentials.list(account, exchange=exchange, due=span)
 
-    def text() -> None:
-        if not found:
-            none = "There are no credentials here."
-            run.output.line(none if due is None else f"No credential expires within {due}.")
-            return
-        columns = {"account": "account_name", **(_CREDENTIAL_WIDE if wide else _CREDENTIAL)}
-        if any(credential["same_key_in"] for credential in found):
-            columns["same key in"] = "same_key_in"
-        run.output.records(columns, map(_as_shown, found))
-        tell_stops(run, stops_of(found))
+@verb()
+def list_credentials(run: Run, only: CredentialFilter, how: ListOptions) -> None:
+    """List credentials, never their secrets. With --due, exit code 6 if there is one."""
+    asked = dataclasses.asdict(only)
+    span = None if only.due is None else duration(only.due, "--due")
+    credentials = run.registry.credentials.list(**{**asked, "due": span})
 
-    run.output.result(found, text)
-    if due is not None and found:
+    def none() -> str:
+        return none_fits("credential", asked, lambda: len(run.registry.credentials.list()))
+
+    show_list(run, how, _CREDENTIALS, credentials, none, stops_of(credentials))
+    if only.due is not None and credentials:
         run.exit_status = ExitStatus.VERIFICATION
-
-
-def _as_shown(credential: dict[str, Any]) -> dict[str, Any]:
-    others = [
-        f"{other['account_name']} {_slot(credential['exchange'], other)}"
-        for other in credential["same_key_in"]
-    ]
-    return {**_with_activity(credential), "same_key_in": ", ".join(dict.fromkeys(others))}
-
-
-def _slot(exchange: str, other: dict[str, Any]) -> str:
-    from registry.rules.account_state import Slot
-
-    return str(Slot(0, exchange, other["subaccount_index"], other["permission"]))
-
-
-def _with_activity(credential: dict[str, Any]) -> dict[str, Any]:
-    return {**credential, "active": credential["account_is_active"] and _activity(credential)}
-
-
-def _activity(record: Mapping[str, Any]) -> bool | str:
-    """Whether an account or a credential is active, or that it is stopped."""
-    return "stopped" if record.get("stop") and record["is_active"] else record["is_active"]

@@ -70,7 +70,7 @@ def migrate(
     down: DownOptions,
     repair: RepairOptions,
 ) -> None:
-    """Bring the schema up, take its tables down, repair it, or show where it is.
+    """Bring the schema up, down, or show or repair it.
 
     Repair makes tables, views, columns, indexes, constraints, triggers, functions, rights, owners
     and roles as the migrations made them, and fills the tables from the log, all or nothing.
@@ -80,7 +80,7 @@ def migrate(
 
 @verb()
 def schema_down(run: Run, down: DownOptions) -> None:
-    """Take the tables down, as migrate down does; the log and the keys stay.
+    """Take the tables down, as migrate down does. The log and the keys stay.
 
     Everything comes back with migrate up.
     """

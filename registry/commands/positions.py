@@ -1,11 +1,13 @@
 """Verbs about the positions that accounts own."""
 
-from decimal import Decimal
-from typing import Annotated, Any
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated, Final
 
 import typer
 
 from registry.commands._changes import tell
+from registry.commands._lists import ListOptions, columns, none_fits, show_list
 from registry.commands._options import AccountName
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -14,6 +16,24 @@ Positions = Annotated[
     list[str] | None,
     typer.Option("--position", metavar="ID", help="A position's id; may be repeated."),
 ]
+
+
+_POSITIONS: Final = columns(
+    "list-positions",
+    {
+        "id": "id",
+        "account": "account_name",
+        "symbol": "symbol",
+        "long exchange": "long_exchange",
+        "short exchange": "short_exchange",
+        "size usd": "size_usd",
+        "entry divergence": "entry_divergence",
+        "cumulative funding usd": "cumulative_funding_usd",
+        "status": "status",
+    },
+    {"opened": "opened_at"},
+    under=("size usd", "entry divergence", "cumulative funding usd", "status", "opened"),
+)
 
 
 @verb(changes=True)
@@ -47,31 +67,33 @@ def unlink_positions(
     tell(run, outcome, f"unlinked positions from {account}", account=account)
 
 
-@verb()
-def list_positions(
-    run: Run,
+@dataclass(frozen=True, slots=True)
+class PositionFilter:
+    """Which positions to list."""
+
     account: Annotated[
         str | None, typer.Option("--account", metavar="ACCOUNT", help="Only this account's.")
-    ] = None,
-    unowned: Annotated[
-        bool, typer.Option("--unowned", help="Only those without an owner.")
-    ] = False,
-    all_: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
-) -> None:
-    """List open positions with their account, symbol and exchanges."""
-    found = run.registry.positions.list(account, unowned=unowned, closed=all_)
-
-    def text() -> None:
-        if not found:
-            run.output.line("There are no positions here.")
-            return
-        columns = [column for column in found[0] if column != "opened_at"]
-        names = [column.replace("_name", "").replace("_", " ") for column in columns]
-        run.output.table(names, [[_plain(row[column]) for column in columns] for row in found])
-
-    run.output.result(found, text)
+    ] = None
+    exchange: Annotated[
+        str | None,
+        typer.Option("--exchange", metavar="EXCHANGE", help="Only with a side there."),
+    ] = None
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", metavar="SYMBOL", help="Only of this symbol.")
+    ] = None
+    unowned: Annotated[bool, typer.Option("--unowned", help="Only those without an owner.")] = False
+    all_: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False
 
 
-def _plain(value: Any) -> Any:
-    # Exact numbers without exponents: a position of nothing is 0.00000000 and not 0E-8.
-    return f"{value:f}" if isinstance(value, Decimal) else value
+@verb()
+def list_positions(run: Run, only: PositionFilter, how: ListOptions) -> None:
+    """List open positions with account, symbol and exchanges."""
+    asked = dataclasses.asdict(only)
+    closed = asked.pop("all_")
+    positions = run.registry.positions.list(**asked, closed=closed)
+
+    def none() -> str:
+        said = {**asked, "unowned": only.unowned or None, "open": None if closed else True}
+        return none_fits("position", said, lambda: len(run.registry.positions.list(closed=True)))
+
+    show_list(run, how, _POSITIONS, positions, none)

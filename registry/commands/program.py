@@ -83,7 +83,7 @@ def run(
     credentials: WantedCredentials,
     surroundings: Surroundings,
 ) -> None:
-    """Start a program with an account's credentials in its environment.
+    """Start a program with an account's credentials.
 
     There is no shell in between. The program takes this process's place: signals reach
     it, and its exit code is the one that the caller sees. Of this environment it gets
@@ -103,7 +103,7 @@ def runbot(
         typer.Argument(metavar="[-- ARGUMENT…]", help="Its arguments, or another command."),
     ] = None,
 ) -> None:
-    """Start runbot.py of the current folder with an account's credentials, as run does.
+    """Start runbot.py of the current folder, as run does.
 
     It starts RUNBOT_COMMAND if that is set, and else python3 runbot.py. Words behind -- that
     begin with - are its arguments; others are another command.

@@ -34,7 +34,10 @@ def rebuild(
     workers: Workers = None,
     yes: Yes = False,
 ) -> None:
-    """Compare the tables with the log and repair the rows that differ; --check only compares."""
+    """Compare the tables with the log, and repair the rows.
+
+    With --check it only compares.
+    """
     from registry.rebuild.comparison import Watch
 
     with stage_progress(run.output, "Replaying") as progress:

@@ -30,7 +30,7 @@ def reveal_credential(
     access: AccessOption = None,
     yes: Yes = False,
 ) -> None:
-    """Show one field of a credential in plain text; that is recorded as a release.
+    """Show one field in plain text, recorded as a release.
 
     On a terminal it asks first, since what is shown stays in its scrollback.
     """

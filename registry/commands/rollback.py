@@ -34,7 +34,10 @@ def rollback(
     skip: Annotated[bool, typer.Option("--skip", help="Leave out what cannot come back.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Undo what happened to accounts since; the history grows, and this can be undone too."""
+    """Undo what happened to accounts since.
+
+    The history grows, and this can be undone too.
+    """
     by = run.by
     moment = moment_of(to, "--to")
     preview = run.registry.plan_rollback(moment, account=account, skip=skip)

@@ -10,9 +10,10 @@ from registry.commands._verb import verb
 
 @verb()
 def end_session(run: Run, yes: Yes = False) -> None:
-    """End the database session that holds the log, so that commands need not wait for it.
+    """End the session that holds the log up.
 
-    It shows whose session it is, and asks. What the session has not committed is lost.
+    It shows whose session it is, and asks. Commands need not wait for it then; what it has not
+    committed is lost.
     Recorded in the history.
     """
     from registry.database.connection import registry_errors

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from registry.commands._changes import stops_of, tell, tell_stops
+from registry.commands._changes import stops_of, tell
+from registry.commands._lists import ListOptions, columns, none_fits, show_list
 from registry.commands._options import (
     AccessOption,
     AccountName,
@@ -35,14 +36,30 @@ LenderOption = Annotated[
 ]
 
 
-_SHARE: Final = {
-    "borrower": "borrower",
-    "exchange": "exchange",
-    "lender": "lender",
-    "type": "sharing_type",
-    "usable": "usable",
-    "since": "since",
-}
+def _usable(share: "Mapping[str, Any]") -> str:
+    if share["stop"]:
+        return f"no: stopped by event {share['stop']['position']}"
+    if not share["borrower_is_active"]:
+        return "no: the borrower is inactive"
+    if not share["lender_is_active"]:
+        return "no: the lender is inactive"
+    return "yes" if share["lender_has_fitting"] else "no: the lender has no key that fits"
+
+
+_SHARES: Final = columns(
+    "list-shares",
+    {
+        "borrower": "borrower",
+        "exchange": "exchange",
+        "lender": "lender",
+        "type": "sharing_type",
+        "usable": "usable",
+        "since": "since",
+    },
+    {"created": "created_at", "updated": "updated_at", "id": "id"},
+    under=("usable", "since", "created", "updated", "id"),
+    seen=lambda share: {**share, "usable": _usable(share)},
+)
 
 
 @verb(changes=True)
@@ -53,7 +70,7 @@ def share(
     exchange: ExchangeName,
     sharing_type: SharingTypeOption = "full",
 ) -> None:
-    """Let an account use another's credential; again with another --type changes it."""
+    """Let an account use another's credential. Again with another --type changes it."""
     outcome = run.registry.shares.grant(borrower, lender, exchange, sharing_type, **run.by)
     done = f"let {borrower} use the {exchange} credential of {lender} ({sharing_type})"
     facts = {"lender": lender, "exchange": exchange, "sharing_type": sharing_type}
@@ -69,28 +86,23 @@ def unshare(run: Run, borrower: Borrower, exchange: ExchangeName) -> None:
 
 
 @verb()
-def list_shares(run: Run, account: OptionalAccount = None, exchange: ExchangeOption = None) -> None:
-    """List who borrows from whom; of one account, as borrower or lender, or all."""
-    found = run.registry.shares.list(account, exchange=exchange)
+def list_shares(
+    run: Run,
+    how: ListOptions,
+    account: OptionalAccount = None,
+    exchange: ExchangeOption = None,
+    sharing_type: Annotated[
+        SharingType | None, typer.Option("--type", help="Only shares of this type.")
+    ] = None,
+) -> None:
+    """List who borrows from whom. Of one account, as borrower or lender, or all."""
+    shares = run.registry.shares.list(account, exchange=exchange, sharing_type=sharing_type)
 
-    def text() -> None:
-        if not found:
-            run.output.line("There are no shares here.")
-            return
-        run.output.records(_SHARE, [{**share, "usable": _usable(share)} for share in found])
-        tell_stops(run, stops_of(found))
+    def none() -> str:
+        asked = {"account": account, "exchange": exchange, "type": sharing_type}
+        return none_fits("share", asked, lambda: len(run.registry.shares.list()))
 
-    run.output.result(found, text)
-
-
-def _usable(share: "Mapping[str, Any]") -> str:
-    if share["stop"]:
-        return f"no: stopped by event {share['stop']['position']}"
-    if not share["borrower_is_active"]:
-        return "no: the borrower is inactive"
-    if not share["lender_is_active"]:
-        return "no: the lender is inactive"
-    return "yes" if share["lender_has_fitting"] else "no: the lender has no key that fits"
+    show_list(run, how, _SHARES, shares, none, stops_of(shares))
 
 
 @verb()
@@ -104,7 +116,7 @@ def resolve(
     access: AccessOption = None,
     lender: LenderOption = None,
 ) -> None:
-    """Show which credential an account would use, and why; nothing is released."""
+    """Show which credential an account would use, and why. Nothing is released."""
     from registry.hints import commands_of
     from registry.services.releases.resolution import resolve as resolved
 

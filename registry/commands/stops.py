@@ -57,11 +57,11 @@ class Stoppable:
 
 @verb(changes=True)
 def stop(run: Run, what: Stoppable, yes: Yes = False) -> None:
-    """Stop releases at once: of everything, an exchange, a lender, an account or a key.
+    """Stop releases at once.
 
-    It shows who loses what, and asks. What is added later is stopped too, and nothing is
-    taken from a bot's environment instead, until it is resumed. It needs a reason. A program
-    that holds a key already keeps it.
+    Of everything, an exchange, a lender, an account or a key. It shows who loses what, and asks.
+    What is added later is stopped too, and nothing is taken from a bot's environment instead,
+    until it is resumed. It needs a reason. A program that holds a key already keeps it.
     """
     from registry.services.changes.stops import check_reason
 
@@ -107,7 +107,7 @@ def resume(
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Take a stop back, and nothing else: what other stops include stays stopped."""
+    """Take a stop back, and nothing else. What other stops include stays stopped."""
     by = run.by
     stops = run.registry.stops()
     found = [known for known in stops if stop is None or known.has_name(stop)]

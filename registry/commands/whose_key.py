@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from registry.commands._ask import unseen
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import InvalidInput
@@ -44,7 +45,7 @@ def whose_key(
         ),
     ] = None,
 ) -> None:
-    """Show which credentials hold a value, or ever did; asks for it on a terminal.
+    """Show which credentials hold a value, or ever did.
 
     The value is never an argument, and is not shown.
     """
@@ -84,6 +85,7 @@ def _value(source: str | None) -> "Secret":
             hint="Give it on standard input: account-registry whose-key -",
         )
     try:
-        return Secret(getpass("The value (it is not shown): "))
+        with unseen():
+            return Secret(getpass("The value (it is not shown): "))
     except EOFError:
         raise InvalidInput("the input ended; nothing was looked for") from None

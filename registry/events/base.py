@@ -29,7 +29,11 @@ class EventModel(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        defer_build=True,  # a command needs few of the models
     )
 
     schema_version: ClassVar[int] = 1

@@ -15,11 +15,10 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, LiteralString, Protocol
+from typing import TYPE_CHECKING, Any, Final, LiteralString, Protocol
 
 import orjson
 import psycopg
-import structlog
 from psycopg import sql
 
 from projections import project
@@ -43,8 +42,10 @@ from registry.errors import (
 from registry.log.append import CommandRecord, NewEvent, send_append
 from registry.log.ids import new_id
 from registry.log.reading import AppliedCommand, applied_command, send_command
-from registry.rules.credentials import StoredCredential
 from registry.values import MAX_REASON, short_text
+
+if TYPE_CHECKING:
+    from registry.rules.credentials import StoredCredential
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class Decided:
     notes: tuple[str, ...] = ()
     """Notes for the caller, such as other accounts that are affected."""
     checks: Sequence[Check] = ()
-    stored: tuple[StoredCredential, ...] = ()
+    stored: "tuple[StoredCredential, ...]" = ()
     """The result for each credential in the command."""
 
     def all_notes(self) -> tuple[str, ...]:
@@ -143,7 +144,7 @@ class Outcome:
     """See `Decided`."""
     repaired: bool = False
     """Whether data outside the log were repaired, without an event."""
-    stored: tuple[StoredCredential, ...] = ()
+    stored: "tuple[StoredCredential, ...]" = ()
     """See `Decided`; empty if `replayed`."""
 
     @property
@@ -170,12 +171,7 @@ class CommandExecutor:
             RegistryError: from the decision or a check.
         """
         command_id = invocation.command_id or new_id()
-        with structlog.contextvars.bound_contextvars(
-            actor=invocation.actor, command_id=str(command_id)
-        ):
-            return self._retry(task, invocation, command_id)
-
-    def _retry(self, task: Task, invocation: Invocation, command_id: uuid.UUID) -> Outcome:
+        about = {"actor": invocation.actor, "command_id": command_id}
         decisions = _DECISIONS
         maybe_applied = invocation.command_id is not None
         with patience() as waiting:
@@ -186,13 +182,13 @@ class CommandExecutor:
                     decisions -= 1
                     if invocation.expected_version is not None or not decisions:
                         raise
-                    log.debug("decided again", extra={"why": error.message})
+                    log.debug("decided again", extra={**about, "why": error.message})
                     time.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads retries
                 except CommandApplied:
                     maybe_applied = True
                 except DatabaseUnavailable as error:
                     if not error.undone:
-                        log.warning("connection lost", extra={"why": error.message})
+                        log.warning("connection lost", extra={**about, "why": error.message})
                         # The transaction may have been committed: look the command id up.
                         maybe_applied = True
                     waiting.after(error)
@@ -263,11 +259,13 @@ class CommandExecutor:
         self._others_append = any(flush_is_due for _, flush_is_due in appended)
         if not flush_along and (self._others_append or not appended):
             wait_until_durable(connection)
+        about = {"actor": record.actor, "command_id": record.command_id}
         if any(change.rowcount == 0 for change in changes):
-            log.warning("a projected row was missing", extra={"hint": "a rebuild compares"})
+            hint = "a rebuild compares"
+            log.warning("a projected row was missing", extra={**about, "hint": hint})
         positions = tuple(position for position, _ in appended)
         types = tuple(new.event.event_type for new in decision.events)
-        log.info("command applied", extra={"events": types, "positions": positions})
+        log.info("command applied", extra={**about, "events": types, "positions": positions})
         return positions
 
 

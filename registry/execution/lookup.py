@@ -1,6 +1,5 @@
 """Looks accounts and exchanges up by name, with helpful errors for unknown names."""
 
-import difflib
 import uuid
 from collections.abc import Iterable
 from typing import Any, Final
@@ -120,6 +119,8 @@ def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
 
 
 def _suggestion(name: str, names: Iterable[str]) -> str | None:
+    import difflib
+
     by_lower = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(by_lower[match] for match in close)}?" if close else None

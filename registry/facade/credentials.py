@@ -142,20 +142,42 @@ class Credentials:
         invocation = self._context.invocation(by)
         return destroy_secrets(self._context, account, slot, versions or None, invocation)
 
+    def check_place(
+        self,
+        account: str,
+        exchange: str,
+        *,
+        replace: bool = False,
+        subaccount: int | None = None,
+        permission: Permission | None = None,
+    ) -> None:
+        """Raises what `add`, or `replace`, has against the account or the slot.
+
+        A program calls it before it asks anybody for secrets.
+        """
+        slot, _ = _slot(exchange, {"subaccount": subaccount, "permission": permission})
+        self._service.check_place(account, slot, replace=replace)
+
     def list(
         self,
         account: str | None = None,
         *,
         exchange: str | None = None,
+        subaccount: int | None = None,
+        permission: Permission | None = None,
+        active: bool | None = None,
         due: dt.timedelta | str | None = None,
     ) -> Records:
-        """Credentials without their secrets; `due` selects those that expire within this span.
+        """Credentials without their secrets: all, or those that the arguments select.
 
-        `same_key_in` of each lists the other credentials, of any account, that hold its key.
+        `due` selects those in use that expire within this span, or have expired. `same_key_in` of
+        each lists the other credentials, of any account, that hold its key.
         """
         span = duration(due, "due") if isinstance(due, str) else due
         until = None if span is None else now() + span
-        return reading.list_credentials(self._context, account, exchange, due_until=until)
+        found = reading.list_credentials(self._context, account, exchange, due_until=until)
+        wanted = {"subaccount_index": subaccount, "permission": permission, "is_active": active}
+        return reading.only(found, **wanted)
 
     def resolve(
         self,

@@ -1,17 +1,21 @@
 """`Registry.positions`: the owners of positions."""
 
+import functools
 import uuid
 from collections.abc import Iterable
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from registry.errors import InvalidInput
-from registry.execution.executor import Outcome
 from registry.facade.checking import checked
 from registry.facade.context import Context
 from registry.facade.given import By, checked_id
 from registry.hints import Command, Hint, Option
-from registry.services.changes.positions import PositionService
+from registry.services.reading.accounts import only
 from registry.services.reading.lists import list_positions
+
+if TYPE_CHECKING:
+    from registry.execution.executor import Outcome
+    from registry.services.changes.positions import PositionService
 
 Records = list[dict[str, Any]]
 
@@ -22,7 +26,12 @@ class Positions:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._service = PositionService(context)
+
+    @functools.cached_property
+    def _service(self) -> "PositionService":
+        from registry.services.changes.positions import PositionService
+
+        return PositionService(self._context)
 
     def link(
         self,
@@ -32,7 +41,7 @@ class Positions:
         unowned: bool = False,
         move: bool = False,
         **by: Unpack[By],
-    ) -> Outcome:
+    ) -> "Outcome":
         """Links the given positions, or all `unowned` positions, to an account."""
         wanted = _ids(position)
         if bool(wanted) == unowned:
@@ -48,7 +57,7 @@ class Positions:
         *,
         owned: bool = False,
         **by: Unpack[By],
-    ) -> Outcome:
+    ) -> "Outcome":
         """Unlinks the given positions, or all `owned` positions, from an account."""
         wanted = _ids(position)
         if bool(wanted) == owned:
@@ -57,10 +66,20 @@ class Positions:
         return self._service.unlink(account, wanted or None, self._context.invocation(by))
 
     def list(
-        self, account: str | None = None, *, unowned: bool = False, closed: bool = False
+        self,
+        account: str | None = None,
+        *,
+        exchange: str | None = None,
+        symbol: str | None = None,
+        unowned: bool = False,
+        closed: bool = False,
     ) -> Records:
-        """Open positions, with `closed` also closed ones: of one account, `unowned`, or all."""
-        return list_positions(self._context, account, unowned=unowned, all_=closed)
+        """Open positions, with `closed` also closed ones: of one account, `unowned`, or all.
+
+        An exchange selects those of which it has one side.
+        """
+        found = list_positions(self._context, account, exchange, unowned=unowned, all_=closed)
+        return only(found, symbol=symbol)
 
 
 def _ids(given: Iterable[uuid.UUID | str]) -> list[uuid.UUID]:

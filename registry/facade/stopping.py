@@ -69,6 +69,6 @@ class Stopping:
 
     def stops(self) -> "list[Stop]":
         """The stops that are in force, the oldest first."""
-        from registry.services.changes import stops
+        from registry.services.reading.lists import list_stops
 
-        return stops.in_force(self._context)
+        return list_stops(self._context)

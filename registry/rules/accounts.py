@@ -17,14 +17,11 @@ from registry.events.accounts import (
     AccountUpdated,
 )
 from registry.events.base import EventModel
-from registry.events.positions import PositionsUnlinked
 from registry.hints import Command, Hint, Option
 from registry.plurals import counted
 from registry.rules.account_state import AccountState
-from registry.rules.credentials import removal
 from registry.rules.details import AccountDetails, changes, checked
 from registry.rules.metadata import KeyChanges, check_new
-from registry.rules.positions import parts
 from registry.shapes import refuse_key
 
 
@@ -162,6 +159,10 @@ def delete(state: AccountState, use: AccountUse, *, cascade: bool) -> list[Event
                 "End these shares first, or add ", Option("cascade"), " to end them with it."
             ),
         )
+    from registry.events.positions import PositionsUnlinked
+    from registry.rules.credentials import removal
+    from registry.rules.positions import parts
+
     return [
         *(PositionsUnlinked(positions=part) for part in parts(use.closed_positions)),
         *(removal(state, row) for row in state.credentials()),

@@ -3,10 +3,9 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from projections.credentials import TABLE, CredentialRow
-from registry.encryption.sealing import Place
 from registry.encryption.secret import Secret
 from registry.errors import Conflict, CredentialExists, CredentialInactive, InvalidInput
 from registry.events.base import EventModel
@@ -21,6 +20,9 @@ from registry.events.credentials import (
 from registry.hints import Blank, Command, Hint, Option
 from registry.rules.account_state import AccountState, Slot, SlotQuery
 from registry.rules.details import CredentialDetails, changes, checked, differences
+
+if TYPE_CHECKING:
+    from registry.encryption.sealing import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Sealer(Protocol):
         """Keyed digests of the fields; equal values have equal digests."""
 
     def seal(
-        self, credential_id: uuid.UUID, version: int, place: Place, fields: Mapping[str, Secret]
+        self, credential_id: uuid.UUID, version: int, place: "Place", fields: Mapping[str, Secret]
     ) -> Sealed:
         """Seals the fields of one version, bound to their place."""
 
@@ -91,6 +93,25 @@ def add(
         InvalidInput: a detail is not acceptable.
     """
     account = state.active_account()
+    _refuse_taken(state, slot, beside_others=beside_others)
+    version = state.last_version(slot) + 1
+    sealed = sealer.seal(new_id, version, place_of(account["id"], slot), fields)
+    details = checked(CredentialDetails, TABLE, given)
+    return [CredentialAdded(**_version(new_id, slot, version, sealed), **details)]
+
+
+def check_place(state: AccountState, wanted: SlotQuery, *, replace: bool) -> list[EventModel]:
+    """Raises what `add`, or `replace`, says of the place alone; no event."""
+    state.active_account()
+    if replace:
+        _active(state, wanted)
+    else:
+        named = wanted.subaccount_index is not None
+        _refuse_taken(state, wanted.slot(), beside_others=named)
+    return []
+
+
+def _refuse_taken(state: AccountState, slot: Slot, *, beside_others: bool) -> None:
     others = SlotQuery(slot.exchange_id, slot.exchange, None, slot.permission)
     taken = state.credential_in(slot)
     if taken is None and not beside_others:
@@ -106,10 +127,6 @@ def add(
                 ".",
             ),
         )
-    version = state.last_version(slot) + 1
-    sealed = sealer.seal(new_id, version, place_of(account["id"], slot), fields)
-    details = checked(CredentialDetails, TABLE, given)
-    return [CredentialAdded(**_version(new_id, slot, version, sealed), **details)]
 
 
 def import_slot(state: AccountState, wanted: SlotQuery) -> SlotQuery:
@@ -289,8 +306,10 @@ def _update(
     return [CredentialUpdated(**identity(state, row), **changed)] if changed else []
 
 
-def place_of(account_id: str, slot: Slot) -> Place:
+def place_of(account_id: str, slot: Slot) -> "Place":
     """The place that the tokens of a slot are bound to."""
+    from registry.encryption.sealing import Place
+
     return Place(uuid.UUID(account_id), slot.exchange_id, slot.subaccount_index, slot.permission)
 
 

@@ -4,7 +4,6 @@ Each stands here once, with what it means and what it may be. The database enfor
 (`position_limits`, `account_allows`). All other keys are for people and bots.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -90,6 +89,8 @@ def stopped(before: Mapping[str, Any], after: Mapping[str, Any]) -> Callable[[st
 
 def _meant(key: str) -> str | None:
     """The limit whose name a key was likely meant to be."""
+    import difflib
+
     names = {_normal(name): limit for limit in LIMITS for name in (limit, *LIMITS[limit].also)}
     joined = {_joined(limit): limit for limit in LIMITS}
     for known, written in ((names, _normal(key)), (joined, _joined(key))):

@@ -31,8 +31,8 @@ from registry.rebuild.readiness import PENDING, adoption_pending, rebuild_lock
 from registry.rules.account_state import Slot
 from registry.services.audit.guards import HINT, unnamed_keys
 from registry.services.changes.sessions import log_holders
-from registry.services.changes.stops import stops_in_force
 from registry.services.reading.keys_in_use import keys_in_common, keys_used_again
+from registry.services.reading.lists import stops_in_force
 
 _QUERIES = load_queries("registry.services", "doctor.sql")
 _CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)

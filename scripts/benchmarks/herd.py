@@ -13,7 +13,6 @@ import statistics
 from collections.abc import Iterator
 from typing import Any, Final
 
-import structlog
 from harness import Limit, options, own_server, report
 from support.bots import login_role
 from support.herd import EXCHANGE, Herd, run_herd
@@ -32,7 +31,7 @@ def main() -> None:
     chosen = options(
         "Many bots that start at once.", loaders=1000, processes=8, strangers=False, rounds=1
     )
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    logging.getLogger("registry").setLevel(logging.ERROR)
     key = generate_master_key()
     accounts = [f"account_{number}" for number in range(chosen.loaders)]
     with own_server() as address, bots(address, MasterKeyring([key]), accounts) as login:

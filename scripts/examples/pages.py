@@ -8,12 +8,19 @@ need not see are in a comment of the page, `<!-- setup …shell… -->`.
 everything that differs between runs (ids, times, digests, sizes).
 """
 
+import contextlib
+import fcntl
+import os
+import pty
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +82,7 @@ class Desk:
             "REGISTRY_CONFIG_DIR": str(home / "config"),
             "REGISTRY_ACTOR": "ann@desk",
             "LC_ALL": "C.UTF-8",
+            "TERM": "dumb",
         }
 
     def shown(self, text: str, home: Path) -> str:
@@ -160,20 +168,29 @@ def _run(commands: list[str], variables: dict[str, str], home: Path) -> list[str
     between = f"between() {{ local status=$?; printf '\\{ord(_BETWEEN):o}'; return $status; }}\n"
     script = home / ".examples.sh"
     script.write_text(between + "".join(f"between\n{command}\n" for command in commands))
-    done = subprocess.run(
-        ["bash", str(script)],
-        env=variables,
-        cwd=home,
-        check=False,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    answers = _PROGRESS.sub("", done.stdout).split(_BETWEEN)[1:]
+    printed = _on_a_terminal(["bash", str(script)], variables, home)
+    answers = _PROGRESS.sub("", printed).split(_BETWEEN)[1:]
     if len(answers) != len(commands):
-        raise SystemExit(f"the shell stopped after {len(answers)} commands:\n{done.stdout[-2000:]}")
+        raise SystemExit(f"the shell stopped after {len(answers)} commands:\n{printed[-2000:]}")
     return [answer + "\n" * (answer != "" and answer[-1] != "\n") for answer in answers]
+
+
+def _on_a_terminal(command: list[str], variables: dict[str, str], home: Path) -> str:
+    """What a command prints on a plain terminal of 80 columns, where nobody can type."""
+    main, side = pty.openpty()
+    tty.setraw(side)  # line ends as they are
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 80, 0, 0))
+    process = subprocess.Popen(
+        command, env=variables, cwd=home, stdin=subprocess.DEVNULL, stdout=side, stderr=side
+    )
+    os.close(side)
+    printed = b""
+    with contextlib.suppress(OSError):  # the last process has closed its end
+        while chunk := os.read(main, 65536):
+            printed += chunk
+    os.close(main)
+    process.wait()
+    return printed.decode()
 
 
 def normalised(page: str) -> str:

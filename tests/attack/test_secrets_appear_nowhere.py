@@ -191,7 +191,7 @@ def test_no_secret_appears_anywhere(
     session.read()
 
     said = "".join(session.said)
-    assert '"event": "command applied"' in said  # the log was at level debug
+    assert '"event":"command applied"' in said  # the log was at level debug
     assert 'File "' in said  # tracebacks were made
     seen = watch.finish()
     assert watch.looks > 10

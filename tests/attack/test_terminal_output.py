@@ -25,8 +25,9 @@ Connection = psycopg.Connection[Any]
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b1A\u202egnp\u2028\r"
 FORGED_LINE = "\n999  2030-01-01 00:00:00Z  root@host as postgres  forged"
+TABS = "\ta\tb"
 MARKUP = "[red]boo[/red][link=https://evil.example]click[/link][/]"
-HOSTILE = ESCAPES + FORGED_LINE + MARKUP
+HOSTILE = ESCAPES + TABS + FORGED_LINE + MARKUP
 STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 READING = [
@@ -83,8 +84,15 @@ def test_nothing_that_steers_a_terminal_is_sent_to_it(
     for form in ((), ("--json",)):
         shown = hostile(*verb, *form)
         assert "unexpected" not in shown.err
-        assert STEERING.search(shown.out + shown.err) is None
+        # In a pipe tabs separate the cells of a row: that of a text is none of them.
+        assert STEERING.search(shown.out.replace("\t", "") + shown.err) is None
         assert not any(line.startswith("999") for line in shown.out.splitlines())
+
+
+@pytest.mark.parametrize("verb", ["list-accounts", "list-credentials", "history", "exchanges"])
+def test_in_a_pipe_each_row_has_the_cells_of_the_head(hostile: CommandLine, verb: str) -> None:
+    head, *rows = hostile(verb, "--wide").out.splitlines()
+    assert {row.count("\t") for row in rows} == {head.count("\t")}
 
 
 def test_the_texts_are_shown_with_their_escapes_and_brackets(hostile: CommandLine) -> None:

@@ -28,7 +28,7 @@ def test_a_bots_role_runs_with_its_account_only(bot: CommandLine, database_url: 
         assert bot("revoke-access", "bot", "--role", role.name).exit_status == 0
         assert bot("revoke-access", "bot", "--role", role.name).exit_status == 3
         assert bot.process("run", "--account", "bot", "--", "true", **as_bot).exit_status == 5
-        assert bot("list-access").out == "No role was given access here.\n"
+        assert bot("list-access").err == "There are no grants.\n"
 
 
 def test_granting_access_again_repairs_a_role_that_is_no_bot_any_more(

@@ -98,7 +98,7 @@ def test_answers_for_people(bot: CommandLine) -> None:
         assert done.out == f"{verb.title()}d the credential of bot for aster (event {number}).\n"
     removed = bot("remove-credential", "bot", "aster", "--yes")
     assert removed.out == "Removed the credential of bot for aster (event 6).\n"
-    assert bot("list-credentials").out == "There are no credentials here.\n"
+    assert bot("list-credentials").err == "There are no credentials.\n"
 
 
 def test_a_replaced_credential_has_the_next_version_and_keeps_its_details(bot: CommandLine) -> None:
@@ -146,7 +146,7 @@ def test_a_credential_stops_with_its_account(bot: CommandLine) -> None:
     bot("deactivate-account", "bot")
     credential = the_credential(bot)
     assert (credential["is_active"], credential["account_is_active"]) == (True, False)
-    assert " no " in bot("list-credentials").out
+    assert "\tno\t" in bot("list-credentials").out
 
 
 def test_credentials_are_listed_by_account_and_exchange(bot: CommandLine) -> None:

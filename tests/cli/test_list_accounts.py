@@ -1,7 +1,10 @@
 """The verb `list-accounts`: which accounts it lists, in which order, and how many."""
 
+import json
+
 import pytest
 from support.cli import CommandLine
+from support.terminal import shown_on_a_terminal
 
 
 @pytest.fixture
@@ -49,23 +52,41 @@ def test_accounts_can_be_chosen_now_and_as_they_were(
 
 def test_a_list_that_is_cut_says_how_many_more_there_are(several: CommandLine) -> None:
     cut = several("list-accounts", "--limit", "3")
-    assert cut.out.splitlines()[-1] == "There is 1 more; --limit N shows N."
+    assert (len(cut.out.splitlines()), cut.err) == (4, "There is 1 more; --limit N shows N.\n")
+    assert (
+        shown_on_a_terminal(several, "list-accounts", "--limit", "1")[-1]
+        == "There are 3 more; --limit N shows N."
+    )
     as_json = several("list-accounts", "--limit", "1", "--json")
     assert (len(as_json.data), as_json.err) == (1, "There are 3 more; --limit N shows N.\n")
+    assert json.loads(as_json.out)["cut"] is True
     whole = several("list-accounts", "--limit", "4")
     assert "more" not in whole.out + whole.err
+    assert json.loads(several("list-accounts", "--json").out)["cut"] is False
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--name", "nobody*"), "No account fits."),
-        (("--as-of", "2020-01-01"), "There were no accounts then."),
-        (("--as-of", "2020-01-01", "--active"), "No account fits."),
+        (("--name", "nobody*"), "No account fits name nobody*. There are 4 accounts in all."),
+        (
+            ("--exchange", "paradex", "--inactive"),
+            "No account fits not active, exchange paradex. There are 4 accounts in all.",
+        ),
+        (
+            ("--as-of", "2020-01-01"),
+            "No account fits as of 2020-01-01 00:00:00Z. There are 4 accounts now, the first since",
+        ),
     ],
 )
-def test_an_empty_list_says_why(several: CommandLine, options: tuple[str, ...], told: str) -> None:
-    assert several("list-accounts", *options).out == f"{told}\n"
+def test_an_empty_list_says_what_was_asked_and_what_there_is(
+    several: CommandLine, options: tuple[str, ...], told: str
+) -> None:
+    none = several("list-accounts", *options)
+    assert len(none.out.splitlines()) == 1  # the heads of the columns
+    assert none.err.startswith(told)
+    assert "Make one" not in none.err
+    assert shown_on_a_terminal(several, "list-accounts", *options)[0].startswith(told)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,10 @@ def test_the_list_joins_account_symbol_and_exchanges(bots: CommandLine) -> None:
     assert [row["id"] for row in listed] == IDS[:2]
     assert (listed[0]["symbol"], listed[0]["long_exchange"]) == ("BTC", "lighter")
     assert "BTC" in bots("list-positions").out
-    assert bots("list-positions", "--unowned").out == "There are no positions here.\n"
+    for option in (("--exchange", "lighter"), ("--symbol", "BTC"), ("--sort", "size usd")):
+        assert IDS[0] in bots("list-positions", *option).out
+    none = bots("list-positions", "--unowned", "--exchange", "lighter").err
+    assert none.startswith("No position fits exchange lighter, unowned, open. There are ")
     assert bots("list-positions", "--account", "nobody").exit_status == 3
 
 

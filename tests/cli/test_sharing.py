@@ -13,7 +13,10 @@ def bot(cli: CommandLine) -> CommandLine:
 def test_the_verbs_of_sharing_speak_to_people_and_to_programs(bot: CommandLine) -> None:
     assert bot("list-shares", "--json").data[0]["lender"] == "lender"
     assert "lender" in bot("list-shares", "bot").out
-    assert bot("list-shares", "--exchange", "aster").out == "There are no shares here.\n"
+    told = "No share fits exchange aster. There is 1 share in all.\n"
+    assert bot("list-shares", "--exchange", "aster").err == told
+    assert bot("list-shares", "--type", "full", "--json").data
+    assert bot("list-shares", "--type", "read_only", "--json").data == []
     resolved = bot("resolve", "bot", "backpack", "--json").data
     assert (resolved[0]["holder"], resolved[0]["source"]) == ("lender", "shared")
     text = bot("resolve", "bot").out

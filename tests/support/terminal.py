@@ -1,10 +1,13 @@
 """A verb on a pseudo-terminal."""
 
+import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -14,16 +17,17 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def type_into_a_terminal(
-    cli: CommandLine, arguments: list[str], answers: list[str]
+    cli: CommandLine, arguments: list[str], answers: list[str], columns: int = 80
 ) -> tuple[int, str]:
     """Runs a verb on a terminal of its own, and answers its prompts."""
     main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "registry.commands", *arguments],
         stdin=side,
         stdout=side,
         stderr=side,
-        env=cli.environment,
+        env={name: v for name, v in cli.environment.items() if name != "COLUMNS"},
         cwd=PROJECT,
         start_new_session=True,
         preexec_fn=lambda: _make_controlling(side),  # noqa: PLW1509 - no other thread in the child
@@ -50,8 +54,13 @@ def type_into_a_terminal(
     return process.wait(timeout=10), shown.decode(errors="replace")
 
 
-def _make_controlling(side: int) -> None:
-    import fcntl
-    import termios
+def shown_on_a_terminal(cli: CommandLine, *arguments: str, columns: int = 80) -> list[str]:
+    """The lines that a verb shows on a terminal of this width, without styles."""
+    cli.environment["NO_COLOR"] = "1"
+    status, shown = type_into_a_terminal(cli, list(arguments), [], columns)
+    assert status == 0, shown
+    return shown.replace("\r\n", "\n").split("\n")[:-1]
 
+
+def _make_controlling(side: int) -> None:
     fcntl.ioctl(side, termios.TIOCSCTTY, 0)

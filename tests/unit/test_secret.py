@@ -8,8 +8,8 @@ import traceback
 
 import orjson
 import pytest
-import structlog
 
+from registry.commands._logging import OneLine
 from registry.encryption.secret import Secret
 
 CANARY = "canary-7f3a9b"
@@ -61,8 +61,11 @@ def test_the_last_resort_of_json_does_not_show_it() -> None:
 
 
 def test_a_structured_log_line_does_not_show_it() -> None:
-    line = structlog.processors.JSONRenderer(default=str)(None, "info", {"k": Secret(CANARY)})
-    assert CANARY not in str(line)
+    record = logging.makeLogRecord({"msg": "loaded", "k": Secret(CANARY), "n": 1})
+    for as_json in (True, False):
+        line = OneLine(as_json=as_json).format(record)
+        assert CANARY not in line
+        assert "defect" in line
 
 
 def test_a_traceback_with_local_variables_does_not_show_it() -> None:

@@ -1,30 +1,23 @@
 """Commands about accounts."""
 
 import contextlib
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from registry.database.connection import Connection, Database
-from registry.database.queries import load_queries
 from registry.errors import AccountExists
 from registry.events.base import EventModel
 from registry.execution.account_tasks import AccountTask, RuleTask, new_events, next_events
 from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
 from registry.log.ids import new_id
-from registry.plurals import counted
 from registry.rules import accounts as rules
-from registry.rules.access import access_revocations
 from registry.rules.account_state import AccountState
-from registry.rules.accounts import AccountUse, CreateAccount, UpdateAccount
-from registry.rules.limits import ALLOWED_EXCHANGES
+from registry.rules.accounts import CreateAccount, UpdateAccount
 from registry.rules.metadata import dropped
-from registry.rules.sharing import check_affected, lent_by
-from registry.services.changes.narrowing import Narrowing, check_names, send_names
-from registry.services.changes.sharing import revocations, send_shares
 
-_QUERIES = load_queries("registry.execution")
+if TYPE_CHECKING:
+    from registry.services.changes.narrowing import Narrowing
 
 
 class _CreateTask:
@@ -33,9 +26,11 @@ class _CreateTask:
         self._id = new_id()
 
     def send_reads(self, connection: Connection) -> None:
-        """A unique constraint guards the name; the exchanges are read if some are allowed only."""
-        self._names: Iterable[tuple[str]] = ()
-        if ALLOWED_EXCHANGES in (self._command.details.get("metadata") or ()):
+        """A unique constraint guards the name; the exchanges are read if metadata may name some."""
+        self._names: Iterable[tuple[str]] | None = None
+        if self._command.details.get("metadata"):
+            from registry.services.changes.narrowing import send_names
+
             self._names = send_names(connection)
 
     def content(self) -> Mapping[str, Any]:
@@ -48,7 +43,10 @@ class _CreateTask:
 
     def decide(self) -> Decided:
         events = rules.create(self._command)
-        check_names(self._names, {}, self._command.details.get("metadata") or {})
+        if self._names is not None:
+            from registry.services.changes.narrowing import check_names
+
+            check_names(self._names, {}, self._command.details["metadata"])
         return Decided(new_events(self._id, AccountState(), events))
 
 
@@ -63,76 +61,24 @@ class _UpdateTask(AccountTask):
 
     def send_reads(self, connection: Connection) -> None:
         super().send_reads(connection)
-        self._names = send_names(connection)
-        self._narrowing = Narrowing(connection, self._name)
+        self._narrowing: Narrowing | None = None
+        if self._command.keys or "metadata" in self._command.details:
+            from registry.services.changes import narrowing
+
+            self._narrowing = narrowing.Narrowing(connection, self._name)
 
     def decide(self) -> Decided:
         state = self.read_state()
         events = rules.update(state, self._command)
+        if self._narrowing is None:
+            return Decided(next_events(state, events))
         before = state.account["metadata"]
         told = (event.metadata for event in events if "metadata" in event.model_fields_set)
         after = next(told, before)
-        check_names(self._names, before, after)
         replaced = self._command.details.get("metadata")
         notes = [] if replaced is None else dropped(before, replaced)
         notes += self._narrowing.notes(state, after, cascade=self._cascade)
         return Decided(next_events(state, events), notes=tuple(notes))
-
-
-class _DeactivateTask(AccountTask):
-    """Stops an account. Its shares stay, but are refused until the account is active again."""
-
-    def __init__(self, name: str, *, cascade: bool) -> None:
-        super().__init__(name, {"verb": "deactivate-account"})
-        self._cascade = cascade
-
-    def send_reads(self, connection: Connection) -> None:
-        super().send_reads(connection)
-        self._shares = send_shares(connection, self._name)
-
-    def decide(self) -> Decided:
-        state = self.read_state()
-        events = rules.deactivate(state)
-        affected = lent_by(state, self._shares.fetchall())
-        check_affected(f"account {state.name} lends", affected, cascade=self._cascade)
-        notes = tuple(f"without a key from now on: {share}" for share in affected)
-        return Decided(next_events(state, events), notes=notes)
-
-
-class _DeleteTask(AccountTask):
-    """Deletes an account; `cascade` also ends its shares and gives up its closed positions."""
-
-    def __init__(self, name: str, *, cascade: bool) -> None:
-        super().__init__(name, {"verb": "delete-account"})
-        self._cascade = cascade
-
-    def send_reads(self, connection: Connection) -> None:
-        super().send_reads(connection)
-        self._use = connection.execute(_QUERIES["account_use"], {"account_name": self._name})
-        self._shares = send_shares(connection, self._name)
-
-    def decide(self) -> Decided:
-        state = self.read_state()
-        account_id = uuid.UUID(state.account["id"])
-        open_positions, closed, borrowers = self._use.fetchone() or (0, [], [])
-        use = AccountUse(
-            open_positions=open_positions,
-            closed_positions=tuple(closed),
-            borrowers=() if self._cascade else tuple(borrowers),
-        )
-        *before, deleted = rules.delete(state, use, cascade=self._cascade)
-        shares = self._shares.fetchall()
-        borrowed = [share for share in shares if share.borrower_id == account_id]
-        check_affected(f"account {state.name} borrows", borrowed, cascade=self._cascade)
-        ended = [share.revoked() for share in borrowed]
-        own = [*before, *ended, *access_revocations(state), deleted]
-        *first, last = next_events(state, own)
-        # The account's row goes last, because rows of other accounts refer to it.
-        others = revocations(lent_by(state, shares))
-        notes = [f"ended with it: {share}" for share in shares]
-        if closed:
-            notes.append(f"without an owner from now on: {counted(len(closed), 'closed position')}")
-        return Decided([*first, *others, last], notes=tuple(notes))
 
 
 @contextlib.contextmanager
@@ -193,7 +139,9 @@ class AccountService:
         Raises:
             AccountInUse: other accounts borrow from it, and `cascade` is not set.
         """
-        return self._executor.execute(_DeactivateTask(name, cascade=cascade), invocation)
+        from registry.services.changes.account_ends import DeactivateTask
+
+        return self._executor.execute(DeactivateTask(name, cascade=cascade), invocation)
 
     def reactivate(self, name: str, invocation: Invocation) -> Outcome:
         """Reactivates the account; errors as `rules.accounts.reactivate`."""
@@ -204,7 +152,9 @@ class AccountService:
 
         With `cascade` the shares that it is part of end too.
         """
-        return self._executor.execute(_DeleteTask(name, cascade=cascade), invocation)
+        from registry.services.changes.account_ends import DeleteTask
+
+        return self._executor.execute(DeleteTask(name, cascade=cascade), invocation)
 
     def _run(
         self,

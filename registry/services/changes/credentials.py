@@ -2,6 +2,7 @@
 
 import copy
 import enum
+import functools
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,7 +48,13 @@ from registry.rules.sharing import (
 from registry.services.changes import expiry
 from registry.services.changes.secrets_in_use import SecretCheck
 from registry.services.changes.sharing import send_shares
-from registry.services.changes.slot_tasks import LentSlotTask, ReactivateTask, SlotName, UpdateTask
+from registry.services.changes.slot_tasks import (
+    CheckTask,
+    LentSlotTask,
+    ReactivateTask,
+    SlotName,
+    UpdateTask,
+)
 
 _QUERIES = load_queries("registry.execution")
 
@@ -320,6 +327,12 @@ class CredentialService:
             allow_shared_secret=allow_shared_secret,
         )
         return self._executor.execute(task, invocation)
+
+    def check_place(self, account_name: str, slot: SlotName, *, replace: bool) -> None:
+        """Raises what `store` would, of the account and the slot alone."""
+        rule = functools.partial(rules.check_place, replace=replace)
+        task = CheckTask(account_name, slot, {"verb": "check-place"}, rule)
+        self._executor.execute(task, Invocation(actor="-", dry_run=True))
 
     def update(
         self, account_name: str, slot: SlotName, details: Mapping[str, Any], invocation: Invocation

@@ -5,7 +5,6 @@ from typing import Any
 
 import psycopg
 
-from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.execution.lookup import exchange_not_found
@@ -30,9 +29,14 @@ def check_names(
     Raises:
         ExchangeNotFound: there is none of such a name.
     """
+    named = after.get(ALLOWED_EXCHANGES) or ()
+    if not named:
+        return
+    from registry.catalog.catalog import built_in_exchanges
+
     known = {*built_in_exchanges(), *(name for (name,) in rows)}
     had = before.get(ALLOWED_EXCHANGES)
-    for name in after.get(ALLOWED_EXCHANGES) or ():
+    for name in named:
         if name not in known and not (isinstance(had, list) and name in had):
             raise exchange_not_found(name, known)
 
@@ -42,6 +46,7 @@ class Narrowing:
 
     def __init__(self, connection: Connection, account_name: str) -> None:
         """Sends the questions."""
+        self._names = send_names(connection)
         self._shares = send_shares(connection, account_name)
         self._positions = connection.execute(
             _QUERIES["positions_by_exchange"], {"account_name": account_name}
@@ -51,8 +56,10 @@ class Narrowing:
         """What stops, in words.
 
         Raises:
+            ExchangeNotFound: see `check_names`.
             AccountInUse: others borrow it, and `cascade` does not say that they may lose it.
         """
+        check_names(self._names, state.account["metadata"], after)
         stops = stopped(state.account["metadata"], after)
         shares = [share for share in self._shares if stops(share.exchange)]
         check_affected(f"account {state.name} lends", lent_by(state, shares), cascade=cascade)

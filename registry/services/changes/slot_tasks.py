@@ -70,6 +70,15 @@ class _SlotTask(AccountTask):
         return self._slot.query(exchange_id)
 
 
+class CheckTask(_SlotTask):
+    """Changes nothing: the rule only raises what it has against the slot."""
+
+    def decide(self) -> Decided:
+        """See `Task`."""
+        self._rule(self.read_state(), self._wanted())
+        return Decided([])
+
+
 class ReactivateTask(_SlotTask):
     """Reactivates a credential, perhaps next to another active one."""
 

@@ -20,6 +20,7 @@ from registry.log.reading import send_versions, versions_of
 from registry.rules.account_state import Slot
 from registry.rules.stops import Stop, what
 from registry.services.reading.accounts import Record
+from registry.services.reading.lists import stops_in_force
 from registry.shown import shown
 from registry.values import subaccount_index
 
@@ -105,17 +106,6 @@ class StopPreview:
     what: str
     """What is stopped, in words; also what is added to it later."""
     uses: list[StoppedUse]
-
-
-def stops_in_force(connection: Connection) -> list[Stop]:
-    """The stops in force, the oldest first."""
-    return [Stop.of(found) for (found,) in connection.execute(_QUERIES["in_force"])]
-
-
-def in_force(database: Database) -> list[Stop]:
-    """The same for a database."""
-    with database.connection() as connection, registry_errors(connection):
-        return stops_in_force(connection)
 
 
 def preview(database: Database, wanted: WhatToStop) -> StopPreview:

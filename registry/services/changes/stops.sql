@@ -1,8 +1,5 @@
 -- Stops: what is in force, what one would include, and where a name leads.
 
--- name: in_force
-SELECT s.stop FROM public.stops_in_force AS s ORDER BY s.position
-
 -- name: event
 -- The event of this position or command, and the one that ended it.
 SELECT e.position, e.event_type, e.data, ending.position, ending.actor, ending.recorded_at

@@ -64,6 +64,12 @@ def fitting(
     ]
 
 
+def only(records: Iterable[Record], **wanted: Any) -> list[Record]:
+    """Those with these values; None stands for any value."""
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    return [r for r in records if all(r[name] == value for name, value in asked.items())]
+
+
 def show_account(database: Database, name: str) -> Record:
     """An account with its credentials.
 

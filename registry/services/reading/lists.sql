@@ -55,6 +55,10 @@ JOIN public.symbols AS s ON s.id = p.symbol_id
 JOIN public.dexes AS long_side ON long_side.id = p.long_dex_id
 JOIN public.dexes AS short_side ON short_side.id = p.short_dex_id
 WHERE (%(account_name)s::text IS NULL OR a.account_name = %(account_name)s)
+    AND (%(exchange)s::text IS NULL OR %(exchange)s IN (long_side.name, short_side.name))
     AND (NOT %(unowned)s OR p.account_id IS NULL)
     AND (%(all)s OR p.status = 'open')
 ORDER BY a.account_name NULLS FIRST, p.opened_at, p.id
+
+-- name: stops
+SELECT s.stop FROM public.stops_in_force AS s ORDER BY s.position

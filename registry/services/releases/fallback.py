@@ -19,7 +19,6 @@ from registry.database.queries import load_queries
 from registry.encryption.secret import Secret
 from registry.errors import FallbackRefused, InvalidInput
 from registry.hints import Command, Hint
-from registry.services.importing.env_files import read_env_file
 from registry.services.releases.releases import Caller, plain_fields
 from registry.services.releases.resolution import Resolution, Wish
 
@@ -45,6 +44,8 @@ class EnvironmentFallback:
             InvalidInput: the file cannot be read, or is not named for the account.
         """
         if self.env_file is not None:
+            from registry.services.importing.env_files import read_env_file
+
             _check_name(self.env_file, account)
             return _pick(
                 spec, read_env_file(self.env_file, [spec]), "", f"file {self.env_file.name}"

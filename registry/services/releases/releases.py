@@ -4,9 +4,8 @@ import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from projections.credentials import tokens_of
 from registry.catalog.catalog import built_in_exchanges, specification
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import (
@@ -18,8 +17,6 @@ from registry.database.connection import (
 from registry.database.durability import wait_until_durable
 from registry.database.patience import patiently
 from registry.database.queries import load_queries, read_rows
-from registry.encryption.keyring import MasterKeyring
-from registry.encryption.sealing import DataKey, Place
 from registry.encryption.secret import Secret
 from registry.errors import (
     InvalidInput,
@@ -31,6 +28,9 @@ from registry.errors import (
 from registry.hints import Blank, Command, Hint, Option
 from registry.services.releases.resolution import Resolution, Wish, tell_not_adopted
 from registry.shown import shown
+
+if TYPE_CHECKING:
+    from registry.encryption.keyring import MasterKeyring
 
 _QUERIES = load_queries("registry.services.releases", "releases.sql")
 _ATTEMPTS: Final = 4
@@ -111,7 +111,7 @@ class _Answer:
 class ReleaseService:
     """Releases credentials of one database with one keyring."""
 
-    def __init__(self, database: Database, keyring: MasterKeyring) -> None:
+    def __init__(self, database: Database, keyring: "MasterKeyring") -> None:
         self._database = database
         self._keyring = keyring
 
@@ -286,6 +286,9 @@ class ReleaseService:
             return read_rows(connection, _QUERIES["request"], parameters)
 
     def _opened(self, sealed: Any) -> Mapping[str, Secret]:
+        from projections.credentials import tokens_of
+        from registry.encryption.sealing import DataKey, Place
+
         data_key = DataKey.unwrap(
             self._keyring, sealed["data_key_id"], sealed["wrapped_key"], sealed["master_key_id"]
         )

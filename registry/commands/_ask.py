@@ -1,0 +1,99 @@
+"""Asks for a credential's fields on a terminal, and checks each one when it was typed."""
+
+import contextlib
+import os
+import sys
+import termios
+from collections.abc import Iterator
+from getpass import getpass
+from typing import TYPE_CHECKING
+
+from registry.commands._options import SlotOptions
+from registry.commands._run import Run
+from registry.errors import InvalidCredential, InvalidInput
+
+if TYPE_CHECKING:
+    from registry.catalog.specification import ExchangeSpec, Field, FieldSpec
+
+
+def ask_for_fields(run: Run, slot: SlotOptions, *, replace: bool) -> "dict[str, Field]":
+    """The fields that a person types; the place is checked before the first question.
+
+    Raises:
+        InvalidInput: there is no terminal, or the input ended.
+    """
+    if not sys.stdin.isatty():
+        spec = run.registry.exchanges.get(slot.exchange, account=slot.account)
+        raise InvalidInput(
+            "there is no terminal to ask for the fields on",
+            hint="Give them with --from-json FILE or --from-json -; "
+            f"they are: {', '.join(spec.fields)}.",
+        )
+    with unseen():
+        spec = run.registry.exchanges.get(slot.exchange, account=slot.account)
+        which = slot.which
+        run.registry.credentials.check_place(*slot.place, replace=replace, **which)
+        answers: dict[str, Field] = {}
+        for field in spec.fields.values():
+            while field.has_place(answers) and not _answered(run, spec, field, answers):
+                pass
+        return answers
+
+
+def _answered(
+    run: Run, spec: "ExchangeSpec", field: "FieldSpec", answers: "dict[str, Field]"
+) -> bool:
+    """Asks for a field; False if the answer is none, which was said."""
+    from registry.encryption.secret import Secret
+
+    needed = field.required and not any(field.name in o.instead_of for o in spec.fields.values())
+    prompt = f"{spec.display_name} {field.name}{'' if field.required else _default(field)}: "
+    try:
+        answer = getpass(prompt) if field.secret else _ask_openly(prompt)
+    except EOFError:
+        raise InvalidInput("the input ended; nothing was changed") from None
+    if not answer:
+        if needed:
+            run.output.notice("  It is needed. Ctrl-C leaves, and nothing is changed.")
+        return not needed
+    try:
+        spec.check_values({**answers, field.name: Secret(answer)})
+    except InvalidCredential as problem:
+        run.output.notice(f"  {problem.message[0].upper()}{problem.message[1:]}. Once more:")
+        return False
+    answers[field.name] = Secret(answer)
+    return True
+
+
+def _default(field: "FieldSpec") -> str:
+    return f" [{field.default or 'none'}]"
+
+
+@contextlib.contextmanager
+def unseen() -> Iterator[None]:
+    """Shows nothing that is typed meanwhile; what nobody read does not reach the shell either."""
+    with _echo(on=False):
+        yield
+
+
+@contextlib.contextmanager
+def _echo(*, on: bool) -> Iterator[None]:
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    wanted = [*before]
+    wanted[3] = wanted[3] | termios.ECHO if on else wanted[3] & ~termios.ECHO
+    try:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, wanted)
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
+
+
+def _ask_openly(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    with _echo(on=True):
+        answer = os.read(sys.stdin.fileno(), 4096).decode(errors="surrogateescape")
+    if not answer:
+        raise EOFError
+    return answer.rstrip("\n")
