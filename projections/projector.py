@@ -36,6 +36,8 @@ UNPROJECTED: Final = frozenset(
         "ProjectionsRebuilt",
         "SchemaTakenDown",
         "SessionEnded",
+        "UseStopped",
+        "UseResumed",
     }
 )
 """The event types that change no table. Every other type has a handler."""

@@ -114,7 +114,7 @@ class AccountInUse(Refused):
     """Positions or borrowers depend on the account."""
 
 
-# ---------------------------------------------------------------- credentials and exchanges
+# ---------------------------------------------------------------- credentials, exchanges, shares
 
 
 class InvalidCredential(InvalidInput):
@@ -161,9 +161,6 @@ class OtherAccountNamed(Refused):
     """A file names another account, in its file name or its content."""
 
 
-# ---------------------------------------------------------------- sharing and access
-
-
 class ShareNotFound(NotFound):
     """The account borrows nothing for this exchange, or not from this lender."""
 
@@ -199,6 +196,14 @@ class ReleaseRefused(Refused):
     """No credential fits the request, or the release cannot be collected (any more)."""
 
 
+class UseIsStopped(ReleaseRefused):
+    """A stop is in force, which includes what is asked for."""
+
+
+class StopNotFound(NotFound):
+    """No stop has this position or command id."""
+
+
 class FallbackRefused(Refused):
     """The environment may not stand in for the registry here."""
 
@@ -223,7 +228,7 @@ class LimitReached(Refused):
     """The position would be beyond the limits of its account."""
 
 
-# ---------------------------------------------------------------- commands and the log
+# ---------------------------------------------------------------- commands, the log and its proofs
 
 
 class StaleVersion(Conflict):
@@ -270,9 +275,6 @@ class LogContradictsItself(RegistryError):
 
 class RowsRefused(LogContradictsItself):
     """The tables refuse the rows that follow from the log."""
-
-
-# ---------------------------------------------------------------- proofs
 
 
 class InvalidProof(VerificationFailed):

@@ -48,6 +48,8 @@ METHODS: Final[Mapping[str, str]] = {
     "import-config": "import_config",
     "adopt": "adopt",
     "history": "history",
+    "stop": "stop",
+    "resume": "resume",
     "rebuild": "rebuild",
     "rollback": "rollback",
     "who-could-use": "exposure.who_could_use",
@@ -69,6 +71,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "ip_allow_list": "ip",
     "exchange_account_id": "exchange-account",
     "closed": "all",
+    "everything": "all",
 }
 """Parameter of a method -> its option, where the names differ."""
 

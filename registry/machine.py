@@ -1,6 +1,7 @@
 """This machine: its user and name, the program's folders, and reading and writing of files."""
 
 import os
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -100,12 +101,26 @@ def text_of_file(path: Path, *, limit: int) -> str:
     Raises:
         InvalidInput: it cannot be read, is larger, or is not UTF-8.
     """
+    return text_of(_bytes_of_file(path, limit), str(path), limit=limit)
+
+
+def bytes_of_input(path: Path, *, limit: int) -> bytes:
+    """The bytes of a file, or of standard input for the path `-`; at most `limit + 1`.
+
+    Raises:
+        InvalidInput: the file cannot be read.
+    """
+    if str(path) == "-":
+        return sys.stdin.buffer.read(limit + 1)
+    return _bytes_of_file(path, limit)
+
+
+def _bytes_of_file(path: Path, limit: int) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(limit + 1)
+            return file.read(limit + 1)
     except OSError as error:
         raise InvalidInput(f"cannot read {shown(path)}: {error.strerror}") from None
-    return text_of(raw, str(path), limit=limit)
 
 
 def text_of(raw: bytes, where: str, *, limit: int) -> str:

@@ -26,6 +26,7 @@ from registry.events.permissions import Permission
 from registry.facade.checking import checked
 from registry.facade.context import Context, Opened, log
 from registry.facade.given import By, ImportChoices, Only
+from registry.facade.stopping import Stopping
 
 if TYPE_CHECKING:
     from registry.encryption.keyring import MasterKeyring
@@ -76,7 +77,7 @@ def _part(home: str, purpose: str) -> Any:
 
 
 @checked
-class Registry:
+class Registry(Stopping):
     """Accounts, exchange credentials and their sharing; every change is an event.
 
     Several threads may use it. Connections are opened on demand.
@@ -245,8 +246,6 @@ class Registry:
 
         return verify_bundle(document, CheckpointStore().verifier(key))
 
-    # ------------------------------------------------------------ the tables
-
     def rebuild(
         self,
         *,
@@ -318,7 +317,10 @@ class Registry:
     def import_env(
         self, account: str, env_file: Path | str, **how: Unpack[ImportChoices]
     ) -> "tuple[EnvImport, Outcome]":
-        """Imports the credentials of an env file into an account: all of them, or none."""
+        """Imports the credentials of an env file into an account: all of them, or none.
+
+        The path `-` is standard input.
+        """
         from registry.facade.importing import importing
 
         service, options, invocation = importing(self._context, how)
@@ -327,9 +329,10 @@ class Registry:
     def import_folder(
         self, folder: Path | str, *, approve: "Approve" = _ignore, **how: Unpack[ImportChoices]
     ) -> "tuple[list[EnvFile], dict[str, Outcome]]":
-        """Imports each env file of a folder into the account of its name: all, or nothing.
+        """Imports each env file of a folder into the account of its name: all of a file, or none.
 
-        `approve` sees the files and the accounts that there are; what it raises prevents all.
+        A file that is refused stops no other. `approve` sees the files and the accounts that
+        there are; what it raises prevents all.
         """
         from registry.facade.importing import importing
         from registry.services.importing.folder import import_folder
@@ -341,15 +344,22 @@ class Registry:
     def import_config(
         self,
         account: str,
-        file: Path | str,
+        file: Path | str | Sequence[Path | str],
         entry: str | None = None,
+        exchange: str | None = None,
         **how: Unpack[ImportChoices],
     ) -> "tuple[ConfigImport, Outcome]":
-        """Imports plain keys from the JSON of freqtrade, passivbot or hummingbot; or one entry."""
+        """Imports plain keys from the JSON of freqtrade, passivbot, ccxt and others.
+
+        Several files are one configuration, later ones over earlier ones; `-` is standard input.
+        `entry` or `exchange` chooses from it; `exchange` also says it where the file does not.
+        """
         from registry.facade.importing import importing
 
         service, options, invocation = importing(self._context, how)
-        return service.config_file(account, Path(file), entry, options, invocation)
+        files = [file] if isinstance(file, Path | str) else file
+        paths = [Path(one) for one in files]
+        return service.config_file(account, paths, entry, exchange, options, invocation)
 
     def adopt(
         self,

@@ -99,8 +99,8 @@ def parts() -> Iterator[tuple[str, str, Any]]:
 
 
 def methods(kind: type) -> Iterator[tuple[str, Any]]:
-    """The public methods of a class."""
-    for name, found in vars(kind).items():
+    """The public methods of a class, its own first."""
+    for name, found in [item for home in kind.__mro__[:-1] for item in vars(home).items()]:
         method = found.__func__ if isinstance(found, staticmethod | classmethod) else found
         if not name.startswith("_") and inspect.isfunction(method):
             yield name, method

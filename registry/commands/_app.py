@@ -34,6 +34,7 @@ _VERBS: Final = (
     ("reveal", "reveal-credential"),
     ("exposure", "who-could-use blast-radius"),
     ("whose_key", "whose-key"),
+    ("stops", "stop resume"),
     ("audit", "verify checkpoint prove verify-proof generate-checkpoint-key"),
     ("keys", "generate-key rotate-master-key destroy-secrets"),
     ("migrate", "migrate"),

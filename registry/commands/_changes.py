@@ -1,5 +1,6 @@
-"""The output of a change, as text and as JSON."""
+"""The output of a change, as text and as JSON; and the stops that are in force."""
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from registry.commands._run import Run
@@ -9,6 +10,7 @@ from registry.plurals import plural
 if TYPE_CHECKING:
     from registry.execution.executor import Outcome
     from registry.rules.credentials import StoredCredential
+    from registry.rules.stops import Stop
 
 
 def tell(run: Run, outcome: "Outcome", done: str, **facts: Any) -> None:
@@ -76,3 +78,18 @@ def sentence(outcome: "Outcome", done: str) -> str:
     events = plural(len(outcome.positions), "event")
     again = "; the command was applied before, this is its first result" if outcome.replayed else ""
     return f"{done[0].upper()}{done[1:]} ({events} {where}{again})."
+
+
+def stops_of(records: "Iterable[Mapping[str, Any]]") -> "list[Stop]":
+    """The stops that records of a list name, each once."""
+    from registry.rules.stops import Stop
+
+    named = [record["stop"] for record in records if record.get("stop")]
+    return [Stop.of(stop) for stop in {stop["position"]: stop for stop in named}.values()]
+
+
+def tell_stops(run: Run, stops: "Iterable[Stop]") -> None:
+    """Prints stops that are in force, and how each is taken back."""
+    for stop in stops:
+        run.output.line(f"Stopped: {stop}")
+        run.output.line(f"  {commands_of(stop.hint)}")

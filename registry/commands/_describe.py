@@ -10,6 +10,7 @@ from projections.rows import Table
 from registry.commands._output import show
 from registry.differences import in_words
 from registry.plurals import counted, plural
+from registry.rules.stops import what
 
 Data = dict[str, Any]
 Previous = dict[str, Any] | None
@@ -157,5 +158,7 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "MasterKeyRotated": _master_key_rotated,
     "LegacyAdopted": _adopted,
     "SessionEnded": _session_ended,
+    "UseStopped": lambda data: f"stopped {what(data)}",
+    "UseResumed": lambda data: f"resumed {what(data)}",
     "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
 }

@@ -18,7 +18,8 @@ from registry.commands._options import (
 )
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.errors import InvalidInput
+from registry.errors import ExitStatus, InvalidInput
+from registry.hints import commands_of
 from registry.plurals import counted
 
 if TYPE_CHECKING:
@@ -78,7 +79,11 @@ def import_env(
     how: ImportArguments,
     yes: Yes = False,
 ) -> None:
-    """Import the credentials of an env file: all of it, or nothing."""
+    """Import the credentials of an env file: all of it, or nothing.
+
+    The file - is standard input. Files of a folder stand for themselves: those that are
+    refused are named, and the exit code is the first one's.
+    """
     if folder is not None and account is None and env_file is None:
         _import_folder(run, folder, how, yes=yes)
     elif account is not None and env_file is not None and folder is None:
@@ -98,8 +103,11 @@ def _import_file(run: Run, account: str, env_file: Path, how: ImportArguments) -
         "skipped": dict(found.skipped),
         "other_variables": list(found.other_names),
         "hidden_variables": found.hidden_names,
+        "left_out": list(found.left_out),
         **events_of(outcome),
     }
+    if found.left_out:
+        run.exit_status = ExitStatus.REFUSED
     run.output.result(data, lambda: _tell_file(run, account, env_file, found, outcome))
 
 
@@ -110,8 +118,7 @@ def _tell_file(
     credentials = counted(len(changed or found.credentials), "credential")
     run.output.line(sentence(outcome, f"imported {credentials} into {account} from {env_file}"))
     _tell_credentials(run, found.credentials, outcome, found.absent)
-    for name, why in found.skipped.items():
-        run.output.line(f"  skipped    {name}: {why}")
+    _tell_skipped(run, found.skipped)
     ignored = list(found.other_names)
     if found.hidden_names:
         ignored.append(f"{counted(found.hidden_names, 'name')} that could be part of a secret")
@@ -135,6 +142,11 @@ def _tell_credentials(
         run.output.line(f"  {what:<9}  {slot}: {', '.join(fields)}{kept}")
 
 
+def _tell_skipped(run: Run, skipped: "Mapping[str, str]") -> None:
+    for name, why in skipped.items():
+        run.output.line(f"  skipped    {name}: {why}")
+
+
 # ---------------------------------------------------------------- a folder
 
 
@@ -144,9 +156,11 @@ def _import_folder(run: Run, folder: Path, how: ImportArguments, *, yes: bool) -
     def approve(files: list["EnvFile"], existing: "Collection[str]") -> None:
         for file in files:
             run.output.notice(_preview(file, existing))
+            if file.refused is not None and file.refused.hint:
+                run.output.notice(f"{'':12}{commands_of(file.refused.hint)}")
         check_all(files)
         if sys.stdin.isatty():  # nothing is lost by it: only who has seen the preview is asked
-            imported = sum(file.found is not None for file in files)
+            imported = sum(file.is_taken for file in files)
             run.confirm(f"Import {counted(imported, 'file')}?", yes=yes)
 
     files, outcomes = run.registry.import_folder(folder, approve=approve, **how.given(), **run.by)
@@ -178,19 +192,23 @@ def _tell_folder(run: Run, files: list["EnvFile"], outcomes: "dict[str, Outcome]
             if file.found is None
             else {n: list(f) for n, f in file.found.credentials.items()},
             "left_out": file.left_out,
-            **(
-                events_of(outcomes[file.account]) if file.account in outcomes and file.found else {}
-            ),
+            "refused": None if file.refused is None else file.refused.message,
+            "skipped": {} if file.found is None else dict(file.found.skipped),
+            **(events_of(outcomes[file.account]) if file.account and file.is_taken else {}),
         }
         for file in files
     ]
+    partly = [ExitStatus.REFUSED for file in files if file.found and file.found.left_out]
+    refused = [file.refused.exit_status for file in files if file.refused is not None]
+    run.exit_status = next(iter([*refused, *partly]), run.exit_status)
 
     def text() -> None:
         for file in files:
-            if file.account in outcomes and file.found:
+            if file.account and file.found and file.is_taken:
                 outcome = outcomes[file.account]
                 run.output.line(sentence(outcome, f"imported into {file.account}"))
                 _tell_credentials(run, file.found.credentials, outcome, {})
+                _tell_skipped(run, file.found.skipped)
 
     run.output.result(data, text)
 
@@ -203,7 +221,12 @@ def import_config(
     run: Run,
     account: AccountName,
     file: Annotated[
-        Path, typer.Option("--file", metavar="FILE", help="JSON of another bot; only it is read.")
+        list[Path],
+        typer.Option(
+            "--file",
+            metavar="FILE",
+            help="JSON of another bot; - is standard input. Repeated: later files count first.",
+        ),
     ],
     entry: Annotated[
         str | None,
@@ -211,23 +234,42 @@ def import_config(
             "--entry", metavar="NAME", help="Which of the file's entries, if several fit."
         ),
     ] = None,
+    exchange: Annotated[
+        str | None,
+        typer.Option(
+            "--exchange",
+            metavar="EXCHANGE",
+            help="Only its entry; or whose keys they are, where the file does not say it.",
+        ),
+    ] = None,
     *,
     how: ImportArguments,
 ) -> None:
-    """Import plain keys from the JSON of freqtrade, passivbot or hummingbot: all, or nothing."""
-    found, outcome = run.registry.import_config(account, file, entry, **how.given(), **run.by)
+    """Import plain keys from another bot's JSON, with comments or not: all, or nothing.
+
+    Known are freqtrade's config.json (with the files that it adds), passivbot's
+    api-keys.json, ccxt's keys.json, Coinbase's key file, OctoBot's config.json, and a
+    connector with its keys. What is encrypted or only a reference is refused by its name.
+    """
+    found, outcome = run.registry.import_config(
+        account, file, entry, exchange, **how.given(), **run.by
+    )
     tell_notes(run, outcome)
     data = {
         "account": account,
         "format": found.format,
         "found": {name: list(fields) for name, fields in found.credentials.items()},
+        "skipped": dict(found.skipped),
         "ignored": list(found.ignored),
+        "added_files": list(found.added),
         **events_of(outcome),
     }
 
     def text() -> None:
-        run.output.line(sentence(outcome, f"imported {file} ({found.format}) into {account}"))
+        names = " and ".join(map(str, [*file, *found.added]))
+        run.output.line(sentence(outcome, f"imported {names} ({found.format}) into {account}"))
         _tell_credentials(run, found.credentials, outcome, {})
+        _tell_skipped(run, found.skipped)
         if found.ignored:
             run.output.line(f"  ignored    what is no field: {', '.join(found.ignored)}")
 

@@ -1,6 +1,7 @@
 """Verbs that only read: accounts, and credentials without their secrets."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Annotated, Any, Final, Literal
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from projections.accounts import TABLE as ACCOUNTS
+from registry.commands._changes import stops_of, tell_stops
 from registry.commands._options import AccountName, ExchangeOption, OptionalAccount, Wide, moment_of
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -98,10 +100,12 @@ def list_accounts(
     if sort != "name":
         found.sort(key=itemgetter(_SORTED_BY[sort]), reverse=True)
     accounts = found[:limit]
+    stops = [] if as_of else run.registry.stops()
 
     def text() -> None:
         if accounts:
-            run.output.records(_ACCOUNT, accounts)
+            run.output.records(_ACCOUNT, [{**a, "is_active": _activity(a)} for a in accounts])
+            tell_stops(run, stops)
         elif any(value is not None for value in asked.values()):
             run.output.line("No account fits.")
         elif as_of is not None:
@@ -122,11 +126,13 @@ def show_account(run: Run, account: AccountName, as_of: AsOf = None) -> None:
     found = run.registry.accounts.get(account, as_of=moment_of(as_of, "--as-of"))
 
     def text() -> None:
-        run.output.facts((heading, found[name]) for heading, name in _SHOWN.items())
+        told = {**found, "is_active": _activity(found)}
+        run.output.facts((heading, told[name]) for heading, name in _SHOWN.items())
         if found["credentials"]:
             run.output.records(_CREDENTIAL, map(_with_activity, found["credentials"]))
         else:
             run.output.line("No credentials.")
+        tell_stops(run, stops_of([found, *found["credentials"]]))
 
     run.output.result(found, text)
 
@@ -159,6 +165,7 @@ def list_credentials(
             return
         columns = {"account": "account_name", **(_CREDENTIAL_WIDE if wide else _CREDENTIAL)}
         run.output.records(columns, map(_with_activity, found))
+        tell_stops(run, stops_of(found))
 
     run.output.result(found, text)
     if due is not None and found:
@@ -166,4 +173,9 @@ def list_credentials(
 
 
 def _with_activity(credential: dict[str, Any]) -> dict[str, Any]:
-    return {**credential, "active": credential["is_active"] and credential["account_is_active"]}
+    return {**credential, "active": credential["account_is_active"] and _activity(credential)}
+
+
+def _activity(record: Mapping[str, Any]) -> bool | str:
+    """Whether an account or a credential is active, or that it is stopped."""
+    return "stopped" if record.get("stop") and record["is_active"] else record["is_active"]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from registry.commands._changes import tell
+from registry.commands._changes import stops_of, tell, tell_stops
 from registry.commands._options import (
     AccessOption,
     AccountName,
@@ -77,11 +77,14 @@ def list_shares(run: Run, account: OptionalAccount = None, exchange: ExchangeOpt
             run.output.line("There are no shares here.")
             return
         run.output.records(_SHARE, [{**share, "usable": _usable(share)} for share in found])
+        tell_stops(run, stops_of(found))
 
     run.output.result(found, text)
 
 
 def _usable(share: "Mapping[str, Any]") -> str:
+    if share["stop"]:
+        return f"no: stopped by event {share['stop']['position']}"
     if not share["borrower_is_active"]:
         return "no: the borrower is inactive"
     if not share["lender_is_active"]:
@@ -130,6 +133,7 @@ def _resolution(found: "Resolution") -> dict[str, Any]:
         "exchange": found.exchange,
         "outcome": found.outcome,
         "reason": found.reason(),
+        "stop": found.stop,
         "source": found.source if found.granted else None,
         "holder": found.holder if found.granted else None,
         "credential_id": found.credential_id,

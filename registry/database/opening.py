@@ -2,12 +2,27 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Protocol
 
-from registry.database.connection import Connection, check_schema, connect_once
+from registry.database.connection import (
+    Connection,
+    Database,
+    check_schema,
+    connect,
+    connect_once,
+)
 from registry.database.patience import Notice, patiently
 from registry.database.target import Target
-from registry.errors import NotMigrated
+from registry.errors import NotMigrated, SchemaTooNew
 from registry.plurals import counted
+
+
+class AtTarget(Database, Protocol):
+    """Connections to the database of an address."""
+
+    @property
+    def target(self) -> Target:
+        """The address."""
 
 
 class SingleConnection:
@@ -29,6 +44,25 @@ class SingleConnection:
         """Closes the connection, if there is one."""
         if self._connection is not None:
             self._connection.close()
+
+
+class NewerToo:
+    """The same database, even if a newer program has migrated it: for what takes power away."""
+
+    def __init__(self, database: AtTarget) -> None:
+        self._database = database
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """See `Database.connection`."""
+        with contextlib.ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self._database.connection())
+            except SchemaTooNew:
+                connection = stack.enter_context(connect(self._database.target))
+                with contextlib.suppress(SchemaTooNew):
+                    check_schema(connection)
+            yield connection
 
 
 def open_registry(target: Target, notice: Notice = lambda _: None) -> Connection:

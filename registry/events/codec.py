@@ -34,6 +34,7 @@ from registry.events.registry import (
 )
 from registry.events.releases import CredentialReleased, EnvironmentFallbackUsed
 from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
+from registry.events.stops import UseResumed, UseStopped
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
 
@@ -69,6 +70,8 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         MasterKeyRotated,
         LegacyAdopted,
         SessionEnded,
+        UseStopped,
+        UseResumed,
     )
 }
 """The model of each event type, by its stored name."""

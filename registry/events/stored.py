@@ -5,12 +5,12 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-StreamType = Literal["account", "exchange", "release", "registry"]
+StreamType = Literal["account", "exchange", "release", "registry", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The ordered events of one account, one exchange, one account's releases, or the registry."""
+    """The ordered events of an account, an exchange, its releases, a stop, or the registry."""
 
     type: StreamType
     id: uuid.UUID

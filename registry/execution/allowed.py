@@ -7,12 +7,13 @@ import psycopg
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.execution.executor import Check
+from registry.rules.stops import Stop
 
 _QUERIES = load_queries("registry.execution")
 
 
 class AllowedCheck(Check):
-    """See `executor.Check`: refuses an exchange that an account may not use."""
+    """See `executor.Check`: refuses an exchange that an account may not use, tells of a stop."""
 
     def __init__(self, account_name: str, exchange: str) -> None:
         self.notes: tuple[str, ...] = ()
@@ -23,4 +24,7 @@ class AllowedCheck(Check):
         return connection.execute(_QUERIES["require_allowed"], self._parameters)
 
     def take(self, answer: psycopg.Cursor[Any]) -> None:
-        """See `Check`; the database has answered by an error, or not."""
+        """See `Check`; the database has refused it by an error, or not."""
+        row = answer.fetchone()
+        if row and row[1]:
+            self.notes = (f"it is not to be used now: {Stop.of(row[1])}",)

@@ -55,8 +55,8 @@ ORDER BY d.name
 SELECT d.name FROM public.dexes AS d
 
 -- name: require_allowed
--- Fails if the account may not use the exchange.
-SELECT public.require_allowed(a.id, d.id)
+-- Fails if the account may not use the exchange; tells of a stop that is in force.
+SELECT public.require_allowed(a.id, d.id), public.stop_of(a.id, d.id, a.id, NULL, NULL)
 FROM public.accounts AS a
 JOIN public.dexes AS d ON d.name = %(exchange)s
 WHERE a.account_name = %(account_name)s
@@ -123,7 +123,8 @@ SELECT {account},
     (SELECT count(*) FROM public.account_exchange_credentials AS c WHERE c.account_id = a.id)
         AS credentials,
     (SELECT max(e.stream_version) FROM public.audit_trail AS e
-     WHERE e.stream_type = 'account' AND e.stream_id = a.id) AS version
+     WHERE e.stream_type = 'account' AND e.stream_id = a.id) AS version,
+    public.stop_of(a.id, NULL, a.id, NULL, NULL) AS stop
 FROM public.accounts AS a
 WHERE (%(only)s::text IS NULL OR a.account_name = %(only)s)
     AND (%(exchange)s::text IS NULL OR EXISTS (
@@ -135,7 +136,8 @@ ORDER BY a.account_name
 -- name: credentials
 -- Credentials without their tokens, by account and exchange.
 SELECT a.account_name, d.name AS exchange, {credential},
-    a.is_active AS account_is_active, c.fields
+    a.is_active AS account_is_active, c.fields,
+    public.stop_of(a.id, d.id, a.id, c.subaccount_index, c.permission) AS stop
 FROM public.credential_overview AS c
 JOIN public.accounts AS a ON a.id = c.account_id
 JOIN public.dexes AS d ON d.id = c.exchange_id

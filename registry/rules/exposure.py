@@ -9,7 +9,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
+from registry.rules.account_state import Slot
 from registry.rules.sharing import share_allows
+from registry.rules.stops import includes
 
 PastEvent = Mapping[str, Any]
 """An event: `position`, `stream_id`, `event_type`, `data`."""
@@ -110,10 +112,12 @@ def who_could_use(
     shares: Sequence[PastShare],
     streams: Mapping[str, Sequence[PastEvent]],
     window: tuple[int, int],
+    stops: Sequence[PastEvent] = (),
 ) -> list[Access]:
     """The accounts that could use these versions within a window, both of its ends included.
 
-    `streams` holds the events of the lender's and of each borrower's account.
+    `streams` holds the events of the lender's and of each borrower's account, `stops` those of
+    all stops.
     """
     found = []
     for version in versions:
@@ -122,16 +126,36 @@ def who_could_use(
             credential_active(streams[lender_id], version.credential_id),
             account_active(streams[lender_id]),
         )
-        found += [Access(lender_id, None, version, span) for span in usable]
+        unstopped = _unstopped(stops, lender_id, lender_id, version)
+        found += [Access(lender_id, None, version, span) for span in _common(usable, unstopped)]
         for share in shares:
             if not share_allows(share.sharing_type, version.permission):
                 continue
             active = account_active(streams.get(share.borrower_id, ()))
+            unstopped = _unstopped(stops, share.borrower_id, lender_id, version)
             found += [
                 Access(share.borrower_id, share.sharing_type, version, span)
-                for span in _common(usable, [share.held], active)
+                for span in _common(usable, [share.held], active, unstopped)
             ]
     return [access for access in found if overlaps(access.span, window)]
+
+
+def _unstopped(
+    stops: Sequence[PastEvent], account_id: str, lender_id: str, version: HeldVersion
+) -> list[Span]:
+    """The spans in which no stop included the use of a version by an account."""
+    slot = Slot(0, version.exchange, version.subaccount_index, version.permission)
+    spans: list[Span] = [(0, None)]
+    for index, event in enumerate(stops):
+        if event["event_type"] != "UseStopped" or not includes(
+            event["data"], account_id, lender_id, slot
+        ):
+            continue
+        later = (e["position"] for e in stops[index + 1 :] if e["stream_id"] == event["stream_id"])
+        end = next(later, None)
+        before: Span = (0, event["position"])
+        spans = _common(spans, [before] if end is None else [before, (end, None)])
+    return spans
 
 
 def account_active(events: Iterable[PastEvent]) -> list[Span]:

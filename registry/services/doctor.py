@@ -36,6 +36,7 @@ from registry.rebuild.readiness import PENDING, adoption_pending, rebuild_lock
 from registry.rules.account_state import Slot
 from registry.services.audit.guards import HINT, may_compare_functions, missing_guards, unnamed_keys
 from registry.services.changes.sessions import log_holders
+from registry.services.changes.stops import stops_in_force
 from registry.services.reading.logins import left_behind, without_idle_limit
 
 _QUERIES = load_queries("registry.services", "doctor.sql")
@@ -187,6 +188,8 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
             sentence,
             Hint("Name the exchange there, or end what is refused: ", Command("update-account")),
         )
+    for stop in stops_in_force(connection):
+        yield Finding("stops", "warning", str(stop), stop.hint)
     if keyring is not None:
         yield from _keys(connection, keyring)
     yield from _holders(connection)

@@ -296,6 +296,8 @@ AUDITOR = {
     "pick_credential(uuid,integer,integer,text)",
     "resolve_credential(uuid,integer,integer,text,text)",
     "share_allows(text,text,boolean)",
+    "stop_includes(jsonb,uuid,integer,uuid,integer,text)",
+    "stop_of(uuid,integer,uuid,integer,text)",
 }
 OPERATOR = {
     "append_event(uuid,text,uuid,integer,text,integer,json,text,text,uuid,integer,bytea,uuid,"

@@ -163,7 +163,9 @@ class Session:
         self.run(*add, "bot", "backpack", stdin=stdin, status=2)
         self.run(*add, "bot", "aster", stdin=stdin, status=4)
         self.run(*add, "nobody", "aster", stdin=stdin, status=3)
-        half = self.cli.file("half.env", ENV_FILE.splitlines()[0] + "\nEDGEX_ACCOUNT_ID=5\n")
+        half = self.cli.file(
+            "half.env", ENV_FILE.splitlines()[0] + "\nEDGEX_STARK_PRIVATE_KEY=0x5e\n"
+        )
         self.run("import-env", "new", "--env-file", half, "--create", status=2)
         odd = self.cli.file("odd.env", f"{ENV_FILE}{CANARIES['env']['api_key']} is odd\n")
         self.run("import-env", "new", "--env-file", odd, status=2)

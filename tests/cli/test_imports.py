@@ -89,16 +89,17 @@ def test_a_whole_copy_is_an_account_only_if_told(cli: CommandLine, folder: Path)
         ("ASTER_API_KEY=a\nASTER_API_KEY=b\n", "sets ASTER_API_KEY more than once"),
     ],
 )
-def test_a_file_with_an_exchange_s_variables_that_cannot_be_read_stops_all(
+def test_a_file_with_an_exchange_s_variables_that_cannot_be_read_is_refused(
     cli: CommandLine, folder: Path, text: str, why: str
 ) -> None:
     (folder / ".env.a").write_text(ACC1)
     (folder / ".env.b").write_text(text)
     refused = cli("import-env", "--dir", str(folder), "--create")
     assert refused.exit_status == 2
+    assert f"refused   .env.b: {folder / '.env.b'}" in refused.err
     assert why in refused.err
     assert "canary" not in refused.err
-    assert accounts(cli) == set()
+    assert accounts(cli) == {"a"}
 
 
 def test_an_account_that_is_called_backup_is_imported_if_its_keys_are_its_own(
@@ -109,13 +110,32 @@ def test_an_account_that_is_called_backup_is_imported_if_its_keys_are_its_own(
     assert accounts(cli) == {"backup"}
 
 
-def test_one_incomplete_file_stops_all(cli: CommandLine, folder: Path) -> None:
+def test_one_incomplete_file_is_left_out_and_told_by_the_exit_code(
+    cli: CommandLine, folder: Path
+) -> None:
     (folder / ".env.a").write_text(ACC1)
     (folder / ".env.b").write_text("ASTER_API_KEY=real\n")
-    result = cli("import-env", "--dir", str(folder), "--create")
+    result = cli("import-env", "--dir", str(folder), "--create", "--json")
     assert result.exit_status == 2
-    assert ".env.b: " in result.err
-    assert accounts(cli) == set()
+    assert "refused   .env.b: incomplete credentials: aster: ASTER_SECRET_KEY" in result.err
+    assert [one["refused"] is None for one in result.data] == [True, False]
+    assert accounts(cli) == {"a"}
+
+
+def test_a_file_with_a_secret_under_another_name_is_told_by_the_exit_code(
+    cli: CommandLine, folder: Path
+) -> None:
+    text = ACC2 + "LIGHTER_ACCOUNT_INDEX=4\nLIGHTER_API_PRIVATE_KEY=canary-l\n"
+    (folder / ".env.a").write_text(text)
+    why = "lighter: only public values; API_KEY_PRIVATE_KEY is missing (LIGHTER_API_PRIVATE_KEY"
+    for arguments in (
+        ("import-env", "a", "--env-file", str(folder / ".env.a")),
+        ("import-env", "--dir", str(folder)),
+    ):
+        result = cli(*arguments, "--create")
+        assert result.exit_status == 5
+        assert f"  skipped    {why} looks like it)\n" in result.out
+    assert accounts(cli) == {"a"}
 
 
 def test_accounts_are_made_only_if_told(cli: CommandLine, folder: Path) -> None:
@@ -157,18 +177,21 @@ def lending(cli: CommandLine, folder: Path) -> CommandLine:
     return cli
 
 
-def test_one_file_that_cannot_be_imported_keeps_all_others_out(
-    lending: CommandLine, folder: Path, database_url: str
+def test_one_file_that_the_registry_refuses_keeps_no_other_out(
+    lending: CommandLine, folder: Path
 ) -> None:
-    with nothing_written(database_url):
-        refused = lending("import-env", "--dir", str(folder))
+    refused = lending("import-env", "--dir", str(folder), "--json")
     assert refused.exit_status == 5
     assert "found     .env.a: a, aster" in refused.err
     assert "refused   .env.c: others are affected: b borrows aster from c" in refused.err
-    assert "Error: nothing was imported: .env.c: others are affected" in refused.err
+    assert {one["account"]: len(one.get("events", [])) for one in refused.data} == {
+        "a": 1,
+        "b": 1,
+        "c": 0,
+    }
     done = lending("import-env", "--dir", str(folder), "--cascade", "--json")
     assert done.exit_status == 0
-    assert {one["account"]: len(one["events"]) for one in done.data} == {"a": 1, "b": 1, "c": 1}
+    assert {one["account"]: len(one["events"]) for one in done.data} == {"a": 0, "b": 0, "c": 1}
 
 
 def test_the_problems_of_all_files_are_told_at_once(
@@ -355,7 +378,7 @@ def test_one_entry_of_several_is_chosen(cli: CommandLine) -> None:
         (
             '{"one": {"exchange": "aster", "key": "7b22' + "ab" * 40 + '"},'
             ' "two": {"exchange": "lighter", "private_key": "7b22' + "ab" * 40 + '"}}',
-            "one.key is encrypted by another program; two.private_key is encrypted",
+            "one.key is encrypted by another program (hummingbot); two.private_key is encrypted",
         ),
         ('{"exchange": {"name": "aster", "key": "only"}}', "lacks secret_key"),
         ('{"exchange": {"name": "aster", "key": "", "secret": ""}}', "no field"),

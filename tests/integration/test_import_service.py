@@ -35,7 +35,7 @@ def test_an_import_tells_what_it_found_and_what_became_of_it(
     config = file(
         tmp_path, "c.json", '{"x": {"exchange": "aster", "key": "key-7", "secret": "new-7"}}'
     )
-    read, outcome = service.config_file("bot_1", config, None, ImportOptions(), BY)
+    read, outcome = service.config_file("bot_1", [config], None, None, ImportOptions(), BY)
     assert read.format == "passivbot"
     assert [(one.change, one.previous_version) for one in outcome.stored] == [("replaced", 1)]
 

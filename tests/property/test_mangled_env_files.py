@@ -1,17 +1,13 @@
 """Env files with a truncated, wrapped or misquoted secret: no part of it is shown."""
 
-import contextlib
-import json
-import re
 import string
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cli import CommandLine, Result
+from support.cli import CommandLine
+from support.pieces import PIECE, VARIABLES, shown_pieces
 
-PIECE = 8
 BASE64 = string.ascii_letters + string.digits + "+/"
-VARIABLES = ["ASTER_API_KEY", "ASTER_SECRET_KEY", "BACKPACK_SECRET_KEY", "API_KEY_PRIVATE_KEY"]
 SECRETS = st.one_of(
     st.text("0123456789abcdef", min_size=32, max_size=64).map(lambda text: f"0x{text}"),
     st.text("0123456789ABCDEF", min_size=32, max_size=64),
@@ -52,20 +48,6 @@ def env_files(draw: st.DrawFn) -> tuple[list[str], str]:
         equals = draw(st.sampled_from(["=", "=", "= ", " =", ": ", "\n", ""]))
         lines.append(f"{name}{equals}{draw(mangled(secret))}")
     return secrets, "\n".join(draw(st.permutations(lines))) + "\n"
-
-
-def shown_pieces(secrets: list[str], result: Result) -> set[str]:
-    """The pieces of secrets that a verb printed; what a text of ours has too is none."""
-    out = result.out + result.err
-    with contextlib.suppress(json.JSONDecodeError):
-        out += json.dumps(json.loads(result.out), ensure_ascii=False)
-    ours = re.compile("|".join([*VARIABLES, r"[a-z ]+"]))
-    pieces = {
-        secret[start : start + PIECE]
-        for secret in secrets
-        for start in range(len(secret) - PIECE + 1)
-    }
-    return {piece for piece in pieces if piece in out and not ours.fullmatch(piece)}
 
 
 @given(case=env_files())

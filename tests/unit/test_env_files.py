@@ -9,14 +9,15 @@ from support.credentials import ENV_FILE, FIELDS
 from registry.catalog.catalog import built_in_exchanges
 from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential, InvalidInput, NothingToImport
+from registry.services.importing.elsewhere import MAX_FILE
 from registry.services.importing.env_files import (
-    MAX_FILE,
     EnvImport,
     find_credentials,
     read_env_file,
 )
 from registry.services.importing.options import Subaccounts
 
+ADDRESS = f"0x{'c' * 40}"
 SPECS = list(built_in_exchanges().values())
 
 
@@ -105,11 +106,11 @@ def test_an_incomplete_credential_stops_everything_and_is_named() -> None:
             ASTER_API_KEY="k7",
             BACKPACK_PUBLIC_KEY="p7",
             BACKPACK_SECRET_KEY="s7",
-            EDGEX_ACCOUNT_ID="5",
+            EDGEX_STARK_PRIVATE_KEY="e7",
         )
     assert refused.value.message == (
         "incomplete credentials: aster: ASTER_SECRET_KEY is missing; "
-        "edgex: EDGEX_STARK_PRIVATE_KEY is missing"
+        "edgex: EDGEX_ACCOUNT_ID is missing"
     )
 
 
@@ -130,7 +131,7 @@ def test_an_exchange_with_nothing_real_is_skipped_and_said() -> None:
     assert list(found.credentials) == ["backpack"]
     assert found.skipped == {
         "aster": "no real value in ASTER_API_KEY, ASTER_SECRET_KEY",
-        "paradex": "no real value in PARADEX_ENVIRONMENT",
+        "paradex": "only public values; PARADEX_L2_PRIVATE_KEY is missing",
     }
 
 
@@ -175,6 +176,95 @@ def test_a_value_over_several_lines_is_refused_unless_it_is_pem(value: str) -> N
     pem = "-----BEGIN PRIVATE KEY-----\nMHcC\n-----END PRIVATE KEY-----"
     found = find(BACKPACK_PUBLIC_KEY="p7", BACKPACK_SECRET_KEY=pem)
     assert revealed(found)["backpack"]["secret_key"] == pem
+
+
+@pytest.mark.parametrize(
+    ("variables", "what"),
+    [
+        ({"HYPERLIQUID_TESTNET": "true"}, "system"),
+        ({"HYPERLIQUID_USE_TESTNET": "1"}, "system"),
+        ({"HYPERLIQUID_MAINNET": "false"}, "system"),
+        ({"HYPERLIQUID_NETWORK": "Testnet"}, "system"),
+        ({"HYPERLIQUID_API_URL": "https://api.hyperliquid-testnet.xyz"}, "system"),
+        ({"HYPERLIQUID_IS_VAULT": "yes"}, "account"),
+        ({"HYPERLIQUID_VAULT": f"0x{'d' * 40}"}, "account"),
+        ({"HYPERLIQUID_SUBACCOUNT": "desk"}, "account"),
+        ({"HYPERLIQUID_SUB_ACCOUNT_ID": "3"}, "account"),
+        ({"HYPERLIQUID_ACCOUNT_ADDRESS": f"0x{'e' * 40}"}, "account"),
+    ],
+)
+def test_a_variable_that_says_which_account_or_system_is_never_dropped(
+    variables: dict[str, Any], what: str
+) -> None:
+    own: dict[str, Any] = {
+        "HYPERLIQUID_WALLET_ADDRESS": ADDRESS,
+        "HYPERLIQUID_PRIVATE_KEY": "a7" * 32,
+    }
+    with pytest.raises(InvalidCredential, match=f"says which {what} of hyperliquid is traded"):
+        find(**own, **variables)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"HYPERLIQUID_TESTNET": "false"},
+        {"HYPERLIQUID_TESTNET": ""},
+        {"HYPERLIQUID_NETWORK": "mainnet"},
+        {"HYPERLIQUID_ENV": "prod"},
+        {"HYPERLIQUID_API_URL": "https://api.hyperliquid.xyz/latest"},
+        {"HYPERLIQUID_ACCOUNT_ADDRESS": f"0x{'C' * 40}"},
+        {"HYPERLIQUID_SUBACCOUNT": "0"},
+        {"HYPERLIQUID_ACCOUNT_NAME": "main"},
+        {"HYPERLIQUID_LEVERAGE": "3"},
+        {"ENVIRONMENT": "development", "TESTNET": "false"},
+    ],
+)
+def test_a_variable_that_says_what_holds_anyway_is_no_problem(variables: dict[str, Any]) -> None:
+    own: dict[str, Any] = {
+        "HYPERLIQUID_WALLET_ADDRESS": ADDRESS,
+        "HYPERLIQUID_PRIVATE_KEY": "a7" * 32,
+    }
+    assert list(find(**own, **variables).credentials) == ["hyperliquid"]
+
+
+def test_a_subaccount_that_a_file_names_is_the_chosen_one() -> None:
+    own = {"BACKPACK_PUBLIC_KEY": "p7", "BACKPACK_SECRET_KEY": "s7", "BACKPACK_SUBACCOUNT": "3"}
+    secrets = {name: Secret(value) for name, value in own.items()}
+    for chosen in (None, 2):
+        with pytest.raises(InvalidCredential, match="BACKPACK_SUBACCOUNT says which account"):
+            find_credentials(secrets, SPECS, subaccount={"backpack": chosen}.get)
+    assert find_credentials(secrets, SPECS, subaccount={"backpack": 3}.get).credentials
+
+
+def test_an_environment_that_is_a_field_is_kept_and_a_switch_may_repeat_it() -> None:
+    paradex: dict[str, Any] = {
+        "PARADEX_L1_ADDRESS": FIELDS["paradex"]["l1_address"],
+        "PARADEX_L2_PRIVATE_KEY": FIELDS["paradex"]["l2_private_key_hex"],
+    }
+    found = find(**paradex, PARADEX_ENVIRONMENT="testnet", PARADEX_TESTNET="1", USE_TESTNET="1")
+    assert revealed(found)["paradex"]["environment"] == "testnet"
+    with pytest.raises(InvalidCredential, match="PARADEX_TESTNET says which system"):
+        find(**paradex, PARADEX_TESTNET="1")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"LIGHTER_ACCOUNT_INDEX": "4", "LIGHTER_API_PRIVATE_KEY": "l7" * 16},
+        {"GRVT_API_SECRET": "g7" * 16},
+        {"BACKPACK_API_KEY": "b7" * 16},
+        {"HYPERLIQUID_PK": "h7" * 16},
+    ],
+)
+def test_a_missing_secret_is_told_with_the_variable_that_looks_like_it(
+    variables: dict[str, Any],
+) -> None:
+    *_, alike = variables
+    with pytest.raises(NothingToImport, match=rf"is missing \({alike} looks like it\)"):
+        find(**variables)
+    found = find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7", **variables)
+    assert list(found.credentials) == ["aster"]
+    assert found.left_out == (alike.partition("_")[0].lower(),)
 
 
 def test_names_that_may_be_pieces_of_secrets_are_only_counted() -> None:

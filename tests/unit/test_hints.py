@@ -188,6 +188,7 @@ KNOW_A_TERMINAL = {
     "client_making.py",  # pip's options
     "database/programs.py",  # those of PostgreSQL's programs
     "database/schema_dump.py",  # likewise, and the head of a file for people
+    "services/importing/elsewhere.py",  # of the programs that decrypt a file
     "services/backups/drill.py",  # of a script
     "services/releases/program_environment.py",  # of the verb run, which programs do not have
     "rules/adoption/credentials.py",  # a problem that people decide about

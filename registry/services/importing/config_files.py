@@ -1,12 +1,13 @@
 """Imports credentials from the JSON configuration of other bots, which holds keys in plain text.
 
-The formats are recognised by their shape: passivbot's `api-keys.json`, freqtrade's
-`config.json`, and files like hummingbot's (`connector`, and keys with its name).
+Comments and trailing commas are read over, and files that a configuration adds are read with it,
+as freqtrade does both. A value is taken for a field by its name; one that decides about an account
+or a secret and is no field stops the import (`which_account.py`).
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,48 +20,45 @@ from registry.errors import (
     RegistryError,
     together,
 )
-from registry.hints import Blank, Command, Hint, Option
-from registry.machine import text_of_file
+from registry.hints import Command, Hint, Option
 from registry.services.changes.credentials import CredentialInput
-from registry.services.importing.env_files import MAX_FILE
-from registry.services.importing.names import NameSaid, said_by_path, said_by_values
+from registry.services.importing.config_formats import (
+    FORMATS,
+    MEANINGS,
+    OF_CCXT,
+    OWN_OF_CCXT,
+    ConfigEntry,
+    is_unfilled,
+    plain,
+    texts,
+)
+from registry.services.importing.elsewhere import kept_elsewhere, kept_in_lines, text_of_import
+from registry.services.importing.env_files import FREQTRADE
+from registry.services.importing.names import (
+    NameSaid,
+    is_secret_name,
+    said_by_path,
+    said_by_values,
+)
 from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
+from registry.services.importing.which_account import HINTS, dropped, is_vault
+from registry.shown import secret_parts
 from registry.values import parse_json
 
-_ALIASES: Final = {
-    "key": "apikey",
-    "apisecret": "secret",
-    "secretkey": "secret",
-    "passphrase": "password",
-    "address": "walletaddress",
-    "wallet": "walletaddress",
-    "userid": "uid",
-}
-"""Other programs' field names -> names of ccxt; lower case, without separators."""
-_SUFFIX: Final = re.compile(r"_perpetual$|_futures$|_spot$")
+_VERB: Final = "import-config"
+_DEPTH: Final = 5
+"""The deepest nesting of added files, as in freqtrade."""
 _NAME: Final = re.compile(
-    r"[a-z]+([_.-][a-z]+)*[_.-]?[0-9]{0,4}|[a-z]{2,}([A-Z][a-z]{2,}){1,3}|\w{1,7}", re.ASCII
+    r"[a-z]+([_.-][a-z]+)*[_.-]?[0-9]{0,4}|[a-z]{2,}([A-Z][a-z]{2,}){1,3}|\w{1,7}"
+    r"|(ccxt_config|ccxt_sync_config|ccxt_async_config|options)\.\w{1,24}",
+    re.ASCII,
 )
 """The form of usual names: pair_whitelist, walletAddress, hl_01."""
-_KEYSTORE: Final = re.compile(r"7b22[0-9a-f]{40,}", re.IGNORECASE)
-"""A JSON keystore in hexadecimal: hummingbot's form of encrypted secrets."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigEntry:
-    """One credential of a configuration, with the file's own names."""
-
-    label: str
-    exchange: str
-    values: Mapping[str, str]
-    has_name: bool = False
-    """Whether the label was chosen by the user, so that it may be an account's name."""
-
-    @property
-    def names(self) -> list[NameSaid]:
-        """The names in it that may be an account's."""
-        own = [NameSaid(f"the entry {self.label}", self.label, says_account=False)]
-        return [*(own if self.has_name else ()), *said_by_values(self.values, self.label)]
+NAME_NOT_SHOWN: Final = "(a name that is not shown)"
+_LABEL: Final = re.compile(r"\w[\w .-]{0,31}")
+_EXCHANGE: Final = re.compile(r"[A-Za-z0-9][\w .-]{0,49}")
+_COMMENT: Final = re.compile(r'"(?:\\.|[^"\\])*"|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
+_COMMA: Final = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,10 @@ class ConfigImport:
     """Exchange -> field -> value."""
     ignored: tuple[str, ...]
     """Names in it that are not fields, if they may be shown."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Entry -> the reason why it is skipped."""
+    added: tuple[str, ...] = ()
+    """The files that were read because the configuration adds them."""
 
     def inputs(self, subaccounts: Subaccounts = NONE_NAMED) -> list[CredentialInput]:
         """The credentials as input of the service; errors as `import_inputs`."""
@@ -86,147 +88,295 @@ class ConfigFile:
     entries: Sequence[ConfigEntry]
     names: Sequence[NameSaid]
     """Names outside of the entries that may be an account's."""
+    added: tuple[str, ...] = ()
 
 
-def read_config(path: Path) -> ConfigFile:
-    """Reads a file, and recognises its format and the credentials in it.
+def read_config(paths: Sequence[Path]) -> ConfigFile:
+    """Reads files of one configuration, the later ones over the earlier, and its entries.
 
     Raises:
-        InvalidInput: it is not JSON, or the format is unknown.
+        InvalidInput: one is not JSON, or the format is unknown.
+        InvalidCredential: one is encrypted by another program.
     """
-    data = parse_json(text_of_file(path, limit=MAX_FILE), str(path))
-    for name, reader in _FORMATS.items():
-        entries = reader(data) if isinstance(data, dict) else []
+    added: list[str] = []
+    data: dict[str, Any] = {}
+    for path in paths:
+        data = _over(data, _load(path, added, depth=0))
+    shown = ", ".join(str(path) for path in paths)
+    for name, reader in FORMATS.items():
+        entries = reader(data)
         if entries:
-            said = said_by_values(_texts(data, without="name"), path.name)
-            return ConfigFile(name, entries, [*said_by_path(path), *said])
+            said = [*said_by_values(texts(data, without="name"), paths[0].name)]
+            said += [named for path in paths for named in said_by_path(path)]
+            return ConfigFile(name, entries, said, tuple(added))
     raise InvalidInput(
-        f"{path} is of no format that is known",
-        hint="Known are passivbot's api-keys.json, freqtrade's config.json, and JSON with "
-        "a connector and its keys.",
+        f"{shown} is of no format that is known",
+        hint="Known are freqtrade's config.json, passivbot's api-keys.json, ccxt's keys.json, "
+        "Coinbase's key file, OctoBot's config.json, and JSON with a connector and its keys.",
     )
 
 
-def _freqtrade(data: dict[str, Any]) -> list[ConfigEntry]:
-    exchange = data.get("exchange")
-    if not isinstance(exchange, dict) or not isinstance(exchange.get("name"), str):
-        return []
-    return [ConfigEntry("exchange", exchange["name"], _texts(exchange, without="name"))]
+def _load(path: Path, added: list[str], *, depth: int) -> dict[str, Any]:
+    text = text_of_import(path, _VERB)
+    strict = _COMMA.sub(_kept, _COMMENT.sub(_kept, text))
+    try:
+        data = parse_json(strict, str(path))
+    except InvalidInput as problem:
+        if (found := kept_in_lines(text)) is not None:
+            name, kept = found
+            raise kept.refusal(f"{_shown(name)} in {path}", _VERB) from None
+        hint = problem.hint or "Keys in YAML or TOML are typed in, or given as JSON."
+        raise InvalidInput(problem.message, hint=hint) from None
+    if not isinstance(data, dict):
+        return {}
+    if isinstance(data.get("sops"), dict) and "mac" in data["sops"]:
+        sops = kept_elsewhere("ENC[AES256_GCM,]")
+        assert sops is not None  # noqa: S101 - the form is one of those known
+        raise sops.refusal(str(path), _VERB)
+    others = data.get("add_config_files")
+    below: dict[str, Any] = {}
+    for other in others if isinstance(others, list) else ():
+        if depth == _DEPTH or not isinstance(other, str):
+            raise InvalidInput(f"{path} adds files in more than {_DEPTH} levels")
+        inner = path.parent / other
+        added.append(str(inner))
+        below = _over(below, _load(inner, added, depth=depth + 1))
+    return _over(below, data)
 
 
-def _hummingbot(data: dict[str, Any]) -> list[ConfigEntry]:
-    connector = data.get("connector")
-    if not isinstance(connector, str):
-        return []
-    given = data.get("credentials") if isinstance(data.get("credentials"), dict) else data
-    texts = _texts(given or {}, without="connector")
-    plain = {name.removeprefix(f"{connector}_"): value for name, value in texts.items()}
-    return [ConfigEntry(connector, _SUFFIX.sub("", connector), plain)]
+def _kept(found: re.Match[str]) -> str:
+    """A string as it stands; in place of a comment its line ends, so that lines keep numbers."""
+    return found[0] if found[0].startswith('"') else re.sub(r"[^\n]", " ", found[0])
 
 
-def _passivbot(data: dict[str, Any]) -> list[ConfigEntry]:
-    return [
-        ConfigEntry(user, entry["exchange"], _texts(entry, without="exchange"), has_name=True)
-        for user, entry in data.items()
-        if isinstance(entry, dict) and isinstance(entry.get("exchange"), str)
-    ]
-
-
-_FORMATS: Final = {"freqtrade": _freqtrade, "hummingbot": _hummingbot, "passivbot": _passivbot}
-
-
-def _texts(data: Mapping[str, Any], *, without: str) -> dict[str, str]:
-    """The scalar values as text; nested settings are not credentials."""
-    return {
-        name: str(value)
-        for name, value in data.items()
-        if name != without and (isinstance(value, str) or type(value) is int) and str(value).strip()
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Both configurations in one; a value of `above` wins."""
+    both = {
+        name: _over(below[name], value)
+        for name, value in above.items()
+        if isinstance(value, dict) and isinstance(below.get(name), dict)
     }
+    return {**below, **above, **both}
 
 
-def choose(entries: Sequence[ConfigEntry], label: str | None) -> list[ConfigEntry]:
-    """All entries, or the entry with this label.
+def with_freqtrade(
+    variables: Mapping[str, Secret], exchanges: Iterable[ExchangeSpec]
+) -> Mapping[str, Secret]:
+    """The variables of an env file, with freqtrade's (FREQTRADE__EXCHANGE__KEY) as the exchange's.
 
     Raises:
-        InvalidInput: no entry has this label, or several are for the same exchange.
+        InvalidCredential: as `match_fields`, or both are there and differ.
+        InvalidInput: they do not say an exchange that is known.
     """
-    labels = ", ".join(entry.label for entry in entries)
-    if label is not None:
-        chosen = [entry for entry in entries if entry.label == label]
-        if not chosen:
-            raise InvalidInput(f"the file has no entry {label!r}", hint=f"It has: {labels}.")
-        return chosen
-    exchanges = [entry.exchange for entry in entries]
+    theirs = {name: value for name, value in variables.items() if name.startswith(FREQTRADE)}
+    rest = {name: value for name, value in variables.items() if name not in theirs}
+    entry = _of_freqtrade(theirs)
+    if entry is None or entry.is_template:
+        return rest
+    specs = {spec.name: spec for spec in exchanges}
+    if entry.exchange not in specs:
+        raise InvalidInput(
+            f"{FREQTRADE}NAME does not say an exchange that is known",
+            hint=Hint("It looks like hyperliquid. See: ", Command("exchanges")),
+        )
+    (fields,) = match_fields(ConfigFile("freqtrade", [], []), [entry], specs).credentials.values()
+    for name, value in fields.items():
+        variable = specs[entry.exchange].fields[name].env or name
+        if rest.setdefault(variable, value) != value:
+            raise InvalidCredential(f"{variable} and freqtrade's variable of {name} differ")
+    return rest
+
+
+def _of_freqtrade(variables: Mapping[str, Secret]) -> ConfigEntry | None:
+    exchange: dict[str, Any] = {}
+    for name, value in variables.items():
+        *parts, last = name.removeprefix(FREQTRADE).lower().split("__")
+        place = exchange
+        for part in parts:
+            inner = place.get(part)
+            place[part] = inner if isinstance(inner, dict) else {}
+            place = place[part]
+        place[last] = value.reveal()
+    return next(iter(FORMATS["freqtrade"]({"exchange": exchange})), None)
+
+
+def choose(
+    entries: Sequence[ConfigEntry], label: str | None = None, exchange: str | None = None
+) -> list[ConfigEntry]:
+    """The entries with this label and of this exchange; the exchange of those that say none.
+
+    Raises:
+        InvalidInput: there is none, several are for the same exchange, or one says no exchange.
+    """
+    filled = [entry for entry in entries if not entry.is_template]
+    if not filled:
+        raise NothingToImport("the file holds no field of an exchange that is known: it is a "
+                              "template, with placeholders only")  # fmt: skip
+    labels = ", ".join(_shown_label(entry.label) for entry in filled)
+    chosen = [
+        ConfigEntry(entry.label, entry.exchange or exchange, entry.values, entry.has_name)
+        for entry in filled
+        if label in (None, entry.label) and exchange in (None, entry.exchange or exchange)
+    ]
+    if not chosen:
+        wanted = f"entry {label!r}" if exchange is None else f"entry for {exchange}"
+        raise InvalidInput(f"the file has no {wanted}", hint=f"It has: {labels}.")
+    for entry in chosen:
+        _check_exchange(entry)
+    exchanges = [entry.exchange for entry in chosen]
     twice = next((name for name in exchanges if exchanges.count(name) > 1), None)
     if twice is not None:
         raise InvalidInput(
             f"the file has several entries for {twice}",
             hint=Hint("Say which with ", Option("entry", ...), f": {labels}."),
         )
-    return list(entries)
+    return chosen
+
+
+def _check_exchange(entry: ConfigEntry) -> None:
+    where = f"the exchange of {_shown_label(entry.label)}"
+    if entry.exchange is None:
+        raise InvalidInput(
+            "the file does not say which exchange its keys are for",
+            hint=Hint("Say it with ", Option("exchange", ...), ", or add the file that says it."),
+        )
+    if (kept := kept_elsewhere(entry.exchange)) is not None:
+        raise kept.refusal(where, _VERB)
+    if not _EXCHANGE.fullmatch(entry.exchange) or secret_parts(entry.exchange):
+        raise InvalidInput(f"{where} is no name of an exchange (it is not shown)")
 
 
 def match_fields(
-    format_name: str, entries: Iterable[ConfigEntry], specs: Mapping[str, ExchangeSpec]
+    file: ConfigFile,
+    entries: Iterable[ConfigEntry],
+    specs: Mapping[str, ExchangeSpec],
+    subaccounts: Subaccounts = NONE_NAMED,
 ) -> ConfigImport:
     """The entries as credentials; `specs` has the exchange of each entry.
 
     Raises:
-        InvalidCredential: a value is encrypted, or two values are for the same field.
+        InvalidCredential: a value is encrypted or a reference, two values are for the same field,
+            or one that is no field decides about a secret, an account or a system.
         NothingToImport: no value is a field.
     """
-    credentials: dict[str, dict[str, Secret]] = {}
+    credentials: dict[str, Mapping[str, Secret]] = {}
     ignored: list[str] = []
+    skipped = {
+        _shown_label(entry.label): "only placeholders in it"
+        for entry in file.entries
+        if entry.is_template
+    }
     problems: list[RegistryError] = []
     for entry in entries:
-        fields: dict[str, Secret] = {}
-        for name, value in entry.values.items():
-            field = _field(specs[entry.exchange], name)
-            where = f"{entry.label}.{_shown(name)}"
-            if field is None:
-                ignored.append(where)
-            elif _KEYSTORE.match(value):
-                problems.append(
-                    InvalidCredential(
-                        f"{where} is encrypted by another program",
-                        hint=Hint(
-                            "Export it in plain there, or type it in: ",
-                            Command("add-credential", Blank("ACCOUNT"), Blank("EXCHANGE")),
-                        ),
-                    )
-                )
-            elif field.name in fields:
-                problems.append(
-                    InvalidCredential(f"{entry.label} has the field {field.name} twice")
-                )
-            else:
-                fields[field.name] = Secret(value)
-        if fields:
-            credentials[entry.exchange] = fields
+        spec = specs[entry.exchange or ""]
+        reading = _Reading(file.format, entry, spec)
+        problems += reading.problems
+        if not reading.problems and not reading.has_secret:
+            problems += reading.lost_secrets()
+            skipped[_shown_label(entry.label)] = "no real value in a secret field"
+            ignored += reading.ignored
+            continue
+        problems += [*reading.lost_secrets(), *reading.lost(subaccounts.of(spec.name))]
+        credentials[spec.name] = reading.fields
+        ignored += reading.ignored
     if problems:
         raise together(problems)
     if not credentials:
         raise NothingToImport("the file holds no field of an exchange that is known")
-    return ConfigImport(format_name, credentials, tuple(ignored))
+    return ConfigImport(file.format, credentials, tuple(ignored), skipped, file.added)
 
 
-def _field(spec: ExchangeSpec, name: str) -> FieldSpec | None:
-    by_name = {
-        _plain(known): field
-        for field in spec.fields.values()
-        for known in (field.ccxt, field.env, field.name)
-        if known
-    }
-    wanted = _plain(name)
+class _Reading:
+    """The values of an entry, matched with the fields of its exchange."""
+
+    def __init__(self, format_name: str, entry: ConfigEntry, spec: ExchangeSpec) -> None:
+        self._entry = entry
+        self._spec = spec
+        self.fields: dict[str, Secret] = {}
+        self.others: dict[str, str] = {}
+        self.problems: list[RegistryError] = []
+        for name, value in sorted(entry.values.items(), key=lambda pair: is_unfilled(*pair)):
+            field = _field(format_name, spec, name)
+            if field is None:
+                self.others[name] = value
+            elif (kept := kept_elsewhere(value)) is not None:
+                self.problems.append(kept.refusal(self._where(name), _VERB))
+            elif field.name not in self.fields:
+                self.fields[field.name] = Secret(value)
+            elif self.fields[field.name] != Secret(value) and not is_unfilled(name, value):
+                where = _shown_label(entry.label)
+                problem = InvalidCredential(f"{where} has the field {field.name} twice")
+                self.problems.append(problem)
+        self._take_vault()
+
+    def _take_vault(self) -> None:
+        """Takes the address as the vault's, of which the key is the leader's or an agent's."""
+        flags = [name for name, value in self.others.items() if is_vault(name, value)]
+        address = self.fields.get("wallet_address")
+        if flags and address is not None and "vault_address" in self._spec.fields:
+            self.fields.setdefault("vault_address", address)
+            self.others = {n: value for n, value in self.others.items() if n not in flags}
+
+    def lost(self, subaccount: int | None) -> Iterator[RegistryError]:
+        """A problem for each value that says which account or system, and is no field."""
+        for name, value in self.others.items():
+            what = dropped(name.rpartition(".")[2], value, self.fields, subaccount)
+            if what is not None:
+                yield self._no_field(name, f"says which {what} is traded", HINTS[what])
+
+    def lost_secrets(self) -> Iterator[RegistryError]:
+        """A problem for each value that seems to be a secret, and is no field."""
+        for name, value in self.others.items():
+            if is_secret_name(name) and not is_unfilled(name, value):
+                yield self._no_field(name, "could be a secret", HINTS["secret"])
+
+    def _no_field(self, name: str, what: str, hint: str) -> InvalidCredential:
+        return InvalidCredential(
+            f"{self._where(name)} {what}, and {self._spec.name} has no field for it", hint=hint
+        )
+
+    @property
+    def ignored(self) -> list[str]:
+        """The names that are no fields."""
+        return [self._where(name) for name in self.others]
+
+    def _where(self, name: str) -> str:
+        return f"{_shown_label(self._entry.label)}.{_shown(name)}"
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether a secret field has a real value."""
+        return any(
+            self._spec.fields[name].secret and not is_unfilled(name, value.reveal())
+            for name, value in self.fields.items()
+        )
+
+
+def _field(format_name: str, spec: ExchangeSpec, name: str) -> FieldSpec | None:
+    """The field that a name of the format stands for, if any."""
+    _, _, last = name.partition(".")
+    bare = last if name.startswith("ccxt_") else name
+    meant = MEANINGS.get((format_name, spec.name), {}).get(plain(bare))
+    if meant is not None:
+        return spec.fields.get(meant)
+    fields = list(spec.fields.values())
+    wanted = plain(bare)
+    by_ccxt = {plain(field.ccxt): field for field in fields if field.ccxt}
+    own = {plain(known): field for field in fields for known in (field.env, field.name) if known}
+    found = by_ccxt.get(wanted) or own.get(wanted)
+    if format_name in OF_CCXT:
+        # A field with another place in ccxt's client is not what ccxt calls so.
+        means_other = found is not None and found.ccxt and plain(found.ccxt) != wanted
+        return None if means_other and wanted in OWN_OF_CCXT else found
     # If the only secret field is a private key, `secret` means that key.
-    return by_name.get(wanted) or (by_name.get("privatekey") if wanted == "secret" else None)
+    return found or (own.get("privatekey") if wanted == "secret" else None)
+
+
+def _shown_label(label: str) -> str:
+    """An entry's name, which people choose, unless it could be a secret."""
+    return label if _LABEL.fullmatch(label) and not secret_parts(label) else NAME_NOT_SHOWN
 
 
 def _shown(name: str) -> str:
     """A name of a configuration, or a placeholder if the name could be a secret value."""
-    return name if _NAME.fullmatch(name) else "(a name that is not shown)"
-
-
-def _plain(name: str) -> str:
-    plain = name.lower().replace("_", "").replace("-", "")
-    return _ALIASES.get(plain, plain)
+    return name if _NAME.fullmatch(name) else NAME_NOT_SHOWN

@@ -1,11 +1,12 @@
 """Imports credentials from an env file: exactly that file, all of it or nothing.
 
-Only names that the catalog knows are read. An exchange without a real value is skipped and
+Only names that the catalog knows are read. An exchange without a real secret is skipped and
 reported; an incomplete one stops the whole import.
 """
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,16 +23,19 @@ from registry.errors import (
     RegistryError,
     together,
 )
-from registry.hints import Command, Hint
-from registry.machine import text_of_file
+from registry.hints import Blank, Command, Hint
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput
-from registry.services.importing.env_lines import assignments, can_be_shown
+from registry.services.importing.elsewhere import kept_elsewhere, text_of_import
+from registry.services.importing.env_lines import Assignment, assignments, can_be_shown
+from registry.services.importing.names import is_secret_name
 from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
+from registry.services.importing.which_account import HINTS, dropped, for_all
 from registry.values import is_placeholder
 
 _QUERIES = load_queries("registry.execution")
-MAX_FILE: Final = 1024 * 1024
+FREQTRADE: Final = "FREQTRADE__EXCHANGE__"
+"""The beginning of freqtrade's variables: https://www.freqtrade.io/en/stable/configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class EnvImport:
     """Exchange -> optional or already stored fields that the file does not have."""
     hidden_names: int = 0
     """The number of further such variables, whose names could be parts of secrets."""
+    left_out: tuple[str, ...] = ()
+    """The skipped exchanges of which the file has a secret under another name."""
 
     def inputs(self, subaccounts: Subaccounts = NONE_NAMED) -> list[CredentialInput]:
         """The credentials as input of the service; errors as `import_inputs`."""
@@ -64,13 +70,14 @@ class EnvImport:
         )
 
 
-def read_env_file(path: Path) -> dict[str, Secret]:
+def read_env_file(path: Path, exchanges: Iterable[ExchangeSpec] = ()) -> dict[str, Secret]:
     """The variables of a file, and of nothing else.
 
     Raises:
         InvalidInput: it cannot be read, sets a variable twice, or see `assignments`.
+        InvalidCredential: a variable of the exchanges is a reference, encrypted, or not clear.
     """
-    lines = list(assignments(text_of_file(path, limit=MAX_FILE), str(path)))
+    lines = list(assignments(text_of_import(path, "import-env"), str(path)))
     counts = Counter(line.name for line in lines)
     twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
@@ -78,8 +85,33 @@ def read_env_file(path: Path) -> dict[str, Secret]:
         raise InvalidInput(
             f"{path} sets {', '.join(shown)} more than once", hint="Keep one line of each."
         )
+    ours = {env for spec in exchanges for env in spec.variables.values()}
+    problems = [
+        problem
+        for line in lines
+        if line.name in ours or line.name.startswith(FREQTRADE)
+        if (problem := _unclear(line)) is not None
+    ]
+    if problems:
+        raise together(problems)
     # Uninterpolated: ${…} would be expanded from this process's environment.
     return {line.name: Secret(line.value) for line in lines}
+
+
+def _unclear(line: Assignment) -> RegistryError | None:
+    """The problem of a value that is not what its text says, if it is so."""
+    if (kept := kept_elsewhere(line.value)) is not None:
+        return kept.refusal(f"the value of {line}", "import-env")
+    if line.is_expanded:
+        return InvalidCredential(
+            f"the value of {line} holds a $, which programs expand differently",
+            hint=Hint(
+                "Put it in single quotes, if it is meant as it stands; with ${…} in it, type it "
+                "in: ",
+                Command("add-credential", Blank("ACCOUNT"), Blank("EXCHANGE")),
+            ),
+        )
+    return None
 
 
 def find_credentials(
@@ -87,29 +119,36 @@ def find_credentials(
     exchanges: Iterable[ExchangeSpec],
     *,
     held: Collection[str] = (),
+    subaccount: Callable[[str], int | None] = lambda _: None,
 ) -> EnvImport:
     """Finds the credentials among the variables.
 
     For an exchange in `held` the account has a credential already: there the file may
-    hold some of the fields only, and the stored ones are kept.
+    hold some of the fields only, and the stored ones are kept. `subaccount` is the caller's choice.
 
     Raises:
-        InvalidCredential: an exchange's fields are incomplete, or partly placeholders.
+        InvalidCredential: an exchange's fields are incomplete, or partly placeholders, or a
+            variable would be lost that says which account or system is traded.
         NothingToImport: no credential is complete.
     """
     specs = list(exchanges)
     readings = {spec.name: _Reading.of(spec, variables) for spec in specs}
-    present = {name: reading for name, reading in readings.items() if reading.named}
-    worthwhile = {n: r for n, r in present.items() if r.worthwhile(held=n in held)}
-    skipped = {n: r.nothing_real() for n, r in present.items() if n not in worthwhile}
-    _check_all(worthwhile, held)
-    if not worthwhile:
+    worthwhile = {n: r for n, r in readings.items() if r.worthwhile(held=n in held)}
+    skipped = {
+        name: reading.nothing_real()
+        for name, reading in readings.items()
+        if name not in worthwhile and (reading.named or (reading.alike and name not in held))
+    }
+    others = variables.keys() - {env for spec in specs for env in spec.variables.values()}
+    _check_all(worthwhile, held, subaccount)
+    if worthwhile:
+        _check_systems(worthwhile.values(), {name: variables[name] for name in others})
+    else:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise NothingToImport(
             "the file holds no complete credential" + (f" ({why})" if why else ""),
             hint=Hint("See which variables are looked for with: ", Command("exchanges")),
         )
-    others = variables.keys() - {env for spec in specs for env in spec.variables.values()}
     shown = sorted(filter(can_be_shown, others))
     return EnvImport(
         credentials={name: r.real for name, r in worthwhile.items()},
@@ -117,10 +156,15 @@ def find_credentials(
         other_names=tuple(shown),
         absent={name: absent for name, r in worthwhile.items() if (absent := r.absent())},
         hidden_names=len(others) - len(shown),
+        left_out=tuple(name for name in skipped if readings[name].alike),
     )
 
 
-def _check_all(readings: Mapping[str, "_Reading"], held: Collection[str]) -> None:
+def _check_all(
+    readings: Mapping[str, "_Reading"],
+    held: Collection[str],
+    subaccount: Callable[[str], int | None],
+) -> None:
     """Raises one error for all problems of the values."""
     incomplete = [
         f"{name}: {problem}"
@@ -136,10 +180,28 @@ def _check_all(readings: Mapping[str, "_Reading"], held: Collection[str]) -> Non
                 "out of the file.",
             )
         ]
-    problems += [problem for reading in readings.values() for problem in reading.problems()]
+    for name, reading in readings.items():
+        problems += reading.problems()
+        problems += reading.lost(subaccount(name))
     problems = problems or _mixed_up(readings.values())
     if problems:
         raise together(problems)
+
+
+def _check_systems(readings: Iterable["_Reading"], others: Mapping[str, Secret]) -> None:
+    """Refuses a variable of no exchange that says that a test system is traded."""
+    said = [name for name, value in others.items() if for_all(name, value.reveal())]
+    without = [r.spec.name for r in readings if dropped("testnet", "true", r.real) and said]
+    if without:
+        raise InvalidCredential(
+            f"{_names(said)} says that a test system is traded, and the credentials of "
+            f"{', '.join(without)} do not",
+            hint=HINTS["system"],
+        )
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(name if can_be_shown(name) else "a variable" for name in names)
 
 
 def _mixed_up(readings: Collection["_Reading"]) -> list[RegistryError]:
@@ -165,19 +227,59 @@ class _Reading:
     """The fields whose variables are in the file."""
     real: Mapping[str, Secret]
     """The named fields that are neither empty nor a placeholder."""
+    others: Mapping[str, Secret]
+    """The variables that begin with the exchange's name, and are no field."""
 
     @classmethod
     def of(cls, spec: ExchangeSpec, variables: Mapping[str, Secret]) -> "_Reading":
         named = {n: variables[env] for n, env in spec.variables.items() if env in variables}
         real = {name: v for name, v in named.items() if not is_placeholder(v.reveal())}
-        return cls(spec, named, real)
+        prefix = re.sub(r"[^A-Z0-9]", "_", spec.name.upper()) + "_"
+        others = {
+            name: value
+            for name, value in variables.items()
+            if name.startswith(prefix) and name not in spec.variables.values()
+        }
+        return cls(spec, named, real, others)
+
+    @property
+    def alike(self) -> list[str]:
+        """The variables that may be a missing secret, by a name that is another program's."""
+        return [
+            name
+            for name, value in self.others.items()
+            if is_secret_name(name) and can_be_shown(name) and not is_placeholder(value.reveal())
+        ]
 
     def worthwhile(self, *, held: bool) -> bool:
-        """Whether a real value is there; for a new credential, in a field without a default."""
-        return any(held or self.spec.fields[name].default is None for name in self.real)
+        """Whether a real value is there; for a new credential, in a secret field."""
+        return any(held or self.spec.fields[name].secret for name in self.real)
 
     def nothing_real(self) -> str:
-        return f"no real value in {', '.join(self._envs(self.named))}"
+        if not self.real and not self.alike:
+            return f"no real value in {', '.join(self._envs(self.named))}"
+        only = ["only public values"] if self.real else []
+        secrets = [n for n in self.spec.missing(self.real) if self.spec.fields[n].secret]
+        return "; ".join([*only, *(self._is_missing(name) for name in secrets)])
+
+    def _is_missing(self, name: str) -> str:
+        """That a field is not there, and which other variables it may be in."""
+        why = "has no real value" if name in self.named else "is missing"
+        looks = "look" if len(self.alike) > 1 else "looks"
+        alike = f" ({', '.join(self.alike)} {looks} like it)" if self.alike else ""
+        return f"{self.spec.fields[name].env or name} {why}{alike}"
+
+    def lost(self, subaccount: int | None) -> Iterator[RegistryError]:
+        """A problem for each variable that says which account or system, and is no field."""
+        for name, value in self.others.items():
+            bare = name[len(self.spec.name) + 1 :]
+            what = dropped(bare, value.reveal(), self.real, subaccount)
+            if what is not None:
+                yield InvalidCredential(
+                    f"{_names([name])} says which {what} of {self.spec.name} is traded, and "
+                    "is none of its variables",
+                    hint=HINTS[what],
+                )
 
     def problem(self, *, may_lack: bool) -> str | None:
         """The reason why the fields are not a credential; None if they are."""
@@ -185,7 +287,7 @@ class _Reading:
         missing = self.spec.missing([*self.real, *fake])
         what = [f"{env} is a placeholder" for env in self._envs(fake)]
         if not may_lack:
-            what += [f"{env} is missing" for env in self._envs(missing)]
+            what += [self._is_missing(name) for name in missing]
         return ", ".join(what) or None
 
     def problems(self) -> Iterator[RegistryError]:

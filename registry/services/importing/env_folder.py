@@ -15,6 +15,7 @@ from registry import values
 from registry.catalog.specification import ExchangeSpec
 from registry.encryption.secret import Secret
 from registry.errors import (
+    InvalidCredential,
     InvalidInput,
     NothingToImport,
     RegistryError,
@@ -23,8 +24,9 @@ from registry.errors import (
 from registry.hints import Hint, Option
 from registry.machine import text_of_file
 from registry.services.changes.store_many import AccountInput, refuse
+from registry.services.importing.config_files import with_freqtrade
+from registry.services.importing.elsewhere import MAX_FILE
 from registry.services.importing.env_files import (
-    MAX_FILE,
     EnvImport,
     find_credentials,
     read_env_file,
@@ -61,7 +63,12 @@ class EnvFile:
     left_out: str | None = None
     """The reason why it is left out."""
     refused: RegistryError | None = None
-    """The error that blocks the whole import while the file is like this."""
+    """The error that keeps the file out while it is like this."""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether its credentials are imported."""
+        return self.found is not None and self.refused is None
 
     @property
     def name(self) -> str:
@@ -93,7 +100,7 @@ def chosen(files: Iterable[EnvFile], *, create: bool) -> list[AccountInput]:
             file.found.account(file.account) if create else None,
         )
         for file in files
-        if file.account is not None and file.found is not None and file.refused is None
+        if file.account is not None and file.found is not None and file.is_taken
     ]
 
 
@@ -106,14 +113,14 @@ def with_problems(files: Iterable[EnvFile], problems: Mapping[str, RegistryError
 
 
 def check_all(files: Collection[EnvFile]) -> None:
-    """Raises one error for all refused files.
+    """Raises one error if no file is taken.
 
     Raises:
-        RegistryError: a file is refused, so nothing is imported.
-        NothingToImport: no importable file is left.
+        RegistryError: there are files, and all of them are refused.
+        NothingToImport: there is no file of an account.
     """
-    refuse({file.name: file.refused for file in files if file.refused})
-    if not any(file.found for file in files):
+    if not any(file.is_taken for file in files):
+        refuse({file.name: file.refused for file in files if file.refused})
         raise NothingToImport("no env file of the folder holds a complete credential")
 
 
@@ -122,9 +129,11 @@ def _examine(path: Path, known: Surroundings) -> EnvFile:
     if account is None:
         return EnvFile(path, None, left_out="its name says no account")
     try:
-        variables = read_env_file(path)
+        specs = known.specs.values()
+        variables = with_freqtrade(read_env_file(path, specs), specs)
     except InvalidInput as problem:
-        if _mentions(path, known) and not SPARE.search(path.name):
+        is_encrypted = isinstance(problem, InvalidCredential)
+        if (is_encrypted or _mentions(path, known)) and not SPARE.search(path.name):
             return EnvFile(path, account, refused=problem)
         return EnvFile(path, account, left_out=f"no env file: {problem.message}")
     try:
@@ -147,7 +156,7 @@ def _found(
     except NothingToImport:
         raise
     except RegistryError as problem:
-        hint = "Correct the file, or move it out of the folder."
+        hint = problem.hint or "Correct the file, or move it out of the folder."
         raise type(problem)(problem.message, hint=hint) from None
     if not known.options.allow_other_account:
         said = said_by_secrets(variables, path.name)

@@ -23,6 +23,9 @@ _ASSIGNMENT: Final = re.compile(r"^\s*(export\s+)?[A-Z][A-Z0-9_]*=", re.MULTILIN
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}={1,2}")
 _HEX: Final = re.compile(r"(0x)?[0-9A-Fa-f]+")
 _CAPITALS: Final = 4
+# What a shell or docker compose expands without quotes; and python-dotenv, in every kind of them.
+_EXPANDED: Final = re.compile(r"\$[\w{(@*#?!$-]")
+_EXPANDED_ALWAYS: Final = re.compile(r"\$\{[^}]*\}")
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
 _OTHER_QUOTES: Final = "`\u201c\u201d\u2018\u2019"
 _HINT: Final = (
@@ -44,6 +47,12 @@ class Assignment:
     def is_quoted(self) -> bool:
         """Whether the parser removed quotation marks."""
         return self.raw[:1] in ("'", '"')
+
+    @property
+    def is_expanded(self) -> bool:
+        """Whether readers of env files take the value for different texts."""
+        expanded = _EXPANDED_ALWAYS if self.raw.startswith("'") else _EXPANDED
+        return bool(expanded.search(self.value))
 
     def __str__(self) -> str:
         return f"{self.name} (line {self.number})" if can_be_shown(self.name) else "another value"

@@ -1,4 +1,4 @@
-"""Imports the env files of a folder: looks at all of them, and stores everything or nothing."""
+"""Imports the env files of a folder: each stands for itself, and what is taken is one command."""
 
 import functools
 from collections.abc import Callable, Collection
@@ -39,7 +39,7 @@ def import_folder(
 
     Raises:
         InvalidInput: the folder cannot be read, or what is asked belongs to one account's import.
-        RegistryError: some file cannot be imported, or whatever `approve` raises.
+        RegistryError: no file can be imported, or whatever `approve` raises.
     """
     if invocation.command_id is not None or invocation.expected_version is not None:
         raise InvalidInput("a command's id or a version belongs to one account's import")
@@ -53,16 +53,19 @@ def import_folder(
         {row["account_name"] for row in list_accounts(database)},
         options,
     )
+
+    def several(files: list[EnvFile]) -> SeveralAccounts:
+        return SeveralAccounts(
+            database,
+            keyring,
+            chosen(files, create=options.create),
+            verb="import-env",
+            cascade=options.cascade,
+            allow_shared_secret=options.allow_shared_secret,
+        )
+
     files = survey(folder, known)
-    several = SeveralAccounts(
-        database,
-        keyring,
-        chosen(files, create=options.create),
-        verb="import-env",
-        cascade=options.cascade,
-        allow_shared_secret=options.allow_shared_secret,
-    )
-    files = with_problems(files, several.problems())
+    files = with_problems(files, several(files).problems())
     approve(files, known.existing)
     check_all(files)
-    return files, several.store(invocation)
+    return files, several(files).store(invocation)

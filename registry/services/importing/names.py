@@ -40,6 +40,13 @@ _OF_SETUPS: Final = re.compile(
 _ALONE: Final = re.compile(r"accounts?|bots?|main|my|name|trading|user")
 """Words that are no account's name alone, but can be a part of one."""
 
+_OF_SECRETS: Final = {
+    *("key", "secret", "private", "pk", "password", "passphrase", "token", "mnemonic", "seed"),
+    *("apikey", "apisecret", "secretkey", "privatekey", "twofa"),
+}
+_BESIDE_SECRETS: Final = {"public", "index", "id", "name", "type", "path", "file", "expires"}
+_PARTS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+
 
 @dataclass(frozen=True, slots=True)
 class NameSaid:
@@ -51,6 +58,12 @@ class NameSaid:
     """Whether the place is for account names, such as `ACCOUNT_NAME=`."""
     is_public: bool = False
     """Whether it is a file's name, which is not secret."""
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable or a setting of this name holds a secret, as a rule."""
+    parts = {part.lower() for part in _PARTS.findall(name)}
+    return bool(parts & _OF_SECRETS) and not parts & _BESIDE_SECRETS
 
 
 def account_of(path: Path) -> str | None:

@@ -1,5 +1,6 @@
 """Imports a file into one account: reads it, checks its names, and stores its credentials."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from registry.database.connection import Database
@@ -7,7 +8,13 @@ from registry.encryption.keyring import MasterKeyring
 from registry.execution.executor import Invocation, Outcome
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput, CredentialService
-from registry.services.importing.config_files import ConfigImport, choose, match_fields, read_config
+from registry.services.importing.config_files import (
+    ConfigImport,
+    choose,
+    match_fields,
+    read_config,
+    with_freqtrade,
+)
 from registry.services.importing.env_files import (
     EnvImport,
     find_credentials,
@@ -37,13 +44,13 @@ class ImportService:
             OtherAccountNamed: it names another account, and the options do not allow that.
             RegistryError: as `CredentialService.store`.
         """
-        variables = read_env_file(path)
         specs = known_specifications(self._database)
+        variables = with_freqtrade(read_env_file(path, specs), specs)
         if not options.allow_other_account:
             said = [*said_by_path(path), *said_by_secrets(variables, path.name)]
             check_names(self._database, account, said, (spec.name for spec in specs))
         held = held_exchanges(self._database, account, options.subaccounts)
-        found = find_credentials(variables, specs, held=held)
+        found = find_credentials(variables, specs, held=held, subaccount=options.subaccounts.of)
         inputs = found.inputs(options.subaccounts)
         made = found.account(account)
         return found, self._store(account, inputs, made, options, invocation, "import-env")
@@ -51,12 +58,13 @@ class ImportService:
     def config_file(
         self,
         account: str,
-        path: Path,
+        paths: Sequence[Path],
         entry: str | None,
+        exchange: str | None,
         options: ImportOptions,
         invocation: Invocation,
     ) -> tuple[ConfigImport, Outcome]:
-        """Imports the configuration of another program, or one entry of it.
+        """Imports the configuration of another program, or the entry of a name or an exchange.
 
         Raises:
             InvalidInput: see `read_config` and `choose`.
@@ -65,13 +73,13 @@ class ImportService:
             OtherAccountNamed: it names another account, and the options do not allow that.
             RegistryError: as `CredentialService.store`.
         """
-        file = read_config(path)
-        entries = choose(file.entries, entry)
-        specs = exchange_specifications(self._database, (entry.exchange for entry in entries))
+        file = read_config(paths)
+        entries = choose(file.entries, entry, exchange)
+        specs = exchange_specifications(self._database, (one.exchange or "" for one in entries))
         if not options.allow_other_account:
             said = [*file.names, *(name for entry in entries for name in entry.names)]
             check_names(self._database, account, said, specs)
-        found = match_fields(file.format, entries, specs)
+        found = match_fields(file, entries, specs, options.subaccounts)
         made = CreateAccount(
             account_name=account,
             description=f"Account from {file.format}: {account}",

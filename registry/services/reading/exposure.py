@@ -96,10 +96,11 @@ def _reach(
             raise _no_credential(account, exchange, own)
         if start is None and not one_instant:
             first = min(version.held[0] for version in versions)
+        stops = read_rows(connection, _QUERIES["stops"])
         found = who_could_use(
-            str(lender), versions, shares_of(shares, exchange), streams, (first, last)
+            str(lender), versions, shares_of(shares, exchange), streams, (first, last), stops
         )
-        events = itertools.chain(shares, *streams.values())
+        events = itertools.chain(shares, *streams.values(), stops)
         times = {event["position"]: event["recorded_at"] for event in events}
         return Reach(
             [_version(version, times) for version in versions],

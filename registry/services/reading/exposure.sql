@@ -14,6 +14,13 @@ FROM public.audit_trail AS t
 WHERE t.related_account_id = %(account_id)s AND t.stream_type = 'account'
 ORDER BY t.position
 
+-- name: stops
+-- The events of all stops.
+SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at
+FROM public.audit_trail AS t
+WHERE t.event_type IN ('UseStopped', 'UseResumed')
+ORDER BY t.position
+
 -- name: releases
 -- The recipients of the given credentials: account, role, host, purpose, and the count.
 SELECT coalesce(t.data ->> 'account', t.stream_id::text) AS account,

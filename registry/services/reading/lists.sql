@@ -10,7 +10,8 @@ SELECT b.account_name AS borrower, b.is_active AS borrower_is_active, d.name AS 
     coalesce(granted.recorded_at, s.created_at AT TIME ZONE 'UTC') AS since,
     EXISTS (SELECT FROM public.credential_overview AS c
             WHERE c.account_id = l.id AND c.exchange_id = d.id AND c.is_active
-                AND public.share_allows(s.sharing_type, c.permission, FALSE)) AS lender_has_fitting
+                AND public.share_allows(s.sharing_type, c.permission, FALSE)) AS lender_has_fitting,
+    public.stop_of(b.id, d.id, l.id, NULL, NULL) AS stop
 FROM public.account_exchange_sharing AS s
 JOIN public.accounts AS b ON b.id = s.primary_account_id
 JOIN public.accounts AS l ON l.id = s.shared_account_id

@@ -46,7 +46,9 @@ class EnvironmentFallback:
         """
         if self.env_file is not None:
             _check_name(self.env_file, account)
-            return _pick(spec, read_env_file(self.env_file), "", f"file {self.env_file.name}")
+            return _pick(
+                spec, read_env_file(self.env_file, [spec]), "", f"file {self.env_file.name}"
+            )
         suffix = f"_{suffix_of(account)}"
         variables = {
             name: Secret(value) for name, value in os.environ.items() if name not in _PLAIN
@@ -119,7 +121,7 @@ def record_fallback(
     }
     with registry_errors(connection):
         row = connection.execute(_QUERIES["fallback"], parameters).fetchone()
-    outcome = row[0] if row else ""
+    outcome, _, stop = (row[0] if row else "").partition(" ")
     if outcome == "registry_has_credential":
         raise FallbackRefused(
             f"the registry has a credential of {account} for {exchange}, or a share of one: "
@@ -132,4 +134,7 @@ def record_fallback(
             hint="Use an env file that is named for the account.",
         )
     if outcome != "ok":
-        raise Resolution(account=account, exchange=exchange, outcome=outcome, wish=Wish()).error()
+        refused = Resolution(
+            account=account, exchange=exchange, outcome=outcome, wish=Wish(), choices=[stop]
+        )
+        raise refused.error()

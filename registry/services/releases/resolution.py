@@ -5,6 +5,7 @@ turns its answer into a sentence, or into the error for a refusal.
 """
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from registry.database.queries import load_queries, read_rows
 from registry.events.permissions import Access
 from registry.execution.lookup import check_names
 from registry.hints import Blank, Command, Hint, Option
+from registry.rules.stops import Stop
 from registry.shown import shown
 
 _QUERIES = load_queries("registry.services.releases", "releases.sql")
@@ -55,6 +57,7 @@ class Resolution:
     sharing_type: str | None = None
     expires_at: dt.datetime | None = None
     choices: Sequence[str] = ()
+    """The subaccounts to choose from; of what is stopped, the stop as JSON."""
     other_users: int | None = None
     """The number of other active accounts that received this version of the key."""
 
@@ -72,6 +75,11 @@ class Resolution:
     def listed(self) -> str:
         """The subaccounts to choose from, as text."""
         return ", ".join(self.choices)
+
+    @property
+    def stop(self) -> Stop | None:
+        """The stop that refuses it, if one does."""
+        return Stop.of(json.loads(self.choices[0])) if self.outcome == "stopped" else None
 
     def reason(self) -> str:
         """The reason for this credential, or for the refusal."""
@@ -191,6 +199,11 @@ _REFUSALS: Final = {
         errors.ExchangeNotAllowed,
         "account {r.holder} may not use {r.exchange}, which its allowed_exchanges do not name",
         Hint("Name it there too: ", Command("update-account", "{r.holder}", set=...)),
+    ),
+    "stopped": _Refusal(
+        errors.UseIsStopped,
+        "no {r.exchange} key for {r.account}: {r.stop}",
+        Hint("It is taken back with: ", Command("resume", "{r.stop.position}")),
     ),
     "no_credential": _Refusal(
         errors.CredentialNotFound,

@@ -302,6 +302,58 @@ def test_a_use_says_by_which_share_it_was() -> None:
     assert own.version == borrowed.version == versions[0]
 
 
+# Stops
+
+LENDS: Final[Any] = {"scope": "lender", "account_id": LENDER}
+OWN: Final[Any] = {"scope": "account", "account_id": LENDER}
+LOG: Final = [
+    (LENDER, created()),
+    (LENDER, KEY.added()),
+    ("bot", created()),
+    ("bot", LOAN.granted()),
+]
+
+
+def stop_event(position: int, stream: str, **data: Any) -> PastEvent:
+    event_type = "UseStopped" if data else "UseResumed"
+    return {"position": position, "stream_id": stream, "event_type": event_type, "data": data}
+
+
+@pytest.mark.parametrize(
+    ("stops", "own", "borrowed"),
+    [
+        ([stop_event(9, "a", **LENDS)], [(1, None)], [(3, 9)]),
+        ([stop_event(9, "a", **OWN)], [(1, 9)], [(3, 9)]),
+        (
+            [stop_event(9, "a", **OWN), stop_event(12, "a")],
+            [(1, 9), (12, None)],
+            [(3, 9), (12, None)],
+        ),
+        (
+            [
+                stop_event(9, "a", **OWN),
+                stop_event(10, "b", **LENDS),
+                stop_event(12, "a"),
+                stop_event(15, "b"),
+            ],
+            [(1, 9), (12, None)],
+            [(3, 9), (15, None)],
+        ),
+        ([stop_event(9, "a", scope="exchange", exchange="backpack")], [(1, None)], [(3, None)]),
+    ],
+)
+def test_nobody_could_use_what_was_stopped(
+    stops: list[PastEvent], own: list[Span], borrowed: list[Span]
+) -> None:
+    log = told(LOG)
+    streams = {LENDER: log[:2], "bot": log[2:]}
+    versions = rules.held_versions(log, "aster")
+    shares = rules.shares_of(log, "aster")
+    found = rules.who_could_use(LENDER, versions, shares, streams, ALWAYS, stops)
+    spans = {account: [a.span for a in found if a.account_id == account] for account in streams}
+    assert spans == {LENDER: own, "bot": borrowed}
+
+
 # Login roles
 
 ANN, BEN = Access("ann", 1), Access("ben", 2)
