@@ -31,6 +31,8 @@ UNPROJECTED: Final = frozenset(
         "CredentialSecretsDestroyed",
         "EnvironmentFallbackUsed",
         "ExchangeAdded",
+        "ExchangeRemoved",
+        "ExchangeUpdated",
         "LegacyAdopted",
         "MasterKeyRotated",
         "ProjectionsRebuilt",

@@ -153,6 +153,10 @@ class ExchangeExists(Conflict):
     """The exchange is defined already."""
 
 
+class ExchangeInUse(Refused):
+    """Credentials or shares need the definition of the exchange."""
+
+
 class NothingToImport(InvalidInput):
     """A file without a complete credential."""
 
@@ -179,6 +183,14 @@ class AccessNotFound(NotFound):
 
 class RoleNotFound(NotFound):
     """The database has no login role of this name."""
+
+
+class RoleExists(Conflict):
+    """The database has a role of this name already, or access of one that is gone."""
+
+
+class NoLoginsHere(Refused):
+    """The embedded database has one user, whom its programs share."""
 
 
 # ---------------------------------------------------------------- releases and their use
@@ -362,6 +374,10 @@ class MigrationChanged(Conflict):
 
 class TablesDiffer(Refused):
     """The tables hold values that do not follow from the log."""
+
+
+class CannotRepair(Refused):
+    """Something of the schema is missing or changed, and cannot be made as it was."""
 
 
 class InUseByOthers(Refused):

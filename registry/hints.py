@@ -39,11 +39,15 @@ METHODS: Final[Mapping[str, str]] = {
     "grant-access": "access.grant",
     "revoke-access": "access.revoke",
     "list-access": "access.list",
+    "add-bot": "access.add_bot",
+    "remove-bot": "access.remove_bot",
     "link-positions": "positions.link",
     "unlink-positions": "positions.unlink",
     "list-positions": "positions.list",
     "exchanges": "exchanges.list",
     "add-exchange": "exchanges.add",
+    "update-exchange": "exchanges.update",
+    "remove-exchange": "exchanges.remove",
     "import-env": "import_env",
     "import-config": "import_config",
     "adopt": "adopt",
@@ -61,6 +65,7 @@ METHODS: Final[Mapping[str, str]] = {
     "rotate-master-key": "rotate_master_key",
     "migrate": "migrate",
     "doctor": "doctor",
+    "restore-drill": "backups.drill",
     "end-session": "end_session",
 }
 """Verb -> the method of `Registry` that does the same. A verb without a method stays a command."""

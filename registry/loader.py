@@ -163,7 +163,7 @@ class CredentialLoader:
             {n: Credential(credential.plain()) for n, credential in released.credentials.items()}
         )
         if self._fallback is not None:
-            self._fill_in(account_name, result, exchanges or built_in_exchanges())
+            self._fill_in(account_name, result, exchanges or _of_bots())
         for exchange, problem in result.problems.items():
             log.warning("no %s credential of %s: %s", exchange, account_name, problem.message)
         if not result:
@@ -364,6 +364,11 @@ DatabaseCredentialLoader = AsyncCredentialLoader
 
 async def _in_thread(function: Callable[..., _Result], *arguments: Any, **options: Any) -> _Result:
     return await asyncio.to_thread(functools.partial(function, *arguments, **options))
+
+
+def _of_bots() -> list[str]:
+    """The exchanges whose variables bots have had before; others are asked for by name."""
+    return [name for name, spec in built_in_exchanges().items() if not spec.generated]
 
 
 def _nothing(account: str) -> NoCredentials:

@@ -1,6 +1,7 @@
 """This machine: its user and name, the program's folders, and reading and writing of files."""
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from registry.errors import InvalidInput
 from registry.shown import secret_parts, shown
 
 APPLICATION = "account-registry"
+_MAX_CREDENTIAL = 65_536
 
 
 def host() -> str:
@@ -64,6 +66,32 @@ def refuse_secret_as_path(text: str, what: str) -> None:
             f"{what} takes a path, and what it was given could be a secret (it is not shown)",
             hint="If it is the name of a file or folder, say where it is: ./NAME",
         )
+
+
+def unit_credential(name: str) -> str | None:
+    """The text of a credential that systemd passed to this unit (`LoadCredential=`), or None.
+
+    Raises:
+        InvalidInput: other users own or can read it, or it is no text of that size.
+    """
+    folder = path_of_variable("CREDENTIALS_DIRECTORY")
+    try:
+        file = open((folder or Path(os.devnull)) / name, "rb", opener=without_waiting)  # noqa: SIM115
+    except OSError:
+        return None
+    with file:
+        status = os.fstat(file.fileno())
+        # systemd lets the unit's user read root's file by an ACL, which shows as the group's right.
+        if (
+            not stat.S_ISREG(status.st_mode)
+            or belongs_to_another(status)
+            or stat.S_IMODE(status.st_mode) & 0o037
+        ):
+            raise InvalidInput(
+                f"{file.name} is not a file of this user or root that others cannot read",
+                hint=f"Unset CREDENTIALS_DIRECTORY, or run: chmod 600 {file.name}",
+            )
+        return text_of(file.read(_MAX_CREDENTIAL + 1), file.name, limit=_MAX_CREDENTIAL).strip()
 
 
 def belongs_to_another(status: os.stat_result) -> bool:

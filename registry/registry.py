@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from registry.encryption.keyring import MasterKeyring
     from registry.execution.executor import Outcome
     from registry.facade.accounts import Accounts
+    from registry.facade.backups import Backups
     from registry.facade.credentials import Credentials
     from registry.facade.exchanges import Exchanges
     from registry.facade.exposure import Exposure
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from registry.services.importing.folder import Approve
     from registry.services.reading.as_of import Moment
     from registry.services.reading.history import Record
+    from registry.services.schema.mending import Repaired
     from registry.services.schema.schema import BroughtUp, TakenDown
 
 _KEPT_SECONDS = 5.0  # a connection stays open so long for the next call
@@ -128,6 +130,7 @@ class Registry(Stopping):
         "exchanges.Exchanges", "The known exchanges, and the fields of their credentials."
     )
     exposure: "Exposure" = _part("exposure.Exposure", "The actual and possible users of a key.")
+    backups: "Backups" = _part("backups.Backups", "Backups, and whether they restore.")
 
     @functools.cached_property
     def loader(self) -> "CredentialLoader":
@@ -297,20 +300,21 @@ class Registry(Stopping):
         return RollbackService(self._context).preview(Rollback.of(to, account=account, skip=skip))
 
     def migrate(
-        self, direction: Literal["up", "down"], **by: Unpack[By]
-    ) -> "BroughtUp | TakenDown":
+        self,
+        direction: Literal["up", "down", "repair"],
+        *,
+        without_rows: Sequence[str] = (),
+        **by: Unpack[By],
+    ) -> "BroughtUp | TakenDown | Repaired":
         """Migrates the schema up, and restores rows that went down, or takes the tables down.
 
-        Raises TablesDiffer or InUseByOthers if the tables cannot be dropped; the log always stays.
+        `repair` makes what is missing or changed again. It refuses tables whose rows are lost,
+        but for those that `without_rows` names. Going down raises TablesDiffer or InUseByOthers
+        if the tables cannot be dropped; the log always stays.
         """
-        from registry.database.connection import connect
-        from registry.services.schema.schema import bring_up, take_down
+        from registry.facade.migrating import migrate
 
-        invocation = self._context.invocation(by)
-        with connect(self._context.target, log.warning) as connection:
-            if direction == "up":
-                return bring_up(connection, lambda: invocation)
-            return take_down(connection, invocation)
+        return migrate(self._context, direction, without_rows, by)
 
     # ------------------------------------------------------------ taking data in
 
@@ -401,10 +405,6 @@ class Registry(Stopping):
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
         """Ends the database session that holds the log's lock; returns its holder, or None."""
-        from registry.services.changes import sessions
+        from registry.services.changes.sessions import end_first_session
 
-        for holder in sessions.holders(self._context):
-            if sessions.end_session(self._context, holder):
-                sessions.record_end(self._context, holder, self._context.invocation(by))
-                return holder
-        return None
+        return end_first_session(self._context, self._context.invocation(by))

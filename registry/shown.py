@@ -23,7 +23,7 @@ _NAMED_SECRET: Final = re.compile(
     # Matches from the start of a name, and names are short: a long text is scanned once.
     r"""["']?(?<![\w.-])[\w.-]{0,60}?
         (?i:key|secret|token|passw|passphrase|mnemonic|seed|private)[\w.-]{0,60}["']?
-        \s{0,20}[=:]\s{0,20}["']?(?![A-Z][A-Z0-9]*_[A-Z0-9_]+(?::[a-z]+)*$)([^\s"',}\]]+)""",
+        \s{0,20}[=:]\s{0,20}["']?(?![A-Z][A-Z0-9]*_[A-Z0-9_]+(?::[a-z]+(?:=[A-Za-z_.]{1,60})?)*$)([^\s"',}\]]+)""",
     re.VERBOSE,
 )
 

@@ -147,21 +147,31 @@ def wallet_address(address: str) -> str:
 
 def is_placeholder(value: str) -> bool:
     """Whether a value is the placeholder of a template."""
-    plain = value.strip().strip("<>[]{}\"'").lower().replace("-", "_").replace(" ", "_")
+    bare = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", value.strip().strip("<>[]{}()\"'`"))
+    plain = re.sub(r"[-. _]+", "_", bare.lower().removeprefix("0x")).strip("_")
     return (
         plain in _PLACEHOLDERS
-        or (plain.startswith("your_") and len(plain) < MAX_PLACEHOLDER)
-        or (plain.endswith("_here") and len(plain) < MAX_PLACEHOLDER)
-        or set(plain.removeprefix("0x")) <= {"x", "."}
-        or set(plain) == {"*"}
+        or (len(plain) < MAX_PLACEHOLDER and bool(_TEMPLATE.fullmatch(plain)))
+        or set(plain) <= {"x", "_"}
+        or set(plain) in ({"*"}, {"•"})
+        or (len(plain) >= _LONG_VALUE and set(plain) == {"0"})
     )
 
 
 _PLACEHOLDERS: Final = {
     *("", "changeme", "change_me", "placeholder", "example", "todo", "tbd", "none", "null"),
-    *("replace_me", "replaceme", "insert_here", "xxx"),
-    *("your_key", "api_key", "secret_key", "private_key"),
+    *("replace_me", "replaceme", "insert_here", "dummy", "fixme", "undefined", "nil", "n/a"),
+    *("redacted", "hidden", "masked", "censored", "removed", "filtered"),
+    *("key", "secret", "password", "passphrase", "token", "uid", "address", "wallet_address"),
+    *("api_key", "secret_key", "private_key", "public_key", "api_secret", "apikey", "apisecret"),
+    *("my_key", "my_secret", "my_api_key", "my_private_key", "mnemonic", "seed_phrase"),
 }
+_TEMPLATE: Final = re.compile(
+    r"(your|my|enter|insert|put|paste|replace|change|add|fill|set)_.*(key|secret|password|phrase"
+    r"|token|address|index|id|uid|account|here|value|this|me|in)|your_.*|.*_here|<.*>"
+)
+_LONG_VALUE: Final = 16
+"""So many zeros are no value that an exchange made."""
 
 
 def metadata(value: Any) -> dict[str, Any]:

@@ -189,8 +189,8 @@ def keyring() -> MasterKeyring:
 @pytest.fixture
 def no_key_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment names no master key, and the configuration folder is an empty one."""
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.delenv(FILE_VARIABLE, raising=False)
+    for name in (VARIABLE, FILE_VARIABLE, f"{VARIABLE}_COMMAND", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("REGISTRY_CONFIG_DIR", str(tmp_path / "config"))
 
 

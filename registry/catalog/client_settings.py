@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from registry.catalog.kinds import SYSTEMS, system_of
 from registry.catalog.specification import ExchangeSpec, FieldSpec
 from registry.errors import InvalidCredential, InvalidInput
 
@@ -18,11 +19,6 @@ CREDENTIALS: Final = (
 )
 """The names of credentials in ccxt's clients."""
 _OTHER_NAMES: Final = {"secret_key": "secret", "api_secret": "secret", "passphrase": "password"}
-_SYSTEMS: Final = {
-    "prod": ("prod", "production", "mainnet", "live"),
-    "test": ("testnet", "test", "sandbox"),
-}
-"""System -> the values of the field `environment` that mean it, in any case."""
 _UNSET: Final = object()
 
 
@@ -60,7 +56,7 @@ def credential_settings(spec: ExchangeSpec, values: Mapping[str, str]) -> dict[s
         if spec.built_in:
             path = field.ccxt and field.ccxt.format_map(values)
         else:
-            path = field.ccxt or _own_name(field)
+            path = place_in_client(field)
         if path:
             whole = field.type == "integer" and "." in path
             settings[path] = int(value) if whole else value
@@ -73,18 +69,20 @@ def is_test_system(spec: ExchangeSpec, said: str | None) -> bool:
     Raises:
         InvalidCredential: it is neither a name of the test system nor of the real one.
     """
-    for system, names in _SYSTEMS.items():
-        if ("prod" if said is None else said.lower()) in names:
-            return system == "test"
-    known = ", ".join(name for names in _SYSTEMS.values() for name in names)
-    raise InvalidCredential(
-        f"the field environment of {spec.name} names no system that is known",
-        hint=f"It may be: {known}. Replace the credential with one of these.",
-    )
+    system = "prod" if said is None else system_of(said)
+    if system is None:
+        known = ", ".join(word for words in SYSTEMS.values() for word in words)
+        raise InvalidCredential(
+            f"the field environment of {spec.name} names no system that is known",
+            hint=f"It may be: {known}. Replace the credential with one of these.",
+        )
+    return system == "testnet"
 
 
-def _own_name(field: FieldSpec) -> str | None:
-    """The credential of ccxt for a field without a path, by the field's own name."""
+def place_in_client(field: FieldSpec) -> str | None:
+    """The place of a field of one's own: as its definition says, or by the field's name."""
+    if field.ccxt is not None:
+        return field.ccxt
     known = {re.sub("[A-Z]", lambda m: f"_{m[0].lower()}", name): name for name in CREDENTIALS}
     return (known | _OTHER_NAMES).get(field.name)
 

@@ -3,9 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from registry.catalog import pem
+from registry.catalog.elsewhere import kept_elsewhere
 from registry.catalog.kinds import FORMS, KINDS, Kind, same_value
 from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential
@@ -61,6 +63,12 @@ class FieldSpec:
     only_with: str | None = None
     form: str | None = None
     kind: str = "text"
+    minimum: int = 0
+    maximum: int = 10**19 - 1
+
+    def of_exchange(self, exchange: str, ccxt: str | None) -> "FieldSpec":
+        """The field of an exchange whose variables begin with its name."""
+        return replace(self, env=f"{exchange.upper()}_{self.env}", ccxt=ccxt)
 
     @property
     def traits(self) -> Kind:
@@ -78,6 +86,11 @@ class FieldSpec:
         """Whether a different value means another account at the exchange."""
         public = not self.secret and self.traits.tells_accounts_apart
         return public or bool(_OF_ACCOUNTS.fullmatch(self.name))
+
+    def is_stand_in(self, value: str) -> bool:
+        """Whether the value only stands for a real one: a placeholder, or the field's own name."""
+        own = value.strip().lower() in (self.name, self.env.lower())
+        return own or is_placeholder(value)
 
     def has_place(self, given: Collection[str]) -> bool:
         """Whether the field has a meaning together with the given fields."""
@@ -115,6 +128,8 @@ class ExchangeSpec:
     nonce_per_key: bool = False
     built_in: bool = True
     client: ClientSpec = ClientSpec()
+    generated: bool = False
+    """Whether the fields follow from what ccxt says, so that a user may define others."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -215,13 +230,32 @@ class ExchangeSpec:
         else:
             wanted = "a text" if field.type == "text" else "a whole number"
             raise InvalidCredential(f"{where} must be {wanted}, not {json_kind(value)}")
+        if field.is_stand_in(text):
+            what = (
+                "is empty" if not text.strip() else "is a template's placeholder, not a real value"
+            )
+            raise InvalidCredential(f"{where} {what}")
+        if kept := kept_elsewhere(text):
+            raise InvalidCredential(f"{where} is {kept.what}, not a real value")
         if field.type == "integer":
-            if not _INTEGER.fullmatch(text):
-                raise InvalidCredential(f"{where} must be a whole number, 0 or more")
-            return Secret(text)
-        _check_text(text, where)
-        self._check_kind(field, text, where)
-        return Secret(text)
+            return Secret(self._number(field, text, where))
+        try:
+            if field.secret and pem.BEGIN in text:
+                text = pem.normal_pem(text)
+            _check_text(text, where)
+            self._check_kind(field, text, where)
+            return Secret(field.traits.normal(text))
+        except ValueError as wrong:
+            raise InvalidCredential(f"{where} {wrong}") from None
+
+    def _number(self, field: FieldSpec, text: str, where: str) -> str:
+        if not _INTEGER.fullmatch(text):
+            raise InvalidCredential(f"{where} must be a whole number, 0 or more")
+        if not field.minimum <= int(text) <= field.maximum:
+            raise InvalidCredential(
+                f"{where} must be a whole number from {field.minimum} to {field.maximum}"
+            )
+        return text
 
     def _check_kind(self, field: FieldSpec, text: str, where: str) -> None:
         traits = field.traits
@@ -237,10 +271,6 @@ class ExchangeSpec:
             raise InvalidCredential(f"{where} is an address, {place}")
         if traits.is_private_key and is_phrase(text):
             raise InvalidCredential(f"{where} is a seed phrase, not the key of one account")
-        if traits.form is not None:
-            pattern, words = FORMS[traits.form]
-            if not re.fullmatch(pattern, text):
-                raise InvalidCredential(f"{where} is not {words}")
 
     def _misplaced_key(self, field: FieldSpec, text: str) -> str | None:
         """The shape of a private key in a field that must not hold one; else None."""
@@ -255,9 +285,6 @@ class ExchangeSpec:
 
 
 def _check_text(text: str, where: str) -> None:
-    if is_placeholder(text):
-        what = "is empty" if not text.strip() else "is a template's placeholder, not a real value"
-        raise InvalidCredential(f"{where} {what}")
     if text != text.strip():
         raise InvalidCredential(f"{where} starts or ends with a space")
     if len(text) > MAX_VALUE:

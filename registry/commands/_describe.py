@@ -160,5 +160,9 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "SessionEnded": _session_ended,
     "UseStopped": lambda data: f"stopped {what(data)}",
     "UseResumed": lambda data: f"resumed {what(data)}",
-    "ExchangeAdded": lambda data: f"defined exchange {data['exchange']}",
+    "ExchangeAdded": lambda data: (
+        f"{'defined' if data['fields'] else 'first used'} exchange {data['exchange']}"
+    ),
+    "ExchangeUpdated": lambda data: f"corrected the definition of exchange {data['exchange']}",
+    "ExchangeRemoved": lambda data: f"removed the definition of exchange {data['exchange']}",
 }

@@ -36,6 +36,8 @@ def list_access(run: Run, account: OptionalAccount = None) -> None:
         if not found:
             run.output.line("No role was given access here.")
             return
-        run.output.records({"account": "account", "role": "role", "since": "since"}, found)
+        run.output.records(
+            {"account": "account", "role": "role", "login": "login", "since": "since"}, found
+        )
 
     run.output.result(found, text)

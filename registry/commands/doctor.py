@@ -22,8 +22,8 @@ def doctor(
 ) -> None:
     """Check how the registry is set up, and what it holds.
 
-    Exit code 1 if a check of keys, database, schema, guards or log failed; else 6 if a
-    credential has expired or will soon, or if rows are damaged.
+    Exit code 1 if a check of keys, database, schema, its objects or the log failed; else 6 if
+    a credential has expired or will soon, or if rows are damaged.
     """
     # A finding may be an error, and what errors say goes elsewhere to standard error.
     findings = [

@@ -1,6 +1,6 @@
 """Verbs about exchanges."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -59,44 +59,96 @@ def _table(output: Output, exchanges: list[dict[str, Any]]) -> None:
     output.records(headings, rows)
 
 
+Exchange = Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its name in dexes.")]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="NAME=ENV[:FLAG]…",
+        help="A field and its variable; flags: public, optional, integer, ccxt=NAME, kind=KIND. "
+        "May be repeated.",
+    ),
+]
+DisplayName = Annotated[str | None, typer.Option("--display-name", metavar="TEXT")]
+Ccxt = Annotated[
+    str | None, typer.Option("--ccxt", metavar="ID", help="The exchange's id in ccxt.")
+]
+_NONCES: Final = "Two bots on one key break each other's orders."
+
+
 @verb(changes=True)
 def add_exchange(
     run: Run,
-    exchange: Annotated[str, typer.Argument(metavar="EXCHANGE", help="Its name in dexes.")],
-    field: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--field",
-            metavar="NAME=ENV[:public][:optional][:integer]",
-            help="A field and its variable; secret, required text unless said. May be repeated.",
-        ),
-    ] = None,
-    display_name: Annotated[str | None, typer.Option("--display-name", metavar="TEXT")] = None,
-    ccxt: Annotated[
-        str | None, typer.Option("--ccxt", metavar="ID", help="The exchange's id in ccxt.")
-    ] = None,
+    exchange: Exchange,
+    field: Fields = None,
+    display_name: DisplayName = None,
+    ccxt: Ccxt = None,
+    nonce_per_key: Annotated[bool, typer.Option("--nonce-per-key", help=_NONCES)] = False,
 ) -> None:
-    """Define an exchange that is not built in: what its credential consists of."""
-    fields = [_field(text) for text in field or []]
+    """Define an exchange of your own: what its credential consists of."""
     outcome = run.registry.exchanges.add(
-        exchange, fields, display_name=display_name, ccxt=ccxt, **run.by
+        exchange,
+        [_field(text) for text in field or []],
+        display_name=display_name,
+        ccxt=ccxt,
+        nonce_per_key=nonce_per_key,
+        **run.by,
     )
     tell(run, outcome, f"defined exchange {exchange}", exchange=exchange)
+
+
+@verb(changes=True)
+def update_exchange(
+    run: Run,
+    exchange: Exchange,
+    field: Fields = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="FIELD", help="A field that goes; may be repeated."),
+    ] = None,
+    display_name: DisplayName = None,
+    ccxt: Ccxt = None,
+    nonce_per_key: Annotated[
+        bool | None, typer.Option("--nonce-per-key/--no-nonce-per-key", help=_NONCES)
+    ] = None,
+) -> None:
+    """Correct the definition of an exchange of your own; what is not named stays."""
+    outcome = run.registry.exchanges.update(
+        exchange,
+        field=[_field(text) for text in field or []],
+        without=without or [],
+        display_name=display_name,
+        ccxt=ccxt,
+        nonce_per_key=nonce_per_key,
+        **run.by,
+    )
+    tell(run, outcome, f"corrected exchange {exchange}", exchange=exchange)
+
+
+@verb(changes=True)
+def remove_exchange(run: Run, exchange: Exchange) -> None:
+    """Remove the definition of an exchange of your own that nothing uses."""
+    outcome = run.registry.exchanges.remove(exchange, **run.by)
+    tell(run, outcome, f"removed the definition of exchange {exchange}", exchange=exchange)
 
 
 def _field(text: str) -> dict[str, Any]:
     name_and_env, *flags = text.split(":")
     name, equals, env = name_and_env.partition("=")
-    unknown = set(flags) - {"public", "optional", "integer"}
-    if not equals or unknown:
+    said = {key: value for key, _, value in (flag.partition("=") for flag in flags)}
+    bare = {"public", "optional", "integer"}
+    wrong = [flag for flag in said if bool(said[flag]) is (flag in bare)]
+    if not equals or wrong or said.keys() - bare - {"ccxt", "kind"}:
         raise InvalidInput(
-            f"--field {text!r} is not NAME=ENV, followed by :public, :optional or :integer",
-            hint="It looks like --field api_key=BINANCE_API_KEY --field uid=BINANCE_UID:public.",
+            f"--field {text!r} is not NAME=ENV, followed by :public, :optional, :integer, "
+            ":ccxt=NAME or :kind=KIND",
+            hint="It looks like --field key=DESK_API_KEY:ccxt=apiKey --field uid=DESK_UID:public.",
         )
     return {
         "name": name,
         "env": env,
-        "secret": "public" not in flags,
-        "required": "optional" not in flags,
-        "type": "integer" if "integer" in flags else "text",
+        "secret": "public" not in said,
+        "required": "optional" not in said,
+        "type": "integer" if "integer" in said else "text",
+        **{key: said[key] for key in ("ccxt", "kind") if key in said},
     }

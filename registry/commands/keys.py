@@ -34,7 +34,7 @@ def generate_key(
 
     Keep a copy in another place: without it no credential can be read again.
     """
-    from registry.encryption.key_source import FILE_VARIABLE, default_key_file
+    from registry.encryption.key_source import FILE_VARIABLE, MASTER_KEY, default_key_file
     from registry.encryption.keyring import MasterKeyring, generate_master_key
 
     if save and file is not None:
@@ -46,6 +46,8 @@ def generate_key(
         _print_key(run, key)
         return
     _write_key(path, key)
+    for source in MASTER_KEY.named() if save else ():
+        run.output.notice(f"Note: verbs take the key from {source.name}, not from this file.")
 
     def text() -> None:
         run.output.line(f"Wrote master key {key_id} to {path} (mode 0600).")
@@ -85,8 +87,8 @@ def _write_key(path: Path, key: "Secret") -> None:
 def rotate_master_key(run: Run) -> None:
     """Put all keys under the newest master key; what they seal and the log stay as they are.
 
-    Set CREDENTIAL_ENCRYPTION_KEY to NEW,OLD first, for all programs. It can be stopped at
-    any moment and started again; afterwards doctor says that OLD can go.
+    Let CREDENTIAL_ENCRYPTION_KEY, its file or its command give NEW,OLD first, for all programs.
+    It can be stopped at any moment and started again; afterwards doctor says that OLD can go.
     """
     by = run.by
     if by["command_id"] is not None or by["expected_version"] is not None:

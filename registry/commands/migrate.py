@@ -1,7 +1,7 @@
-"""The verb `migrate`."""
+"""The verbs `migrate` and `schema-down`."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -15,46 +15,99 @@ from registry.plurals import counted
 
 if TYPE_CHECKING:
     from registry.database.connection import Connection
+    from registry.rebuild.repair import Rebuilt
     from registry.services.schema.schema import BroughtUp, Contents
+
+
+_Direction = Literal["up", "down", "status", "repair"]
+
+
+@dataclass(frozen=True, slots=True)
+class DownOptions:
+    """The ways down."""
+
+    rehearse: Annotated[
+        bool,
+        typer.Option("--rehearse", help="On the way down: only on a copy, and compare."),
+    ] = False
+    purge: Annotated[
+        bool, typer.Option("--purge", help="On the way down: destroy the log and the keys too.")
+    ] = False
+    confirm: Annotated[
+        str | None,
+        typer.Option("--confirm", metavar="DATABASE", help="With --purge: the database's name."),
+    ] = None
+    yes: Yes = False
+
+
+@dataclass(frozen=True, slots=True)
+class RepairOptions:
+    """How much a repair does."""
+
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With repair: only name what would be made again.")
+    ] = False
+    without_rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without-rows",
+            metavar="TABLE",
+            help="With repair: make it although its rows are lost. May be repeated.",
+        ),
+    ] = None
 
 
 @verb()
 def migrate(
     run: Run,
     direction: Annotated[
-        Literal["up", "down", "status"],
-        typer.Argument(help="up: apply what is missing; down: drop the tables, keep the log."),
+        _Direction,
+        typer.Argument(
+            help="up: apply what is missing; down: drop the tables, keep the log; "
+            "repair: make again what went missing or was changed."
+        ),
     ],
-    rehearse: Annotated[
-        bool,
-        typer.Option("--rehearse", help="With down: down, up and rebuild on a copy; compare."),
-    ] = False,
-    purge: Annotated[
-        bool, typer.Option("--purge", help="With down: destroy the log and the keys too.")
-    ] = False,
-    confirm: Annotated[
-        str | None,
-        typer.Option("--confirm", metavar="DATABASE", help="With --purge: the database's name."),
-    ] = None,
-    yes: Yes = False,
+    down: DownOptions,
+    repair: RepairOptions,
 ) -> None:
-    """Bring the schema up (and the tables back), take the tables down, or show where it is."""
+    """Bring the schema up, take its tables down, repair it, or show where it is.
+
+    Repair makes tables, views, columns, indexes, constraints, triggers, functions, rights, owners
+    and roles as the migrations made them, and fills the tables from the log, all or nothing.
+    """
+    _migrate(run, direction, down, repair)
+
+
+@verb()
+def schema_down(run: Run, down: DownOptions) -> None:
+    """Take the tables down, as migrate down does; the log and the keys stay.
+
+    Everything comes back with migrate up.
+    """
+    _migrate(run, "down", down, RepairOptions())
+
+
+def _migrate(run: Run, direction: _Direction, down: DownOptions, repair: RepairOptions) -> None:
     from registry.database.connection import connect
     from registry.database.target import Target
 
-    if (rehearse or purge) and direction != "down":
+    if (down.rehearse or down.purge) and direction != "down":
         raise InvalidInput("--rehearse and --purge belong to migrate down")
+    if (repair.dry_run or repair.without_rows) and direction != "repair":
+        raise InvalidInput("--dry-run and --without-rows belong to migrate repair")
     with connect(Target.from_environment(), run.output.notice) as connection:
         if direction == "status":
             _status(run, connection)
+        elif direction == "repair":
+            _repair(run, connection, repair.without_rows or [], dry_run=repair.dry_run)
         elif direction == "up":
             _up(run, connection)
-        elif purge:
-            _purge(run, connection, confirm)
-        elif rehearse:
+        elif down.purge:
+            _purge(run, connection, down.confirm)
+        elif down.rehearse:
             _rehearse(run, connection)
         else:
-            _down(run, connection, yes=yes)
+            _down(run, connection, yes=down.yes)
 
 
 def _status(run: Run, connection: "Connection") -> None:
@@ -79,6 +132,11 @@ def _up(run: Run, connection: "Connection") -> None:
     with stage_progress(run.output, "Replaying") as progress:
         result = bring_up(connection, run.invocation, Watch(progress))
     run.output.result(_up_data(result), lambda: _tell_up(run, result))
+    if result.damaged:
+        for sentence in result.damaged:
+            run.output.notice(f"Wrong: {sentence}")
+        run.output.notice("Make it again: account-registry migrate repair")
+        run.exit_status = ExitStatus.VERIFICATION
 
 
 def _up_data(result: "BroughtUp") -> dict[str, Any]:
@@ -92,31 +150,62 @@ def _up_data(result: "BroughtUp") -> dict[str, Any]:
         "references": result.references,
         "broken_references": result.broken,
         "stopped": result.stopped,
+        "damaged": result.damaged,
     }
 
 
 def _tell_up(run: Run, result: "BroughtUp") -> None:
-    from registry.commands.rebuild import tell_skipped
-
     for name in result.migrations:
         run.output.line(f"Applied {name}")
     if not result.migrations:
         run.output.line("The schema is up to date.")
     if result.rebuilt is not None:
-        report = result.rebuilt.report
-        tell_skipped(run.output, report)
-        for table, counts in report.by_table().items():
-            run.output.line(f"Brought back {counted(counts.missing, 'row')} of {table}")
-        run.output.line(
-            f"from {counted(report.size, 'event')}, in the same transaction (event "
-            f"{result.rebuilt.position}); appends waited {result.rebuilt.locked_seconds:.2f} s."
-        )
+        _tell_rows(run, result.rebuilt)
     for name in result.references:
         run.output.line(f"Added foreign key {name} again")
     for name in result.broken:
         run.output.notice(f"Warning: foreign key {name}")
     for sentence in result.stopped:
         run.output.notice(f"Refused from now on: {sentence}")
+
+
+def _tell_rows(run: Run, rebuilt: "Rebuilt") -> None:
+    from registry.commands.rebuild import tell_skipped
+
+    report = rebuilt.report
+    tell_skipped(run.output, report)
+    for table, counts in report.by_table().items():
+        rows = counted(counts.missing + counts.changed, "row")
+        run.output.line(f"Brought back {rows} of {table}")
+    run.output.line(
+        f"from {counted(report.size, 'event')}, in the same transaction (event "
+        f"{rebuilt.position}); appends waited {rebuilt.locked_seconds:.2f} s."
+    )
+
+
+def _repair(run: Run, connection: "Connection", without_rows: list[str], *, dry_run: bool) -> None:
+    from registry.commands.rebuild import rebuilt_data
+    from registry.rebuild.comparison import Watch
+    from registry.services.schema.mending import repair_schema
+
+    invocation = replace(run.invocation(), dry_run=dry_run)
+    with stage_progress(run.output, "Replaying") as progress:
+        result = repair_schema(
+            connection, invocation, without_rows=without_rows, watch=Watch(progress)
+        )
+
+    def text() -> None:
+        for sentence in result.objects:
+            run.output.line(f"{'Wrong' if dry_run else 'Mended'}: {sentence}")
+        if not result.objects:
+            run.output.line("Every object of the schema is as the migrations made it.")
+        elif dry_run:
+            run.output.line("Nothing was changed. Mend it: account-registry migrate repair")
+        if result.rebuilt is not None:
+            _tell_rows(run, result.rebuilt)
+
+    rebuilt = None if result.rebuilt is None else rebuilt_data(result.rebuilt)
+    run.output.result({"objects": result.objects, "dry_run": dry_run, "rebuilt": rebuilt}, text)
 
 
 def _down(run: Run, connection: "Connection", *, yes: bool) -> None:

@@ -1,5 +1,7 @@
-"""The verb `run`: replaces its process with a program that has an account's credentials."""
+"""The verbs `run` and `runbot`: a program with an account's credentials takes their place."""
 
+import os
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +10,9 @@ import typer
 from registry.commands._options import AccessOption, Subaccount
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.errors import InvalidInput
 from registry.plurals import counted
+from registry.services.releases.file_formats import FileFormat
 
 if TYPE_CHECKING:
     from registry.catalog.specification import ExchangeSpec
@@ -38,14 +42,10 @@ class WantedCredentials:
     access: AccessOption = None
 
 
-@verb(context_settings={"allow_interspersed_args": False})
-def run(
-    run: Run,
-    command: Annotated[
-        list[str],
-        typer.Argument(metavar="-- COMMAND [ARGUMENT]…", help="The program and its arguments."),
-    ],
-    credentials: WantedCredentials,
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the credentials are put, and what else the program gets."""
+
     env_file: Annotated[
         bool,
         typer.Option(
@@ -53,7 +53,15 @@ def run(
             help="Put the credentials into a file in memory instead of the environment; "
             f"{_ENV_FILE_PLACE} in an argument, and REGISTRY_ENV_FILE, are its path.",
         ),
-    ] = False,
+    ] = False
+    file_format: Annotated[
+        FileFormat | None,
+        typer.Option(
+            "--format",
+            help="The file's format, for --env-file: for python-dotenv; sh and systemd; docker "
+            "run; JSON; or, with files, a file for each, whose path is in NAME_FILE.",
+        ),
+    ] = None
     pass_env: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,7 +70,18 @@ def run(
             help="Pass on this variable too, or all that begin so and do not look like a "
             "credential; may be repeated. Quote the *.",
         ),
-    ] = None,
+    ] = None
+
+
+@verb(context_settings={"allow_interspersed_args": False})
+def run(
+    run: Run,
+    command: Annotated[
+        list[str],
+        typer.Argument(metavar="-- COMMAND [ARGUMENT]…", help="The program and its arguments."),
+    ],
+    credentials: WantedCredentials,
+    surroundings: Surroundings,
 ) -> None:
     """Start a program with an account's credentials in its environment.
 
@@ -71,11 +90,47 @@ def run(
     the variables of the system (PATH, HOME, LANG, PYTHONPATH and such) and those that
     --pass-env names.
     """
+    _start(run, command, credentials, surroundings)
+
+
+@verb(context_settings={"allow_interspersed_args": False})
+def runbot(
+    run: Run,
+    credentials: WantedCredentials,
+    surroundings: Surroundings,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- ARGUMENT…]", help="Its arguments, or another command."),
+    ] = None,
+) -> None:
+    """Start runbot.py of the current folder with an account's credentials, as run does.
+
+    It starts RUNBOT_COMMAND if that is set, and else python3 runbot.py. Words behind -- that
+    begin with - are its arguments; others are another command.
+    """
+    words = command or []
+    if not words or words[0].startswith("-"):
+        words = [*_entry(), *words]
+    _start(run, words, credentials, surroundings)
+
+
+def _entry() -> list[str]:
+    try:
+        return shlex.split(os.environ.get("RUNBOT_COMMAND", "")) or ["python3", "runbot.py"]
+    except ValueError:
+        raise InvalidInput(
+            "RUNBOT_COMMAND cannot be split into words", hint="A quotation mark is not closed."
+        ) from None
+
+
+def _start(
+    run: Run, command: list[str], credentials: WantedCredentials, surroundings: Surroundings
+) -> None:
     from registry.services.releases import launching
     from registry.services.releases.program_environment import Wanted
 
     program = launching.find_program(command[0])
-    wanted = Wanted.of(pass_env or ())
+    wanted = Wanted.of(surroundings.pass_env or ())
     released, specs = _release(run, credentials, launching.short_name(program))
     values, without = launching.variables(released, specs)
     if without:
@@ -87,9 +142,10 @@ def run(
     _tell_left_out(run, passed_on)
     environment = {**passed_on.variables, "REGISTRY_ACCOUNT": credentials.account}
     arguments = list(command)
-    if env_file:
-        path = launching.memory_file(values)
-        environment["REGISTRY_ENV_FILE"] = path
+    if surroundings.env_file or surroundings.file_format:
+        paths = launching.files(values, surroundings.file_format or "dotenv")
+        environment |= paths
+        path = paths.get(launching.ENV_FILE, _ENV_FILE_PLACE)
         arguments = [argument.replace(_ENV_FILE_PLACE, path) for argument in arguments]
     else:
         environment |= {name: value.reveal() for name, value in values.items()}

@@ -118,7 +118,8 @@ def check_schema(connection: Connection) -> None:
             connection.execute(_QUERIES["session"])
             cursor = connection.execute(_QUERIES["schema_state"])
         newest, applied = one_row(cursor)
-    except psycopg.errors.UndefinedTable:
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+        _refuse_lost_records(connection)
         newest = applied = 0
     except psycopg.Error as error:
         raise translate(error) from error
@@ -139,6 +140,14 @@ def check_schema(connection: Connection) -> None:
                 " (it rebuilds every row)" if taken_down else "",
             ),
             taken_down=taken_down,
+        )
+
+
+def _refuse_lost_records(connection: Connection) -> None:
+    if one_row(connection.execute("SELECT to_regclass('public.audit_head') IS NOT NULL"))[0]:
+        raise NotMigrated(
+            "the table registry_migrations is missing, or lacks a column",
+            hint=Hint("Make it again: ", Command("migrate", "repair")),
         )
 
 

@@ -25,6 +25,7 @@ SHARING_REFUSED: Final = "RG023"
 NOT_PERMITTED: Final = "RG024"
 ACCOUNT_INACTIVE: Final = "RG025"
 EXCHANGE_NOT_ALLOWED: Final = "RG026"
+EXCHANGE_IN_USE: Final = "RG027"
 HELD_ELSEWHERE: Final = "RG031"
 
 _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
@@ -38,7 +39,9 @@ _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     NOT_PERMITTED: errors.NotPermitted,
     ACCOUNT_INACTIVE: errors.AccountInactive,
     EXCHANGE_NOT_ALLOWED: errors.ExchangeNotAllowed,
+    EXCHANGE_IN_USE: errors.ExchangeInUse,
     HELD_ELSEWHERE: errors.SecretInUse,
+    "42710": errors.RoleExists,  # the only named objects that commands make
 }
 
 _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {
@@ -55,7 +58,9 @@ _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {
         errors.StaleVersion,
         "another command shared with the account first",
     ),
-    "dexes_name_key": (errors.ExchangeExists, "the exchange exists already"),
+    # Two first uses at once: the second decides again.
+    "dexes_name_key": (errors.StaleVersion, "another command added the exchange first"),
+    "dexes_pkey": (errors.StaleVersion, "another command added an exchange first"),
     # Two first commands at once made the registry's own key: the second decides again.
     "registry_keys_pkey": (errors.StaleVersion, "another command made the registry's key first"),
     "strategy_positions_account_id_fkey": (
@@ -115,17 +120,21 @@ def translate(  # noqa: PLR0911 - a table in the form of code
                 "; any other by an administrator: SELECT pg_terminate_backend(…).",
             ),
         )
-    if state in ("42P01", "3F000", "42883", "42703"):
+    if state == "3F000" or (state[:2] == "42" and state not in ("42501", "42601")):
         return errors.NotMigrated(
             f"the database's schema does not fit this program: {message}",
-            hint=Hint("Run: ", Command("migrate", "up")),
+            hint=Hint("Make again what is missing or changed: ", Command("migrate", "repair")),
         )
     if state == "42501":
         return errors.PermissionDenied(
             f"the database refuses this: {message}",
             hint=hint
-            or "Commands need a login that is a member of registry_operator, verbs that only "
-            "read one of registry_auditor, migrations one of registry_owner.",
+            or Hint(
+                "Commands need a login that is a member of registry_operator, verbs that only "
+                "read one of registry_auditor, migrations one of registry_owner. Rights that went "
+                "missing are named by: ",
+                Command("doctor"),
+            ),
         )
     if state[:2] in ("22", "23") or isinstance(error, psycopg.DataError):
         return errors.InvalidInput(f"the database refuses a value: {message}", hint=hint)

@@ -8,6 +8,9 @@ CREATE TABLE IF NOT EXISTS public.registry_migrations (
     applied_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
 )
 
+-- name: drop_table
+DROP TABLE IF EXISTS public.registry_migrations
+
 -- name: applied
 SELECT m.number, m.name, m.checksum, m.applied_at
 FROM public.registry_migrations AS m

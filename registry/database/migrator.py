@@ -4,7 +4,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
@@ -64,6 +64,17 @@ class Migrator:
             for m in self._migrations
         ]
 
+    def has_applied(self, number: int) -> bool:
+        """Whether the database has this migration; errors as `status`."""
+        return number in self._applied()
+
+    def run_all_again(self) -> None:
+        """Runs every file again, which is safe, and records all of them anew."""
+        self._connection.execute(_QUERIES["drop_table"])
+        self._connection.execute(_QUERIES["create_table"])
+        for migration in self._migrations:
+            self._run(migration.up_sql, "record", migration)
+
     def up(self) -> list[Migration]:
         """Applies the missing migrations, oldest first, and returns them.
 
@@ -75,7 +86,7 @@ class Migrator:
             MigrationChanged: an applied file was changed afterwards.
             SchemaTooNew: the database knows migrations that the program does not.
         """
-        with self._locked():
+        with self.locked():
             missing = [m for m in self._migrations if m.number not in self._applied()]
             if not missing:
                 return []
@@ -100,7 +111,7 @@ class Migrator:
                 f"going down below {LAST_KEPT:03} would destroy the log and the keys",
                 hint="Only a purge destroys them, on purpose.",
             )
-        with self._locked():
+        with self.locked():
             applied = self._applied()
             present = [
                 m for m in reversed(self._migrations) if m.number in applied and m.number > keep
@@ -121,10 +132,10 @@ class Migrator:
             self._connection.execute(_QUERIES[bookkeeping], parameters)
 
     def _applied(self) -> dict[int, AppliedMigration]:
-        try:
+        rows: list[Any] = []
+        absent = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+        with contextlib.suppress(*absent), self._connection.transaction():
             rows = self._connection.execute(_QUERIES["applied"]).fetchall()
-        except psycopg.errors.UndefinedTable:
-            rows = []
         applied = {row[0]: AppliedMigration(*row) for row in rows}
         known = {m.number: m for m in self._migrations}
         unknown = sorted(applied.keys() - known.keys())
@@ -142,7 +153,8 @@ class Migrator:
         return applied
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Holds the lock that everybody takes who changes the schema."""
         with registry_errors(self._connection):
             self._connection.execute(_LOCKS["lock_migrations"])
             try:

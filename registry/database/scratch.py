@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from registry.database.connection import Connection, connect, registry_errors
 from registry.database.embedded import EmbeddedServer
@@ -35,21 +34,6 @@ def fresh_server(major: int | None = None) -> Iterator[str]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def another_database(address: str) -> Iterator[str]:
-    """The address of a second database on a server that is ours; dropped afterwards.
-
-    Raises:
-        DatabaseUnavailable: the server does not answer.
-    """
-    with connect(Target.of(address)) as connection, registry_errors(connection):
-        connection.execute("CREATE DATABASE another TEMPLATE template0")
-        try:
-            yield make_conninfo(address, dbname="another")
-        finally:
-            connection.execute("DROP DATABASE another WITH (FORCE)")
 
 
 @contextlib.contextmanager

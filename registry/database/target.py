@@ -2,12 +2,14 @@
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote, urlencode
 
 from registry.errors import InvalidInput, NoDatabase
 from registry.hints import Command, Hint
-from registry.machine import data_folder
+from registry.machine import data_folder, unit_credential
 
 EMBEDDED: Final = "postgres"
 """The folder of the embedded server in the data folder."""
@@ -29,12 +31,18 @@ class Target:
         """The database that the environment names.
 
         Raises:
-            InvalidInput: `DATABASE_URL` is not a PostgreSQL URL.
+            InvalidInput: it is not a PostgreSQL URL, or systemd passes another one.
         """
         url = os.environ.get("DATABASE_URL", "").strip()
-        if not url:
-            return cls(None)
-        return cls.of(url)
+        passed = unit_credential("database_url")
+        if url and passed:
+            raise InvalidInput(
+                "2 sources name the database: DATABASE_URL and database_url in "
+                "CREDENTIALS_DIRECTORY",
+                hint="Keep one of them, and unset the other.",
+            )
+        address = url or passed
+        return cls.of(address) if address else cls(None)
 
     @classmethod
     def for_bots(cls) -> "Target":
@@ -68,6 +76,33 @@ class Target:
             )
         _check_special_characters(url)
         return cls(url)
+
+
+_SHARED: Final = frozenset(
+    """
+    hostaddr sslmode sslrootcert sslcrl sslcrldir sslsni ssl_min_protocol_version channel_binding
+    gssencmode target_session_attrs load_balance_hosts
+    """.split()  # noqa: SIM905 - as text it can be read
+)
+"""The parameters of a connection that hold for another user too; none of them is a secret."""
+
+
+def address_for(given: Mapping[str, str], user: str, password: str | None) -> str:
+    """The address of the same database for another user, from a connection's parameters."""
+    hosts, ports = given.get("host", "").split(","), given.get("port", "").split(",")
+    query = {name: value for name, value in given.items() if name in _SHARED}
+    authority = ""
+    if any(not host or host[0] in "/@" for host in hosts):  # folders of sockets
+        query |= {name: given[name] for name in ("host", "port") if given.get(name)}
+    else:
+        ports = ports * len(hosts) if len(ports) == 1 else ports
+        authority = ",".join(
+            (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+            for host, port in zip(hosts, ports, strict=True)
+        )
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    place = f"postgresql://{login}@{authority}/{quote(given.get('dbname', ''), safe='')}"
+    return place + ("?" + urlencode(query, quote_via=quote) if query else "")
 
 
 def _check_special_characters(url: str) -> None:

@@ -23,7 +23,7 @@ from registry.events.credentials import (
     CredentialSecretsDestroyed,
     CredentialUpdated,
 )
-from registry.events.exchanges import ExchangeAdded
+from registry.events.exchanges import ExchangeAdded, ExchangeRemoved, ExchangeUpdated
 from registry.events.keys import MasterKeyRotated
 from registry.events.positions import PositionsLinked, PositionsUnlinked
 from registry.events.registry import (
@@ -56,6 +56,8 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         CredentialRemoved,
         CredentialSecretsDestroyed,
         ExchangeAdded,
+        ExchangeUpdated,
+        ExchangeRemoved,
         PositionsLinked,
         PositionsUnlinked,
         ProjectionsRebuilt,

@@ -22,11 +22,10 @@ class FieldDefinition(BaseModel):
     type: FieldType = "text"
     default: str | None = None
     ccxt: str | None = None
+    kind: str = "text"
 
 
-class ExchangeAdded(EventModel):
-    """A user defined an exchange that the built-in catalog does not have."""
-
+class _Definition(EventModel):
     stream_type: ClassVar[StreamType] = "exchange"
 
     exchange: str
@@ -34,3 +33,21 @@ class ExchangeAdded(EventModel):
     display_name: str
     fields: list[FieldDefinition]
     ccxt_id: str | None = None
+    nonce_per_key: bool = False
+
+
+class ExchangeAdded(_Definition):
+    """A user defined an exchange; or, without fields, one of the catalog was first used."""
+
+
+class ExchangeUpdated(_Definition):
+    """A user corrected the definition: this one holds from now on."""
+
+
+class ExchangeRemoved(EventModel):
+    """A user removed the definition; the row of `dexes` stays."""
+
+    stream_type: ClassVar[StreamType] = "exchange"
+
+    exchange: str
+    exchange_id: Number

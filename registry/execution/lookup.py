@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import psycopg
 
+from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection
 from registry.database.queries import load_queries, one_row
 from registry.errors import AccountNotFound, ExchangeNotFound
@@ -76,7 +77,7 @@ def check_names(connection: Connection, account: str | None, exchange: str | Non
     """
     if account is not None:
         account_id(connection, account)
-    if exchange is not None:
+    if exchange is not None and exchange not in built_in_exchanges():
         exchange_of(send_exchange(connection, exchange), exchange)
 
 
@@ -100,9 +101,15 @@ def exchange_of(cursor: psycopg.Cursor[Any], name: str) -> tuple[int, dict[str, 
 
 def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
     """The error for a name that no exchange has, of those that have these."""
+    if name in built_in_exchanges():
+        return ExchangeNotFound(
+            f"no account has a credential for {name} yet",
+            hint=Hint("Add one with: ", Command("add-credential", Blank("ACCOUNT"), name)),
+        )
     return ExchangeNotFound(
         f"there is no exchange {shown(name)}",
         hint=_suggestion(name, names)
+        or _suggestion(name, built_in_exchanges())
         or Hint(
             "See: ",
             Command("exchanges"),

@@ -45,8 +45,7 @@ SELECT d.id, d.name, e.data,
 FROM public.dexes AS d
 LEFT JOIN LATERAL (
     SELECT a.data FROM public.audit_trail AS a
-    WHERE a.stream_type = 'exchange' AND a.event_type = 'ExchangeAdded'
-        AND a.data ->> 'exchange' = d.name
+    WHERE a.stream_type = 'exchange' AND a.data ->> 'exchange' = d.name
     ORDER BY a.stream_version DESC LIMIT 1
 ) AS e ON TRUE
 ORDER BY d.name
@@ -61,6 +60,14 @@ FROM public.accounts AS a
 JOIN public.dexes AS d ON d.name = %(exchange)s
 WHERE a.account_name = %(account_name)s
 
+-- name: require_fields
+-- Fails if a credential of an exchange holds a field that is none of these.
+SELECT public.require_fields(%(exchange_id)s, %(fields)s::text[])
+
+-- name: require_definition
+-- Fails if an exchange was defined anew.
+SELECT public.require_definition(%(stream_id)s, %(version)s)
+
 -- name: positions_by_exchange
 -- How many positions of an account, that are not closed, an exchange has a part in.
 -- (As JSON, since a bot's own table may lack the columns.)
@@ -73,17 +80,24 @@ WHERE a.account_name = %(account_name)s AND side.key IN ('long_dex_id', 'short_d
 GROUP BY d.name
 ORDER BY d.name
 
--- name: exchange_ids
--- The id of this exchange's row, or else a new id. Also whether `dexes` has the columns for
--- details; the table may be the bot's own.
+-- name: exchange_row
+-- The id of this exchange's row, or else a new id; whether `dexes` has the columns for details
+-- (the table may be the bot's own); the latest event of the exchange, and its version; all names.
 SELECT known.id,
     CASE WHEN known.id IS NULL
         THEN coalesce(nextval(pg_get_serial_sequence('public.dexes', 'id'))::integer,
             (SELECT coalesce(max(d.id), 0) + 1 FROM public.dexes AS d)) END,
     (SELECT count(*) = 3 FROM pg_catalog.pg_attribute AS a
      WHERE a.attrelid = 'public.dexes'::regclass AND NOT a.attisdropped
-        AND a.attname IN ('display_name', 'maker_fee_percent', 'taker_fee_percent'))
+        AND a.attname IN ('display_name', 'maker_fee_percent', 'taker_fee_percent')),
+    latest.data, coalesce(latest.stream_version, 0),
+    (SELECT coalesce(array_agg(o.name ORDER BY o.name), '{}') FROM public.dexes AS o)
 FROM (SELECT (SELECT d.id FROM public.dexes AS d WHERE d.name = %(name)s) AS id) AS known
+LEFT JOIN LATERAL (
+    SELECT e.data, e.stream_version FROM public.audit_trail AS e
+    WHERE e.stream_type = 'exchange' AND e.stream_id = %(stream_id)s
+    ORDER BY e.stream_version DESC LIMIT 1
+) AS latest ON TRUE
 
 -- name: add_exchange
 INSERT INTO public.dexes (id, name, display_name, maker_fee_percent, taker_fee_percent)

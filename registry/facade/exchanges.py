@@ -5,6 +5,7 @@ from typing import Any, Unpack
 
 from pydantic import ValidationError
 
+from registry.catalog.defining import Definition
 from registry.catalog.specification import ExchangeSpec
 from registry.errors import InvalidInput
 from registry.events.exchanges import FieldDefinition
@@ -12,7 +13,7 @@ from registry.execution.executor import Outcome
 from registry.facade.checking import checked
 from registry.facade.context import Context
 from registry.facade.given import By
-from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
+from registry.services.changes.exchanges import ExchangeChanges, ExchangeService
 from registry.services.reading.exchanges import (
     KnownExchange,
     exchange_specification,
@@ -28,6 +29,7 @@ class Exchanges:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._service = ExchangeService(context)
 
     def list(self) -> KnownExchanges:
         """All exchanges, with the fields of their credentials if known."""
@@ -44,23 +46,58 @@ class Exchanges:
         *,
         display_name: str | None = None,
         ccxt: str | None = None,
+        nonce_per_key: bool = False,
         **by: Unpack[By],
     ) -> Outcome:
-        """Defines an exchange that is not built in.
+        """Defines an exchange, or other fields for one of ccxt's.
 
-        Example of a field: `{"name": "api_key", "env": "BINANCE_API_KEY"}`. By default a field is
-        a required secret text; `secret`, `type` and `required` change that.
+        Example of a field: `{"name": "key", "env": "DESK_KEY", "ccxt": "apiKey"}`. By default a
+        field is a required secret text; `secret`, `type`, `kind` and `required` change that.
+        `nonce_per_key`: two bots on one key break each other's orders.
         """
-        fields = [_checked(definition_of_field) for definition_of_field in field]
-        definition = ExchangeDefinition(exchange, display_name or exchange, fields, ccxt)
-        return add_exchange(self._context, definition, self._context.invocation(by))
+        definition = Definition(
+            exchange, display_name or exchange, _checked(field), ccxt, nonce_per_key=nonce_per_key
+        )
+        return self._service.add(definition, self._context.invocation(by))
+
+    def update(
+        self,
+        exchange: str,
+        *,
+        field: Sequence[Mapping[str, Any]] = (),
+        without: Sequence[str] = (),
+        display_name: str | None = None,
+        ccxt: str | None = None,
+        nonce_per_key: bool | None = None,
+        **by: Unpack[By],
+    ) -> Outcome:
+        """Corrects a definition: what is given changes, and the rest stays.
+
+        A field takes the place of the one with its name. A field that a credential holds cannot
+        go.
+        """
+        changes = ExchangeChanges(
+            {given["name"]: given for given in _checked(field)},
+            tuple(without),
+            display_name,
+            ccxt,
+            nonce_per_key,
+        )
+        return self._service.update(exchange, changes, self._context.invocation(by))
+
+    def remove(self, exchange: str, **by: Unpack[By]) -> Outcome:
+        """Removes a definition that no credential and no share uses; its row of `dexes` stays."""
+        return self._service.remove(exchange, self._context.invocation(by))
 
 
-def _checked(field: Mapping[str, Any]) -> Mapping[str, Any]:
-    try:
-        FieldDefinition.model_validate(field)
-    except ValidationError as error:
-        wrong = error.errors(include_input=False)[0]
-        part = ".".join(map(str, wrong["loc"])) or "it"
-        raise InvalidInput(f"a field of an exchange is not valid: {part}: {wrong['msg']}") from None
-    return field
+def _checked(fields: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    for field in fields:
+        try:
+            FieldDefinition.model_validate(field)
+        except ValidationError as error:
+            wrong = error.errors(include_input=False)[0]
+            part = ".".join(map(str, wrong["loc"])) or "it"
+            raise InvalidInput(
+                f"a field of an exchange is not valid: {part}: {wrong['msg']}"
+            ) from None
+    return list(fields)

@@ -1,7 +1,10 @@
 """`Registry.shares` and `Registry.access`: the rights to use an account's credentials."""
 
-from typing import Any, Unpack
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
+from registry.encryption.secret import Secret
 from registry.events.permissions import SharingType
 from registry.execution.executor import Outcome
 from registry.facade.checking import checked
@@ -11,7 +14,14 @@ from registry.services.changes.access import AccessService
 from registry.services.changes.sharing import SharingService
 from registry.services.reading.lists import list_access, list_shares
 
+if TYPE_CHECKING:
+    from registry.services.changes.bots import BotService, NewBot, RemovedBot
+
 Records = list[dict[str, Any]]
+
+
+def _ignore(_: object) -> None:
+    pass
 
 
 @checked
@@ -61,6 +71,46 @@ class AccessOfRoles:
         """Revokes the access of a login role to an account."""
         return self._service.revoke(account, role, self._context.invocation(by))
 
+    @functools.cached_property
+    def _bots(self) -> "BotService":
+        from registry.services.changes.bots import BotService
+
+        return BotService(self._context, self._context.target)
+
+    def add_bot(
+        self,
+        account: str,
+        *,
+        login: str | None = None,
+        password: bool = True,
+        new_password: bool = False,
+        keep: Callable[[Secret], None] = _ignore,
+        **by: Unpack[By],
+    ) -> "NewBot":
+        """Makes a login that may use this account only; its `address` holds its new password.
+
+        The login is called like the account, unless `login` says otherwise. Without `password`
+        the server must know it by other means, such as a certificate. With `new_password` the
+        account's login is there already. `keep` is called with the address before anything is
+        made, and what it raises prevents all.
+        """
+        invocation = self._context.invocation(by)
+        if new_password:
+            return self._bots.new_password(login or account, invocation, keep)
+        return self._bots.add(account, login, invocation, keep, password=password)
+
+    def remove_bot(self, name: str, **by: Unpack[By]) -> "RemovedBot":
+        """Takes all accounts from a bot's login, ends its sessions and drops it.
+
+        The login is named, or an account that has a single one. If the role has to stay, `kept`
+        of the result says why.
+        """
+        return self._bots.remove(name, self._context.invocation(by))
+
+    def find_bot(self, name: str) -> tuple[str, Sequence[str]]:
+        """The login that a name means to `remove_bot`, and the accounts that it may use."""
+        return self._bots.find(name)
+
     def list(self, account: str | None = None) -> Records:
-        """The roles that may use an account, or all accounts."""
+        """The roles that may use an account, or all accounts; `login` says how each stands."""
         return list_access(self._context, account)

@@ -45,6 +45,22 @@ def read_head(connection: Connection) -> Head:
     return Head(*row)
 
 
+def restore_head(connection: Connection) -> None:
+    """Writes the head's row anew, as it follows from the events that are there.
+
+    Raises:
+        LogRewritten: an event is missing between others, or lacks its part of the tree.
+    """
+    row = connection.execute(_QUERIES["newest"]).fetchone()
+    size, moment = (0, None) if row is None else (row[0] + 1, row[1])
+    nodes = perfect_subtrees((0, size))
+    peaks = _roots(
+        connection, [(node.last + 1 - (1 << node.level), node.last + 1) for node in nodes]
+    )
+    parameters = {"size": size, "peaks": peaks, "appended_at": moment}
+    connection.execute(_QUERIES["set_head"], parameters)
+
+
 def read_root(connection: Connection, size: int) -> bytes:
     """The root over the first `size` events, from the roots that are stored with them.
 

@@ -182,12 +182,14 @@ def compared(
     *,
     exists: bool = True,
     judged: bool = False,
+    inside: bool = False,
 ) -> Iterator[Comparison]:
     """The comparison of the tables with the log in one snapshot.
 
     `exists` says whether the tables exist; without them every row is missing. If the replay
     fails at an event, the events are judged first. A caller whose rows the tables refused asks
-    for this with `judged`.
+    for this with `judged`. With `inside` it reads in the caller's transaction, which has locked
+    the log; other processes would not see that transaction's tables.
 
     Raises:
         LogContradictsItself: the events that count cannot be replayed either.
@@ -196,7 +198,8 @@ def compared(
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         with registry_errors(connection):
-            begin_reading(connection)
+            if not inside:
+                begin_reading(connection)
             whole = _Whole(connection, watch, options, log_size(connection), exists)
             skipped = whole.judged() if judged else []
             try:
@@ -205,7 +208,8 @@ def compared(
                 if judged or not (skipped := whole.judged()):
                     raise
                 comparison = stack.enter_context(whole.comparison(skipped))
-            connection.execute("COMMIT")
+            if not inside:
+                connection.execute("COMMIT")
         comparison.report.seconds = time.monotonic() - started
         yield comparison
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from registry.database.connection import Connection, registry_errors, sessions_in_the_way
+from registry.database.objects import RULES
 from registry.database.queries import load_queries, one_row
 from registry.errors import AdoptionPending, RebuildRunning
 from registry.hints import Command, Hint
@@ -41,7 +42,7 @@ def rebuild_lock(connection: Connection) -> Iterator[None]:
 def adoption_pending(connection: Connection) -> bool:
     """Whether there are rows from before the registry that are not in the log."""
     with registry_errors(connection):
-        (pending,) = one_row(connection.execute(_ADOPTION["pending"]))
+        (pending,) = one_row(connection.execute(_ADOPTION["pending"], {"rules": list(RULES)}))
     return bool(pending)
 
 

@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import psycopg
 
@@ -36,6 +37,7 @@ from registry.rules.positions import parts
 _QUERIES = load_queries("registry.rebuild", "rebuild.sql")
 
 Step = Callable[[Connection], None]
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def repair(
     before: Step = lambda _: None,
     after: Step = lambda _: None,
 ) -> Rebuilt:
-    """Merges the differences of a comparison, in one transaction.
+    """Merges the differences of a comparison, in one transaction or within the caller's.
 
     `before` and `after` run in the same transaction. With them, `migrate up` creates and fills
     the tables at once, and no reader ever sees them empty.
@@ -68,8 +70,7 @@ def repair(
     Raises:
         RowsRefused: the tables refuse rows that follow from the log.
     """
-    with registry_errors(connection), _naming_refusals():
-        connection.execute("BEGIN")
+    with registry_errors(connection), _naming_refusals(), connection.transaction():
         make_shadow(connection)
         fill_shadow(connection, comparison.blocks("changed"), comparison.extra)
         before(connection)
@@ -87,7 +88,6 @@ def repair(
         merge(connection, missing, {POSITIONS: owners})
         recorded = _record_links(connection, comparison, record)
         after(connection)
-        connection.execute("COMMIT")
     return Rebuilt(
         comparison.report,
         position=position,
@@ -97,7 +97,7 @@ def repair(
     )
 
 
-def judging_if_refused(attempt: Callable[[bool], Rebuilt]) -> Rebuilt:
+def judging_if_refused(attempt: Callable[[bool], _Result]) -> _Result:
     """Returns the result of the attempt; repeats it with judging if the tables refuse the rows.
 
     Raises:

@@ -1,15 +1,12 @@
 """The checks of `doctor`: it looks for misconfiguration, drift and damage."""
 
 import datetime as dt
-import os
-import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
 
-from registry.catalog.catalog import built_in_exchanges, specification
+from registry.catalog.catalog import known
 from registry.catalog.specification import FieldSpec
 from registry.clock import now
 from registry.database.connection import (
@@ -20,10 +17,11 @@ from registry.database.connection import (
     registry_errors,
 )
 from registry.database.migrator import Migrator
+from registry.database.objects import differences
 from registry.database.outside import outside_lists
 from registry.database.queries import load_queries, one_row
 from registry.database.target import Target
-from registry.encryption.key_source import FILE_VARIABLE, VARIABLE, default_key_file, load_keyring
+from registry.encryption.key_source import MASTER_KEY, VARIABLE, load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import ExitStatus, RegistryError
 from registry.events.stored import utc_text
@@ -34,7 +32,7 @@ from registry.plurals import counted
 from registry.rebuild.comparison import Options, Watch, examined
 from registry.rebuild.readiness import PENDING, adoption_pending, rebuild_lock
 from registry.rules.account_state import Slot
-from registry.services.audit.guards import HINT, may_compare_functions, missing_guards, unnamed_keys
+from registry.services.audit.guards import HINT, unnamed_keys
 from registry.services.changes.sessions import log_holders
 from registry.services.changes.stops import stops_in_force
 from registry.services.reading.logins import left_behind, without_idle_limit
@@ -46,6 +44,7 @@ _DUE: Final = dt.timedelta(days=14)
 _COMPARED: Final = 100_000
 """A log of more events is not replayed: whoever asks what is wrong wants to know it soon."""
 _LISTED: Final = 5
+_OBJECTS: Final = 20
 
 Grade = Literal["ok", "skipped", "warning", "due", "damaged", "failed"]
 """`failed` is about how the registry is set up; `due` and `damaged` about what it holds."""
@@ -75,7 +74,7 @@ def examine(
     """
     try:
         known = keyring or load_keyring()
-        source = "the program" if keyring else _key_source()
+        source = "the program" if keyring else MASTER_KEY.source().name
         yield Finding("master key", "ok", f"key {', '.join(known.ids)} from {source}")
         keyring = known
     except RegistryError as error:
@@ -100,6 +99,7 @@ def examine(
             return
         try:
             with registry_errors(connection):
+                yield _objects(connection)
                 yield from _contents(connection, keyring)
                 yield from _credentials(connection)
                 yield from _whole_log(connection, quick=quick)
@@ -109,13 +109,6 @@ def examine(
 
 def _failed(check: str, error: RegistryError) -> Finding:
     return Finding(check, "failed", error.message, error.hint)
-
-
-def _key_source() -> str:
-    if os.environ.get(VARIABLE):
-        return VARIABLE
-    path = os.environ.get(FILE_VARIABLE) or str(default_key_file())
-    return f"{path} (mode {stat.S_IMODE(Path(path).stat().st_mode):04o})"
 
 
 def _database(connection: Connection, target: Target) -> Iterator[Finding]:
@@ -149,24 +142,20 @@ def _migrations(connection: Connection) -> Finding:
     return Finding("schema", "ok", f"at migration {newest:03}, all files as they were applied")
 
 
-def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator[Finding]:
-    missing = list(missing_guards(connection))
-    if missing:
-        yield Finding(
-            "guards",
+def _objects(connection: Connection) -> Finding:
+    found = differences(connection)
+    if found:
+        return Finding(
+            "objects",
             "failed",
-            "; ".join(missing),
-            Hint("Somebody with the owner's rights did this. Run: ", Command("verify")),
+            _listed(map(str, found), _OBJECTS),
+            Hint("Make them again: ", Command("migrate", "repair", dry_run=True)),
         )
-    else:
-        yield Finding("guards", "ok", "the log and the tables refuse direct writes")
-    if not may_compare_functions(connection):
-        yield Finding(
-            "functions",
-            "warning",
-            "they were not compared: that takes temporary ones, which cannot be made here",
-            "Ask the primary server, with a login that has TEMPORARY on the database.",
-        )
+    what = "tables, views, functions, triggers, indexes, constraints, rights and roles"
+    return Finding("objects", "ok", f"{what} as the migrations made them")
+
+
+def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator[Finding]:
     if one_row(connection.execute(_QUERIES["bots_can_create"]))[0]:
         yield Finding(
             "schema public",
@@ -227,10 +216,10 @@ def _ending(credential: Sequence[Any]) -> str:
     return f"{account} for {Slot(0, exchange, subaccount, permission)} on {ends:%Y-%m-%d}"
 
 
-def _listed(texts: Iterable[str]) -> str:
+def _listed(texts: Iterable[str], most: int = _LISTED) -> str:
     first = list(texts)
-    more = f" and {len(first) - _LISTED:,} more" if len(first) > _LISTED else ""
-    return "; ".join(first[:_LISTED]) + more
+    more = f" and {len(first) - most:,} more" if len(first) > most else ""
+    return "; ".join(first[:most]) + more
 
 
 def _whole_log(connection: Connection, *, quick: bool) -> Iterator[Finding]:
@@ -249,12 +238,10 @@ def _whole_log(connection: Connection, *, quick: bool) -> Iterator[Finding]:
 
 
 def _keys_in_common(connection: Connection) -> Iterator[Finding]:
-    built_in = built_in_exchanges()
     fields = defaultdict[tuple[str, ...], list[str]](list)
     for exchange, definition, field, accounts in connection.execute(_QUERIES["values_in_common"]):
-        is_defined = definition is not None or exchange in built_in
-        known = specification(exchange, definition).field(field) if is_defined else None
-        if (known or FieldSpec(field, "")).is_key:
+        spec = known(exchange, definition)
+        if ((spec and spec.field(field)) or FieldSpec(field, "")).is_key:
             fields[(exchange, *accounts)].append(field)
     found = [
         f"{' and '.join(accounts)} hold the same {' and '.join(names)} for {exchange}"

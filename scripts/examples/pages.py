@@ -147,8 +147,8 @@ def _copy_scripts(home: Path) -> None:
     """Creates the scripts that the pages call, without the installation step of the real ones."""
     (home / "scripts").mkdir()
     for name, command in (
-        ("schema-down", 'account-registry migrate down "$@"'),
-        ("restore-drill", f'{sys.executable} {PROJECT}/scripts/restore_drill.py "$@"'),
+        ("schema-down", 'account-registry schema-down "$@"'),
+        ("restore-drill", 'account-registry restore-drill "$@"'),
     ):
         script = home / "scripts" / name
         script.write_text(f"#!/bin/sh\nexec {command}\n")

@@ -306,6 +306,8 @@ OPERATOR = {
     "end_log_holder(integer,timestamp with time zone)",
     "holders_of_secrets(uuid,text,jsonb,jsonb,boolean)",
     "require_allowed(uuid,integer)",
+    "require_definition(uuid,integer)",
+    "require_fields(integer,text[])",
     "rewrap_data_keys(uuid,uuid[],text[],text[],text)",
     "rewrap_registry_key(uuid,text,text,text,text)",
 }

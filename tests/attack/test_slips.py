@@ -56,6 +56,8 @@ VALUES = {
     "action": "status",
     "command": "true",
     "run: account": "nobody",  # else it would take this process's place
+    "runbot: account": "nobody",  # likewise
+    "name": "bot",
     "create-account: account": "new",
     "add-exchange: exchange": "new",
     "whose-key: source": "-",
@@ -96,7 +98,7 @@ def slips(verb: str, secret: str) -> Iterator[list[str]]:
             if one is put or one.required:
                 words += [one.opts[0], secret if one is put else _value(verb, one)]
         given = [secret if one is put else _value(verb, one) for one in positional]
-        return [*words, *more, *(["--"] if verb == "run" else []), *given]
+        return [*words, *more, *(["--"] if verb in {"run", "runbot"} else []), *given]
 
     yield from (line(one) for one in (*positional, *valued))
     yield [*line(), secret]
@@ -224,8 +226,9 @@ def test_a_bots_log_does_not_get_it_either(
 @pytest.mark.parametrize("words", [(HEX,), (f"--json={HEX}",), ("--against", HEX), ("--into", HEX)])
 def test_the_restore_drill_does_not_repeat_it(cli: CommandLine, words: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [sys.executable, PROJECT / "scripts" / "restore_drill.py", "--without-keys", *words],
-        env={**cli.environment, "PYTHONPATH": str(PROJECT)},
+        [sys.executable, "-m", "registry.commands", "restore-drill", "--without-keys", *words],
+        env=cli.environment,
+        cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,

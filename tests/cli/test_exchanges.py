@@ -15,9 +15,9 @@ def test_exchanges_are_listed_with_the_fields_of_their_credentials(bot: CommandL
         "name": "account_index",
         "env": "LIGHTER_ACCOUNT_INDEX",
         "secret": False,
-        "required": False,
+        "required": True,
         "type": "integer",
-        "default": "0",
+        "default": None,
     }
     assert "PARADEX_L2_PRIVATE_KEY" in bot("exchanges", COLUMNS="200").out
 
@@ -27,7 +27,8 @@ def test_an_exchange_of_one_s_own_is_defined_and_used(
 ) -> None:
     options = [
         *("--field", "api_key=KRAKEN_API_KEY", "--field", "uid=KRAKEN_UID:public:integer"),
-        *("--field", "note=KRAKEN_NOTE:optional", "--ccxt", "kraken", "--display-name", "Kraken"),
+        *("--field", "note=KRAKEN_NOTE:optional:ccxt=secret"),
+        *("--ccxt", "kraken", "--display-name", "Kraken"),
     ]
     with nothing_written(database_url):
         assert cli("add-exchange", "kraken", *options, "--dry-run").exit_status == 0

@@ -13,7 +13,7 @@ from support.cli import CommandLine
 
 from registry.commands._app import VERBS, build
 
-SEVERAL = {"adopt", "end-session", "migrate", "rebuild"}
+SEVERAL = {"adopt", "end-session", "migrate", "rebuild", "schema-down"}
 """Verbs whose change is no command about one stream, so that none of these options would fit."""
 COLOUR = "\x1b["
 PROJECT = Path(__file__).resolve().parents[2]

@@ -69,7 +69,7 @@ def test_only_the_named_file_is_read(
     """Pain 1: a loaded `.env` of another account must not give this one its keys."""
     cli.file(".env", "ASTER_API_KEY=wrong7\nASTER_SECRET_KEY=wrong8\nLIGHTER_API_KEY_INDEX=9\n")
     monkeypatch.chdir(cli.folder)
-    path = cli.file("bot.env", "API_KEY_PRIVATE_KEY=right7\n")
+    path = cli.file("bot.env", "API_KEY_PRIVATE_KEY=right7\nLIGHTER_ACCOUNT_INDEX=7\n")
     done = cli(
         *("import-env", "bot", "--env-file", path, "--create"),
         ASTER_API_KEY="wrong7",
@@ -80,7 +80,7 @@ def test_only_the_named_file_is_read(
     assert opened(database_url, cli.master_key) == {
         ("bot", "lighter", "full"): {
             "private_key": "right7",
-            "account_index": "0",
+            "account_index": "7",
             "api_key_index": "0",
         }
     }

@@ -395,16 +395,16 @@ def test_what_is_no_plain_configuration_is_refused(
 
 
 def test_an_exchange_that_is_not_known_is_told(cli: CommandLine) -> None:
-    path = cli.file("c.json", '{"exchange": {"name": "binance", "key": "k", "secret": "s"}}')
+    path = cli.file("c.json", '{"exchange": {"name": "binanza", "key": "k", "secret": "s"}}')
     assert cli("import-config", "a", "--file", path, "--create").exit_status == 3
 
 
 def test_all_exchanges_that_are_not_known_are_told_at_once(cli: CommandLine) -> None:
-    config = {name: {"exchange": name, "key": "k"} for name in ("binance", "kraken", "aster")}
+    config = {name: {"exchange": name, "key": "k"} for name in ("binanza", "krakn", "aster")}
     path = cli.file("c.json", json.dumps(config))
     refused = cli("import-config", "a", "--file", path, "--create", "--json")
     assert refused.exit_status == 3
-    assert "no exchange binance; there is no exchange kraken" in refused.error["message"]
+    assert "no exchange binanza; there is no exchange krakn" in refused.error["message"]
 
 
 def test_a_file_that_is_not_there_is_told(cli: CommandLine) -> None:

@@ -224,7 +224,7 @@ def test_the_same_command_again_tells_no_changes_twice(two: CommandLine) -> None
 def test_an_import_asks_which_subaccount_is_meant(cli: CommandLine, database_url: str) -> None:
     cli("create-account", "bot")
     cli.store("bot", "lighter", "--subaccount", "3")
-    path = cli.file("bot.env", "API_KEY_PRIVATE_KEY=new7\n")
+    path = cli.file("bot.env", "API_KEY_PRIVATE_KEY=new7\nLIGHTER_ACCOUNT_INDEX=7\n")
     with nothing_written(database_url):
         refused = cli("import-env", "bot", "--env-file", path)
     assert refused.exit_status == 2

@@ -136,6 +136,33 @@ def test_the_file_form_leaves_the_environment_clean_and_can_be_read_again(
     assert "BACKPACK_SECRET_KEY" not in environment
 
 
+def test_a_file_has_the_format_of_its_reader(bot: CommandLine) -> None:
+    key = 'it\'s "$HOME" \\ 1'
+    found = run(bot, "--format", "json", "--", "cat", "{env-file}")
+    assert (found["API_KEY_PRIVATE_KEY"], found["BACKPACK_SECRET_KEY"]) == (key, "sec-1")
+    read = ("sh", "-c", '. "$1"; printf %s "$API_KEY_PRIVATE_KEY"', "sh", "{env-file}")
+    shell = bot.process("run", "--account", "bot", "--format", "shell", "--", *read)
+    assert shell.out == key
+    docker = bot.process("run", "--account", "bot", "--format", "docker", "--", "cat", "{env-file}")
+    assert f"API_KEY_PRIVATE_KEY={key}\n" in docker.out
+    environment, _ = run(bot, "--format", "files", *show())
+    assert "BACKPACK_SECRET_KEY" not in environment
+    cat = ("sh", "-c", 'cat "$API_KEY_PRIVATE_KEY_FILE"')
+    assert bot.process("run", "--account", "bot", "--format", "files", "--", *cat).out == key
+
+
+def test_a_value_that_a_format_cannot_carry_is_refused_by_its_variable(bot: CommandLine) -> None:
+    fields = json.dumps({"private_key": "pass${word}"})
+    bot("replace-credential", "bot", "lighter", "--from-json", "-", stdin=fields)
+    refused = bot("run", "--account", "bot", "--env-file", "--", "true")
+    assert refused.exit_status == 2
+    assert "a dotenv file cannot carry the value of API_KEY_PRIVATE_KEY" in refused.err
+    assert "The format json carries every value" in refused.err
+    assert "{word}" not in refused.err
+    found = run(bot, "--format", "json", "--", "cat", "{env-file}")
+    assert found["API_KEY_PRIVATE_KEY"] == "pass${word}"
+
+
 @pytest.mark.parametrize("status", [0, 3, 77])
 def test_the_exit_code_is_the_programs(bot: CommandLine, status: int) -> None:
     result = bot.process(

@@ -18,9 +18,10 @@ from support.world import BY, World
 
 from registry import clients, errors
 from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.defining import Definition
 from registry.clients import create_async_client, create_client
 from registry.loader import AsyncCredentialLoader, CredentialLoader
-from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
+from registry.services.changes.exchanges import ExchangeService
 
 pytest.importorskip("ccxt")
 
@@ -120,7 +121,7 @@ def loader(world: World, database_url: str) -> Iterator[CredentialLoader]:
         {"name": "secret_key", "env": "HITBTC_SECRET", "ccxt": "secret"},
         {"name": "environment", "env": "HITBTC_ENVIRONMENT", "required": False, "secret": False},
     ]
-    add_exchange(world.database, ExchangeDefinition("hitbtc", "HitBTC", fields, "hitbtc"), BY)
+    ExchangeService(world.database).add(Definition("hitbtc", "HitBTC", fields, "hitbtc"), BY)
     with CredentialLoader(database_url, keyring=world.keyring) as opened:
         yield opened
 

@@ -20,6 +20,7 @@ from support.world import BY, World
 
 import registry.services.releases.releases
 from registry import errors
+from registry.catalog.defining import Definition
 from registry.database.connection import Connection
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.loader import (
@@ -29,7 +30,7 @@ from registry.loader import (
     EnvironmentFallback,
 )
 from registry.positions import FundingArbPositionManager
-from registry.services.changes.exchanges import ExchangeDefinition, add_exchange
+from registry.services.changes.exchanges import ExchangeService
 from registry.services.releases import key_locks
 
 KEYS = {"api_key": "reading-key", "secret_key": "reading-secret"}
@@ -525,7 +526,7 @@ def test_a_built_in_exchanges_variable_is_no_accounts_under_an_added_exchange_ei
 ) -> None:
     """Read as LIGHTER_ACCOUNT of the account INDEX it would be another bot's value."""
     field = {"name": "account", "env": "LIGHTER_ACCOUNT"}
-    add_exchange(world.database, ExchangeDefinition("lighter 2", "Mine", [field]), BY)
+    ExchangeService(world.database).add(Definition("lighter 2", "Mine", [field]), BY)
     world.account("INDEX")
     world.account("INDEX2")
     monkeypatch.setenv("LIGHTER_ACCOUNT_INDEX", "4711")

@@ -18,12 +18,13 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support.bots import LoginRole, login_role
-from support.cli import CommandLine
+from support.cli import PROJECT, CommandLine
 from support.credentials import FIELDS
 from support.registry_tables import unguarded
 from support.tables import nothing_written, snapshot
 
 from registry.database.migrator import Migrator
+from registry.database.objects import read_schema
 from registry.database.opening import SingleConnection
 from registry.database.programs import Programs, programs_for
 from registry.database.target import Target
@@ -41,10 +42,8 @@ from registry.services.backups.drill import (
     opened,
     rehearse_restore,
 )
-from registry.services.backups.schema_comparison import read_schema
 from registry.services.changes.accounts import AccountService
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "restore_drill.py"
 ALL = ["dump", "restore", "verify", "rebuild --check", "schema", "rows", "keys"]
 
 
@@ -470,28 +469,32 @@ def test_a_server_newer_than_every_pg_dump_is_a_clear_error() -> None:
     assert "postgresql-client-99" in (no.value.hint or "")
 
 
-def script(cli: CommandLine, *arguments: str) -> subprocess.Popen[str]:
+def restore_drill(cli: CommandLine, *arguments: str) -> subprocess.Popen[str]:
     environment = {**cli.environment, "TMPDIR": tempfile.gettempdir()}
-    environment["PYTHONPATH"] = str(SCRIPT.parents[1])
-    command = [sys.executable, str(SCRIPT), *arguments]
+    command = [sys.executable, "-m", "registry.commands", "restore-drill", *arguments]
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
 @pytest.mark.slow
-def test_the_script_says_what_came_out_and_leaves_nothing_behind(
+def test_the_verb_says_what_came_out_and_leaves_nothing_behind(
     filled: CommandLine, connection: psycopg.Connection[Any], scratch: Path
 ) -> None:
-    process = script(filled, "--json")
+    process = restore_drill(filled, "--json")
     out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
-    document = json.loads(out)
+    document = json.loads(out)["data"]
     assert document["restores"] is True
     assert [step["name"] for step in document["steps"]] == ALL
     with unguarded(connection):
         connection.execute("UPDATE accounts SET description = 'x'")
-    process = script(filled)
+    process = restore_drill(filled)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 6
     assert "rebuild --check  FAILED" in out
@@ -504,7 +507,7 @@ def test_the_script_says_what_came_out_and_leaves_nothing_behind(
 def test_a_drill_that_is_stopped_removes_what_it_made(
     filled: CommandLine, scratch: Path, number: signal.Signals
 ) -> None:
-    process = script(filled)
+    process = restore_drill(filled)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("dump")
     process.send_signal(number)
@@ -513,9 +516,9 @@ def test_a_drill_that_is_stopped_removes_what_it_made(
     assert list(scratch.iterdir()) == []
 
 
-def test_without_a_master_key_the_script_says_what_to_do(filled: CommandLine) -> None:
+def test_without_a_master_key_the_verb_says_what_to_do(filled: CommandLine) -> None:
     filled.environment["CREDENTIAL_ENCRYPTION_KEY"] = ""
-    process = script(filled)
+    process = restore_drill(filled)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (7, "")
     assert err.startswith("Error: no master key is configured")

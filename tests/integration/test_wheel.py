@@ -71,8 +71,17 @@ def test_the_program_runs_from_its_wheel_alone(
     assert location.startswith(str(installed))
     assert "006_add_multi_account_support" in run("account-registry", "migrate", "up")
     run("account-registry", "create-account", "main_bot")
+    (tmp_path / "aster.json").write_text('{"api_key": "k-1", "secret_key": "s-1"}')
+    run("account-registry", "add-credential", "main_bot", "aster", "--from-json", "aster.json")
     assert "main_bot" in run("python", "-m", "registry.commands", "list-accounts")
     assert "hyperliquid" in run("account-registry", "exchanges")
+    assert "The backup restores." in run("account-registry", "restore-drill")
+    assert "strategy_positions: 0 rows, the same" in run(
+        "account-registry", "schema-down", "--rehearse"
+    )
+    shown = run("account-registry", "runbot", "--account", "main_bot", "--", "env")
+    assert "ASTER_API_KEY=k-1" in shown.splitlines()
+    assert "Took down 006" in run("account-registry", "schema-down", "--yes")
     told = "import importlib.metadata; print(importlib.metadata.version('account-registry'))"
     assert run("python", "-c", told) == f"{registry.__version__}\n"
     assert run("account-registry", "--version") == f"account-registry {registry.__version__}\n"

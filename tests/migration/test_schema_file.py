@@ -5,9 +5,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.schema_dump import HEADER, dump_schema
+from support.schema_dump import HEADER, dump_schema, list_objects
 
 from registry.database.migrator import Migrator
+from registry.database.objects import FILE, differences
 from registry.database.scratch import fresh_server
 
 SCHEMA = Path(__file__).resolve().parents[2] / "migrations" / "schema.sql"
@@ -47,6 +48,21 @@ def generating_server(database_url: str) -> Iterator[str]:
             with psycopg.connect(address, autocommit=True) as connection:
                 Migrator(connection).up()
             yield address
+
+
+def test_the_list_of_objects_is_what_its_script_writes(generating_server: str) -> None:
+    with psycopg.connect(generating_server, autocommit=True) as connection:
+        listed = (SCHEMA.parent / FILE).read_text(encoding="utf-8")
+        assert list_objects(connection) == listed, "run scripts/generate-schema"
+
+
+def test_a_restored_database_has_the_same_objects(database_url: str, empty_database: str) -> None:
+    """On every version of PostgreSQL, which may print a definition in another way."""
+    loaded(empty_database, dump_schema(database_url))
+    for address in (database_url, empty_database):
+        with psycopg.connect(address, autocommit=True) as connection:
+            found = [d for d in differences(connection) if "registry_migrations" not in str(d)]
+            assert [str(d) for d in found if "schema public" not in d.key.name] == []
 
 
 def test_the_file_is_what_its_script_writes(generating_server: str) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,9 @@ CANARY = "cAnArY-5ecret-0f-th1s-te5t"
 DOCUMENTED = {0, 1, 2, 3, 4, 5, 6, 7}
 SHOWS_SECRETS = {"reveal-credential"}
 """Verbs whose purpose it is, on standard output."""
-SEVERAL_COMMANDS = {"adopt", "rotate-master-key", "migrate"}
+SEVERAL_COMMANDS = {"adopt", "rotate-master-key", "migrate", "schema-down", "remove-bot"}
 """Verbs that are more than one command: what went well before a failure stays."""
-RECORDED_FIRST = {"reveal-credential", "run"}
+RECORDED_FIRST = {"reveal-credential", "run", "runbot"}
 """A release is in the log before it is known whether the rest goes well."""
 
 PLANTED = {"api_key": CANARY, "secret_key": CANARY}
@@ -89,7 +90,7 @@ class Registry:
         result = self.cli(*words, stdin=stdin, **environment)
         self.check(result, list(words))
         verb = words[0] if words else ""
-        if verb == "migrate":
+        if verb in ("migrate", "schema-down"):
             assert self.cli("migrate", "up").exit_status == 0
         elif result.exit_status and verb not in SEVERAL_COMMANDS | RECORDED_FIRST:
             assert self._held() == before, f"a failure changes nothing: {words}"
@@ -138,7 +139,7 @@ class Registry:
 @pytest.fixture
 def registry(
     cli: CommandLine, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
-) -> Registry:
+) -> Iterator[Registry]:
     """Some accounts, one of which holds a secret that must never be seen, and files for verbs."""
     monkeypatch.chdir(cli.folder)
     # `run` becomes the program; the test goes on in its place.
@@ -160,7 +161,9 @@ def registry(
     cli.file("bots/two.env", f"BACKPACK_PUBLIC_KEY=p\nBACKPACK_SECRET_KEY={CANARY}\n")
     cli.file("bots.yaml", f"accounts:\n  bot:\n    aster: {{api_key: k, secret_key: {CANARY}}}\n")
     cli.file("decisions.yaml", "{}\n")
-    return made
+    yield made
+    for login in ("bot", "other", "still", "new-1", "new-2", "null", "true", "NaN"):
+        connection.execute(f'DROP ROLE IF EXISTS "{login}"')
 
 
 def test_nothing_is_left_out_but_what_never_ends_or_starts_servers() -> None:

@@ -104,6 +104,7 @@ _MOMENTS: Final = ("2020-01-01", "2100-01-01T00:00:00+02:00", "30d", "3")
 _POSITION_ID: Final = "0d7c1de1-7d4f-4c57-9a9c-3f5b1f5f0001"
 _SENSIBLE: Final[dict[str, tuple[str, ...]]] = {
     "ACCOUNT": _ACCOUNTS,
+    "NAME": _ACCOUNTS,
     "BORROWER": _ACCOUNTS,
     "LENDER": _ACCOUNTS,
     "NEW_NAME": _ACCOUNTS,

@@ -21,7 +21,7 @@ from registry.catalog.specification import ExchangeSpec
 from registry.client_making import _HOOKS
 from registry.errors import InvalidCredential, InvalidInput
 
-EXCHANGES = built_in_exchanges()
+EXCHANGES = {name: spec for name, spec in built_in_exchanges().items() if not spec.generated}
 WITH_CLIENTS = {name: spec for name, spec in EXCHANGES.items() if spec.ccxt_id}
 
 

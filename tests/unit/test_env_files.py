@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from support.credentials import ENV_FILE, FIELDS
 
 from registry.catalog.catalog import built_in_exchanges
@@ -173,7 +175,9 @@ def test_an_import_goes_to_the_full_credential_of_subaccount_0_unless_another_is
 def test_a_value_over_several_lines_is_refused_unless_it_is_pem(value: str) -> None:
     with pytest.raises(InvalidCredential, match="BACKPACK_SECRET_KEY is wrapped over several"):
         find(BACKPACK_PUBLIC_KEY="p7", BACKPACK_SECRET_KEY=value)
-    pem = "-----BEGIN PRIVATE KEY-----\nMHcC\n-----END PRIVATE KEY-----"
+    key = Ed25519PrivateKey.generate()
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem = key.private_bytes(*form).decode().strip()
     found = find(BACKPACK_PUBLIC_KEY="p7", BACKPACK_SECRET_KEY=pem)
     assert revealed(found)["backpack"]["secret_key"] == pem
 

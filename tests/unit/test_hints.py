@@ -21,6 +21,8 @@ NO_METHOD = {
     "run": "the program takes the place of the process",
     "generate-key": "a key is made once for a machine, before anything is opened",
     "generate-checkpoint-key": "likewise",
+    "runbot": "run, for a program with a name of its own",
+    "schema-down": "migrate, in one direction",
     "embedded": "the server of a machine, whatever a program does",
 }
 """Verbs that a program has no method for, and why."""
@@ -188,8 +190,9 @@ KNOW_A_TERMINAL = {
     "client_making.py",  # pip's options
     "database/programs.py",  # those of PostgreSQL's programs
     "database/schema_dump.py",  # likewise, and the head of a file for people
+    "catalog/elsewhere.py",  # of the programs that decrypt a file
+    "services/backups/drill.py",  # of PostgreSQL's programs
     "services/importing/elsewhere.py",  # of the programs that decrypt a file
-    "services/backups/drill.py",  # of a script
     "services/releases/program_environment.py",  # of the verb run, which programs do not have
     "rules/adoption/credentials.py",  # a problem that people decide about
 }

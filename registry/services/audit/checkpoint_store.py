@@ -1,8 +1,8 @@
 """The files of the checkpoint key, and of the last signed checkpoint.
 
-Three files in one folder: the private key (mode 0600), the public key for auditors, and the
-last checkpoint. They are outside the database on purpose: an attacker who rewrites the log
-must not be able to rewrite them too.
+Three files in one folder: the private key (mode 0600; or another source gives it), the public
+key for auditors, and the last checkpoint. They are outside the database on purpose: an attacker
+who rewrites the log must not be able to rewrite them too.
 """
 
 import contextlib
@@ -14,18 +14,12 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
-from registry.encryption.key_file import read_key_file, write_key_file
-from registry.errors import (
-    CheckpointKeyMalformed,
-    CheckpointKeyMissing,
-    Conflict,
-    InvalidInput,
-)
-from registry.hints import Command, Hint, Option
+from registry.encryption.key_file import write_key_file
+from registry.encryption.key_source import CHECKPOINT_KEY
+from registry.errors import CheckpointKeyMissing, Conflict, InvalidInput
+from registry.hints import Hint, Option
 from registry.machine import (
     belongs_to_another,
-    config_folder,
-    path_of_variable,
     text_of,
     text_of_file,
     without_waiting,
@@ -33,16 +27,14 @@ from registry.machine import (
 )
 from registry.proofs.note import Signer, Verifier
 
-VARIABLE = "REGISTRY_CHECKPOINT_KEY_FILE"
 _MAX_BYTES = 65536
-_MAKE_ONE = Hint("Make one with: ", Command("generate-checkpoint-key"))
 
 
 class CheckpointStore:
     """The files of one key: by `REGISTRY_CHECKPOINT_KEY_FILE`, or in the default folder."""
 
     def __init__(self) -> None:
-        self.key_file = path_of_variable(VARIABLE) or config_folder() / "checkpoint.key"
+        self.key_file = CHECKPOINT_KEY.file
         self.public_file = self.key_file.with_suffix(".pub")
         self.last_file = self.key_file.with_suffix(".last")
 
@@ -82,15 +74,9 @@ class CheckpointStore:
 
         Raises:
             CheckpointKeyMissing: there is none.
-            CheckpointKeyMalformed: it is not one, or other users can read its file.
+            CheckpointKeyMalformed: it is not one, others can read its file, or there are two.
         """
-        text = read_key_file(
-            self.key_file,
-            missing=CheckpointKeyMissing,
-            malformed=CheckpointKeyMalformed,
-            hint=_MAKE_ONE,
-        )
-        return Signer.parse(text)
+        return Signer.parse(CHECKPOINT_KEY.read())
 
     def verifier(self, given: str | None = None) -> Verifier:
         """The public key: the given one (the key itself or its file), or the stored one.
@@ -144,21 +130,24 @@ class CheckpointStore:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Lets only one process at a time sign with this key.
+        """Lets only one process at a time sign with a key of this folder.
 
         Raises:
-            CheckpointKeyMissing: there is no key.
+            InvalidInput: there is no such folder, and it cannot be made.
         """
+        folder = self.last_file.parent
         try:
-            file = open(self.key_file, "rb", opener=without_waiting)  # noqa: SIM115 - see below
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            raise CheckpointKeyMissing(
-                f"there is no key for checkpoints in {self.key_file}: {error.strerror}",
-                hint=_MAKE_ONE,
+            raise InvalidInput(
+                f"the last checkpoint cannot be kept in {folder}: {error.strerror}"
             ) from None
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(descriptor)
 
 
 def is_there(path: Path) -> bool:

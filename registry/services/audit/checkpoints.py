@@ -31,8 +31,8 @@ def sign_checkpoint(
         InvalidProof: this key did not sign the last checkpoint or that in the file.
         CheckpointKeyMissing, CheckpointKeyMalformed: see `CheckpointStore.signer`.
     """
+    signer = store.signer()
     with store.locked():
-        signer = store.signer()
         appended = [] if append is None or not is_there(append) else _notes_of(append)
         remembered = store.last()
         before = {note for note in (remembered, *appended[-1:]) if note is not None}

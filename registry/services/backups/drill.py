@@ -24,32 +24,24 @@ from registry.database.connection import (
     connect,
     registry_errors,
 )
-from registry.database.migrator import Migrator
+from registry.database.objects import differences, made_by_migrations, read_schema
 from registry.database.opening import SingleConnection
 from registry.database.programs import Programs, programs_for
 from registry.database.queries import load_queries
-from registry.database.scratch import (
-    another_database,
-    fresh_server,
-    lent_database,
-    roles_made,
-)
+from registry.database.scratch import fresh_server, lent_database, roles_made
 from registry.database.snapshot import export_snapshot, one_moment
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey, Place
 from registry.errors import DatabaseUnavailable, InvalidInput, ProgramFailed, RegistryError
 from registry.execution.vault import FINGERPRINT_KEY_ID
+from registry.hints import Hint, Option
 from registry.plurals import counted
 from registry.proofs.checkpoint import Checkpoint
 from registry.rebuild.rebuild import RebuildService
 from registry.services.audit.checkpoints import current_checkpoint
 from registry.services.audit.verification import Extent, verify
-from registry.services.backups.schema_comparison import (
-    compare_schemas,
-    made_by_migrations,
-    read_schema,
-)
+from registry.services.backups.schema_comparison import compare_schemas
 from registry.services.backups.table_comparison import compare_tables
 
 _QUERIES = load_queries("registry.services.backups", "drill.sql")
@@ -157,7 +149,7 @@ def rehearse_restore(
             steps.run("dump", functools.partial(_dump, original, programs, dump))
         restore = functools.partial(_restore, programs, dump, place, made)
         if steps.run("restore", restore, ProgramFailed):
-            examine(Copy(place, original, on_own_server=plan.into is None), plan, steps)
+            examine(Copy(place, original), plan, steps)
     return steps.well
 
 
@@ -193,8 +185,6 @@ class Copy:
 
     address: str
     original: Original | None
-    on_own_server: bool = False
-    """Whether the server is a temporary one of the drill."""
 
 
 def examine(copy: Copy, plan: RestorePlan, steps: Steps) -> None:
@@ -222,7 +212,11 @@ def _programs(original: Original | None, place: str) -> Programs:
     if here > there:
         raise InvalidInput(
             f"the source is PostgreSQL {here}, and where it was to be restored is {there}",
-            hint=f"Give the address of an empty database of PostgreSQL {here} with --into.",
+            hint=Hint(
+                f"Give the address of an empty database of PostgreSQL {here} with ",
+                Option("into", ...),
+                ".",
+            ),
         )
     return programs_for(here)
 
@@ -298,18 +292,15 @@ def _compare_rows(address: str, original: Original) -> DrillFinding:
 
 
 def _compare_schema(copy: Copy) -> DrillFinding:
-    if copy.original is None:
-        # Without the source, at least the objects of the migrations must exist.
-        new = another_database(copy.address) if copy.on_own_server else fresh_server()
-        with new as address, connect(Target(address)) as connection:
-            Migrator(connection).up()
-            wanted = made_by_migrations(read_schema(connection))
-    else:
-        wanted = read_schema(copy.original.connection)
     with connect(Target(copy.address)) as connection, registry_errors(connection):
-        result = compare_schemas(wanted, connection, all_of_it=copy.original is not None)
-    told = f"{result.things:,} columns, constraints, views, functions, rights and the like compared"
-    return DrillFinding(told, result.differences)
+        if copy.original is None:
+            # Without the source, at least the objects of the migrations must exist.
+            failures, things = list(map(str, differences(connection))), len(made_by_migrations())
+        else:
+            result = compare_schemas(read_schema(copy.original.connection), connection)
+            failures, things = result.differences, result.things
+    told = f"{things:,} columns, constraints, views, functions, rights and the like compared"
+    return DrillFinding(told, failures)
 
 
 def _try_keys(copy: Copy, keyring: MasterKeyring) -> DrillFinding:

@@ -8,46 +8,16 @@ then have equal texts.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import psycopg
 
 from registry.database.connection import Connection
+from registry.database.objects import Key, Schema, Thing, read_schema
 from registry.database.queries import load_queries
 
-_QUERIES = load_queries("registry.services.backups", "schema_comparison.sql")
+_QUERIES = load_queries("registry.database", "objects.sql")
 _SHORT: Final = 60
-
-_OLDER_TABLES: Final = {
-    f"public.{name}"
-    for name in (
-        *("dexes", "symbols", "strategy_positions"),
-        *("accounts", "account_exchange_credentials", "account_exchange_sharing"),
-    )
-}
-"""Tables that may be older than the migrations, with constraints of their own."""
-_WHEREVER: Final = {"function", "mode of the trigger", "owner", "right", "trigger", "view"}
-_OF_OWN_TABLES: Final = {"column", "constraint", "index", "policy", "relation", "sequence"}
-
-
-class Key(NamedTuple):
-    """The kind and the name of an object."""
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
-
-
-class Thing(NamedTuple):
-    """The definition of an object, and the relation that it belongs to."""
-
-    relation: str
-    definition: str
-
-
-Schema = Mapping[Key, Thing]
 
 
 @dataclass(slots=True)
@@ -58,30 +28,11 @@ class SchemaComparison:
     differences: list[str] = field(default_factory=list)
 
 
-def read_schema(connection: Connection) -> Schema:
-    """All objects of the schemas; sets the connection's search path to `pg_catalog`."""
-    connection.execute(_QUERIES["plain_names"])
-    rows = connection.execute(_QUERIES["definitions"])
-    return {Key(kind, name): Thing(relation, text) for kind, name, relation, text in rows}
-
-
-def made_by_migrations(schema: Schema) -> Schema:
-    """The objects of a newly migrated database that are the same in every migrated database."""
-    return {
-        key: thing
-        for key, thing in schema.items()
-        if key.kind in _WHEREVER
-        or (key.kind in _OF_OWN_TABLES and thing.relation not in _OLDER_TABLES)
-        or key == ("policy", "registry_bots_own on public.strategy_positions")
-    }
-
-
-def compare_schemas(source: Schema, copy: Connection, *, all_of_it: bool) -> SchemaComparison:
-    """Differences: missing from the copy, changed in it, or (with `all_of_it`) extra."""
+def compare_schemas(source: Schema, copy: Connection) -> SchemaComparison:
+    """Differences: missing from the copy, changed in it, or extra."""
     there = read_schema(copy)
     differences = [f"missing: {key}" for key in sorted(source.keys() - there.keys())]
-    if all_of_it:
-        differences += [f"extra: {key}" for key in sorted(there.keys() - source.keys())]
+    differences += [f"extra: {key}" for key in sorted(there.keys() - source.keys())]
     for key in sorted(source.keys() & there.keys()):
         wanted, found = source[key], there[key]
         if wanted != found and _again(copy, key, wanted) != found.definition:

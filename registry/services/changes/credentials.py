@@ -4,12 +4,11 @@ import copy
 import enum
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from projections.credentials import tokens_of
-from registry.catalog.catalog import specification
-from registry.catalog.specification import ExchangeSpec, Field
+from registry.catalog.specification import Field
 from registry.clock import now
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
@@ -28,7 +27,8 @@ from registry.events.credentials import SealedVersion
 from registry.execution.account_tasks import AccountTask, new_events, next_events
 from registry.execution.allowed import AllowedCheck
 from registry.execution.executor import Check, CommandExecutor, Decided, Invocation, Outcome
-from registry.execution.lookup import account_not_found, exchange_of, send_exchange
+from registry.execution.first_use import Exchanges
+from registry.execution.lookup import account_not_found
 from registry.execution.vault import Vault, send_registry_key
 from registry.hints import Command, Hint, Option
 from registry.log.append import NewEvent
@@ -101,19 +101,17 @@ class StoreCredentials(AccountTask):
     def send_reads(self, connection: Connection) -> None:
         """See `Task`."""
         self._registry_key = send_registry_key(connection)
-        self.send_reads_of_account(connection)
+        self.send_reads_of_account(connection, Exchanges(connection))
 
-    def send_reads_of_account(self, connection: Connection) -> None:
-        """Sends the reads about this account."""
+    def send_reads_of_account(self, connection: Connection, exchanges: Exchanges) -> None:
+        """Sends the reads about this account, and about the exchanges."""
         super().send_reads(connection)
         self._data_keys = connection.execute(
             _QUERIES["data_keys_of_account"], {"account_name": self._name}
         )
         self._shares = send_shares(connection, self._name)
-        self._exchanges = {
-            given.slot.exchange: send_exchange(connection, given.slot.exchange)
-            for given in self._inputs
-        }
+        exchanges.send(given.slot.exchange for given in self._inputs)
+        self._exchanges = exchanges
 
     def content(self) -> Mapping[str, Any]:
         """See `Task`. It holds keyed fingerprints in place of secrets."""
@@ -122,12 +120,17 @@ class StoreCredentials(AccountTask):
     def content_with(self, vault: Vault) -> Mapping[str, Any]:
         """The content, for a decision that seals with this vault."""
         self._vault = vault
-        self._resolved = {name: self._resolve(name) for name in self._exchanges}
+        names = {given.slot.exchange for given in self._inputs}
+        self._resolved = {name: self._exchanges.find(name) for name in sorted(names)}
         credentials = [self._content_of(given) for given in self._inputs]
         return {**super().content(), "credentials": credentials}
 
     def decide(self) -> Decided:
         """See `Task`. The error names the problems of all credentials, not only of the first."""
+        return with_first_uses(self.decide_for_account(), self._exchanges)
+
+    def decide_for_account(self) -> Decided:
+        """The part of the decision that concerns this account alone."""
         created, state = self._account()
         stored_keys = {row[0]: row for row in self._data_keys}
         events: list[EventModel] = []
@@ -210,10 +213,6 @@ class StoreCredentials(AccountTask):
         created = new_events(new_id(), state, create_account(self._create))
         return created, AccountState.of(event.stored(now()) for event in created)
 
-    def _resolve(self, exchange: str) -> tuple[int, ExchangeSpec]:
-        exchange_id, definition = exchange_of(self._exchanges[exchange], exchange)
-        return exchange_id, specification(exchange, definition)
-
     def _content_of(self, given: CredentialInput) -> dict[str, Any]:
         exchange_id, _ = self._resolved[given.slot.exchange]
         secrets = {
@@ -268,6 +267,16 @@ class StoreCredentials(AccountTask):
             )
         data_key = DataKey.unwrap(self._keyring, *stored_keys[key_id])
         return data_key.open(place_of(state.account["id"], slot), tokens_of(row))
+
+
+def with_first_uses(decided: Decided, exchanges: Exchanges) -> Decided:
+    """The decision, with the rows of exchanges that are used for the first time."""
+    return replace(
+        decided,
+        events=[*decided.events, *exchanges.events],
+        statements=[*decided.statements, *exchanges.writes],
+        checks=[*exchanges.checks, *decided.checks],
+    )
 
 
 class CredentialService:

@@ -46,12 +46,6 @@ def log_holders(connection: Connection) -> list[Holder]:
         return cursor.execute(_QUERIES["log_holders"], {"patience": BRIEF}).fetchall()
 
 
-def holders(database: Database) -> list[Holder]:
-    """The same for a database."""
-    with database.connection() as connection, registry_errors(connection):
-        return log_holders(connection)
-
-
 def end_session(database: Database, holder: Holder) -> bool:
     """Ends the session if it still holds the log; its uncommitted changes are lost.
 
@@ -77,6 +71,17 @@ def record_end(database: Database, holder: Holder, invocation: Invocation) -> Ou
             f"session {holder.pid} was ended, and that could not be recorded: {error.message}",
             hint="Whoever holds the log now is shown, and ended, in the same way.",
         ) from None
+
+
+def end_first_session(database: Database, invocation: Invocation) -> Holder | None:
+    """Ends a session that holds the log, and records it; None if no session holds it."""
+    with database.connection() as connection, registry_errors(connection):
+        found = log_holders(connection)
+    for holder in found:
+        if end_session(database, holder):
+            record_end(database, holder, invocation)
+            return holder
+    return None
 
 
 class _Ended:

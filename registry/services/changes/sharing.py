@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import psycopg
 from psycopg.rows import class_row
 
-from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.catalog import known
+from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Connection, Database
 from registry.database.queries import load_queries
 from registry.events.base import EventModel
@@ -83,12 +84,15 @@ class _ShareTask(AccountTask):
 
     def decide(self) -> Decided:
         state = self.read_state()
-        exchange_id, _ = exchange_of(self._exchange_row, self._exchange)
+        exchange_id, definition = exchange_of(self._exchange_row, self._exchange)
+        spec = known(self._exchange, definition)
         lender = self._read_lender()
         wanted = ShareRequest(exchange_id, self._exchange, self._type, new_id())
         events = rules.share(state, lender, self._shares.fetchall(), wanted)
         checks = [AllowedCheck(name, self._exchange) for name in (self._name, self._lender)]
-        return Decided(next_events(state, events), notes=tuple(self._notes(lender)), checks=checks)
+        return Decided(
+            next_events(state, events), notes=tuple(self._notes(lender, spec)), checks=checks
+        )
 
     def _read_lender(self) -> Lender:
         row = self._lender_row.fetchone()
@@ -103,7 +107,7 @@ class _ShareTask(AccountTask):
             shares=tuple(self._lender_shares.fetchall()),
         )
 
-    def _notes(self, lender: Lender) -> list[str]:
+    def _notes(self, lender: Lender, spec: ExchangeSpec | None) -> list[str]:
         notes: list[str] = []
         if not any(rules.share_allows(self._type, p) for p in lender.active_permissions):
             missing = (
@@ -112,7 +116,6 @@ class _ShareTask(AccountTask):
             )
             place = (lender.name, self._exchange)
             notes.append(Hint(missing, Command("add-credential", *place, permission="read_only")))
-        spec = built_in_exchanges().get(self._exchange)
         if self._type == "full" and spec is not None and spec.nonce_per_key:
             borrowers = {
                 share.borrower for share in lender.shares if share.exchange == self._exchange

@@ -9,9 +9,10 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError, together
 from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
+from registry.execution.first_use import Exchanges
 from registry.execution.vault import Vault, send_registry_key
 from registry.rules.accounts import CreateAccount
-from registry.services.changes.credentials import CredentialInput, StoreCredentials
+from registry.services.changes.credentials import CredentialInput, StoreCredentials, with_first_uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,9 @@ class _StoreSeveral:
 
     def send_reads(self, connection: Connection) -> None:
         self._registry_key = send_registry_key(connection)
+        self._exchanges = Exchanges(connection)
         for task in self._tasks.values():
-            task.send_reads_of_account(connection)
+            task.send_reads_of_account(connection, self._exchanges)
 
     def content(self) -> Mapping[str, Any]:
         # One vault for all: the first credentials create the registry's key, once.
@@ -116,7 +118,7 @@ class _StoreSeveral:
         problems: dict[str, RegistryError] = {}
         for source, task in self._tasks.items():
             try:
-                decided[source] = task.decide()
+                decided[source] = task.decide_for_account()
             except RegistryError as problem:
                 problems[source] = problem
         return decided, problems
@@ -125,11 +127,12 @@ class _StoreSeveral:
         decided, problems = self.parts()
         refuse(problems)
         self._decided = list(decided.values())
-        return Decided(
+        every = Decided(
             [event for part in self._decided for event in part.events],
             self._vault.writes,
             checks=[check for part in self._decided for check in part.checks],
         )
+        return with_first_uses(every, self._exchanges)
 
     def divided(self, outcome: Outcome) -> dict[str, Outcome]:
         """The outcome split by account: the events are in the order of the accounts."""

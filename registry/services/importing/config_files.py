@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from registry.catalog.elsewhere import kept_elsewhere
 from registry.catalog.specification import ExchangeSpec, FieldSpec
 from registry.encryption.secret import Secret
 from registry.errors import (
@@ -32,7 +33,7 @@ from registry.services.importing.config_formats import (
     plain,
     texts,
 )
-from registry.services.importing.elsewhere import kept_elsewhere, kept_in_lines, text_of_import
+from registry.services.importing.elsewhere import kept_in_lines, text_of_import
 from registry.services.importing.env_files import FREQTRADE
 from registry.services.importing.names import (
     NameSaid,

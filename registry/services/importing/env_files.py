@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from registry.catalog.elsewhere import kept_elsewhere
 from registry.catalog.kinds import same_value
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Database, registry_errors
@@ -26,7 +27,7 @@ from registry.errors import (
 from registry.hints import Blank, Command, Hint
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput
-from registry.services.importing.elsewhere import kept_elsewhere, text_of_import
+from registry.services.importing.elsewhere import text_of_import
 from registry.services.importing.env_lines import Assignment, assignments, can_be_shown
 from registry.services.importing.names import is_secret_name
 from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
@@ -131,7 +132,7 @@ def find_credentials(
             variable would be lost that says which account or system is traded.
         NothingToImport: no credential is complete.
     """
-    specs = list(exchanges)
+    specs = [spec for spec in exchanges if not spec.generated or _is_whole(spec, variables)]
     readings = {spec.name: _Reading.of(spec, variables) for spec in specs}
     worthwhile = {n: r for n, r in readings.items() if r.worthwhile(held=n in held)}
     skipped = {
@@ -158,6 +159,14 @@ def find_credentials(
         hidden_names=len(others) - len(shown),
         left_out=tuple(name for name in skipped if readings[name].alike),
     )
+
+
+def _is_whole(spec: ExchangeSpec, variables: Mapping[str, Secret]) -> bool:
+    """Whether all that a credential needs is there.
+
+    Many programs have variables that look like those of an exchange that is not meant.
+    """
+    return not spec.missing(_Reading.of(spec, variables).real)
 
 
 def _check_all(
@@ -233,7 +242,7 @@ class _Reading:
     @classmethod
     def of(cls, spec: ExchangeSpec, variables: Mapping[str, Secret]) -> "_Reading":
         named = {n: variables[env] for n, env in spec.variables.items() if env in variables}
-        real = {name: v for name, v in named.items() if not is_placeholder(v.reveal())}
+        real = {n: v for n, v in named.items() if not spec.fields[n].is_stand_in(v.reveal())}
         prefix = re.sub(r"[^A-Z0-9]", "_", spec.name.upper()) + "_"
         others = {
             name: value

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from registry.catalog.catalog import built_in_exchanges, from_definition, specification
+from registry.catalog.catalog import built_in_exchanges, known, specification
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Database, registry_errors
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import ExchangeNotFound, RegistryError, together
-from registry.execution.lookup import check_names, exchange_of, send_exchange
+from registry.execution.lookup import check_names, send_exchange
 
 _QUERIES = load_queries("registry.execution")
 
@@ -27,16 +27,17 @@ def list_exchanges(database: Database) -> list[KnownExchange]:
     """All exchanges of the database."""
     with database.connection() as connection, registry_errors(connection):
         rows = connection.execute(_QUERIES["exchanges"]).fetchall()
-    known = built_in_exchanges()
     return [
-        KnownExchange(id_, name, credentials, from_definition(own) if own else known.get(name))
+        KnownExchange(id_, name, credentials, known(name, own))
         for id_, name, own, credentials in rows
     ]
 
 
 def known_specifications(database: Database) -> list[ExchangeSpec]:
-    """The specifications of the exchanges whose fields are known."""
-    return [exchange.spec for exchange in list_exchanges(database) if exchange.spec is not None]
+    """The specifications of the exchanges whose fields are known, whether used or not."""
+    used = {exchange.name: exchange.spec for exchange in list_exchanges(database)}
+    others = (spec for name, spec in built_in_exchanges().items() if name not in used)
+    return [spec for spec in (*used.values(), *others) if spec is not None]
 
 
 def exchange_specification(
@@ -49,8 +50,8 @@ def exchange_specification(
         ExchangeNotFound: it does not exist, or its fields are not known.
     """
     with database.connection() as connection, registry_errors(connection):
-        check_names(connection, account)
-        _, definition = exchange_of(send_exchange(connection, name), name)
+        check_names(connection, account, name)
+        _, definition, _ = one_row(send_exchange(connection, name))
     return specification(name, definition)
 
 

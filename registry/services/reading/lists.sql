@@ -32,9 +32,12 @@ SELECT a.account_name AS account, x.role_name AS role, x.granted_at AT TIME ZONE
     (SELECT t.recorded_at FROM public.audit_trail AS t
      WHERE t.stream_type = 'account' AND t.stream_id = a.id AND t.event_type = 'AccessGranted'
          AND t.data ->> 'access_id' = x.id::text
-     ORDER BY t.stream_version DESC LIMIT 1) AS since
+     ORDER BY t.stream_version DESC LIMIT 1) AS since,
+    CASE WHEN r.oid IS NULL THEN 'gone' WHEN NOT r.rolcanlogin THEN 'cannot log in'
+        WHEN NOT pg_has_role(r.oid, 'registry_bot', 'USAGE') THEN 'no bot' ELSE 'ok' END AS login
 FROM public.account_access AS x
 JOIN public.accounts AS a ON a.id = x.account_id
+LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname = x.role_name
 WHERE %(account_name)s::text IS NULL OR a.account_name = %(account_name)s
 ORDER BY a.account_name, x.role_name
 

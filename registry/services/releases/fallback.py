@@ -5,12 +5,12 @@ variables must belong to the account and form a complete credential. The values 
 after the database has recorded the use.
 """
 
+import functools
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.specification import ExchangeSpec
@@ -51,7 +51,7 @@ class EnvironmentFallback:
             )
         suffix = f"_{suffix_of(account)}"
         variables = {
-            name: Secret(value) for name, value in os.environ.items() if name not in _PLAIN
+            name: Secret(value) for name, value in os.environ.items() if name not in _plain()
         }
         return _pick(spec, variables, suffix, f"variables …{suffix}")
 
@@ -75,7 +75,10 @@ def suffix_of(account: str) -> str:
 
 # A variable of the catalog belongs to no account, even if it ends like one: LIGHTER_ACCOUNT_INDEX
 # is not a variable of an account named INDEX.
-_PLAIN: Final = {env for spec in built_in_exchanges().values() for env in spec.variables.values()}
+@functools.cache
+def _plain() -> frozenset[str]:
+    specs = built_in_exchanges().values()
+    return frozenset(env for spec in specs for env in spec.variables.values())
 
 
 def _check_name(path: Path, account: str) -> None:

@@ -13,9 +13,11 @@ from registry.catalog.variables import can_carry_a_credential
 from registry.encryption.secret import Secret
 from registry.errors import CommandNotFound, InvalidInput
 from registry.hints import Hint, Option
+from registry.services.releases.file_formats import FileFormat, written
 from registry.services.releases.releases import Releases
 
-_PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9_@%+:,./=-]+")
+ENV_FILE: Final = "REGISTRY_ENV_FILE"
+"""The variable with the path of the file that holds all variables."""
 _PIPE_CAPACITY: Final = 65_536
 
 
@@ -74,8 +76,19 @@ def _variable(spec: ExchangeSpec, name: str) -> str:
     return plain if spec.built_in or can_carry_a_credential(spec.name, plain) else ""
 
 
-def memory_file(values: Mapping[str, Secret]) -> str:
-    """Writes the variables to an env file that exists only in memory; returns its path.
+def files(values: Mapping[str, Secret], file_format: FileFormat) -> dict[str, str]:
+    """Writes the variables to files in memory, and returns the variables with their paths.
+
+    Raises:
+        InvalidInput: the format cannot carry a value; see `memory_file`.
+    """
+    if file_format == "files":
+        return {f"{name}_FILE": memory_file(value.reveal()) for name, value in values.items()}
+    return {ENV_FILE: memory_file(written(values, file_format))}
+
+
+def memory_file(text: str) -> str:
+    """Writes a text to a file that exists only in memory; returns its path.
 
     On Linux it can be read repeatedly (memfd_create(2)); elsewhere it is a pipe and can be
     read once. It stays open in this process, in the program that replaces it, and in that
@@ -84,7 +97,6 @@ def memory_file(values: Mapping[str, Secret]) -> str:
     Raises:
         InvalidInput: the text exceeds a pipe's capacity.
     """
-    text = "".join(f"{name}={_quoted(value.reveal())}\n" for name, value in values.items())
     content = text.encode()
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("registry-env", 0)
@@ -98,13 +110,6 @@ def memory_file(values: Mapping[str, Secret]) -> str:
         os.close(writer)
         os.set_inheritable(descriptor, True)
     return f"/dev/fd/{descriptor}"
-
-
-def _quoted(value: str) -> str:
-    if _PLAIN_VALUE.fullmatch(value):
-        return value
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def become(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:

@@ -172,7 +172,7 @@ class ReleaseService:
             ExchangeNotFound: its fields are not known.
         """
         known = built_in_exchanges().get(exchange)
-        if known is not None:
+        if known is not None and not known.generated:
             return known
         with self._database.connection() as connection, registry_errors(connection):
             row = connection.execute(_QUERIES["definition"], {"exchange": exchange}).fetchone()

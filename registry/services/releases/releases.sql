@@ -18,7 +18,8 @@ ORDER BY d.name
 -- The resolutions and their releases.
 SELECT r.exchange, r.outcome, r.source, r.owner_name AS owner, r.credential_id, r.version,
     r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at,
-    coalesce(r.choices, '{}') AS choices, r.other_users, r.release_id, r.event_position
+    coalesce(r.choices, '{}') AS choices, r.other_users, r.release_id, r.event_position,
+    public.exchange_definition(r.exchange) ->> 'nonce_per_key' = 'true' AS defined_nonces
 FROM public.request_release(
     %(account)s, %(exchanges)s::text[], %(subaccount)s, %(access)s, %(lender)s,
     %(actor)s, %(host)s, %(purpose)s, %(reason)s) AS r

@@ -60,6 +60,8 @@ class Resolution:
     """The subaccounts to choose from; of what is stopped, the stop as JSON."""
     other_users: int | None = None
     """The number of other active accounts that received this version of the key."""
+    defined_nonces: bool | None = None
+    """Whether a user's definition says that nonces are counted per key."""
 
     @property
     def granted(self) -> bool:
@@ -98,7 +100,8 @@ class Resolution:
     def breaks_when_used_twice(self) -> bool:
         """Whether two programs that trade with this key break each other's orders."""
         spec = built_in_exchanges().get(self.exchange or "")
-        return self.access == "full" and spec is not None and spec.nonce_per_key
+        by_catalog = spec is not None and spec.nonce_per_key
+        return self.access == "full" and (by_catalog or bool(self.defined_nonces))
 
     def warnings(self) -> list[str]:
         """Problems that the credential has now, or will have soon."""
@@ -123,7 +126,8 @@ class Resolution:
         )
 
     def _counts(self) -> str:
-        name = built_in_exchanges()[self.exchange or ""].display_name
+        spec = built_in_exchanges().get(self.exchange or "")
+        name = self.exchange if spec is None else spec.display_name
         return f"and {name} counts orders per key: two bots on one key break each other's orders"
 
     def error(self) -> errors.RegistryError:
@@ -142,6 +146,8 @@ class Resolution:
     def _case(self) -> str:
         if self.outcome == "no_credential" and self.source == "shared":
             return "no_credential of the lender"
+        if self.outcome == "exchange_not_found" and self.exchange in built_in_exchanges():
+            return "no_credential"
         if self.outcome != "needs_other_permission":
             return self.outcome
         if self.wish.access == "full":

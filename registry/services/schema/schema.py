@@ -15,7 +15,8 @@ from psycopg import sql
 from projections import TABLES
 from registry.database.connection import Connection, registry_errors
 from registry.database.migration_files import Migration
-from registry.database.migrator import Migrator
+from registry.database.migrator import PROJECTIONS, Migrator
+from registry.database.objects import differences
 from registry.database.outside import stopped_by
 from registry.database.queries import load_queries, one_row
 from registry.errors import ConfirmationNeeded, InUseByOthers, TablesDiffer
@@ -91,6 +92,8 @@ class BroughtUp:
     """Foreign keys that were restored."""
     broken: list[str] = field(default_factory=list)
     """Foreign keys that were not restored, or that hold for new rows only."""
+    damaged: list[str] = field(default_factory=list)
+    """A sentence for each object of the schema that is missing or changed; see `mending`."""
     stopped: list[str] = field(default_factory=list)
     """A sentence for each account and exchange that a new rule refuses from now on."""
 
@@ -163,10 +166,10 @@ def take_down(
 
 
 def is_down(connection: Connection) -> bool:
-    """Whether the tables were taken down: there are events, and no tables."""
+    """Whether the tables were taken down: there are events, and no tables nor their migration."""
     with registry_errors(connection):
         (down,) = one_row(connection.execute(_QUERIES["is_down"]))
-        if not down:
+        if not down or Migrator(connection).has_applied(PROJECTIONS):
             return False
         return bool(log_size(connection))
 
@@ -194,6 +197,7 @@ def bring_up(
         migrate(connection)
         with registry_errors(connection):
             result.stopped = stopped_by(applied, connection)
+            result.damaged = list(map(str, differences(connection)))
         return result
 
     def attempt(judged: bool) -> Rebuilt:

@@ -58,7 +58,7 @@ LOCK TABLE public.strategy_positions IN ACCESS EXCLUSIVE MODE
 SELECT p.id::text, p.account_id::text FROM public.strategy_positions AS p
 
 -- name: is_down
--- Whether there is a log with events, and no tables.
+-- Whether the log is there, and the tables are not.
 SELECT to_regclass('public.accounts') IS NULL AND to_regclass('public.audit_head') IS NOT NULL
 
 -- name: last_taken_down
@@ -68,6 +68,13 @@ FROM public.audit_events AS e
 WHERE e.stream_type = 'registry' AND e.stream_id = %(stream_id)s AND e.event_type = 'SchemaTakenDown'
 ORDER BY e.stream_version DESC
 LIMIT 1
+
+-- name: check_no_bodies
+-- A function may come before what it uses.
+SET LOCAL check_function_bodies = off
+
+-- name: lock_head
+SELECT FROM public.audit_head AS h WHERE h.only_row FOR UPDATE
 
 -- name: database_name
 SELECT current_database()

@@ -35,7 +35,7 @@ def row(number: int = 1, **columns: Any) -> LegacyCredential:
         "account": "bot",
         "exchange_id": 2,
         "exchange": "aster",
-        "api_key": "[key]",
+        "api_key": "[key7]",
         "secret_key": "[sec]",
         "additional": None,
         "subaccount_index": None,
@@ -85,7 +85,7 @@ def test_a_credential_that_fits_is_taken_with_its_fields_open() -> None:
         ),
         judge=judge,
     )
-    assert plain([one]) == [{"api_key": "key", "secret_key": "sec", "passphrase": "words"}]
+    assert plain([one]) == [{"api_key": "key7", "secret_key": "sec", "passphrase": "words"}]
     assert (one.subaccount_index, one.permission, one.is_active) == (3, "full", True)
     assert one.told == {
         "created_at": dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC),
@@ -259,7 +259,7 @@ def test_what_bots_could_read_is_taken_as_they_read_it(
 ) -> None:
     judge = Judge()
     (found,) = plain(adopt(row(**columns), judge=judge))
-    usual = {} if "api_key" in columns else {"api_key": "key", "secret_key": "sec"}
+    usual = {} if "api_key" in columns else {"api_key": "key7", "secret_key": "sec"}
     assert found == {**usual, **fields}
     assert judge.undecided == []
     assert [one.note.split("-")[0] for one in judge.notes] == ([note] if note else [])
@@ -326,4 +326,4 @@ def test_additional_fields_that_are_no_object_are_forgotten_or_the_row_is_left_o
     assert judge.undecided[0].choices == ("forget", LEAVE_OUT)
     assert adopt(row(additional=found), judge=deciding("additional", LEAVE_OUT)) == []
     (kept,) = plain(adopt(row(additional=found), judge=deciding("additional", "forget")))
-    assert kept == {"api_key": "key", "secret_key": "sec"}
+    assert kept == {"api_key": "key7", "secret_key": "sec"}

@@ -1,8 +1,23 @@
--- The definitions of a schema, for comparing two databases.
+-- The objects of a database and their definitions, for comparing them.
 
 -- name: plain_names
 -- With this, definitions name every schema, independent of the login's settings.
 SELECT set_config('search_path', 'pg_catalog', FALSE)
+
+-- name: plain_names_here
+-- The same for the rest of the transaction.
+SET LOCAL search_path = pg_catalog
+
+-- name: roles
+-- The registry's roles, and what they may do that they should not.
+SELECT 'role', r.rolname::text, '', concat_ws(' and ',
+    CASE WHEN r.rolsuper THEN 'a superuser' END,
+    CASE WHEN r.rolbypassrls THEN 'free of row security' END)
+FROM pg_catalog.pg_roles AS r WHERE r.rolname = ANY(%(names)s)
+
+-- name: came_from_legacy
+-- Whether `adopt` has taken in tables that a bot's owner had made.
+SELECT EXISTS (SELECT FROM public.audit_trail AS e WHERE e.event_type = 'LegacyAdopted')
 
 -- name: definitions
 -- The objects of all schemas of this database: kind, name, relation that the object belongs to,
@@ -25,24 +40,26 @@ WITH relations AS (
             SELECT FROM pg_catalog.pg_depend AS d
             WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 ), owned AS (
-    SELECT r.name, r.relowner AS owner FROM relations AS r WHERE r.relkind NOT IN ('i', 'I')
+    SELECT r.name, r.relowner AS owner, r.relacl AS acl,
+        acldefault(CASE WHEN r.relkind = 'S' THEN 's' ELSE 'r' END::"char", r.relowner) AS by_default
+    FROM relations AS r WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
     UNION ALL
-    SELECT f.name, f.proowner FROM functions AS f
+    SELECT f.name, f.proowner, f.proacl, acldefault('f', f.proowner) FROM functions AS f
 ), rights AS (
-    SELECT r.name, r.relowner AS owner, a.grantee, a.privilege_type, a.is_grantable
-    FROM relations AS r
-    CROSS JOIN LATERAL aclexplode(coalesce(r.relacl,
-        acldefault(CASE WHEN r.relkind = 'S' THEN 's' ELSE 'r' END::"char", r.relowner))) AS a
-    WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    SELECT o.name, o.name AS relation, o.owner, a.grantee, a.privilege_type, a.is_grantable
+    FROM owned AS o
+    CROSS JOIN LATERAL aclexplode(coalesce(o.acl, o.by_default)) AS a
     UNION ALL
-    SELECT r.name || ' (' || t.attname || ')', r.relowner, a.grantee, a.privilege_type, a.is_grantable
+    SELECT r.name || ' (' || t.attname || ')', r.name, r.relowner, a.grantee, a.privilege_type, a.is_grantable
     FROM relations AS r
-    JOIN pg_catalog.pg_attribute AS t ON t.attrelid = r.oid AND t.attacl IS NOT NULL
+    JOIN pg_catalog.pg_attribute AS t
+        ON t.attrelid = r.oid AND t.attacl IS NOT NULL AND NOT t.attisdropped
     CROSS JOIN LATERAL aclexplode(t.attacl) AS a
     UNION ALL
-    SELECT f.name, f.proowner, a.grantee, a.privilege_type, a.is_grantable
-    FROM functions AS f
-    CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
+    SELECT 'schema public', '', n.nspowner, a.grantee, a.privilege_type, a.is_grantable
+    FROM pg_catalog.pg_namespace AS n
+    CROSS JOIN LATERAL aclexplode(n.nspacl) AS a
+    WHERE n.nspname = 'public' AND a.grantee::regrole::text LIKE 'registry%'
 )
 SELECT 'relation' AS kind, r.name, r.name AS relation,
     CASE r.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
@@ -126,14 +143,20 @@ UNION ALL
 SELECT 'function', f.name, '', pg_get_functiondef(f.oid)
 FROM functions AS f WHERE f.prokind IN ('f', 'p')
 UNION ALL
-SELECT 'owner', 'registry_owner of ' || o.name, '', ''
+-- With the rights that an owner has by default, and this one lacks.
+SELECT 'owner', 'registry_owner of ' || o.name, o.name, coalesce((
+    SELECT 'without ' || string_agg(d.privilege_type, ', ' ORDER BY d.privilege_type)
+    FROM aclexplode(o.by_default) AS d
+    WHERE d.grantee = o.owner AND NOT EXISTS (
+        SELECT FROM aclexplode(coalesce(o.acl, o.by_default)) AS a
+        WHERE a.grantee = o.owner AND a.privilege_type = d.privilege_type)), '')
 FROM owned AS o WHERE o.owner = to_regrole('registry_owner')
 UNION ALL
 SELECT 'right', g.privilege_type || ' on ' || g.name || ' to '
-        || CASE g.grantee WHEN 0 THEN 'everybody' ELSE pg_get_userbyid(g.grantee) END, '',
+        || CASE g.grantee WHEN 0 THEN 'everybody' ELSE pg_get_userbyid(g.grantee) END, g.relation,
     CASE WHEN bool_or(g.is_grantable) THEN 'and may be passed on' ELSE 'for itself' END
 FROM rights AS g WHERE g.grantee <> g.owner
-GROUP BY g.privilege_type, g.name, g.grantee
+GROUP BY g.privilege_type, g.name, g.relation, g.grantee
 UNION ALL
 SELECT 'default right', format('%s on what %s makes (%s) to %s', a.privilege_type,
         pg_get_userbyid(d.defaclrole), concat_ws(' in ', d.defaclobjtype::text, n.nspname),

@@ -1,0 +1,59 @@
+"""`Registry.backups`: whether a backup restores to what it is of."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.facade.checking import checked
+from registry.facade.context import Context
+
+if TYPE_CHECKING:
+    from registry.services.backups.drill import RestoreStep
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+@checked
+class Backups:
+    """Backups of the database."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def drill(
+        self,
+        *,
+        dump: Path | str | None = None,
+        into: str | None = None,
+        against: Path | str | None = None,
+        key: str | None = None,
+        without_keys: bool = False,
+        tell: Callable[["RestoreStep"], None] = _ignore,
+    ) -> "list[RestoreStep]":
+        """Restores a backup elsewhere and examines it; `failures` of a step lists each fault.
+
+        The backup is a new one, or the file `dump`. It is restored into a PostgreSQL of its own,
+        or into the empty database at the address `into`, which is emptied again. `against` and
+        `key` are those of `Registry.verify`. `tell` is called after each step.
+        """
+        from registry.services.audit.checkpoint_store import CheckpointStore
+        from registry.services.audit.checkpoints import known_checkpoints
+        from registry.services.backups.drill import RestorePlan, RestoreStep, rehearse_restore
+
+        file = None if against is None else Path(against)
+        plan = RestorePlan(
+            dump=None if dump is None else Path(dump),
+            into=into,
+            against=known_checkpoints(CheckpointStore(), file, key),
+            keyring=None if without_keys else self._context.keyring(),
+        )
+        steps: list[RestoreStep] = []
+
+        def told(step: RestoreStep) -> None:
+            steps.append(step)
+            tell(step)
+
+        rehearse_restore(self._context.target, plan, told)
+        return steps
