@@ -281,7 +281,7 @@ def _logins(connection: Connection) -> Iterator[Finding]:
             "logins",
             "warning",
             f"{told}, which are in each dump",
-            f"Where it is restored the role must exist (pg_dumpall --roles-only). Or: {remove}",
+            f"Where one is restored, the role must be there. Or: {remove}",
         )
     if roles := without_idle_limit(connection):
         yield Finding(
