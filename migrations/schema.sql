@@ -774,7 +774,7 @@ BEGIN
         ORDER BY c.permission, c.subaccount_index NULLS FIRST
     LOOP
         reached := CASE
-            WHEN p_subaccount IS NOT NULL AND held.subaccount_index IS DISTINCT FROM p_subaccount THEN 2
+            WHEN coalesce(held.subaccount_index, -1) <> p_subaccount THEN 2
             WHEN NOT held.is_active THEN 3
             WHEN held.permission <> p_permission THEN 4
             WHEN NOT held.readable THEN 5
@@ -1194,7 +1194,7 @@ CREATE FUNCTION public.release_claim(p_text text, p_length integer DEFAULT 255) 
 
 ALTER FUNCTION public.release_claim(p_text text, p_length integer) OWNER TO registry_owner;
 
-CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer)
+CREATE FUNCTION public.request_releases(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text, p_master_keys text[] DEFAULT NULL::text[]) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer, master_key_id text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1222,6 +1222,10 @@ BEGIN
             MESSAGE = 'more than 256 exchanges are asked for at once',
             HINT = 'A load without names gives all that the account can use.';
     END IF;
+    IF length(p_subaccounts::text) > 65536 OR length(p_master_keys::text) > 65536 THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'more subaccounts or master keys are named than an account can have';
+    END IF;
     IF p_access NOT IN ('full', 'read_only', 'positions_only') THEN
         RAISE EXCEPTION USING ERRCODE = 'RG021',
             MESSAGE = 'there is no such access',
@@ -1240,6 +1244,15 @@ BEGIN
             SELECT n.name FROM unnest(p_exchanges) WITH ORDINALITY AS n (name, place)
             GROUP BY n.name ORDER BY min(n.place));
     END IF;
+    SELECT 'not_loaded', s.name, p_exchanges INTO outcome, exchange, choices
+    FROM jsonb_object_keys(p_subaccounts) AS s (name)
+    WHERE s.name <> '' AND s.name <> ALL (p_exchanges) AND p_exchanges <> '{}'
+    ORDER BY s.name
+    LIMIT 1;
+    IF FOUND THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
     released_at := clock_timestamp();
     FOREACH exchange IN ARRAY p_exchanges LOOP
         SELECT d.id, r.outcome, r.source, r.owner_id, r.owner_name, r.credential_id, r.version,
@@ -1248,7 +1261,8 @@ BEGIN
             subaccount_index, permission, access, share_id, sharing_type, expires_at, choices
         FROM public.dexes AS d
         CROSS JOIN LATERAL public.resolve_credential(
-            account.account_id, d.id, p_subaccount, p_access, p_lender) AS r
+            account.account_id, d.id, public.wanted_subaccount(p_subaccounts, exchange), p_access,
+            p_lender) AS r
         WHERE d.name = exchange;
         IF NOT FOUND THEN
             outcome := 'exchange_not_found';
@@ -1256,6 +1270,16 @@ BEGIN
         release_id := NULL;
         event_position := NULL;
         other_users := NULL;
+        master_key_id := NULL;
+        IF outcome = 'ok' AND p_master_keys IS NOT NULL THEN
+            SELECT k.master_key_id INTO master_key_id
+            FROM public.account_exchange_credentials AS c
+            JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
+            WHERE c.id = request_releases.credential_id;
+            IF master_key_id <> ALL (p_master_keys) THEN
+                outcome := 'other_master_key';
+            END IF;
+        END IF;
         IF outcome = 'ok' THEN
             release_id := gen_random_uuid();
             lender_id := CASE WHEN source = 'shared' THEN owner_id END;
@@ -1284,6 +1308,36 @@ BEGIN
     END IF;
 END
 $$;
+
+ALTER FUNCTION public.request_releases(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) OWNER TO registry_owner;
+
+CREATE FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text DEFAULT NULL::text) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ SELECT r.exchange,
+     r.outcome,
+     r.release_id,
+     r.event_position,
+     r.source,
+     r.owner_name,
+     r.credential_id,
+     r.version,
+     r.subaccount_index,
+     r.permission,
+     r.access,
+     r.sharing_type,
+     r.expires_at,
+     r.choices,
+     r.other_users
+    FROM public.request_releases(request_release.p_account, request_release.p_exchanges,
+         CASE
+             WHEN (request_release.p_subaccount IS NOT NULL) THEN jsonb_build_object('', request_release.p_subaccount)
+             ELSE NULL::jsonb
+         END, request_release.p_access, request_release.p_lender, request_release.p_actor, request_release.p_host, request_release.p_purpose, request_release.p_reason) r(exchange, outcome, release_id, event_position, source, owner_name, credential_id, version, subaccount_index, permission, access, sharing_type, expires_at, choices, other_users, master_key_id);
+END;
 
 ALTER FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) OWNER TO registry_owner;
 
@@ -1641,6 +1695,12 @@ END
 $$;
 
 ALTER FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (p_subaccounts ? p_exchange) THEN COALESCE(((p_subaccounts ->> p_exchange))::integer, '-1'::integer) WHEN (p_subaccounts ? ''::text) THEN COALESCE(((p_subaccounts ->> ''::text))::integer, '-1'::integer) ELSE NULL::integer END;
+
+ALTER FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) OWNER TO registry_owner;
 
 CREATE TABLE public.accounts (
     id uuid NOT NULL,
@@ -2200,6 +2260,10 @@ GRANT ALL ON FUNCTION public.record_fallback(p_account text, p_exchange text, p_
 
 REVOKE ALL ON FUNCTION public.release_claim(p_text text, p_length integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.request_releases(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.request_releases(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) TO registry_bot;
+GRANT ALL ON FUNCTION public.request_releases(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) TO registry_operator;
+
 REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_bot;
 GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_operator;
@@ -2249,6 +2313,10 @@ GRANT ALL ON FUNCTION public.stop_includes(p_stopped jsonb, p_account_id uuid, p
 REVOKE ALL ON FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) TO registry_operator;
 GRANT ALL ON FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) TO registry_operator;
+GRANT ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) TO registry_auditor;
 
 GRANT SELECT,DELETE ON TABLE public.accounts TO registry_operator;
 GRANT SELECT ON TABLE public.accounts TO registry_auditor;

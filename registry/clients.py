@@ -23,6 +23,7 @@ from registry.events.permissions import Access
 from registry.loader import AsyncCredentialLoader, CredentialLoader
 from registry.services.releases.releases import ReleasedCredential
 from registry.services.releases.resolution import Wish
+from registry.subaccounts import Choice
 
 
 def _words(text: str) -> frozenset[str]:
@@ -78,6 +79,7 @@ def create_client(
     account: str,
     exchange: str,
     *,
+    subaccount: Choice = None,
     access: Access | None = None,
     sandbox: bool | None = None,
     config: Mapping[str, Any] | None = None,
@@ -88,6 +90,7 @@ def create_client(
     Args:
         account: the account.
         exchange: the exchange.
+        subaccount: its number, where there are several; see `CredentialLoader.load`.
         access: a restriction of the use: `read_only` or `positions_only`.
         sandbox: use the exchange's test system; the default is the credential's own field
             `environment`, where it has one.
@@ -108,7 +111,7 @@ def create_client(
     try:
         spec = used.specification(exchange)
         kind = class_of(ccxt, spec)
-        released = used.release_one(account, exchange, Wish(access=access))
+        released = used.release_one(account, exchange, Wish.of(subaccount, access))
     finally:
         if loader is None:
             used.close()
@@ -119,6 +122,7 @@ async def create_async_client(
     account: str,
     exchange: str,
     *,
+    subaccount: Choice = None,
     access: Access | None = None,
     sandbox: bool | None = None,
     config: Mapping[str, Any] | None = None,
@@ -130,7 +134,7 @@ async def create_async_client(
     try:
         spec = await used.specification(exchange)
         kind = class_of(ccxt, spec)
-        released = await used.release_one(account, exchange, Wish(access=access))
+        released = await used.release_one(account, exchange, Wish.of(subaccount, access))
     finally:
         if loader is None:
             await used.close()

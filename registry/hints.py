@@ -101,13 +101,13 @@ class Option:
         self.value = value
 
     def as_command(self) -> str:
-        """The option as typed, such as `--subaccount 3`."""
+        """The option as typed, such as `--subaccount 3`, or `--subaccount lighter=3`."""
         option = f"--{OPTIONS.get(self.name, self.name).replace('_', '-')}"
         bare = self.value is True or isinstance(self.value, EllipsisType)
         return option if bare else f"{option} {_word(self.value)}"
 
     def as_call(self) -> str:
-        """The keyword argument, such as `subaccount=3`."""
+        """The keyword argument, such as `subaccount=3`, or `subaccount={"lighter": 3}`."""
         return f"{self.name}={_literal(self.value)}"
 
     def filled(self, values: Mapping[str, Any]) -> "Option":
@@ -128,7 +128,11 @@ class Command:
     def as_command(self) -> str:
         """Example: `account-registry add-credential main_bot aster --permission read_only`."""
         options = [option.as_command() for option in self.options]
-        return " ".join(["account-registry", self.verb, *map(_word, self.arguments), *options])
+        arguments = [_word(argument) for argument in self.arguments]
+        words = [*arguments, *options]
+        if any(argument.startswith("-") for argument in arguments):
+            words = [*options, "--", *arguments]
+        return " ".join(["account-registry", self.verb, *words])
 
     def as_call(self) -> str:
         """Example: `registry.credentials.add("main_bot", "aster", permission="read_only")`."""
@@ -211,13 +215,17 @@ def _option(name: str) -> Option:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{n}={'none' if v is None else _word(v)}" for n, v in value.items())
     return value if isinstance(value, Blank) else shlex.quote(str(value))
 
 
 def _literal(value: Any) -> str:
     if isinstance(value, EllipsisType) or (isinstance(value, Blank) and not value.isidentifier()):
         return "…"
-    if isinstance(value, Blank | int):
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_literal(n)}: {_literal(v)}' for n, v in value.items())}}}"
+    if isinstance(value, Blank | int | None):
         return str(value)
     return json.dumps(str(value), ensure_ascii=False)
 

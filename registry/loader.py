@@ -41,6 +41,7 @@ from registry.services.releases.releases import (
     ReleaseService,
 )
 from registry.services.releases.resolution import Wish
+from registry.subaccounts import Choice
 
 __all__ = [
     "Access",
@@ -142,28 +143,33 @@ class CredentialLoader:
         account_name: str,
         *,
         exchanges: Sequence[str] | None = None,
+        subaccount: Choice = None,
         access: Access | None = None,
     ) -> AccountCredentials:
         """All credentials of the account, own or shared, by exchange.
 
         A credential that cannot be loaded is logged, and listed in `problems` of the result.
         If none can be loaded, the first problem is raised. `access` restricts the use to
-        `read_only` or `positions_only`.
+        `read_only` or `positions_only`. Of several, `subaccount` chooses: a number, or a mapping
+        such as `{"lighter": 3, "aster": None}`, in which None is the one without a subaccount.
 
         Raises:
             AccountNotFound, AccountInactive: there is no such account, or it is stopped.
             NotPermitted: the login role may not use the account.
             NoCredentials: the account has none.
+            InvalidInput: a subaccount is chosen for an exchange that is not loaded.
             CannotDecrypt, MasterKeyWrong, MasterKeyMissing: see their texts.
             DatabaseUnavailable: no server answers.
         """
-        released = self.release(account_name, exchanges, Wish(access=access))
+        wish = Wish.of(subaccount, access)
+        released = self.release(account_name, exchanges, wish)
         result = AccountCredentials(released.problems)
         result.update(
             {n: Credential(credential.plain()) for n, credential in released.credentials.items()}
         )
         if self._fallback is not None:
-            self._fill_in(account_name, result, exchanges or _of_bots())
+            asked = exchanges or _of_bots()
+            self._fill_in(account_name, result, filter(wish.subaccounts.leaves_open, asked))
         for exchange, problem in result.problems.items():
             log.warning("no %s credential of %s: %s", exchange, account_name, problem.message)
         if not result:
@@ -175,7 +181,7 @@ class CredentialLoader:
         account_name: str,
         exchange: str,
         *,
-        subaccount: int | None = None,
+        subaccount: Choice = None,
         access: Access | None = None,
         lender: str | None = None,
     ) -> dict[str, Any]:
@@ -184,7 +190,7 @@ class CredentialLoader:
         Args:
             account_name: the account.
             exchange: the exchange.
-            subaccount: its number, where there are several.
+            subaccount: its number, where there are several; see `load_account_credentials`.
             access: a restriction of the use: `read_only` or `positions_only`.
             lender: use the credential that this account shares, even if there is an own one.
 
@@ -192,7 +198,7 @@ class CredentialLoader:
             CredentialNotFound, CredentialInactive, ReleaseRefused: see their texts.
             RegistryError: as `load_account_credentials`.
         """
-        wish = Wish(subaccount=subaccount, access=access, lender=lender)
+        wish = Wish.of(subaccount, access, lender)
         try:
             return Credential(self.release_one(account_name, exchange, wish).plain())
         except CredentialNotFound:

@@ -31,6 +31,9 @@ _SHOWS_NOTHING: Final = re.compile(
 # https://www.unicode.org/reports/tr39/ (Mixed_Script_Detection), for the names that matter most.
 _LOOK_ALIKE: Final = ("LATIN", "CYRILLIC", "GREEK")
 _WORD: Final = re.compile(r"[^\W\d_]+")
+# At its start a name would be an option or another text to a shell; elsewhere too, without quotes.
+_STARTS: Final = "-~#="
+_STEERS: Final = "$`*?|&;<>"
 
 
 def account_name(name: str) -> str:
@@ -41,6 +44,26 @@ def account_name(name: str) -> str:
     """
     refuse_secret(name, "an account name")
     return _name(name, "an account name")
+
+
+def new_account_name(name: str) -> str:
+    """The name of a new account; adopted ones may be what this refuses.
+
+    Raises:
+        InvalidInput: see `account_name`, or a shell would take it for something else.
+    """
+    account_name(name)
+    if trap := shell_trap(name):
+        raise InvalidInput(f"an account name cannot {trap}, which steers a shell")
+    return name
+
+
+def shell_trap(name: str) -> str | None:
+    """What a shell would take for something else in a name that is typed without quotes."""
+    if name[0] in _STARTS:
+        return f"start with {name[0]}"
+    found = next((character for character in name if character in _STEERS), None)
+    return None if found is None else f"hold {found}"
 
 
 def exchange_name(name: str) -> str:

@@ -6,11 +6,14 @@ A dataclass groups several options; `_verb.verb` expands it into them.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from registry.events.permissions import Permission, SharingType
+from registry.events.permissions import Access, Permission, SharingType
+
+if TYPE_CHECKING:
+    from registry.services.releases.resolution import Wish
 
 # ---------------------------------------------------------------- accounts and exchanges
 
@@ -29,6 +32,14 @@ Subaccount = Annotated[
     int | None,
     typer.Option("--subaccount", metavar="N", help="The subaccount at the exchange, from 0."),
 ]
+SubaccountChoice = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--subaccount",
+        metavar="[EXCHANGE=]N|none",
+        help="Which of several credentials: for all exchanges, or for one; may be repeated.",
+    ),
+]
 PermissionOption = Annotated[
     Permission | None,
     typer.Option("--permission", help="What the key can do at the exchange. [default: full]"),
@@ -37,6 +48,20 @@ AccessOption = Annotated[
     SharingType | None,
     typer.Option("--access", help="Ask for less than there is."),
 ]
+
+
+def wish_of(
+    subaccount: Sequence[str] | None, access: Access | None, lender: str | None = None
+) -> "Wish":
+    """The options that choose a credential for use, as the services take them.
+
+    Raises:
+        InvalidInput: a subaccount is not valid.
+    """
+    from registry.services.releases.resolution import Wish
+    from registry.subaccounts import Subaccounts
+
+    return Wish(subaccounts=Subaccounts.parse(subaccount or ()), access=access, lender=lender)
 
 
 @dataclass(frozen=True, slots=True)

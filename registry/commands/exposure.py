@@ -1,10 +1,11 @@
 """Verbs for a leaked key: who-could-use and blast-radius."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from registry.commands._describe import when
 from registry.commands._options import AccountName, ExchangeName
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -62,16 +63,29 @@ _COULD_USE: Final = {
     "from": "from",
     "until": "until",
 }
-_RECEIVED: Final = ("account", "version", "role", "host", "purpose", "times", "first", "last")
+_RECEIVED: Final = {
+    "account": "account",
+    "subaccount": "subaccount_index",
+    "permission": "permission",
+    **{n: n for n in ("version", "role", "host", "purpose", "times", "first", "last")},
+}
 
 
 def _tell(run: Run, reach: "Reach") -> None:
     def text() -> None:
         run.output.line("Could use it:")
-        run.output.records(_COULD_USE, reach.could_use)
+        run.output.records(_COULD_USE, map(_with_claims, reach.could_use))
         run.output.line("Received it:" if reach.received else "Nobody received it.")
         if reach.received:
-            run.output.records({name: name for name in _RECEIVED}, reach.received)
+            run.output.records(_RECEIVED, reach.received)
         run.output.line(f"Roles that run commands today: {', '.join(reach.operators) or 'none'}")
 
     run.output.result(dataclasses.asdict(reach), text)
+
+
+def _with_claims(access: dict[str, Any]) -> dict[str, Any]:
+    """The same with its times as the history shows them."""
+    return {
+        **access,
+        **{n: access[n] and when(access[n], access[f"claimed_{n}"]) for n in ("from", "until")},
+    }

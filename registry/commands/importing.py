@@ -51,11 +51,10 @@ class ImportArguments:
 
     def given(self) -> dict[str, Any]:
         """The same as keyword arguments of the registry's methods."""
-        from registry.services.importing.options import Subaccounts
+        from registry.subaccounts import Subaccounts
 
-        named = Subaccounts.parse(self.subaccount or [])
-        of_all = {} if named.of_all is None else {"": named.of_all}
-        return {**dataclasses.asdict(self), "subaccount": {**named.by_exchange, **of_all}}
+        named = Subaccounts.parse(self.subaccount or [], numbers_only=True)
+        return {**dataclasses.asdict(self), "subaccount": named.chosen}
 
 
 @verb(changes=True)

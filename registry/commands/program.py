@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.commands._options import AccessOption, Subaccount
+from registry.commands._options import AccessOption, SubaccountChoice, wish_of
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import InvalidInput
@@ -38,7 +38,7 @@ class WantedCredentials:
             help="Only this one's credential, and it must be there; may be repeated.",
         ),
     ] = None
-    subaccount: Subaccount = None
+    subaccount: SubaccountChoice = None
     access: AccessOption = None
 
 
@@ -160,12 +160,11 @@ def _release(
     from registry.machine import host
     from registry.services.releases import key_locks
     from registry.services.releases.releases import Caller, ReleaseService
-    from registry.services.releases.resolution import Wish
 
     actor = run.actor()
     service = ReleaseService(run.database, run.keyring())
     caller = Caller(actor=actor, host=host(), purpose=f"run {program}", reason=run.reason)
-    wish = Wish(subaccount=wanted.subaccount, access=wanted.access)
+    wish = wish_of(wanted.subaccount, wanted.access)
     released = service.release(wanted.account, wanted.exchange, wish, caller)
     _tell_problems(run, released, strict=bool(wanted.exchange))
     for warning in key_locks.warnings(released.credentials.values(), across_exec=True):

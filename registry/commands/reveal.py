@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from registry.commands._options import AccessOption, AccountName, ExchangeName, Subaccount, Yes
+from registry.commands._options import (
+    AccessOption,
+    AccountName,
+    ExchangeName,
+    SubaccountChoice,
+    Yes,
+    wish_of,
+)
 from registry.commands._run import Run
 from registry.commands._verb import verb
 
@@ -19,7 +26,7 @@ def reveal_credential(
         str | None,
         typer.Option("--field", metavar="F", help="Which field; needed if there are several."),
     ] = None,
-    subaccount: Subaccount = None,
+    subaccount: SubaccountChoice = None,
     access: AccessOption = None,
     yes: Yes = False,
 ) -> None:
@@ -29,14 +36,13 @@ def reveal_credential(
     """
     from registry.machine import host
     from registry.services.releases.releases import Caller, ReleaseService
-    from registry.services.releases.resolution import Wish
 
+    wish = wish_of(subaccount, access)
     service = ReleaseService(run.database, run.keyring())
-    wanted = service.field_to_reveal(exchange, field)
+    wanted = service.field_to_reveal(account, exchange, field)
     if sys.stdout.isatty():
         run.confirm(f"Show the {wanted} of {account} for {exchange} on this terminal?", yes=yes)
     caller = Caller(actor=run.actor(), host=host(), purpose="reveal", reason=run.reason)
-    wish = Wish(subaccount=subaccount, access=access)
     secret, released = service.reveal(account, exchange, wanted, wish, caller)
     for warning in released.warnings():
         run.output.notice(f"Warning: {warning}")

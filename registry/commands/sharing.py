@@ -11,7 +11,8 @@ from registry.commands._options import (
     ExchangeName,
     ExchangeOption,
     OptionalAccount,
-    Subaccount,
+    SubaccountChoice,
+    wish_of,
 )
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -99,17 +100,15 @@ def resolve(
     exchange: Annotated[
         str | None, typer.Argument(metavar="[EXCHANGE]", help="Only this exchange.")
     ] = None,
-    subaccount: Subaccount = None,
+    subaccount: SubaccountChoice = None,
     access: AccessOption = None,
     lender: LenderOption = None,
 ) -> None:
     """Show which credential an account would use, and why; nothing is released."""
     from registry.hints import commands_of
-    from registry.services.releases.resolution import Wish
     from registry.services.releases.resolution import resolve as resolved
 
-    wish = Wish(subaccount=subaccount, access=access, lender=lender)
-    found = resolved(run.database, account, exchange, wish)
+    found = resolved(run.database, account, exchange, wish_of(subaccount, access, lender))
     if exchange is not None and found and not found[0].granted:
         raise found[0].error()
 

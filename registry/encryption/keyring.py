@@ -57,6 +57,15 @@ class MasterKeyring:
         """The ids of all keys, newest first."""
         return tuple(self._fernets)
 
+    def lacks(self, master_key_id: str) -> MasterKeyWrong:
+        """The error for data that a key outside of this ring sealed."""
+        return MasterKeyWrong(
+            f"the registry's data is sealed with the master key {master_key_id}, "
+            f"and the configured one is {' and '.join(self._fernets)}",
+            hint="Set CREDENTIAL_ENCRYPTION_KEY to the key that was used when the "
+            "credentials were added (several with commas, newest first).",
+        )
+
     def wrap(self, key_id: uuid.UUID, key: bytes) -> str:
         """The key as a token that only this ring opens, and only as the key of this id."""
         return self._fernets[self.newest_id].encrypt(key_id.bytes + key).decode()
@@ -70,12 +79,7 @@ class MasterKeyring:
         """
         fernet = self._fernets.get(master_key_id)
         if fernet is None:
-            raise MasterKeyWrong(
-                f"the registry's data is sealed with the master key {master_key_id}, "
-                f"and the configured one is {' and '.join(self._fernets)}",
-                hint="Set CREDENTIAL_ENCRYPTION_KEY to the key that was used when the "
-                "credentials were added (several with commas, newest first).",
-            )
+            raise self.lacks(master_key_id)
         try:
             plain = fernet.decrypt(wrapped)
         except (InvalidToken, ValueError):  # ValueError: not even ASCII

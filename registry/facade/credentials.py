@@ -16,6 +16,7 @@ from registry.hints import Hint, Option
 from registry.moments import duration
 from registry.rules.details import CredentialDetails
 from registry.services.reading import accounts as reading
+from registry.subaccounts import Choice
 
 if TYPE_CHECKING:
     from registry.execution.executor import Outcome
@@ -158,14 +159,18 @@ class Credentials:
         account: str,
         exchange: str | None = None,
         *,
-        subaccount: int | None = None,
+        subaccount: Choice = None,
         access: Access | None = None,
         lender: str | None = None,
     ) -> Resolutions:
-        """The credentials that an account would use, and why; nothing is released."""
+        """The credentials that an account would use, and why; nothing is released.
+
+        Of several credentials `subaccount` chooses: a number, or for each exchange another, as
+        in `{"lighter": 3, "aster": None}`; None is the credential without a subaccount.
+        """
         from registry.services.releases.resolution import Wish, resolve
 
-        wish = Wish(subaccount=subaccount, access=access, lender=lender)
+        wish = Wish.of(subaccount, access, lender)
         return resolve(self._context, account, exchange, wish)
 
     def reveal(
@@ -174,7 +179,7 @@ class Credentials:
         exchange: str,
         field: str | None = None,
         *,
-        subaccount: int | None = None,
+        subaccount: Choice = None,
         access: Access | None = None,
         actor: str | None = None,
         reason: str | None = None,
@@ -185,7 +190,7 @@ class Credentials:
 
         caller = self._context.caller("reveal", actor, reason)
         service = ReleaseService(self._context, self._context.keyring())
-        wish = Wish(subaccount=subaccount, access=access)
+        wish = Wish.of(subaccount, access)
         return service.reveal(account, exchange, field, wish, caller)[0]
 
     def whose_key(

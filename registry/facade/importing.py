@@ -1,12 +1,11 @@
 """The common part of `Registry.import_env` and `Registry.import_config`."""
 
-from collections.abc import Mapping
-
 from registry.execution.executor import Invocation
 from registry.facade.context import Context
 from registry.facade.given import ImportChoices, split
 from registry.services.importing.one_account import ImportService
-from registry.services.importing.options import ImportOptions, Subaccounts
+from registry.services.importing.options import ImportOptions
+from registry.subaccounts import Subaccounts
 
 
 def importing(
@@ -14,8 +13,6 @@ def importing(
 ) -> tuple[ImportService, ImportOptions, Invocation]:
     """The service, the options and the invocation of an import."""
     by, given = split(how)
-    number = given.pop("subaccount", None)
-    numbers = dict(number) if isinstance(number, Mapping) else {"": number}
-    of_all = numbers.pop("", None)
-    options = ImportOptions(subaccounts=Subaccounts(numbers, of_all), **given)
+    subaccounts = Subaccounts.of(given.pop("subaccount", None))
+    options = ImportOptions(subaccounts=subaccounts, **given)
     return ImportService(context, context.keyring()), options, context.invocation(by)

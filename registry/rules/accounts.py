@@ -171,4 +171,4 @@ def delete(state: AccountState, use: AccountUse, *, cascade: bool) -> list[Event
 
 def _name(name: str) -> str:
     refuse_key(name, "an account name")
-    return values.account_name(name)
+    return values.new_account_name(name)

@@ -112,10 +112,11 @@ def add(
     return [CredentialAdded(**_version(new_id, slot, version, sealed), **details)]
 
 
-def import_slot(state: AccountState, wanted: SlotQuery, *, by_default: bool) -> SlotQuery:
-    """The slot of an import. Subaccount 0 means an unnumbered slot if that is in use.
+def import_slot(state: AccountState, wanted: SlotQuery) -> SlotQuery:
+    """The slot of an import. Where only one of them is in use, subaccount 0 and none are the same.
 
-    `by_default` says that the caller named no subaccount, and that 0 is the default of imports.
+    A subaccount that nobody names is none, for imports as for `add`: most exchanges have none, and
+    a number says something about the exchange. Bots' own imports wrote 0 for every exchange.
 
     Raises:
         InvalidInput: no subaccount is named, and only subaccounts other than 0 are in use.
@@ -123,7 +124,7 @@ def import_slot(state: AccountState, wanted: SlotQuery, *, by_default: bool) -> 
     alike = SlotQuery(wanted.exchange_id, wanted.exchange, None, wanted.permission or "full")
     held = [state.slot_of(row) for row in state.credentials() if alike.matches(row)]
     numbers = {slot.subaccount_index for slot in held}
-    if by_default and numbers and not numbers & {0, None}:
+    if wanted.subaccount_index is None and numbers and not numbers & {0, None}:
         choices = [Hint(Option("subaccount", n)) for n in sorted(filter(None, numbers))]
         raise InvalidInput(
             f"account {state.name} has {_in_words(held)}, and the import names no subaccount",
@@ -134,8 +135,11 @@ def import_slot(state: AccountState, wanted: SlotQuery, *, by_default: bool) -> 
                 " adds a credential beside it.",
             ),
         )
-    unnumbered = wanted.subaccount_index == 0 and None in numbers and 0 not in numbers
-    return alike if unnumbered else wanted
+    number = wanted.subaccount_index
+    main = numbers & {0, None}
+    if number in (0, None) and main and number not in main:
+        (number,) = main
+    return SlotQuery(wanted.exchange_id, wanted.exchange, number, wanted.permission)
 
 
 def must_choose(state: AccountState, slot: Slot) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from registry.rules.account_state import Slot
+from registry.rules.limits import allows
 from registry.rules.sharing import share_allows
 from registry.rules.stops import includes
 
@@ -23,6 +24,7 @@ _ACCOUNT_ON: Final = {"AccountCreated", "AccountReactivated", "AccountRestored"}
 _ACCOUNT_OFF: Final = {"AccountDeactivated", "AccountDeleted"}
 _CREDENTIAL_ON: Final = {"CredentialAdded", "CredentialReactivated"}
 _CREDENTIAL_OFF: Final = {"CredentialDeactivated", "CredentialRemoved"}
+_DESCRIBED: Final = {"AccountCreated", "AccountRestored", "AccountUpdated"}
 _SHARED: Final = {"SharingGranted", "SharingChanged"}
 
 
@@ -125,17 +127,19 @@ def who_could_use(
             [version.held],
             credential_active(streams[lender_id], version.credential_id),
             account_active(streams[lender_id]),
+            exchange_allowed(streams[lender_id], version.exchange),
         )
         unstopped = _unstopped(stops, lender_id, lender_id, version)
         found += [Access(lender_id, None, version, span) for span in _common(usable, unstopped)]
         for share in shares:
             if not share_allows(share.sharing_type, version.permission):
                 continue
-            active = account_active(streams.get(share.borrower_id, ()))
+            own = streams.get(share.borrower_id, ())
+            may = account_active(own), exchange_allowed(own, version.exchange)
             unstopped = _unstopped(stops, share.borrower_id, lender_id, version)
             found += [
                 Access(share.borrower_id, share.sharing_type, version, span)
-                for span in _common(usable, [share.held], active, unstopped)
+                for span in _common(usable, [share.held], *may, unstopped)
             ]
     return [access for access in found if overlaps(access.span, window)]
 
@@ -161,6 +165,25 @@ def _unstopped(
 def account_active(events: Iterable[PastEvent]) -> list[Span]:
     """The spans in which an account was active, from its own events."""
     return _spans(events, _ACCOUNT_ON, _ACCOUNT_OFF)
+
+
+def exchange_allowed(events: Iterable[PastEvent], exchange: str) -> list[Span]:
+    """The spans in which an account's own list allowed an exchange, from its own events."""
+    spans: list[Span] = []
+    start: int | None = None
+    for event in events:
+        data = event["data"]
+        is_new = event["event_type"] in _ACCOUNT_ON
+        if event["event_type"] not in _DESCRIBED or not (is_new or "metadata" in data):
+            continue
+        metadata = data.get("metadata")
+        is_allowed = allows(metadata if isinstance(metadata, dict) else {}, exchange)
+        if is_allowed and start is None:
+            start = event["position"]
+        elif not is_allowed and start is not None:
+            spans.append((start, event["position"]))
+            start = None
+    return spans if start is None else [*spans, (start, None)]
 
 
 def credential_active(events: Iterable[PastEvent], credential_id: str) -> list[Span]:

@@ -287,6 +287,7 @@ BOT = {
     "exchange_definition(text)",
     "record_fallback(text,text,text,text,text,text,text)",
     "request_release(text,text[],integer,text,text,text,text,text,text)",
+    "request_releases(text,text[],jsonb,text,text,text,text,text,text,text[])",
     "session_account(text)",
 }
 AUDITOR = {
@@ -296,6 +297,7 @@ AUDITOR = {
     "pick_credential(uuid,integer,integer,text)",
     "resolve_credential(uuid,integer,integer,text,text)",
     "share_allows(text,text,boolean)",
+    "wanted_subaccount(jsonb,text)",
     "stop_includes(jsonb,uuid,integer,uuid,integer,text)",
     "stop_of(uuid,integer,uuid,integer,text)",
 }

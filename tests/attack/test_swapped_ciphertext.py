@@ -44,7 +44,7 @@ def released(world: World, account: str = "victim", exchange: str = "aster") -> 
     """What a bot of the account gets, or the error."""
     service = ReleaseService(world.database, world.keyring)
     try:
-        return service.release_one(account, exchange, Wish(subaccount=0), CALLER)
+        return service.release_one(account, exchange, Wish.of(0), CALLER)
     except RegistryError as error:
         return error
 

@@ -45,6 +45,12 @@ NAMES = [
     ("bot\u200b7", "an account name cannot hold the invisible character U+200B"),
     ("cafe\u0301", "must be in Unicode's composed form"),
     ("bot\udcff", "is not valid UTF-8 text"),
+    ("~bot", "an account name cannot start with ~, which steers a shell"),
+    ("#bot", "an account name cannot start with #"),
+    ("=bot", "an account name cannot start with ="),
+    ("a;b", "an account name cannot hold ;"),
+    ("grid_*", "an account name cannot hold *"),
+    ("$HOME", "an account name cannot hold $"),
 ]
 
 
@@ -53,6 +59,13 @@ def test_a_name_that_could_not_be_found_again(bot: CommandLine, name: str, messa
     """Pain 8: empty, blank, padded and control-character names must not be accepted."""
     refused(bot, 2, "invalid_input", message, "create-account", name)
     refused(bot, 2, "invalid_input", message, "rename-account", "bot", name)
+
+
+@pytest.mark.parametrize("name", ["-x", "--json", "-"])
+def test_a_name_that_looks_like_an_option(bot: CommandLine, name: str) -> None:
+    done = bot("create-account", "--", name)
+    assert (done.exit_status, done.out) == (2, "")
+    assert "an account name cannot start with -, which steers a shell" in done.err
 
 
 def test_a_name_that_is_taken(bot: CommandLine) -> None:

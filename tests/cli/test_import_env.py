@@ -28,7 +28,7 @@ def test_an_account_and_its_credentials_come_from_one_file(
     assert stored["bot", "paradex", "full"]["environment"] == "prod"
     shown = cli("show-account", "bot", "--json").data
     assert shown["wallet_address"] == FIELDS["paradex"]["l1_address"]
-    assert [c["subaccount_index"] for c in shown["credentials"]] == [0, 0, 0]
+    assert [c["subaccount_index"] for c in shown["credentials"]] == [None, None, None]
 
 
 def test_a_credential_that_was_stored_without_a_subaccount_is_the_one_that_a_file_replaces(
@@ -54,9 +54,9 @@ def test_what_was_found_skipped_and_ignored_is_said(cli: CommandLine) -> None:
     path = cli.file("bot.env", text)
     assert cli("import-env", "bot", "--env-file", path, "--create").out == (
         f"Imported 3 credentials into bot from {path} (events 0, 1, 2, 3).\n"
-        "  added      backpack subaccount 0: public_key, secret_key\n"
-        "  added      lighter subaccount 0: private_key, account_index, api_key_index\n"
-        "  added      paradex subaccount 0: l1_address, l2_private_key_hex "
+        "  added      backpack: public_key, secret_key\n"
+        "  added      lighter: private_key, account_index, api_key_index\n"
+        "  added      paradex: l1_address, l2_private_key_hex "
         "(not in the file, kept or by default: l2_address, environment)\n"
         "  skipped    aster: no real value in ASTER_API_KEY, ASTER_SECRET_KEY\n"
         "  ignored    what is no exchange's: LOG_LEVEL\n"

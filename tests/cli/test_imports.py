@@ -220,10 +220,7 @@ def test_the_problems_of_all_exchanges_of_one_file_are_told_at_once(cli: Command
     assert cli("deactivate-credential", "a", "backpack").exit_status == 0
     refused = cli("import-env", "a", "--env-file", path, "--json")
     assert refused.error["code"] == "credential_inactive"
-    assert (
-        "aster subaccount 0 is inactive; the credential of a for backpack"
-        in refused.error["message"]
-    )
+    assert "aster is inactive; the credential of a for backpack" in refused.error["message"]
 
 
 def test_two_different_files_of_one_account_are_refused(
@@ -281,7 +278,7 @@ def test_one_file_is_imported_and_what_is_kept_is_said(cli: CommandLine) -> None
         "import-env", "a", "--env-file", cli.file("one.env", ACC1 + "OTHER=1\n"), "--create"
     )
     assert first.exit_status == 0
-    assert "added      aster subaccount 0: api_key, secret_key" in first.out
+    assert "added      aster: api_key, secret_key" in first.out
     assert "ignored    what is no exchange's: OTHER" in first.out
     part = cli.file("part.env", "ASTER_SECRET_KEY=canary-9\nPARADEX_L1_ADDRESS=\n")
     second = cli("import-env", "a", "--env-file", part)

@@ -40,7 +40,7 @@ def test_a_file_of_another_account_is_taken_only_if_told(
     assert refused.error["message"] == ".env.bot_011 names the account bot_011, not bot_012"
     told = two("import-env", "bot_012", "--env-file", path, "--allow-other-account")
     assert told.exit_status == 0
-    assert "replaced   aster subaccount 0, version 1→2: api_key, secret_key" in told.out
+    assert "replaced   aster, version 1→2: api_key, secret_key" in told.out
 
 
 def test_a_variable_that_names_another_account_is_told_from_a_folder_too(
@@ -169,13 +169,13 @@ def test_what_was_added_replaced_or_left_is_said_by_exchange(two: CommandLine) -
     path = two.file("main_bot.env", ASTER + backpack)
     arguments = ("import-env", "main_bot", "--env-file", path)
     out = two(*arguments, "--dry-run").out
-    assert "  unchanged  aster subaccount 0: api_key, secret_key\n" in out
-    assert "  added      backpack subaccount 0: public_key, secret_key\n" in out
+    assert "  unchanged  aster: api_key, secret_key\n" in out
+    assert "  added      backpack: public_key, secret_key\n" in out
     done = two(*arguments, "--json").data
     assert done["credentials"] == [
         {
             "exchange": "aster",
-            "subaccount_index": 0,
+            "subaccount_index": None,
             "permission": "full",
             "change": "unchanged",
             "version": 1,
@@ -183,7 +183,7 @@ def test_what_was_added_replaced_or_left_is_said_by_exchange(two: CommandLine) -
         },
         {
             "exchange": "backpack",
-            "subaccount_index": 0,
+            "subaccount_index": None,
             "permission": "full",
             "change": "added",
             "version": 1,
@@ -202,9 +202,9 @@ def test_a_folder_says_it_of_each_file(two: CommandLine) -> None:
     done = two("import-env", "--dir", str(folder), "--create")
     assert done.out == (
         "Imported into main_bot (event 4).\n"
-        "  replaced   aster subaccount 0, version 1→2: api_key, secret_key\n"
+        "  replaced   aster, version 1→2: api_key, secret_key\n"
         "Imported into new (events 5, 6).\n"
-        "  added      backpack subaccount 0: public_key, secret_key\n"
+        "  added      backpack: public_key, secret_key\n"
     )
 
 
@@ -252,7 +252,7 @@ def test_a_part_of_a_file_is_of_the_subaccount_that_is_named(cli: CommandLine) -
     refused = cli("import-env", "bot", "--env-file", part, "--subaccount", "4")
     assert "ASTER_API_KEY is missing" in refused.err
     done = cli("import-env", "bot", "--env-file", part, "--subaccount", "0")
-    assert "replaced   aster subaccount 0, version 1→2" in done.out
+    assert "replaced   aster, version 1→2" in done.out
 
 
 @pytest.mark.parametrize(

@@ -240,8 +240,55 @@ def test_one_of_several_subaccounts_can_be_chosen(bot: CommandLine) -> None:
     command = ("--exchange", "aster", "--", "sh", "-c", "echo $ASTER_API_KEY")
     refused = bot.process("run", "--account", "bot", *command)
     assert refused.exit_status == 2
-    assert "Say which, with --subaccount N." in refused.err
+    assert "Say which: --subaccount aster=1 or --subaccount aster=2." in refused.err
     assert bot.process("run", "--account", "bot", "--subaccount", "2", *command).out == "key-2\n"
+
+
+def test_one_run_gives_a_bot_a_choice_for_each_exchange(cli: CommandLine) -> None:
+    cli("create-account", "bot")
+    for number in ("0", "3"):
+        cli.store("bot", "lighter", "--subaccount", number, private_key=f"wallet-{number}")
+    cli.store("bot", "aster", api_key="one-key")
+    show = ("--", "sh", "-c", "echo $API_KEY_PRIVATE_KEY $ASTER_API_KEY")
+    chosen = ("--subaccount", "lighter=3", "--subaccount", "aster=none")
+    for choice in (chosen, chosen[:2]):
+        assert cli.process("run", "--account", "bot", *choice, *show).out == "wallet-3 one-key\n"
+    others = ("--subaccount", "0", "--subaccount", "aster=none")
+    assert cli.process("run", "--account", "bot", *others, *show).out == "wallet-0 one-key\n"
+    resolved = cli("resolve", "bot", *chosen, "--json").data
+    assert [(r["exchange"], r["subaccount_index"]) for r in resolved] == [
+        ("aster", None),
+        ("lighter", 3),
+    ]
+    field = ("--field", "private_key")
+    assert cli("reveal-credential", "bot", "lighter", *chosen[:2], *field).out == "wallet-3\n"
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (
+            ("ligther=3",),
+            "chosen for ligther, and no credential of it is asked for",
+        ),
+        (("backpack=1", "paradex=3"), "a subaccount is chosen for paradex"),
+        (("lighter=3", "lighter=none"), "two subaccounts are named for lighter"),
+        (("3", "none"), "two subaccounts are named for all exchanges"),
+        (("lighter=",), "a subaccount is a number, or EXCHANGE=NUMBER"),
+        (("=3",), "a subaccount is a number, or EXCHANGE=NUMBER"),
+        (("lighter=-1",), "a subaccount is numbered 0 to 2147483647, not -1"),
+        (("lighter=2147483648",), "a subaccount is numbered 0 to 2147483647"),
+    ],
+)
+def test_a_choice_that_cannot_be_meant_is_refused_before_anything_is_released(
+    bot: CommandLine, choice: tuple[str, ...], said: str
+) -> None:
+    options = [word for text in choice for word in ("--subaccount", text)]
+    for verb in (("run", "--account", "bot", *options, "--", "true"), ("resolve", "bot", *options)):
+        result = bot(*verb)
+        assert result.exit_status == 2, verb
+        assert said in result.err
+    assert bot("history", "--type", "CredentialReleased", "--json").data == []
 
 
 def test_each_start_is_in_the_history_with_its_program(bot: CommandLine) -> None:

@@ -16,6 +16,7 @@ from support.bots import login_role
 from support.catalogs import tables_in_catalog
 from support.legacy import LATER_TABLES, LIGHTER, Json, LegacyDatabase, fill_well
 from support.rolling_back import details
+from support.world import CALLER, World
 
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
@@ -40,6 +41,9 @@ from registry.rules.accounts import CreateAccount
 from registry.rules.adoption.rows import Decision, Judge
 from registry.services.adoption.adoption import Adoption, AdoptionService
 from registry.services.changes.accounts import AccountService
+from registry.services.releases.launching import variables
+from registry.services.releases.releases import ReleaseService
+from registry.services.releases.resolution import Wish
 
 BY = Invocation(actor="owner@host", reason="moving in")
 DRY = Invocation(actor="owner@host", dry_run=True)
@@ -828,3 +832,53 @@ def test_a_decision_brings_no_private_key_in(move: Move) -> None:
     made = Decision("set", {"key": "0x" + "9f3a" * 16})
     with pytest.raises(InvalidInput, match="looks like a private key"):
         move.adopt(("accounts", account, "metadata", made))
+
+
+# ---------------------------------------------------------------- one answer for a field
+
+
+@pytest.mark.parametrize(("own", "given"), [(0, 0), (None, 5)])
+def test_an_adopted_field_has_one_value_wherever_it_is_asked_for(
+    move: Move, own: int | None, given: int
+) -> None:
+    token = move.bot.token
+    fields = {"subaccount_index": token("5"), "desk": token("north")}
+    account = move.bot.account("bot")
+    keys = {"api_key": token("key7"), "secret_key": token("secret7")}
+    move.bot.credential(account, "aster", **keys, additional=fields, subaccount_index=own)
+    move.up()
+    notes = [n.text for n in move.adopt().judge.notes if n.note == "subaccount-field"]
+    assert len(notes) == 1
+    loaded = move.load("bot")["aster"]
+    assert loaded == {
+        "api_key": "key7",
+        "secret_key": "secret7",
+        "subaccount_index": given,
+        "desk": "north",
+    }
+    registry = World(move.database, move.keyring)
+    (listed,) = registry.credentials.list("bot")
+    assert listed["subaccount_index"] == given
+    assert sorted(listed["fields"]) == ["api_key", "desk", "secret_key"]
+    for field in listed["fields"]:
+        assert registry.credentials.reveal("bot", "aster", field).reveal() == loaded[field]
+    with pytest.raises(InvalidInput, match="has no field subaccount_index") as refused:
+        registry.credentials.reveal("bot", "aster", "subaccount_index")
+    assert "api_key, secret_key, desk" in (refused.value.hint or "")
+    service = ReleaseService(move.database, move.keyring)
+    released = service.release("bot", None, Wish(), CALLER)
+    passed, _ = variables(released, {"aster": service.specification("aster")})
+    assert {name: value.reveal() for name, value in passed.items()} == {
+        "ASTER_API_KEY": "key7",
+        "ASTER_SECRET_KEY": "secret7",
+        "ASTER_DESK": "north",
+    }
+
+
+def test_a_name_that_looks_like_an_option_is_kept_and_named(move: Move) -> None:
+    move.bot.account("-x")
+    move.up()
+    result = move.adopt()
+    assert result.done
+    (note,) = [n for n in result.judge.notes if n.note == "shell"]
+    assert (note.of, "cannot start with -" in note.text) == ("'-x'", True)

@@ -150,6 +150,40 @@ def test_who_received_a_version_is_told_with_role_host_and_times(world: World) -
     assert "host-a" in world.cli("blast-radius", "lender", "aster", "--since", "2020-01-01").out
 
 
+def test_full_and_read_only_keys_of_one_version_are_told_apart(world: World) -> None:
+    world.store("add-credential", "2", "--permission", "read_only")
+    world.store("add-credential", "3", "--subaccount", "3")
+    reveal = ("reveal-credential", "lender", "aster", "--field", "api_key")
+    chosen = ((), ("--access", "read_only"), ("--subaccount", "3"))
+    assert [world.cli(*reveal, *options).exit_status for options in chosen] == [2, 0, 0]
+    received = world.cli("blast-radius", "lender", "aster", "--json").data["received"]
+    assert [(r["subaccount_index"], r["permission"], r["version"]) for r in received] == [
+        (3, "full", 1),
+        (None, "read_only", 1),
+    ]
+    shown = world.cli("blast-radius", "lender", "aster").out.partition("Received it:")[2]
+    assert ("subaccount" in shown, "permission" in shown, "read_only" in shown) == (True,) * 3
+
+
+@pytest.mark.parametrize("account", ["lender", "friend"])
+def test_who_may_not_use_the_exchange_can_use_no_key_of_it(world: World, account: str) -> None:
+    world.share("SharingGranted", "friend")
+    allowed = world.now()
+    limits = ("update-account", account, "--set")
+    assert world.cli(*limits, 'allowed_exchanges=["lighter"]').exit_status == 0
+    forbidden = world.now()
+    left = [] if account == "lender" else [("lender", 1)]
+    assert world.users("who-could-use") == left
+    assert world.users("who-could-use", "--at", allowed) == [("lender", 1), ("friend", 1)]
+    assert world.users("blast-radius", "--since", forbidden) == left
+    world.cli(*limits, 'allowed_exchanges=["lighter", "aster"]')
+    assert world.users("who-could-use") == [("lender", 1), ("friend", 1)]
+    assert world.users("who-could-use", "--at", forbidden) == left
+    told = world.cli("blast-radius", "lender", "aster", "--json").data["could_use"]
+    earlier, later = [one for one in told if one["account"] == account]
+    assert earlier["until"] < later["from"]
+
+
 def test_login_roles_count_while_they_were_granted(world: World) -> None:
     world.role("AccessGranted", "lender", "bot_role")
     during = world.now()
@@ -255,6 +289,50 @@ def test_the_history_shows_what_a_sender_claimed_where_the_clocks_differ(world: 
     assert f"{recorded} (claimed {claimed})" in shown
     assert shown.count("claimed") == 1
     assert agreed["event_type"] == "AccountReactivated"
+
+
+def test_a_claimed_time_is_shown_beside_the_databases(world: World) -> None:
+    wrongly(world, A_DAY_AHEAD, "share", "friend", "lender", "aster")
+    shown = world.cli("blast-radius", "lender", "aster").out
+    _, friend = world.cli("blast-radius", "lender", "aster", "--json").data["could_use"]
+    claimed = dt.datetime.fromisoformat(friend["claimed_from"])
+    assert f"(claimed {claimed:%Y-%m-%d %H:%M:%S}Z)" in shown
+    assert shown.count("claimed") == 1
+    ahead = claimed - dt.datetime.fromisoformat(friend["from"])
+    assert dt.timedelta(hours=23) < ahead < dt.timedelta(hours=25)
+
+
+def test_every_question_about_a_time_goes_by_the_databases(world: World) -> None:
+    before = world.now()
+    wrongly(world, TEN_YEARS_BACK, "update-account", "friend", "--description", "ten years back")
+    between = world.now()
+    wrongly(world, A_DAY_AHEAD, "update-account", "friend", "--description", "a day ahead")
+    after = world.now()
+
+    def described(at: str) -> object:
+        (friend,) = [
+            account
+            for account in world.cli("list-accounts", "--as-of", at, "--json").data
+            if account["account_name"] == "friend"
+        ]
+        shown = world.cli("show-account", "friend", "--as-of", at, "--json").data
+        assert shown["description"] == friend["description"]
+        return friend["description"]
+
+    assert [described(at) for at in (before, between, after)] == [
+        None,
+        "ten years back",
+        "a day ahead",
+    ]
+    of_friend = ("history", "friend", "--json")
+    assert [
+        [e["position"] for e in world.cli(*of_friend, *asked).data]
+        for asked in (("--since", between), ("--until", before), ("--since", before))
+    ] == [[5], [1], [4, 5]]
+    assert world.cli("rollback", "--account", "friend", "--to", between, "--yes").exit_status == 0
+    assert described(world.now()) == "ten years back"
+    assert world.cli("rollback", "--account", "friend", "--to", before, "--yes").exit_status == 0
+    assert described(world.now()) is None
 
 
 def test_shares_and_access_are_listed_since_the_databases_time(

@@ -8,7 +8,8 @@ from support.world import BY, World
 
 from registry.errors import InvalidCredential, InvalidInput, OtherAccountNamed, SecretInUse
 from registry.services.importing.one_account import ImportService
-from registry.services.importing.options import ImportOptions, Subaccounts
+from registry.services.importing.options import ImportOptions
+from registry.subaccounts import Subaccounts
 
 ASTER = "ASTER_API_KEY=key-7\nASTER_SECRET_KEY=secret-7\n"
 CREATE = ImportOptions(create=True)

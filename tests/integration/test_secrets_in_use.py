@@ -19,7 +19,8 @@ from registry.services.changes.credentials import CredentialInput, CredentialSer
 from registry.services.changes.exchanges import ExchangeService
 from registry.services.changes.slot_tasks import SlotName
 from registry.services.changes.store_many import AccountInput, SeveralAccounts
-from registry.services.importing.options import Subaccounts, import_inputs
+from registry.services.importing.options import import_inputs
+from registry.subaccounts import Subaccounts
 
 ASTER = {"api_key": "key-of-a", "secret_key": "secret-of-a"}
 LIGHTER = {"private_key": "lighter-of-a", "account_index": "7", "api_key_index": "3"}
@@ -234,7 +235,7 @@ def test_an_event_that_was_appended_by_hand_stops_no_import(
 
 def import_(world: World, account: str, fields: Mapping[str, str], number: int | None) -> Outcome:
     secrets = {"lighter": {name: Secret(value) for name, value in fields.items()}}
-    inputs = import_inputs(secrets, Subaccounts(of_all=number))
+    inputs = import_inputs(secrets, Subaccounts.of(number))
     service = CredentialService(world.database, world.keyring)
     return service.store(account, inputs, BY, verb="import-env")
 
@@ -261,12 +262,12 @@ def test_an_import_that_names_no_subaccount_makes_no_second_slot(
 @pytest.mark.parametrize(
     ("held", "named", "slot", "change"),
     [
-        ([], None, "lighter subaccount 0", "added"),
+        ([], None, "lighter", "added"),
         ([0], None, "lighter subaccount 0", "replaced"),
         ([None], None, "lighter", "replaced"),
         ([0, 3], None, "lighter subaccount 0", "replaced"),
         ([None, 3], None, "lighter", "replaced"),
-        ([None, 0], None, "lighter subaccount 0", "replaced"),
+        ([None, 0], None, "lighter", "replaced"),
         ([None], 0, "lighter", "replaced"),
         ([3], 0, "lighter subaccount 0", "added"),
         ([0], 3, "lighter subaccount 3", "added"),

@@ -29,13 +29,13 @@ def shares(world: World) -> list[tuple[str, str, str, str]]:
 
 def outcome(world: World, account: str, exchange: str, **wish: Any) -> str:
     """How the database resolves."""
-    return resolve(world.database, account, exchange, Wish(**wish))[0].outcome
+    return resolve(world.database, account, exchange, Wish.of(**wish))[0].outcome
 
 
 def released(world: World, account: str, exchange: str, **wish: Any) -> dict[str, Any]:
     """The fields that are released."""
     service = ReleaseService(world.database, world.keyring)
-    return service.release_one(account, exchange, Wish(**wish), CALLER).plain()
+    return service.release_one(account, exchange, Wish.of(**wish), CALLER).plain()
 
 
 def test_several_lighter_accounts_use_one_backpack_account(world: World) -> None:

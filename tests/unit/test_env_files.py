@@ -17,7 +17,7 @@ from registry.services.importing.env_files import (
     find_credentials,
     read_env_file,
 )
-from registry.services.importing.options import Subaccounts
+from registry.subaccounts import Subaccounts
 
 ADDRESS = f"0x{'c' * 40}"
 SPECS = list(built_in_exchanges().values())
@@ -163,12 +163,12 @@ def test_a_wallet_s_key_is_a_credential_without_the_pair_that_it_stands_for() ->
         find(ASTER_API_KEY="k7")
 
 
-def test_an_import_goes_to_the_full_credential_of_subaccount_0_unless_another_is_named() -> None:
+def test_an_import_goes_to_the_full_credential_without_a_subaccount_unless_one_is_named() -> None:
     found = find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7")
-    for named, expected in ([], (0, True)), (["0"], (0, False)), (["aster=3"], (3, False)):
+    for named, expected in ([], None), (["0"], 0), (["aster=3"], 3):
         (one,) = found.inputs(Subaccounts.parse(named))
         assert one.slot.permission == "full"
-        assert (one.slot.subaccount_index, one.by_default) == expected
+        assert one.slot.subaccount_index == expected
 
 
 @pytest.mark.parametrize("value", ["first\nsecond", "first\n"])

@@ -41,6 +41,9 @@ def adopt_account(
     if name is None or metadata is None or told is None:
         return None
     _note_account(row, judge)
+    if trap := values.shell_trap(name):
+        text = f"new names cannot {trap}: quote it in a shell, and put -- before it"
+        judge.note(Note(*row.named, "shell", text))
     return AccountCreated(
         account_name=name,
         metadata=metadata,

@@ -1,6 +1,7 @@
 """Adoption of the credentials of an account: their slots and their fields."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from projections.credentials import TABLE
 from registry import values
+from registry.catalog.catalog import built_in_exchanges
 from registry.encryption.keyring import looks_like_token
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
@@ -46,6 +48,9 @@ class LegacyCredential(NamedTuple):
         subaccount = "" if self.subaccount_index is None else f" subaccount {self.subaccount_index}"
         return RowName(CREDENTIALS, self.id, f"{self.account!r} {self.exchange}{subaccount}")
 
+
+_SUBACCOUNT: Final = "subaccount_index"
+_OWN_COLUMNS: Final = ("api_key", "secret_key")
 
 Opener = Callable[[str], Secret | None]
 """Opens a token from before the registry; returns None if no key opens it."""
@@ -103,6 +108,12 @@ def _adopt_credential(
         text = "is_active was unknown (NULL); bots took that for inactive, and so it is"
         judge.note(Note(*row.named, "inactive", text))
     subaccount, keeps_active = place
+
+    def is_free(number: int) -> bool:
+        return number not in slots and not _claimed(row, rows, number)
+
+    subaccount = _one_number(row, subaccount, fields, judge, is_free)
+    _one_name(row, fields, judge)
     slots.add(subaccount)
     return AdoptedCredential(
         row, subaccount, row.permission, bool(row.is_active) and keeps_active, fields, told
@@ -146,6 +157,43 @@ def _place(
     return number, decision.decision != "set-aside"
 
 
+def _one_number(
+    row: LegacyCredential,
+    subaccount: int | None,
+    fields: dict[str, Secret],
+    judge: Judge,
+    is_free: Callable[[int], bool],
+) -> int | None:
+    """The subaccount, as the slot's own number only; a field of that name gives way to it.
+
+    The bots' own loader gave the field. Everything of the registry gives the slot's number.
+    """
+    field = fields.pop(_SUBACCOUNT, None)
+    if field is None:
+        return subaccount
+    said = field.reveal()
+    number = int(said) if re.fullmatch("[0-9]{1,9}", said) else None
+    if number is not None and number == subaccount:
+        text = "the additional fields repeat the row's own, which is kept"
+    elif number is None or subaccount is not None or not is_free(number):
+        text = "the additional fields name another one than the row, whose own counts from now on"
+    else:
+        text = "only the additional fields named it; it is the row's own now"
+        subaccount = number
+    judge.note(Note(*row.named, "subaccount-field", f"{_SUBACCOUNT}: {text}"))
+    return subaccount
+
+
+def _one_name(row: LegacyCredential, fields: dict[str, Secret], judge: Judge) -> None:
+    """Leaves out a field's former name where the newer one is there too."""
+    spec = built_in_exchanges().get(row.exchange or "")
+    for field in () if spec is None else spec.fields.values():
+        if field.formerly in fields and field.name in fields:
+            del fields[field.formerly]
+            text = f"left out, since it is a former name of {field.name}: {field.formerly}"
+            judge.note(Note(*row.named, "former-name", text))
+
+
 def _claimed(row: LegacyCredential, rows: list[LegacyCredential], number: int | None) -> bool:
     return any(
         other.subaccount_index == number
@@ -177,6 +225,10 @@ def _fields(row: LegacyCredential, judge: Judge, open_token: Opener) -> dict[str
     found: dict[str, Secret] = {}
     problems: dict[str, list[str]] = {}
     given = {"api_key": row.api_key, "secret_key": row.secret_key, **additional}
+    twice = [name for name in _OWN_COLUMNS if getattr(row, name) and additional.get(name)]
+    if twice:
+        text = f"in a column and in the additional fields, which count: {', '.join(twice)}"
+        judge.note(Note(*row.named, "twice", text))
     for name, value in given.items():
         secret, problem = _open(value, open_token)
         if secret is not None:

@@ -72,8 +72,6 @@ class CredentialInput:
     """Field name -> value; see `fields_of`."""
     details: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = Mode.ADD
-    by_default: bool = False
-    """Whether the subaccount was not named; see `rules.credentials.import_slot`."""
 
 
 class StoreCredentials(AccountTask):
@@ -233,7 +231,7 @@ class StoreCredentials(AccountTask):
         details = expiry.with_moment(given.details)
         wanted = given.slot.query(exchange_id)
         if given.mode is Mode.MERGE:
-            wanted = rules.import_slot(state, wanted, by_default=given.by_default)
+            wanted = rules.import_slot(state, wanted)
         occupied = any(wanted.matches(row) for row in state.credentials())
         if given.mode is Mode.ADD or (given.mode is Mode.MERGE and not occupied):
             slot = wanted.slot()

@@ -41,9 +41,10 @@ from registry.services.importing.names import (
     said_by_path,
     said_by_values,
 )
-from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
+from registry.services.importing.options import import_inputs
 from registry.services.importing.which_account import HINTS, dropped, is_vault
 from registry.shown import secret_parts
+from registry.subaccounts import NOT_CHOSEN, Subaccounts
 from registry.values import parse_json
 
 _VERB: Final = "import-config"
@@ -76,7 +77,7 @@ class ConfigImport:
     added: tuple[str, ...] = ()
     """The files that were read because the configuration adds them."""
 
-    def inputs(self, subaccounts: Subaccounts = NONE_NAMED) -> list[CredentialInput]:
+    def inputs(self, subaccounts: Subaccounts = NOT_CHOSEN) -> list[CredentialInput]:
         """The credentials as input of the service; errors as `import_inputs`."""
         return import_inputs(self.credentials, subaccounts)
 
@@ -251,7 +252,7 @@ def match_fields(
     file: ConfigFile,
     entries: Iterable[ConfigEntry],
     specs: Mapping[str, ExchangeSpec],
-    subaccounts: Subaccounts = NONE_NAMED,
+    subaccounts: Subaccounts = NOT_CHOSEN,
 ) -> ConfigImport:
     """The entries as credentials; `specs` has the exchange of each entry.
 
@@ -277,7 +278,7 @@ def match_fields(
             skipped[_shown_label(entry.label)] = "no real value in a secret field"
             ignored += reading.ignored
             continue
-        problems += [*reading.lost_secrets(), *reading.lost(subaccounts.of(spec.name))]
+        problems += [*reading.lost_secrets(), *reading.lost(subaccounts.get(spec.name))]
         credentials[spec.name] = reading.fields
         ignored += reading.ignored
     if problems:

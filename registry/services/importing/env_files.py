@@ -30,8 +30,9 @@ from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.elsewhere import text_of_import
 from registry.services.importing.env_lines import Assignment, assignments, can_be_shown
 from registry.services.importing.names import is_secret_name
-from registry.services.importing.options import NONE_NAMED, Subaccounts, import_inputs
+from registry.services.importing.options import import_inputs
 from registry.services.importing.which_account import HINTS, dropped, for_all
+from registry.subaccounts import NOT_CHOSEN, Subaccounts
 from registry.values import is_placeholder
 
 _QUERIES = load_queries("registry.execution")
@@ -56,7 +57,7 @@ class EnvImport:
     left_out: tuple[str, ...] = ()
     """The skipped exchanges of which the file has a secret under another name."""
 
-    def inputs(self, subaccounts: Subaccounts = NONE_NAMED) -> list[CredentialInput]:
+    def inputs(self, subaccounts: Subaccounts = NOT_CHOSEN) -> list[CredentialInput]:
         """The credentials as input of the service; errors as `import_inputs`."""
         return import_inputs(self.credentials, subaccounts)
 
@@ -327,9 +328,14 @@ class _Reading:
 
 
 def held_exchanges(
-    database: Database, account: str, subaccounts: Subaccounts = NONE_NAMED
+    database: Database, account: str, subaccounts: Subaccounts = NOT_CHOSEN
 ) -> set[str]:
     """The exchanges of which an import would replace a credential; empty without an account."""
     with database.connection() as connection, registry_errors(connection):
         rows = connection.execute(_QUERIES["held_slots"], {"account_name": account}).fetchall()
-    return {exchange for exchange, held in rows if subaccounts.may_be_among(held, exchange)}
+    replaced = set[str]()
+    for exchange, held in rows:
+        number = subaccounts.get(exchange)
+        if number is None or number in held or (number == 0 and None in held):
+            replaced.add(exchange)
+    return replaced

@@ -19,7 +19,7 @@ from registry.services.importing.env_folder import (
     survey,
     with_problems,
 )
-from registry.services.importing.options import NONE_NAMED, ImportOptions
+from registry.services.importing.options import ImportOptions
 from registry.services.reading.accounts import list_accounts
 from registry.services.reading.exchanges import known_specifications
 
@@ -43,7 +43,7 @@ def import_folder(
     """
     if invocation.command_id is not None or invocation.expected_version is not None:
         raise InvalidInput("a command's id or a version belongs to one account's import")
-    if options.subaccounts != NONE_NAMED:
+    if options.subaccounts.chosen:
         raise InvalidInput(
             "a subaccount belongs to one account's import", hint="Import that file by itself."
         )

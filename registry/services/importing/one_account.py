@@ -50,7 +50,7 @@ class ImportService:
             said = [*said_by_path(path), *said_by_secrets(variables, path.name)]
             check_names(self._database, account, said, (spec.name for spec in specs))
         held = held_exchanges(self._database, account, options.subaccounts)
-        found = find_credentials(variables, specs, held=held, subaccount=options.subaccounts.of)
+        found = find_credentials(variables, specs, held=held, subaccount=options.subaccounts.get)
         inputs = found.inputs(options.subaccounts)
         made = found.account(account)
         return found, self._store(account, inputs, made, options, invocation, "import-env")

@@ -3,7 +3,7 @@
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from registry.rules.exposure import (
     Access,
     HeldVersion,
     PastEvent,
+    Span,
     held_versions,
     overlaps,
     roles_in,
@@ -101,7 +102,7 @@ def _reach(
             str(lender), versions, shares_of(shares, exchange), streams, (first, last), stops
         )
         events = itertools.chain(shares, *streams.values(), stops)
-        times = {event["position"]: event["recorded_at"] for event in events}
+        times = {event["position"]: event for event in events}
         return Reach(
             [_version(version, times) for version in versions],
             [_access(access, streams, (first, last), times) for access in found],
@@ -150,26 +151,32 @@ def _name(events: Sequence[PastEvent]) -> str | None:
     return names[-1] if names else None
 
 
-def _version(version: HeldVersion, times: dict[int, dt.datetime]) -> dict[str, Any]:
-    start, end = version.held
+def _version(version: HeldVersion, times: Mapping[int, PastEvent]) -> dict[str, Any]:
     return {
         "credential_id": version.credential_id,
         "exchange": version.exchange,
         "subaccount_index": version.subaccount_index,
         "permission": version.permission,
         "version": version.version,
-        "from": times.get(start),
-        "until": None if end is None else times.get(end),
+        **_times(version.held, times),
     }
+
+
+def _times(span: Span, times: Mapping[int, PastEvent]) -> dict[str, dt.datetime | None]:
+    """The database's times of a span, and those that the senders of its two events claimed."""
+    told: dict[str, dt.datetime | None] = {}
+    for name, position in zip(("from", "until"), span, strict=True):
+        event = times.get(-1 if position is None else position, {})
+        told |= {name: event.get("recorded_at"), f"claimed_{name}": event.get("occurred_at")}
+    return told
 
 
 def _access(
     access: Access,
     streams: dict[str, list[PastEvent]],
     window: tuple[int, int],
-    times: dict[int, dt.datetime],
+    times: Mapping[int, PastEvent],
 ) -> dict[str, Any]:
-    start, end = access.span
     events = streams.get(access.account_id, [])
     return {
         "account": _name(events) or access.account_id,
@@ -179,6 +186,5 @@ def _access(
         "subaccount_index": access.version.subaccount_index,
         "version": access.version.version,
         "roles": roles_in(events, access.span, window),
-        "from": times.get(start),
-        "until": None if end is None else times.get(end),
+        **_times(access.span, times),
     }

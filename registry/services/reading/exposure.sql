@@ -2,30 +2,31 @@
 
 -- name: account_events
 -- The events of some accounts, without their releases.
-SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at
+SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at, t.occurred_at
 FROM public.audit_trail AS t
 WHERE t.stream_type = 'account' AND t.stream_id = ANY (%(account_ids)s)
 ORDER BY t.position
 
 -- name: shares
 -- The events in borrowers' streams that concern a lender.
-SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at
+SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at, t.occurred_at
 FROM public.audit_trail AS t
 WHERE t.related_account_id = %(account_id)s AND t.stream_type = 'account'
 ORDER BY t.position
 
 -- name: stops
 -- The events of all stops.
-SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at
+SELECT t.position, t.stream_id, t.event_type, t.data, t.recorded_at, t.occurred_at
 FROM public.audit_trail AS t
 WHERE t.event_type IN ('UseStopped', 'UseResumed')
 ORDER BY t.position
 
 -- name: releases
--- The recipients of the given credentials: account, role, host, purpose, and the count.
+-- The recipients of the given credentials: account, key, role, host, purpose, and the count.
 SELECT coalesce(t.data ->> 'account', t.stream_id::text) AS account,
     t.credential_id,
     (t.data ->> 'credential_version')::integer AS version,
+    (t.data ->> 'subaccount_index')::integer AS subaccount_index, t.data ->> 'permission' AS permission,
     t.data ->> 'lender' AS lender,
     t.recorded_by AS role,
     t.data ->> 'host' AS host,
@@ -41,7 +42,7 @@ WHERE t.stream_type = 'release' AND t.event_type = 'CredentialReleased'
     AND (t.stream_id = %(account_id)s OR t.related_account_id = %(account_id)s)
     AND t.credential_id = ANY (%(credential_ids)s)
     AND t.position <= %(last)s
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 ORDER BY max(t.position) DESC
 
 -- name: operators

@@ -1,5 +1,6 @@
 """Releases: decrypted secrets are handed out only after the release is recorded and committed."""
 
+import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from registry.encryption.secret import Secret
 from registry.errors import (
     InvalidInput,
     NoCredentials,
+    PermissionDenied,
     RegistryError,
     ReleaseRefused,
 )
@@ -92,11 +94,18 @@ class _Answer:
     resolution: Resolution
     release_id: uuid.UUID
     position: int
+    master_key_id: str | None
 
     @classmethod
     def of(cls, account: str, wish: Wish, row: dict[str, Any]) -> Self:
-        release_id, position = row.pop("release_id"), row.pop("event_position")
-        return cls(Resolution(account=account, wish=wish, **row), release_id, position)
+        own = [row.pop(name) for name in ("release_id", "event_position", "master_key_id")]
+        return cls(Resolution(account=account, wish=wish, **row), *own)
+
+    def refusal(self, keyring: MasterKeyring) -> RegistryError:
+        """The error if it is not granted; nothing is recorded then."""
+        if self.resolution.outcome == "other_master_key":
+            return keyring.lacks(self.master_key_id or "")
+        return self.resolution.error()
 
 
 class ReleaseService:
@@ -148,19 +157,29 @@ class ReleaseService:
         Raises:
             InvalidInput: there is no such field, or the field must be named.
         """
-        wanted = self.field_to_reveal(exchange, field)
+        wanted = self.field_to_reveal(account, exchange, field)
         revealing = replace(caller, purpose=f"reveal {wanted}")
         released = self.release_one(account, exchange, wish, revealing)
         if wanted not in released.fields:
-            raise InvalidInput(f"the credential of {account} for {exchange} has no {wanted}")
+            text = f"the credential of {account} for {exchange} has no {wanted}"
+            raise InvalidInput(f"{text} (its release is recorded: event {released.position})")
         return released.fields[wanted], released
 
-    def field_to_reveal(self, exchange: str, field: str | None) -> str:
-        """The given name if the exchange has it, or the only field's; errors as `reveal`."""
+    def field_to_reveal(self, account: str, exchange: str, field: str | None) -> str:
+        """The given name if the credential has it, or the only field's; errors as `reveal`.
+
+        A bot's login, which may not read what the credential has, goes by the exchange's fields.
+        """
         names = list(self.specification(exchange).fields)
+        with self._database.connection() as connection, contextlib.suppress(PermissionDenied):
+            parameters = {"account": account, "exchange": exchange}
+            with registry_errors(connection):
+                held = connection.execute(_QUERIES["held_fields"], parameters).fetchall()
+            names = [name for (name,) in held] or names
         wanted = field or (names[0] if len(names) == 1 else "")
         if wanted not in names:
-            what = "say which field" if field is None else f"{exchange} has no field {shown(field)}"
+            held_by = f"the credential of {account} for {exchange}"
+            what = "say which field" if field is None else f"{held_by} has no field {shown(field)}"
             hint = Hint("With ", Option("field", ...), f", one of: {', '.join(names)}.")
             raise InvalidInput(what, hint=hint)
         return wanted
@@ -188,7 +207,7 @@ class ReleaseService:
     ) -> Releases:
         releases = Releases()
         for _ in range(_ATTEMPTS):
-            rows = _request(connection, account, exchanges, wish, caller)
+            rows = self._request(connection, account, exchanges, wish, caller)
             if not rows:
                 raise NoCredentials(
                     f"account {account} has no credentials, own or shared",
@@ -201,6 +220,7 @@ class ReleaseService:
             exchanges = self._collect(connection, answers, releases)
             if not exchanges:
                 break
+            wish = replace(wish, subaccounts=wish.subaccounts.among(exchanges))
         for exchange in exchanges or ():
             releases.problems[exchange] = ReleaseRefused(
                 f"what {account} may use for {exchange} changes all the time",
@@ -216,10 +236,11 @@ class ReleaseService:
             answer.release_id: answer.resolution for answer in answers if answer.resolution.granted
         }
         for answer in answers:
-            if answer.resolution.exchange is None:
+            exchange, outcome = answer.resolution.exchange, answer.resolution.outcome
+            if exchange is None or outcome == "not_loaded":
                 raise answer.resolution.error()
-            if not answer.resolution.granted:
-                releases.problems[answer.resolution.exchange] = answer.resolution.error()
+            if outcome != "ok":
+                releases.problems[exchange] = answer.refusal(self._keyring)
         positions = {answer.release_id: answer.position for answer in answers}
         changed = []
         for sealed in _sealed(connection, granted):
@@ -237,8 +258,31 @@ class ReleaseService:
                     subaccount_index=sealed["subaccount_index"],
                 )
             except RegistryError as problem:
-                releases.problems[exchange] = problem
+                text = f"{problem.message} (its release is recorded: event {positions[release_id]})"
+                releases.problems[exchange] = type(problem)(text, hint=problem.hint)
         return changed
+
+    def _request(
+        self,
+        connection: Connection,
+        account: str,
+        exchanges: Sequence[str] | None,
+        wish: Wish,
+        caller: Caller,
+    ) -> list[dict[str, Any]]:
+        parameters = {
+            "account": account,
+            "exchanges": None if exchanges is None else list(exchanges),
+            **wish.parameters(),
+            "actor": caller.actor,
+            "host": caller.host,
+            "purpose": caller.purpose,
+            "reason": caller.reason,
+            "master_keys": list(self._keyring.ids),
+        }
+        # In autocommit mode: the request is committed by the time its answer arrives.
+        with registry_errors(connection):
+            return read_rows(connection, _QUERIES["request"], parameters)
 
     def _opened(self, sealed: Any) -> Mapping[str, Secret]:
         data_key = DataKey.unwrap(
@@ -250,30 +294,11 @@ class ReleaseService:
             sealed["subaccount_index"],
             sealed["permission"],
         )
-        return data_key.open(place, tokens_of(sealed))
-
-
-def _request(
-    connection: Connection,
-    account: str,
-    exchanges: Sequence[str] | None,
-    wish: Wish,
-    caller: Caller,
-) -> list[dict[str, Any]]:
-    parameters = {
-        "account": account,
-        "exchanges": None if exchanges is None else list(exchanges),
-        "subaccount": wish.subaccount,
-        "access": wish.access,
-        "lender": wish.lender,
-        "actor": caller.actor,
-        "host": caller.host,
-        "purpose": caller.purpose,
-        "reason": caller.reason,
-    }
-    # In autocommit mode: the request is committed by the time its answer arrives.
-    with registry_errors(connection):
-        return read_rows(connection, _QUERIES["request"], parameters)
+        tokens = dict(tokens_of(sealed))
+        if place.subaccount_index is not None:
+            # An adopted field of this name; whatever gives fields gives the slot's number instead.
+            tokens.pop("subaccount_index", None)
+        return data_key.open(place, tokens)
 
 
 def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> Sequence[Any]:

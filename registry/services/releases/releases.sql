@@ -10,7 +10,7 @@ FROM public.accounts AS a
 JOIN public.dexes AS d ON CASE WHEN %(exchange)s::text IS NULL
     THEN d.name IN (SELECT * FROM public.exchanges_of(a.id)) ELSE d.name = %(exchange)s END
 CROSS JOIN LATERAL public.resolve_credential(
-    a.id, d.id, %(subaccount)s, %(access)s, %(lender)s) AS r
+    a.id, d.id, public.wanted_subaccount(%(subaccounts)s, d.name), %(access)s, %(lender)s) AS r
 WHERE a.account_name = %(account_name)s
 ORDER BY d.name
 
@@ -19,16 +19,33 @@ ORDER BY d.name
 SELECT r.exchange, r.outcome, r.source, r.owner_name AS owner, r.credential_id, r.version,
     r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at,
     coalesce(r.choices, '{}') AS choices, r.other_users, r.release_id, r.event_position,
+    r.master_key_id,
     public.exchange_definition(r.exchange) ->> 'nonce_per_key' = 'true' AS defined_nonces
-FROM public.request_release(
-    %(account)s, %(exchanges)s::text[], %(subaccount)s, %(access)s, %(lender)s,
-    %(actor)s, %(host)s, %(purpose)s, %(reason)s) AS r
+FROM public.request_releases(
+    %(account)s, %(exchanges)s::text[], %(subaccounts)s, %(access)s, %(lender)s,
+    %(actor)s, %(host)s, %(purpose)s, %(reason)s, %(master_keys)s::text[]) AS r
 
 -- name: collect
 -- Collecting changes only data that a crash may lose, so its commit need not wait for the disk.
 -- The function itself ensures that the releases are on disk.
 SELECT r.*, set_config('synchronous_commit', 'off', true)
 FROM public.collect_releases(%(release_ids)s) AS r
+
+-- name: held_fields
+-- The fields of an account's credentials for an exchange, or of those that are lent to it.
+SELECT f.name
+FROM public.credential_overview AS c
+JOIN public.dexes AS d ON d.id = c.exchange_id AND d.name = %(exchange)s
+CROSS JOIN LATERAL unnest(c.fields) WITH ORDINALITY AS f (name, place)
+WHERE c.account_id IN (
+    SELECT a.id FROM public.accounts AS a WHERE a.account_name = %(account)s
+    UNION ALL
+    SELECT s.shared_account_id
+    FROM public.account_exchange_sharing AS s
+    JOIN public.accounts AS b ON b.id = s.primary_account_id
+    WHERE b.account_name = %(account)s AND s.exchange_id = d.id)
+GROUP BY f.name
+ORDER BY min(f.place), f.name
 
 -- name: definition
 SELECT public.exchange_definition(%(exchange)s)

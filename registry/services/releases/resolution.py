@@ -9,7 +9,9 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
+
+from psycopg.types.json import Jsonb
 
 from registry import errors
 from registry.catalog.catalog import built_in_exchanges
@@ -21,20 +23,38 @@ from registry.execution.lookup import check_names
 from registry.hints import Blank, Command, Hint, Option
 from registry.rules.stops import Stop
 from registry.shown import shown
+from registry.subaccounts import NOT_CHOSEN, Choice, Subaccounts, not_loaded
 
 _QUERIES = load_queries("registry.services.releases", "releases.sql")
 _SOON: Final = dt.timedelta(days=7)
+_WAYS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """The optional parts of a request: subaccount, access and lender."""
+    """The optional parts of a request: subaccounts, access and lender."""
 
-    subaccount: int | None = None
+    subaccounts: Subaccounts = NOT_CHOSEN
     access: Access | None = None
     """Reduced access, if wanted; None takes the access that is available."""
     lender: str | None = None
     """Use this lender's share, even if the account has a credential of its own."""
+
+    @classmethod
+    def of(
+        cls, subaccount: Choice = None, access: Access | None = None, lender: str | None = None
+    ) -> Self:
+        """Builds it from arguments; errors as `Subaccounts.of`."""
+        return cls(subaccounts=Subaccounts.of(subaccount), access=access, lender=lender)
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the database's functions."""
+        chosen = self.subaccounts.chosen
+        return {
+            "subaccounts": Jsonb(chosen) if chosen else None,
+            "access": self.access,
+            "lender": self.lender,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +94,10 @@ class Resolution:
         return self.owner or self.account
 
     @property
-    def listed(self) -> str:
-        """The subaccounts to choose from, as text."""
-        return ", ".join(self.choices)
+    def chosen(self) -> str:
+        """The chosen subaccount, as text."""
+        number = self.wish.subaccounts.get(self.exchange or "")
+        return "without a subaccount" if number is None else f"subaccount {number}"
 
     @property
     def stop(self) -> Stop | None:
@@ -132,9 +153,23 @@ class Resolution:
 
     def error(self) -> errors.RegistryError:
         """The error for the refusal."""
+        if self.outcome == "several_credentials":
+            return self._several()
+        if self.outcome == "not_loaded":
+            return not_loaded(self.exchange or "", self.choices)
         kind, message, hint = _REFUSALS[self._case()]
         named = self._shown() if self.outcome in _NO_SUCH_NAME else self
         return kind(message.format(r=named), hint=hint.filled(r=named))
+
+    def _several(self) -> errors.InvalidInput:
+        """The error that there is a choice, with the options that make it."""
+        numbers = [None if choice == "none" else int(choice) for choice in self.choices[:_WAYS]]
+        ways = [Option("subaccount", {self.exchange: number}) for number in numbers]
+        return errors.InvalidInput(
+            f"{self.holder} has several credentials for {self.exchange}, "
+            f"of the subaccounts {', '.join(self.choices)}",
+            hint=Hint("Say which: ", Hint.joined(" or ", ways), "."),
+        )
 
     def _shown(self) -> "Resolution":
         """A copy with printable names: a name that was not found may be anything, even a secret."""
@@ -223,7 +258,7 @@ _REFUSALS: Final = {
     ),
     "no_such_subaccount": _Refusal(
         errors.CredentialNotFound,
-        "{r.holder} has no credential for {r.exchange} subaccount {r.wish.subaccount}",
+        "{r.holder} has no credential for {r.exchange} {r.chosen}",
         Hint("See: ", Command("list-credentials", "{r.holder}")),
     ),
     "credential_inactive": _Refusal(
@@ -253,11 +288,6 @@ _REFUSALS: Final = {
         "the secrets of {r.holder} for {r.exchange} were destroyed",
         Hint("Store new ones: ", Command("replace-credential", *_HELD)),
     ),
-    "several_credentials": _Refusal(
-        errors.InvalidInput,
-        "{r.holder} has several credentials for {r.exchange}, of the subaccounts {r.listed}",
-        Hint("Say which, with ", Option("subaccount", Blank("N")), "."),
-    ),
     "not_shared": _Refusal(
         errors.ShareNotFound,
         "{r.wish.lender} shares no {r.exchange} credential with {r.account}",
@@ -286,16 +316,13 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
     Raises:
         AccountNotFound: no account has this name.
         ExchangeNotFound: no exchange has this name.
+        InvalidInput: a subaccount is chosen for another exchange.
     """
-    parameters = {
-        "account_name": account,
-        "exchange": exchange,
-        "subaccount": wish.subaccount,
-        "access": wish.access,
-        "lender": wish.lender,
-    }
+    parameters = {"account_name": account, "exchange": exchange, **wish.parameters()}
     with database.connection() as connection, registry_errors(connection):
         rows = read_rows(connection, _QUERIES["resolve"], parameters)
         if not rows:
             check_names(connection, account, exchange)
+        else:
+            wish.subaccounts.check([row["exchange"] for row in rows])
         return [Resolution(account=account, wish=wish, **row) for row in rows]

@@ -1,6 +1,7 @@
 """The rules about adopting credentials from before the registry: their slots and fields."""
 
 import datetime as dt
+import json
 import uuid
 from typing import Any
 
@@ -327,3 +328,53 @@ def test_additional_fields_that_are_no_object_are_forgotten_or_the_row_is_left_o
     assert adopt(row(additional=found), judge=deciding("additional", LEAVE_OUT)) == []
     (kept,) = plain(adopt(row(additional=found), judge=deciding("additional", "forget")))
     assert kept == {"api_key": "key7", "secret_key": "sec"}
+
+
+# ---------------------------------------------------------------- one answer for a field
+
+
+@pytest.mark.parametrize(
+    ("own", "field", "kept", "text"),
+    [
+        (0, "[5]", 0, "name another one than the row, whose own counts from now on"),
+        (5, "[5]", 5, "repeat the row's own, which is kept"),
+        (None, "[5]", 5, "only the additional fields named it; it is the row's own now"),
+        (None, 5, 5, "only the additional fields named it; it is the row's own now"),
+        (None, "[main]", None, "name another one than the row, whose own counts from now on"),
+        (None, "[7]", None, "name another one than the row, whose own counts from now on"),
+    ],
+)
+def test_the_number_of_a_subaccount_is_the_slots_own(
+    own: int | None, field: object, kept: int | None, text: str
+) -> None:
+    judge = Judge()
+    holder = row(subaccount_index=own, additional=json.dumps({"subaccount_index": field}))
+    adopted = adopt(holder, row(2, subaccount_index=7), judge=judge)
+    assert places(adopted)[0] == (kept, True)
+    assert plain(adopted)[0] == {"api_key": "key7", "secret_key": "sec"}
+    (told_of_it,) = [one for one in judge.notes if one.note == "subaccount-field"]
+    assert text in told_of_it.text
+
+
+def test_two_rows_do_not_get_one_number_from_their_fields() -> None:
+    fields = json.dumps({"subaccount_index": "[5]"})
+    rows = row(additional=fields), row(2, exchange_id=2, subaccount_index=1, additional=fields)
+    assert [place for place, _ in places(adopt(*rows))] == [5, 1]
+
+
+def test_a_field_in_a_column_and_among_the_additional_ones_is_noted() -> None:
+    judge = Judge()
+    adopted = adopt(row(additional='{"api_key": "[another]"}'), judge=judge)
+    assert plain(adopted) == [{"api_key": "another", "secret_key": "sec"}]
+    text = "in a column and in the additional fields, which count: api_key"
+    assert judge.notes == [note("twice", text)]
+
+
+def test_a_former_name_gives_way_to_the_newer_one() -> None:
+    judge = Judge()
+    both = '{"public_key": "[new]", "api_key": "[old]"}'
+    (one,) = adopt(row(exchange="backpack", api_key=None, additional=both), judge=judge)
+    assert plain([one]) == [{"secret_key": "sec", "public_key": "new"}]
+    assert [n.text for n in judge.notes] == [
+        "left out, since it is a former name of public_key: api_key"
+    ]
