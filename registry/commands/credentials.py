@@ -17,6 +17,7 @@ from registry.commands._options import (
     SlotOptions,
     Yes,
 )
+from registry.commands._prompts import ask, echo
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import InvalidInput
@@ -94,10 +95,12 @@ def _store(
 ) -> None:
 
     by = run.by
-    run.keyring()  # fails early, before a person types a secret
     if how.from_json is None:
-        fields = _ask(run.registry.exchanges.get(slot.exchange, account=slot.account))
+        with echo(on=False):
+            run.keyring()  # fails early, before a person types a secret
+            fields = _ask(run.registry.exchanges.get(slot.exchange, account=slot.account))
     else:
+        run.keyring()
         if not how.allow_other_account:
             _check_file(run, slot, how.from_json)
         fields = _read_fields(how.from_json, slot.exchange)
@@ -171,8 +174,6 @@ def remove_credential(
 
 
 def _ask(spec: "ExchangeSpec") -> "dict[str, Field]":
-    from getpass import getpass
-
     from registry.encryption.secret import Secret
 
     if not sys.stdin.isatty():
@@ -187,22 +188,10 @@ def _ask(spec: "ExchangeSpec") -> "dict[str, Field]":
             continue
         optional = "" if field.required else f" [{field.default or 'none'}]"
         prompt = f"{spec.display_name} {field.name}{optional}: "
-        try:
-            answer = getpass(prompt) if field.secret else _ask_openly(prompt)
-        except EOFError:
-            raise InvalidInput("the input ended; nothing was changed") from None
+        answer = ask(prompt, hidden=field.secret, ended="nothing was changed")
         if answer:
             answers[field.name] = Secret(answer)
     return answers
-
-
-def _ask_openly(prompt: str) -> str:
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
-    answer = sys.stdin.readline()
-    if not answer:
-        raise EOFError
-    return answer.rstrip("\n")
 
 
 def _read_fields(source: str, exchange: str) -> "dict[str, Field]":

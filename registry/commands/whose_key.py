@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from registry.commands._prompts import ask, echo
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import InvalidInput
@@ -57,8 +58,10 @@ def whose_key(
     if fingerprint is not None:
         found = credentials.whose_key(fingerprint=fingerprint)
     else:
-        run.keyring()  # before anybody types a secret in vain
-        found = credentials.whose_key(_value(source))
+        with echo(on=source is not None):
+            run.keyring()  # before anybody types a secret in vain
+            value = _value(source)
+        found = credentials.whose_key(value)
 
     def text() -> None:
         if found:
@@ -70,8 +73,6 @@ def whose_key(
 
 
 def _value(source: str | None) -> "Secret":
-    from getpass import getpass
-
     from registry.encryption.secret import Secret
     from registry.machine import text_of
 
@@ -83,7 +84,5 @@ def _value(source: str | None) -> "Secret":
             "there is no terminal to ask for the value on",
             hint="Give it on standard input: account-registry whose-key -",
         )
-    try:
-        return Secret(getpass("The value (it is not shown): "))
-    except EOFError:
-        raise InvalidInput("the input ended; nothing was looked for") from None
+    prompt = "The value (it is not shown): "
+    return Secret(ask(prompt, hidden=True, ended="nothing was looked for"))

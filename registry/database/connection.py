@@ -31,8 +31,10 @@ from registry.hints import Command, Hint
 from registry.machine import APPLICATION
 
 Connection: TypeAlias = psycopg.Connection[Any]
-# The driver's remarks during cleanup belong in a program's log, not on a terminal.
+# The driver's remarks during cleanup belong in a program's log, not on a terminal. That it left a
+# pipeline after an error says nothing: the error itself is told, or the command is decided again.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
+logging.getLogger("psycopg").addFilter(lambda record: "terminating" not in str(record.msg))
 
 _CONNECT_SECONDS: Final = 10
 _VARIABLES: Final = {
