@@ -691,6 +691,22 @@ $_$;
 
 ALTER FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) OWNER TO registry_owner;
 
+CREATE FUNCTION public.limit_idle_time() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    limited constant interval := current_setting('idle_in_transaction_session_timeout')::interval;
+BEGIN
+    IF limited = '0' OR limited > '30 s' THEN
+        PERFORM set_config('idle_in_transaction_session_timeout', '30s', TRUE);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION public.limit_idle_time() OWNER TO registry_owner;
+
 CREATE FUNCTION public.log_holders() RETURNS TABLE(pid integer, role text, application text, client text, state text, started timestamp with time zone, since timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -721,7 +737,7 @@ DECLARE
         WHERE s.shared_account_id = p_owner_id AND s.exchange_id = p_exchange_id);
 BEGIN
     users := array_remove(users || p_owner_id, p_account_id);
-    IF users = '{}' THEN
+    IF users = '{}' OR public.session_is_bot() THEN
         RETURN 0;
     END IF;
     RETURN (
@@ -2058,6 +2074,8 @@ CREATE TRIGGER audit_events_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON p
 
 CREATE TRIGGER audit_events_exchange_variables BEFORE INSERT ON public.audit_events FOR EACH ROW WHEN ((new.event_type = ANY (ARRAY['ExchangeAdded'::text, 'ExchangeUpdated'::text]))) EXECUTE FUNCTION public.exchange_variables_check();
 
+CREATE TRIGGER audit_events_limit_idle_time AFTER INSERT ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.limit_idle_time();
+
 CREATE TRIGGER audit_events_wake_followers AFTER INSERT ON public.audit_events FOR EACH STATEMENT WHEN ((NOT pg_try_advisory_xact_lock('7234117009'::bigint))) EXECUTE FUNCTION public.audit_wake_followers();
 
 CREATE TRIGGER audit_head_stays BEFORE DELETE OR TRUNCATE ON public.audit_head FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
@@ -2112,6 +2130,12 @@ GRANT ALL ON SCHEMA public TO registry_owner;
 GRANT USAGE ON SCHEMA public TO registry_operator;
 GRANT USAGE ON SCHEMA public TO registry_auditor;
 GRANT USAGE ON SCHEMA public TO registry_bot;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_creat(integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_create(oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.account_allows(p_account_id uuid, p_exchange_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.account_allows(p_account_id uuid, p_exchange_id integer) TO registry_operator;
@@ -2243,6 +2267,8 @@ GRANT ALL ON FUNCTION public.exchanges_of(p_account_id uuid) TO registry_auditor
 
 REVOKE ALL ON FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.limit_idle_time() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.log_holders() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.log_holders() TO registry_operator;

@@ -4,12 +4,14 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from registry.errors import InvalidInput
 from registry.shown import secret_parts, shown
 
 APPLICATION = "account-registry"
+_PR_SET_DUMPABLE: Final = 4
+"""prctl(2)"""
 _MAX_CREDENTIAL = 65_536
 
 
@@ -127,6 +129,40 @@ def write_new(path: Path, text: str, *, mode: int) -> None:
         path.unlink(missing_ok=True)
         error.filename = str(path)  # an error after opening does not name the file
         raise
+
+
+def replace_file(path: Path, text: str, *, mode: int) -> None:
+    """Writes a file as a whole or not at all; a regular file of this name is replaced.
+
+    Raises:
+        InvalidInput: it cannot be written, or is a link, a device or the like.
+    """
+    fresh = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.new")
+    try:
+        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+            raise InvalidInput(f"cannot write {shown(path)}: it is a link, a folder or a device")
+        write_new(fresh, text, mode=mode)
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise InvalidInput(f"cannot write {shown(path)}: {error.strerror}") from None
+
+
+def no_core_dumps(*, nor_debuggers: bool = False) -> None:
+    """Keeps what is in memory out of core dumps of this process and of those that it starts.
+
+    `nor_debuggers` also keeps other processes of this user from reading it (Linux only). It ends
+    where another program takes this one's place.
+    """
+    if os.environ.get("REGISTRY_CORE_DUMPS", "").strip() == "allow":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if nor_debuggers and sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def text_of_file(path: Path, *, limit: int) -> str:

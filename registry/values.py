@@ -294,11 +294,12 @@ def _no_constant(text: str) -> Any:
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) != len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise InvalidInput(f"the key {shown(repr(twice))} stands twice in one JSON object")
-    return dict(pairs)
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise InvalidInput(f"the key {shown(repr(key))} stands twice in one JSON object")
+        values[key] = value
+    return values
 
 
 def _check_json(value: Any, where: str, *, depth: int) -> None:

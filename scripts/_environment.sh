@@ -1,9 +1,10 @@
 # Sourced by the other scripts: finds the project, and makes its Python environment.
 #
 # Everything lands in one folder of the project's own (`.environment/`): the
-# installer, its cache and the packages that uv.lock pins. Where the checkout
-# cannot be written (it belongs to someone else), the folder is made under the
-# caller's cache folder instead. Nothing is installed system-wide.
+# installer, its cache and the packages. What is fetched is pinned with hashes, in
+# scripts/installer.txt and uv.lock. Where the checkout cannot be written (it belongs to
+# someone else), the folder is made under the caller's cache folder instead. Nothing is
+# installed system-wide, and nothing is run from a folder that others can write to.
 
 set -eu
 
@@ -33,18 +34,28 @@ own_folder() { # name
     wanted="$project/$1"
     if { [ -d "$wanted" ] && [ -O "$wanted" ] && [ -w "$wanted" ]; } ||
         { [ ! -e "$wanted" ] && [ -w "$project" ] && [ -O "$project" ]; }; then
-        printf '%s\n' "$wanted"
-    else
-        cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}
-        printf '%s/account-registry-%s/%s\n' \
-            "$cache" "$(printf '%s' "$project" | cksum | cut -d' ' -f1)" "${1#.}"
+        make_own "$wanted"
+        return
     fi
+    cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+    [ -n "$cache" ] || fail "$project is not yours: set HOME or XDG_CACHE_HOME, for packages of your own."
+    mkdir -p -- "$cache"
+    shared="$cache/account-registry-$(printf '%s' "$project" | cksum | cut -d' ' -f1)"
+    make_own "$shared" >/dev/null
+    make_own "$shared/${1#.}"
+}
+
+# What is run from a folder that somebody else made, or can write to, is theirs.
+make_own() { # folder
+    [ -d "$1" ] || mkdir -m 700 -- "$1" || fail "could not make the folder $1."
+    [ -O "$1" ] && [ ! -L "$1" ] && [ -z "$(find "$1" -maxdepth 0 \( -perm -020 -o -perm -002 \))" ] ||
+        fail "$1 is a link, or others can write to it. Look who made it, and remove it (or: chmod go-w)."
+    printf '%s\n' "$1"
 }
 
 # One installer at a time: two scripts started together wait for each other.
 prepare_environment() { # groups...
-    environment=$(own_folder .environment)
-    mkdir -p "$environment"
+    environment=$(own_folder .environment) || exit 1
     if command -v flock >/dev/null 2>&1; then
         exec 9>"$environment/.lock"
         flock 9
@@ -61,13 +72,17 @@ prepare_environment() { # groups...
     if ! "$uv" --version >/dev/null 2>&1; then
         printf 'Preparing %s (once; needs a package index)\n' "$environment" >&2
         rm -rf "$environment/installer"
-        "$python" -m venv "$environment/installer" >&2 ||
+        "$python" -I -m venv "$environment/installer" >&2 ||
             fail "could not make a virtual environment with $python (on Debian: apt-get install python3-venv)."
-        "$environment/installer/bin/python" -m pip install --quiet 'uv>=0.5' >&2 ||
+        "$environment/installer/bin/python" -I -m pip install --quiet --only-binary=:all: \
+            --require-hashes --requirement "$here/installer.txt" >&2 ||
             fail "could not install uv; is a Python package index reachable?"
     fi
-    "$uv" sync --quiet --frozen --inexact --project "$project" --python "$python" "$@" ||
-        fail "could not install the packages pinned in uv.lock."
+    # First what builds the project, which is pinned too, and then the project.
+    for step in --no-install-project --no-build-isolation-package=account-registry; do
+        "$uv" sync --quiet --frozen --inexact --project "$project" --python "$python" \
+            --group build "$step" "$@" || fail "could not install the packages pinned in uv.lock."
+    done
     if command -v flock >/dev/null 2>&1; then
         flock -u 9
         exec 9>&-

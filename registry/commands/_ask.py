@@ -30,6 +30,7 @@ def ask_for_fields(run: Run, slot: SlotOptions, *, replace: bool) -> "dict[str, 
             f"they are: {', '.join(spec.fields)}.",
         )
     with unseen():
+        run.keyring()  # fails early, before a person types a secret
         spec = run.registry.exchanges.get(slot.exchange, account=slot.account)
         which = slot.which
         run.registry.credentials.check_place(*slot.place, replace=replace, **which)
@@ -48,10 +49,8 @@ def _answered(
 
     needed = field.required and not any(field.name in o.instead_of for o in spec.fields.values())
     prompt = f"{spec.display_name} {field.name}{'' if field.required else _default(field)}: "
-    try:
-        answer = getpass(prompt) if field.secret else _ask_openly(prompt)
-    except EOFError:
-        raise InvalidInput("the input ended; nothing was changed") from None
+    ended = "nothing was changed"
+    answer = ask_unseen(prompt, ended) if field.secret else _ask_openly(prompt, ended)
     if not answer:
         if needed:
             run.output.notice("  It is needed. Ctrl-C leaves, and nothing is changed.")
@@ -67,6 +66,18 @@ def _answered(
 
 def _default(field: "FieldSpec") -> str:
     return f" [{field.default or 'none'}]"
+
+
+def ask_unseen(prompt: str, ended: str) -> str:
+    """The answer to a prompt, which is not shown.
+
+    Raises:
+        InvalidInput: the input ended; `ended` says what that means.
+    """
+    try:
+        return getpass(prompt)
+    except EOFError:
+        raise InvalidInput(f"the input ended; {ended}") from None
 
 
 @contextlib.contextmanager
@@ -89,11 +100,11 @@ def _echo(*, on: bool) -> Iterator[None]:
         termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
 
 
-def _ask_openly(prompt: str) -> str:
+def _ask_openly(prompt: str, ended: str) -> str:
     sys.stderr.write(prompt)
     sys.stderr.flush()
     with _echo(on=True):
         answer = os.read(sys.stdin.fileno(), 4096).decode(errors="surrogateescape")
     if not answer:
-        raise EOFError
+        raise InvalidInput(f"the input ended; {ended}")
     return answer.rstrip("\n")

@@ -199,6 +199,8 @@ def prove(
     """
     import json
 
+    from registry.machine import replace_file
+
     match what:
         case [position] if position.isdecimal():
             wanted: tuple[Any, ...] = (int(position),)
@@ -215,7 +217,7 @@ def prove(
     )
     text = json.dumps(document, indent=1, ensure_ascii=False)
     if out is not None:
-        _write(out, text + "\n")
+        replace_file(out, text + "\n", mode=0o600)
         document = {"file": str(out), "events": len(document["events"]), "about": document["about"]}
         text = f"Wrote the proof of {counted(document['events'], 'event')} to {out}."
     run.output.result(document, lambda: run.output.lines(text))
@@ -238,7 +240,8 @@ def verify_proof(
     proven = verify_bundle(document, verifier)
     checkpoint = proven.checkpoint
     data = {
-        "about": proven.about,
+        "about": {part: said for part, said in proven.about.items() if part != "account"},
+        "not_proven": {part: said for part, said in proven.about.items() if part == "account"},
         "origin": checkpoint.origin,
         "size": checkpoint.size,
         "root": checkpoint.root.hex(),
@@ -269,10 +272,8 @@ def _tell_proven(run: Run, proven: "ProvenEvents") -> None:
         f"Proven: {counted(len(proven.events), 'event')} of the log {checkpoint.origin}, "
         f"which had {counted(checkpoint.size, 'event')} when it was signed."
     )
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
+    if "account" in proven.about:
+        run.output.line(
+            f"Not proven: that the account is {proven.about['account']}, as the file says. Events "
+            "hold its id."
+        )

@@ -93,12 +93,12 @@ def _store(
     mode: Literal["add", "replace"],
 ) -> None:
     by = run.by
-    run.keyring()  # fails early, before a person types a secret
     if how.from_json is None:
         from registry.commands._ask import ask_for_fields
 
         fields = ask_for_fields(run, slot, replace=mode == "replace")
     else:
+        run.keyring()
         if not how.allow_other_account:
             _check_file(run, slot, how.from_json)
         fields = _read_fields(how.from_json, slot.exchange)

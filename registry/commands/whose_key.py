@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from registry.commands._ask import unseen
+from registry.commands._ask import ask_unseen, unseen
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import InvalidInput
@@ -58,8 +58,7 @@ def whose_key(
     if fingerprint is not None:
         found = credentials.whose_key(fingerprint=fingerprint)
     else:
-        run.keyring()  # before anybody types a secret in vain
-        found = credentials.whose_key(_value(source))
+        found = credentials.whose_key(_value(run, source))
 
     def text() -> None:
         if found:
@@ -70,13 +69,12 @@ def whose_key(
     run.output.result(found, text)
 
 
-def _value(source: str | None) -> "Secret":
-    from getpass import getpass
-
+def _value(run: Run, source: str | None) -> "Secret":
     from registry.encryption.secret import Secret
     from registry.machine import text_of
 
     if source == _STDIN:
+        run.keyring()
         given = sys.stdin.buffer.read(_MAX_INPUT + 1)
         return Secret(text_of(given, "standard input", limit=_MAX_INPUT))
     if not sys.stdin.isatty():
@@ -84,8 +82,6 @@ def _value(source: str | None) -> "Secret":
             "there is no terminal to ask for the value on",
             hint="Give it on standard input: account-registry whose-key -",
         )
-    try:
-        with unseen():
-            return Secret(getpass("The value (it is not shown): "))
-    except EOFError:
-        raise InvalidInput("the input ended; nothing was looked for") from None
+    with unseen():
+        run.keyring()  # before anybody types a secret in vain
+        return Secret(ask_unseen("The value (it is not shown): ", "nothing was looked for"))

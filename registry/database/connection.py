@@ -14,7 +14,13 @@ from typing import Any, Final, Protocol, TypeAlias
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from registry.database.errors import READ_ONLY, connection_lost, no_writes, translate
+from registry.database.errors import (
+    LOCK_NOT_AVAILABLE,
+    READ_ONLY,
+    connection_lost,
+    no_writes,
+    translate,
+)
 from registry.database.migration_files import LAST_KEPT, known_numbers
 from registry.database.patience import Notice, patiently
 from registry.database.queries import load_queries, one_row
@@ -26,8 +32,10 @@ from registry.hints import Command, Hint
 from registry.machine import APPLICATION
 
 Connection: TypeAlias = psycopg.Connection[Any]
-# The driver's remarks during cleanup belong in a program's log, not on a terminal.
+# The driver's remarks during cleanup belong in a program's log, not on a terminal. That it left a
+# pipeline after an error says nothing: the error itself is told, or the command is decided again.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
+logging.getLogger("psycopg").addFilter(lambda record: "terminating" not in str(record.msg))
 
 _CONNECT_SECONDS: Final = 10
 _VARIABLES: Final = {
@@ -37,6 +45,7 @@ _VARIABLES: Final = {
 }
 
 _QUERIES = load_queries(__package__ or "registry.database")
+_LOCKS = load_queries("registry.database", "locks.sql")
 
 
 class Database(Protocol):
@@ -180,11 +189,11 @@ def registry_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        told = no_writes(connection) if error.sqlstate == READ_ONLY else translate(error)
+        told = no_writes(connection) if error.sqlstate == READ_ONLY else None
         if connection_lost(error):
             connection.close()  # to a server that only reads too: another may take writes
         _roll_back(connection, forget_prepared=True)
-        raise told from error
+        raise told or translate(error, _in_the_way(connection, error)) from error
     except UnicodeEncodeError:
         _roll_back(connection)
         raise InvalidInput("a text holds half a character, which UTF-8 cannot carry") from None
@@ -194,6 +203,21 @@ def registry_errors(connection: Connection) -> Iterator[None]:
     except BaseException:
         _roll_back(connection)
         raise
+
+
+def sessions_in_the_way(connection: Connection) -> str:
+    """The other sessions that hold the log, or locks of the registry; empty if there are none."""
+    rows = connection.execute(_LOCKS["in_the_way"]).fetchall()
+    return ", ".join(f"session {pid} of {role} ({name or 'no name'})" for pid, role, name in rows)
+
+
+def _in_the_way(connection: Connection, error: psycopg.Error) -> str:
+    told = ""
+    if error.sqlstate == LOCK_NOT_AVAILABLE and not connection.closed:
+        with contextlib.suppress(psycopg.Error):
+            told = sessions_in_the_way(connection)
+        _roll_back(connection)
+    return f": {told}" if told else ""
 
 
 def _roll_back(connection: Connection, *, forget_prepared: bool = False) -> None:

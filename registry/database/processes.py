@@ -11,12 +11,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from registry.database.connection import Connection, connect, registry_errors
 from registry.database.snapshot import begin_reading, export_snapshot
@@ -25,6 +25,7 @@ from registry.errors import RegistryError
 
 _Task = TypeVar("_Task")
 Emit = Callable[[Any], None]
+_SAFE_PATH: Final = "PYTHONSAFEPATH"
 
 
 def run_processes(
@@ -52,7 +53,7 @@ def run_processes(
                 inherited = []
             given = (theirs, inherited, target, snapshot, work, task)
             process = context.Process(target=_worker, args=given, daemon=True)
-            with theirs:
+            with theirs, _nothing_from_the_current_folder():
                 process.start()
             started.callback(_end, process)
         while at_work:
@@ -62,6 +63,20 @@ def run_processes(
                     at_work.remove(pipe)
                 else:
                     yield message
+
+
+@contextlib.contextmanager
+def _nothing_from_the_current_folder() -> Iterator[None]:
+    """A new process looks for no module in the folder where this one was started (python -P)."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 def _context() -> ForkContext | SpawnContext:

@@ -23,7 +23,7 @@ from registry.errors import (
     RegistryError,
 )
 from registry.hints import Command, Hint
-from registry.machine import config_folder, path_of_variable, unit_credential
+from registry.machine import config_folder, no_core_dumps, path_of_variable, unit_credential
 
 VARIABLE = "CREDENTIAL_ENCRYPTION_KEY"
 FILE_VARIABLE = f"{VARIABLE}_FILE"
@@ -172,4 +172,5 @@ def load_keyring() -> MasterKeyring:
             name one.
         InvalidInput: a path in the environment could be a secret.
     """
+    no_core_dumps()
     return MasterKeyring.parse(MASTER_KEY.read())

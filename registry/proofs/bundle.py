@@ -17,6 +17,7 @@ from registry.log.leaf import Leaf, decode
 from registry.log.merkle import leaf_hash, root_from_path
 from registry.proofs.checkpoint import Checkpoint, read_checkpoint
 from registry.proofs.note import Verifier
+from registry.shown import shown
 
 FORMAT: Final = "account-registry proof 1"
 _HASH_BYTES: Final = 32
@@ -105,6 +106,8 @@ def _verify_event(event: EventProof, checkpoint: Checkpoint) -> Leaf:
 def _check_about(about: dict[str, Any], leaves: Sequence[Leaf]) -> None:
     if "position" in about and [leaf.position for leaf in leaves] != [about["position"]]:
         raise InvalidProof("the event of the proof is not the one that it is about")
+    if unknown := about.keys() - {"position", "account", "credential_ids", *_SLOT}:
+        raise InvalidProof(f"the proof says of itself what no proof says: {shown(min(unknown))}")
     wanted = about.get("credential_ids", [])
     if not isinstance(wanted, list):
         raise InvalidProof("this is not a proof: a part is malformed")

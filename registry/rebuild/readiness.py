@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-from registry.database.connection import Connection, registry_errors
+from registry.database.connection import Connection, registry_errors, sessions_in_the_way
 from registry.database.objects import RULES
 from registry.database.queries import load_queries, one_row
 from registry.errors import AdoptionPending, RebuildRunning
@@ -25,9 +25,10 @@ def rebuild_lock(connection: Connection) -> Iterator[None]:
     """
     with registry_errors(connection):
         (got,) = one_row(connection.execute(_LOCKS["try_lock_rebuild"]))
+        holder = "" if got else sessions_in_the_way(connection)
     if not got:
         raise RebuildRunning(
-            "another rebuild of this database is at work",
+            f"another rebuild of this database is at work: {holder or 'it has just ended'}",
             hint="Wait until it has ended; it leaves nothing behind if it is stopped.",
         )
     try:

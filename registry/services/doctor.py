@@ -33,6 +33,7 @@ from registry.services.audit.guards import HINT, unnamed_keys
 from registry.services.changes.sessions import log_holders
 from registry.services.reading.keys_in_use import keys_in_common, keys_used_again
 from registry.services.reading.lists import stops_in_force
+from registry.services.reading.logins import left_behind, without_idle_limit
 
 _QUERIES = load_queries("registry.services", "doctor.sql")
 _CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)
@@ -180,6 +181,7 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
     if keyring is not None:
         yield from _keys(connection, keyring)
     yield from _holders(connection)
+    yield from _logins(connection)
     events, size, accounts = one_row(connection.execute(_QUERIES["counts"]))
     grade: Grade = "ok" if events == size else "failed"
     yield Finding(
@@ -262,6 +264,24 @@ def _tables(connection: Connection) -> Iterator[Finding]:
     else:
         rows, events = counted(report.rows, "row"), counted(report.size, "event")
         yield Finding("tables", "ok", f"{rows} as the {events} say")
+
+
+def _logins(connection: Connection) -> Iterator[Finding]:
+    for told, remove in left_behind(connection):
+        yield Finding(
+            "logins",
+            "warning",
+            f"{told}, which are in each dump",
+            f"Where one is restored, the role must be there. Or: {remove}",
+        )
+    if roles := without_idle_limit(connection):
+        yield Finding(
+            "logins",
+            "warning",
+            f"no idle_in_transaction_session_timeout for {_listed(roles)}",
+            "One that stands still could hold what others wait for. Run for each: "
+            "ALTER ROLE … SET idle_in_transaction_session_timeout = '30s'",
+        )
 
 
 def _holders(connection: Connection) -> Iterator[Finding]:

@@ -402,3 +402,46 @@ def take_away(connection: Connection, role: str) -> None:
     """As revoke-access does, in the transaction that holds the lock."""
     connection.execute("ALTER TABLE account_access DISABLE TRIGGER account_access_only_by_event")
     connection.execute("DELETE FROM account_access WHERE role_name = %s", [role])
+
+
+def test_who_stands_still_with_the_log_is_ended_unless_it_unset_the_limit(
+    mallory: Connection, connection: Connection
+) -> None:
+    """Its own limit is kept where it is stricter."""
+    shown = b"SHOW idle_in_transaction_session_timeout"
+    for own, then in (("0", "30s"), ("'10min'", "30s"), ("'5s'", "5s"), ("'250ms'", "250ms")):
+        mallory.execute(f"SET idle_in_transaction_session_timeout = {own}".encode())
+        before = mallory.execute(shown).fetchone()
+        mallory.execute("BEGIN")
+        mallory.execute(REQUEST)
+        assert mallory.execute(shown).fetchone() == (then,)
+        mallory.execute("ROLLBACK")
+        assert mallory.execute(shown).fetchone() == before
+    # What remains.
+    mallory.execute("BEGIN")
+    mallory.execute(REQUEST)
+    mallory.execute("SET idle_in_transaction_session_timeout = 0")
+    assert mallory.execute(shown).fetchone() == ("0",)
+
+
+def test_a_command_that_waited_in_vain_names_who_was_in_its_way(
+    mallory: Connection, bot: LoginRole, impatient: SingleConnection, world: World
+) -> None:
+    named = f"session {mallory.info.backend_pid} of {bot.name} "
+    mallory.execute("BEGIN")
+    mallory.execute(REQUEST)
+    with bot.connect() as second, ThreadPoolExecutor() as pool:
+        waiting = pool.submit(second.execute, REQUEST.encode())
+        try:
+            with pytest.raises(RegistryBusy, match=named) as refused:
+                append(World(impatient, world.keyring), "late")
+            assert f"session {second.info.backend_pid} " not in refused.value.message
+        finally:
+            mallory.execute("ROLLBACK")
+            waiting.result()
+    mallory.execute("SELECT pg_advisory_lock(%s), pg_advisory_lock(%s)", [MIGRATING, REBUILDING])
+    with impatient.connection() as connection, pytest.raises(RegistryBusy, match=named):
+        Migrator(connection).up()
+    with pytest.raises(RebuildRunning, match=named):
+        RebuildService(impatient).rebuild(BY)
+    append(World(impatient, world.keyring), "on time")

@@ -58,7 +58,10 @@ def test_an_update_by_plain_sql_counts_as_one_and_a_new_owner_does_not(
     assert updated > made
     said = "UPDATE public.strategy_positions SET updated_at = '2030-01-01' WHERE id = %s"
     connection.execute(said, [position])
-    assert connection.execute(moment, [position]).fetchone() == (dt.datetime(2030, 1, 1),)
+    expected = dt.datetime.fromisoformat("2030-01-01")
+    assert connection.execute(moment, [position]).fetchone() == (expected,)
+        dt.datetime.fromisoformat("2030-01-01"),
+    )
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 from support.cli import CommandLine
 
 BACKPACK = '{"public_key": "pub-1", "secret_key": "sec-1"}'
-LIGHTER = '{"private_key": "it\'s \\"$HOME\\" \\\\ 1"}'
+LIGHTER = '{"private_key": "it\'s \\"$HOME\\" \\\\ 1", "account_index": 1}'
 SHOW = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
 
 

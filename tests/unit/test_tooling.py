@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -68,3 +69,71 @@ def test_a_listed_mutation_changes_a_text_that_stands_once(change: dict[str, Any
 
 def test_every_module_that_is_mutated_is_there() -> None:
     assert [path for path in MUTATIONS["modules"]["paths"] if not (PROJECT / path).exists()] == []
+
+
+def own_folder(project: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """What a script of this checkout takes for its own folder."""
+    (project / "scripts").mkdir(parents=True, exist_ok=True)
+    script = shutil.copy(PROJECT / "scripts/_environment.sh", project / "scripts")
+    return subprocess.run(
+        ["bash", "-c", '. "$0"; own_folder .environment', script],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_script_makes_its_folder_in_the_checkout_for_nobody_else(tmp_path: Path) -> None:
+    done = own_folder(tmp_path / "p")
+    folder = tmp_path / "p" / ".environment"
+    assert (done.stdout, done.returncode) == (f"{folder}\n", 0)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_script_of_somebody_elses_checkout_runs_nothing_from_a_shared_folder(
+    tmp_path: Path,
+) -> None:
+    checkout = tmp_path / "p"
+    own_folder(checkout)
+    shutil.rmtree(checkout / ".environment")
+    os.chown(checkout, 12345, 12345)
+    done = own_folder(checkout)
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert "set HOME or XDG_CACHE_HOME" in done.stderr
+    home = own_folder(checkout, HOME=str(tmp_path / "home"))
+    folder = Path(home.stdout.strip())
+    assert folder.is_relative_to(tmp_path / "home/.cache")
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
+    for spoil in (lambda p: os.chown(p, 12345, 12345), lambda p: p.chmod(0o777)):
+        for path in (folder, folder.parent):
+            before = path.stat()
+            spoil(path)
+            refused = own_folder(checkout, HOME=str(tmp_path / "home"))
+            assert (refused.stdout, refused.returncode) == ("", 1)
+            assert str(path) in refused.stderr
+            os.chown(path, before.st_uid, before.st_gid)
+            path.chmod(0o700)
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    assert own_folder(checkout, HOME=str(tmp_path / "home")).returncode == 1
+
+
+def test_whatever_a_script_fetches_is_pinned_with_hashes() -> None:
+    fetching = (PROJECT / "scripts/_environment.sh").read_text()
+    (pip,) = re.findall(r"pip install.*\n.*", fetching)
+    assert "--require-hashes" in pip
+    assert "installer.txt" in pip
+    assert "--frozen" in fetching
+    assert "--no-build-isolation-package" in fetching
+    lines = (PROJECT / "scripts/installer.txt").read_text().splitlines()
+    wanted = [line for line in lines if not line.startswith(("#", "    --hash=sha256:"))]
+    assert len(wanted) == 1
+    assert re.fullmatch(r"uv==[\d.]+ \\", wanted[0])
+    locked = tomllib.loads((PROJECT / "uv.lock").read_text())["package"]
+    for package in locked:
+        files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+        assert all(file["hash"].startswith("sha256:") for file in files), package["name"]
+        assert files or "editable" in package["source"]
+    assert {"hatchling", "editables"} <= {package["name"] for package in locked}

@@ -46,11 +46,19 @@ from registry.services.backups.table_comparison import compare_tables
 
 _QUERIES = load_queries("registry.services.backups", "drill.sql")
 _LISTED: Final = 20
-_ROLE: Final = re.compile(
-    r'^(?:ALTER [^;]* OWNER TO|GRANT [^;]* TO|REVOKE [^;]* FROM) ("(?:[^"]|"")+"|[\w$]+)'
-    r"(?: WITH GRANT OPTION)?;$",
-    re.MULTILINE,
+_NAME: Final = r'("(?:[^"]|"")+"|[\w$]+)'
+_ROLES: Final = (
+    re.compile(
+        r"^(?:ALTER [^;]* OWNER TO|[^;]*\bGRANT [^;]* TO|[^;]*\bREVOKE [^;]* FROM) "
+        rf"{_NAME}(?: WITH GRANT OPTION)?;$",
+        re.MULTILINE,
+    ),
+    re.compile(rf"^ALTER DEFAULT PRIVILEGES FOR ROLE {_NAME}", re.MULTILINE),
 )
+_LARGE_OBJECT: Final = re.compile(
+    r"^\d+; .* (?:BLOB|BLOB METADATA|LARGE OBJECTS?) .*\n", re.MULTILINE
+)
+"""An entry of a dump's list that defines large objects, or says who may use them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,10 +238,7 @@ def _restore(
     programs: Programs, dump: Path, place: str, made: contextlib.ExitStack
 ) -> DrillFinding:
     # Roles belong to the server, so the dump of a database does not contain them.
-    statements = programs.run("pg_restore", "--schema-only", "--file=-", str(dump))
-    quoted = set(_ROLE.findall(statements)) - {"PUBLIC"}
-    roles = sorted(name.removeprefix('"').removesuffix('"').replace('""', '"') for name in quoted)
-    new = made.enter_context(roles_made(place, roles))
+    new = made.enter_context(roles_made(place, _roles_in(programs, dump)))
     with connect(Target(place)) as connection, registry_errors(connection):
         # Only a superuser may give a table to a role without CREATE on its schema, and a dump
         # grants privileges last.
@@ -245,6 +250,19 @@ def _restore(
     return DrillFinding(
         f"into PostgreSQL {version.split()[0]}; {counted(len(new), 'role')} made there"
     )
+
+
+def _roles_in(programs: Programs, dump: Path) -> list[str]:
+    """The roles that the dump names; any login may own large objects and default rights."""
+    statements = programs.run("pg_restore", "--schema-only", "--file=-", str(dump))
+    if large := _LARGE_OBJECT.findall(programs.run("pg_restore", "--list", str(dump))):
+        with tempfile.NamedTemporaryFile("w", prefix="account-registry-list-") as wanted:
+            wanted.writelines(large)
+            wanted.flush()
+            options = (f"--use-list={wanted.name}", "--file=-")
+            statements += programs.run("pg_restore", *options, str(dump))
+    quoted = {name for pattern in _ROLES for name in pattern.findall(statements)} - {"PUBLIC"}
+    return sorted(name.removeprefix('"').removesuffix('"').replace('""', '"') for name in quoted)
 
 
 def _verify(copy: Copy, plan: RestorePlan) -> DrillFinding:

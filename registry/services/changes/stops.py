@@ -18,7 +18,7 @@ from registry.log.append import NewEvent
 from registry.log.ids import STOPS_STREAM
 from registry.log.reading import send_versions, versions_of
 from registry.rules.account_state import Slot
-from registry.rules.stops import Stop, what
+from registry.rules.stops import what
 from registry.services.reading.accounts import Record
 from registry.services.reading.lists import stops_in_force
 from registry.shown import shown

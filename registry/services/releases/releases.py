@@ -101,7 +101,7 @@ class _Answer:
         own = [row.pop(name) for name in ("release_id", "event_position", "master_key_id")]
         return cls(Resolution(account=account, wish=wish, **row), *own)
 
-    def refusal(self, keyring: MasterKeyring) -> RegistryError:
+    def refusal(self, keyring: "MasterKeyring") -> RegistryError:
         """The error if it is not granted; nothing is recorded then."""
         if self.resolution.outcome == "other_master_key":
             return keyring.lacks(self.master_key_id or "")

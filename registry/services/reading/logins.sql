@@ -1,0 +1,42 @@
+-- What plain logins leave in a database, and lack.
+
+-- name: left_behind
+-- The login, the kind, their number, and how they are removed. A superuser's, and those of the
+-- database's owner, are meant to be there.
+SELECT r.rolname, k.kind, k.count, k.remove
+FROM (
+    SELECT m.lomowner AS owner, 'large objects' AS kind, count(*) AS count,
+        format('SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE lomowner = %s::oid',
+            m.lomowner) AS remove
+    FROM pg_catalog.pg_largeobject_metadata AS m
+    GROUP BY m.lomowner
+    UNION ALL
+    SELECT d.defaclrole, 'default rights', count(*),
+        format('ALTER DEFAULT PRIVILEGES FOR ROLE %I … (psql shows them with \ddp)',
+            pg_get_userbyid(d.defaclrole))
+    FROM pg_catalog.pg_default_acl AS d
+    GROUP BY d.defaclrole
+) AS k
+JOIN pg_catalog.pg_roles AS r ON r.oid = k.owner
+JOIN pg_catalog.pg_database AS b ON b.datname = current_database()
+WHERE r.rolcanlogin AND NOT r.rolsuper AND r.oid <> b.datdba
+ORDER BY r.rolname, k.kind
+
+-- name: without_idle_limit
+-- For the server as a whole it is known where its configuration says so.
+SELECT r.rolname
+FROM pg_catalog.pg_roles AS r
+WHERE r.rolcanlogin AND NOT r.rolsuper
+    AND EXISTS (SELECT FROM public.account_access AS a WHERE a.role_name = r.rolname)
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_db_role_setting AS s
+        CROSS JOIN LATERAL unnest(s.setconfig) AS c (setting)
+        WHERE s.setrole IN (0, r.oid)
+            AND s.setdatabase IN (0, (
+                SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()))
+            AND c.setting ~ '^idle_in_transaction_session_timeout=.*[1-9]')
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_settings AS s
+        WHERE s.name = 'idle_in_transaction_session_timeout'
+            AND s.source IN ('configuration file', 'command line') AND s.reset_val <> '0')
+ORDER BY r.rolname
