@@ -60,8 +60,6 @@ def test_an_update_by_plain_sql_counts_as_one_and_a_new_owner_does_not(
     connection.execute(said, [position])
     expected = dt.datetime.fromisoformat("2030-01-01")
     assert connection.execute(moment, [position]).fetchone() == (expected,)
-        dt.datetime.fromisoformat("2030-01-01"),
-    )
 
 
 @pytest.fixture
