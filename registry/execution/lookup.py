@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import psycopg
 
-from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.catalog import built_in_exchanges, meant
 from registry.database.connection import Connection
 from registry.database.queries import load_queries, one_row
 from registry.errors import AccountNotFound, ExchangeNotFound
@@ -108,7 +108,7 @@ def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
     return ExchangeNotFound(
         f"there is no exchange {shown(name)}",
         hint=_suggestion(name, names)
-        or _suggestion(name, built_in_exchanges())
+        or _suggestion(meant(name, built_in_exchanges()), built_in_exchanges())
         or Hint(
             "See: ",
             Command("exchanges"),

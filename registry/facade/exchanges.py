@@ -31,7 +31,7 @@ class Exchanges:
         self._context = context
         self._service = ExchangeService(context)
 
-    def list(self, *, search: str | None = None, every: bool = False) -> KnownExchanges:
+    def list(self, search: str | None = None, *, every: bool = False) -> KnownExchanges:
         """The exchanges of the bot and those in use, with the fields of their credentials.
 
         `every` adds all others of the catalog; `search` finds parts of names among all of them.

@@ -26,8 +26,13 @@ _CAPITALS: Final = 4
 # What a shell or docker compose expands without quotes; and python-dotenv, in every kind of them.
 _EXPANDED: Final = re.compile(r"\$[\w{(@*#?!$-]")
 _EXPANDED_ALWAYS: Final = re.compile(r"\$\{[^}]*\}")
+# What a shell takes for the end of a command, and the ends of items in a list.
+_RUNS_ON: Final = re.compile(r"[;,]$|;\s|\s(&&|\|\||;)|\s(export\s+)?[A-Z][A-Z0-9_]+=")
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
-_OTHER_QUOTES: Final = "`\u201c\u201d\u2018\u2019"
+_OTHER_QUOTES: Final = (
+    "`\u00b4\u2032\u2033\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a"
+    "\u300c\u300d\u301d\u301e\uff02\uff07"
+)
 _HINT: Final = (
     "A value stands on one line as it was given, or in single quotes. A comment begins with #."
 )
@@ -53,6 +58,11 @@ class Assignment:
         """Whether readers of env files take the value for different texts."""
         expanded = _EXPANDED_ALWAYS if self.raw.startswith("'") else _EXPANDED
         return bool(expanded.search(self.value))
+
+    @property
+    def runs_on(self) -> bool:
+        """Whether it seems to hold more than one value, or what separates values."""
+        return not self.is_quoted and bool(_RUNS_ON.search(self.raw))
 
     def __str__(self) -> str:
         return f"{self.name} (line {self.number})" if can_be_shown(self.name) else "another value"
