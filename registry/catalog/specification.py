@@ -240,8 +240,8 @@ class ExchangeSpec:
         if field.type == "integer":
             return Secret(self._number(field, text, where))
         try:
-            if field.secret and pem.BEGIN in text:
-                text = pem.normal_pem(text)
+            if field.secret and (found := pem.pem_in(text)) is not None:
+                text = pem.normal_pem(found)
             _check_text(text, where)
             self._check_kind(field, text, where)
             return Secret(field.traits.normal(text))

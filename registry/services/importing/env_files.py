@@ -107,7 +107,7 @@ def read_env_file(path: Path, exchanges: Iterable[ExchangeSpec] = ()) -> dict[st
 
 def _holds_one(line: Assignment, names: set[str]) -> bool:
     """Whether an assignment of one of these variables stands in the value of another."""
-    return line.runs_on and not names.isdisjoint(re.findall(r"(\w+)=", line.raw))
+    return line.runs_on and not names.isdisjoint(re.split(r"\W+", line.raw))
 
 
 def _unclear(line: Assignment) -> RegistryError | None:
@@ -166,9 +166,7 @@ def find_credentials(
         only = next(iter(skipped)) if len(skipped) == 1 else Blank("EXCHANGE")
         raise NothingToImport(
             "the file holds no complete credential" + (f" ({why})" if why else ""),
-            hint=Hint(
-                "Give the variables the names that are looked for: ", Command("exchanges", only)
-            ),
+            hint=Hint("Give the variables these names: ", Command("exchanges", only)),
         )
     shown = sorted(filter(can_be_shown, others))
     return EnvImport(
