@@ -64,6 +64,12 @@ def of_ccxt(name: str) -> OfCcxt | None:
     return OfCcxt(name, display_name, needs, marks)
 
 
+def has_test_system(ccxt_id: str | None) -> bool:
+    """Whether ccxt knows a test system of its exchange of this id."""
+    said = of_ccxt(ccxt_id or "")
+    return said is not None and "test" in said.marks
+
+
 class _Catalog(Mapping[str, ExchangeSpec]):
     """The exchanges of the catalog, by name; each is read when it is asked for."""
 
