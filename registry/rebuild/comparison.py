@@ -28,13 +28,7 @@ from registry.rebuild.differences import LISTED, RowDrift
 from registry.rebuild.judging import Skipped, judge, rows_fit
 from registry.rebuild.repair_rows import RepairKind, Repairs
 from registry.rebuild.replay import EVENTS_PER_SLICE, replay_in_slices
-from registry.rebuild.worker import (
-    Message,
-    SliceTask,
-    examine_apart,
-    examine_slices,
-    rows_that_fit,
-)
+from registry.rebuild.worker import Message, SliceTask, examine_apart, examine_slices, rows_that_fit
 
 _QUERIES = load_queries("registry.rebuild", "rebuild.sql")
 

@@ -16,13 +16,7 @@ from registry.database.queries import load_queries
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey
 from registry.encryption.secret import Secret
-from registry.errors import (
-    AccountInUse,
-    AccountNotFound,
-    CannotDecrypt,
-    RegistryError,
-    together,
-)
+from registry.errors import AccountInUse, AccountNotFound, CannotDecrypt, RegistryError, together
 from registry.events.base import EventModel
 from registry.events.credentials import SealedVersion
 from registry.execution.account_tasks import AccountTask, new_events, next_events
@@ -40,11 +34,7 @@ from registry.rules.account_state import AccountState, Slot, SlotQuery
 from registry.rules.accounts import CreateAccount
 from registry.rules.accounts import create as create_account
 from registry.rules.credentials import StoredCredential, place_of
-from registry.rules.sharing import (
-    altered,
-    check_affected,
-    lent_by,
-)
+from registry.rules.sharing import altered, check_affected, lent_by
 from registry.services.changes import expiry
 from registry.services.changes.secrets_in_use import SecretCheck
 from registry.services.changes.sharing import send_shares

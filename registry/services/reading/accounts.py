@@ -10,10 +10,7 @@ from projections.credentials import TABLE as CREDENTIALS
 from projections.rows import Table
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries, read_rows
-from registry.execution.lookup import (
-    account_not_found,
-    check_names,
-)
+from registry.execution.lookup import account_not_found, check_names
 from registry.services.reading.keys_in_use import held_elsewhere, keys_in_common
 
 _QUERIES = load_queries("registry.execution")

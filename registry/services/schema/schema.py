@@ -29,21 +29,9 @@ from registry.log.append import CommandRecord
 from registry.log.ids import REGISTRY_STREAM
 from registry.log.reading import log_size
 from registry.plurals import counted
-from registry.rebuild.comparison import (
-    Comparison,
-    Options,
-    Watch,
-    compared,
-    examined,
-)
+from registry.rebuild.comparison import Comparison, Options, Watch, compared, examined
 from registry.rebuild.readiness import rebuild_lock
-from registry.rebuild.repair import (
-    Rebuilt,
-    append_at_end,
-    follow_tail,
-    judging_if_refused,
-    repair,
-)
+from registry.rebuild.repair import Rebuilt, append_at_end, follow_tail, judging_if_refused, repair
 from registry.rules.positions import parts
 
 _QUERIES = load_queries("registry.services.schema", "schema.sql")
