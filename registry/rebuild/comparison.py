@@ -257,12 +257,7 @@ class _Whole:
 
 
 def _examine(
-    connection: Connection,
-    comparison: Comparison,
-    size: int,
-    options: Options,
-    *,
-    exists: bool,
+    connection: Connection, comparison: Comparison, size: int, options: Options, *, exists: bool
 ) -> None:
     workers = options.workers or (min(2, os.cpu_count() or 1) if size >= WORTH_A_PROCESS else 1)
     rounds = -(-size // (workers * options.events_per_slice)) or 1

@@ -135,8 +135,7 @@ class AccountState:
             raise AccountInactive(
                 f"account {account['account_name']} is inactive",
                 hint=Hint(
-                    "Reactivate it first: ",
-                    Command("reactivate-account", account["account_name"]),
+                    "Reactivate it first: ", Command("reactivate-account", account["account_name"])
                 ),
             )
         return account

@@ -35,11 +35,7 @@ class _CreateTask:
 
     def content(self) -> Mapping[str, Any]:
         command = self._command
-        return {
-            "verb": "create-account",
-            "account": command.account_name,
-            **command.details,
-        }
+        return {"verb": "create-account", "account": command.account_name, **command.details}
 
     def decide(self) -> Decided:
         events = rules.create(self._command)

@@ -35,7 +35,12 @@ from registry.services.importing.config_formats import (
 )
 from registry.services.importing.elsewhere import kept_in_lines, text_of_import
 from registry.services.importing.env_files import FREQTRADE
-from registry.services.importing.names import NameSaid, is_secret_name, said_by_path, said_by_values
+from registry.services.importing.names import (
+    NameSaid,
+    is_secret_name,
+    said_by_path,
+    said_by_values,
+)
 from registry.services.importing.options import import_inputs
 from registry.services.importing.which_account import HINTS, dropped, is_vault
 from registry.shown import secret_parts

@@ -26,7 +26,11 @@ from registry.machine import text_of_file
 from registry.services.changes.store_many import AccountInput, refuse
 from registry.services.importing.config_files import with_freqtrade
 from registry.services.importing.elsewhere import MAX_FILE
-from registry.services.importing.env_files import EnvImport, find_credentials, read_env_file
+from registry.services.importing.env_files import (
+    EnvImport,
+    find_credentials,
+    read_env_file,
+)
 from registry.services.importing.names import SPARE, account_of, refuse_names, said_by_secrets
 from registry.services.importing.options import ImportOptions
 

@@ -127,10 +127,7 @@ def take_down(
         InUseByOthers: views of another program depend on the tables.
         RebuildRunning: a rebuild is running.
     """
-    with (
-        rebuild_lock(connection),
-        examined(connection, watch or Watch(), Options()) as comparison,
-    ):
+    with rebuild_lock(connection), examined(connection, watch or Watch(), Options()) as comparison:
         _refuse_drift(comparison)
         found = contents(connection)
         if found.views:
@@ -163,9 +160,7 @@ def is_down(connection: Connection) -> bool:
 
 
 def bring_up(
-    connection: Connection,
-    invocation: Callable[[], Invocation],
-    watch: Watch | None = None,
+    connection: Connection, invocation: Callable[[], Invocation], watch: Watch | None = None
 ) -> BroughtUp:
     """Applies missing migrations; restores tables that were taken down, with all rows.
 
