@@ -170,8 +170,8 @@ class Credentials:
     ) -> Records:
         """Credentials without their secrets: all, or those that the arguments select.
 
-        `due` selects those in use that expire within this span, or have expired. `same_key_in` of
-        each lists the other credentials, of any account, that hold its key.
+        `due` selects those in use that expire within this span, or have expired. Under
+        same_key_in each names the other credentials, of any account, that hold its key.
         """
         span = duration(due, "due") if isinstance(due, str) else due
         until = None if span is None else now() + span

@@ -90,7 +90,7 @@ def list_credentials(
 ) -> list[Record]:
     """Credentials without their secrets, of one account or exchange, or all.
 
-    `same_key_in` of each are the other credentials that hold a key of it, in any account.
+    Under same_key_in each names the other credentials that hold a key of it, in any account.
     With `due_until`, only those in use that expire by then (or have), the first to expire first.
 
     Raises:
