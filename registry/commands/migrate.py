@@ -297,12 +297,11 @@ def _purge(run: Run, connection: "Connection", confirm: str | None) -> None:
                 "this destroys the log and the keys, and there is no terminal to ask on",
                 hint="Add --confirm with the name of the database if it is meant.",
             )
-        sys.stderr.write(
+        run.output.notice(
             "This destroys every event and every key. No account, credential or history can "
-            "ever come back.\nType the name of the database to go on: "
+            "ever come back."
         )
-        sys.stderr.flush()
-        confirm = sys.stdin.readline().strip()
+        confirm = run.output.ask("Type the name of the database to go on: ")
     names = [migration.file_name for migration in purge(connection, confirm)]
 
     def text() -> None:
