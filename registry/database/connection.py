@@ -187,7 +187,7 @@ def registry_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        told = no_writes(connection) if error.sqlstate == READ_ONLY else None
+        told: Exception | None = no_writes(connection) if error.sqlstate == READ_ONLY else None
         if connection_lost(error):
             connection.close()  # to a server that only reads too: another may take writes
         _roll_back(connection, forget_prepared=True)
