@@ -32,8 +32,7 @@ from registry.execution.executor import Invocation
 from registry.rebuild.comparison import Options
 from registry.rebuild.rebuild import RebuildService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
-from registry.services.changes.positions import PositionService
-from registry.services.changes.rollback import Rollback, RollbackService
+from registry.services.changes.rollback import Rollback, roll_back
 from registry.services.changes.slot_tasks import SlotName
 from registry.services.schema.schema import bring_up, take_down
 
@@ -65,8 +64,8 @@ class RegistryMachine(RuleBasedStateMachine):
         self._keyring = MasterKeyring([generate_master_key()])
         registry = Registry(self._database, keyring=self._keyring)
         self._accounts, self._credentials = registry.accounts, registry.credentials
+        self._positions = registry.positions
         self._service = CredentialService(self._database, self._keyring)
-        self._positions = PositionService(self._database)
         self._model: dict[str, Model] = {}
         self._past: dict[int, dict[str, Model]] = {}
 
@@ -169,7 +168,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def link(self, name: str, position: uuid.UUID) -> None:
         account = self._account(name)
         with self._expect(account is not None and account["active"]):
-            self._positions.link(name, [position], WHO, move=True)
+            self._positions.link(name, [position], move=True)
             for other in self._model.values():
                 other["positions"].discard(position)
             account["positions"].add(position)  # type: ignore[index]
@@ -201,7 +200,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def roll_back(self, data: st.DataObject) -> None:
         position = data.draw(st.sampled_from(sorted(self._past)), "position")
-        RollbackService(self._database).roll_back(Rollback(to=position), WHO)
+        roll_back(self._database, Rollback(to=position), WHO)
         self._model = copy.deepcopy(self._past[position])
 
     @rule()
