@@ -19,7 +19,7 @@ from registry.database.migrator import PROJECTIONS, Migrator
 from registry.database.objects import differences
 from registry.database.outside import stopped_by
 from registry.database.queries import load_queries, one_row
-from registry.errors import ConfirmationNeeded, InUseByOthers, TablesDiffer
+from registry.errors import ConfirmationNeeded, TablesDiffer
 from registry.events.positions import PositionsLinked, PositionsUnlinked
 from registry.events.registry import ForeignReference, SchemaTakenDown
 from registry.events.stored import Stream
@@ -29,21 +29,9 @@ from registry.log.append import CommandRecord
 from registry.log.ids import REGISTRY_STREAM
 from registry.log.reading import log_size
 from registry.plurals import counted
-from registry.rebuild.comparison import (
-    Comparison,
-    Options,
-    Watch,
-    compared,
-    examined,
-)
+from registry.rebuild.comparison import Comparison, Options, Watch, compared, examined
 from registry.rebuild.readiness import rebuild_lock
-from registry.rebuild.repair import (
-    Rebuilt,
-    append_at_end,
-    follow_tail,
-    judging_if_refused,
-    repair,
-)
+from registry.rebuild.repair import Rebuilt, append_at_end, follow_tail, judging_if_refused, repair
 from registry.rules.positions import parts
 
 _QUERIES = load_queries("registry.services.schema", "schema.sql")
@@ -60,7 +48,6 @@ class Contents:
     linked_positions: int
     references: list[ForeignReference]
     """Foreign keys of other tables; they are dropped, and restored by `bring_up`."""
-    views: list[str]
     """Views of other programs, which prevent the drop."""
     events: int
     data_keys: int
@@ -108,7 +95,6 @@ def contents(connection: Connection) -> Contents:
         }
         linked = connection.execute(_QUERIES["linked"]).fetchone() if tables else (0,)
         references = connection.execute(_QUERIES["references"], {"tables": _TABLES})
-        views = connection.execute(_QUERIES["views"], {"tables": _TABLES})
         events, keys = one_row(connection.execute(_QUERIES["kept"]))
         return Contents(
             tables=tables,
@@ -117,7 +103,6 @@ def contents(connection: Connection) -> Contents:
                 ForeignReference(table=table, constraint=name, definition=definition)
                 for table, name, definition in references
             ],
-            views=[row[0] for row in views],
             events=events,
             data_keys=keys,
         )
@@ -136,20 +121,12 @@ def take_down(
 
     Raises:
         TablesDiffer: the tables hold something that the log does not know.
-        InUseByOthers: views of another program depend on the tables.
+        InUseByOthers: objects of another program depend on the tables.
         RebuildRunning: a rebuild is running.
     """
-    with (
-        rebuild_lock(connection),
-        examined(connection, watch or Watch(), Options()) as comparison,
-    ):
+    with rebuild_lock(connection), examined(connection, watch or Watch(), Options()) as comparison:
         _refuse_drift(comparison)
         found = contents(connection)
-        if found.views:
-            raise InUseByOthers(
-                f"views depend on the tables: {', '.join(found.views)}",
-                hint=Hint("Drop them, and create them again after: ", Command("migrate", "up")),
-            )
         record = command_record(invocation, {"verb": "migrate down"}, invocation.command_id)
         with registry_errors(connection):
             connection.execute("BEGIN")
@@ -175,9 +152,7 @@ def is_down(connection: Connection) -> bool:
 
 
 def bring_up(
-    connection: Connection,
-    invocation: Callable[[], Invocation],
-    watch: Watch | None = None,
+    connection: Connection, invocation: Callable[[], Invocation], watch: Watch | None = None
 ) -> BroughtUp:
     """Applies missing migrations; restores tables that were taken down, with all rows.
 
@@ -230,13 +205,6 @@ def purge(connection: Connection, typed_name: str) -> list[Migration]:
         raise ConfirmationNeeded(
             f"{typed_name!r} is not the name of the database; nothing was changed",
             hint=f"The database is {name}.",
-        )
-    found = contents(connection)
-    if found.references or found.views:
-        others = [*found.views, *(reference.table for reference in found.references)]
-        raise InUseByOthers(
-            f"other tables and views depend on the registry: {', '.join(others)}",
-            hint="Drop these dependencies first.",
         )
     with registry_errors(connection):
         connection.execute("BEGIN")
