@@ -1,7 +1,7 @@
 """Events in words, for the history."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from projections.accounts import TABLE as ACCOUNTS
@@ -10,6 +10,7 @@ from projections.rows import Table
 from registry.commands._output import show
 from registry.differences import in_words
 from registry.plurals import counted, plural
+from registry.rules.account_state import Slot
 from registry.rules.stops import what
 
 Data = dict[str, Any]
@@ -38,19 +39,16 @@ def describe(event: dict[str, Any]) -> str:
         return f"{event['event_type']} (malformed)"
 
 
-def _slot(data: Data) -> str:
-    subaccount = data.get("subaccount_index")
-    permission = "" if data.get("permission") == "full" else f" ({data.get('permission')})"
-    return (
-        f"{data['exchange']}{'' if subaccount is None else f' subaccount {subaccount}'}{permission}"
-    )
+def slot_of(data: Mapping[str, Any]) -> str:
+    """The slot that an event or a record names, in words."""
+    return str(Slot(0, data["exchange"], data.get("subaccount_index"), data["permission"]))
 
 
 def _version_words(verb: str) -> Callable[[Data], str]:
     def words(data: Data) -> str:
         values = ", ".join(f"{name}#{digest[:8]}" for name, digest in data["fingerprints"].items())
         done = "adopted" if data.get("origin") == "legacy" else verb
-        return f"{done} {_slot(data)} version {data['version']}: {values}"
+        return f"{done} {slot_of(data)} version {data['version']}: {values}"
 
     return words
 
@@ -77,14 +75,14 @@ def _replaced(data: Data, previous: Previous) -> str:
         *(f"no {name}" for name in before if name not in digests),
         _details(CREDENTIALS, data, previous),
     ]
-    return f"replaced {_slot(data)} version {data['version']}: {', '.join(filter(None, told))}"
+    return f"replaced {slot_of(data)} version {data['version']}: {', '.join(filter(None, told))}"
 
 
 _CHANGES: Final[dict[str, Callable[[Data, Previous], str]]] = {
     "AccountUpdated": lambda data, previous: f"changed {_details(ACCOUNTS, data, previous)}",
     "CredentialReplaced": _replaced,
     "CredentialUpdated": lambda data, previous: (
-        f"changed {_slot(data)}, {_details(CREDENTIALS, data, previous)}"
+        f"changed {slot_of(data)}, {_details(CREDENTIALS, data, previous)}"
     ),
 }
 
@@ -96,7 +94,7 @@ def _shared(data: Data) -> str:
 def _released(data: Data) -> str:
     lender = f" of {data['lender']} ({data['sharing_type']})" if data.get("lender") else ""
     return (
-        f"released {_slot(data)}{lender} version {data['credential_version']} "
+        f"released {slot_of(data)}{lender} version {data['credential_version']} "
         f"to {data['account']} on {data['host']} for {data['purpose']}"
     )
 
@@ -104,7 +102,7 @@ def _released(data: Data) -> str:
 def _secrets_destroyed(data: Data) -> str:
     versions = data["versions"]
     listed = f"{plural(len(versions), 'version')} {', '.join(map(str, versions))}"
-    return f"destroyed the secrets of {_slot(data)} {listed}"
+    return f"destroyed the secrets of {slot_of(data)} {listed}"
 
 
 def _master_key_rotated(data: Data) -> str:
@@ -135,9 +133,9 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "AccountDeleted": lambda data: f"deleted account {data['account_name']}",
     "AccountRestored": lambda data: f"restored account {data['account_name']}",
     "CredentialAdded": _version_words("added"),
-    "CredentialDeactivated": lambda data: f"deactivated {_slot(data)}",
-    "CredentialReactivated": lambda data: f"reactivated {_slot(data)}",
-    "CredentialRemoved": lambda data: f"removed {_slot(data)}",
+    "CredentialDeactivated": lambda data: f"deactivated {slot_of(data)}",
+    "CredentialReactivated": lambda data: f"reactivated {slot_of(data)}",
+    "CredentialRemoved": lambda data: f"removed {slot_of(data)}",
     "PositionsLinked": lambda data: f"linked {_positions(data)}",
     "PositionsUnlinked": lambda data: f"unlinked {_positions(data)}",
     "ProjectionsRebuilt": _rebuilt,

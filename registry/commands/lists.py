@@ -9,6 +9,7 @@ import typer
 
 from projections.accounts import TABLE as ACCOUNTS
 from registry.commands._changes import stops_of, tell_stops
+from registry.commands._describe import slot_of
 from registry.commands._lists import ListOptions, columns, none_fits, show_list
 from registry.commands._options import (
     AccountName,
@@ -41,18 +42,13 @@ def _activity(record: Mapping[str, Any]) -> bool | str:
 
 def _seen_credential(credential: Mapping[str, Any]) -> dict[str, Any]:
     """A credential as lists show it: also who else holds its key."""
+    exchange = credential["exchange"]
     others = [
-        f"{other['account_name']} {_slot(credential['exchange'], other)}"
+        f"{other['account_name']} {slot_of({**other, 'exchange': exchange})}"
         for other in credential.get("same_key_in", ())
     ]
     active = credential["account_is_active"] and _activity(credential)
     return {**credential, "active": active, "same_key_in": list(dict.fromkeys(others))}
-
-
-def _slot(exchange: str, other: Mapping[str, Any]) -> str:
-    from registry.rules.account_state import Slot
-
-    return str(Slot(0, exchange, other["subaccount_index"], other["permission"]))
 
 
 # Heading -> name in the record.
