@@ -98,7 +98,12 @@ _UNDER: Final = (
 )
 _CREDENTIALS: Final = columns(
     "list-credentials",
-    {"account": "account_name", **_CREDENTIAL, "same key in": "same_key_in", "used before": "used_before"},
+    {
+        "account": "account_name",
+        **_CREDENTIAL,
+        "same key in": "same_key_in",
+        "used before": "used_before",
+    },
     {"addresses": "ip_allow_list", "exchange account": "exchange_account_id", "id": "id"},
     under=_UNDER,
     seen=_seen_credential,

@@ -70,7 +70,7 @@ class Accounts:
         from registry.rules.metadata import KeyChanges
 
         by, given = split(details)
-        command = UpdateAccount(KeyChanges(set or {}, unset), as_is=as_is, **given)
+        command = UpdateAccount(KeyChanges(dict(set or {}), unset), as_is=as_is, **given)
         invocation = self._context.invocation(by)
         return self._service.update(account, command, invocation, cascade=cascade)
 

@@ -111,7 +111,9 @@ def test_a_choice_for_an_exchange_that_is_not_loaded_releases_nothing(
     assert releases(world) == []
 
 
-@pytest.mark.parametrize("choice", [-1, 2**31, {"lighter": -1}, {"lighter": True}, {"": "3"}, {3: 3}])
+@pytest.mark.parametrize(
+    "choice", [-1, 2**31, {"lighter": -1}, {"lighter": True}, {"": "3"}, {3: 3}]
+)
 def test_a_choice_that_is_no_subaccount_is_refused(
     world: World, loader: CredentialLoader, choice: Any
 ) -> None:
