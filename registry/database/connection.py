@@ -140,9 +140,7 @@ def check_schema(connection: Connection) -> None:
         raise NotMigrated(
             f"the database {what}",
             hint=Hint(
-                "Run: ",
-                Command("migrate", "up"),
-                " (it rebuilds every row)" if taken_down else "",
+                "Run: ", Command("migrate", "up"), " (it rebuilds every row)" if taken_down else ""
             ),
             taken_down=taken_down,
         )
@@ -189,11 +187,15 @@ def registry_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        told = no_writes(connection) if error.sqlstate == READ_ONLY else None
+        told: Exception | None = no_writes(connection) if error.sqlstate == READ_ONLY else None
         if connection_lost(error):
             connection.close()  # to a server that only reads too: another may take writes
         _roll_back(connection, forget_prepared=True)
-        raise told or translate(error, _in_the_way(connection, error)) from error
+        told = told or translate(error, _in_the_way(connection, error))
+        if isinstance(told, NotMigrated):
+            with contextlib.suppress(psycopg.Error):
+                check_schema(connection)  # says more, if it was taken down meanwhile
+        raise told from error
     except UnicodeEncodeError:
         _roll_back(connection)
         raise InvalidInput("a text holds half a character, which UTF-8 cannot carry") from None

@@ -15,18 +15,17 @@ from typing import Any, Final
 import psycopg
 import pytest
 from support.cli import PROJECT, CommandLine, Result
-from support.world import BY
 
+from registry import Registry
 from registry.database.migration_files import known_numbers, load_migrations
 from registry.database.migrator import Migrator
+from registry.database.objects import FILE as OBJECTS
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import SchemaTooNew
 from registry.loader import CredentialLoader
-from registry.rules.accounts import CreateAccount
-from registry.services.changes.accounts import AccountService
 
 HERE: Final = Path(__file__).parent
 SAMPLES: Final = sorted((HERE / "made_by").glob("*.sql"))
@@ -53,6 +52,7 @@ class NewerProgram:
             shutil.copytree(PROJECT / package, folder / package, ignore=ignored)
         for file in (HERE / "later").iterdir():
             shutil.copy(file, folder / "migrations")
+        _list_colour(folder / "migrations" / OBJECTS)
 
     def __call__(self, *arguments: str, stdin: str = "") -> Result:
         return self._python("-m", "registry.commands", *arguments, stdin=stdin)
@@ -71,6 +71,18 @@ class NewerProgram:
             check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)
+
+
+def _list_colour(objects: Path) -> None:
+    """Adds the rights to the column to the list of objects, as scripts/generate-schema does."""
+    listed = json.loads(objects.read_text())
+    others = [thing for thing in listed if thing[2] == "public.accounts"]
+    listed += [
+        [kind, name.replace("description", "colour"), *rest]
+        for kind, name, *rest in others
+        if kind == "right" and "(description)" in name
+    ]
+    objects.write_text(json.dumps(listed))
 
 
 @pytest.fixture(params=SAMPLES, ids=lambda sample: sample.stem)
@@ -206,7 +218,7 @@ def test_a_session_from_before_the_upgrade_goes_on(
         assert loader.load_account_credentials("main_bot") == LOADED
         assert newer("migrate", "up").exit_status == 0
         assert loader.load_account_credentials("main_bot") == LOADED
-        AccountService(database).create(CreateAccount(account_name="other"), BY)
+        Registry(database).accounts.create("other")
     assert newer("verify").exit_status == 0
     assert newer("rebuild", "--check").exit_status == 0
 

@@ -10,16 +10,7 @@ from projections.credentials import TABLE as CREDENTIALS
 from projections.rows import Table
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries, read_rows
-from registry.execution.lookup import (
-    account_not_found,
-    check_names,
-)
-from registry.services.reading.keys_in_use import (
-    held_before,
-    held_elsewhere,
-    keys_in_common,
-    keys_used_again,
-)
+from registry.execution.lookup import account_not_found, check_names
 
 _QUERIES = load_queries("registry.execution")
 _NOT_SHOWN: Final = {*CREDENTIALS.secret, "account_id", "exchange_id", "data_key_id"}
@@ -109,8 +100,10 @@ def list_credentials(
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account, exchange)
         found = read_rows(connection, _CREDENTIALS, {"account_name": account, "exchange": exchange})
-        elsewhere = held_elsewhere(keys_in_common(connection, account, exchange))
-        again = held_before(keys_used_again(connection, account, exchange))
+        from registry.services.reading import keys_in_use as keys
+
+        elsewhere = keys.held_elsewhere(keys.keys_in_common(connection, account, exchange))
+        again = keys.held_before(keys.keys_used_again(connection, account, exchange))
     for row in found:
         row["same_key_in"] = elsewhere.get(row["id"], [])
         row["used_before"] = again.get(row["id"], [])
