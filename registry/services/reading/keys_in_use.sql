@@ -55,3 +55,14 @@ WHERE EXISTS (
         AND other.data -> 'fingerprints' ->> f.key IS DISTINCT FROM f.value)
 GROUP BY a.account_name, d.name, c.subaccount_index, c.permission, f.key
 ORDER BY a.account_name, d.name, f.key
+
+-- name: released_lately
+-- When these versions of credentials were last released within a day, other than for a check.
+SELECT w.id::uuid, max(e.recorded_at)
+FROM unnest(%(ids)s::text[], %(versions)s::text[]) AS w (id, version)
+JOIN public.audit_trail AS e ON e.data ->> 'credential_id' = w.id
+    AND e.data ->> 'credential_version' = w.version
+WHERE e.data ->> 'credential_version' IS NOT NULL
+    AND e.data ->> 'purpose' <> 'check-credential'
+    AND e.recorded_at > now() - interval '24 hours'
+GROUP BY w.id
