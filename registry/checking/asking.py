@@ -61,7 +61,8 @@ class _Exchange:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=client.aiohttp_trust_env,
             )
-            self.first, client.session, client.tcp_connector = client, None, None
+            client.session.detach()
+            self.first, client.tcp_connector = client, None
         client.own_session = False
         client.timeout_on_exit = 0
         client.session = self.session
@@ -147,6 +148,8 @@ async def _finding(ccxt: Any, exchange: _Exchange, client: Any, key: ToAsk) -> F
             await exchange.load_markets(client)
             answers.clear()
             await client.fetch_balance()
+        if not isinstance(answers[-1].parsed(), dict | list):
+            raise TypeError("an answer is no JSON")  # noqa: TRY301 - read like any malformed one
     except KeyRefused as refused:
         return Finding(refused.outcome, why=refused.why)
     except Exception as problem:  # noqa: BLE001 - ccxt's errors, and those of malformed answers

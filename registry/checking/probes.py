@@ -4,13 +4,15 @@ All calls are ccxt's and read only. An exchange that is not here is asked by one
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from registry.checking.findings import CheckOutcome, KeyFacts, Right
 from registry.errors import InvalidInput
-from registry.values import ip_allow_list, short_text
+from registry.shown import shown
+from registry.values import ip_allow_list
 
 WRONG, EXPIRED = CheckOutcome.WRONG_KEY, CheckOutcome.EXPIRED
 ADDRESS, SKEW = CheckOutcome.ADDRESS_NOT_ALLOWED, CheckOutcome.CLOCK_SKEW
@@ -80,10 +82,8 @@ def _addresses(told: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _account_id(told: Any) -> str | None:
-    try:
-        return None if told in (None, "") else short_text(str(told), "an account id", is_id=True)
-    except InvalidInput:
-        return None
+    text = str(told or "")
+    return text if re.fullmatch(r"[\w.:-]{1,64}", text) and shown(text) == text else None
 
 
 def _moment(seconds: Any) -> dt.datetime | None:
