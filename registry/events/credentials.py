@@ -100,9 +100,8 @@ class CredentialChecked(CredentialEvent):
     may: list[Right] | None = None
     bound: bool | None = None
     addresses: list[str] | None = None
-    ends: bool | None = None
-    """Whether the key expires."""
     expires_at: dt.datetime | None = None
+    """Null if the exchange says that it never expires."""
     exchange_account_id: str | None = None
     differences: list[CheckedDetail] | None = None
 
