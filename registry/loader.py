@@ -32,12 +32,7 @@ from registry.machine import host, user_at_host
 from registry.services.releases import key_locks
 from registry.services.releases.account_info import account_info
 from registry.services.releases.fallback import EnvironmentFallback, record_fallback
-from registry.services.releases.releases import (
-    Caller,
-    ReleasedCredential,
-    Releases,
-    ReleaseService,
-)
+from registry.services.releases.releases import Caller, ReleasedCredential, Releases, ReleaseService
 from registry.services.releases.resolution import Wish
 from registry.subaccounts import Choice
 

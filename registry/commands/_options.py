@@ -51,8 +51,7 @@ OnlyPermission = Annotated[
     Permission | None, typer.Option("--permission", help="Only keys that can do this.")
 ]
 AccessOption = Annotated[
-    SharingType | None,
-    typer.Option("--access", help="Ask for less than there is."),
+    SharingType | None, typer.Option("--access", help="Ask for less than there is.")
 ]
 
 
@@ -165,12 +164,10 @@ def moment_of(text: str | None, option: str) -> Any:
 # ---------------------------------------------------------------- options of changes
 
 Cascade = Annotated[
-    bool,
-    typer.Option("--cascade", help="Do it although others borrow; says who is affected."),
+    bool, typer.Option("--cascade", help="Do it although others borrow; says who is affected.")
 ]
 AllowSharedSecret = Annotated[
-    bool,
-    typer.Option("--allow-shared-secret", help="Store it although another account holds it."),
+    bool, typer.Option("--allow-shared-secret", help="Store it although another account holds it.")
 ]
 AllowOtherAccount = Annotated[
     bool,

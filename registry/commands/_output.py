@@ -116,10 +116,7 @@ class Output:
             self.remark(none())
 
     def table(
-        self,
-        columns: Sequence[str],
-        rows: Iterable[Sequence[Any]],
-        under: Collection[str] = (),
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], under: Collection[str] = ()
     ) -> None:
         """Prints a table as wide as the terminal; what is in `under` may follow below a row.
 
@@ -184,9 +181,7 @@ def to_json(value: Any) -> str:
     import orjson
 
     text = orjson.dumps(
-        value,
-        default=_encode,
-        option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z,
+        value, default=_encode, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
     ).decode()
     # JSON escapes C0 only; these characters occur in strings only, so an escape is equivalent.
     return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -43,8 +43,7 @@ def verify(
     ] = None,
     key: PublicKey = None,
     without_keys: Annotated[
-        bool,
-        typer.Option("--without-keys", help="Do not open the data keys; needs no master key."),
+        bool, typer.Option("--without-keys", help="Do not open the data keys; needs no master key.")
     ] = False,
     only_log: Annotated[
         bool, typer.Option("--only-log", help="Do not compare the tables with the log.")
@@ -140,8 +139,7 @@ def generate_checkpoint_key(
 def checkpoint(
     run: Run,
     append: Annotated[
-        Path | None,
-        typer.Option("--append", metavar="FILE", help="Add it to this file as well."),
+        Path | None, typer.Option("--append", metavar="FILE", help="Add it to this file as well.")
     ] = None,
 ) -> None:
     """Sign where the log ends now. Keep it in another place: it proves later what was.
@@ -209,11 +207,7 @@ def prove(
         case _:
             raise InvalidInput("prove takes a position, or an account and an exchange")
     document = run.registry.prove(
-        *wanted,
-        checkpoint=checkpoint_file,
-        subaccount=subaccount,
-        permission=permission,
-        key=key,
+        *wanted, checkpoint=checkpoint_file, subaccount=subaccount, permission=permission, key=key
     )
     text = json.dumps(document, indent=1, ensure_ascii=False)
     if out is not None:

@@ -54,11 +54,10 @@ def add_bot(
         typer.Option("--no-password", help="The server knows it otherwise: peer, certificate."),
     ] = False,
     new_password: Annotated[
-        bool,
-        typer.Option("--new-password", help="Only give the account's login a new password."),
+        bool, typer.Option("--new-password", help="Only give the account's login a new password.")
     ] = False,
 ) -> None:
-    """Make a login for one account, and print what its bot needs.
+    """Make a login for one account, and its bot's settings.
 
     The address with its password is shown once, and never stored by the registry.
     """

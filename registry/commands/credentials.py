@@ -125,10 +125,7 @@ def _check_file(run: Run, slot: SlotOptions, source: str) -> None:
 
 @verb(changes=True)
 def update_credential(
-    run: Run,
-    slot: SlotOptions,
-    details: CredentialOptions,
-    clear: Clear = None,
+    run: Run, slot: SlotOptions, details: CredentialOptions, clear: Clear = None
 ) -> None:
     """Change label, expiry, bound addresses or account id."""
     changes = slot.which | details.changes(clear)

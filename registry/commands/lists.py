@@ -162,8 +162,7 @@ class CredentialFilter:
     subaccount: OnlySubaccount = None
     permission: OnlyPermission = None
     active: Annotated[
-        bool | None,
-        typer.Option("--active/--inactive", help="Only those that are, or are not."),
+        bool | None, typer.Option("--active/--inactive", help="Only those that are, or are not.")
     ] = None
     due: Annotated[
         str | None,

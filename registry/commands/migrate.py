@@ -27,8 +27,7 @@ class DownOptions:
     """The ways down."""
 
     rehearse: Annotated[
-        bool,
-        typer.Option("--rehearse", help="On the way down: only on a copy, and compare."),
+        bool, typer.Option("--rehearse", help="On the way down: only on a copy, and compare.")
     ] = False
     purge: Annotated[
         bool, typer.Option("--purge", help="On the way down: destroy the log and the keys too.")

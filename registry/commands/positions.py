@@ -75,8 +75,7 @@ class PositionFilter:
         str | None, typer.Option("--account", metavar="ACCOUNT", help="Only this account's.")
     ] = None
     exchange: Annotated[
-        str | None,
-        typer.Option("--exchange", metavar="EXCHANGE", help="Only with a side there."),
+        str | None, typer.Option("--exchange", metavar="EXCHANGE", help="Only with a side there.")
     ] = None
     symbol: Annotated[
         str | None, typer.Option("--symbol", metavar="SYMBOL", help="Only of this symbol.")

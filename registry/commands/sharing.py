@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 Borrower = Annotated[str, typer.Argument(metavar="BORROWER", help="The account that may use it.")]
 LenderName = Annotated[str, typer.Argument(metavar="LENDER", help="The account whose it is.")]
 SharingTypeOption = Annotated[
-    SharingType,
-    typer.Option("--type", help="What the borrower may do with it."),
+    SharingType, typer.Option("--type", help="What the borrower may do with it.")
 ]
 LenderOption = Annotated[
-    str | None,
-    typer.Option("--lender", metavar="LENDER", help="Use what this account shares."),
+    str | None, typer.Option("--lender", metavar="LENDER", help="Use what this account shares.")
 ]
 
 

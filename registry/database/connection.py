@@ -140,9 +140,7 @@ def check_schema(connection: Connection) -> None:
         raise NotMigrated(
             f"the database {what}",
             hint=Hint(
-                "Run: ",
-                Command("migrate", "up"),
-                " (it rebuilds every row)" if taken_down else "",
+                "Run: ", Command("migrate", "up"), " (it rebuilds every row)" if taken_down else ""
             ),
             taken_down=taken_down,
         )

@@ -45,10 +45,7 @@ _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
 }
 
 _BY_CONSTRAINT: Final[dict[str, tuple[type[errors.RegistryError], str]]] = {
-    "accounts_account_name_key": (
-        errors.AccountExists,
-        "another account has this name already",
-    ),
+    "accounts_account_name_key": (errors.AccountExists, "another account has this name already"),
     "account_exchange_credentials_slot": (
         errors.CredentialExists,
         "the slot holds a credential already",

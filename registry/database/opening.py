@@ -4,13 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from registry.database.connection import (
-    Connection,
-    Database,
-    check_schema,
-    connect,
-    connect_once,
-)
+from registry.database.connection import Connection, Database, check_schema, connect, connect_once
 from registry.database.patience import Notice, patiently
 from registry.database.target import Target
 from registry.errors import NotMigrated, SchemaTooNew

@@ -104,8 +104,7 @@ class Key:
         command = os.environ.get(variable, "").strip()
         if command:
             yield KeySource(
-                f"the command in {variable}",
-                lambda: output_of(command, variable, self.missing),
+                f"the command in {variable}", lambda: output_of(command, variable, self.missing)
             )
         passed = unit_credential(self.credential)
         if passed is not None:

@@ -24,12 +24,7 @@ from psycopg import sql
 from projections import project
 from projections.sql_sink import apply_to_tables
 from registry.clock import now
-from registry.database.connection import (
-    Connection,
-    Database,
-    refuse_standby,
-    registry_errors,
-)
+from registry.database.connection import Connection, Database, refuse_standby, registry_errors
 from registry.database.durability import send_flush, wait_until_durable
 from registry.database.patience import patience
 from registry.errors import (

@@ -34,8 +34,7 @@ def account_not_found(connection: Connection, name: str) -> AccountNotFound:
             )
         if event_type == "AccountDeleted":
             return AccountNotFound(
-                f"account {name} was deleted {when}",
-                hint=Hint("See: ", Command("history", name)),
+                f"account {name} was deleted {when}", hint=Hint("See: ", Command("history", name))
             )
     names = [row[0] for row in connection.execute(_QUERIES["account_names"])]
     if name in names:

@@ -1,6 +1,5 @@
 """`Registry.accounts`: bots and wallets."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -12,7 +11,6 @@ from registry.services.reading import accounts as reading
 
 if TYPE_CHECKING:
     from registry.execution.executor import Outcome
-    from registry.services.changes.accounts import AccountService
 
 Moment = Any
 """The position of an event, a time, or either as text."""
@@ -30,13 +28,6 @@ class Accounts:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    @functools.cached_property
-    def _service(self) -> "AccountService":
-        # The modules for changes take long to import, and reads do not need them.
-        from registry.services.changes.accounts import AccountService
-
-        return AccountService(self._context)
-
     def create(
         self, account: str, *, as_is: bool = False, **details: Unpack[AccountChange]
     ) -> "Outcome":
@@ -45,10 +36,12 @@ class Accounts:
         A key of the metadata that looks like a limit's, mistyped, is refused unless `as_is`.
         """
         from registry.rules.accounts import CreateAccount
+        from registry.services.changes.accounts import CreateTask, naming
 
         by, given = split(details)
         command = CreateAccount(account_name=account, as_is=as_is, **given)
-        return self._service.create(command, self._context.invocation(by))
+        with naming(account):
+            return self._context.execute(CreateTask(command), by)
 
     def update(
         self,
@@ -68,30 +61,39 @@ class Accounts:
         """
         from registry.rules.accounts import UpdateAccount
         from registry.rules.metadata import KeyChanges
+        from registry.services.changes.accounts import UpdateTask
 
         by, given = split(details)
         command = UpdateAccount(KeyChanges(set or {}, unset), as_is=as_is, **given)
-        invocation = self._context.invocation(by)
-        return self._service.update(account, command, invocation, cascade=cascade)
+        return self._context.execute(UpdateTask(account, command, cascade=cascade), by)
 
     def rename(self, account: str, new_name: str, **by: Unpack[By]) -> "Outcome":
         """Renames an account; AccountExists if another account has the name."""
-        return self._service.rename(account, new_name, self._context.invocation(by))
+        from registry.services.changes.accounts import naming, rename
+
+        with naming(new_name):
+            return self._context.execute(rename(account, new_name), by)
 
     def deactivate(self, account: str, *, cascade: bool = False, **by: Unpack[By]) -> "Outcome":
         """Stops an account; AccountInUse while other accounts borrow from it, unless `cascade`."""
-        return self._service.deactivate(account, self._context.invocation(by), cascade=cascade)
+        from registry.services.changes.account_ends import DeactivateTask
+
+        return self._context.execute(DeactivateTask(account, cascade=cascade), by)
 
     def reactivate(self, account: str, **by: Unpack[By]) -> "Outcome":
         """Lets a deactivated account be used again."""
-        return self._service.reactivate(account, self._context.invocation(by))
+        from registry.services.changes.accounts import reactivate
+
+        return self._context.execute(reactivate(account), by)
 
     def delete(self, account: str, *, cascade: bool = False, **by: Unpack[By]) -> "Outcome":
         """Deletes an account and its credentials; the history keeps them, encrypted.
 
         AccountInUse if it owns positions, or is part of shares without `cascade`.
         """
-        return self._service.delete(account, self._context.invocation(by), cascade=cascade)
+        from registry.services.changes.account_ends import DeleteTask
+
+        return self._context.execute(DeleteTask(account, cascade=cascade), by)
 
     def list(
         self,

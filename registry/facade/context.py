@@ -1,6 +1,7 @@
 """The context of all parts of a `Registry`: the database, the keys, and the actor."""
 
 import contextlib
+import functools
 import logging
 import os
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +14,7 @@ from registry.machine import host, user_at_host
 
 if TYPE_CHECKING:
     from registry.encryption.keyring import MasterKeyring
-    from registry.execution.executor import Invocation
+    from registry.execution.executor import CommandExecutor, Invocation, Outcome, Task
     from registry.services.releases.releases import Caller
 
 log = logging.getLogger("registry")
@@ -77,6 +78,17 @@ class Context:
         actor = by.get("actor") or self.actor
         given: dict[str, Any] = {**by, "actor": actor, "command_id": command_id}
         return Invocation(**given)
+
+    def execute(self, task: "Task", by: By) -> "Outcome":
+        """Executes a change; errors as `CommandExecutor.execute`, and of the task."""
+        return self._executor.execute(task, self.invocation(by))
+
+    @functools.cached_property
+    def _executor(self) -> "CommandExecutor":
+        # The modules for changes take long to import, and reads do not need them.
+        from registry.execution.executor import CommandExecutor
+
+        return CommandExecutor(self)
 
     def caller(self, purpose: str, actor: str | None = None, reason: str | None = None) -> "Caller":
         """The caller of a release, with its purpose."""

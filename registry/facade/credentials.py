@@ -1,7 +1,6 @@
 """`Registry.credentials`: the credentials of accounts at exchanges."""
 
 import datetime as dt
-import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
@@ -21,7 +20,6 @@ from registry.subaccounts import Choice
 if TYPE_CHECKING:
     from registry.checking.findings import Checked
     from registry.execution.executor import Outcome
-    from registry.services.changes.credentials import CredentialService
     from registry.services.changes.slot_tasks import SlotName
     from registry.services.releases.resolution import Resolution
 
@@ -63,13 +61,6 @@ class Credentials:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    @functools.cached_property
-    def _service(self) -> "CredentialService":
-        # The modules for changes take long to import, and reads do not need them.
-        from registry.services.changes.credentials import CredentialService
-
-        return CredentialService(self._context)
-
     def add(self, account: str, exchange: str, fields: Fields, **how: Unpack[New]) -> "Outcome":
         """Stores a credential in an empty slot; CredentialExists if it is not empty.
 
@@ -88,22 +79,27 @@ class Credentials:
 
     def update(self, account: str, exchange: str, **details: Unpack[CredentialChange]) -> "Outcome":
         """Changes the named details; None clears a detail."""
+        from registry.services.changes import credentials as changes
+
         slot, rest = _slot(exchange, details)
-        by, changes = split(rest)
-        return self._service.update(account, slot, changes, self._context.invocation(by))
+        by, given = split(rest)
+        return self._context.execute(changes.update(account, slot, given), by)
 
     def deactivate(
         self, account: str, exchange: str, *, cascade: bool = False, **which: Unpack[Which]
     ) -> "Outcome":
         """Stops a credential; AccountInUse while it is lent, unless `cascade`."""
+        from registry.services.changes import credentials as changes
+
         slot, by = _slot(exchange, which)
-        invocation = self._context.invocation(by)
-        return self._service.deactivate(account, slot, invocation, cascade=cascade)
+        return self._context.execute(changes.deactivate(account, slot, cascade=cascade), by)
 
     def reactivate(self, account: str, exchange: str, **which: Unpack[Which]) -> "Outcome":
         """Lets a deactivated credential be used again."""
+        from registry.services.changes import credentials as changes
+
         slot, by = _slot(exchange, which)
-        return self._service.reactivate(account, slot, self._context.invocation(by))
+        return self._context.execute(changes.reactivate(account, slot), by)
 
     def remove(
         self,
@@ -118,13 +114,12 @@ class Credentials:
 
         AccountInUse while it is lent, unless `cascade`, which ends these shares.
         """
-        slot, by = _slot(exchange, which)
-        invocation = self._context.invocation(by)
-        if not destroy:
-            return self._service.remove(account, slot, invocation, cascade=cascade)
-        from registry.services.changes.destruction import remove_and_destroy
+        from registry.services.changes.credentials import remove
+        from registry.services.changes.destruction import RemoveAndDestroy
 
-        return remove_and_destroy(self._context, account, slot, invocation, cascade=cascade)
+        slot, by = _slot(exchange, which)
+        remover = RemoveAndDestroy if destroy else remove
+        return self._context.execute(remover(account, slot, cascade=cascade), by)
 
     def destroy_secrets(
         self,
@@ -159,8 +154,12 @@ class Credentials:
 
         A program calls it before it asks anybody for secrets.
         """
-        slot, _ = _slot(exchange, {"subaccount": subaccount, "permission": permission})
-        self._service.check_place(account, slot, replace=replace)
+        from registry.services.changes import credentials as changes
+        from registry.services.changes.slot_tasks import SlotName
+
+        slot = SlotName(exchange, subaccount, permission)
+        task = changes.check_place(account, slot, replace=replace)
+        self._context.execute(task, {"actor": "-", "dry_run": True})
 
     def list(
         self,
@@ -174,8 +173,8 @@ class Credentials:
     ) -> Records:
         """Credentials without their secrets: all, or those that the arguments select.
 
-        `due` selects those in use that expire within this span, or have expired. `same_key_in` of
-        each lists the other credentials, of any account, that hold its key.
+        `due` selects those in use that expire within this span, or have expired. Under
+        same_key_in each names the other credentials, of any account, that hold its key.
         """
         span = duration(due, "due") if isinstance(due, str) else due
         until = None if span is None else now() + span
@@ -273,20 +272,18 @@ class Credentials:
         self, account: str, exchange: str, fields: Fields, mode: Literal["add", "replace"], how: New
     ) -> "Outcome":
         from registry.catalog.specification import fields_of
-        from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
+        from registry.services.changes.credentials import CredentialInput, Mode, StoreCredentials
 
         secrets = fields_of(exchange, fields)
         slot, rest = _slot(exchange, how)
         by, given = split(rest)
         options = {name: given.pop(name, False) for name in ("cascade", "allow_shared_secret")}
         details = {name: value for name, value in given.items() if value is not None}
-        return CredentialService(self._context, self._context.keyring()).store(
-            account,
-            [CredentialInput(slot, secrets, details, Mode(mode))],
-            self._context.invocation(by),
-            verb=f"{mode}-credential",
-            **options,
+        inputs = [CredentialInput(slot, secrets, details, Mode(mode))]
+        task = StoreCredentials(
+            account, inputs, self._context.keyring(), verb=f"{mode}-credential", **options
         )
+        return self._context.execute(task, by)
 
 
 def _slot(exchange: str, given: Mapping[str, Any]) -> "tuple[SlotName, Any]":

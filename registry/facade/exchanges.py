@@ -13,7 +13,12 @@ from registry.execution.executor import Outcome
 from registry.facade.checking import checked
 from registry.facade.context import Context
 from registry.facade.given import By
-from registry.services.changes.exchanges import ExchangeChanges, ExchangeService
+from registry.services.changes.exchanges import (
+    AddExchange,
+    ExchangeChanges,
+    RemoveExchange,
+    UpdateExchange,
+)
 from registry.services.reading.exchanges import (
     KnownExchange,
     exchange_specification,
@@ -29,7 +34,6 @@ class Exchanges:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._service = ExchangeService(context)
 
     def list(self, *, search: str | None = None, every: bool = False) -> KnownExchanges:
         """The exchanges of the bot and those in use, with the fields of their credentials.
@@ -61,7 +65,7 @@ class Exchanges:
         definition = Definition(
             exchange, display_name or exchange, _checked(field), ccxt, nonce_per_key=nonce_per_key
         )
-        return self._service.add(definition, self._context.invocation(by))
+        return self._context.execute(AddExchange(definition), by)
 
     def update(
         self,
@@ -86,11 +90,11 @@ class Exchanges:
             ccxt,
             nonce_per_key,
         )
-        return self._service.update(exchange, changes, self._context.invocation(by))
+        return self._context.execute(UpdateExchange(exchange, changes), by)
 
     def remove(self, exchange: str, **by: Unpack[By]) -> Outcome:
         """Removes a definition that no credential and no share uses; its row of `dexes` stays."""
-        return self._service.remove(exchange, self._context.invocation(by))
+        return self._context.execute(RemoveExchange(exchange, {}), by)
 
 
 def _checked(fields: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -1,6 +1,5 @@
 """`Registry.positions`: the owners of positions."""
 
-import functools
 import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Unpack
@@ -15,7 +14,6 @@ from registry.services.reading.lists import list_positions
 
 if TYPE_CHECKING:
     from registry.execution.executor import Outcome
-    from registry.services.changes.positions import PositionService
 
 Records = list[dict[str, Any]]
 
@@ -27,12 +25,6 @@ class Positions:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    @functools.cached_property
-    def _service(self) -> "PositionService":
-        from registry.services.changes.positions import PositionService
-
-        return PositionService(self._context)
-
     def link(
         self,
         account: str,
@@ -43,12 +35,10 @@ class Positions:
         **by: Unpack[By],
     ) -> "Outcome":
         """Links the given positions, or all `unowned` positions, to an account."""
-        wanted = _ids(position)
-        if bool(wanted) == unowned:
-            hint = Hint(Option("position", ...), " names some, ", Option("unowned"), " takes all.")
-            raise InvalidInput("it must be said which positions", hint=hint)
-        invocation = self._context.invocation(by)
-        return self._service.link(account, wanted or None, invocation, move=move)
+        from registry.services.changes.positions import LinkTask
+
+        wanted = _wanted(position, "unowned", every=unowned)
+        return self._context.execute(LinkTask(account, wanted, move=move), by)
 
     def unlink(
         self,
@@ -59,11 +49,10 @@ class Positions:
         **by: Unpack[By],
     ) -> "Outcome":
         """Unlinks the given positions, or all `owned` positions, from an account."""
-        wanted = _ids(position)
-        if bool(wanted) == owned:
-            hint = Hint(Option("position", ...), " names some, ", Option("owned"), " takes all.")
-            raise InvalidInput("it must be said which positions", hint=hint)
-        return self._service.unlink(account, wanted or None, self._context.invocation(by))
+        from registry.services.changes.positions import UnlinkTask
+
+        wanted = _wanted(position, "owned", every=owned)
+        return self._context.execute(UnlinkTask(account, wanted), by)
 
     def list(
         self,
@@ -82,6 +71,13 @@ class Positions:
         return only(found, symbol=symbol)
 
 
-def _ids(given: Iterable[uuid.UUID | str]) -> list[uuid.UUID]:
-    hint = Hint("See: ", Command("list-positions"))
-    return list(dict.fromkeys(checked_id(value, "a position's id", hint) for value in given))
+def _wanted(
+    given: Iterable[uuid.UUID | str], option: str, *, every: bool
+) -> list[uuid.UUID] | None:
+    """The positions that are named; None for every one, which the option says."""
+    see = Hint("See: ", Command("list-positions"))
+    wanted = list(dict.fromkeys(checked_id(value, "a position's id", see) for value in given))
+    if bool(wanted) == every:
+        hint = Hint(Option("position", ...), " names some, ", Option(option), " takes all.")
+        raise InvalidInput("it must be said which positions", hint=hint)
+    return wanted or None

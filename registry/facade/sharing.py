@@ -14,9 +14,7 @@ from registry.services.reading.lists import list_access, list_shares
 
 if TYPE_CHECKING:
     from registry.execution.executor import Outcome
-    from registry.services.changes.access import AccessService
     from registry.services.changes.bots import BotService, NewBot, RemovedBot
-    from registry.services.changes.sharing import SharingService
 
 Records = list[dict[str, Any]]
 
@@ -32,12 +30,6 @@ class Shares:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    @functools.cached_property
-    def _service(self) -> "SharingService":
-        from registry.services.changes.sharing import SharingService
-
-        return SharingService(self._context)
-
     def grant(
         self,
         borrower: str,
@@ -47,14 +39,17 @@ class Shares:
         **by: Unpack[By],
     ) -> "Outcome":
         """Lets the borrower use the lender's credential; changes the type of an existing share."""
-        invocation = self._context.invocation(by)
-        return self._service.share(borrower, lender, exchange, sharing_type, invocation)
+        from registry.services.changes.sharing import ShareTask
+
+        return self._context.execute(ShareTask(borrower, lender, exchange, sharing_type), by)
 
     change = grant
 
     def revoke(self, borrower: str, exchange: str, **by: Unpack[By]) -> "Outcome":
         """Ends the share by which an account borrows for an exchange."""
-        return self._service.unshare(borrower, exchange, self._context.invocation(by))
+        from registry.services.changes.sharing import UnshareTask
+
+        return self._context.execute(UnshareTask(borrower, exchange), by)
 
     def list(
         self,
@@ -74,19 +69,17 @@ class AccessOfRoles:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    @functools.cached_property
-    def _service(self) -> "AccessService":
-        from registry.services.changes.access import AccessService
-
-        return AccessService(self._context)
-
     def grant(self, account: str, role: str, **by: Unpack[By]) -> "Outcome":
         """Lets a login role use an account; the role becomes a member of registry_bot if needed."""
-        return self._service.grant(account, role, self._context.invocation(by))
+        from registry.services.changes.access import GrantTask
+
+        return self._context.execute(GrantTask(account, role), by)
 
     def revoke(self, account: str, role: str, **by: Unpack[By]) -> "Outcome":
         """Revokes the access of a login role to an account."""
-        return self._service.revoke(account, role, self._context.invocation(by))
+        from registry.services.changes import access
+
+        return self._context.execute(access.revoke(account, role), by)
 
     @functools.cached_property
     def _bots(self) -> "BotService":

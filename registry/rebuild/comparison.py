@@ -28,13 +28,7 @@ from registry.rebuild.differences import LISTED, RowDrift
 from registry.rebuild.judging import Skipped, judge, rows_fit
 from registry.rebuild.repair_rows import RepairKind, Repairs
 from registry.rebuild.replay import EVENTS_PER_SLICE, replay_in_slices
-from registry.rebuild.worker import (
-    Message,
-    SliceTask,
-    examine_apart,
-    examine_slices,
-    rows_that_fit,
-)
+from registry.rebuild.worker import Message, SliceTask, examine_apart, examine_slices, rows_that_fit
 
 _QUERIES = load_queries("registry.rebuild", "rebuild.sql")
 
@@ -263,12 +257,7 @@ class _Whole:
 
 
 def _examine(
-    connection: Connection,
-    comparison: Comparison,
-    size: int,
-    options: Options,
-    *,
-    exists: bool,
+    connection: Connection, comparison: Comparison, size: int, options: Options, *, exists: bool
 ) -> None:
     workers = options.workers or (min(2, os.cpu_count() or 1) if size >= WORTH_A_PROCESS else 1)
     rounds = -(-size // (workers * options.events_per_slice)) or 1

@@ -22,10 +22,7 @@ def make_shadow(connection: psycopg.Connection[Any]) -> None:
     for table in _OWN:
         columns = ", ".join(f"{column} {kind}" for column, kind in table.columns.items())
         _run(connection, f"CREATE TEMPORARY TABLE {table.name} ({columns}) ON COMMIT DROP")
-    _run(
-        connection,
-        "CREATE TEMPORARY TABLE extra_rows (table_name text, id uuid) ON COMMIT DROP",
-    )
+    _run(connection, "CREATE TEMPORARY TABLE extra_rows (table_name text, id uuid) ON COMMIT DROP")
 
 
 def fill_shadow(

@@ -54,6 +54,5 @@ def refuse_while_pending(connection: Connection) -> None:
     """
     if adoption_pending(connection):
         raise AdoptionPending(
-            PENDING,
-            hint=Hint("Take them in first: ", Command("adopt", dry_run=True)),
+            PENDING, hint=Hint("Take them in first: ", Command("adopt", dry_run=True))
         )

@@ -196,10 +196,7 @@ def _hold_back(
         if late := comparison.late.get(table.name):
             for repairs in comparison.repairs:
                 copy_in(
-                    connection,
-                    table,
-                    repairs.lines_of(table.name, "missing", late),
-                    schema=SHADOW,
+                    connection, table, repairs.lines_of(table.name, "missing", late), schema=SHADOW
                 )
 
 

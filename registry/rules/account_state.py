@@ -14,12 +14,7 @@ from projections.accounts import AccountRow
 from projections.credentials import CredentialRow
 from projections.memory_sink import MISFITS, Rows, apply_to_memory
 from projections.rows import Delete, RowChange, misfit_of
-from registry.errors import (
-    AccountInactive,
-    AccountNotFound,
-    CredentialNotFound,
-    InvalidInput,
-)
+from registry.errors import AccountInactive, AccountNotFound, CredentialNotFound, InvalidInput
 from registry.events.stored import StoredEvent
 from registry.hints import Command, Hint, Option
 
@@ -140,8 +135,7 @@ class AccountState:
             raise AccountInactive(
                 f"account {account['account_name']} is inactive",
                 hint=Hint(
-                    "Reactivate it first: ",
-                    Command("reactivate-account", account["account_name"]),
+                    "Reactivate it first: ", Command("reactivate-account", account["account_name"])
                 ),
             )
         return account

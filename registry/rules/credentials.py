@@ -305,8 +305,7 @@ def _active(state: AccountState, wanted: SlotQuery) -> tuple[Slot, CredentialRow
         raise CredentialInactive(
             f"the credential of {state.name} for {slot} is inactive",
             hint=Hint(
-                "Reactivate it first: ",
-                Command("reactivate-credential", state.name, slot.exchange),
+                "Reactivate it first: ", Command("reactivate-credential", state.name, slot.exchange)
             ),
         )
     return slot, row

@@ -18,9 +18,7 @@ from harness import Client, Step, Target, options, own_server, rate, report, tak
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
-from registry.execution.executor import Invocation
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
+from registry.registry import Registry
 
 CLIENTS: Final = 16
 ACCOUNTS: Final = 200
@@ -68,10 +66,10 @@ def _prepare(address: str, clients: int) -> None:
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(plain.MAKE)
     database = SingleConnection(Database(address))
-    service, by = AccountService(database), Invocation(actor="benchmark@host")
+    accounts = Registry(database).accounts
     run = uuid.uuid4().hex[:8]
     for number in range(clients * ACCOUNTS // (1 if clients == 1 else 8)):
-        service.create(CreateAccount(account_name=f"{run}-{number}"), by)
+        accounts.create(f"{run}-{number}")
     database.close()
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(
@@ -113,9 +111,8 @@ def select_and_update(address: str, number: int) -> Step:
 def command(address: str, number: int) -> Step:
     """The command `update-account`, on one connection."""
     names = _names(address, number)
-    service = AccountService(SingleConnection(Database(address)))
-    by = Invocation(actor="benchmark@host")
-    return lambda: service.update(next(names), UpdateAccount(description=uuid.uuid4().hex), by)
+    accounts = Registry(SingleConnection(Database(address))).accounts
+    return lambda: accounts.update(next(names), description=uuid.uuid4().hex)
 
 
 if __name__ == "__main__":

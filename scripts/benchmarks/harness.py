@@ -152,11 +152,7 @@ def report(
     `ratios` of medians, `limits`, and further information in `facts`.
     """
     rows = {
-        name: {
-            "median": statistics.median(values),
-            "lowest": min(values),
-            "highest": max(values),
-        }
+        name: {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
         for name, values in measured.items()
     }
     ratios = [

@@ -16,10 +16,8 @@ from harness import Client, Step, Target, options, own_server, rate, report, tak
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
-from registry.execution.executor import Invocation
 from registry.log.bulk import Append, append_in_bulk
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
+from registry.registry import Registry
 from registry.services.reading.history import HistoryFilter, history
 
 ACCOUNT: Final = "measured"
@@ -82,10 +80,10 @@ def _fill(address: str, events: int) -> None:
             record, _ = event()
             append_in_bulk(connection, [Append(record, n, event()[1]) for n in range(20_000)])
     database = SingleConnection(Database(address))
-    service, by = AccountService(database), Invocation(actor="benchmark@host")
-    service.create(CreateAccount(account_name=ACCOUNT), by)
+    accounts = Registry(database).accounts
+    accounts.create(ACCOUNT)
     for _ in range(CHANGES - 1):
-        service.update(ACCOUNT, UpdateAccount(description=uuid.uuid4().hex), by)
+        accounts.update(ACCOUNT, description=uuid.uuid4().hex)
     database.close()
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE) public.audit_events, public.accounts")

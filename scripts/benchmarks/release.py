@@ -22,19 +22,13 @@ from typing import Any, Final
 
 import psycopg
 from harness import Target, options, own_server, report, server_is_given, take_turns
-from support.credentials import secrets
 
 from projections.credentials import tokens_of
 from registry.database.opening import SingleConnection
 from registry.database.target import Target as Database
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.sealing import DataKey, Place
-from registry.execution.executor import Invocation
-from registry.rules.accounts import CreateAccount
-from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService
-from registry.services.changes.sharing import SharingService
-from registry.services.changes.slot_tasks import SlotName
+from registry.registry import Registry
 from registry.services.releases.releases import Caller, ReleaseService
 from registry.services.releases.resolution import Wish, resolve
 
@@ -48,7 +42,6 @@ TARGETS: Final = [
     Target("resolve shared", "floor of resolve shared", most=1.5),
 ]
 
-_BY = Invocation(actor="benchmark@host")
 _CALLER = Caller(actor="benchmark@host", host="host", purpose="benchmark")
 _FIELDS = {
     "lighter": ("private_key", "account_index"),
@@ -83,7 +76,7 @@ def _values(account: str, exchange: str) -> dict[str, str]:
     return {name: "7" if name == "account_index" else f"{account}-{name:x<44}" for name in names}
 
 
-class Registry:
+class Filled:
     """A registry with some accounts, and both sides of each comparison."""
 
     def __init__(self, database: SingleConnection, asking: SingleConnection) -> None:
@@ -92,6 +85,7 @@ class Registry:
         # alternating search_paths are planned again each time.)
         self.asking = asking
         self.keyring = MasterKeyring([generate_master_key()])
+        self.registry = Registry(database, keyring=self.keyring, actor=_CALLER.actor)
         self.service = ReleaseService(database, self.keyring)
         with database.connection() as connection:
             self.connection = connection
@@ -115,21 +109,14 @@ class Registry:
                 self._store(f"account_{number}", "backpack")
             else:
                 lender = f"account_{number - 1}"
-                AccountService(self.database).create(
-                    CreateAccount(account_name=f"account_{number}"), _BY
-                )
-                SharingService(self.database).share(
-                    f"account_{number}", lender, "backpack", "full", _BY
-                )
+                self.registry.accounts.create(f"account_{number}")
+                self.registry.shares.grant(f"account_{number}", lender, "backpack")
         self.connection.execute("ANALYZE")
 
     def _store(self, account: str, *exchanges: str) -> None:
-        AccountService(self.database).create(CreateAccount(account_name=account), _BY)
-        inputs = [
-            CredentialInput(SlotName(exchange), secrets(_values(account, exchange)))
-            for exchange in exchanges
-        ]
-        CredentialService(self.database, self.keyring).store(account, inputs, _BY, verb="benchmark")
+        self.registry.accounts.create(account)
+        for exchange in exchanges:
+            self.registry.credentials.add(account, exchange, _values(account, exchange))
 
     def _one(self, query: str, *parameters: Any) -> Any:
         return self.connection.execute(query.encode(), parameters or None).fetchone()
@@ -186,7 +173,7 @@ def milliseconds(work: Callable[[], None]) -> Callable[[], float]:
     return run
 
 
-def loads(registry: Registry, server: str = "") -> dict[str, Callable[[], float]]:
+def loads(registry: Filled, server: str = "") -> dict[str, Callable[[], float]]:
     """A load of one credential, and one of three."""
     return {
         f"load of one{server}": milliseconds(lambda: registry.load_all("of_one")),
@@ -195,12 +182,12 @@ def loads(registry: Registry, server: str = "") -> dict[str, Callable[[], float]
 
 
 @contextlib.contextmanager
-def registry_on(major: int | None = None) -> Iterator[Registry]:
+def registry_on(major: int | None = None) -> Iterator[Filled]:
     """A registry on a server of this version, by default the newest."""
     with own_server(major) as address:
         database = SingleConnection(Database(address))
         asking = SingleConnection(Database(address))
-        yield Registry(database, asking)
+        yield Filled(database, asking)
         database.close()
         asking.close()
 

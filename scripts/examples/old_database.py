@@ -16,9 +16,7 @@ def fill(bot: LegacyDatabase) -> None:
     token = bot.token
     lender = bot.account("shared_backpack", id=UUID("0e0ad8a7-8a0c-4f3e-8f0c-5a8f8e3f0c11"))
     main = bot.account(
-        "main_bot",
-        metadata={"max_positions": 10},
-        id=UUID("5d0c1f3c-2f3d-4a6f-9a35-0b8b3f4f7a22"),
+        "main_bot", metadata={"max_positions": 10}, id=UUID("5d0c1f3c-2f3d-4a6f-9a35-0b8b3f4f7a22")
     )
     test = bot.account(
         " test_bot", metadata=["a", "b"], id=UUID("8b59235b-b76f-45fb-83dd-cc74ebd04f2f")

@@ -13,11 +13,11 @@ import pytest
 from psycopg import sql
 from support.bots import login_role
 from support.registry_tables import add_positions
-from support.world import BY, World
+from support.world import World
 
+from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.services.changes.positions import PositionService
 
 Connection = psycopg.Connection[Any]
 
@@ -74,7 +74,7 @@ def test_what_remains_his_trigger_runs_as_the_operator_who_links_positions(
     )
     with login_role(database_url, "registry_operator") as operator:
         database = SingleConnection(Target(operator.address))
-        PositionService(database).link("bot", [position], BY)
+        Registry(database).positions.link("bot", [position])
         database.close()
         assert owner.execute("SELECT * FROM noted").fetchall() == [(operator.name, True)]
 

@@ -11,14 +11,15 @@ from support.cli import CommandLine
 from support.credentials import secrets
 from support.tables import live_rows, replayed_rows
 
+from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import AccountExists, CredentialExists, RegistryError, SecretInUse
 from registry.execution.executor import Invocation, Outcome
+from registry.facade.given import By
 from registry.log.ids import new_id
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
 from registry.services.changes.slot_tasks import SlotName
 
@@ -27,8 +28,8 @@ SECRETS = 30
 Act = Callable[[SingleConnection, int], Outcome]
 
 
-def me(number: int) -> Invocation:
-    return Invocation(actor=f"client{number}@test")
+def me(number: int) -> By:
+    return By(actor=f"client{number}@test")
 
 
 def at_once(url: str, act: Act, clients: int = CLIENTS) -> list[Outcome | RegistryError]:
@@ -62,9 +63,7 @@ def assert_whole(connection: psycopg.Connection[Any]) -> None:
 def test_one_client_wins_a_name(database_url: str, connection: psycopg.Connection[Any]) -> None:
     results = at_once(
         database_url,
-        lambda database, n: AccountService(database).create(
-            CreateAccount(account_name="bot"), me(n)
-        ),
+        lambda database, n: Registry(database).accounts.create("bot", **me(n)),
     )
     won = [r for r in results if isinstance(r, Outcome)]
     lost = [r for r in results if isinstance(r, AccountExists)]
@@ -84,12 +83,12 @@ def test_no_update_of_one_account_is_lost(
     database_url: str, database: SingleConnection, connection: psycopg.Connection[Any]
 ) -> None:
     each = 5
-    AccountService(database).create(CreateAccount(account_name="bot"), me(0))
+    Registry(database).accounts.create("bot", **me(0))
 
     def act(mine: SingleConnection, number: int) -> Outcome:
         for step in range(each):
-            change = UpdateAccount(description=f"{number}.{step}")
-            outcome = AccountService(mine).update("bot", change, me(number))
+            change = f"{number}.{step}"
+            outcome = Registry(mine).accounts.update("bot", description=change, **me(number))
         return outcome
 
     results = at_once(database_url, act)
@@ -109,13 +108,12 @@ def test_one_client_fills_a_slot(
     connection: psycopg.Connection[Any],
     keyring: MasterKeyring,
 ) -> None:
-    AccountService(database).create(CreateAccount(account_name="bot"), me(0))
+    Registry(database).accounts.create("bot", **me(0))
 
     def act(mine: SingleConnection, number: int) -> Outcome:
         fields = {"api_key": f"k{number}7", "secret_key": "s7"}
-        one = CredentialInput(SlotName("aster", 0), secrets(fields))
-        service = CredentialService(mine, keyring)
-        return service.store("bot", [one], me(number), verb="add-credential")
+        credentials = Registry(mine, keyring=keyring).credentials
+        return credentials.add("bot", "aster", fields, subaccount=0, **me(number))
 
     results = at_once(database_url, act)
     assert len([r for r in results if isinstance(r, Outcome)]) == 1
@@ -130,15 +128,13 @@ def test_the_first_credentials_of_a_registry_share_one_fingerprint_key(
     keyring: MasterKeyring,
 ) -> None:
     for number in range(CLIENTS):
-        AccountService(database).create(CreateAccount(account_name=f"bot{number}"), me(number))
+        Registry(database).accounts.create(f"bot{number}", **me(number))
 
     def act(mine: SingleConnection, number: int) -> Outcome:
-        one = CredentialInput(
-            SlotName("aster", 0), secrets({"api_key": "same7", "secret_key": "same8"})
-        )
-        service = CredentialService(mine, keyring)
-        return service.store(
-            f"bot{number}", [one], me(number), verb="add-credential", allow_shared_secret=True
+        fields = {"api_key": "same7", "secret_key": "same8"}
+        credentials = Registry(mine, keyring=keyring).credentials
+        return credentials.add(
+            f"bot{number}", "aster", fields, allow_shared_secret=True, **me(number)
         )
 
     results = at_once(database_url, act)
@@ -159,7 +155,7 @@ def test_one_account_wins_a_secret_each_time(
     keyring: MasterKeyring,
 ) -> None:
     for number in range(2):
-        AccountService(database).create(CreateAccount(account_name=f"bot{number}"), me(number))
+        Registry(database).accounts.create(f"bot{number}", **me(number))
 
     for secret in range(SECRETS):
 
@@ -167,7 +163,9 @@ def test_one_account_wins_a_secret_each_time(
             fields = {"api_key": f"k{secret}7", "secret_key": f"s{secret}7"}
             one = CredentialInput(SlotName("aster"), secrets(fields), mode=Mode.MERGE)
             service = CredentialService(mine, keyring)
-            return service.store(f"bot{number}", [one], me(number), verb="import-env")
+            return service.store(
+                f"bot{number}", [one], Invocation(actor=f"client{number}@test"), verb="import-env"
+            )
 
         results = at_once(database_url, act, clients=2)
         assert len([r for r in results if isinstance(r, Outcome)]) == 1
@@ -181,8 +179,8 @@ def test_one_command_sent_by_all_at_once_is_applied_once(
     command_id = new_id()
     results = at_once(
         database_url,
-        lambda database, n: AccountService(database).create(
-            CreateAccount(account_name="bot"), Invocation(actor=f"c{n}", command_id=command_id)
+        lambda database, n: Registry(database).accounts.create(
+            "bot", actor=f"c{n}", command_id=command_id
         ),
     )
     outcomes = [r for r in results if isinstance(r, Outcome)]
@@ -216,8 +214,7 @@ def test_a_reader_never_sees_a_gap(database_url: str, isolation: str) -> None:
 
     def write(database: SingleConnection, number: int) -> Outcome:
         for step in range(8):
-            command = CreateAccount(account_name=f"{number}.{step}")
-            outcome = AccountService(database).create(command, me(number))
+            outcome = Registry(database).accounts.create(f"{number}.{step}", **me(number))
         return outcome
 
     reader = threading.Thread(target=read)
@@ -240,7 +237,7 @@ def test_the_first_uses_of_an_exchange_at_once_make_one_row(
         return CredentialService(database, keyring).store(
             f"bot{number}",
             [CredentialInput(SlotName("binance"), fields)],
-            me(number),
+            Invocation(actor=f"client{number}@test"),
             verb="import-env",
             create=CreateAccount(account_name=f"bot{number}"),
         )

@@ -8,12 +8,10 @@ import pytest
 from support.cli import CommandLine
 from support.whole_log import check_whole_log
 
+from registry import Registry
 from registry.database.opening import SingleConnection, open_registry
 from registry.database.programs import programs_for
 from registry.database.target import Target
-from registry.execution.executor import Invocation
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
 
 pytestmark = pytest.mark.slow
 
@@ -71,10 +69,9 @@ def test_it_refuses_direct_writes_and_changes_of_the_log(restored: str) -> None:
 
 def test_it_goes_on_where_the_original_was(restored: str) -> None:
     database = SingleConnection(Target(restored))
-    by = Invocation(actor="tester@host")
-    service = AccountService(database)
-    assert service.create(CreateAccount(account_name="new"), by).positions == (4,)
-    assert service.update("bot", UpdateAccount(description="after"), by).positions == (5,)
+    service = Registry(database).accounts
+    assert service.create("new").positions == (4,)
+    assert service.update("bot", description="after").positions == (5,)
     with database.connection() as copy:
         assert check_whole_log(copy) == 6
     database.close()

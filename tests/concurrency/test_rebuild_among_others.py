@@ -12,14 +12,13 @@ from support.appending import append
 from support.large_log import load_events, many_accounts
 from support.registry_tables import unguarded
 
+from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.events.keys import MasterKeyRotated
 from registry.execution.executor import Invocation
 from registry.log.ids import REGISTRY_STREAM
 from registry.rebuild.rebuild import RebuildService
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
 
 pytestmark = pytest.mark.slow
 
@@ -83,12 +82,12 @@ def test_no_reader_ever_misses_a_row_and_no_writer_loses_a_change(
 
     def write() -> None:
         own = SingleConnection(Target(database_url))
-        accounts = AccountService(own)
+        accounts = Registry(own).accounts
         name = f"own_{threading.get_ident()}"
         if name not in written:
-            accounts.create(CreateAccount(account_name=name), invocation)
+            accounts.create(name)
         written[name] = written.get(name, 0) + 1
-        accounts.update(name, UpdateAccount(description=str(written[name])), invocation)
+        accounts.update(name, description=str(written[name]))
         own.close()
 
     with running(read, read, write, write) as failures:
@@ -116,8 +115,8 @@ def test_a_check_among_writers_finds_nothing(
     def write() -> None:
         own = SingleConnection(Target(database_url))
         name = f"w{threading.get_ident()}_{time.monotonic_ns()}"
-        AccountService(own).create(CreateAccount(account_name=name), invocation)
-        AccountService(own).delete(name, invocation)
+        Registry(own).accounts.create(name)
+        Registry(own).accounts.delete(name)
         own.close()
 
     with running(write, write) as failures:
@@ -139,7 +138,7 @@ def test_appends_go_on_while_the_log_is_replayed(
         own = SingleConnection(Target(database_url))
         with own.connection() as session:
             session.execute("SET lock_timeout = '100ms'")
-        AccountService(own).create(CreateAccount(account_name="during"), invocation)
+        Registry(own).accounts.create("during")
         own.close()
         names.append("during")
 

@@ -8,8 +8,8 @@ import pytest
 from support.load import carry_out
 from support.pair import pair
 from support.soak import Report, await_answers, check, kill, load_clients
-from support.world import BY
 
+from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.database.patience import VARIABLE
 from registry.database.target import Target
@@ -17,8 +17,6 @@ from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.errors import DatabaseUnavailable
 from registry.execution.executor import Invocation
 from registry.loader import CredentialLoader
-from registry.rules.accounts import CreateAccount
-from registry.services.changes.accounts import AccountService
 from registry.services.reading.accounts import list_accounts
 from registry.services.releases.resolution import Wish
 
@@ -65,12 +63,12 @@ def test_where_no_server_takes_writes_one_that_reads_serves_who_reads(
     with pair() as servers:
         with contextlib.closing(SingleConnection(Target(servers.ensure_running()))) as database:
             # The standby is named first, and is not where this goes.
-            AccountService(database).create(CreateAccount(account_name="bot"), BY)
+            Registry(database).accounts.create("bot")
         kill(servers.primary)
         with contextlib.closing(SingleConnection(Target(servers.ensure_running()))) as database:
             list_accounts(database)
             with pytest.raises(DatabaseUnavailable, match="only reads, as a standby does"):
-                AccountService(database).create(CreateAccount(account_name="other"), BY)
+                Registry(database).accounts.create("other")
 
 
 def test_nothing_is_decided_on_what_a_standby_does_not_show_yet(
@@ -83,11 +81,11 @@ def test_nothing_is_decided_on_what_a_standby_does_not_show_yet(
         with psycopg.connect(servers.standby, autocommit=True) as standby:
             standby.execute("SELECT pg_wal_replay_pause()")
         with contextlib.closing(SingleConnection(Target(servers.ensure_running()))) as database:
-            AccountService(database).create(CreateAccount(account_name="bot"), BY)
+            Registry(database).accounts.create("bot")
         with contextlib.closing(SingleConnection(Target(servers.standby))) as database:
             assert list_accounts(database) == []
             with pytest.raises(DatabaseUnavailable, match="only reads, as a standby does"):
-                AccountService(database).deactivate("bot", BY)
+                Registry(database).accounts.deactivate("bot")
         with (
             CredentialLoader(servers.standby, keyring=keyring) as loader,
             pytest.raises(DatabaseUnavailable, match="only reads, as a standby does"),

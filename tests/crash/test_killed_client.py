@@ -12,22 +12,22 @@ from support.cli import CommandLine
 from support.credentials import secrets
 from support.dying import survives
 from support.tables import live_rows, replayed_rows, snapshot
+from support.world import said
 
-from registry.database.connection import Database
+from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.execution.executor import Invocation, Outcome
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
 from registry.services.changes.slot_tasks import SlotName
 
 # A fork copies one thread only; the child uses nothing of the others.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
-Act = Callable[[Database, MasterKeyring, Invocation], Outcome]
+Act = Callable[[SingleConnection, MasterKeyring, Invocation], Outcome]
 
 INPUTS = [
     CredentialInput(
@@ -43,25 +43,25 @@ INPUTS = [
 ]
 
 
-def create(database: Database, _: MasterKeyring, by: Invocation) -> Outcome:
-    return AccountService(database).create(CreateAccount(account_name="new"), by)
+def create(database: SingleConnection, _: MasterKeyring, by: Invocation) -> Outcome:
+    return Registry(database).accounts.create("new", **said(by))
 
 
-def update(database: Database, _: MasterKeyring, by: Invocation) -> Outcome:
-    return AccountService(database).update("bot", UpdateAccount(description="x"), by)
+def update(database: SingleConnection, _: MasterKeyring, by: Invocation) -> Outcome:
+    return Registry(database).accounts.update("bot", description="x", **said(by))
 
 
-def delete(database: Database, _: MasterKeyring, by: Invocation) -> Outcome:
-    return AccountService(database).delete("bot", by)
+def delete(database: SingleConnection, _: MasterKeyring, by: Invocation) -> Outcome:
+    return Registry(database).accounts.delete("bot", **said(by))
 
 
-def import_new(database: Database, keyring: MasterKeyring, by: Invocation) -> Outcome:
+def import_new(database: SingleConnection, keyring: MasterKeyring, by: Invocation) -> Outcome:
     new = CreateAccount(account_name="new")
     service = CredentialService(database, keyring)
     return service.store("new", INPUTS, by, verb="import-env", create=new)
 
 
-def import_again(database: Database, keyring: MasterKeyring, by: Invocation) -> Outcome:
+def import_again(database: SingleConnection, keyring: MasterKeyring, by: Invocation) -> Outcome:
     return CredentialService(database, keyring).store("bot", INPUTS, by, verb="import-env")
 
 

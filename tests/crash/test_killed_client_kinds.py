@@ -11,14 +11,14 @@ import pytest
 from support.credentials import secrets
 from support.dying import survives
 from support.whole_log import check_whole_log
+from support.world import said
 
-from registry.database.connection import Database
+from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.execution.executor import Invocation, Outcome
-from registry.rules.accounts import CreateAccount
-from registry.services.changes.accounts import AccountService
+from registry.facade.given import By
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
 from registry.services.changes.slot_tasks import SlotName
 
@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
 ]
 
-Act = Callable[[Database, MasterKeyring, Invocation], Outcome]
+Act = Callable[[SingleConnection, MasterKeyring, Invocation], Outcome]
 
 ASTER, BACKPACK = SlotName("aster", 0), SlotName("backpack", 0)
 FIRST = CredentialInput(ASTER, secrets({"api_key": "k-one", "secret_key": "s-one"}))
@@ -48,23 +48,27 @@ def _store(name: str, *inputs: CredentialInput) -> Act:
     )
 
 
+def _by(act: Callable[[Registry, By], Outcome]) -> Act:
+    return lambda database, _, by: act(Registry(database), said(by))
+
+
 KINDS: dict[str, tuple[Act, int]] = {
-    "rename-account": (lambda d, _, by: AccountService(d).rename("bot", "renamed", by), 1),
-    "deactivate-account": (lambda d, _, by: AccountService(d).deactivate("bot", by), 1),
-    "reactivate-account": (lambda d, _, by: AccountService(d).reactivate("still", by), 1),
-    "delete-account with a credential": (lambda d, _, by: AccountService(d).delete("bot", by), 2),
+    "rename-account": (_by(lambda of, by: of.accounts.rename("bot", "renamed", **by)), 1),
+    "deactivate-account": (_by(lambda of, by: of.accounts.deactivate("bot", **by)), 1),
+    "reactivate-account": (_by(lambda of, by: of.accounts.reactivate("still", **by)), 1),
+    "delete-account with a credential": (_by(lambda of, by: of.accounts.delete("bot", **by)), 2),
     "add-credential": (_store("empty", ADDED), 1),
     "replace-credential": (_store("bot", SECOND), 1),
     "import-env of two, one of them held": (_store("bot", MERGED, OTHER), 2),
     "update-credential": (
-        lambda d, _, by: CredentialService(d).update("bot", ASTER, {"label": "new"}, by),
+        _by(lambda of, by: of.credentials.update("bot", "aster", label="new", **by)),
         1,
     ),
     "deactivate-credential": (
-        lambda d, _, by: CredentialService(d).deactivate("bot", ASTER, by),
+        _by(lambda of, by: of.credentials.deactivate("bot", "aster", **by)),
         1,
     ),
-    "remove-credential": (lambda d, _, by: CredentialService(d).remove("bot", ASTER, by), 1),
+    "remove-credential": (_by(lambda of, by: of.credentials.remove("bot", "aster", **by)), 1),
 }
 
 
@@ -97,10 +101,10 @@ def test_killed_anywhere_and_sent_again_it_is_applied_exactly_once(
 def _prepare(address: str, keyring: MasterKeyring) -> int:
     by = Invocation(actor="tester@host")
     with contextlib.closing(SingleConnection(Target(address))) as database:
-        accounts = AccountService(database)
+        accounts = Registry(database).accounts
         for name in ("bot", "empty", "still"):
-            accounts.create(CreateAccount(account_name=name), by)
-        accounts.deactivate("still", by)
+            accounts.create(name)
+        accounts.deactivate("still")
         _store("bot", FIRST)(database, keyring, by)
     return 5
 

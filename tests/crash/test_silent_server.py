@@ -19,8 +19,9 @@ from support.bots import login_role
 from support.cli import PROJECT, CommandLine
 from support.large_log import load_events, many_accounts
 from support.proxy import Moment, Proxy
-from support.world import BY, World
+from support.world import World
 
+from registry import Registry
 from registry.database import connection as connecting
 from registry.database import patience, watched
 from registry.database.connection import Connection, connect, registry_errors
@@ -35,9 +36,7 @@ from registry.log.chunk import CHUNK
 from registry.log.rows import copy_rows
 from registry.rebuild.comparison import Options
 from registry.rebuild.rebuild import RebuildService
-from registry.rules.accounts import CreateAccount
 from registry.services.audit.verification import Extent, verify
-from registry.services.changes.accounts import AccountService
 from registry.services.reading.history import HistoryFilter, follow
 
 pytestmark = pytest.mark.slow
@@ -150,10 +149,10 @@ def test_a_command_whose_commit_is_not_answered_is_applied_once(
     proxy: Proxy, connection: Connection, moment: Moment
 ) -> None:
     with contextlib.closing(SingleConnection(Target(proxy.address))) as database:
-        service = AccountService(database)
-        service.create(CreateAccount(account_name="first"), BY)
+        service = Registry(database).accounts
+        service.create("first")
         proxy.cut, proxy.cut_is_silent = moment, True
-        outcome = service.create(CreateAccount(account_name="second"), BY)
+        outcome = service.create("second")
     assert outcome.positions == (1,)
     assert outcome.replayed == (moment == "after commit")
     rows = connection.execute("SELECT account_name FROM accounts ORDER BY 1").fetchall()

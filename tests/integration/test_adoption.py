@@ -21,6 +21,7 @@ from support.world import CALLER, World
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
 from projections.rows import Table
+from registry import Registry
 from registry.database.migrator import Migrator
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
@@ -37,10 +38,8 @@ from registry.errors import (
 from registry.execution.executor import Invocation
 from registry.loader import CredentialLoader
 from registry.rebuild.rebuild import RebuildService
-from registry.rules.accounts import CreateAccount
 from registry.rules.adoption.rows import Decision, Judge
 from registry.services.adoption.adoption import Adoption, AdoptionService
-from registry.services.changes.accounts import AccountService
 from registry.services.releases.launching import variables
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Wish
@@ -578,13 +577,13 @@ def test_a_command_about_a_row_that_waits_says_what_to_do(move: Move) -> None:
     fill_well(move.bot)
     move.up()
     with pytest.raises(AccountNotFound, match="is not in the log yet"):
-        AccountService(move.database).deactivate("main_bot", BY)
+        Registry(move.database).accounts.deactivate("main_bot")
 
 
 def test_accounts_made_by_command_before_the_adoption_are_left_alone(move: Move) -> None:
     fill_well(move.bot)
     move.up()
-    AccountService(move.database).create(CreateAccount(account_name="newer"), BY)
+    Registry(move.database).accounts.create("newer")
     assert move.adopt().adopted["accounts"] == 4
     assert move.is_clean()
 

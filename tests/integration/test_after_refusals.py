@@ -2,11 +2,10 @@
 
 import pytest
 
+from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.errors import AccountExists
 from registry.execution.executor import Invocation
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
 
 OFTEN = 12
 """More often than a statement runs before the driver prepares it."""
@@ -15,12 +14,12 @@ OFTEN = 12
 def test_a_name_that_is_taken_again_and_again_breaks_nothing(
     database: SingleConnection, invocation: Invocation
 ) -> None:
-    service = AccountService(database)
-    service.create(CreateAccount(account_name="bot"), invocation)
+    service = Registry(database).accounts
+    service.create("bot")
     for _ in range(OFTEN):
         with pytest.raises(AccountExists):
-            service.create(CreateAccount(account_name="bot"), invocation)
+            service.create("bot")
     for number in range(OFTEN):
         name = f"bot-{number}"
-        assert service.create(CreateAccount(account_name=name), invocation).changed
-        assert service.update(name, UpdateAccount(description="x"), invocation).changed
+        assert service.create(name).changed
+        assert service.update(name, description="x").changed

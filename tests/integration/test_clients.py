@@ -14,14 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from support.world import BY, World
+from support.world import World
 
 from registry import clients, errors
 from registry.catalog.catalog import built_in_exchanges
-from registry.catalog.defining import Definition
 from registry.clients import create_async_client, create_client
 from registry.loader import AsyncCredentialLoader, CredentialLoader
-from registry.services.changes.exchanges import ExchangeService
 
 pytest.importorskip("ccxt")
 
@@ -121,7 +119,7 @@ def loader(world: World, database_url: str) -> Iterator[CredentialLoader]:
         {"name": "secret_key", "env": "HITBTC_SECRET", "ccxt": "secret"},
         {"name": "environment", "env": "HITBTC_ENVIRONMENT", "required": False, "secret": False},
     ]
-    ExchangeService(world.database).add(Definition("hitbtc", "HitBTC", fields, "hitbtc"), BY)
+    world.exchanges.add("hitbtc", fields, ccxt="hitbtc")
     with CredentialLoader(database_url, keyring=world.keyring) as opened:
         yield opened
 

@@ -6,12 +6,9 @@ from typing import Any
 import pytest
 from support.exchange_answers import CREDENTIALS
 from support.trading import Trader, trading_at
-from support.world import BY
 
 from registry import errors
-from registry.catalog.defining import Definition
 from registry.client_making import _LIGHTER_LIBRARY
-from registry.services.changes.exchanges import ExchangeService
 
 pytest.importorskip("ccxt")
 
@@ -98,7 +95,7 @@ def test_an_exchange_of_ones_own_has_the_same_names(trader: Trader) -> None:
         {"name": "secret_key", "env": "HITBTC_SECRET"},
         {"name": "environment", "env": "HITBTC_ENVIRONMENT"},
     ]
-    ExchangeService(trader.world.database).add(Definition("hitbtc", "HitBTC", fields, "hitbtc"), BY)
+    trader.world.exchanges.add("hitbtc", fields, ccxt="hitbtc")
     trader.world.credential(
         *("main_bot", "hitbtc"),
         api_key="hitbtc-key",
@@ -213,7 +210,7 @@ def test_fields_that_ccxt_s_client_lacks_are_named_with_names_that_it_knows(
         {"name": "api_secret", "env": "OKX_SECRET"},
         {"name": "passphrase", "env": "OKX_PASS", "required": False},
     ]
-    ExchangeService(trader.world.database).add(Definition("okx", "OKX", fields, "okx"), BY)
+    trader.world.exchanges.add("okx", fields, ccxt="okx")
     trader.world.credential("main_bot", "okx", api_secret="okx-secret")
     with pytest.raises(errors.InvalidCredential, match="needs apiKey, password,") as refused:
         trader.client("okx")
@@ -227,8 +224,7 @@ def test_another_name_for_hyperliquid_is_as_quiet(trader: Trader) -> None:
         {"name": "wallet_address", "env": "HL2_WALLET", "secret": False},
         {"name": "private_key", "env": "HL2_KEY"},
     ]
-    definition = Definition("hl2", "Hyperliquid 2", fields, "hyperliquid")
-    ExchangeService(trader.world.database).add(definition, BY)
+    trader.world.exchanges.add("hl2", fields, ccxt="hyperliquid")
     trader.world.credential("main_bot", "hl2", **CREDENTIALS["hyperliquid"])
     with trading_at("hyperliquid") as server:
         trader.client("hl2", config=server.config()).load_markets()

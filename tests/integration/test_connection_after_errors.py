@@ -2,22 +2,21 @@
 
 import pytest
 
+from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.errors import AccountExists
 from registry.execution.executor import Invocation
-from registry.rules.accounts import CreateAccount
-from registry.services.changes.accounts import AccountService
 
 
 def test_a_connection_survives_many_failed_commands(
     database: SingleConnection, invocation: Invocation
 ) -> None:
-    service = AccountService(database)
-    service.create(CreateAccount(account_name="taken"), invocation)
+    service = Registry(database).accounts
+    service.create("taken")
     for number in range(20):
         with pytest.raises(AccountExists):
-            service.create(CreateAccount(account_name="taken"), invocation)
-        service.create(CreateAccount(account_name=f"free_{number}"), invocation)
+            service.create("taken")
+        service.create(f"free_{number}")
     with database.connection() as connection:
         connection.execute("BEGIN")
         connection.execute("COMMIT")

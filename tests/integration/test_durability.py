@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from registry import Registry
 from registry.database.durability import (
     FLUSH_LATER_IF_OTHERS_WAIT,
     send_flush,
@@ -13,10 +14,7 @@ from registry.database.durability import (
 )
 from registry.database.opening import SingleConnection
 from registry.execution import executor
-from registry.execution.executor import Invocation
 from registry.log.ids import new_id
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
 
 Connection = psycopg.Connection[Any]
 
@@ -82,11 +80,11 @@ def test_every_command_among_others_flushes_and_the_first_one_alone_stops(
 
     monkeypatch.setattr(executor, "wait_until_durable", waited)
     monkeypatch.setattr(executor, "send_flush", sent)
-    service, names = AccountService(database), iter(range(10))
+    service, names = Registry(database).accounts, iter(range(10))
 
     def create() -> None:
         name = f"bot-{next(names)}"
-        service.create(CreateAccount(account_name=name), Invocation(actor="tester@host"))
+        service.create(name)
 
     create()
     assert flushes == []
@@ -116,12 +114,11 @@ def test_nothing_is_told_that_was_not_awaited(
         wait_until_durable(connection)
 
     monkeypatch.setattr(executor, "wait_until_durable", counted)
-    service = AccountService(database)
-    again = Invocation(actor="tester@host", command_id=new_id())
-    service.create(CreateAccount(account_name="bot"), again)
+    service = Registry(database).accounts
+    command_id = new_id()
+    service.create("bot", command_id=command_id)
     assert waits == [], "nobody else appended: the commit itself waits"
-    assert service.create(CreateAccount(account_name="bot"), again).replayed
+    assert service.create("bot", command_id=command_id).replayed
     assert len(waits) == 1
-    same = UpdateAccount(description=None)
-    assert not service.update("bot", same, Invocation(actor="tester@host")).changed
+    assert not service.update("bot", description=None).changed
     assert len(waits) == 2

@@ -9,6 +9,7 @@ from freezegun import freeze_time
 from support.proxy import Moment, Proxy
 from support.tables import nothing_written
 
+from registry import Registry
 from registry.database.connection import Connection
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
@@ -21,11 +22,11 @@ from registry.errors import (
 )
 from registry.execution.account_tasks import RuleTask
 from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
+from registry.facade.accounts import Accounts
+from registry.facade.given import By
 from registry.log.ids import new_id
 from registry.rules import accounts as rules
 from registry.rules.account_state import AccountState
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
 
 ME = Invocation(actor="tester@host")
 
@@ -46,18 +47,18 @@ class Disturbed(RuleTask):
 
 
 @pytest.fixture
-def accounts(database: SingleConnection) -> AccountService:
+def accounts(database: SingleConnection) -> Accounts:
     """The service, with an account `bot` made already."""
-    service = AccountService(database)
-    service.create(CreateAccount(account_name="bot"), ME)
+    service = Registry(database).accounts
+    service.create("bot")
     return service
 
 
 @pytest.fixture
-def second(database_url: str) -> Iterator[AccountService]:
+def second(database_url: str) -> Iterator[Accounts]:
     """The same service on a connection of its own."""
     database = SingleConnection(Target(database_url))
-    yield AccountService(database)
+    yield Registry(database).accounts
     database.close()
 
 
@@ -69,9 +70,8 @@ def proxy(database_url: str) -> Iterator[Proxy]:
     proxy.close()
 
 
-def describe(service: AccountService, text: str, **options: Any) -> Outcome:
-    invocation = Invocation(actor="other@host", **options)
-    return service.update("bot", UpdateAccount(description=text), invocation)
+def describe(service: Accounts, text: str, **options: Any) -> Outcome:
+    return service.update("bot", description=text, **options)
 
 
 def event_types(connection: psycopg.Connection[Any]) -> list[str]:
@@ -81,7 +81,7 @@ def event_types(connection: psycopg.Connection[Any]) -> list[str]:
 
 @pytest.mark.usefixtures("accounts")
 def test_a_decision_on_a_state_that_changed_is_made_again(
-    second: AccountService,
+    second: Accounts,
     database: SingleConnection,
     connection: psycopg.Connection[Any],
 ) -> None:
@@ -97,7 +97,7 @@ def test_a_decision_on_a_state_that_changed_is_made_again(
 
 @pytest.mark.usefixtures("accounts")
 def test_a_decision_that_is_never_in_time_ends_as_a_typed_conflict(
-    second: AccountService, database: SingleConnection
+    second: Accounts, database: SingleConnection
 ) -> None:
     task = Disturbed(lambda decisions, _: describe(second, f"{decisions}"))
     with pytest.raises(StaleVersion, match="is at version"):
@@ -107,15 +107,15 @@ def test_a_decision_that_is_never_in_time_ends_as_a_typed_conflict(
 
 @pytest.mark.usefixtures("accounts")
 def test_what_another_command_made_impossible_is_refused_on_the_second_look(
-    second: AccountService, database: SingleConnection
+    second: Accounts, database: SingleConnection
 ) -> None:
-    task = Disturbed(lambda n, _: second.delete("bot", ME) if n == 1 else None)
+    task = Disturbed(lambda n, _: second.delete("bot") if n == 1 else None)
     with pytest.raises(AccountNotFound, match="was deleted"):
         CommandExecutor(database).execute(task, ME)
 
 
 def test_an_expected_version_that_is_stale_is_refused_and_not_decided_again(
-    accounts: AccountService, second: AccountService, database: SingleConnection, database_url: str
+    accounts: Accounts, second: Accounts, database: SingleConnection, database_url: str
 ) -> None:
     describe(accounts, "second version", expected_version=1)
     with nothing_written(database_url):
@@ -130,7 +130,7 @@ def test_an_expected_version_that_is_stale_is_refused_and_not_decided_again(
 
 
 def test_the_same_command_id_gives_the_first_result_again(
-    accounts: AccountService, database_url: str
+    accounts: Accounts, database_url: str
 ) -> None:
     command_id = new_id()
     first = describe(accounts, "once", command_id=command_id)
@@ -139,35 +139,35 @@ def test_the_same_command_id_gives_the_first_result_again(
         with pytest.raises(CommandIdReused):
             describe(accounts, "another text", command_id=command_id)
         with pytest.raises(CommandIdReused):
-            accounts.deactivate("bot", Invocation(actor="a", command_id=command_id))
+            accounts.deactivate("bot", actor="a", command_id=command_id)
     assert (first.replayed, again.replayed) == (False, True)
     assert (again.positions, again.event_types) == (first.positions, first.event_types)
     assert again.stream_id == first.stream_id
 
 
 def test_a_command_on_a_thing_that_it_ended_itself_can_be_sent_again(
-    accounts: AccountService,
+    accounts: Accounts,
 ) -> None:
-    steps: list[Callable[[Invocation], Outcome]] = [
-        lambda by: accounts.rename("bot", "other", by),
-        lambda by: accounts.delete("other", by),
+    steps: list[Callable[[By], Outcome]] = [
+        lambda by: accounts.rename("bot", "other", **by),
+        lambda by: accounts.delete("other", **by),
     ]
     for step in steps:
-        invocation = Invocation(actor="a", command_id=new_id())
-        first, again = step(invocation), step(invocation)
+        by = By(actor="a", command_id=new_id())
+        first, again = step(by), step(by)
         assert again.positions == first.positions
         assert again.replayed
 
 
 def test_creating_again_by_the_same_command_id_is_no_conflict_and_by_another_is(
-    accounts: AccountService,
+    accounts: Accounts,
 ) -> None:
-    command = CreateAccount(account_name="new", metadata={"max_positions": 1})
-    invocation = Invocation(actor="a", command_id=new_id())
-    first = accounts.create(command, invocation)
-    assert accounts.create(command, invocation).stream_id == first.stream_id
+    by = By(actor="a", command_id=new_id())
+    first = accounts.create("new", metadata={"max_positions": 1}, **by)
+    again = accounts.create("new", metadata={"max_positions": 1}, **by)
+    assert again.stream_id == first.stream_id
     with pytest.raises(AccountExists):
-        accounts.create(command, ME)
+        accounts.create("new", metadata={"max_positions": 1})
 
 
 @pytest.mark.usefixtures("accounts")
@@ -192,7 +192,7 @@ def test_a_connection_that_is_lost_at_the_commit_leaves_the_command_applied_once
     replayed: bool,
 ) -> None:
     database = SingleConnection(Target(proxy.address))
-    service = AccountService(database)
+    service = Registry(database).accounts
     describe(service, "through the proxy")
     proxy.cut = moment
     outcome = describe(service, "cut")
@@ -206,7 +206,7 @@ def test_a_server_that_comes_back_after_a_while_is_waited_for(
     proxy: Proxy, connection: psycopg.Connection[Any]
 ) -> None:
     database = SingleConnection(Target(proxy.address))
-    service = AccountService(database)
+    service = Registry(database).accounts
     describe(service, "through the proxy")
     proxy.cut, proxy.refusals = "after commit", 2
     assert describe(service, "cut").replayed
@@ -216,27 +216,25 @@ def test_a_server_that_comes_back_after_a_while_is_waited_for(
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(
-    accounts: AccountService, database_url: str
+    accounts: Accounts, database_url: str
 ) -> None:
-    dry = Invocation(actor="a", dry_run=True)
     with nothing_written(database_url):
-        outcome = accounts.create(CreateAccount(account_name="new"), dry)
+        outcome = accounts.create("new", dry_run=True)
         assert (outcome.event_types, outcome.positions) == (("AccountCreated",), ())
         assert (outcome.changed, outcome.dry_run) == (True, True)
-        assert accounts.delete("bot", dry).event_types == ("AccountDeleted",)
-        assert accounts.update("bot", UpdateAccount(description=None), dry).event_types == ()
+        assert accounts.delete("bot", dry_run=True).event_types == ("AccountDeleted",)
+        assert accounts.update("bot", description=None, dry_run=True).event_types == ()
 
 
 def test_a_dry_run_meets_the_guards_of_the_database_too(
-    accounts: AccountService, database_url: str
+    accounts: Accounts, database_url: str
 ) -> None:
-    dry = Invocation(actor="a", dry_run=True)
     with nothing_written(database_url), pytest.raises(AccountExists):
-        accounts.create(CreateAccount(account_name="bot"), dry)
+        accounts.create("bot", dry_run=True)
 
 
 def test_a_command_with_nothing_to_change_writes_nothing(
-    accounts: AccountService, database_url: str
+    accounts: Accounts, database_url: str
 ) -> None:
     describe(accounts, "the same")
     with nothing_written(database_url):
@@ -245,7 +243,7 @@ def test_a_command_with_nothing_to_change_writes_nothing(
 
 
 def test_rows_and_events_have_the_application_s_time(
-    accounts: AccountService, connection: psycopg.Connection[Any]
+    accounts: Accounts, connection: psycopg.Connection[Any]
 ) -> None:
     with freeze_time("2031-02-03 04:05:06.000700"):
         describe(accounts, "frozen")
@@ -257,31 +255,29 @@ def test_rows_and_events_have_the_application_s_time(
 
 
 @pytest.mark.parametrize(
-    "command",
+    "given",
     [
-        CreateAccount(account_name="a", metadata={"n": 2**70}),
-        CreateAccount(account_name="a", metadata={"n": {1, 2}}),
-        CreateAccount(account_name="a", metadata={"t": "\ud800"}),
-        CreateAccount(account_name="\ud800"),
-        CreateAccount(account_name="a\0b"),
-        CreateAccount(account_name="a", description="\udfff"),
+        {"account": "a", "metadata": {"n": 2**70}},
+        {"account": "a", "metadata": {"n": {1, 2}}},
+        {"account": "a", "metadata": {"t": "\ud800"}},
+        {"account": "\ud800"},
+        {"account": "a\0b"},
+        {"account": "a", "description": "\udfff"},
     ],
 )
 def test_a_value_that_cannot_be_sent_is_a_typed_error_for_a_program_too(
-    accounts: AccountService, database_url: str, command: CreateAccount
+    accounts: Accounts, database_url: str, given: dict[str, Any]
 ) -> None:
     with nothing_written(database_url), pytest.raises(InvalidInput):
-        accounts.create(command, ME)
+        accounts.create(**given)
 
 
 @pytest.mark.parametrize(
     "name", ["\ud800", "a\0b", "x" * 100_000, "key" * 30_000, "://a:" * 20_000, "a.b-" * 25_000]
 )
-def test_a_name_that_no_account_can_have_is_a_typed_error(
-    accounts: AccountService, name: str
-) -> None:
+def test_a_name_that_no_account_can_have_is_a_typed_error(accounts: Accounts, name: str) -> None:
     with pytest.raises((InvalidInput, AccountNotFound)):
-        accounts.deactivate(name, ME)
+        accounts.deactivate(name)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +289,7 @@ def test_who_asks_and_why_are_checked_first(actor: str, reason: str | None) -> N
 
 
 def test_the_connection_is_usable_after_every_kind_of_error(
-    accounts: AccountService, database: SingleConnection
+    accounts: Accounts, database: SingleConnection
 ) -> None:
     def fails(state: AccountState) -> list[Any]:
         raise ZeroDivisionError(state.name)
@@ -313,7 +309,7 @@ def test_the_connection_is_usable_after_every_kind_of_error(
 @pytest.mark.usefixtures("accounts")
 def test_a_command_takes_two_round_trips(proxy: Proxy) -> None:
     database = SingleConnection(Target(proxy.address))
-    service = AccountService(database)
+    service = Registry(database).accounts
     describe(service, "prepares the connection")
     before = proxy.round_trips
     describe(service, "counted")

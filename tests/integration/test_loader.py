@@ -16,11 +16,10 @@ import pytest
 from rich.pretty import pretty_repr
 from support.bots import LoginRole
 from support.credentials import FIELDS
-from support.world import BY, World
+from support.world import World
 
 import registry.services.releases.releases
 from registry import errors
-from registry.catalog.defining import Definition
 from registry.database.connection import Connection
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.loader import (
@@ -30,7 +29,6 @@ from registry.loader import (
     EnvironmentFallback,
 )
 from registry.positions import FundingArbPositionManager
-from registry.services.changes.exchanges import ExchangeService
 from registry.services.releases import key_locks
 
 KEYS = {"api_key": "reading-key", "secret_key": "reading-secret"}
@@ -526,7 +524,7 @@ def test_a_built_in_exchanges_variable_is_no_accounts_under_an_added_exchange_ei
 ) -> None:
     """Read as LIGHTER_ACCOUNT of the account INDEX it would be another bot's value."""
     field = {"name": "account", "env": "LIGHTER_ACCOUNT"}
-    ExchangeService(world.database).add(Definition("lighter 2", "Mine", [field]), BY)
+    world.exchanges.add("lighter 2", [field])
     world.account("INDEX")
     world.account("INDEX2")
     monkeypatch.setenv("LIGHTER_ACCOUNT_INDEX", "4711")

@@ -6,33 +6,25 @@ from typing import Any
 import psycopg
 import pytest
 from support.tables import nothing_written
-from support.world import BY, World
+from support.world import World
 
-from registry import errors
-from registry.catalog.defining import Definition
+from registry import Registry, errors
 from registry.catalog.specification import ExchangeSpec
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.secret import Secret
-from registry.services.changes.exchanges import ExchangeChanges, ExchangeService
-from registry.services.reading.exchanges import exchange_specification
 
 BINANCE: dict[str, Any] = {"api_key": "k7", "secret_key": "s7"}
-DESK = Definition(
-    "desk",
-    "The desk",
-    [
+DESK: dict[str, Any] = {
+    "exchange": "desk",
+    "field": [
         {"name": "key", "env": "DESK_KEY", "ccxt": "apiKey"},
         {"name": "signing_key", "env": "DESK_SIGNING_KEY", "ccxt": "secret"},
     ],
-    "binance",
-)
+    "display_name": "The desk",
+    "ccxt": "binance",
+}
 HELD: dict[str, Any] = {"key": "k7", "signing_key": "s7"}
-
-
-@pytest.fixture
-def exchanges(world: World) -> ExchangeService:
-    return ExchangeService(world.database)
 
 
 def rows(connection: psycopg.Connection[Any], name: str) -> list[tuple[Any, ...]]:
@@ -85,111 +77,105 @@ def test_a_table_of_the_bot_with_fewer_columns_gets_a_row_too(
 
 
 def test_a_definition_is_corrected_and_what_is_not_named_stays(
-    world: World, exchanges: ExchangeService, connection: psycopg.Connection[Any]
+    world: World, connection: psycopg.Connection[Any]
 ) -> None:
-    exchanges.add(DESK, BY)
+    world.exchanges.add(**DESK)
     field = {"name": "key", "env": "DESK_API_KEY", "ccxt": "apiKey"}
-    exchanges.update("desk", ExchangeChanges({"key": field}, nonce_per_key=True), BY)
-    spec = exchange_specification(world.database, "desk")
+    world.exchanges.update("desk", field=[field], nonce_per_key=True)
+    spec = world.exchanges.get("desk")
     assert [field.env for field in spec.fields.values()] == ["DESK_API_KEY", "DESK_SIGNING_KEY"]
     assert (spec.display_name, spec.ccxt_id, spec.nonce_per_key) == ("The desk", "binance", True)
-    again = exchanges.update("desk", ExchangeChanges(nonce_per_key=True), BY)
+    again = world.exchanges.update("desk", nonce_per_key=True)
     assert not again.changed
     assert events(connection, "desk") == ["ExchangeAdded", "ExchangeUpdated"]
 
 
-def test_a_field_that_a_credential_holds_stays(world: World, exchanges: ExchangeService) -> None:
-    exchanges.add(DESK, BY)
+def test_a_field_that_a_credential_holds_stays(world: World) -> None:
+    world.exchanges.add(**DESK)
     world.account("main_bot")
     world.credential("main_bot", "desk", **HELD)
-    replaced = {"secret": {"name": "secret", "env": "DESK_SECRET", "ccxt": "secret"}}
-    changes = ExchangeChanges(replaced, without=("signing_key",))
+    secret = {"name": "secret", "env": "DESK_SECRET", "ccxt": "secret"}
     with pytest.raises(errors.ExchangeInUse, match="hold signing_key, such as that of main_bot"):
-        exchanges.update("desk", changes, BY)
+        world.exchanges.update("desk", field=[secret], without=["signing_key"])
     with pytest.raises(errors.ExchangeInUse, match="hold key, signing_key"):
-        exchanges.remove("desk", BY)
+        world.exchanges.remove("desk")
 
 
 def test_a_definition_that_nothing_uses_is_removed_and_can_be_made_again(
-    world: World, exchanges: ExchangeService, connection: psycopg.Connection[Any]
+    world: World, connection: psycopg.Connection[Any]
 ) -> None:
-    exchanges.add(DESK, BY)
+    world.exchanges.add(**DESK)
     (row,) = rows(connection, "desk")
-    exchanges.remove("desk", BY)
+    world.exchanges.remove("desk")
     with pytest.raises(errors.ExchangeNotFound, match="fields of desk's credentials are not known"):
-        exchange_specification(world.database, "desk")
+        world.exchanges.get("desk")
     with pytest.raises(errors.ExchangeNotFound):
-        exchanges.remove("desk", BY)
-    exchanges.add(DESK, BY)
+        world.exchanges.remove("desk")
+    world.exchanges.add(**DESK)
     assert rows(connection, "desk") == [row]
     assert events(connection, "desk") == ["ExchangeAdded", "ExchangeRemoved", "ExchangeAdded"]
 
 
-def test_a_definition_takes_the_place_of_what_ccxt_says(
-    world: World, exchanges: ExchangeService
-) -> None:
+def test_a_definition_takes_the_place_of_what_ccxt_says(world: World) -> None:
     fields = [
         {"name": "api_key", "env": "BINANCE_API_KEY"},
         {"name": "secret_key", "env": "BINANCE_API_SECRET"},
     ]
-    own = Definition("binance", "Binance", fields, "binance")
-    assert "takes the place of the catalog's" in exchanges.add(own, BY).notes[0]
-    spec = exchange_specification(world.database, "binance")
+    added = world.exchanges.add("binance", fields, ccxt="binance")
+    assert "takes the place of the catalog's" in added.notes[0]
+    spec = world.exchanges.get("binance")
     assert [field.env for field in spec.fields.values()] == [
         "BINANCE_API_KEY",
         "BINANCE_API_SECRET",
     ]
-    exchanges.remove("binance", BY)
-    assert exchange_specification(world.database, "binance").generated
+    world.exchanges.remove("binance")
+    assert world.exchanges.get("binance").generated
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"ccxt_id": "nosuchexchange"}, "ccxt has no exchange nosuchexchange"),
-        ({"ccxt_id": "okx"}, "ccxt's okx requires password, and none of the fields key, signing"),
-        ({"name": "lighter"}, "the exchange lighter is built in"),
+        ({"ccxt": "nosuchexchange"}, "ccxt has no exchange nosuchexchange"),
+        ({"ccxt": "okx"}, "ccxt's okx requires password, and none of the fields key, signing"),
+        ({"exchange": "lighter"}, "the exchange lighter is built in"),
     ],
 )
 def test_a_definition_that_cannot_work_is_refused(
-    exchanges: ExchangeService, database_url: str, change: dict[str, Any], why: str
+    world: World, database_url: str, change: dict[str, Any], why: str
 ) -> None:
-    given = {"name": DESK.name, "display_name": "D", "fields": DESK.fields, "ccxt_id": "binance"}
-    if "name" in change:
-        change["fields"] = [{"name": "k", "env": "LIGHTER_KEY"}]
-        change["ccxt_id"] = None
+    if "exchange" in change:
+        change = {**change, "field": [{"name": "k", "env": "LIGHTER_KEY"}], "ccxt": None}
     with (
         nothing_written(database_url),
         pytest.raises((errors.InvalidInput, errors.ExchangeExists), match=why),
     ):
-        exchanges.add(Definition(**{**given, **change}), BY)
+        world.exchanges.add(**{**DESK, **change})
 
 
-def test_a_variable_of_another_exchange_is_refused(exchanges: ExchangeService) -> None:
-    exchanges.add(DESK, BY)
+def test_a_variable_of_another_exchange_is_refused(world: World) -> None:
+    world.exchanges.add(**DESK)
     fields = [{"name": "key", "env": "DESK_KEY"}]
     with pytest.raises(errors.InvalidInput, match="the variable DESK_KEY is that of desk"):
-        exchanges.add(Definition("desk 2", "Desk 2", fields), BY)
+        world.exchanges.add("desk 2", fields)
     fields = [{"name": "key", "env": "ASTER_API_KEY"}]
     with pytest.raises(errors.InvalidInput, match="the variable ASTER_API_KEY is that of aster"):
-        exchanges.add(Definition("aster 2", "Aster 2", fields), BY)
+        world.exchanges.add("aster 2", fields)
 
 
 def test_a_definition_that_goes_meanwhile_is_noticed_by_who_stores_a_credential(
     world: World,
-    exchanges: ExchangeService,
     database_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The check under the log's lock sends the command back to decide again."""
-    exchanges.add(DESK, BY)
+    world.exchanges.add(**DESK)
     world.account("main_bot")
     check = ExchangeSpec.check
 
     def removed_first(spec: ExchangeSpec, given: dict[str, Any]) -> dict[str, Secret]:
         monkeypatch.undo()
         with closing(SingleConnection(Target(database_url))) as other:
-            ExchangeService(other).remove("desk", BY)
+            Registry(other).exchanges.remove("desk")
         return check(spec, given)
 
     monkeypatch.setattr(ExchangeSpec, "check", removed_first)

@@ -178,9 +178,8 @@ def test_what_the_caller_does_not_approve_is_not_done(
 def test_events_that_come_during_a_rebuild_are_followed(
     database: SingleConnection, rebuilt: Connection, invocation: Invocation, database_url: str
 ) -> None:
+    from registry import Registry
     from registry.database.target import Target
-    from registry.rules.accounts import CreateAccount, UpdateAccount
-    from registry.services.changes.accounts import AccountService
 
     with unguarded(rebuilt):
         rebuilt.execute("UPDATE public.accounts SET description = 'x'")
@@ -188,10 +187,10 @@ def test_events_that_come_during_a_rebuild_are_followed(
 
     def meanwhile(_: Report) -> None:
         other = SingleConnection(Target(database_url))
-        service = AccountService(other)
-        service.rename("bot_1", "renamed", invocation)
-        service.update("bot_2", UpdateAccount(wallet_address="0xabc"), invocation)
-        service.create(CreateAccount(account_name="newcomer"), invocation)
+        service = Registry(other).accounts
+        service.rename("bot_1", "renamed")
+        service.update("bot_2", wallet_address="0xabc")
+        service.create("newcomer")
         other.close()
 
     outcome = RebuildService(database).rebuild(invocation, Watch(approve=meanwhile))

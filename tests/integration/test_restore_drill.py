@@ -23,6 +23,7 @@ from support.credentials import FIELDS
 from support.registry_tables import unguarded
 from support.tables import nothing_written, snapshot
 
+from registry import Registry
 from registry.database.migrator import Migrator
 from registry.database.objects import read_schema
 from registry.database.opening import SingleConnection
@@ -31,8 +32,6 @@ from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.encryption.secret import Secret
 from registry.errors import DatabaseNotEmpty, MissingProgram, PermissionDenied, ProgramFailed
-from registry.execution.executor import Invocation
-from registry.rules.accounts import UpdateAccount
 from registry.services.backups.drill import (
     Copy,
     RestorePlan,
@@ -42,7 +41,6 @@ from registry.services.backups.drill import (
     opened,
     rehearse_restore,
 )
-from registry.services.changes.accounts import AccountService
 
 ALL = ["dump", "restore", "verify", "rebuild --check", "schema", "rows", "keys"]
 
@@ -127,9 +125,9 @@ def test_a_busy_registry_compares_equal(
 
     def write() -> None:
         database = SingleConnection(Target(database_url))
-        service, by = AccountService(database), Invocation(actor="busy@host")
+        service = Registry(database).accounts
         while not stop.is_set():
-            service.update("other", UpdateAccount(description=str(written[0])), by)
+            service.update("other", description=str(written[0]))
             written[0] += 1
         database.close()
 

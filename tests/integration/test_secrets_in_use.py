@@ -10,13 +10,11 @@ from support.raw_events import append_raw
 from support.tables import nothing_written
 from support.world import BY, World
 
-from registry.catalog.defining import Definition
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput, RegistryError, SecretInUse
 from registry.execution.executor import Outcome
 from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
-from registry.services.changes.exchanges import ExchangeService
 from registry.services.changes.slot_tasks import SlotName
 from registry.services.changes.store_many import AccountInput, SeveralAccounts
 from registry.services.importing.options import import_inputs
@@ -162,7 +160,7 @@ def test_what_people_choose_themselves_is_no_key(two: World) -> None:
     fields = [
         {"name": name, "env": f"OKX_{name.upper()}"} for name in ("api_key", "passphrase", "uid")
     ]
-    ExchangeService(two.database).add(Definition("okx", "OKX", fields), BY)
+    two.exchanges.add("okx", fields)
     given = {"api_key": "key-of-a", "passphrase": "always the same", "uid": "77"}
     store(two, "a", "okx", given)
     assert store(two, "b", "okx", {**given, "api_key": "key-of-b"}).notes == ()

@@ -17,8 +17,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support.bots import LoginRole, login_role
 from support.cli import PROJECT, CommandLine
 from support.proxy import Proxy
-from support.world import BY, World
+from support.world import World
 
+from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.database.patience import VARIABLE
 from registry.database.pool import PooledDatabase
@@ -26,8 +27,6 @@ from registry.database.target import Target
 from registry.errors import DatabaseUnavailable
 from registry.loader import CredentialLoader
 from registry.positions import FundingArbPositionManager
-from registry.rules.accounts import CreateAccount
-from registry.services.changes.accounts import AccountService
 
 Connection = psycopg.Connection[Any]
 Client = Callable[[World, str], object]
@@ -63,7 +62,7 @@ def load(world: World, address: str) -> object:
 
 def command(_: World, address: str) -> object:
     with contextlib.closing(SingleConnection(Target(address))) as database:
-        return AccountService(database).create(CreateAccount(account_name="new"), BY).positions
+        return Registry(database).accounts.create("new").positions
 
 
 def open_position(_: World, address: str) -> object:

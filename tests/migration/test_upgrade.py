@@ -15,8 +15,8 @@ from typing import Any, Final
 import psycopg
 import pytest
 from support.cli import PROJECT, CommandLine, Result
-from support.world import BY
 
+from registry import Registry
 from registry.database.migration_files import known_numbers, load_migrations
 from registry.database.migrator import Migrator
 from registry.database.opening import SingleConnection
@@ -25,8 +25,6 @@ from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import SchemaTooNew
 from registry.loader import CredentialLoader
-from registry.rules.accounts import CreateAccount
-from registry.services.changes.accounts import AccountService
 
 HERE: Final = Path(__file__).parent
 SAMPLES: Final = sorted((HERE / "made_by").glob("*.sql"))
@@ -206,7 +204,7 @@ def test_a_session_from_before_the_upgrade_goes_on(
         assert loader.load_account_credentials("main_bot") == LOADED
         assert newer("migrate", "up").exit_status == 0
         assert loader.load_account_credentials("main_bot") == LOADED
-        AccountService(database).create(CreateAccount(account_name="other"), BY)
+        Registry(database).accounts.create("other")
     assert newer("verify").exit_status == 0
     assert newer("rebuild", "--check").exit_status == 0
 

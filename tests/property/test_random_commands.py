@@ -11,22 +11,18 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from support.credentials import secrets
 from support.tables import live_rows, replayed_rows
 
-from registry import errors
+from registry import Registry, errors
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import RegistryError
-from registry.execution.executor import Invocation, Outcome
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
-from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
-from registry.services.changes.slot_tasks import SlotName
+from registry.execution.executor import Outcome
+from registry.facade.given import By
 
 Place = tuple[str, int | None, str]
-Act = Callable[[Invocation], Outcome]
+Act = Callable[[By], Outcome]
 Refusal = type[RegistryError]
 
 
@@ -78,7 +74,11 @@ METADATA = st.dictionaries(
 )
 
 
-class Registry(RuleBasedStateMachine):
+def _slot(place: Place) -> dict[str, Any]:
+    return dict(zip(("exchange", "subaccount", "permission"), place, strict=True))
+
+
+class Machine(RuleBasedStateMachine):
     """Does each command to the registry and to the model, and compares."""
 
     def __init__(
@@ -88,11 +88,11 @@ class Registry(RuleBasedStateMachine):
         self._lent = databases()
         self._url = self._lent.__enter__()
         self._database = SingleConnection(Target(self._url))
-        self._accounts = AccountService(self._database)
-        self._credentials = CredentialService(self._database, keyring)
+        registry = Registry(self._database, keyring=keyring)
+        self._accounts, self._held = registry.accounts, registry.credentials
         self._reader = psycopg.connect(self._url, autocommit=True)
         self.model: dict[str, Account] = {}
-        self.last: tuple[Act, Invocation, Outcome] | None = None
+        self.last: tuple[Act, By, Outcome] | None = None
 
     def teardown(self) -> None:
         self._reader.close()
@@ -101,15 +101,15 @@ class Registry(RuleBasedStateMachine):
 
     def expect(self, refusal: Refusal | None, act: Act) -> bool:
         """Whether the command was done, after asserting that it was as the model says."""
-        invocation = Invocation(actor="hypothesis@test", command_id=uuid.uuid4())
+        by = By(actor="hypothesis@test", command_id=uuid.uuid4())
         if refusal is not None:
             with pytest.raises(RegistryError) as refused:
-                act(invocation)
+                act(by)
             assert type(refused.value) is refusal, refused.value
             return False
-        outcome = act(invocation)
+        outcome = act(by)
         if outcome.changed:
-            self.last = (act, invocation, outcome)
+            self.last = (act, by, outcome)
         return True
 
     def active(self, name: str) -> Refusal | None:
@@ -125,15 +125,15 @@ class Registry(RuleBasedStateMachine):
 
     @rule(name=NAMES, description=TEXTS, metadata=METADATA)
     def create(self, name: str, description: str | None, metadata: dict[str, Any]) -> None:
-        command = CreateAccount(account_name=name, description=description, metadata=metadata)
+        given: Any = {"description": description, "metadata": metadata}
         refusal = errors.AccountExists if name in self.model else None
-        if self.expect(refusal, lambda by: self._accounts.create(command, by)):
+        if self.expect(refusal, lambda by: self._accounts.create(name, **given, **by)):
             self.model[name] = Account(description=description, metadata=metadata)
 
     @rule(name=NAMES, description=TEXTS, metadata=METADATA)
     def update(self, name: str, description: str | None, metadata: dict[str, Any]) -> None:
-        command = UpdateAccount(description=description, metadata=metadata)
-        if self.expect(self.active(name), lambda by: self._accounts.update(name, command, by)):
+        given: Any = {"description": description, "metadata": metadata}
+        if self.expect(self.active(name), lambda by: self._accounts.update(name, **given, **by)):
             self.model[name].description = description
             self.model[name].metadata = metadata
 
@@ -141,12 +141,12 @@ class Registry(RuleBasedStateMachine):
     def rename(self, name: str, new: str) -> None:
         taken = errors.AccountExists if new in self.model and new != name else None
         refusal = self.active(name) or taken
-        if self.expect(refusal, lambda by: self._accounts.rename(name, new, by)):
+        if self.expect(refusal, lambda by: self._accounts.rename(name, new, **by)):
             self.model[new] = self.model.pop(name)
 
     @rule(name=NAMES)
     def deactivate(self, name: str) -> None:
-        if self.expect(self.active(name), lambda by: self._accounts.deactivate(name, by)):
+        if self.expect(self.active(name), lambda by: self._accounts.deactivate(name, **by)):
             self.model[name].active = False
 
     @rule(name=NAMES)
@@ -156,13 +156,13 @@ class Registry(RuleBasedStateMachine):
             None: errors.Conflict,
         }
         refusal = refusals.get(self.active(name), errors.AccountNotFound)
-        if self.expect(refusal, lambda by: self._accounts.reactivate(name, by)):
+        if self.expect(refusal, lambda by: self._accounts.reactivate(name, **by)):
             self.model[name].active = True
 
     @rule(name=NAMES)
     def delete(self, name: str) -> None:
         refusal = None if name in self.model else errors.AccountNotFound
-        if self.expect(refusal, lambda by: self._accounts.delete(name, by)):
+        if self.expect(refusal, lambda by: self._accounts.delete(name, **by)):
             del self.model[name]
 
     @rule(name=NAMES, place=PLACES, secret=SECRETS)
@@ -174,7 +174,7 @@ class Registry(RuleBasedStateMachine):
             if place in held or (place[1] is None and beside):
                 refusal = errors.CredentialExists
         refusal = refusal or self.elsewhere(name, place, secret)
-        if self.expect(refusal, lambda by: self._store(name, place, secret, Mode.ADD, by)):
+        if self.expect(refusal, lambda by: self._store("add", name, place, secret, by)):
             account = self.model[name]
             version = account.versions[place] = account.versions.get(place, 0) + 1
             account.held[place] = Held(secret, version)
@@ -184,7 +184,7 @@ class Registry(RuleBasedStateMachine):
         refusal, found = self._found(name, place, must_be_active=True)
         if refusal is None and self.model[name].held[found].secret != secret:
             refusal = self.elsewhere(name, place, secret)
-        if self.expect(refusal, lambda by: self._store(name, place, secret, Mode.REPLACE, by)):
+        if self.expect(refusal, lambda by: self._store("replace", name, place, secret, by)):
             account = self.model[name]
             if account.held[found].secret != secret:
                 account.versions[found] += 1
@@ -194,24 +194,22 @@ class Registry(RuleBasedStateMachine):
     @rule(name=NAMES, place=PLACES, label=TEXTS)
     def relabel(self, name: str, place: Place, label: str | None) -> None:
         refusal, found = self._found(name, place)
-        slot = SlotName(*place)  # type: ignore[arg-type]
         if self.expect(
-            refusal, lambda by: self._credentials.update(name, slot, {"label": label}, by)
+            refusal,
+            lambda by: self._held.update(name, **_slot(place), label=label, **by),
         ):
             self.model[name].held[found].label = label
 
     @rule(name=NAMES, place=PLACES)
     def remove(self, name: str, place: Place) -> None:
         refusal, found = self._found(name, place, on_inactive=True)
-        slot = SlotName(*place)  # type: ignore[arg-type]
-        if self.expect(refusal, lambda by: self._credentials.remove(name, slot, by)):
+        if self.expect(refusal, lambda by: self._held.remove(name, **_slot(place), **by)):
             del self.model[name].held[found]
 
     @rule(name=NAMES, place=PLACES)
     def stop(self, name: str, place: Place) -> None:
         refusal, found = self._found(name, place, on_inactive=True, must_be_active=True)
-        slot = SlotName(*place)  # type: ignore[arg-type]
-        if self.expect(refusal, lambda by: self._credentials.deactivate(name, slot, by)):
+        if self.expect(refusal, lambda by: self._held.deactivate(name, **_slot(place), **by)):
             self.model[name].held[found].active = False
 
     @rule(name=NAMES, place=PLACES)
@@ -219,15 +217,14 @@ class Registry(RuleBasedStateMachine):
         refusal, found = self._found(name, place)
         if refusal is None and self.model[name].held[found].active:
             refusal = errors.Conflict
-        slot = SlotName(*place)  # type: ignore[arg-type]
-        if self.expect(refusal, lambda by: self._credentials.reactivate(name, slot, by)):
+        if self.expect(refusal, lambda by: self._held.reactivate(name, **_slot(place), **by)):
             self.model[name].held[found].active = True
 
     @rule()
     def send_the_last_command_again(self) -> None:
         if self.last is not None:
-            act, invocation, outcome = self.last
-            again = act(invocation)
+            act, by, outcome = self.last
+            again = act(by)
             assert (again.replayed, again.positions) == (True, outcome.positions)
 
     def _found(
@@ -245,14 +242,14 @@ class Registry(RuleBasedStateMachine):
             return errors.CredentialInactive, found
         return None, found
 
-    def _store(self, name: str, place: Place, secret: str, mode: Mode, by: Invocation) -> Outcome:
+    def _store(self, how: str, name: str, place: Place, secret: str, by: By) -> Outcome:
         fields = {
             "aster": {"api_key": f"key{secret}", "secret_key": secret},
             "hyperliquid": {"wallet_address": ADDRESS, "private_key": secret * 32},
         }
-        slot = SlotName(*place)  # type: ignore[arg-type]
-        one = CredentialInput(slot, secrets(fields[place[0]]), {}, mode)
-        return self._credentials.store(name, [one], by, verb=mode.value)
+        store: Any = getattr(self._held, how)
+        stored: Outcome = store(name, fields=fields[place[0]], **_slot(place), **by)
+        return stored
 
     @invariant()
     def the_tables_are_the_model(self) -> None:
@@ -287,6 +284,6 @@ def test_any_order_of_commands_means_what_the_model_says(
 ) -> None:
     examples = max(settings().max_examples // 4, 1)
     run_state_machine_as_test(
-        lambda: Registry(fresh_database, keyring),  # type: ignore[arg-type] # "class or function"
+        lambda: Machine(fresh_database, keyring),  # type: ignore[arg-type] # "class or function"
         settings=settings(max_examples=examples, stateful_step_count=40),
     )

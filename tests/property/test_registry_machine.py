@@ -22,6 +22,7 @@ from support.credentials import secrets
 from support.registry_tables import add_positions, contents, unguarded
 
 from projections.credentials import tokens_of
+from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
@@ -30,10 +31,7 @@ from registry.errors import RegistryError
 from registry.execution.executor import Invocation
 from registry.rebuild.comparison import Options
 from registry.rebuild.rebuild import RebuildService
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
-from registry.services.changes.positions import PositionService
 from registry.services.changes.rollback import Rollback, RollbackService
 from registry.services.changes.slot_tasks import SlotName
 from registry.services.schema.schema import bring_up, take_down
@@ -64,9 +62,10 @@ class RegistryMachine(RuleBasedStateMachine):
         self._open.callback(self._database.close)
         self._direct = self._open.enter_context(psycopg.connect(address, autocommit=True))
         self._keyring = MasterKeyring([generate_master_key()])
-        self._accounts = AccountService(self._database)
-        self._credentials = CredentialService(self._database, self._keyring)
-        self._positions = PositionService(self._database)
+        registry = Registry(self._database, keyring=self._keyring)
+        self._accounts, self._credentials = registry.accounts, registry.credentials
+        self._positions = registry.positions
+        self._service = CredentialService(self._database, self._keyring)
         self._model: dict[str, Model] = {}
         self._past: dict[int, dict[str, Model]] = {}
 
@@ -81,14 +80,14 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(name=names, number=numbers)
     def create(self, name: str, number: int) -> None:
-        command = CreateAccount(account_name=name, metadata={"n": number, "f": number / 4})
+        metadata = {"n": number, "f": number / 4}
         with self._expect(self._id(name) is None):
-            outcome = self._accounts.create(command, WHO)
+            outcome = self._accounts.create(name, metadata=metadata)
             self._model[str(outcome.stream_id)] = {
                 "name": name,
                 "description": None,
                 "active": True,
-                "metadata": command.details["metadata"],
+                "metadata": metadata,
                 "credentials": {},
                 "positions": set(),
             }
@@ -97,7 +96,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def describe(self, name: str, text: str) -> None:
         account = self._account(name)
         with self._expect(account is not None and account["active"]):
-            self._accounts.update(name, UpdateAccount(description=text), WHO)
+            self._accounts.update(name, description=text)
             account["description"] = text  # type: ignore[index]
 
     @rule(name=names, new=names)
@@ -105,7 +104,7 @@ class RegistryMachine(RuleBasedStateMachine):
         account = self._account(name)
         free = self._id(new) is None or name == new
         with self._expect(account is not None and account["active"] and free):
-            self._accounts.rename(name, new, WHO)
+            self._accounts.rename(name, new)
             account["name"] = new  # type: ignore[index]
 
     @rule(name=names)
@@ -114,14 +113,14 @@ class RegistryMachine(RuleBasedStateMachine):
         with self._expect(account is not None):
             active = bool(account and account["active"])
             change = self._accounts.deactivate if active else self._accounts.reactivate
-            change(name, WHO)
+            change(name)
             account["active"] = not active  # type: ignore[index]
 
     @rule(name=names)
     def delete(self, name: str) -> None:
         account = self._account(name)
         with self._expect(account is not None and not account["positions"]):
-            self._accounts.delete(name, WHO)
+            self._accounts.delete(name)
             del self._model[self._id(name) or ""]
 
     @rule(name=names, slot=slots, number=numbers)
@@ -135,7 +134,7 @@ class RegistryMachine(RuleBasedStateMachine):
             mode=Mode.MERGE,
         )
         with self._expect(allowed):
-            self._credentials.store(name, [one], WHO, verb="import-env", allow_shared_secret=True)
+            self._service.store(name, [one], WHO, verb="import-env", allow_shared_secret=True)
             fresh = held or {"label": None, "active": True}
             account["credentials"][slot] = {**fresh, "secret": f"secret{number}"}  # type: ignore[index]
 
@@ -145,7 +144,7 @@ class RegistryMachine(RuleBasedStateMachine):
         held = account["credentials"].get(slot) if account else None
         text = text.replace("\t", "").replace("\n", "")
         with self._expect(account is not None and account["active"] and held is not None):
-            self._credentials.update(name, SlotName("aster", None, slot), {"label": text}, WHO)
+            self._credentials.update(name, "aster", permission=slot, label=text)
             held["label"] = text  # type: ignore[index]
 
     @rule(name=names, slot=slots)
@@ -154,23 +153,22 @@ class RegistryMachine(RuleBasedStateMachine):
         held = account["credentials"].get(slot) if account else None
         active = bool(held and held["active"])
         with self._expect(held is not None and (active or (account or {})["active"])):
-            service = self._credentials
-            change = service.deactivate if active else service.reactivate
-            change(name, SlotName("aster", None, slot), WHO)
+            change = self._credentials.deactivate if active else self._credentials.reactivate
+            change(name, "aster", permission=slot)
             held["active"] = not active  # type: ignore[index]
 
     @rule(name=names, slot=slots)
     def remove(self, name: str, slot: Any) -> None:
         account = self._account(name)
         with self._expect(account is not None and slot in account["credentials"]):
-            self._credentials.remove(name, SlotName("aster", None, slot), WHO)
+            self._credentials.remove(name, "aster", permission=slot)
             del account["credentials"][slot]  # type: ignore[index]
 
     @rule(name=names, position=st.sampled_from(POSITIONS))
     def link(self, name: str, position: uuid.UUID) -> None:
         account = self._account(name)
         with self._expect(account is not None and account["active"]):
-            self._positions.link(name, [position], WHO, move=True)
+            self._positions.link(name, [position], move=True)
             for other in self._model.values():
                 other["positions"].discard(position)
             account["positions"].add(position)  # type: ignore[index]

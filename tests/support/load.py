@@ -21,19 +21,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from registry import Registry
 from registry.database import patience
-from registry.database.connection import Database
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import DatabaseUnavailable, RegistryError
 from registry.execution.executor import Invocation, Outcome
-from registry.rules.accounts import CreateAccount, UpdateAccount
-from registry.services.changes.accounts import AccountService
+from registry.rules.accounts import CreateAccount
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
 from registry.services.changes.slot_tasks import SlotName
 from support.credentials import secrets
+from support.world import said
 
 SHARED: Final = tuple(f"shared-{number}" for number in range(4))
 """Accounts that all clients change."""
@@ -126,35 +126,35 @@ class Client:
 
 
 def carry_out(  # noqa: C901, PLR0911 - a table in the form of code
-    database: Database, keyring: MasterKeyring, command: Command, by: Invocation
+    database: SingleConnection, keyring: MasterKeyring, command: Command, by: Invocation
 ) -> Outcome:
     """Calls the service that the command is about."""
     name, value = command["account"], command["value"]
-    accounts, slot = AccountService(database), SlotName("aster", 0)
-    credentials = CredentialService(database, keyring)
+    registry, slot = Registry(database, keyring=keyring), SlotName("aster", 0)
+    options = said(by)
+    accounts, credentials = registry.accounts, registry.credentials
     fields = {"api_key": f"key-{value}", "secret_key": f"secret-{value}"}
     match command["kind"]:
         case "create":
-            return accounts.create(CreateAccount(account_name=name, description=value), by)
+            return accounts.create(name, description=value, **options)
         case "update":
-            return accounts.update(name, UpdateAccount(description=value), by)
+            return accounts.update(name, description=value, **options)
         case "rename":
-            return accounts.rename(name, f"{name}-{value}", by)
+            return accounts.rename(name, f"{name}-{value}", **options)
         case "deactivate":
-            return accounts.deactivate(name, by)
+            return accounts.deactivate(name, **options)
         case "reactivate":
-            return accounts.reactivate(name, by)
+            return accounts.reactivate(name, **options)
         case "delete":
-            return accounts.delete(name, by)
+            return accounts.delete(name, **options)
         case "label":
-            return credentials.update(name, slot, {"label": value}, by)
+            return credentials.update(name, "aster", subaccount=0, label=value, **options)
         case "remove":
-            return credentials.remove(name, slot, by)
+            return credentials.remove(name, "aster", subaccount=0, **options)
         case "add":
-            return credentials.store(name, [CredentialInput(slot, secrets(fields))], by, verb="add")
+            return credentials.add(name, "aster", fields, subaccount=0, **options)
         case "replace":
-            one = CredentialInput(slot, secrets(fields), mode=Mode.REPLACE)
-            return credentials.store(name, [one], by, verb="replace")
+            return credentials.replace(name, "aster", fields, subaccount=0, **options)
         case "import":
             backpack = {"public_key": f"public-{value}", "secret_key": f"secret-{value}"}
             both = [
@@ -162,7 +162,8 @@ def carry_out(  # noqa: C901, PLR0911 - a table in the form of code
                 CredentialInput(SlotName("backpack", 0), secrets(backpack), mode=Mode.MERGE),
             ]
             create = CreateAccount(account_name=name)
-            return credentials.store(name, both, by, verb="import-env", create=create)
+            service = CredentialService(database, keyring)
+            return service.store(name, both, by, verb="import-env", create=create)
     raise ValueError(command["kind"])
 
 

@@ -1,18 +1,25 @@
 """Accounts with credentials and shares, created in a line each."""
 
 import uuid
-from typing import Any
+from dataclasses import asdict
+from typing import Any, cast
 
 from registry import Registry
 from registry.encryption.keyring import MasterKeyring
 from registry.events.permissions import Permission, SharingType
 from registry.execution.executor import Invocation
 from registry.facade.context import Opened
+from registry.facade.given import By
 from registry.services.releases.releases import Caller
 from support.credentials import FIELDS
 
 BY = Invocation(actor="tester@host")
 CALLER = Caller(actor="bot@host", host="host", purpose="test")
+
+
+def said(by: Invocation) -> By:
+    """The same as the registry's methods take it."""
+    return cast("By", asdict(by))
 
 
 class World(Registry):

@@ -45,11 +45,7 @@ def adopt_account(
         text = f"new names cannot {trap}: quote it in a shell, and put -- before it"
         judge.note(Note(*row.named, "shell", text))
     return AccountCreated(
-        account_name=name,
-        metadata=metadata,
-        is_active=bool(row.is_active),
-        **told,
-        origin="legacy",
+        account_name=name, metadata=metadata, is_active=bool(row.is_active), **told, origin="legacy"
     )
 
 

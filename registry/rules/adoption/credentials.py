@@ -151,8 +151,7 @@ def _place(
     number = None if decision.value is None else _number(decision.value)
     if number in slots or (number != wanted and _claimed(row, rows, number)):
         raise InvalidInput(
-            f"the subaccount {number} of {row.named.of} is taken",
-            hint=f"Free is {free}.",
+            f"the subaccount {number} of {row.named.of} is taken", hint=f"Free is {free}."
         )
     return number, decision.decision != "set-aside"
 

@@ -18,13 +18,7 @@ from registry.encryption.key_file import write_key_file
 from registry.encryption.key_source import CHECKPOINT_KEY
 from registry.errors import CheckpointKeyMissing, Conflict, InvalidInput
 from registry.hints import Hint, Option
-from registry.machine import (
-    belongs_to_another,
-    text_of,
-    text_of_file,
-    without_waiting,
-    write_new,
-)
+from registry.machine import belongs_to_another, text_of, text_of_file, without_waiting, write_new
 from registry.proofs.note import Signer, Verifier
 
 _MAX_BYTES = 65536

@@ -27,11 +27,7 @@ def prove_event(database: Database, note: str, verifier: Verifier, position: int
         LogRewritten: the log lacks a part of its tree.
         InvalidProof: the note is not a checkpoint that this key signed.
     """
-    with (
-        database.connection() as connection,
-        registry_errors(connection),
-        one_moment(connection),
-    ):
+    with database.connection() as connection, registry_errors(connection), one_moment(connection):
         return _prove(connection, {"position": position}, note, verifier, [position])
 
 
@@ -46,11 +42,7 @@ def prove_credential(
         LogRewritten: the log lacks a part of its tree.
         InvalidProof: the note is not a checkpoint that this key signed.
     """
-    with (
-        database.connection() as connection,
-        registry_errors(connection),
-        one_moment(connection),
-    ):
+    with database.connection() as connection, registry_errors(connection), one_moment(connection):
         exchange_of(send_exchange(connection, slot.exchange), slot.exchange)
         parameters = {
             "account_id": account_id(connection, account, also_former=True),

@@ -91,11 +91,7 @@ def verify(
         MasterKeyMissing, MasterKeyMalformed: there is no valid master key for `with_keys`.
         DatabaseUnavailable: the connection was lost.
     """
-    with (
-        database.connection() as connection,
-        registry_errors(connection),
-        one_moment(connection),
-    ):
+    with database.connection() as connection, registry_errors(connection), one_moment(connection):
         head = read_head(connection)
         verdict = Verdict(head.size, head.root)
         joiner = _verify_log(connection, target, extent, head, verdict, progress)

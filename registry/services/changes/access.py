@@ -2,51 +2,38 @@
 
 from psycopg import sql
 
-from registry.database.connection import Connection, Database
+from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.errors import RoleNotFound
 from registry.execution.account_tasks import RuleTask
-from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome, Write
+from registry.execution.executor import Decided, Write
 from registry.log.ids import new_id
 from registry.rules import access as rules
 
 _QUERIES = load_queries("registry.services.changes", "sharing.sql")
 
 
-class AccessService:
-    """Gives accounts to login roles, and takes them back."""
+class GrantTask(RuleTask):
+    """Lets a login role use the account; makes it a member of registry_bot if it is not.
 
-    def __init__(self, database: Database) -> None:
-        self._executor = CommandExecutor(database)
+    Raises:
+        RoleNotFound: the server has no such role, or it cannot log in.
+        PermissionDenied: the role is no bot yet, and the caller may not make it a bot.
+        AccountNotFound, AccountInactive: see `AccountState.active_account`.
+    """
 
-    def grant(self, account: str, role: str, invocation: Invocation) -> Outcome:
-        """Lets a login role use the account; makes it a member of registry_bot if it is not.
-
-        Raises:
-            RoleNotFound: the server has no such role, or it cannot log in.
-            PermissionDenied: the role is no bot yet, and the caller may not make it a bot.
-            AccountNotFound, AccountInactive: see `AccountState.active_account`.
-        """
-        return self._executor.execute(_GrantTask(account, role), invocation)
-
-    def revoke(self, account: str, role: str, invocation: Invocation) -> Outcome:
-        """Takes the account from the role; errors as `rules.access.revoke`."""
-        content = {"verb": "revoke-access", "role": role}
-        task = RuleTask(account, content, lambda state: rules.revoke(state, role))
-        return self._executor.execute(task, invocation)
-
-
-class _GrantTask(RuleTask):
     def __init__(self, account: str, role: str) -> None:
         content = {"verb": "grant-access", "role": role}
         super().__init__(account, content, lambda state: rules.grant(state, role, new_id()))
         self._role = role
 
     def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
         super().send_reads(connection)
         self._role_row = connection.execute(_QUERIES["role"], {"role": self._role})
 
     def decide(self) -> Decided:
+        """See `Task`."""
         decision = super().decide()
         row = self._role_row.fetchone()
         if row is None or not row[0]:
@@ -61,3 +48,9 @@ class _GrantTask(RuleTask):
         note = f"{self._role} was no member of registry_bot any more"
         member = Write(sql.SQL("GRANT registry_bot TO {}").format(sql.Identifier(self._role)))
         return Decided(decision.events, [member], () if decision.events else (note,))
+
+
+def revoke(account: str, role: str) -> RuleTask:
+    """Takes the account from the role; errors as `rules.access.revoke`."""
+    content = {"verb": "revoke-access", "role": role}
+    return RuleTask(account, content, lambda state: rules.revoke(state, role))

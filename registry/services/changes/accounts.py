@@ -1,15 +1,14 @@
 """Commands about accounts."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from registry.database.connection import Connection, Database
+from registry.database.connection import Connection
 from registry.errors import AccountExists
-from registry.events.base import EventModel
 from registry.execution.account_tasks import AccountTask, RuleTask, new_events, next_events
-from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
+from registry.execution.executor import Decided
 from registry.log.ids import new_id
 from registry.rules import accounts as rules
 from registry.rules.account_state import AccountState
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
     from registry.services.changes.narrowing import Narrowing
 
 
-class _CreateTask:
+class CreateTask:
+    """Creates an account, within `naming`; errors as `rules.accounts.create`."""
+
     def __init__(self, command: CreateAccount) -> None:
         self._command = command
         self._id = new_id()
@@ -34,14 +35,12 @@ class _CreateTask:
             self._names = send_names(connection)
 
     def content(self) -> Mapping[str, Any]:
+        """See `Task`."""
         command = self._command
-        return {
-            "verb": "create-account",
-            "account": command.account_name,
-            **command.details,
-        }
+        return {"verb": "create-account", "account": command.account_name, **command.details}
 
     def decide(self) -> Decided:
+        """See `Task`."""
         events = rules.create(self._command)
         if self._names is not None:
             from registry.services.changes.narrowing import check_names
@@ -50,8 +49,13 @@ class _CreateTask:
         return Decided(new_events(self._id, AccountState(), events))
 
 
-class _UpdateTask(AccountTask):
-    """Changes details, and says what else that means."""
+class UpdateTask(AccountTask):
+    """Changes details, and says what else that means; errors as `rules.accounts.update`.
+
+    AccountInUse if others borrow for an exchange that the metadata does not allow any more, and
+    `cascade` does not say that they may lose it. ExchangeNotFound if there is no exchange of a
+    name that it allows.
+    """
 
     def __init__(self, name: str, command: UpdateAccount, *, cascade: bool) -> None:
         keys = {name: given for name, given in asdict(command.keys).items() if given}
@@ -60,6 +64,7 @@ class _UpdateTask(AccountTask):
         self._cascade = cascade
 
     def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
         super().send_reads(connection)
         self._narrowing: Narrowing | None = None
         if self._command.keys or "metadata" in self._command.details:
@@ -68,6 +73,7 @@ class _UpdateTask(AccountTask):
             self._narrowing = narrowing.Narrowing(connection, self._name)
 
     def decide(self) -> Decided:
+        """See `Task`."""
         state = self.read_state()
         events = rules.update(state, self._command)
         if self._narrowing is None:
@@ -82,8 +88,12 @@ class _UpdateTask(AccountTask):
 
 
 @contextlib.contextmanager
-def _naming(name: str) -> Iterator[None]:
-    # A unique constraint guards the names; its error does not say which name it is about.
+def naming(name: str) -> Iterator[None]:
+    """Lets AccountExists name the account; the unique constraint's error does not.
+
+    Raises:
+        AccountExists: another account has the name.
+    """
     try:
         yield
     except AccountExists:
@@ -92,75 +102,12 @@ def _naming(name: str) -> Iterator[None]:
         ) from None
 
 
-class AccountService:
-    """Creates and changes accounts."""
+def rename(name: str, new_name: str) -> RuleTask:
+    """Renames an account, within `naming`; errors as `rules.accounts.rename`."""
+    content = {"verb": "rename-account", "new_name": new_name}
+    return RuleTask(name, content, lambda state: rules.rename(state, new_name))
 
-    def __init__(self, database: Database) -> None:
-        self._executor = CommandExecutor(database)
 
-    def create(self, command: CreateAccount, invocation: Invocation) -> Outcome:
-        """Creates an account; errors as `rules.accounts.create`.
-
-        Raises:
-            AccountExists: another account has the name.
-        """
-        with _naming(command.account_name):
-            return self._executor.execute(_CreateTask(command), invocation)
-
-    def update(
-        self, name: str, command: UpdateAccount, invocation: Invocation, *, cascade: bool = False
-    ) -> Outcome:
-        """Changes details; errors as `rules.accounts.update`.
-
-        Raises:
-            ExchangeNotFound: the metadata allows an exchange that there is not.
-            AccountInUse: others borrow for an exchange that it does not allow any more, and
-                `cascade` does not say that they may lose it.
-        """
-        return self._executor.execute(_UpdateTask(name, command, cascade=cascade), invocation)
-
-    def rename(self, name: str, new_name: str, invocation: Invocation) -> Outcome:
-        """Renames the account; errors as `rules.accounts.rename`.
-
-        Raises:
-            AccountExists: another account has the new name.
-        """
-        with _naming(new_name):
-            return self._run(
-                name,
-                {"verb": "rename-account", "new_name": new_name},
-                invocation,
-                lambda state: rules.rename(state, new_name),
-            )
-
-    def deactivate(self, name: str, invocation: Invocation, *, cascade: bool = False) -> Outcome:
-        """Deactivates the account; errors as `rules.accounts.deactivate`.
-
-        Raises:
-            AccountInUse: other accounts borrow from it, and `cascade` is not set.
-        """
-        from registry.services.changes.account_ends import DeactivateTask
-
-        return self._executor.execute(DeactivateTask(name, cascade=cascade), invocation)
-
-    def reactivate(self, name: str, invocation: Invocation) -> Outcome:
-        """Reactivates the account; errors as `rules.accounts.reactivate`."""
-        return self._run(name, {"verb": "reactivate-account"}, invocation, rules.reactivate)
-
-    def delete(self, name: str, invocation: Invocation, *, cascade: bool = False) -> Outcome:
-        """Removes the account from the tables; errors as `rules.accounts.delete`.
-
-        With `cascade` the shares that it is part of end too.
-        """
-        from registry.services.changes.account_ends import DeleteTask
-
-        return self._executor.execute(DeleteTask(name, cascade=cascade), invocation)
-
-    def _run(
-        self,
-        name: str,
-        content: Mapping[str, Any],
-        invocation: Invocation,
-        rule: Callable[[AccountState], Sequence[EventModel]],
-    ) -> Outcome:
-        return self._executor.execute(RuleTask(name, content, rule), invocation)
+def reactivate(name: str) -> RuleTask:
+    """Reactivates an account; errors as `rules.accounts.reactivate`."""
+    return RuleTask(name, {"verb": "reactivate-account"}, rules.reactivate)

@@ -16,13 +16,7 @@ from registry.database.queries import load_queries
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.sealing import DataKey
 from registry.encryption.secret import Secret
-from registry.errors import (
-    AccountInUse,
-    AccountNotFound,
-    CannotDecrypt,
-    RegistryError,
-    together,
-)
+from registry.errors import AccountInUse, AccountNotFound, CannotDecrypt, RegistryError, together
 from registry.events.base import EventModel
 from registry.events.credentials import SealedVersion
 from registry.execution.account_tasks import AccountTask, new_events, next_events
@@ -40,11 +34,7 @@ from registry.rules.account_state import AccountState, Slot, SlotQuery
 from registry.rules.accounts import CreateAccount
 from registry.rules.accounts import create as create_account
 from registry.rules.credentials import StoredCredential, place_of
-from registry.rules.sharing import (
-    altered,
-    check_affected,
-    lent_by,
-)
+from registry.rules.sharing import altered, check_affected, lent_by
 from registry.services.changes import expiry
 from registry.services.changes.secrets_in_use import SecretCheck
 from registry.services.changes.sharing import send_shares
@@ -328,53 +318,43 @@ class CredentialService:
         )
         return self._executor.execute(task, invocation)
 
-    def check_place(self, account_name: str, slot: SlotName, *, replace: bool) -> None:
-        """Raises what `store` would, of the account and the slot alone."""
-        rule = functools.partial(rules.check_place, replace=replace)
-        task = CheckTask(account_name, slot, {"verb": "check-place"}, rule)
-        self._executor.execute(task, Invocation(actor="-", dry_run=True))
 
-    def update(
-        self, account_name: str, slot: SlotName, details: Mapping[str, Any], invocation: Invocation
-    ) -> Outcome:
-        """Changes details other than secrets; errors as `rules.credentials.update`."""
-        content = {name: str(value) for name, value in details.items()}
-        task = UpdateTask(
-            account_name,
-            slot,
-            {"verb": "update-credential", **content},
-            lambda state, wanted: rules.update(state, wanted, expiry.with_moment(details)),
-        )
-        return self._executor.execute(task, invocation)
+def check_place(account_name: str, slot: SlotName, *, replace: bool) -> CheckTask:
+    """Raises what storing a credential would, of the account and the slot alone."""
+    rule = functools.partial(rules.check_place, replace=replace)
+    return CheckTask(account_name, slot, {"verb": "check-place"}, rule)
 
-    def deactivate(
-        self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
-    ) -> Outcome:
-        """Deactivates the credential; errors as `rules.credentials.deactivate`.
 
-        Raises:
-            AccountInUse: it is lent, and `cascade` is not set.
-        """
-        content = {"verb": "deactivate-credential"}
-        task = LentSlotTask(account_name, slot, content, rules.deactivate, cascade=cascade)
-        return self._executor.execute(task, invocation)
+def update(account_name: str, slot: SlotName, details: Mapping[str, Any]) -> UpdateTask:
+    """Changes details other than secrets; errors as `rules.credentials.update`."""
+    content = {name: str(value) for name, value in details.items()}
+    return UpdateTask(
+        account_name,
+        slot,
+        {"verb": "update-credential", **content},
+        lambda state, wanted: rules.update(state, wanted, expiry.with_moment(details)),
+    )
 
-    def reactivate(self, account_name: str, slot: SlotName, invocation: Invocation) -> Outcome:
-        """Reactivates the credential; errors as `rules.credentials.reactivate`."""
-        content = {"verb": "reactivate-credential"}
-        task = ReactivateTask(account_name, slot, content, rules.reactivate)
-        return self._executor.execute(task, invocation)
 
-    def remove(
-        self, account_name: str, slot: SlotName, invocation: Invocation, *, cascade: bool = False
-    ) -> Outcome:
-        """Empties the slot; errors as `rules.credentials.remove`.
+def deactivate(account_name: str, slot: SlotName, *, cascade: bool) -> LentSlotTask:
+    """Deactivates the credential; errors as `rules.credentials.deactivate`, and of the task."""
+    content = {"verb": "deactivate-credential"}
+    return LentSlotTask(account_name, slot, content, rules.deactivate, cascade=cascade)
 
-        Raises:
-            AccountInUse: it is lent, and `cascade` is not set.
-        """
-        content = {"verb": "remove-credential"}
-        task = LentSlotTask(
-            account_name, slot, content, rules.remove, cascade=cascade, ends_shares=True
-        )
-        return self._executor.execute(task, invocation)
+
+def reactivate(account_name: str, slot: SlotName) -> ReactivateTask:
+    """Reactivates the credential; errors as `rules.credentials.reactivate`."""
+    content = {"verb": "reactivate-credential"}
+    return ReactivateTask(account_name, slot, content, rules.reactivate)
+
+
+def remove(account_name: str, slot: SlotName, *, cascade: bool) -> LentSlotTask:
+    """Empties the slot; errors as `rules.credentials.remove`, and of the task."""
+    return LentSlotTask(
+        account_name,
+        slot,
+        {"verb": "remove-credential"},
+        rules.remove,
+        cascade=cascade,
+        ends_shares=True,
+    )

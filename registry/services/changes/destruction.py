@@ -42,24 +42,6 @@ def destroy_secrets(
     return CommandExecutor(database).execute(task, invocation)
 
 
-def remove_and_destroy(
-    database: Database,
-    account: str,
-    slot: SlotName,
-    invocation: Invocation,
-    *,
-    cascade: bool = False,
-) -> Outcome:
-    """Empties a slot and destroys all versions of its credential.
-
-    Raises:
-        AccountNotFound, CredentialNotFound: see `rules.credentials.remove`.
-        AccountInUse: it is lent, and `cascade` is not set.
-    """
-    task = _RemoveAndDestroy(account, slot, cascade=cascade)
-    return CommandExecutor(database).execute(task, invocation)
-
-
 class _Destroy:
     def __init__(
         self,
@@ -90,12 +72,16 @@ class _Destroy:
         return destruction.destroy(events, self._slot.query(exchange_id), self._versions)
 
 
-class _RemoveAndDestroy(LentSlotTask):
+class RemoveAndDestroy(LentSlotTask):
+    """Empties a slot and destroys all versions of its credential; errors as `remove`."""
+
     def __init__(self, account: str, slot: SlotName, *, cascade: bool) -> None:
+        """Takes the account's name."""
         content = {"verb": "remove-credential", "destroy": True}
         super().__init__(account, slot, content, self._remove, cascade=cascade, ends_shares=True)
 
     def decide(self) -> Decided:
+        """See `Task`."""
         decision = super().decide()
         return replace(decision, statements=_deletions(decision.events))
 

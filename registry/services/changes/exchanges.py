@@ -8,11 +8,11 @@ import psycopg
 
 from registry.catalog.catalog import built_in_exchanges, is_definition
 from registry.catalog.defining import Definition, check_definition, check_variables
-from registry.database.connection import Connection, Database
+from registry.database.connection import Connection
 from registry.database.queries import load_queries, one_row
 from registry.errors import ExchangeExists, ExchangeNotFound, InvalidInput
 from registry.events.exchanges import ExchangeAdded, ExchangeRemoved, ExchangeUpdated
-from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
+from registry.execution.executor import Decided
 from registry.execution.first_use import exchange_stream, new_row, send_row
 from registry.execution.lookup import exchange_not_found
 from registry.execution.required import Required
@@ -58,7 +58,7 @@ class ExchangeChanges:
 
 
 class _ExchangeTask:
-    """A command about one exchange."""
+    """A command about one exchange; ExchangeInUse if a credential or share needs what would go."""
 
     verb = ""
 
@@ -102,6 +102,8 @@ class AddExchange(_ExchangeTask):
     verb = "add-exchange"
 
     def __init__(self, definition: Definition) -> None:
+        """Errors as `check_definition`."""
+        check_definition(definition)
         super().__init__(definition.name, definition.content())
         self._definition = definition
 
@@ -136,7 +138,7 @@ class AddExchange(_ExchangeTask):
 
 
 class UpdateExchange(_ExchangeTask):
-    """Corrects a definition."""
+    """Corrects a definition; ExchangeNotFound if users have not defined it."""
 
     verb = "update-exchange"
 
@@ -157,7 +159,7 @@ class UpdateExchange(_ExchangeTask):
 
 
 class RemoveExchange(_ExchangeTask):
-    """Removes a definition."""
+    """Removes a definition; ExchangeNotFound if users have not defined it."""
 
     verb = "remove-exchange"
 
@@ -181,38 +183,3 @@ def _takes_place(name: str, fields: list[str]) -> str:
         f"this definition takes the place of the catalog's, which knows {name} with "
         f"the fields {', '.join(fields)}"
     )
-
-
-class ExchangeService:
-    """Defines, corrects and removes exchanges of one's own.
-
-    All raise ExchangeInUse where credentials or shares need what would go.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._executor = CommandExecutor(database)
-
-    def add(self, definition: Definition, invocation: Invocation) -> Outcome:
-        """Defines one; errors as `check_definition`.
-
-        Raises:
-            ExchangeExists: it is built in, or defined.
-        """
-        check_definition(definition)
-        return self._executor.execute(AddExchange(definition), invocation)
-
-    def update(self, name: str, changes: ExchangeChanges, invocation: Invocation) -> Outcome:
-        """Corrects one; errors as `check_definition`.
-
-        Raises:
-            ExchangeNotFound: users have not defined it.
-        """
-        return self._executor.execute(UpdateExchange(name, changes), invocation)
-
-    def remove(self, name: str, invocation: Invocation) -> Outcome:
-        """Removes one.
-
-        Raises:
-            ExchangeNotFound: users have not defined it.
-        """
-        return self._executor.execute(RemoveExchange(name, {}), invocation)

@@ -46,10 +46,7 @@ def _cleared(state: AccountState, slot: Slot) -> str:
         permission=None if slot.permission == "full" else slot.permission,
         expires_at=Blank("TIME"),
     )
-    return Hint(
-        f"the expiry {old} was the old key's and is cleared; for the new one: ",
-        command,
-    )
+    return Hint(f"the expiry {old} was the old key's and is cleared; for the new one: ", command)
 
 
 def _shown(moment: dt.datetime) -> str:

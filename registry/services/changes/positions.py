@@ -1,4 +1,4 @@
-"""Commands about the positions that an account owns, and the list of them."""
+"""Commands about the positions that an account owns. The positions themselves are the bot's."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -6,13 +6,13 @@ from typing import Any
 
 import psycopg
 
-from registry.database.connection import Connection, Database
+from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.errors import PositionNotFound
 from registry.events.positions import PositionsUnlinked
 from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, next_events
-from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
+from registry.execution.executor import Decided
 from registry.hints import Command, Hint
 from registry.log.append import NewEvent
 from registry.log.reading import send_versions, versions_of
@@ -55,15 +55,26 @@ class _PositionsTask(AccountTask):
         return found
 
 
-class _Link(_PositionsTask):
+class LinkTask(_PositionsTask):
+    """Links positions to the account; None links all unowned positions.
+
+    Raises:
+        PositionNotFound: one does not exist.
+        PositionsOwned: one belongs to another account, and `move` is not set.
+        ExchangeNotAllowed: one is open at an exchange that the account's list does not name.
+        AccountNotFound, AccountInactive: see `registry.rules`.
+    """
+
     def __init__(self, account: str, positions: Sequence[uuid.UUID] | None, *, move: bool) -> None:
         super().__init__("link-positions", account, positions)
         self._move = move
 
     def content(self) -> Mapping[str, Any]:
+        """See `Task`."""
         return {**super().content(), "move": self._move}
 
     def decide(self) -> Decided:
+        """See `Task`."""
         state = self.read_state()
         linking = rules.link(state, self.positions(), move=self._move)
         linked = next_events(state, linking.linked)
@@ -83,43 +94,15 @@ class _Link(_PositionsTask):
         ]
 
 
-class _Unlink(_PositionsTask):
+class UnlinkTask(_PositionsTask):
+    """Unlinks positions from the account, None all its positions; errors as `LinkTask`."""
+
     all_of = "owned"
 
     def __init__(self, account: str, positions: Sequence[uuid.UUID] | None) -> None:
         super().__init__("unlink-positions", account, positions)
 
     def decide(self) -> Decided:
+        """See `Task`."""
         state = self.read_state()
         return Decided(next_events(state, rules.unlink(state, self.positions())))
-
-
-class PositionService:
-    """Links positions to the accounts that own them. The positions themselves are the bot's."""
-
-    def __init__(self, database: Database) -> None:
-        self._executor = CommandExecutor(database)
-
-    def link(
-        self,
-        account: str,
-        positions: Sequence[uuid.UUID] | None,
-        invocation: Invocation,
-        *,
-        move: bool = False,
-    ) -> Outcome:
-        """Links positions to the account; None links all unowned positions.
-
-        Raises:
-            PositionNotFound: one does not exist.
-            PositionsOwned: one belongs to another account, and `move` is not set.
-            ExchangeNotAllowed: one is open at an exchange that the account's list does not name.
-            AccountNotFound, AccountInactive: see `registry.rules`.
-        """
-        return self._executor.execute(_Link(account, positions, move=move), invocation)
-
-    def unlink(
-        self, account: str, positions: Sequence[uuid.UUID] | None, invocation: Invocation
-    ) -> Outcome:
-        """Unlinks positions from the account, None all its positions; errors as `link`."""
-        return self._executor.execute(_Unlink(account, positions), invocation)

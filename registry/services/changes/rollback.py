@@ -118,10 +118,7 @@ class OutsideCheck(Check):
 
 class _RollbackTask:
     def __init__(
-        self,
-        resolved: tuple[int, uuid.UUID | None],
-        wanted: Rollback,
-        seen: list[Line] | None,
+        self, resolved: tuple[int, uuid.UUID | None], wanted: Rollback, seen: list[Line] | None
     ) -> None:
         self.position, self._account_id = resolved
         self._wanted = wanted
@@ -157,8 +154,7 @@ class _RollbackTask:
             )
         if self._seen is not None and plan.lines != self._seen:
             raise ChangedMeanwhile(
-                "the accounts have changed since the plan was shown",
-                hint="Look at the plan again.",
+                "the accounts have changed since the plan was shown", hint="Look at the plan again."
             )
         events = self._numbered(plan)
         ids = sorted({event.stream.id for event in events})

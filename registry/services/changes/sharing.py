@@ -8,19 +8,15 @@ from psycopg.rows import class_row
 
 from registry.catalog.catalog import known
 from registry.catalog.specification import ExchangeSpec
-from registry.database.connection import Connection, Database
+from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.events.base import EventModel
 from registry.events.permissions import SharingType
 from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, RuleTask, next_events
 from registry.execution.allowed import AllowedCheck
-from registry.execution.executor import CommandExecutor, Decided, Invocation, Outcome
-from registry.execution.lookup import (
-    account_not_found,
-    exchange_of,
-    send_exchange,
-)
+from registry.execution.executor import Decided
+from registry.execution.lookup import account_not_found, exchange_of, send_exchange
 from registry.hints import Command, Hint
 from registry.log.append import NewEvent
 from registry.log.ids import new_id
@@ -31,36 +27,14 @@ from registry.rules.sharing import Lender, Share, ShareRequest
 _QUERIES = load_queries("registry.services.changes", "sharing.sql")
 
 
-class SharingService:
-    """Grants and ends shares."""
+class ShareTask(AccountTask):
+    """Lets the borrower use the lender's credential; errors as `rules.sharing.share`.
 
-    def __init__(self, database: Database) -> None:
-        self._executor = CommandExecutor(database)
+    Raises:
+        ExchangeNotFound: no exchange has this name.
+        ExchangeNotAllowed: the list of one of the two does not name it.
+    """
 
-    def share(
-        self,
-        borrower: str,
-        lender: str,
-        exchange: str,
-        sharing_type: SharingType,
-        invocation: Invocation,
-    ) -> Outcome:
-        """Lets the borrower use the lender's credential; errors as `rules.sharing.share`.
-
-        Raises:
-            ExchangeNotFound: no exchange has this name.
-            ExchangeNotAllowed: the list of one of the two does not name it.
-        """
-        return self._executor.execute(
-            _ShareTask(borrower, lender, exchange, sharing_type), invocation
-        )
-
-    def unshare(self, borrower: str, exchange: str, invocation: Invocation) -> Outcome:
-        """Ends the borrower's share for an exchange; errors as `rules.sharing.unshare`."""
-        return self._executor.execute(_UnshareTask(borrower, exchange), invocation)
-
-
-class _ShareTask(AccountTask):
     def __init__(
         self, borrower: str, lender: str, exchange: str, sharing_type: SharingType
     ) -> None:
@@ -74,6 +48,7 @@ class _ShareTask(AccountTask):
         self._lender, self._exchange, self._type = lender, exchange, sharing_type
 
     def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
         super().send_reads(connection)
         self._exchange_row = send_exchange(connection, self._exchange)
         self._shares = send_shares(connection, self._name)
@@ -83,6 +58,7 @@ class _ShareTask(AccountTask):
         self._lender_shares = send_shares(connection, self._lender)
 
     def decide(self) -> Decided:
+        """See `Task`."""
         state = self.read_state()
         exchange_id, definition = exchange_of(self._exchange_row, self._exchange)
         spec = known(self._exchange, definition)
@@ -129,12 +105,15 @@ class _ShareTask(AccountTask):
         return notes
 
 
-class _UnshareTask(RuleTask):
+class UnshareTask(RuleTask):
+    """Ends the borrower's share for an exchange; errors as `rules.sharing.unshare`."""
+
     def __init__(self, borrower: str, exchange: str) -> None:
         super().__init__(borrower, {"verb": "unshare", "exchange": exchange}, self._unshare)
         self._exchange = exchange
 
     def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
         super().send_reads(connection)
         self._exchange_row = send_exchange(connection, self._exchange)
         self._shares = send_shares(connection, self._name)

@@ -10,10 +10,7 @@ from projections.credentials import TABLE as CREDENTIALS
 from projections.rows import Table
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries, read_rows
-from registry.execution.lookup import (
-    account_not_found,
-    check_names,
-)
+from registry.execution.lookup import account_not_found, check_names
 from registry.services.reading.keys_in_use import held_elsewhere, keys_in_common
 
 _QUERIES = load_queries("registry.execution")
@@ -93,7 +90,7 @@ def list_credentials(
 ) -> list[Record]:
     """Credentials without their secrets, of one account or exchange, or all.
 
-    `same_key_in` of each are the other credentials that hold a key of it, in any account.
+    Under same_key_in each names the other credentials that hold a key of it, in any account.
     With `due_until`, only those in use that expire by then (or have), the first to expire first.
 
     Raises:

@@ -79,11 +79,7 @@ def _reach(
     *,
     one_instant: bool,
 ) -> Reach:
-    with (
-        database.connection() as connection,
-        registry_errors(connection),
-        one_moment(connection),
-    ):
+    with database.connection() as connection, registry_errors(connection), one_moment(connection):
         lender = account_id(connection, account, also_former=True)
         exchange_of(send_exchange(connection, exchange), exchange)
         last = last_position_at(connection, end)

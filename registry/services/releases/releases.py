@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from registry.catalog.catalog import built_in_exchanges, specification
 from registry.catalog.specification import ExchangeSpec
-from registry.database.connection import (
-    Connection,
-    Database,
-    refuse_standby,
-    registry_errors,
-)
+from registry.database.connection import Connection, Database, refuse_standby, registry_errors
 from registry.database.durability import wait_until_durable
 from registry.database.patience import patiently
 from registry.database.queries import load_queries, read_rows

@@ -29,21 +29,9 @@ from registry.log.append import CommandRecord
 from registry.log.ids import REGISTRY_STREAM
 from registry.log.reading import log_size
 from registry.plurals import counted
-from registry.rebuild.comparison import (
-    Comparison,
-    Options,
-    Watch,
-    compared,
-    examined,
-)
+from registry.rebuild.comparison import Comparison, Options, Watch, compared, examined
 from registry.rebuild.readiness import rebuild_lock
-from registry.rebuild.repair import (
-    Rebuilt,
-    append_at_end,
-    follow_tail,
-    judging_if_refused,
-    repair,
-)
+from registry.rebuild.repair import Rebuilt, append_at_end, follow_tail, judging_if_refused, repair
 from registry.rules.positions import parts
 
 _QUERIES = load_queries("registry.services.schema", "schema.sql")
@@ -139,10 +127,7 @@ def take_down(
         InUseByOthers: views of another program depend on the tables.
         RebuildRunning: a rebuild is running.
     """
-    with (
-        rebuild_lock(connection),
-        examined(connection, watch or Watch(), Options()) as comparison,
-    ):
+    with rebuild_lock(connection), examined(connection, watch or Watch(), Options()) as comparison:
         _refuse_drift(comparison)
         found = contents(connection)
         if found.views:
@@ -175,9 +160,7 @@ def is_down(connection: Connection) -> bool:
 
 
 def bring_up(
-    connection: Connection,
-    invocation: Callable[[], Invocation],
-    watch: Watch | None = None,
+    connection: Connection, invocation: Callable[[], Invocation], watch: Watch | None = None
 ) -> BroughtUp:
     """Applies missing migrations; restores tables that were taken down, with all rows.
 
