@@ -11,7 +11,7 @@ from registry.checking.answers import Answer, no_answer, outcome_of, quoted
 from registry.checking.findings import CheckOutcome, KeyFacts
 from registry.checking.probes import PROBES, PUBLIC_READS, Key, KeyRefused, Probe
 from registry.client_making import class_of, import_ccxt, make_client
-from registry.errors import InvalidInput, RegistryError
+from registry.errors import InvalidCredential, MissingExtra, RegistryError
 from registry.services.releases.releases import ReleasedCredential
 
 ClientConfig = Mapping[str, Mapping[str, Any]]
@@ -119,9 +119,9 @@ async def _ask(
             mine = config.get(spec.name, {})
             client = make_client(kind, spec, released, mine, access="read_only", sandbox=None)
         except RegistryError as problem:
-            if isinstance(problem, InvalidInput) and config.get(spec.name):
-                raise
-            return Finding(CheckOutcome.NOT_CHECKABLE, why=problem.message, hint=problem.hint)
+            helps = isinstance(problem, MissingExtra | InvalidCredential)
+            hint = problem.hint if helps else None
+            return Finding(CheckOutcome.NOT_CHECKABLE, why=problem.message, hint=hint)
         if spec.ccxt_id in PUBLIC_READS:
             why = "anybody may read what its client reads, so that no answer speaks of the key"
             return Finding(CheckOutcome.NOT_CHECKABLE, why=why)

@@ -2,10 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.client_settings import client_settings
 from registry.catalog.specification import ExchangeSpec, Field
 from registry.checking.asking import ClientConfig, Finding, ToAsk, ask
 from registry.checking.findings import Checked, CheckOutcome, differences, warnings
@@ -21,7 +22,11 @@ from registry.errors import (
     NotCheckable,
     RegistryError,
 )
+from registry.events.base import EventModel
+from registry.execution.account_tasks import RuleTask
 from registry.hints import Command, Hint, Option
+from registry.rules.account_state import AccountState
+from registry.rules.credentials import was_checked
 from registry.services.reading.accounts import Record, list_credentials, only
 from registry.services.reading.keys_in_use import released_lately
 from registry.services.releases.releases import Caller, ReleasedCredential, ReleaseService
@@ -72,6 +77,25 @@ def check(
     keys = [ToAsk(specs[names[key]], credential) for key, credential in released.items()]
     found |= zip(released, _run(keys, config or {}), strict=True)
     return [_checked(record, found[record["id"]]) for record in records]
+
+
+def recorded(found: Iterable[Checked]) -> Iterator[RuleTask]:
+    """The tasks that record, account by account, what exchanges have said."""
+    asked: dict[str, list[Checked]] = {}
+    for one in found:
+        if one.outcome.was_asked:
+            asked.setdefault(one.account_name, []).append(one)
+    for account, ones in asked.items():
+        said = [(str(one.credential_id), one.version, one.told()) for one in ones]
+        yield RuleTask(account, {"verb": PURPOSE, "said": said}, _rule(ones))
+
+
+def _rule(ones: Sequence[Checked]) -> Callable[[AccountState], list[EventModel]]:
+    return lambda state: [
+        event
+        for one in ones
+        for event in was_checked(state, one.credential_id, one.version, one.told())
+    ]
 
 
 def check_before_storing(
@@ -132,6 +156,8 @@ def _check_config(config: ClientConfig, specs: Mapping[str, ExchangeSpec]) -> No
             )
         if not isinstance(settings, Mapping):
             raise InvalidInput(f"the settings for a client of {name} are no object of settings")
+        if spec := specs.get(name):
+            client_settings(spec, dict.fromkeys(spec.fields, "0"), settings, reading=True)
 
 
 def _to_check(

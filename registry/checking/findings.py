@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from registry.errors import ExitStatus
+from registry.events.credentials import CheckedDetail, Right
 from registry.hints import Command, Hint
-
-Right = Literal["read", "trade", "withdraw"]
-Detail = Literal["permission", "expires_at", "ip_allow_list", "exchange_account_id"]
 
 
 class CheckOutcome(enum.StrEnum):
@@ -78,7 +76,7 @@ class KeyFacts:
 class Difference:
     """Something that the exchange says otherwise than the registry."""
 
-    detail: Detail
+    detail: CheckedDetail
     text: str
     value: str | None = None
     """What the registry would say in its place, if it is one text."""
@@ -101,6 +99,21 @@ class Checked:
     facts: KeyFacts = field(default_factory=KeyFacts)
     differences: tuple[Difference, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def told(self) -> dict[str, Any]:
+        """The fields of the event that records it."""
+        facts = self.facts
+        ends = {} if facts.expires_at is None else {"expires_at": facts.expires_at}
+        optional = {
+            "may": facts.may,
+            "bound": facts.bound,
+            "addresses": facts.addresses or None,
+            "exchange_account_id": facts.exchange_account_id,
+            "differences": [difference.detail for difference in self.differences] or None,
+        }
+        said = {name: value for name, value in optional.items() if value is not None}
+        never = {"expires_at": None} if facts.expires_at == "never" else {}
+        return {"outcome": self.outcome.value, **said, **ends, **never}
 
     @property
     def correction(self) -> Hint | None:
@@ -138,7 +151,7 @@ def differences(said: Mapping[str, Any], facts: KeyFacts) -> Iterator[Difference
     if isinstance(ends, dt.datetime) and (known is None or abs(ends - known) >= _A_DAY):
         text = "no expiry" if known is None else f"{known:%Y-%m-%d}"
         text = f"the key ends on {ends:%Y-%m-%d}, the registry says {text}"
-        yield Difference("expires_at", text, ends.isoformat())
+        yield Difference("expires_at", text, f"{ends:%Y-%m-%dT%H:%M:%SZ}")
     elif ends == "never" and known is not None:
         yield Difference("expires_at", f"the key does not end, the registry says {known:%Y-%m-%d}")
     listed = said.get("ip_allow_list")

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from registry.checking.findings import CheckOutcome, KeyFacts, Right
+from registry.checking.findings import CheckOutcome, KeyFacts
 from registry.errors import InvalidInput
+from registry.events.credentials import Right
 from registry.shown import shown
 from registry.values import ip_allow_list
 

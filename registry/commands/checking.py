@@ -32,7 +32,6 @@ _SHOWN: Final = {
     "exchange": "exchange",
     "subaccount": "subaccount_index",
     "permission": "permission",
-    "version": "version",
     "result": "result",
     "may": "may",
     "why": "why",
@@ -42,7 +41,7 @@ _SHOWN: Final = {
     "differs": "differs",
     "warning": "warnings",
 }
-_UNDER: Final = (*("why", "addresses", "expires", "exchange account"), "differs", "warning")
+_UNDER: Final = (*("may", "why", "addresses", "expires", "exchange account"), "differs", "warning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,15 @@ class WhatToCheck:
     ] = False
 
 
+Record = Annotated[
+    bool, typer.Option("--record", help="Keep in the log what each exchange has said.")
+]
+
+
 @verb()
-def check_credential(run: Run, what: WhatToCheck, client_config: ClientConfigFile = None) -> None:
+def check_credential(
+    run: Run, what: WhatToCheck, record: Record = False, client_config: ClientConfigFile = None
+) -> None:
     """Ask exchanges whether keys work, and what they may do. Sends reads only.
 
     Exit code 6 if a key does not work or differs from the registry, 7 if no answer came.
@@ -86,6 +92,7 @@ def check_credential(run: Run, what: WhatToCheck, client_config: ClientConfigFil
         subaccount=what.subaccount,
         permission=what.permission,
         even_in_use=what.even_in_use,
+        record=record,
         client_config=read_config(client_config),
         actor=run.actor(),
         reason=run.reason,

@@ -46,7 +46,19 @@ def _seen_credential(credential: Mapping[str, Any]) -> dict[str, Any]:
         for other in credential.get("same_key_in", ())
     ]
     active = credential["account_is_active"] and _activity(credential)
-    return {**credential, "active": active, "same_key_in": list(dict.fromkeys(others))}
+    known = credential.get("checked")
+    differs = (
+        f", differs in {' and '.join(known['differences'])}"
+        if known and known["differences"]
+        else ""
+    )
+    checked = known and f"{known['outcome'].replace('_', ' ')} on {known['at'][:10]}{differs}"
+    return {
+        **credential,
+        "active": active,
+        "checked": checked,
+        "same_key_in": list(dict.fromkeys(others)),
+    }
 
 
 def _slot(exchange: str, other: Mapping[str, Any]) -> str:
@@ -88,8 +100,18 @@ _CREDENTIAL: Final = {
     "fields": "fields",
     "label": "label",
     "expires": "expires_at",
+    "checked": "checked",
 }
-_UNDER: Final = ("fields", "label", "expires", "same key in", "addresses", "exchange account", "id")
+_UNDER: Final = (
+    "fields",
+    "label",
+    "expires",
+    "checked",
+    "same key in",
+    "addresses",
+    "exchange account",
+    "id",
+)
 _CREDENTIALS: Final = columns(
     "list-credentials",
     {"account": "account_name", **_CREDENTIAL, "same key in": "same_key_in"},

@@ -9,10 +9,18 @@ from pydantic import Field
 from registry.events.base import COUNTS_EVENTS, EventModel, Index, Number, Origin
 from registry.events.permissions import Permission
 
-
 CheckResult = Literal[
-    *("valid", "wrong_key", "expired", "address_not_allowed", "not_permitted", "clock_skew"),
-    *("rate_limited", "server_error", "html_answer", "no_answer", "unclear_answer"),
+    "valid",
+    "wrong_key",
+    "expired",
+    "address_not_allowed",
+    "not_permitted",
+    "clock_skew",
+    "rate_limited",
+    "server_error",
+    "html_answer",
+    "no_answer",
+    "unclear_answer",
 ]
 """What the exchange says of a key; see `registry.checking.findings.CheckOutcome`."""
 Right = Literal["read", "trade", "withdraw"]

@@ -190,6 +190,7 @@ class Credentials:
         subaccount: int | None = None,
         permission: Permission | None = None,
         even_in_use: bool = False,
+        record: bool = False,
         client_config: ClientConfig | None = None,
         actor: str | None = None,
         reason: str | None = None,
@@ -198,12 +199,12 @@ class Credentials:
 
         Without an account, all credentials are checked. Each is released first, which is recorded.
         A key whose nonces are counted and that was released within a day is left out, unless
-        `even_in_use`. `client_config` holds settings of ccxt's clients by exchange, such as
-        `{"bybit": {"timeout": 5000}}`.
+        `even_in_use`. With `record`, the log keeps what each exchange that was asked has said.
+        `client_config` holds settings of ccxt's clients, as in `{"bybit": {"timeout": 5000}}`.
         """
-        from registry.checking.checks import PURPOSE, check
+        from registry.checking.checks import PURPOSE, check, recorded
 
-        return check(
+        found = check(
             self._context,
             self._context.keyring(),
             (account, exchange),
@@ -212,6 +213,11 @@ class Credentials:
             even_in_use=even_in_use,
             config=client_config,
         )
+        if record:
+            by: By = {"actor": actor or self._context.actor, "reason": reason}
+            for task in recorded(found):
+                self._context.execute(task, by)
+        return found
 
     def resolve(
         self,

@@ -60,7 +60,7 @@ ORDER BY a.account_name, d.name, f.key
 -- When these versions of credentials were last released within a day, other than for a check.
 SELECT w.id::uuid, max(e.recorded_at)
 FROM unnest(%(ids)s::text[], %(versions)s::text[]) AS w (id, version)
-JOIN public.audit_trail AS e ON e.data ->> 'credential_id' = w.id
+JOIN public.audit_events AS e ON e.data ->> 'credential_id' = w.id
     AND e.data ->> 'credential_version' = w.version
 WHERE e.data ->> 'credential_version' IS NOT NULL
     AND e.data ->> 'purpose' <> 'check-credential'
