@@ -70,7 +70,7 @@ def outcome_of(
     `codes` are the exchange's own words or numbers for its refusals.
     """
     if answer is None:
-        return CheckOutcome.NO_ANSWER if _is_silence(problem) else CheckOutcome.WRONG_KEY
+        return _unanswered(problem)
     words = list(_words(answer.parsed()))
     own = next((codes[word] for word in words if word in codes), None)
     return _STATUSES.get(answer.status) or own or _by_form(problem, answer, " ".join(words))
@@ -92,12 +92,14 @@ def _by_form(problem: BaseException, answer: Answer, text: str) -> CheckOutcome:
     return meant or known or CheckOutcome.UNCLEAR_ANSWER
 
 
-def _is_silence(problem: BaseException) -> bool:
-    """Whether no answer came; otherwise nothing was sent, since a malformed key cannot sign."""
+def _unanswered(problem: BaseException) -> CheckOutcome:
     classes = {kind.__name__ for kind in type(problem).__mro__}
-    local = {"AuthenticationError", "ArgumentsRequired", "BadRequest", "InvalidAddress"}
-    sent = {"BaseError", "OSError", "TimeoutError", "ClientError"}
-    return bool(classes & sent) and not classes & local
+    if not classes & {"AuthenticationError", "ArgumentsRequired", "BadRequest", "InvalidAddress"}:
+        if classes & {"BaseError", "OSError", "TimeoutError", "ClientError"}:
+            return CheckOutcome.NO_ANSWER
+        if not classes & {"ValueError", "AssertionError", "ArithmeticError"}:
+            return CheckOutcome.NOT_CHECKABLE  # the client fails for a reason of its own
+    return CheckOutcome.WRONG_KEY  # nothing was sent: a malformed key cannot sign
 
 
 def no_answer(problem: BaseException) -> str:

@@ -187,6 +187,8 @@ def _why(
     name = spec.display_name
     if outcome is CheckOutcome.NO_ANSWER:
         return f"{name} {no_answer(problem)}"
+    if outcome is CheckOutcome.NOT_CHECKABLE:
+        return f"ccxt's client fails before it sends anything ({type(problem).__name__})"
     if answer is None:
         return "no request can be signed with it"
     secrets = [value for field, value in fields.items() if spec.fields[field].secret]

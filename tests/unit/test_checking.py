@@ -88,4 +88,5 @@ def test_the_words_of_an_unknown_exchange_are_understood(text: str, outcome: Che
 def test_the_clock_of_the_client_is_not_an_expired_key() -> None:
     assert outcome_of(TimeoutError(), None, {}) is CheckOutcome.NO_ANSWER
     assert outcome_of(ValueError(), None, {}) is CheckOutcome.WRONG_KEY
+    assert outcome_of(AttributeError(), None, {}) is CheckOutcome.NOT_CHECKABLE
     assert outcome_of(KeyError("x"), Answer(200, "[]"), {}) is CheckOutcome.UNCLEAR_ANSWER
