@@ -75,9 +75,10 @@ Record = Annotated[
 def check_credential(
     run: Run, what: WhatToCheck, record: Record = False, client_config: ClientConfigFile = None
 ) -> None:
-    """Ask exchanges whether keys work, and what they may do. Sends reads only.
+    """Ask exchanges whether keys work. Reads only.
 
-    Exit code 6 if a key does not work or differs from the registry, 7 if no answer came.
+    Also what they may do, and until when. Exit code 6 if a key does not work or differs from the
+    registry, 7 if no answer came.
     """
     from registry.checking.findings import exit_status
 
