@@ -16,8 +16,8 @@ import asyncio
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.specification import ExchangeSpec
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 # The standard library's logging, as the bot configured it; by default it warns on stderr.
 log = logging.getLogger(__name__)
 
+_Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 _FALLBACK_VARIABLE: Final = "REGISTRY_ENV_FALLBACK"
 
@@ -306,6 +307,20 @@ class CredentialLoader:
             log.warning("%s", text)
 
 
+def _in_thread(
+    method: Callable[Concatenate[CredentialLoader, _Given], _Result],
+) -> Callable[Concatenate["AsyncCredentialLoader", _Given], Coroutine[Any, Any, _Result]]:
+    """A method of the other loader, which runs in a thread and is awaited."""
+
+    @functools.wraps(method)
+    async def call(
+        self: "AsyncCredentialLoader", /, *arguments: _Given.args, **options: _Given.kwargs
+    ) -> _Result:
+        return await asyncio.to_thread(method, self._loader, *arguments, **options)
+
+    return call
+
+
 class AsyncCredentialLoader:
     """`CredentialLoader` for asyncio programs: each load runs in a thread.
 
@@ -317,39 +332,14 @@ class AsyncCredentialLoader:
         """See `CredentialLoader`."""
         self._loader = CredentialLoader(database, **options)
 
-    async def load_account_credentials(
-        self, account_name: str, **options: Any
-    ) -> AccountCredentials:
-        """See `CredentialLoader.load_account_credentials`."""
-        return await _in_thread(self._loader.load_account_credentials, account_name, **options)
-
-    async def load(self, account_name: str, exchange: str, **options: Any) -> dict[str, Any]:
-        """See `CredentialLoader.load`."""
-        return await _in_thread(self._loader.load, account_name, exchange, **options)
-
-    async def load_account_id(self, account_name: str) -> str:
-        """See `CredentialLoader.load_account_id`."""
-        return await _in_thread(self._loader.load_account_id, account_name)
-
-    async def list_account_exchanges(self, account_name: str) -> list[str]:
-        """See `CredentialLoader.list_account_exchanges`."""
-        return await _in_thread(self._loader.list_account_exchanges, account_name)
-
-    async def get_account_info(self, account_name: str) -> dict[str, Any]:
-        """See `CredentialLoader.get_account_info`."""
-        return await _in_thread(self._loader.get_account_info, account_name)
-
-    async def release_one(self, account_name: str, exchange: str, wish: Wish) -> ReleasedCredential:
-        """See `CredentialLoader.release_one`."""
-        return await _in_thread(self._loader.release_one, account_name, exchange, wish)
-
-    async def specification(self, exchange: str) -> ExchangeSpec:
-        """See `CredentialLoader.specification`."""
-        return await _in_thread(self._loader.specification, exchange)
-
-    async def close(self) -> None:
-        """Closes the connections that the loader has opened."""
-        await _in_thread(self._loader.close)
+    load_account_credentials = _in_thread(CredentialLoader.load_account_credentials)
+    load = _in_thread(CredentialLoader.load)
+    load_account_id = _in_thread(CredentialLoader.load_account_id)
+    list_account_exchanges = _in_thread(CredentialLoader.list_account_exchanges)
+    get_account_info = _in_thread(CredentialLoader.get_account_info)
+    release_one = _in_thread(CredentialLoader.release_one)
+    specification = _in_thread(CredentialLoader.specification)
+    close = _in_thread(CredentialLoader.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -360,10 +350,6 @@ class AsyncCredentialLoader:
 
 DatabaseCredentialLoader = AsyncCredentialLoader
 """The name that existing bots use: only their import changes."""
-
-
-async def _in_thread(function: Callable[..., _Result], *arguments: Any, **options: Any) -> _Result:
-    return await asyncio.to_thread(functools.partial(function, *arguments, **options))
 
 
 def _of_bots() -> list[str]:

@@ -25,7 +25,7 @@ from registry.errors import InvalidInput
 from registry.events.permissions import Permission
 from registry.facade.checking import checked
 from registry.facade.context import Context, Opened, log
-from registry.facade.given import By, ImportChoices, Only
+from registry.facade.given import By, ImportChoices, Only, ignore, optional_path, wanted
 from registry.facade.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -60,10 +60,6 @@ if TYPE_CHECKING:
     from registry.services.schema.schema import BroughtUp, TakenDown
 
 _KEPT_SECONDS = 5.0  # a connection stays open so long for the next call
-
-
-def _ignore(*_: Any) -> None:
-    pass
 
 
 def _part(home: str, purpose: str) -> Any:
@@ -102,12 +98,10 @@ class Registry(Stopping):
         from registry.encryption.keyring import MasterKeyring
 
         target = Target.from_environment() if url is None else Target.of(url)
+        database = PooledDatabase(target, keep=_KEPT_SECONDS, notice=log.warning)
         keys = Secret(key) if isinstance(key, str) else key
-        return cls(
-            PooledDatabase(target, keep=_KEPT_SECONDS, notice=log.warning),
-            keyring=None if keys is None else MasterKeyring.parse(keys),
-            actor=actor,
-        )
+        keyring = None if keys is None else MasterKeyring.parse(keys)
+        return cls(database, keyring=keyring, actor=actor)
 
     def close(self) -> None:
         """Closes the connections. The registry cannot be used afterwards."""
@@ -147,7 +141,6 @@ class Registry(Stopping):
 
         With `account`, only events of the account that has this name, or was the last to have it.
         """
-        from registry.facade.history import wanted
         from registry.services.reading.history import history
 
         return history(self._context, wanted(account, only))
@@ -156,7 +149,6 @@ class Registry(Stopping):
         self, account: str | None = None, **only: Unpack[Only]
     ) -> "Iterator[Record]":
         """Yields the events of `history` one by one, so that a long answer needs little memory."""
-        from registry.facade.history import wanted
         from registry.services.reading.history import stream_history
 
         return stream_history(self._context, wanted(account, only))
@@ -169,7 +161,6 @@ class Registry(Stopping):
         **only: Unpack[Only],
     ) -> "Iterator[Record]":
         """Yields `history` and then each new event; `lost` is called for each lost connection."""
-        from registry.facade.history import wanted
         from registry.services.reading.history import follow
 
         return follow(self._context, wanted(account, only), lost)
@@ -182,7 +173,7 @@ class Registry(Stopping):
         with_keys: bool = True,
         only_log: bool = False,
         processes: int | None = None,
-        progress: Callable[[str, int, int], None] = _ignore,
+        progress: Callable[[str, int, int], None] = ignore,
     ) -> "Verdict":
         """Verifies the log, and the tables against it; `failures` of the result lists each fault.
 
@@ -190,13 +181,11 @@ class Registry(Stopping):
         is their public key, or its file. `with_keys` also opens each data key, which needs the
         master key. `progress` receives the name of the step, the amount done, and the total.
         """
-        from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import known_checkpoints
         from registry.services.audit.verification import Extent, verify
 
-        file = None if against is None else Path(against)
         extent = Extent(
-            against=known_checkpoints(CheckpointStore(), file, key),
+            against=known_checkpoints(optional_path(against), key),
             with_keys=with_keys,
             keyring=self._context.own_keyring,
             with_projections=not only_log,
@@ -206,11 +195,9 @@ class Registry(Stopping):
 
     def checkpoint(self, *, append: Path | str | None = None) -> "tuple[Checkpoint, str]":
         """Signs the log's head; returns it with its note, which `append` also adds to a file."""
-        from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import sign_checkpoint
 
-        file = None if append is None else Path(append)
-        return sign_checkpoint(self._context, CheckpointStore(), file)
+        return sign_checkpoint(self._context, optional_path(append))
 
     def prove(
         self,
@@ -231,9 +218,8 @@ class Registry(Stopping):
         from registry.services.audit.proving import prove_credential, prove_event
         from registry.services.changes.slot_tasks import SlotName
 
-        store = CheckpointStore()
-        verifier = store.verifier(key)
-        note = covering_note(store, None if checkpoint is None else Path(checkpoint))
+        verifier = CheckpointStore().verifier(key)
+        note = covering_note(optional_path(checkpoint))
         if isinstance(what, int) and exchange is None:
             return prove_event(self._context, note, verifier, what)
         if isinstance(what, str) and exchange is not None:
@@ -285,19 +271,18 @@ class Registry(Stopping):
         `skip` leaves out changes that cannot be undone. If a plan is given as `seen` and the
         current plan differs from it, nothing is done.
         """
-        from registry.services.changes.rollback import Rollback, RollbackService
+        from registry.services.changes.rollback import Rollback, roll_back
 
-        wanted = Rollback.of(to, account=account, skip=skip)
-        invocation = self._context.invocation(by)
-        return RollbackService(self._context).roll_back(wanted, invocation, seen=seen)
+        request = Rollback.of(to, account=account, skip=skip)
+        return roll_back(self._context, request, self._context.invocation(by), seen=seen)
 
     def plan_rollback(
         self, to: "Moment | str", *, account: str | None = None, skip: bool = False
     ) -> "Preview":
         """The current plan of `rollback`, line by line."""
-        from registry.services.changes.rollback import Rollback, RollbackService
+        from registry.services.changes.rollback import Rollback, preview
 
-        return RollbackService(self._context).preview(Rollback.of(to, account=account, skip=skip))
+        return preview(self._context, Rollback.of(to, account=account, skip=skip))
 
     def migrate(
         self,
@@ -331,7 +316,7 @@ class Registry(Stopping):
         return service.env_file(account, Path(env_file), options, invocation)
 
     def import_folder(
-        self, folder: Path | str, *, approve: "Approve" = _ignore, **how: Unpack[ImportChoices]
+        self, folder: Path | str, *, approve: "Approve" = ignore, **how: Unpack[ImportChoices]
     ) -> "tuple[list[EnvFile], dict[str, Outcome]]":
         """Imports each env file of a folder into the account of its name: all of a file, or none.
 
@@ -360,8 +345,7 @@ class Registry(Stopping):
         from registry.facade.importing import importing
 
         service, options, invocation = importing(self._context, how)
-        files = [file] if isinstance(file, Path | str) else file
-        paths = [Path(one) for one in files]
+        paths = [Path(one) for one in ([file] if isinstance(file, Path | str) else file)]
         return service.config_file(account, paths, entry, options, invocation)
 
     def adopt(
@@ -369,7 +353,7 @@ class Registry(Stopping):
         *,
         judge: "Judge | None" = None,
         legacy_keys: Sequence[Secret] = (),
-        progress: Callable[[int, int], None] = _ignore,
+        progress: Callable[[int, int], None] = ignore,
         **by: Unpack[By],
     ) -> "Adoption":
         """Takes the rows of a bot's own tables into the log: all, or none.
@@ -377,16 +361,15 @@ class Registry(Stopping):
         `judge.undecided` of the result lists open decisions; while there are any, nothing changes.
         """
         from registry.encryption.keyring import MasterKeyring
-        from registry.services.adoption.adoption import AdoptionService
+        from registry.services.adoption.adoption import adopt
 
-        rings = [MasterKeyring.parse(key) for key in legacy_keys]
-        service = AdoptionService(self._context, self._context.keyring(), rings)
-        return service.adopt(self._context.invocation(by), judge, progress)
+        rings = [self._context.keyring(), *map(MasterKeyring.parse, legacy_keys)]
+        return adopt(self._context, rings, self._context.invocation(by), judge, progress)
 
     # ------------------------------------------------------------ keys, and the state of the system
 
     def rotate_master_key(
-        self, *, progress: Callable[[int, int], None] = _ignore, **by: Unpack[By]
+        self, *, progress: Callable[[int, int], None] = ignore, **by: Unpack[By]
     ) -> "Rotation":
         """Rewraps all keys with the newest master key; it can be stopped and started again."""
         from registry.services.changes.rotation import rotate

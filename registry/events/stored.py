@@ -43,12 +43,6 @@ def database_time(moment: str) -> str:
     return moment.removesuffix("Z").replace("T", " ")
 
 
-def told_time(event: StoredEvent, field: str) -> str:
-    """The moment in a field of the event's data, or else the time of the event."""
-    moment = event.data.get(field)
-    return event.occurred_at if moment is None else database_time(moment)
-
-
 def utc_text(moment: dt.datetime) -> str:
     """A moment as ISO text in UTC without offset, the form of the tables' timestamps.
 

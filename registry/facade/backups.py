@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 
 from registry.facade.checking import checked
 from registry.facade.context import Context
+from registry.facade.given import ignore, optional_path
 
 if TYPE_CHECKING:
     from registry.services.backups.drill import RestoreStep
-
-
-def _ignore(_: object) -> None:
-    pass
 
 
 @checked
@@ -30,7 +27,7 @@ class Backups:
         against: Path | str | None = None,
         key: str | None = None,
         without_keys: bool = False,
-        tell: Callable[["RestoreStep"], None] = _ignore,
+        tell: Callable[["RestoreStep"], None] = ignore,
     ) -> "list[RestoreStep]":
         """Restores a backup elsewhere and examines it; `failures` of a step lists each fault.
 
@@ -38,15 +35,13 @@ class Backups:
         or into the empty database at the address `into`, which is emptied again. `against` and
         `key` are those of `Registry.verify`. `tell` is called after each step.
         """
-        from registry.services.audit.checkpoint_store import CheckpointStore
         from registry.services.audit.checkpoints import known_checkpoints
         from registry.services.backups.drill import RestorePlan, RestoreStep, rehearse_restore
 
-        file = None if against is None else Path(against)
         plan = RestorePlan(
-            dump=None if dump is None else Path(dump),
+            dump=optional_path(dump),
             into=into,
-            against=known_checkpoints(CheckpointStore(), file, key),
+            against=known_checkpoints(optional_path(against), key),
             keyring=None if without_keys else self._context.keyring(),
         )
         steps: list[RestoreStep] = []

@@ -3,10 +3,14 @@
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from registry.errors import InvalidInput
 from registry.events.permissions import Permission
+
+if TYPE_CHECKING:
+    from registry.services.reading.history import HistoryFilter
 
 
 class By(TypedDict, total=False):
@@ -66,6 +70,38 @@ def split(given: Mapping[str, Any]) -> tuple[By, dict[str, Any]]:
     """Splits keyword arguments: those of `By`, and the rest."""
     by = {name: value for name, value in given.items() if name in By.__annotations__}
     return By(**by), {name: value for name, value in given.items() if name not in by}  # type: ignore[typeddict-item]
+
+
+def wanted(account: str | None, only: Only) -> "HistoryFilter":
+    """A filter for events in the form that the services take."""
+    from registry.moments import moment
+    from registry.services.reading.history import HistoryFilter
+    from registry.values import subaccount_index
+
+    subaccount = only.get("subaccount")
+    since, until = only.get("since"), only.get("until")
+    return HistoryFilter(
+        account=account,
+        exchange=only.get("exchange"),
+        credential_id=optional_id(only.get("credential"), "a credential's id"),
+        subaccount_index=None if subaccount is None else subaccount_index(subaccount),
+        permission=only.get("permission"),
+        event_type=only.get("event_type"),
+        actor=only.get("by"),
+        command_id=optional_id(only.get("command"), "a command's id"),
+        since=None if since is None else moment(since, "since"),
+        until=None if until is None else moment(until, "until"),
+        limit=only.get("limit", 100),
+    )
+
+
+def ignore(*_: object) -> None:
+    """Does nothing with what it is told."""
+
+
+def optional_path(path: Path | str | None) -> Path | None:
+    """The path, or None for None."""
+    return None if path is None else Path(path)
 
 
 def optional_id(value: uuid.UUID | str | None, what: str) -> uuid.UUID | None:

@@ -8,7 +8,7 @@ from registry.encryption.secret import Secret
 from registry.events.permissions import SharingType
 from registry.facade.checking import checked
 from registry.facade.context import Context
-from registry.facade.given import By
+from registry.facade.given import By, ignore
 from registry.services.reading.accounts import only
 from registry.services.reading.lists import list_access, list_shares
 
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from registry.services.changes.bots import BotService, NewBot, RemovedBot
 
 Records = list[dict[str, Any]]
-
-
-def _ignore(_: object) -> None:
-    pass
 
 
 @checked
@@ -94,7 +90,7 @@ class AccessOfRoles:
         login: str | None = None,
         password: bool = True,
         new_password: bool = False,
-        keep: Callable[[Secret], None] = _ignore,
+        keep: Callable[[Secret], None] = ignore,
         **by: Unpack[By],
     ) -> "NewBot":
         """Makes a login that may use this account only; its `address` holds its new password.

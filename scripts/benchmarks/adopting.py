@@ -29,7 +29,7 @@ from registry.encryption.secret import Secret
 from registry.execution.executor import Invocation
 from registry.execution.vault import Vault
 from registry.rebuild.rebuild import RebuildService
-from registry.services.adoption.adoption import AdoptionService
+from registry.services.adoption.adoption import adopt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
@@ -58,12 +58,12 @@ def _run(address: str, accounts: int, facts: dict[str, Any]) -> float:
         Migrator(connection).up()
         connection.execute("VACUUM ANALYZE")
     database = SingleConnection(Target(address))
-    service = AdoptionService(database, MasterKeyring([Secret(key)]))
+    keyring = MasterKeyring([Secret(key)])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     server_before = _server_seconds(database)
     started = time.process_time()
     with _timed(Vault, "seal") as sealing, _timed(MasterKeyring, "open_bare") as opening:
-        result = service.adopt(Invocation(actor="benchmark"))
+        result = adopt(database, [keyring], Invocation(actor="benchmark"))
     processor = time.process_time() - started
     cryptography = sum(sealing) + sum(opening)
     server = _server_seconds(database) - server_before

@@ -179,7 +179,7 @@ def test_doctor_names_accounts_that_hold_the_same_key(sound: CommandLine) -> Non
 
 
 def test_doctor_and_the_list_name_two_slots_that_hold_the_same_key(sound: CommandLine) -> None:
-    assert "same key" not in sound("list-credentials").out
+    assert [one["same_key_in"] for one in sound("list-credentials", "--json").data] == [[]]
     sound.store("bot", "aster", "--subaccount", "3", secret_key="another-secret")
     message = "bot holds the same api_key for aster and aster subaccount 3"
     assert found(sound, "keys in common") == ("warning", message)

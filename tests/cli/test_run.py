@@ -152,15 +152,14 @@ def test_a_file_has_the_format_of_its_reader(bot: CommandLine) -> None:
 
 
 def test_a_value_that_a_format_cannot_carry_is_refused_by_its_variable(bot: CommandLine) -> None:
-    fields = json.dumps({"private_key": "pass${word}"})
-    bot("replace-credential", "bot", "lighter", "--from-json", "-", stdin=fields)
+    assert bot.store("bot", "aster", secret_key="pass${word}").exit_status == 0
     refused = bot("run", "--account", "bot", "--env-file", "--", "true")
     assert refused.exit_status == 2
-    assert "a dotenv file cannot carry the value of API_KEY_PRIVATE_KEY" in refused.err
+    assert "a dotenv file cannot carry the value of ASTER_SECRET_KEY" in refused.err
     assert "The format json carries every value" in refused.err
     assert "{word}" not in refused.err
     found = run(bot, "--format", "json", "--", "cat", "{env-file}")
-    assert found["API_KEY_PRIVATE_KEY"] == "pass${word}"
+    assert found["ASTER_SECRET_KEY"] == "pass${word}"
 
 
 @pytest.mark.parametrize("status", [0, 3, 77])
@@ -228,7 +227,7 @@ def test_a_refusal_has_its_exit_code_and_runs_nothing(
 def test_a_bad_credential_is_said_and_the_others_are_passed(bot: CommandLine) -> None:
     bot("deactivate-credential", "lender", "backpack", "--cascade")
     result = bot.process("run", "--account", "bot", "--", "sh", "-c", "echo $LIGHTER_ACCOUNT_INDEX")
-    assert (result.exit_status, result.out) == (0, "0\n")
+    assert (result.exit_status, result.out) == (0, "1\n")
     assert "no backpack credential: the credential of lender for backpack is inactive" in result.err
 
 

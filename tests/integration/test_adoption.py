@@ -39,7 +39,7 @@ from registry.execution.executor import Invocation
 from registry.loader import CredentialLoader
 from registry.rebuild.rebuild import RebuildService
 from registry.rules.adoption.rows import Decision, Judge
-from registry.services.adoption.adoption import Adoption, AdoptionService
+from registry.services.adoption.adoption import Adoption, adopt
 from registry.services.releases.launching import variables
 from registry.services.releases.releases import ReleaseService
 from registry.services.releases.resolution import Wish
@@ -71,8 +71,7 @@ class Move:
         keys: list[MasterKeyring] | None = None,
     ) -> Adoption:
         given = {(table, str(row), problem): made for table, row, problem, made in decisions}
-        service = AdoptionService(self.database, self.keyring, keys or [])
-        return service.adopt(by, Judge(given, accept))
+        return adopt(self.database, [self.keyring, *(keys or [])], by, Judge(given, accept))
 
     def is_clean(self) -> bool:
         report = RebuildService(self.database).check()
@@ -564,7 +563,7 @@ def test_an_adoption_that_is_interrupted_leaves_everything_as_it_was(move: Move)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        AdoptionService(move.database, move.keyring).adopt(BY, progress=interrupt)
+        adopt(move.database, [move.keyring], BY, progress=interrupt)
     assert (
         move.bot.rows("accounts"),
         move.bot.rows("account_exchange_credentials"),
@@ -618,7 +617,7 @@ def test_an_operator_may_not_adopt(move: Move) -> None:
     with login_role(move.address, "registry_operator") as operator:
         database = SingleConnection(Target(operator.address))
         with pytest.raises(PermissionDenied):
-            AdoptionService(database, move.keyring).adopt(BY)
+            adopt(database, [move.keyring], BY)
         database.close()
     assert move.adopt().done
 

@@ -32,7 +32,7 @@ from registry.execution.executor import Invocation
 from registry.rebuild.comparison import Options
 from registry.rebuild.rebuild import RebuildService
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
-from registry.services.changes.rollback import Rollback, RollbackService
+from registry.services.changes.rollback import Rollback, roll_back
 from registry.services.changes.slot_tasks import SlotName
 from registry.services.schema.schema import bring_up, take_down
 
@@ -200,7 +200,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def roll_back(self, data: st.DataObject) -> None:
         position = data.draw(st.sampled_from(sorted(self._past)), "position")
-        RollbackService(self._database).roll_back(Rollback(to=position), WHO)
+        roll_back(self._database, Rollback(to=position), WHO)
         self._model = copy.deepcopy(self._past[position])
 
     @rule()

@@ -105,48 +105,35 @@ class Adoption:
     seconds: float = 0.0
 
 
-class AdoptionService:
-    """Adopts the legacy tables of one database."""
+def adopt(
+    database: Database,
+    keyrings: Sequence[MasterKeyring],
+    invocation: Invocation,
+    judge: Judge | None = None,
+    progress: Progress = lambda *_: None,
+) -> Adoption:
+    """Adopts all rows, or none while a problem is undecided.
 
-    def __init__(
-        self,
-        database: Database,
-        keyring: MasterKeyring,
-        legacy_keyrings: Sequence[MasterKeyring] = (),
-    ) -> None:
-        """Takes the keyring that seals, and further keyrings that open existing tokens."""
-        self._database = database
-        self._keyring = keyring
-        self._opening = [keyring, *legacy_keyrings]
+    The first keyring seals; the others only open existing tokens.
 
-    def adopt(
-        self,
-        invocation: Invocation,
-        judge: Judge | None = None,
-        progress: Progress = lambda *_: None,
-    ) -> Adoption:
-        """Adopts all rows, or none while a problem is undecided.
-
-        Raises:
-            InvalidInput: a decision does not fit, or matches no problem.
-            MasterKeyWrong: the registry was set up with another master key.
-            RebuildRunning: a rebuild or another adoption is running.
-        """
-        result = Adoption(judge=judge or Judge())
-        with self._database.connection() as connection, rebuild_lock(connection):
-            if not adoption_pending(connection):
-                return result
-            result.found = True
-            started = time.monotonic()
-            with registry_errors(connection), connection.transaction():
-                _Run(connection, self._keyring, self._opening, invocation, result).adopt_all(
-                    progress
-                )
-                result.done = not result.judge.undecided and not invocation.dry_run
-                result.seconds = time.monotonic() - started
-                if not result.done:
-                    raise psycopg.Rollback
-        return result
+    Raises:
+        InvalidInput: a decision does not fit, or matches no problem.
+        MasterKeyWrong: the registry was set up with another master key.
+        RebuildRunning: a rebuild or another adoption is running.
+    """
+    result = Adoption(judge=judge or Judge())
+    with database.connection() as connection, rebuild_lock(connection):
+        if not adoption_pending(connection):
+            return result
+        result.found = True
+        started = time.monotonic()
+        with registry_errors(connection), connection.transaction():
+            _Run(connection, keyrings, invocation, result).adopt_all(progress)
+            result.done = not result.judge.undecided and not invocation.dry_run
+            result.seconds = time.monotonic() - started
+            if not result.done:
+                raise psycopg.Rollback
+    return result
 
 
 class _Run:
@@ -155,19 +142,18 @@ class _Run:
     def __init__(
         self,
         connection: Connection,
-        keyring: MasterKeyring,
-        opening: Sequence[MasterKeyring],
+        keyrings: Sequence[MasterKeyring],
         invocation: Invocation,
         result: Adoption,
     ) -> None:
         self._connection = connection
-        self._keyrings = opening
+        self._keyrings = keyrings
         self._invocation = invocation
         self._result = result
         self._judge = result.judge
         self._time = now()
         self._log = AdoptionLog(connection, invocation)
-        self._vault = Vault(keyring, send_registry_key(connection))
+        self._vault = Vault(keyrings[0], send_registry_key(connection))
         self._names: set[str] = set()
         self._spools: dict[str, IO[bytes]] = {}
         self._keys = KeysInCommon(connection, self._vault)

@@ -20,9 +20,7 @@ from registry.services.audit.checkpoint_store import CheckpointStore, append_not
 _MAX_NOTES: Final = 64 * 1024 * 1024
 
 
-def sign_checkpoint(
-    database: Database, store: CheckpointStore, append: Path | None = None
-) -> tuple[Checkpoint, str]:
+def sign_checkpoint(database: Database, append: Path | None = None) -> tuple[Checkpoint, str]:
     """Signs a checkpoint of the current log, stores it, and optionally appends it to a file.
 
     Raises:
@@ -31,6 +29,7 @@ def sign_checkpoint(
         InvalidProof: this key did not sign the last checkpoint or that in the file.
         CheckpointKeyMissing, CheckpointKeyMalformed: see `CheckpointStore.signer`.
     """
+    store = CheckpointStore()
     signer = store.signer()
     with store.locked():
         appended = [] if append is None or not is_there(append) else _notes_of(append)
@@ -64,29 +63,28 @@ def read_checkpoints(path: Path, verifier: Verifier) -> list[Checkpoint]:
     return [read_checkpoint(note, verifier) for note in notes]
 
 
-def known_checkpoints(
-    store: CheckpointStore, path: Path | None, key: str | None
-) -> list[Checkpoint]:
+def known_checkpoints(path: Path | None, key: str | None) -> list[Checkpoint]:
     """The checkpoints for a verification: those of a file, or else the last one signed here.
 
     Raises:
         CheckpointKeyMissing, CheckpointKeyMalformed: there is no valid public key.
         InvalidInput, InvalidProof: see `read_checkpoints`.
     """
+    store = CheckpointStore()
     if path is not None:
         return read_checkpoints(path, store.verifier(key))
     last = store.last()
     return [] if last is None else [read_checkpoint(last, store.verifier(key))]
 
 
-def covering_note(store: CheckpointStore, path: Path | None) -> str:
+def covering_note(path: Path | None) -> str:
     """The note for a proof: the last one of a file, or the last one signed here.
 
     Raises:
         NotFound: there is none.
         InvalidInput, InvalidProof: the file cannot be read, or is not a file of notes.
     """
-    notes = [store.last()] if path is None else _notes_of(path)
+    notes = [CheckpointStore().last()] if path is None else _notes_of(path)
     if not notes or notes[-1] is None:
         raise NotFound(
             "there is no checkpoint to prove anything against",

@@ -53,51 +53,46 @@ class Preview:
     event_types: list[str]
 
 
-class RollbackService:
-    """Rolls accounts back. Exchanges, keys and the log itself are never rolled back."""
+def preview(database: Database, wanted: Rollback) -> Preview:
+    """The result that `roll_back` would have now.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    Raises:
+        AccountNotFound: no account has or had the name.
+        InvalidInput: the log does not reach this position yet.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        task = _RollbackTask(_resolved(connection, wanted), wanted, None)
+        with connection.pipeline():
+            task.send_reads(connection)
+        plan = task.plan()
+    types = [step.event.event_type for step in plan.steps]
+    return Preview(task.position, plan.lines, plan.lost, types)
 
-    def preview(self, wanted: Rollback) -> Preview:
-        """The result that `roll_back` would have now.
 
-        Raises:
-            AccountNotFound: no account has or had the name.
-            InvalidInput: the log does not reach this position yet.
-        """
-        with self._database.connection() as connection, registry_errors(connection):
-            task = _RollbackTask(self._resolved(connection, wanted), wanted, None)
-            with connection.pipeline():
-                task.send_reads(connection)
-            plan = task.plan()
-        types = [step.event.event_type for step in plan.steps]
-        return Preview(task.position, plan.lines, plan.lost, types)
+def roll_back(
+    database: Database, wanted: Rollback, invocation: Invocation, *, seen: Preview | None = None
+) -> Outcome:
+    """Appends events that undo the later changes, in one transaction; errors as `preview`.
 
-    def roll_back(
-        self, wanted: Rollback, invocation: Invocation, *, seen: Preview | None = None
-    ) -> Outcome:
-        """Appends events that undo the later changes, in one transaction.
+    Exchanges, keys and the log itself are never rolled back.
 
-        Raises:
-            CannotRollBack: a change cannot be undone, and `skip` is not set.
-            ChangedMeanwhile: the plan differs from the one in `seen`.
-            AccountNotFound: no account has or had the name.
-            InvalidInput: the log does not reach this position yet.
-        """
-        with self._database.connection() as connection, registry_errors(connection):
-            # A time is resolved to a position once, even if the command is decided again.
-            resolved = self._resolved(connection, wanted)
-        task = _RollbackTask(resolved, wanted, None if seen is None else seen.lines)
-        reason = invocation.reason or f"rollback to event {task.position}"
-        return CommandExecutor(self._database).execute(task, replace(invocation, reason=reason))
+    Raises:
+        CannotRollBack: a change cannot be undone, and `skip` is not set.
+        ChangedMeanwhile: the plan differs from the one in `seen`.
+    """
+    with database.connection() as connection, registry_errors(connection):
+        # A time is resolved to a position once, even if the command is decided again.
+        resolved = _resolved(connection, wanted)
+    task = _RollbackTask(resolved, wanted, None if seen is None else seen.lines)
+    reason = invocation.reason or f"rollback to event {task.position}"
+    return CommandExecutor(database).execute(task, replace(invocation, reason=reason))
 
-    @staticmethod
-    def _resolved(connection: Connection, wanted: Rollback) -> tuple[int, uuid.UUID | None]:
-        position = position_of(connection, wanted.to)
-        if wanted.account is None:
-            return position, None
-        return position, account_id(connection, wanted.account, also_former=True)
+
+def _resolved(connection: Connection, wanted: Rollback) -> tuple[int, uuid.UUID | None]:
+    position = position_of(connection, wanted.to)
+    if wanted.account is None:
+        return position, None
+    return position, account_id(connection, wanted.account, also_former=True)
 
 
 class OutsideCheck(Check):

@@ -11,7 +11,6 @@ from projections.rows import Table
 from registry.database.connection import Database, registry_errors
 from registry.database.queries import load_queries, read_rows
 from registry.execution.lookup import account_not_found, check_names
-from registry.services.reading.keys_in_use import held_elsewhere, keys_in_common
 
 _QUERIES = load_queries("registry.execution")
 _NOT_SHOWN: Final = {*CREDENTIALS.secret, "account_id", "exchange_id", "data_key_id"}
@@ -100,6 +99,8 @@ def list_credentials(
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account, exchange)
         found = read_rows(connection, _CREDENTIALS, {"account_name": account, "exchange": exchange})
+        from registry.services.reading.keys_in_use import held_elsewhere, keys_in_common
+
         elsewhere = held_elsewhere(keys_in_common(connection, account, exchange))
     for row in found:
         row["same_key_in"] = elsewhere.get(row["id"], [])
