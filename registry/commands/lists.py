@@ -47,7 +47,14 @@ def _seen_credential(credential: Mapping[str, Any]) -> dict[str, Any]:
         if name in credential
     }
     active = credential["account_is_active"] and _activity(credential)
-    return {**credential, "active": active, **places}
+    known = credential.get("checked")
+    differs = (
+        f", differs in {' and '.join(known['differences'])}"
+        if known and known["differences"]
+        else ""
+    )
+    checked = known and f"{known['outcome'].replace('_', ' ')} on {known['at'][:10]}{differs}"
+    return {**credential, "active": active, "checked": checked, **places}
 
 
 def _place(exchange: str, other: Mapping[str, Any]) -> str:
@@ -91,9 +98,10 @@ _CREDENTIAL: Final = {
     "fields": "fields",
     "label": "label",
     "expires": "expires_at",
+    "checked": "checked",
 }
 _UNDER: Final = (
-    *("fields", "label", "expires", "same key in", "used before"),
+    *("fields", "label", "expires", "checked", "same key in", "used before"),
     *("addresses", "exchange account", "id"),
 )
 _CREDENTIALS: Final = columns(

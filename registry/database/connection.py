@@ -111,6 +111,14 @@ def _connected(url: str, options: dict[str, Any]) -> Connection:
     return connection
 
 
+def connect_unchecked(target: Target, notice: Notice = lambda _: None) -> Connection:
+    """Like `connect`, set up to change a schema that this program may not know."""
+    connection = connect(target, notice)
+    with registry_errors(connection):
+        connection.execute(_QUERIES["session"])
+    return connection
+
+
 def check_schema(connection: Connection) -> None:
     """Sets up the session, and compares the schema with the migrations of this program.
 

@@ -151,7 +151,14 @@ ORDER BY a.account_name
 -- Credentials without their tokens, by account and exchange.
 SELECT a.account_name, d.name AS exchange, {credential},
     a.is_active AS account_is_active, c.fields,
-    public.stop_of(a.id, d.id, a.id, c.subaccount_index, c.permission) AS stop
+    public.stop_of(a.id, d.id, a.id, c.subaccount_index, c.permission) AS stop,
+    (SELECT jsonb_build_object(
+        'outcome', e.data ->> 'outcome', 'differences', coalesce(e.data -> 'differences', '[]'),
+        'at', to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+     FROM public.audit_trail AS e
+     WHERE e.event_type = 'CredentialChecked' AND e.credential_id = c.id::text
+        AND e.data ->> 'version' = c.version::text
+     ORDER BY e.position DESC LIMIT 1) AS checked
 FROM public.credential_overview AS c
 JOIN public.accounts AS a ON a.id = c.account_id
 JOIN public.dexes AS d ON d.id = c.exchange_id

@@ -267,13 +267,8 @@ def _tables(connection: Connection) -> Iterator[Finding]:
 
 
 def _logins(connection: Connection) -> Iterator[Finding]:
-    for told, remove in left_behind(connection):
-        yield Finding(
-            "logins",
-            "warning",
-            f"{told}, which are in each dump",
-            f"Where one is restored, the role must be there. Or: {remove}",
-        )
+    for told, remedy in left_behind(connection):
+        yield Finding("logins", "warning", f"{told}: part of each dump", remedy)
     if roles := without_idle_limit(connection):
         yield Finding(
             "logins",

@@ -1,5 +1,6 @@
 """Keys that several credentials hold now, and keys that are in use again, by fingerprints."""
 
+import datetime as dt
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from registry.catalog.catalog import known
 from registry.catalog.specification import FieldSpec
-from registry.database.connection import Connection
+from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.rules.account_state import Slot
 
@@ -115,6 +116,20 @@ def _place(account: str, slot: Slot, fields: Sequence[str]) -> dict[str, Any]:
         "permission": slot.permission,
         "fields": list(fields),
     }
+
+
+def released_lately(
+    database: Database, versions: Mapping[uuid.UUID, int]
+) -> Mapping[uuid.UUID, dt.datetime]:
+    """Credential -> when this version was last released, if within a day by the database's clock.
+
+    The releases of checks do not count.
+    """
+    if not versions:
+        return {}
+    asked = {"ids": list(map(str, versions)), "versions": list(map(str, versions.values()))}
+    with database.connection() as connection, registry_errors(connection):
+        return dict(connection.execute(_QUERIES["released_lately"], asked).fetchall())
 
 
 def _is_key(exchange: str, definition: Any, field: str) -> bool:

@@ -65,3 +65,14 @@ WHERE (%(exchange)s::text IS NULL OR d.name = %(exchange)s)
                 AND ended.data -> 'permission' = former.permission
                 AND ended.data -> 'fingerprints' ->> former.field IS DISTINCT FROM former.value)))
 ORDER BY a.account_name, d.name, c.permission, c.subaccount_index, v.field, former.position DESC
+
+-- name: released_lately
+-- When these versions of credentials were last released within a day, other than for a check.
+SELECT w.id::uuid, max(e.recorded_at)
+FROM unnest(%(ids)s::text[], %(versions)s::text[]) AS w (id, version)
+JOIN public.audit_events AS e ON e.data ->> 'credential_id' = w.id
+    AND e.data ->> 'credential_version' = w.version
+WHERE e.data ->> 'credential_version' IS NOT NULL
+    AND e.data ->> 'purpose' <> 'check-credential'
+    AND e.recorded_at > now() - interval '24 hours'
+GROUP BY w.id
