@@ -158,7 +158,11 @@ def no_core_dumps(*, nor_debuggers: bool = False) -> None:
         return
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    # Linux hands dumps to a program (apport, systemd-coredump) whatever the limit is, unless it is
+    # one byte: https://github.com/torvalds/linux/blob/v6.12/fs/coredump.c ("aborting core").
+    soft = 1 if sys.platform == "linux" and hard else 0
+    resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
     if nor_debuggers and sys.platform == "linux":
         import ctypes
 

@@ -2,11 +2,12 @@
 
 import contextlib
 import os
+import signal
 import sys
 import termios
 from collections.abc import Iterator
 from getpass import getpass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from registry.commands._options import SlotOptions
 from registry.commands._run import Run
@@ -14,6 +15,9 @@ from registry.errors import InvalidCredential, InvalidInput
 
 if TYPE_CHECKING:
     from registry.catalog.specification import ExchangeSpec, Field, FieldSpec
+
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGCONT)
 
 
 def ask_for_fields(run: Run, slot: SlotOptions, *, replace: bool) -> "dict[str, Field]":
@@ -93,11 +97,21 @@ def _echo(*, on: bool) -> Iterator[None]:
     before = termios.tcgetattr(terminal)
     wanted = [*before]
     wanted[3] = wanted[3] | termios.ECHO if on else wanted[3] & ~termios.ECHO
+
+    # A shell does not restore the echo after every signal, nor take it away when this goes on.
+    def signalled(number: int, _: object) -> None:
+        if number != signal.SIGCONT:
+            sys.exit(128 + number)
+        termios.tcsetattr(terminal, termios.TCSANOW, wanted)
+
+    others = {number: signal.signal(number, signalled) for number in _SIGNALS}
     try:
         termios.tcsetattr(terminal, termios.TCSAFLUSH, wanted)
         yield
     finally:
         termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
+        for number, handler in others.items():
+            signal.signal(number, handler)
 
 
 def _ask_openly(prompt: str, ended: str) -> str:

@@ -99,6 +99,13 @@ def _released(data: Data) -> str:
     )
 
 
+def _checked(data: Data) -> str:
+    rights = f", may {' and '.join(data['may'])}" if data.get("may") else ""
+    differs = f", other {' and '.join(data['differences'])}" if data.get("differences") else ""
+    outcome = data["outcome"].replace("_", " ")
+    return f"checked {_slot(data)} version {data['version']}: {outcome}{rights}{differs}"
+
+
 def _secrets_destroyed(data: Data) -> str:
     versions = data["versions"]
     listed = f"{plural(len(versions), 'version')} {', '.join(map(str, versions))}"
@@ -153,6 +160,7 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
         f"{data['origin']}"
     ),
     "CredentialSecretsDestroyed": _secrets_destroyed,
+    "CredentialChecked": _checked,
     "MasterKeyRotated": _master_key_rotated,
     "LegacyAdopted": _adopted,
     "SessionEnded": _session_ended,

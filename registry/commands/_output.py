@@ -85,7 +85,11 @@ class Output:
             self.notice(f"  {hint}")
 
     def ask(self, question: str) -> str:
-        """Asks on standard error and returns the line that the person typed."""
+        """Asks on standard error and returns the line that the person typed after the question."""
+        import termios
+
+        if sys.stdin.isatty():
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
         sys.stderr.write(visible(without_secrets(question)))
         sys.stderr.flush()
         return sys.stdin.readline().strip()

@@ -39,9 +39,7 @@ class Run:
     def keyring(self) -> "MasterKeyring":
         """The master keys; errors as `key_source.load_keyring`."""
         from registry.encryption.key_source import load_keyring
-        from registry.machine import no_core_dumps
 
-        no_core_dumps(nor_debuggers=True)
         return load_keyring()
 
     @functools.cached_property

@@ -15,7 +15,7 @@ from registry.commands._complete import COMPLETIONS
 from registry.commands._output import Output
 from registry.commands._run import Run
 from registry.errors import ExitStatus, InvalidInput, RegistryError
-from registry.machine import refuse_secret_as_path
+from registry.machine import no_core_dumps, refuse_secret_as_path
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 _Actor = Annotated[
@@ -131,6 +131,8 @@ def _grouping(function: Verb, groups: dict[str, tuple[Any, list[str]]]) -> Verb:
 
 
 def _guarded(name: str, function: Verb, common: dict[str, Any], given: dict[str, Any]) -> int:
+    # Prompts, files, addresses and keys: each verb may hold a secret.
+    no_core_dumps(nor_debuggers=True)
     output = Output(name, as_json=common["json"])
     debug = common["debug"] or os.environ.get("REGISTRY_DEBUG") == "1"
     run = Run(output, common)

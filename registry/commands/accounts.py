@@ -148,7 +148,7 @@ def _keys(given: list[str]) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     for text in given:
         key, equals, value = text.partition("=")
-        if not equals or not key:
+        if not equals or not key or key != key.strip():
             raise InvalidInput(
                 "--set needs a key and its value", hint="It looks like --set max_positions=5."
             )

@@ -9,7 +9,6 @@ import typer
 
 from projections.accounts import TABLE as ACCOUNTS
 from registry.commands._changes import stops_of, tell_stops
-from registry.commands._describe import slot_of
 from registry.commands._lists import ListOptions, columns, none_fits, show_list
 from registry.commands._options import (
     AccountName,
@@ -41,14 +40,29 @@ def _activity(record: Mapping[str, Any]) -> bool | str:
 
 
 def _seen_credential(credential: Mapping[str, Any]) -> dict[str, Any]:
-    """A credential as lists show it: also who else holds its key."""
-    exchange = credential["exchange"]
-    others = [
-        f"{other['account_name']} {slot_of({**other, 'exchange': exchange})}"
-        for other in credential.get("same_key_in", ())
-    ]
+    """A credential as lists show it: also who else holds its key, or held it before."""
+    places = {
+        name: list(dict.fromkeys(_place(credential["exchange"], o) for o in credential[name]))
+        for name in ("same_key_in", "used_before")
+        if name in credential
+    }
     active = credential["account_is_active"] and _activity(credential)
-    return {**credential, "active": active, "same_key_in": list(dict.fromkeys(others))}
+    known = credential.get("checked")
+    differs = (
+        f", differs in {' and '.join(known['differences'])}"
+        if known and known["differences"]
+        else ""
+    )
+    checked = known and f"{known['outcome'].replace('_', ' ')} on {known['at'][:10]}{differs}"
+    return {**credential, "active": active, "checked": checked, **places}
+
+
+def _place(exchange: str, other: Mapping[str, Any]) -> str:
+    from registry.rules.account_state import Slot
+
+    slot = Slot(0, exchange, other["subaccount_index"], other["permission"])
+    version = f" version {other['version']}" if "version" in other else ""
+    return f"{other['account_name']} {slot}{version}"
 
 
 # Heading -> name in the record.
@@ -84,11 +98,20 @@ _CREDENTIAL: Final = {
     "fields": "fields",
     "label": "label",
     "expires": "expires_at",
+    "checked": "checked",
 }
-_UNDER: Final = ("fields", "label", "expires", "same key in", "addresses", "exchange account", "id")
+_UNDER: Final = (
+    *("fields", "label", "expires", "checked", "same key in", "used before"),
+    *("addresses", "exchange account", "id"),
+)
 _CREDENTIALS: Final = columns(
     "list-credentials",
-    {"account": "account_name", **_CREDENTIAL, "same key in": "same_key_in"},
+    {
+        "account": "account_name",
+        **_CREDENTIAL,
+        "same key in": "same_key_in",
+        "used before": "used_before",
+    },
     {"addresses": "ip_allow_list", "exchange account": "exchange_account_id", "id": "id"},
     under=_UNDER,
     seen=_seen_credential,

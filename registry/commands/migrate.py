@@ -87,14 +87,14 @@ def schema_down(run: Run, down: DownOptions) -> None:
 
 
 def _migrate(run: Run, direction: _Direction, down: DownOptions, repair: RepairOptions) -> None:
-    from registry.database.connection import connect
+    from registry.database.connection import connect_unchecked
     from registry.database.target import Target
 
     if (down.rehearse or down.purge) and direction != "down":
         raise InvalidInput("--rehearse and --purge belong to migrate down")
     if (repair.dry_run or repair.without_rows) and direction != "repair":
         raise InvalidInput("--dry-run and --without-rows belong to migrate repair")
-    with connect(Target.from_environment(), run.output.notice) as connection:
+    with connect_unchecked(Target.from_environment(), run.output.notice) as connection:
         if direction == "status":
             _status(run, connection)
         elif direction == "repair":
@@ -297,12 +297,11 @@ def _purge(run: Run, connection: "Connection", confirm: str | None) -> None:
                 "this destroys the log and the keys, and there is no terminal to ask on",
                 hint="Add --confirm with the name of the database if it is meant.",
             )
-        sys.stderr.write(
+        run.output.notice(
             "This destroys every event and every key. No account, credential or history can "
-            "ever come back.\nType the name of the database to go on: "
+            "ever come back."
         )
-        sys.stderr.flush()
-        confirm = sys.stdin.readline().strip()
+        confirm = run.output.ask("Type the name of the database to go on: ")
     names = [migration.file_name for migration in purge(connection, confirm)]
 
     def text() -> None:

@@ -80,7 +80,8 @@ def stop(run: Run, what: Stoppable, yes: Yes = False) -> None:
     if plan and not run.output.as_json:
         _show(run, plan)
     if not (by["reason"] or by["dry_run"]):
-        by["reason"] = run.output.ask("Why? Everybody who meets the stop is told: ") or None
+        by["reason"] = run.output.ask("Why? Everybody who meets the stop is told: ")
+        check_reason(by["reason"])
     run.confirm("Stop it?", yes=yes)
     outcome = run.registry.stop(**named, **by)
     tell_notes(run, outcome)

@@ -54,11 +54,8 @@ def whose_key(
             "whose-key takes no argument but - (what was given is not shown)",
             hint="A value comes by prompt or standard input, a fingerprint with --fingerprint.",
         )
-    credentials = run.registry.credentials
-    if fingerprint is not None:
-        found = credentials.whose_key(fingerprint=fingerprint)
-    else:
-        found = credentials.whose_key(_value(run, source))
+    value = None if fingerprint is not None else _value(run, source)
+    found = run.registry.credentials.whose_key(value, fingerprint=fingerprint)
 
     def text() -> None:
         if found:

@@ -111,6 +111,14 @@ def _connected(url: str, options: dict[str, Any]) -> Connection:
     return connection
 
 
+def connect_unchecked(target: Target, notice: Notice = lambda _: None) -> Connection:
+    """Like `connect`, set up to change a schema that this program may not know."""
+    connection = connect(target, notice)
+    with registry_errors(connection):
+        connection.execute(_QUERIES["session"])
+    return connection
+
+
 def check_schema(connection: Connection) -> None:
     """Sets up the session, and compares the schema with the migrations of this program.
 
@@ -187,11 +195,15 @@ def registry_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        told = no_writes(connection) if error.sqlstate == READ_ONLY else None
+        told: Exception | None = no_writes(connection) if error.sqlstate == READ_ONLY else None
         if connection_lost(error):
             connection.close()  # to a server that only reads too: another may take writes
         _roll_back(connection, forget_prepared=True)
-        raise told or translate(error, _in_the_way(connection, error)) from error
+        told = told or translate(error, _in_the_way(connection, error))
+        if isinstance(told, NotMigrated):
+            with contextlib.suppress(psycopg.Error):
+                check_schema(connection)  # says more, if it was taken down meanwhile
+        raise told from error
     except UnicodeEncodeError:
         _roll_back(connection)
         raise InvalidInput("a text holds half a character, which UTF-8 cannot carry") from None

@@ -83,9 +83,10 @@ def connection_lost(error: psycopg.Error) -> bool:
 
 
 LOCK_NOT_AVAILABLE: Final = "55P03"
+DEPENDED_UPON: Final = "2BP01"
 
 
-def translate(  # noqa: PLR0911 - a table in the form of code
+def translate(  # noqa: C901, PLR0911 - a table in the form of code
     error: psycopg.Error, in_the_way: str = ""
 ) -> Exception:
     """The registry's error for a database error; `in_the_way` names who holds locks.
@@ -115,6 +116,16 @@ def translate(  # noqa: PLR0911 - a table in the form of code
                 "by: ",
                 Command("end-session"),
                 "; any other by an administrator: SELECT pg_terminate_backend(…).",
+            ),
+        )
+    if state == DEPENDED_UPON:
+        # This detail lists objects, and quotes no row.
+        others = ", ".join((diagnostic.message_detail or "").splitlines())
+        return errors.InUseByOthers(
+            f"{message}: {others}",
+            hint=Hint(
+                "Drop what is not the registry's, and make it again afterwards. What begins with "
+                "pg_temp is a session's own, and ends with it."
             ),
         )
     if state == "3F000" or (state[:2] == "42" and state not in ("42501", "42601")):

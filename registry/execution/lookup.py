@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import psycopg
 
-from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection
 from registry.database.queries import load_queries, one_row
 from registry.errors import AccountNotFound, ExchangeNotFound
@@ -75,7 +74,7 @@ def check_names(connection: Connection, account: str | None, exchange: str | Non
     """
     if account is not None:
         account_id(connection, account)
-    if exchange is not None and exchange not in built_in_exchanges():
+    if exchange is not None and exchange not in _built_in():
         exchange_of(send_exchange(connection, exchange), exchange)
 
 
@@ -97,9 +96,15 @@ def exchange_of(cursor: psycopg.Cursor[Any], name: str) -> tuple[int, dict[str, 
     return exchange_id, definition
 
 
+def _built_in() -> Iterable[str]:
+    from registry.catalog.catalog import built_in_exchanges  # it takes long to import
+
+    return built_in_exchanges().keys()
+
+
 def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
     """The error for a name that no exchange has, of those that have these."""
-    if name in built_in_exchanges():
+    if name in _built_in():
         return ExchangeNotFound(
             f"no account has a credential for {name} yet",
             hint=Hint("Add one with: ", Command("add-credential", Blank("ACCOUNT"), name)),
@@ -107,7 +112,7 @@ def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
     return ExchangeNotFound(
         f"there is no exchange {shown(name)}",
         hint=_suggestion(name, names)
-        or _suggestion(name, built_in_exchanges())
+        or _suggestion(name, _built_in())
         or Hint(
             "See: ",
             Command("exchanges"),

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Literal
 
-from registry.database.connection import connect
+from registry.database.connection import connect_unchecked
 from registry.facade.context import Context, log
 from registry.facade.given import By
 from registry.services.schema.mending import Repaired, repair_schema
@@ -18,7 +18,7 @@ def migrate(
 ) -> BroughtUp | TakenDown | Repaired:
     """As `Registry.migrate` says."""
     invocation = context.invocation(by)
-    with connect(context.target, log.warning) as connection:
+    with connect_unchecked(context.target, log.warning) as connection:
         if direction == "up":
             return bring_up(connection, lambda: invocation)
         if direction == "repair":

@@ -11,6 +11,7 @@ from registry.errors import Conflict, CredentialExists, CredentialInactive, Inva
 from registry.events.base import EventModel
 from registry.events.credentials import (
     CredentialAdded,
+    CredentialChecked,
     CredentialDeactivated,
     CredentialReactivated,
     CredentialRemoved,
@@ -276,6 +277,17 @@ def remove(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
     _check_account_exists(state)
     _, row = state.find_credential(wanted)
     return [removal(state, row)]
+
+
+def was_checked(
+    state: AccountState, credential_id: uuid.UUID, version: int, told: Mapping[str, Any]
+) -> list[EventModel]:
+    """Records what an exchange said of a version; nothing if the slot holds another by now."""
+    rows = (row for row in state.credentials() if row["id"] == str(credential_id))
+    row = next(rows, None)
+    if row is None or row["version"] != version:
+        return []
+    return [CredentialChecked(**identity(state, row), version=version, **told)]
 
 
 def removal(state: AccountState, row: CredentialRow) -> EventModel:

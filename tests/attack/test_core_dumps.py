@@ -17,6 +17,8 @@ from support.cli import CommandLine
 from support.running import borrowing_bot
 
 PR_GET_DUMPABLE, PR_SET_DUMPABLE = 3, 4
+NONE = 1
+"""Bytes: Linux hands a dump to a program even where the limit is 0, but not where it is 1."""
 LIMIT = "import json, resource; print(json.dumps(resource.getrlimit(resource.RLIMIT_CORE)))"
 LOADER = f"""
 from registry.encryption.key_source import load_keyring
@@ -53,7 +55,7 @@ def test_a_program_that_reads_the_master_key_leaves_no_core_dump(
         check=True,
     )
     soft, hard = json.loads(told.stdout)
-    assert (soft == 0) is is_off
+    assert (soft == NONE) is is_off
     assert hard == resource.getrlimit(resource.RLIMIT_CORE)[1], "a program can allow it again"
 
 
@@ -61,15 +63,11 @@ def test_a_program_that_reads_the_master_key_leaves_no_core_dump(
 def test_a_program_that_got_keys_from_run_leaves_none_either(cli: CommandLine) -> None:
     bot = borrowing_bot(cli)
     told = bot.process("run", "--account", "bot", "--", sys.executable, "-c", LIMIT)
-    assert json.loads(told.out)[0] == 0
+    assert json.loads(told.out)[0] == NONE
 
 
-def test_a_verb_that_reads_the_master_key_can_be_looked_into_by_nobody_else(
-    cli: CommandLine,
-) -> None:
+def test_no_verb_can_be_looked_into_by_another_program(cli: CommandLine) -> None:
     library: Any = ctypes.CDLL(None)
-    assert library.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1
-    cli("create-account", "bot")
-    assert library.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1
-    assert cli.store("bot", "aster").exit_status == 0
+    library.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+    cli("exchanges")
     assert library.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0

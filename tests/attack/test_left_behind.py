@@ -248,9 +248,62 @@ def test_the_drill_passes_and_doctor_names_what_a_login_left(
         steps: list[RestoreStep] = []
         assert rehearse_restore(Target(database_url), RestorePlan(), steps.append), steps
     assert told == [
-        f"{bot.name} made 2 default rights, which are in each dump",
-        f"{bot.name} made 2 large objects, which are in each dump",
+        f"{bot.name} made 2 default rights: part of each dump",
+        f"{bot.name} made 2 large objects: part of each dump",
     ]
+
+
+OF_ONE_SESSION = [
+    "CREATE TYPE pg_temp.t AS ENUM ('a')",
+    "CREATE CAST (pg_temp.t AS integer) WITH INOUT",
+    "COMMENT ON CAST (pg_temp.t AS integer) IS 'x'",
+    """CREATE TYPE pg_temp."x\ny) AS (" AS ENUM ('a')""",
+    """CREATE CAST (pg_temp."x\ny) AS (" AS integer) WITH INOUT""",
+    "CREATE FUNCTION pg_temp.f(integer) RETURNS pg_temp.t LANGUAGE sql AS 'SELECT NULL::pg_temp.t'",
+    "CREATE CAST (integer AS pg_temp.t) WITH FUNCTION pg_temp.f(integer)",
+    "CREATE TEMP TABLE a (row public.accounts)",
+    "CREATE TEMP VIEW v AS SELECT account_id FROM public.strategy_positions",
+    "CREATE FUNCTION pg_temp.g() RETURNS bigint LANGUAGE sql "
+    "BEGIN ATOMIC SELECT count(*) FROM public.accounts; END",
+]
+"""What ends with the session, but is there while a dump is made or the tables are taken down."""
+
+
+def test_what_a_session_made_for_itself_stops_no_backup_and_is_named(
+    cli: CommandLine, plain: LoginRole, connection: Connection, database_url: str
+) -> None:
+    cli("create-account", "bot")
+    purge = ["migrate", "down", "--purge", "--confirm", connection.info.dbname]
+    with plain.connect() as session:
+        for statement in OF_ONE_SESSION:
+            session.execute(statement.encode())
+        told = [f["message"] for f in cli("doctor", "--json").data if f["check"] == "logins"]
+        assert told == [f"{plain.name} made 3 temporary casts: part of each dump"]
+        steps: list[RestoreStep] = []
+        assert rehearse_restore(Target(database_url), RestorePlan(), steps.append), steps
+        for words in (["migrate", "down", "--yes"], purge):
+            refused = cli(*words)
+            assert refused.exit_status == 5, refused.err
+            assert "view pg_temp_" in refused.err
+            assert "ends with it" in refused.err
+        assert cli("rebuild", "--check").exit_status == 0
+    assert cli("migrate", "down", "--yes").exit_status == 0
+    assert cli("migrate", "up").exit_status == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lock", ["LOCK TABLE {table}", "SELECT pg_advisory_lock(7234117001)"])
+def test_no_backup_and_no_migration_waits_for_a_login_without_end(
+    cli: CommandLine, database_url: str, lock: str
+) -> None:
+    with login_role(database_url, "registry_bot") as bot, bot.connect() as session:
+        session.execute("BEGIN")
+        session.execute(lock.format(table=TABLE).encode())
+        for words in (["migrate", "down", "--yes"], ["restore-drill", "--without-keys"]):
+            waited = cli(*words, PGOPTIONS="-c lock_timeout=2s")
+            if "TABLE" in lock or "migrate" in words:
+                assert waited.exit_status in (1, 7)
+                assert f"of {bot.name}" in waited.err
 
 
 def test_a_database_that_uses_large_objects_may_go_on(empty_database: str, world: World) -> None:

@@ -49,6 +49,7 @@ VALUES = {
     "exchange": "aster",
     "new_name": "new",
     "what": "0",
+    "stop": "0",
     "file": "nothing.json",
     "role": "nobody",
     "to": "0",

@@ -26,8 +26,8 @@ def filled(cli: CommandLine) -> CommandLine:
         cli("create-account", account)
         fields = json.dumps({"api_key": f"key-of-{account}", "secret_key": f"{account:s>40}"})
         cli("add-credential", account, "aster", "--from-json", "-", stdin=fields)
-    cli("add-credential", "main_bot", "lighter", "--from-json", "-", stdin=_lighter("0xaa"))
-    cli("replace-credential", "main_bot", "lighter", "--from-json", "-", stdin=_lighter("0xbb"))
+    cli("add-credential", "main_bot", "lighter", "--from-json", "-", stdin=_lighter("a1b2"))
+    cli("replace-credential", "main_bot", "lighter", "--from-json", "-", stdin=_lighter("c3d4"))
     cli("update-account", "main_bot", "--description", "first")
     cli("deactivate-credential", "main_bot", "lighter")
     cli("reactivate-credential", "main_bot", "lighter")
@@ -36,7 +36,7 @@ def filled(cli: CommandLine) -> CommandLine:
 
 
 def _lighter(key: str) -> str:
-    return json.dumps({"private_key": key * 20})
+    return json.dumps({"private_key": key * 20, "account_index": 7})
 
 
 @pytest.fixture

@@ -182,6 +182,7 @@ def test_accounts_are_listed_by_name_with_what_they_hold(cli: CommandLine) -> No
         "metadata",
         "credentials",
         "version",
+        "stop",
     }
     assert listed[0]["created_at"].endswith("Z")
     text = cli("list-accounts").out

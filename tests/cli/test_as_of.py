@@ -10,13 +10,15 @@ from support.cli import CommandLine
 Connection = psycopg.Connection[Any]
 
 
-def show(cli: CommandLine, name: str, *options: str) -> Any:
-    result = cli("show-account", name, "--json", *options)
+def show(cli: CommandLine, account: str, *options: str) -> Any:
+    result = cli("show-account", account, "--json", *options)
     assert result.exit_status == 0, result.err
     data = result.data
-    data.pop("as_of", None)
+    for name in ("as_of", "stop"):
+        data.pop(name, None)
     for credential in data["credentials"]:
-        credential.pop("last_used", None)
+        for name in ("last_used", "stop"):
+            credential.pop(name, None)
     return data
 
 

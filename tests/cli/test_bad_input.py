@@ -1,6 +1,7 @@
 """Bad input: a clear error with the right exit code, and nothing written."""
 
 import json
+from typing import Final
 
 import pytest
 from support.cli import CommandLine
@@ -476,10 +477,18 @@ def test_a_command_line_that_cannot_be(
     assert "Traceback" not in result.err
 
 
+NEW_FIELDS: Final = ("--field", "a=NEW_KEY", "--field", "b=NEW_KEY")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "code", "message"),
     [
-        (("aster", "--field", "a=B"), 4, "exchange_exists", "the exchange aster is built in"),
+        (
+            ("aster", "--field", "a=ASTER_KEY"),
+            4,
+            "exchange_exists",
+            "the exchange aster is built in",
+        ),
         (("new",), 2, "invalid_input", "needs one field at least"),
         ((" new", "--field", "a=B"), 2, "invalid_input", "cannot start or end with a space"),
         (("x" * 51, "--field", "a=B"), 2, "invalid_input", "50 characters at most"),
@@ -488,8 +497,8 @@ def test_a_command_line_that_cannot_be(
         (("new", "--field", "A=B"), 2, "invalid_input", "'A' is not a field name"),
         (("new", "--field", "a=b"), 2, "invalid_input", "'b' is not the name of a variable"),
         (("new", "--field", "a=B\n"), 2, "invalid_input", "is not the name of a variable"),
-        (("new", "--field", "a=B", "--field", "a=C"), 2, "invalid_input", "have the same name"),
-        (("new", "--field", "a=B", "--field", "b=B"), 2, "invalid_input", "have the same env"),
+        (("new", *NEW_FIELDS[:2] * 2), 2, "invalid_input", "have the same name"),
+        (("new", *NEW_FIELDS), 2, "invalid_input", "have the same env"),
         (("new", "--field", "a=B", "--display-name", "x" * 101), 2, "invalid_input", "100 char"),
     ],
 )

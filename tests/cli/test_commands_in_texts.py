@@ -54,7 +54,7 @@ def unknown_in(text: str) -> list[str]:
         if verb not in VERBS:
             unknown.append(f"{verb}{rest}")
             continue
-        own = rest.partition(" -- ")[0]  # behind it stands another program's command
+        own = re.split(" -- | [|] ", rest)[0]  # behind it stands another program's command
         unknown += [
             f"{verb} … {option}" for option in OPTION.findall(own) if option not in options_of(verb)
         ]

@@ -111,7 +111,7 @@ def test_an_exchange_that_is_in_the_way_is_left_out_by_naming_the_others(
     for arguments in (file, ("import-env", "--dir", str(folder))):
         done = cli(*arguments, "--exchange", "aster")
         assert done.exit_status == 0
-        assert "aster subaccount 0: api_key, secret_key" in done.out
+        assert "aster: api_key, secret_key" in done.out
     assert cli(*file, "--exchange", "nowhere").exit_status == 3
 
 

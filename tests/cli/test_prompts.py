@@ -1,5 +1,6 @@
 """Prompts and confirmations on a terminal."""
 
+import signal
 from typing import Any
 
 import psycopg
@@ -58,3 +59,57 @@ def test_a_confirmation_is_asked_on_a_terminal(
     assert done == status
     row = connection.execute("SELECT count(*) FROM audit_events").fetchone()
     assert row == (events,)
+
+
+def test_what_is_typed_before_a_prompt_is_no_answer_and_is_not_shown(cli: CommandLine) -> None:
+    cli("create-account", "bot")
+    typed = ["key-7a6b\nsecret-pasted-too\n", "secret-5c4d\n"]
+    status, shown = type_into_a_terminal(
+        cli, ["add-credential", "bot", "aster"], typed, early="secret-of-before\nand-more\n"
+    )
+    assert status == 0, shown
+    assert "secret-" not in shown
+    assert "more" not in shown
+    assert cli("whose-key", "-", stdin="secret-5c4d").out.count("secret_key") == 1
+    looked, shown = type_into_a_terminal(cli, ["whose-key"], ["key-7a6b\n"], early="key-before\n")
+    assert (looked, "api_key" in shown, "key-" in shown) == (0, True, False)
+
+
+def test_a_yes_from_before_the_question_confirms_nothing(cli: CommandLine) -> None:
+    cli("create-account", "bot")
+    status, shown = type_into_a_terminal(cli, ["delete-account", "bot"], ["n\n"], early="y\n")
+    assert (status, "not confirmed" in shown) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        ([signal.SIGTERM], 143),
+        ([signal.SIGHUP], 129),
+        ([signal.SIGINT], 130),
+        (["key-7a6b\n", signal.SIGTERM], 143),
+        (["key-7a6b\n", "\x04"], 2),
+    ],
+)
+def test_a_program_that_is_ended_at_a_prompt_leaves_a_terminal_that_shows_what_is_typed(
+    cli: CommandLine, answers: list[str | signal.Signals], status: int
+) -> None:
+    cli("create-account", "bot")
+    ended, shown = type_into_a_terminal(cli, ["add-credential", "bot", "aster"], answers)
+    assert ended == status
+    assert "Traceback" not in shown
+
+
+def test_a_program_that_was_stopped_at_a_prompt_goes_on_without_showing_the_answer(
+    cli: CommandLine,
+) -> None:
+    """The shell has turned the echo on meanwhile."""
+    cli("create-account", "bot")
+    answers: list[str | signal.Signals] = [signal.SIGCONT, "key-7a6b\n", "secret-5c4d\n"]
+    status, shown = type_into_a_terminal(cli, ["add-credential", "bot", "aster"], answers)
+    assert (status, "key-" in shown) == (0, False), shown
+
+
+def test_a_stop_without_a_reason_is_refused_before_the_last_question(cli: CommandLine) -> None:
+    status, shown = type_into_a_terminal(cli, ["stop", "--all"], ["\n"])
+    assert (status, "needs a reason" in shown, "[y/N]" in shown) == (2, True, False)

@@ -152,15 +152,14 @@ def test_a_file_has_the_format_of_its_reader(bot: CommandLine) -> None:
 
 
 def test_a_value_that_a_format_cannot_carry_is_refused_by_its_variable(bot: CommandLine) -> None:
-    fields = json.dumps({"private_key": "pass${word}"})
-    bot("replace-credential", "bot", "lighter", "--from-json", "-", stdin=fields)
+    assert bot.store("bot", "aster", secret_key="pass${word}").exit_status == 0
     refused = bot("run", "--account", "bot", "--env-file", "--", "true")
     assert refused.exit_status == 2
-    assert "a dotenv file cannot carry the value of API_KEY_PRIVATE_KEY" in refused.err
+    assert "a dotenv file cannot carry the value of ASTER_SECRET_KEY" in refused.err
     assert "The format json carries every value" in refused.err
     assert "{word}" not in refused.err
     found = run(bot, "--format", "json", "--", "cat", "{env-file}")
-    assert found["API_KEY_PRIVATE_KEY"] == "pass${word}"
+    assert found["ASTER_SECRET_KEY"] == "pass${word}"
 
 
 @pytest.mark.parametrize("status", [0, 3, 77])
@@ -228,7 +227,7 @@ def test_a_refusal_has_its_exit_code_and_runs_nothing(
 def test_a_bad_credential_is_said_and_the_others_are_passed(bot: CommandLine) -> None:
     bot("deactivate-credential", "lender", "backpack", "--cascade")
     result = bot.process("run", "--account", "bot", "--", "sh", "-c", "echo $LIGHTER_ACCOUNT_INDEX")
-    assert (result.exit_status, result.out) == (0, "0\n")
+    assert (result.exit_status, result.out) == (0, "1\n")
     assert "no backpack credential: the credential of lender for backpack is inactive" in result.err
 
 
@@ -262,6 +261,21 @@ def test_one_run_gives_a_bot_a_choice_for_each_exchange(cli: CommandLine) -> Non
     ]
     field = ("--field", "private_key")
     assert cli("reveal-credential", "bot", "lighter", *chosen[:2], *field).out == "wallet-3\n"
+
+
+def test_a_chosen_credential_must_be_there(cli: CommandLine) -> None:
+    cli("create-account", "bot")
+    for number in ("0", "3"):
+        cli.store("bot", "lighter", "--subaccount", number, private_key=f"wallet-{number}")
+    cli.store("bot", "aster", api_key="one-key")
+    run = ("run", "--account", "bot")
+    for choice in ("lighter=7", "lighter=none", "aster=0"):
+        refused = cli.process(*run, "--subaccount", choice, "--", "echo", "started")
+        assert (refused.exit_status, refused.out) == (3, ""), choice
+    # Without a choice the others are passed on, and the way to choose is told.
+    without = cli.process(*run, "--", "echo", "started")
+    assert without.out == "started\n"
+    assert "Say which: --subaccount lighter=0 or --subaccount lighter=3." in without.err
 
 
 @pytest.mark.parametrize(

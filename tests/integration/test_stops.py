@@ -40,7 +40,7 @@ def refused(world: World, *uses: tuple[str, str], **wish: Any) -> set[tuple[str,
     found = set()
     for account, exchange in uses or USES:
         try:
-            service.release_one(account, exchange, Wish(**wish), CALLER)
+            service.release_one(account, exchange, Wish.of(**wish), CALLER)
         except errors.UseIsStopped:
             found.add((account, exchange))
     return found

@@ -19,6 +19,7 @@ from support.cli import PROJECT, CommandLine, Result
 from registry import Registry
 from registry.database.migration_files import known_numbers, load_migrations
 from registry.database.migrator import Migrator
+from registry.database.objects import FILE as OBJECTS
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
@@ -51,6 +52,7 @@ class NewerProgram:
             shutil.copytree(PROJECT / package, folder / package, ignore=ignored)
         for file in (HERE / "later").iterdir():
             shutil.copy(file, folder / "migrations")
+        _list_colour(folder / "migrations" / OBJECTS)
 
     def __call__(self, *arguments: str, stdin: str = "") -> Result:
         return self._python("-m", "registry.commands", *arguments, stdin=stdin)
@@ -69,6 +71,18 @@ class NewerProgram:
             check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)
+
+
+def _list_colour(objects: Path) -> None:
+    """Adds the rights to the column to the list of objects, as scripts/generate-schema does."""
+    listed = json.loads(objects.read_text())
+    others = [thing for thing in listed if thing[2] == "public.accounts"]
+    listed += [
+        [kind, name.replace("description", "colour"), *rest]
+        for kind, name, *rest in others
+        if kind == "right" and "(description)" in name
+    ]
+    objects.write_text(json.dumps(listed))
 
 
 @pytest.fixture(params=SAMPLES, ids=lambda sample: sample.stem)

@@ -41,7 +41,7 @@ def ended_well(cli: CommandLine, *arguments: str, stdin: str | bytes = "") -> bo
     result = cli(*arguments, stdin=stdin)
     assert result.exit_status in TYPED, result.err
     assert "unexpected" not in result.err.split("\n")[0]
-    assert (result.exit_status == 0) == (result.err == "")
+    assert (result.exit_status == 0) == ("Error: " not in result.err)
     return result.exit_status == 0
 
 

@@ -4,22 +4,35 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from support.cli import CommandLine
 
+_UNSEEN = ("add-credential", "replace-credential", "whose-key")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 def type_into_a_terminal(
-    cli: CommandLine, arguments: list[str], answers: list[str], columns: int = 80
+    cli: CommandLine,
+    arguments: list[str],
+    answers: Sequence[str | signal.Signals],
+    columns: int = 80,
+    *,
+    early: str = "",
 ) -> tuple[int, str]:
-    """Runs a verb on a terminal of its own, and answers its prompts."""
+    """Runs a verb on a terminal of its own, and answers its prompts, also with signals.
+
+    `early` is typed when the program turns the echo off, or else before the first prompt. However
+    the verb ends, the terminal shows again what is typed.
+    """
+    left = list(answers)
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     process = subprocess.Popen(
@@ -35,6 +48,7 @@ def type_into_a_terminal(
     os.close(side)
     shown = b""
     deadline = time.monotonic() + 20
+    _type_early(main, early, unseen=arguments[0] in _UNSEEN)
     while time.monotonic() < deadline:
         if select.select([main], [], [], 0.1)[0]:
             try:
@@ -44,14 +58,39 @@ def type_into_a_terminal(
             if not chunk:
                 break
             shown += chunk
-            if answers and shown.endswith((b": ", b"[y/N] ")):
+            if left and shown.endswith((b": ", b"[y/N] ")):
                 time.sleep(0.05)  # the prompt first turns the echo off and then reads
-                os.write(main, answers.pop(0).encode())
+                _answer(main, process, left)
                 shown += b"<answered>"
         elif process.poll() is not None:
             break
+    assert termios.tcgetattr(main)[3] & termios.ECHO
     os.close(main)
     return process.wait(timeout=10), shown.decode(errors="replace")
+
+
+def _type_early(main: int, text: str, *, unseen: bool) -> None:
+    for _ in range(1000):
+        if not (text and unseen and termios.tcgetattr(main)[3] & termios.ECHO):
+            break
+        time.sleep(0.01)
+    os.write(main, text.encode())
+
+
+def _answer(main: int, process: subprocess.Popen[bytes], left: list[str | signal.Signals]) -> None:
+    answer = left.pop(0)
+    if isinstance(answer, signal.Signals):
+        _show_what_is_typed(main)  # as a shell does when the program is stopped
+        process.send_signal(answer)
+        time.sleep(0.2)
+        answer = str(left.pop(0)) if left else ""
+    os.write(main, answer.encode())
+
+
+def _show_what_is_typed(main: int) -> None:
+    settings = termios.tcgetattr(main)
+    settings[3] |= termios.ECHO
+    termios.tcsetattr(main, termios.TCSANOW, settings)
 
 
 def shown_on_a_terminal(cli: CommandLine, *arguments: str, columns: int = 80) -> list[str]:

@@ -51,7 +51,8 @@ class World(Registry):
     ) -> None:
         """Stores a credential; by default its values begin with the account's name."""
         values = fields or {
-            n: v if v.isdigit() else f"{account}-{v}" for n, v in FIELDS[exchange].items()
+            n: v if v.isdigit() or "://" in v else f"{account}-{v}"
+            for n, v in FIELDS[exchange].items()
         }
         store = self.credentials.replace if replace else self.credentials.add
         store(

@@ -98,7 +98,7 @@ def test_an_error_keeps_its_message_and_hint() -> None:
         ("SELECT nothing() ", errors.NotMigrated),
         ("SELECT 1/0", errors.InvalidInput),
         ("SELECT 'x'::integer", errors.InvalidInput),
-        ("SELECT pg_sleep(1)::nonsense", RegistryError),
+        ("SELECT pg_sleep(1)::nonsense", errors.NotMigrated),
     ],
 )
 def test_a_database_error_is_told_apart_by_its_sqlstate(

@@ -231,7 +231,8 @@ def _fields(row: LegacyCredential, judge: Judge, open_token: Opener) -> dict[str
         secret, problem = _open(value, open_token)
         if secret is not None:
             found[name] = secret
-        if problem is not None:
+        # What the field of a subaccount says is no reason to leave a credential out.
+        if problem is not None and (name, problem) != (_SUBACCOUNT, "placeholder"):
             problems.setdefault(problem, []).append(name)
     for kind in ("plain-text", "empty"):
         if names := problems.pop(kind, None):

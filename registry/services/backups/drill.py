@@ -23,6 +23,7 @@ from registry.database.connection import (
     check_schema,
     connect,
     registry_errors,
+    sessions_in_the_way,
 )
 from registry.database.objects import differences, made_by_migrations, read_schema
 from registry.database.opening import SingleConnection
@@ -59,6 +60,8 @@ _LARGE_OBJECT: Final = re.compile(
     r"^\d+; .* (?:BLOB|BLOB METADATA|LARGE OBJECTS?) .*\n", re.MULTILINE
 )
 """An entry of a dump's list that defines large objects, or says who may use them."""
+_OF_A_SESSION: Final = re.compile(r"^\d+; .* CAST \((?:.* AS )?pg_temp_\d+\..*\n", re.MULTILINE)
+"""An entry about a cast of a session's own type: the dump holds the cast, and never the type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +230,12 @@ def _major(connection: Connection) -> int:
 
 def _dump(original: Original, programs: Programs, dump: Path) -> DrillFinding:
     options = ("--format=custom", f"--snapshot={original.snapshot}", f"--file={dump}")
-    programs.run("pg_dump", *options, address=original.address)
+    try:
+        programs.run("pg_dump", *options, "--lock-wait-timeout=30s", address=original.address)
+    except ProgramFailed as error:
+        if others := sessions_in_the_way(original.connection):
+            raise ProgramFailed(f"{error.message}; it may have waited for {others}") from None
+        raise
     size = dump.stat().st_size
     return DrillFinding(
         f"{size:,} bytes, of the registry as it was at {counted(original.checkpoint.size, 'event')}"
@@ -243,8 +251,9 @@ def _restore(
         # Only a superuser may give a table to a role without CREATE on its schema, and a dump
         # grants privileges last.
         connection.execute(_QUERIES["let_owner_make_tables"])
-    options = ("--exit-on-error", "--single-transaction")
-    programs.run("pg_restore", *options, str(dump), address=place)
+    with _list_file(_OF_A_SESSION.sub("", programs.run("pg_restore", "--list", str(dump)))) as file:
+        options = ("--exit-on-error", "--single-transaction", f"--use-list={file}")
+        programs.run("pg_restore", *options, str(dump), address=place)
     with connect(Target(place)) as connection:
         version = connection.info.parameter_status("server_version") or "?"
     return DrillFinding(
@@ -256,13 +265,18 @@ def _roles_in(programs: Programs, dump: Path) -> list[str]:
     """The roles that the dump names; any login may own large objects and default rights."""
     statements = programs.run("pg_restore", "--schema-only", "--file=-", str(dump))
     if large := _LARGE_OBJECT.findall(programs.run("pg_restore", "--list", str(dump))):
-        with tempfile.NamedTemporaryFile("w", prefix="account-registry-list-") as wanted:
-            wanted.writelines(large)
-            wanted.flush()
-            options = (f"--use-list={wanted.name}", "--file=-")
-            statements += programs.run("pg_restore", *options, str(dump))
+        with _list_file("".join(large)) as file:
+            statements += programs.run("pg_restore", f"--use-list={file}", "--file=-", str(dump))
     quoted = {name for pattern in _ROLES for name in pattern.findall(statements)} - {"PUBLIC"}
     return sorted(name.removeprefix('"').removesuffix('"').replace('""', '"') for name in quoted)
+
+
+@contextlib.contextmanager
+def _list_file(entries: str) -> Iterator[str]:
+    with tempfile.NamedTemporaryFile("w", prefix="account-registry-list-") as file:
+        file.write(entries)
+        file.flush()
+        yield file.name
 
 
 def _verify(copy: Copy, plan: RestorePlan) -> DrillFinding:

@@ -19,7 +19,7 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SHORT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,6}")
 _WORDS: Final = re.compile(r"[A-Z]+[0-9]{0,3}(_([A-Z]+[0-9]{0,3}|[0-9]{1,3}))+")
 _MIXED: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9]).{8,}")
-_ASSIGNMENT: Final = re.compile(r"^\s*(export\s+)?[A-Z][A-Z0-9_]*=", re.MULTILINE)
+_ASSIGNMENT: Final = re.compile(r"^[ \t]*(export\s+)?[A-Z][A-Z0-9_]*=", re.MULTILINE)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}={1,2}")
 _HEX: Final = re.compile(r"(0x)?[0-9A-Fa-f]+")
 _CAPITALS: Final = 4

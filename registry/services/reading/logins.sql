@@ -5,17 +5,26 @@
 -- database's owner, are meant to be there.
 SELECT r.rolname, k.kind, k.count, k.remove
 FROM (
-    SELECT m.lomowner AS owner, 'large objects' AS kind, count(*) AS count,
-        format('SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE lomowner = %s::oid',
+    SELECT m.lomowner AS owner, 'large object' AS kind, count(*) AS count,
+        format('Its role must be where one is restored. Or: SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE lomowner = %s::oid',
             m.lomowner) AS remove
     FROM pg_catalog.pg_largeobject_metadata AS m
     GROUP BY m.lomowner
     UNION ALL
-    SELECT d.defaclrole, 'default rights', count(*),
-        format('ALTER DEFAULT PRIVILEGES FOR ROLE %I … (psql shows them with \ddp)',
+    SELECT d.defaclrole, 'default right', count(*),
+        format('Its role must be where one is restored. Or: ALTER DEFAULT PRIVILEGES FOR ROLE %I … (psql shows them with \ddp)',
             pg_get_userbyid(d.defaclrole))
     FROM pg_catalog.pg_default_acl AS d
     GROUP BY d.defaclrole
+    UNION ALL
+    -- A dump holds such a cast without its type. The cast ends with the session.
+    SELECT t.typowner, 'temporary cast', count(*),
+        format('Restore-drill leaves them out, and they end with the session: SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %L',
+            pg_get_userbyid(t.typowner))
+    FROM pg_catalog.pg_cast AS c
+    JOIN pg_catalog.pg_type AS t ON t.oid IN (c.castsource, c.casttarget)
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace AND n.nspname ^@ 'pg_temp_'
+    GROUP BY t.typowner
 ) AS k
 JOIN pg_catalog.pg_roles AS r ON r.oid = k.owner
 JOIN pg_catalog.pg_database AS b ON b.datname = current_database()

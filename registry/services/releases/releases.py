@@ -136,10 +136,15 @@ class ReleaseService:
     ) -> ReleasedCredential:
         """Releases the credential for one exchange; errors as `Resolution.error`, and `release`.
 
+        The choice may be that of a whole bot, which names other exchanges too.
+
         Raises:
             CannotDecrypt, MasterKeyWrong: it cannot be decrypted.
+            ExchangeNotFound: the choice names what is no exchange.
         """
-        releases = self.release(account, [exchange], wish, caller)
+        for other in wish.subaccounts.others(exchange):
+            self.specification(other)
+        releases = self.release(account, [exchange], wish.for_one(exchange), caller)
         for problem in releases.problems.values():
             raise problem
         return releases.credentials[exchange]

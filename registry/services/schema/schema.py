@@ -19,7 +19,7 @@ from registry.database.migrator import PROJECTIONS, Migrator
 from registry.database.objects import differences
 from registry.database.outside import stopped_by
 from registry.database.queries import load_queries, one_row
-from registry.errors import ConfirmationNeeded, InUseByOthers, TablesDiffer
+from registry.errors import ConfirmationNeeded, TablesDiffer
 from registry.events.positions import PositionsLinked, PositionsUnlinked
 from registry.events.registry import ForeignReference, SchemaTakenDown
 from registry.events.stored import Stream
@@ -48,7 +48,6 @@ class Contents:
     linked_positions: int
     references: list[ForeignReference]
     """Foreign keys of other tables; they are dropped, and restored by `bring_up`."""
-    views: list[str]
     """Views of other programs, which prevent the drop."""
     events: int
     data_keys: int
@@ -96,7 +95,6 @@ def contents(connection: Connection) -> Contents:
         }
         linked = connection.execute(_QUERIES["linked"]).fetchone() if tables else (0,)
         references = connection.execute(_QUERIES["references"], {"tables": _TABLES})
-        views = connection.execute(_QUERIES["views"], {"tables": _TABLES})
         events, keys = one_row(connection.execute(_QUERIES["kept"]))
         return Contents(
             tables=tables,
@@ -105,7 +103,6 @@ def contents(connection: Connection) -> Contents:
                 ForeignReference(table=table, constraint=name, definition=definition)
                 for table, name, definition in references
             ],
-            views=[row[0] for row in views],
             events=events,
             data_keys=keys,
         )
@@ -124,17 +121,12 @@ def take_down(
 
     Raises:
         TablesDiffer: the tables hold something that the log does not know.
-        InUseByOthers: views of another program depend on the tables.
+        InUseByOthers: objects of another program depend on the tables.
         RebuildRunning: a rebuild is running.
     """
     with rebuild_lock(connection), examined(connection, watch or Watch(), Options()) as comparison:
         _refuse_drift(comparison)
         found = contents(connection)
-        if found.views:
-            raise InUseByOthers(
-                f"views depend on the tables: {', '.join(found.views)}",
-                hint=Hint("Drop them, and create them again after: ", Command("migrate", "up")),
-            )
         record = command_record(invocation, {"verb": "migrate down"}, invocation.command_id)
         with registry_errors(connection):
             connection.execute("BEGIN")
@@ -213,13 +205,6 @@ def purge(connection: Connection, typed_name: str) -> list[Migration]:
         raise ConfirmationNeeded(
             f"{typed_name!r} is not the name of the database; nothing was changed",
             hint=f"The database is {name}.",
-        )
-    found = contents(connection)
-    if found.references or found.views:
-        others = [*found.views, *(reference.table for reference in found.references)]
-        raise InUseByOthers(
-            f"other tables and views depend on the registry: {', '.join(others)}",
-            hint="Drop these dependencies first.",
         )
     with registry_errors(connection):
         connection.execute("BEGIN")

@@ -32,21 +32,6 @@ WHERE k.contype = 'f' AND k.conparentid = 0 AND t.relname = ANY(%(tables)s::text
         WHERE a.attrelid = r.oid AND a.attname = 'account_id')])
 ORDER BY 1, 2
 
--- name: views
--- Views of other programs on these tables, or on the owner column of the bot's positions.
-SELECT DISTINCT format('%%I.%%I', n.nspname, v.relname)
-FROM pg_catalog.pg_depend AS d
-JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
-JOIN pg_catalog.pg_class AS v ON v.oid = w.ev_class
-JOIN pg_catalog.pg_namespace AS n ON n.oid = v.relnamespace
-JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass
-JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace AND tn.nspname = 'public'
-LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
-WHERE v.relowner <> (SELECT o.oid FROM pg_catalog.pg_roles AS o WHERE o.rolname = 'registry_owner')
-    AND (t.relname = ANY(%(tables)s::text[])
-        OR t.relname = 'strategy_positions' AND a.attname = 'account_id')
-ORDER BY 1
-
 -- name: qualify_names
 -- Makes constraint definitions name the schema of the tables they refer to.
 SET LOCAL search_path = pg_catalog

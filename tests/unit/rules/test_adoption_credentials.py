@@ -340,6 +340,7 @@ def test_additional_fields_that_are_no_object_are_forgotten_or_the_row_is_left_o
         (5, "[5]", 5, "repeat the row's own, which is kept"),
         (None, "[5]", 5, "only the additional fields named it; it is the row's own now"),
         (None, 5, 5, "only the additional fields named it; it is the row's own now"),
+        (0, "[]", 0, "name another one than the row, whose own counts from now on"),
         (None, "[main]", None, "name another one than the row, whose own counts from now on"),
         (None, "[7]", None, "name another one than the row, whose own counts from now on"),
     ],
