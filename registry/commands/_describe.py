@@ -1,7 +1,7 @@
 """Events in words, for the history."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from projections.accounts import TABLE as ACCOUNTS
@@ -39,8 +39,7 @@ def describe(event: dict[str, Any]) -> str:
         return f"{event['event_type']} (malformed)"
 
 
-def slot_of(data: Mapping[str, Any]) -> str:
-    """The slot that an event or a record names, in words."""
+def _slot(data: Data) -> str:
     return str(Slot(0, data["exchange"], data.get("subaccount_index"), data["permission"]))
 
 
@@ -48,7 +47,7 @@ def _version_words(verb: str) -> Callable[[Data], str]:
     def words(data: Data) -> str:
         values = ", ".join(f"{name}#{digest[:8]}" for name, digest in data["fingerprints"].items())
         done = "adopted" if data.get("origin") == "legacy" else verb
-        return f"{done} {slot_of(data)} version {data['version']}: {values}"
+        return f"{done} {_slot(data)} version {data['version']}: {values}"
 
     return words
 
@@ -75,14 +74,14 @@ def _replaced(data: Data, previous: Previous) -> str:
         *(f"no {name}" for name in before if name not in digests),
         _details(CREDENTIALS, data, previous),
     ]
-    return f"replaced {slot_of(data)} version {data['version']}: {', '.join(filter(None, told))}"
+    return f"replaced {_slot(data)} version {data['version']}: {', '.join(filter(None, told))}"
 
 
 _CHANGES: Final[dict[str, Callable[[Data, Previous], str]]] = {
     "AccountUpdated": lambda data, previous: f"changed {_details(ACCOUNTS, data, previous)}",
     "CredentialReplaced": _replaced,
     "CredentialUpdated": lambda data, previous: (
-        f"changed {slot_of(data)}, {_details(CREDENTIALS, data, previous)}"
+        f"changed {_slot(data)}, {_details(CREDENTIALS, data, previous)}"
     ),
 }
 
@@ -94,7 +93,7 @@ def _shared(data: Data) -> str:
 def _released(data: Data) -> str:
     lender = f" of {data['lender']} ({data['sharing_type']})" if data.get("lender") else ""
     return (
-        f"released {slot_of(data)}{lender} version {data['credential_version']} "
+        f"released {_slot(data)}{lender} version {data['credential_version']} "
         f"to {data['account']} on {data['host']} for {data['purpose']}"
     )
 
@@ -109,7 +108,7 @@ def _checked(data: Data) -> str:
 def _secrets_destroyed(data: Data) -> str:
     versions = data["versions"]
     listed = f"{plural(len(versions), 'version')} {', '.join(map(str, versions))}"
-    return f"destroyed the secrets of {slot_of(data)} {listed}"
+    return f"destroyed the secrets of {_slot(data)} {listed}"
 
 
 def _master_key_rotated(data: Data) -> str:
@@ -140,9 +139,9 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "AccountDeleted": lambda data: f"deleted account {data['account_name']}",
     "AccountRestored": lambda data: f"restored account {data['account_name']}",
     "CredentialAdded": _version_words("added"),
-    "CredentialDeactivated": lambda data: f"deactivated {slot_of(data)}",
-    "CredentialReactivated": lambda data: f"reactivated {slot_of(data)}",
-    "CredentialRemoved": lambda data: f"removed {slot_of(data)}",
+    "CredentialDeactivated": lambda data: f"deactivated {_slot(data)}",
+    "CredentialReactivated": lambda data: f"reactivated {_slot(data)}",
+    "CredentialRemoved": lambda data: f"removed {_slot(data)}",
     "PositionsLinked": lambda data: f"linked {_positions(data)}",
     "PositionsUnlinked": lambda data: f"unlinked {_positions(data)}",
     "ProjectionsRebuilt": _rebuilt,
