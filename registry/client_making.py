@@ -4,6 +4,7 @@ The catalog holds all settings that data can express. The hooks here do the rest
 for each exchange.
 """
 
+import importlib
 import importlib.metadata
 import inspect
 import platform
@@ -22,6 +23,20 @@ from registry.services.releases.resolution import Resolution
 _LIGHTER_LIBRARY: Final = "lighter-sdk==1.1.6"
 _LIGHTER_INDEXES: Final = range(4, 255)
 """The indexes of API keys that ccxt uses; it silently replaces any other by 254."""
+
+
+def import_ccxt(module: str) -> Any:
+    """ccxt, or its part for asyncio.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise MissingExtra(
+            "the package ccxt is not installed", hint="Run: pip install ccxt"
+        ) from None
 
 
 def class_of(ccxt: Any, spec: ExchangeSpec) -> Any:

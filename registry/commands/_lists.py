@@ -52,14 +52,11 @@ class ListOptions:
     sort: Annotated[
         str | None,
         typer.Option(
-            "--sort",
             metavar="COLUMN",
             help="By a column: texts from A to Z, the newest and the largest first.",
         ),
     ] = None
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="The first N.")
-    ] = None
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="The first N.")] = None
     wide: Wide = False
 
 

@@ -53,8 +53,7 @@ def exchanges(
         str | None, typer.Argument(metavar="[EXCHANGE]", help="Only this one, with its fields.")
     ] = None,
     search: Annotated[
-        str | None,
-        typer.Option("--search", metavar="TEXT", help="Only those with this in their name."),
+        str | None, typer.Option(metavar="TEXT", help="Only those with this in their name.")
     ] = None,
     in_use: Annotated[bool, typer.Option("--in-use", help="Only those with a credential.")] = False,
     every: Annotated[
@@ -157,8 +156,7 @@ def update_exchange(
     exchange: Exchange,
     field: Fields = None,
     without: Annotated[
-        list[str] | None,
-        typer.Option("--without", metavar="FIELD", help="A field that goes; may be repeated."),
+        list[str] | None, typer.Option(metavar="FIELD", help="A field that goes; may be repeated.")
     ] = None,
     display_name: DisplayName = None,
     ccxt: Ccxt = None,

@@ -280,6 +280,21 @@ def test_one_run_gives_a_bot_a_choice_for_each_exchange(cli: CommandLine) -> Non
     assert cli("reveal-credential", "bot", "lighter", *chosen[:2], *field).out == "wallet-3\n"
 
 
+def test_a_chosen_credential_must_be_there(cli: CommandLine) -> None:
+    cli("create-account", "bot")
+    for number in ("0", "3"):
+        cli.store("bot", "lighter", "--subaccount", number, private_key=f"wallet-{number}")
+    cli.store("bot", "aster", api_key="one-key")
+    run = ("run", "--account", "bot")
+    for choice in ("lighter=7", "lighter=none", "aster=0"):
+        refused = cli.process(*run, "--subaccount", choice, "--", "echo", "started")
+        assert (refused.exit_status, refused.out) == (3, ""), choice
+    # Without a choice the others are passed on, and the way to choose is told.
+    without = cli.process(*run, "--", "echo", "started")
+    assert without.out == "started\n"
+    assert "Say which: --subaccount lighter=0 or --subaccount lighter=3." in without.err
+
+
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
