@@ -309,13 +309,13 @@ PROBES: Final[Mapping[str, Probe]] = {
         _hyperliquid,
     ),
     "backpack": Probe(
-        "valid",
+        "whether it is valid",
         [("private_get_api_v1_account", _nothing)],
         _valid,
         _codes({WRONG: ["UNAUTHORIZED", "INVALID_SIGNATURE"]}),
     ),
     "lighter": Probe(
-        "valid, account",
+        "whether it is valid, account",
         [
             (
                 "private_get_accountlimits",

@@ -47,8 +47,8 @@ def test_a_difference_ends_with_6_and_says_how_to_correct_it(bot: CommandLine) -
     store(bot, "bybit")
     result = check(bot, "bybit", answering("bybit"))
     assert result.exit_status == 6
-    assert "the key ends on 2027-05-15, the registry says no expiry" in result.out
-    assert "update-credential bot bybit --expires-at 2027-05-15T03:21:05Z" in result.err
+    assert "the key ends on 2036-05-15, the registry says no expiry" in result.out
+    assert "update-credential bot bybit --expires-at 2036-05-15T03:21:05Z" in result.err
     command = result.err.partition("account-registry ")[2].split()
     assert bot(*command).exit_status == 0
     assert check(bot, "bybit", answering("bybit")).exit_status == 0
@@ -124,7 +124,7 @@ def test_a_key_that_works_is_stored_and_what_differs_is_said(bot: CommandLine) -
         result = store(bot, "bybit", "--check", "--client-config", file)
     assert result.exit_status == 0, result.err
     assert stored(bot) == ["bybit"]
-    assert "Note: the key ends on 2027-05-15, the registry says no expiry" in result.err
+    assert "Note: the key ends on 2036-05-15, the registry says no expiry" in result.err
     assert "Note: the key may withdraw" in result.err
 
 
