@@ -14,8 +14,6 @@ from registry.checking.findings import Checked, CheckOutcome, differences, warni
 from registry.client_making import import_ccxt
 from registry.database.connection import Database
 from registry.errors import (
-    AccountInactive,
-    CredentialInactive,
     CredentialNotFound,
     DeadKey,
     ExchangeGaveNoAnswer,
@@ -59,7 +57,6 @@ def check(
     Raises:
         MissingExtra: ccxt is not installed.
         AccountNotFound, ExchangeNotFound, CredentialNotFound: there is nothing to check.
-        AccountInactive, CredentialInactive: nothing that is named may be used.
         InvalidInput: the settings of a client are not acceptable.
     """
     import_ccxt("ccxt")
@@ -177,29 +174,13 @@ def _to_check(
 ) -> list[Record]:
     """The credentials to check; those that may not be used only if there are no others."""
     found = only(list_credentials(database, account, exchange), **which)
-    used = [record for record in found if record["is_active"] and record["account_is_active"]]
-    if used or (account is None and exchange is None):
-        return used
-    of = f"account {account or 'of any name'}{f' for {exchange}' if exchange else ''}"
-    if not found:
+    if not found and account is not None:
         raise CredentialNotFound(
-            f"there is no such credential of {of} to check",
+            f"account {account} has no such credential of its own to check",
             hint=Hint("A borrowed one is checked at its owner. See: ", Command("list-credentials")),
         )
-    if not found[0]["account_is_active"]:
-        raise AccountInactive(
-            f"account {found[0]['account_name']} is inactive",
-            hint=Hint(
-                "Reactivate it first: ", Command("reactivate-account", found[0]["account_name"])
-            ),
-        )
-    raise CredentialInactive(
-        f"the credential of {of} is inactive",
-        hint=Hint(
-            "Reactivate it first: ",
-            Command("reactivate-credential", found[0]["account_name"], found[0]["exchange"]),
-        ),
-    )
+    used = [record for record in found if record["is_active"] and record["account_is_active"]]
+    return used or (found if account is not None else [])
 
 
 def _in_use(

@@ -299,7 +299,10 @@ class Credentials:
             return self._context.execute(task, by)
         from registry.checking.checks import check_before_storing
 
-        self._context.execute(task, {**by, "dry_run": True})  # whatever else is wrong comes first
+        # Whatever else is wrong comes first.
+        rehearsal = self._context.execute(task, {**by, "dry_run": True})
+        if rehearsal.replayed:
+            return rehearsal
         notes = check_before_storing(self._context, keyring, account, inputs[0], config)
         outcome = self._context.execute(task, by)
         return replace(outcome, notes=(*outcome.notes, *notes))

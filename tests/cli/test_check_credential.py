@@ -79,7 +79,7 @@ def test_a_recorded_check_is_in_the_lists_and_in_the_history(bot: CommandLine) -
         (["bot", "--all"], 2, "--all takes no account"),
         (["nobody"], 3, "there is no account nobody"),
         (["bot", "nowhere"], 3, "nowhere"),
-        (["bot"], 3, "there is no such credential"),
+        (["bot"], 3, "no such credential of its own to check"),
         (["bot", "--client-config", "/nowhere.json"], 2, "/nowhere.json"),
         (["--all", "--subaccount", "x"], 2, "--subaccount"),
     ],

@@ -333,11 +333,13 @@ def test_a_stopped_key_is_not_released_for_a_check_either(world: World) -> None:
     assert "leaked" in (found.why or "")
 
 
-def test_an_inactive_key_is_refused_and_beside_another_left_out(world: World) -> None:
+def test_an_inactive_key_is_not_released_and_beside_another_left_out(world: World) -> None:
     holds(world, "okx")
     world.credentials.deactivate("main_bot", "okx")
-    with pytest.raises(errors.CredentialInactive):
-        world.credentials.check("main_bot")
+    (found,) = world.credentials.check("main_bot")
+    assert found.outcome is CheckOutcome.NOT_RELEASED
+    assert "is inactive" in (found.why or "")
+    assert world.credentials.check() == []
     world.credential("main_bot", "edgex")
     assert [one.exchange for one in world.credentials.check("main_bot")] == ["edgex"]
 
