@@ -28,6 +28,7 @@ HANDLERS: Final[dict[str, Callable[[StoredEvent], RowChange]]] = {
 
 UNPROJECTED: Final = frozenset(
     {
+        "CredentialChecked",
         "CredentialSecretsDestroyed",
         "EnvironmentFallbackUsed",
         "ExchangeAdded",

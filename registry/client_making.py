@@ -4,6 +4,7 @@ The catalog holds all settings that data can express. The hooks here do the rest
 for each exchange.
 """
 
+import importlib
 import importlib.metadata
 import inspect
 import platform
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from registry.catalog.catalog import of_ccxt
+from registry.catalog.catalog import has_test_system
 from registry.catalog.client_settings import client_settings, is_test_system
 from registry.catalog.specification import ExchangeSpec
 from registry.errors import InvalidCredential, InvalidInput, MissingExtra
@@ -22,6 +23,20 @@ from registry.services.releases.resolution import Resolution
 _LIGHTER_LIBRARY: Final = "lighter-sdk==1.1.6"
 _LIGHTER_INDEXES: Final = range(4, 255)
 """The indexes of API keys that ccxt uses; it silently replaces any other by 254."""
+
+
+def import_ccxt(module: str) -> Any:
+    """ccxt, or its part for asyncio.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise MissingExtra(
+            "the package ccxt is not installed", hint="Run: pip install ccxt"
+        ) from None
 
 
 def class_of(ccxt: Any, spec: ExchangeSpec) -> Any:
@@ -65,8 +80,7 @@ def make_client(
     _check_by_ccxt(client, spec)
     _silence(client, spec)
     if sandbox or (sandbox is None and is_test):
-        said = of_ccxt(spec.ccxt_id or "")
-        if not client.urls.get("test") or (said is not None and "test" not in said.marks):
+        if not has_test_system(spec.ccxt_id):
             raise InvalidInput(f"ccxt knows no test system of {spec.name}")
         client.set_sandbox_mode(True)
     if spec.client.hook:

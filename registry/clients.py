@@ -11,14 +11,13 @@ holds a full key. No client approves or pays a fee, names a referrer or register
 itself, as some clients of ccxt would.
 """
 
-import importlib
 import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn, Self
 
 from registry.catalog.specification import ExchangeSpec
-from registry.client_making import class_of, make_client
-from registry.errors import MissingExtra, OperationRefused
+from registry.client_making import class_of, import_ccxt, make_client
+from registry.errors import OperationRefused
 from registry.events.permissions import Access
 from registry.loader import AsyncCredentialLoader, CredentialLoader
 from registry.services.releases.releases import ReleasedCredential
@@ -106,7 +105,7 @@ def create_client(
             is malformed.
         RegistryError: as `CredentialLoader.load`.
     """
-    ccxt = _import("ccxt")
+    ccxt = import_ccxt("ccxt")
     used = loader or CredentialLoader()
     try:
         spec = used.specification(exchange)
@@ -129,7 +128,7 @@ async def create_async_client(
     loader: AsyncCredentialLoader | None = None,
 ) -> Any:
     """Like `create_client`, for asyncio; close the client with `await client.close()`."""
-    ccxt = _import("ccxt.async_support")
+    ccxt = import_ccxt("ccxt.async_support")
     used = loader or AsyncCredentialLoader()
     try:
         spec = await used.specification(exchange)
@@ -139,15 +138,6 @@ async def create_async_client(
         if loader is None:
             await used.close()
     return _made(kind, spec, released, config, sandbox=sandbox)
-
-
-def _import(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise MissingExtra(
-            "the package ccxt is not installed", hint="Run: pip install ccxt"
-        ) from None
 
 
 def _made(

@@ -141,6 +141,18 @@ class SecretInUse(Refused):
     """Another account holds the same secret, and the command does not allow that."""
 
 
+class DeadKey(Refused):
+    """The exchange refuses the key that was to be stored."""
+
+
+class NotCheckable(Refused):
+    """No client can ask the exchange about the key that was to be checked."""
+
+
+class ExchangeGaveNoAnswer(Unavailable):
+    """The exchange said nothing of the key: no answer, or one about something else."""
+
+
 class ExchangeNotFound(NotFound):
     """No exchange has this name, or its credential fields are not known."""
 

@@ -30,6 +30,7 @@ METHODS: Final[Mapping[str, str]] = {
     "remove-credential": "credentials.remove",
     "destroy-secrets": "credentials.destroy_secrets",
     "list-credentials": "credentials.list",
+    "check-credential": "credentials.check",
     "resolve": "credentials.resolve",
     "reveal-credential": "credentials.reveal",
     "whose-key": "credentials.whose_key",

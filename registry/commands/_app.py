@@ -25,6 +25,7 @@ _GROUPS: Final = (
         ("credentials", "add-credential replace-credential update-credential"),
         ("credentials", "deactivate-credential reactivate-credential remove-credential"),
         ("lists", "list-credentials"),
+        ("checking", "check-credential"),
         ("reveal", "reveal-credential"),
         ("exchanges", "exchanges add-exchange update-exchange remove-exchange"),
     ),

@@ -10,6 +10,7 @@ from projections.rows import Table
 from registry.commands._output import show
 from registry.differences import in_words
 from registry.plurals import counted, plural
+from registry.rules.account_state import Slot
 from registry.rules.stops import what
 
 Data = dict[str, Any]
@@ -39,11 +40,7 @@ def describe(event: dict[str, Any]) -> str:
 
 
 def _slot(data: Data) -> str:
-    subaccount = data.get("subaccount_index")
-    permission = "" if data.get("permission") == "full" else f" ({data.get('permission')})"
-    return (
-        f"{data['exchange']}{'' if subaccount is None else f' subaccount {subaccount}'}{permission}"
-    )
+    return str(Slot(0, data["exchange"], data.get("subaccount_index"), data["permission"]))
 
 
 def _version_words(verb: str) -> Callable[[Data], str]:
@@ -101,6 +98,13 @@ def _released(data: Data) -> str:
     )
 
 
+def _checked(data: Data) -> str:
+    rights = f", may {' and '.join(data['may'])}" if data.get("may") else ""
+    differs = f", other {' and '.join(data['differences'])}" if data.get("differences") else ""
+    outcome = data["outcome"].replace("_", " ")
+    return f"checked {_slot(data)} version {data['version']}: {outcome}{rights}{differs}"
+
+
 def _secrets_destroyed(data: Data) -> str:
     versions = data["versions"]
     listed = f"{plural(len(versions), 'version')} {', '.join(map(str, versions))}"
@@ -155,6 +159,7 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
         f"{data['origin']}"
     ),
     "CredentialSecretsDestroyed": _secrets_destroyed,
+    "CredentialChecked": _checked,
     "MasterKeyRotated": _master_key_rotated,
     "LegacyAdopted": _adopted,
     "SessionEnded": _session_ended,

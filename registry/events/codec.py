@@ -16,6 +16,7 @@ from registry.events.accounts import (
 from registry.events.base import EventModel
 from registry.events.credentials import (
     CredentialAdded,
+    CredentialChecked,
     CredentialDeactivated,
     CredentialReactivated,
     CredentialRemoved,
@@ -55,6 +56,7 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         CredentialReactivated,
         CredentialRemoved,
         CredentialSecretsDestroyed,
+        CredentialChecked,
         ExchangeAdded,
         ExchangeUpdated,
         ExchangeRemoved,

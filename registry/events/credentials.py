@@ -2,12 +2,30 @@
 
 import datetime as dt
 import uuid
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from registry.events.base import COUNTS_EVENTS, EventModel, Index, Number, Origin
 from registry.events.permissions import Permission
+
+CheckResult = Literal[
+    "valid",
+    "wrong_key",
+    "expired",
+    "address_not_allowed",
+    "not_permitted",
+    "clock_skew",
+    "rate_limited",
+    "server_error",
+    "html_answer",
+    "no_answer",
+    "unclear_answer",
+]
+"""What the exchange says of a key; see `registry.checking.findings.CheckOutcome`."""
+Right = Literal["read", "trade", "withdraw"]
+CheckedDetail = Literal["permission", "expires_at", "ip_allow_list", "exchange_account_id"]
+"""What the exchange may say otherwise than the registry."""
 
 
 class CredentialEvent(EventModel):
@@ -77,6 +95,23 @@ class CredentialReactivated(CredentialEvent):
 
 class CredentialRemoved(CredentialEvent):
     """The slot is empty; the removed version stays in the history."""
+
+
+class CredentialChecked(CredentialEvent):
+    """The exchange was asked about a version of the credential.
+
+    What the exchange did not tell is absent.
+    """
+
+    version: Number
+    outcome: CheckResult
+    may: list[Right] | None = None
+    bound: bool | None = None
+    addresses: list[str] | None = None
+    expires_at: dt.datetime | None = None
+    """Null if the exchange says that it never expires."""
+    exchange_account_id: str | None = None
+    differences: list[CheckedDetail] | None = None
 
 
 class CredentialSecretsDestroyed(CredentialEvent):

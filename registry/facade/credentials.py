@@ -18,14 +18,18 @@ from registry.services.reading import accounts as reading
 from registry.subaccounts import Choice
 
 if TYPE_CHECKING:
+    from registry.checking.findings import Checked
     from registry.execution.executor import Outcome
     from registry.services.changes.slot_tasks import SlotName
     from registry.services.releases.resolution import Resolution
 
 Fields: TypeAlias = Mapping[str, Secret | str | int]
 """Field name -> value of a credential; a text becomes a `Secret` at once."""
+ClientConfig: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Exchange -> settings of its ccxt client."""
 Records = list[reading.Record]
 Resolutions: TypeAlias = "list[Resolution]"
+Checks: TypeAlias = "list[Checked]"
 
 
 class Which(By, total=False):
@@ -170,13 +174,51 @@ class Credentials:
         """Credentials without their secrets: all, or those that the arguments select.
 
         `due` selects those in use that expire within this span, or have expired. Under
-        same_key_in each names the other credentials, of any account, that hold its key.
+        same_key_in each names the other credentials, of any account, that hold its key, and under
+        used_before the versions that held it and gave it up.
         """
         span = duration(due, "due") if isinstance(due, str) else due
         until = None if span is None else now() + span
         found = reading.list_credentials(self._context, account, exchange, due_until=until)
         wanted = {"subaccount_index": subaccount, "permission": permission, "is_active": active}
         return reading.only(found, **wanted)
+
+    def check(
+        self,
+        account: str | None = None,
+        exchange: str | None = None,
+        *,
+        subaccount: int | None = None,
+        permission: Permission | None = None,
+        even_in_use: bool = False,
+        record: bool = False,
+        client_config: ClientConfig | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+    ) -> "Checks":
+        """Asks exchanges whether keys work and what they may do; needs ccxt. Sends reads only.
+
+        Without an account, all credentials are checked. Each is released first, which is recorded.
+        A key whose nonces are counted and that was released within a day is left out, unless
+        `even_in_use`. With `record`, the log keeps what each exchange that was asked has said.
+        `client_config` holds settings of ccxt's clients, as in `{"bybit": {"timeout": 5000}}`.
+        """
+        from registry.checking.checks import PURPOSE, check, recorded
+
+        found = check(
+            self._context,
+            self._context.keyring(),
+            (account, exchange),
+            {"subaccount_index": subaccount, "permission": permission},
+            self._context.caller(PURPOSE, actor, reason),
+            even_in_use=even_in_use,
+            config=client_config,
+        )
+        if record:
+            by: By = {"actor": actor or self._context.actor, "reason": reason}
+            for task in recorded(found):
+                self._context.execute(task, by)
+        return found
 
     def resolve(
         self,

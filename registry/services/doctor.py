@@ -232,6 +232,8 @@ def _whole_log(connection: Connection, *, quick: bool, full: bool) -> Iterator[F
         yield Finding("tables", "skipped", f"not compared with the log: {why}", hint)
         yield Finding("keys in common", "skipped", f"not looked for: {why}", hint)
         return
+    if adoption_pending(connection):
+        return  # that is told, and what is not in the log yet cannot be compared
     yield from _keys_in_use(connection)
     yield from _tables(connection)
 
@@ -242,14 +244,12 @@ def _keys_in_use(connection: Connection) -> Iterator[Finding]:
         yield Finding("keys in common", "warning", _listed(found))
     else:
         yield Finding("keys in common", "ok", "no two credentials hold the same key")
-    if again := keys_used_again(connection):
-        hint = "Somebody may know a key that was out of use: make a new one at the exchange."
+    if again := list(map(str, keys_used_again(connection))):
+        hint = "Somebody may know a key that was given up: make a new one at the exchange."
         yield Finding("keys in use again", "warning", _listed(again), hint)
 
 
 def _tables(connection: Connection) -> Iterator[Finding]:
-    if adoption_pending(connection):
-        return  # that is told, and what is not in the log yet cannot be compared
     try:
         with (
             rebuild_lock(connection),

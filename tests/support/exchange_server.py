@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,16 @@ class Request:
         }.get(exchange, False)
 
 
+@dataclass(frozen=True)
+class Reply:
+    """An answer with a status of its own; a text as its body is sent as it is."""
+
+    status: int
+    body: Any
+    seconds: float = 0
+    """How long the answer takes."""
+
+
 Answer = Callable[[Request], Any]
 
 
@@ -99,9 +110,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(403, {"status": "err", "error": "a change", "code": 403, "message": "no"})
 
     def _send(self, status: int, answer: Any) -> None:
-        content = json.dumps(answer).encode()
+        if isinstance(answer, Reply):
+            time.sleep(answer.seconds)
+            status, answer = answer.status, answer.body
+        is_text = isinstance(answer, str)
+        content = (answer if is_text else json.dumps(answer)).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/html" if is_text else "application/json")
         self.send_header("Content-Length", str(len(content)))
         if self.path.endswith("/login"):
             self.send_header("Set-Cookie", "gravity=grvt-session; HttpOnly")

@@ -1,0 +1,196 @@
+"""Asks exchanges about keys: at once, but within the rate limit of each, and with reads only."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from registry.catalog.specification import ExchangeSpec
+from registry.checking.answers import Answer, no_answer, outcome_of, quoted
+from registry.checking.findings import CheckOutcome, KeyFacts
+from registry.checking.probes import PROBES, PUBLIC_READS, Key, KeyRefused, Probe
+from registry.client_making import class_of, import_ccxt, make_client
+from registry.errors import InvalidCredential, MissingExtra, RegistryError
+from registry.services.releases.releases import ReleasedCredential
+
+ClientConfig = Mapping[str, Mapping[str, Any]]
+"""Exchange -> more settings of its ccxt client, such as a proxy or a timeout."""
+
+_AT_ONCE: Final = 8
+"""Keys of one exchange that are asked about at the same time."""
+
+
+class Finding(NamedTuple):
+    """What asking about a key has found."""
+
+    outcome: CheckOutcome
+    facts: KeyFacts = KeyFacts()
+    why: str | None = None
+    hint: str | None = None
+
+
+class ToAsk(NamedTuple):
+    """A released credential that an exchange is asked about."""
+
+    spec: ExchangeSpec
+    released: ReleasedCredential
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What the clients of one exchange share: connections, the rate limit and the markets."""
+
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    first: Any = None
+    session: Any = None
+    with_markets: Any = None
+    limited: bool = False
+    """Whether it has said that it is asked too often; then it is left alone."""
+
+    def take_in(self, client: Any) -> None:
+        """Lets a new client share."""
+        if self.first is None:
+            import aiohttp
+
+            client.open()
+            # No cookies: one account's login must not serve another's.
+            self.session = aiohttp.ClientSession(
+                connector=client.tcp_connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=client.aiohttp_trust_env,
+            )
+            client.session.detach()
+            self.first, client.tcp_connector = client, None
+        client.own_session = False
+        client.timeout_on_exit = 0
+        client.session = self.session
+        client.ssl_context = self.first.ssl_context
+        client.throttler = self.first.throttler
+
+    async def load_markets(self, client: Any) -> None:
+        """Gives the client the markets, which are loaded once."""
+        async with self.lock:
+            if self.with_markets is None:
+                await client.load_markets()
+                self.with_markets = client
+            else:
+                client.set_markets_from_exchange(self.with_markets)
+
+
+async def ask(keys: Sequence[ToAsk], config: ClientConfig) -> list[Finding]:
+    """What the exchanges say of each key, in this order.
+
+    Raises:
+        MissingExtra: ccxt is not installed.
+    """
+    ccxt = import_ccxt("ccxt.async_support")
+    async with _exchanges() as exchanges:
+        asked = (_ask(ccxt, exchanges, key, config) for key in keys)
+        return await asyncio.gather(*asked)
+
+
+@contextlib.asynccontextmanager
+async def _exchanges() -> AsyncIterator[dict[tuple[str, bool], _Exchange]]:
+    exchanges: dict[tuple[str, bool], _Exchange] = {}
+    try:
+        yield exchanges
+    finally:
+        for exchange in exchanges.values():
+            if exchange.session is not None:
+                await exchange.session.close()
+
+
+async def _ask(
+    ccxt: Any, exchanges: dict[tuple[str, bool], _Exchange], key: ToAsk, config: ClientConfig
+) -> Finding:
+    spec, released = key
+    system = released.fields.get("environment")
+    is_real = system is None or system.reveal() == "prod"
+    exchange = exchanges.setdefault((spec.name, is_real), _Exchange())
+    async with exchange.turns:
+        if exchange.limited:
+            return Finding(
+                CheckOutcome.RATE_LIMITED, why="it was not asked: the exchange limits requests"
+            )
+        try:
+            kind = class_of(ccxt, spec)
+            mine = config.get(spec.name, {})
+            client = make_client(kind, spec, released, mine, access="read_only", sandbox=None)
+        except RegistryError as problem:
+            helps = isinstance(problem, MissingExtra | InvalidCredential)
+            hint = problem.hint if helps else None
+            return Finding(CheckOutcome.NOT_CHECKABLE, why=problem.message, hint=hint)
+        if spec.ccxt_id in PUBLIC_READS:
+            why = "anybody may read what its client reads, so that no answer speaks of the key"
+            return Finding(CheckOutcome.NOT_CHECKABLE, why=why)
+        exchange.take_in(client)
+        try:
+            found = await _finding(ccxt, exchange, client, key)
+        finally:
+            await client.close()
+        exchange.limited |= found.outcome is CheckOutcome.RATE_LIMITED
+        return found
+
+
+async def _finding(ccxt: Any, exchange: _Exchange, client: Any, key: ToAsk) -> Finding:
+    fields = {name: value.reveal() for name, value in key.released.fields.items()}
+    probe = PROBES.get(key.spec.ccxt_id or "")
+    answers = _watched(client)
+    try:
+        facts = None
+        if probe is not None:
+            # The test systems of some exchanges lack the calls.
+            with contextlib.suppress(ccxt.NotSupported):
+                facts = await _facts(client, probe, Key(client, fields))
+        if facts is None:
+            await exchange.load_markets(client)
+            answers.clear()
+            await client.fetch_balance()
+        if not isinstance(answers[-1].parsed(), dict | list):
+            raise TypeError("an answer is no JSON")  # noqa: TRY301 - read like any malformed one
+    except KeyRefused as refused:
+        return Finding(refused.outcome, why=refused.why)
+    except Exception as problem:  # noqa: BLE001 - ccxt's errors, and those of malformed answers
+        answer = answers[-1] if answers else None
+        outcome = outcome_of(problem, answer, probe.codes if probe else {})
+        return Finding(outcome, why=_why(key.spec, outcome, problem, answer, fields))
+    return Finding(CheckOutcome.VALID, facts or KeyFacts())
+
+
+async def _facts(client: Any, probe: Probe, key: Key) -> KeyFacts:
+    answers = [await getattr(client, method)(parameters(key)) for method, parameters in probe.calls]
+    return probe.read(answers, key)
+
+
+def _watched(client: Any) -> list[Answer]:
+    """The answers that the client will get, as they come."""
+    answers: list[Answer] = []
+    taken = client.on_rest_response
+
+    def keep(status: int, reason: str, url: str, method: str, headers: Any, *rest: Any) -> Any:
+        answers.append(Answer(status, rest[0]))
+        return taken(status, reason, url, method, headers, *rest)
+
+    client.on_rest_response = keep
+    return answers
+
+
+def _why(
+    spec: ExchangeSpec,
+    outcome: CheckOutcome,
+    problem: BaseException,
+    answer: Answer | None,
+    fields: Mapping[str, str],
+) -> str:
+    name = spec.display_name
+    if outcome is CheckOutcome.NO_ANSWER:
+        return f"{name} {no_answer(problem)}"
+    if outcome is CheckOutcome.NOT_CHECKABLE:
+        return f"ccxt's client fails before it sends anything ({type(problem).__name__})"
+    if answer is None:
+        return "no request can be signed with it"
+    secrets = [value for field, value in fields.items() if spec.fields[field].secret]
+    said = quoted(answer, secrets)
+    return f"{name} says: {said}" if said else f"{name} answered HTTP {answer.status}"
