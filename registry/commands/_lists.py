@@ -110,7 +110,7 @@ def none_fits(
 ) -> str:
     """Why a list is empty: what was asked for and what there is, or that there is nothing yet."""
     said = [
-        f"{'' if value else 'not '}{name}"
+        f"{'' if value else 'not '}{name.replace('_', ' ')}"
         if isinstance(value, bool)
         else f"{name.replace('_', ' ')} {show(value)}"
         for name, value in asked.items()
