@@ -197,7 +197,8 @@ class CredentialLoader:
         try:
             return Credential(self.release_one(account_name, exchange, wish).plain())
         except CredentialNotFound:
-            found = self._from_environment(account_name, exchange) if wish == Wish() else None
+            any_will_do = wish.for_one(exchange) == Wish()
+            found = self._from_environment(account_name, exchange) if any_will_do else None
             if found is None:
                 raise
             return found

@@ -18,7 +18,7 @@ _PASSWORD: Final = re.compile(r"://[^\s/@:]{0,100}:([^\s@]{1,200})@")
 _BASE64_KEY: Final = re.compile(r"(?<![\w-])(?:[\w-]{43}|[\w+/]{43})=(?!=)", re.ASCII)
 # A line of an env file; and a field whose name says that its value is secret, unless the value
 # is the name of a variable.
-_VARIABLE: Final = re.compile(r"\A(?:export\s+)?[A-Z_][A-Z0-9_]*\s*=\s*(.+)", re.DOTALL)
+VARIABLE: Final = re.compile(r"\A(?:export\s+)?[A-Z_][A-Z0-9_]*\s*=\s*(.+)", re.DOTALL)
 _NAMED_SECRET: Final = re.compile(
     # Matches from the start of a name, and names are short: a long text is scanned once.
     r"""["']?(?<![\w.-])[\w.-]{0,60}?
@@ -71,7 +71,7 @@ def secret_parts(text: str) -> list[str]:
     whole = _beyond_folders(text.strip())
     named = list(_NAMED_SECRET.finditer(whole))
     parts = [whole] if named and whole.startswith(("{", "[")) else []
-    for found in (*_VARIABLE.finditer(whole), *named):
+    for found in (*VARIABLE.finditer(whole), *named):
         parts += found.group(0, 1)
     for form in (_PEM, _MNEMONIC, _PASSWORD, _BASE64_KEY):
         parts += [found[form.groups] for found in form.finditer(whole)]

@@ -28,10 +28,12 @@ class Subaccounts:
         """Builds it from an argument.
 
         Raises:
-            InvalidInput: a subaccount is not a valid number.
+            InvalidInput: a subaccount is not a valid number, or an exchange no name.
         """
         chosen = choice if isinstance(choice, Mapping) else {} if choice is None else {"": choice}
-        for number in chosen.values():
+        for name, number in chosen.items():
+            if type(name) is not str:
+                raise InvalidInput("a subaccount is chosen by the name of its exchange")
             if number is not None:
                 if type(number) is not int:
                     raise InvalidInput(
@@ -71,6 +73,10 @@ class Subaccounts:
         """Whether no credential of this exchange is chosen."""
         return not self.chosen.keys() & {exchange, ""}
 
+    def others(self, exchange: str) -> list[str]:
+        """The other exchanges that are named."""
+        return sorted(self.chosen.keys() - {"", exchange})
+
     def among(self, exchanges: Collection[str]) -> "Subaccounts":
         """The choice for these exchanges only."""
         return Subaccounts({n: v for n, v in self.chosen.items() if n in {"", *exchanges}})
@@ -81,8 +87,9 @@ class Subaccounts:
         Raises:
             InvalidInput: one is not.
         """
-        for exchange in sorted(self.chosen.keys() - {"", *loaded}):
-            raise not_loaded(exchange, loaded)
+        for exchange in self.others(""):
+            if exchange not in loaded:
+                raise not_loaded(exchange, loaded)
 
 
 NOT_CHOSEN: Final = Subaccounts()

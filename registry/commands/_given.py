@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from registry.shown import NOT_SHOWN, secret_parts
+from registry.shown import NOT_SHOWN, VARIABLE, secret_parts
 
 _OURS: Final = ("CREDENTIAL_", "DATABASE_URL", "REGISTRY_")
 _OPTION: Final = re.compile(r"--[a-z-]+=|@")
@@ -26,7 +26,9 @@ def remember(words: Iterable[str]) -> None:
     settings = [value for name, value in os.environ.items() if name.startswith(_OURS)]
     given = [_OPTION.sub("", word, count=1) if _OPTION.match(word) else word for word in words]
     _secrets.clear()
-    _secrets.update(part for text in (*given, *settings) for part in secret_parts(text))
+    found = (part for text in (*given, *settings) for part in secret_parts(text))
+    # Of NAME=value only the value, which is a part of its own: an error may name MAX_POSITIONS.
+    _secrets.update(part for part in found if not VARIABLE.match(part))
 
 
 def without_secrets(text: str) -> str:

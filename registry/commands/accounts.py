@@ -72,8 +72,7 @@ def update_account(
         ),
     ] = None,
     unset: Annotated[
-        list[str] | None,
-        typer.Option("--unset", metavar="KEY", help="Remove a key of it; may be repeated."),
+        list[str] | None, typer.Option(metavar="KEY", help="Remove a key of it; may be repeated.")
     ] = None,
     as_is: AsIs = False,
     cascade: Cascade = False,
@@ -148,7 +147,7 @@ def _keys(given: list[str]) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     for text in given:
         key, equals, value = text.partition("=")
-        if not equals or not key:
+        if not equals or not key or key != key.strip():
             raise InvalidInput(
                 "--set needs a key and its value", hint="It looks like --set max_positions=5."
             )

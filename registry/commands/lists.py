@@ -40,19 +40,15 @@ def _activity(record: Mapping[str, Any]) -> bool | str:
 
 
 def _seen_credential(credential: Mapping[str, Any]) -> dict[str, Any]:
-    """A credential as lists show it: also who else holds its key."""
-    others = [
-        f"{other['account_name']} {_slot(credential['exchange'], other)}"
-        for other in credential.get("same_key_in", ())
-    ]
+    """A credential as lists show it: also who else holds its key, or held it before."""
+    places = {
+        name: list(dict.fromkeys(_place(credential["exchange"], o) for o in credential[name]))
+        for name in ("same_key_in", "used_before")
+        if name in credential
+    }
     active = credential["account_is_active"] and _activity(credential)
     checked = _last_check(credential.get("checked"))
-    return {
-        **credential,
-        "active": active,
-        "checked": checked,
-        "same_key_in": list(dict.fromkeys(others)),
-    }
+    return {**credential, "active": active, "checked": checked, **places}
 
 
 def _last_check(known: Mapping[str, Any] | None) -> str | None:
@@ -63,10 +59,12 @@ def _last_check(known: Mapping[str, Any] | None) -> str | None:
     return f"{known['outcome'].replace('_', ' ')} on {when}{differs}"
 
 
-def _slot(exchange: str, other: Mapping[str, Any]) -> str:
+def _place(exchange: str, other: Mapping[str, Any]) -> str:
     from registry.rules.account_state import Slot
 
-    return str(Slot(0, exchange, other["subaccount_index"], other["permission"]))
+    slot = Slot(0, exchange, other["subaccount_index"], other["permission"])
+    version = f" version {other['version']}" if "version" in other else ""
+    return f"{other['account_name']} {slot}{version}"
 
 
 # Heading -> name in the record.
@@ -105,18 +103,17 @@ _CREDENTIAL: Final = {
     "checked": "checked",
 }
 _UNDER: Final = (
-    "fields",
-    "label",
-    "expires",
-    "checked",
-    "same key in",
-    "addresses",
-    "exchange account",
-    "id",
+    *("fields", "label", "expires", "checked", "same key in", "used before"),
+    *("addresses", "exchange account", "id"),
 )
 _CREDENTIALS: Final = columns(
     "list-credentials",
-    {"account": "account_name", **_CREDENTIAL, "same key in": "same_key_in"},
+    {
+        "account": "account_name",
+        **_CREDENTIAL,
+        "same key in": "same_key_in",
+        "used before": "used_before",
+    },
     {"addresses": "ip_allow_list", "exchange account": "exchange_account_id", "id": "id"},
     under=_UNDER,
     seen=_seen_credential,
@@ -131,11 +128,10 @@ class AccountFilter:
         bool | None, typer.Option("--active/--inactive", help="Only those that are, or are not.")
     ] = None
     exchange: Annotated[
-        str | None,
-        typer.Option("--exchange", metavar="EXCHANGE", help="Only those with a key of it."),
+        str | None, typer.Option(metavar="EXCHANGE", help="Only those with a key of it.")
     ] = None
     name: Annotated[
-        str | None, typer.Option("--name", metavar="PATTERN", help="Only these, such as 'grid_*'.")
+        str | None, typer.Option(metavar="PATTERN", help="Only these, such as 'grid_*'.")
     ] = None
 
 
@@ -191,7 +187,6 @@ class CredentialFilter:
     due: Annotated[
         str | None,
         typer.Option(
-            "--due",
             metavar="SPAN",
             help="Only those in use that expire within this span, such as 14d, or have.",
         ),

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from registry.commands._options import AccessOption, SubaccountChoice, wish_of
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import InvalidInput
+from registry.hints import commands_of
 from registry.plurals import counted
 from registry.services.releases.file_formats import FileFormat
 
@@ -27,13 +29,10 @@ _NAMES_SHOWN = 6
 class WantedCredentials:
     """Selects the account and the credentials that the program gets."""
 
-    account: Annotated[
-        str, typer.Option("--account", metavar="NAME", help="Whose credentials it gets.")
-    ]
+    account: Annotated[str, typer.Option(metavar="NAME", help="Whose credentials it gets.")]
     exchange: Annotated[
         list[str] | None,
         typer.Option(
-            "--exchange",
             metavar="EXCHANGE",
             help="Only this one's credential, and it must be there; may be repeated.",
         ),
@@ -65,7 +64,6 @@ class Surroundings:
     pass_env: Annotated[
         list[str] | None,
         typer.Option(
-            "--pass-env",
             metavar="NAME|PREFIX*",
             help="Pass on this variable too, or all that begin so and do not look like a "
             "credential; may be repeated. Quote the *.",
@@ -135,8 +133,8 @@ def _start(
     values, without = launching.variables(released, specs)
     if without:
         run.output.notice(
-            f"Warning: not passed on: {', '.join(without)}, whose variable is not of the form for "
-            "credentials; see account-registry history --type ExchangeAdded."
+            f"Warning: not passed on: {', '.join(without)}, for which there is no variable; "
+            "see account-registry exchanges EXCHANGE."
         )
     passed_on = wanted.pick(specs.values())
     _tell_left_out(run, passed_on)
@@ -166,19 +164,23 @@ def _release(
     caller = Caller(actor=actor, host=host(), purpose=f"run {program}", reason=run.reason)
     wish = wish_of(wanted.subaccount, wanted.access)
     released = service.release(wanted.account, wanted.exchange, wish, caller)
-    _tell_problems(run, released, strict=bool(wanted.exchange))
+    _tell_problems(run, released, {*(wanted.exchange or ()), *wish.subaccounts.chosen})
     for warning in key_locks.warnings(released.credentials.values(), across_exec=True):
         run.output.notice(f"Warning: {warning}")
     return released, {name: service.specification(name) for name in released.credentials}
 
 
-def _tell_problems(run: Run, released: "Releases", *, strict: bool) -> None:
+def _tell_problems(run: Run, released: "Releases", named: AbstractSet[str]) -> None:
+    """Tells what else the program lacks; what is named must be there."""
+    for exchange, problem in released.problems.items():
+        if exchange in named or not released.credentials:
+            raise problem
     for warning in released.warnings():
         run.output.notice(f"Warning: {warning}")
     for exchange, problem in released.problems.items():
-        if strict or not released.credentials:
-            raise problem
         run.output.notice(f"Warning: no {exchange} credential: {problem.message}")
+        if problem.hint:
+            run.output.notice(f"  {commands_of(problem.hint)}")
 
 
 def _tell_left_out(run: Run, passed_on: "PassedOn") -> None:

@@ -176,10 +176,41 @@ WHERE a.account_name = %(account_name)s AND c.permission = 'full'
 GROUP BY d.name
 
 -- name: holders_of_secrets
--- Other accounts with a secret of a credential; the function refuses or returns them.
-SELECT h.account_name, h.exchange, h.subaccount_index, h.permission, h.fields, h.is_elsewhere
+-- Other credentials with a secret of a credential, which the function refuses or returns; and the
+-- last version in each other slot that held one and was given up.
+SELECT h.account_name, h.exchange, h.subaccount_index, h.permission, h.fields, h.is_elsewhere,
+    NULL::integer AS given_up
 FROM public.holders_of_secrets(
     %(credential_id)s, %(account)s, %(secrets)s, %(public)s, %(allowed)s) AS h
+UNION ALL
+SELECT f.account_name, f.exchange, f.subaccount_index, f.permission,
+    string_agg(DISTINCT f.field, ' and ' ORDER BY f.field), NULL, max(f.version)
+FROM (
+    SELECT coalesce(a.account_name, (SELECT n.former_name FROM public.former_names AS n
+            WHERE n.stream_id = v.stream_id ORDER BY n.position DESC LIMIT 1)) AS account_name,
+        v.data ->> 'exchange' AS exchange, (v.data ->> 'subaccount_index')::integer AS subaccount_index,
+        v.data ->> 'permission' AS permission, s.key AS field,
+        (v.data ->> 'version')::integer AS version
+    FROM jsonb_each(%(secrets)s) AS s
+    CROSS JOIN LATERAL (
+        SELECT e.stream_id, e.data
+        FROM public.audit_events AS e
+        WHERE (e.event_type IN ('CredentialAdded', 'CredentialReplaced')) IS TRUE
+            AND e.data::jsonb -> 'fingerprints' @> jsonb_build_object(s.key, s.value)
+        OFFSET 0) AS v
+    LEFT JOIN public.accounts AS a ON a.id = v.stream_id
+    WHERE NOT EXISTS (
+            SELECT FROM public.account_exchange_credentials AS holder
+            WHERE holder.id = (v.data ->> 'credential_id')::uuid
+                AND holder.data_key_id = (v.data ->> 'data_key_id')::uuid)
+        AND NOT EXISTS (
+            SELECT FROM public.account_exchange_credentials AS own
+            WHERE own.id = %(credential_id)s AND own.account_id = v.stream_id
+                AND own.permission = v.data ->> 'permission'
+                AND own.subaccount_index IS NOT DISTINCT FROM
+                    (v.data ->> 'subaccount_index')::integer)
+) AS f
+GROUP BY f.account_name, f.exchange, f.subaccount_index, f.permission
 
 -- name: accounts_of_names
 -- The accounts that have one of these names, in lower case.

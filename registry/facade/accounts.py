@@ -64,7 +64,7 @@ class Accounts:
         from registry.services.changes.accounts import UpdateTask
 
         by, given = split(details)
-        command = UpdateAccount(KeyChanges(set or {}, unset), as_is=as_is, **given)
+        command = UpdateAccount(KeyChanges(dict(set or {}), unset), as_is=as_is, **given)
         return self._context.execute(UpdateTask(account, command, cascade=cascade), by)
 
     def rename(self, account: str, new_name: str, **by: Unpack[By]) -> "Outcome":

@@ -180,7 +180,8 @@ class Credentials:
         """Credentials without their secrets: all, or those that the arguments select.
 
         `due` selects those in use that expire within this span, or have expired. Under
-        same_key_in each names the other credentials, of any account, that hold its key.
+        same_key_in each names the other credentials, of any account, that hold its key, and under
+        used_before the versions that held it and gave it up.
         """
         span = duration(due, "due") if isinstance(due, str) else due
         until = None if span is None else now() + span

@@ -90,7 +90,7 @@ def update(state: AccountState, command: UpdateAccount) -> list[AccountUpdated]:
         )
     if command.keys:
         given["metadata"] = command.keys.applied(account["metadata"])
-    changed = changes(AccountDetails, TABLE, account, given)
+    changed = changes(AccountDetails, TABLE, account, given, "set", "unset")
     check_new(account["metadata"], changed.get("metadata", {}), as_is=command.as_is)
     return [AccountUpdated(**changed)] if changed else []
 

@@ -79,14 +79,18 @@ def checked(kind: type, table: Table, given: Mapping[str, Any]) -> Row:
     }
 
 
-def changes(kind: type, table: Table, row: Mapping[str, Any], given: Mapping[str, Any]) -> Row:
+def changes(
+    kind: type, table: Table, row: Mapping[str, Any], given: Mapping[str, Any], *also: str
+) -> Row:
     """The given details that differ from those of a row; errors as `checked`.
+
+    `also` are other options that change something.
 
     Raises:
         InvalidInput: no detail is named.
     """
     if not given:
-        names = (Option(name, ...) for name in checks_of(kind))
+        names = [Option(name, ...) for name in (*checks_of(kind), *also)]
         hint = Hint("Name it: ", Hint.joined(", ", names), ".")
         raise InvalidInput("nothing to change was named", hint=hint)
     return differences(table.details_in(row), checked(kind, table, given))

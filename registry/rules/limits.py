@@ -17,6 +17,9 @@ ALLOWED_EXCHANGES: Final = "allowed_exchanges"
 
 _NEAR: Final = 0.9
 """So alike are max_positon and max_positions, but not max_position_size."""
+_SAME_WORDS: Final = {"maximum": "max", "allowlist": "whitelist", "permitted": "allowed"}
+_MORE_WORDS: Final = ("of", "in", "num", "number", "count", "total", "list", "concurrent")
+"""What changes nothing in a name's meaning."""
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -49,7 +52,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
         "the exchanges for which it may have credentials, shares and positions",
         lambda value: isinstance(value, list) and all(type(name) is str for name in value),
         'a list of exchange names, such as ["lighter", "aster"]',
-        ("allowed_dexes", "allowed_exchange_names", "exchange_whitelist"),
+        ("allowed_dexes", "allowed_exchange_names", "exchange_whitelist", "enabled_exchanges"),
     ),
 }
 
@@ -101,7 +104,8 @@ def _meant(key: str) -> str | None:
 
 def _normal(key: str) -> str:
     """A key's words in the order of the alphabet, however they are joined."""
-    return "".join(sorted(word.lower() for word in _WORD.findall(key)))
+    words = (word.lower() for word in _WORD.findall(key))
+    return "".join(sorted(_SAME_WORDS.get(word, word) for word in words if word not in _MORE_WORDS))
 
 
 def _joined(key: str) -> str:

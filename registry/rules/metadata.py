@@ -10,6 +10,7 @@ from registry.hints import Hint, Option
 from registry.rules.limits import check_limits
 from registry.shapes import refuse_keys_within
 from registry.shown import shown
+from registry.values import metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,10 @@ class KeyChanges:
 
     set: Mapping[str, Any] = field(default_factory=dict)
     unset: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses values that JSON cannot carry; the command's own record holds them too."""
+        metadata(self.set)
 
     def __bool__(self) -> bool:
         return bool(self.set or self.unset)

@@ -20,7 +20,7 @@ from registry.database.queries import load_queries, one_row
 from registry.database.target import Target
 from registry.encryption.key_source import MASTER_KEY, VARIABLE, load_keyring
 from registry.encryption.keyring import MasterKeyring
-from registry.errors import ExitStatus, RegistryError
+from registry.errors import ExitStatus, PermissionDenied, RegistryError
 from registry.events.stored import utc_text
 from registry.execution.vault import FINGERPRINT_KEY_ID
 from registry.hints import Blank, Command, Hint
@@ -107,7 +107,10 @@ def examine(
 
 
 def _failed(check: str, error: RegistryError) -> Finding:
-    return Finding(check, "failed", error.message, error.hint)
+    hint = error.hint
+    if isinstance(error, PermissionDenied):  # its hint leads here
+        hint = "Only a login that is a member of registry_operator or registry_auditor can see it."
+    return Finding(check, "failed", error.message, hint)
 
 
 def _database(connection: Connection, target: Target) -> Iterator[Finding]:
@@ -229,6 +232,8 @@ def _whole_log(connection: Connection, *, quick: bool, full: bool) -> Iterator[F
         yield Finding("tables", "skipped", f"not compared with the log: {why}", hint)
         yield Finding("keys in common", "skipped", f"not looked for: {why}", hint)
         return
+    if adoption_pending(connection):
+        return  # that is told, and what is not in the log yet cannot be compared
     yield from _keys_in_use(connection)
     yield from _tables(connection)
 
@@ -239,14 +244,12 @@ def _keys_in_use(connection: Connection) -> Iterator[Finding]:
         yield Finding("keys in common", "warning", _listed(found))
     else:
         yield Finding("keys in common", "ok", "no two credentials hold the same key")
-    if again := keys_used_again(connection):
-        hint = "Somebody may know a key that was out of use: make a new one at the exchange."
+    if again := list(map(str, keys_used_again(connection))):
+        hint = "Somebody may know a key that was given up: make a new one at the exchange."
         yield Finding("keys in use again", "warning", _listed(again), hint)
 
 
 def _tables(connection: Connection) -> Iterator[Finding]:
-    if adoption_pending(connection):
-        return  # that is told, and what is not in the log yet cannot be compared
     try:
         with (
             rebuild_lock(connection),

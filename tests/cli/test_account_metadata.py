@@ -54,6 +54,10 @@ def test_a_value_is_json_or_else_a_text(bot: CommandLine, given: str, value: Any
     [
         (("--set", "max_positions"), 2, "--set needs a key and its value"),
         (("--set", "=5"), 2, "--set needs a key and its value"),
+        (("--set", "note = 5"), 2, "--set needs a key and its value"),
+        (("--set", "note=" + "9" * 30), 2, "metadata.note holds an integer that JSON cannot"),
+        (("--set", "MAX_POSITIONS=5"), 2, "the metadata's key 'MAX_POSITIONS' is no limit"),
+        ((), 2, "--set, --unset"),
         (("--set", "a.b=5"), 2, "which has no dot"),
         (("--set", "a=1", "--set", "a=2"), 2, "names the key a twice"),
         (("--set", "a=1", "--unset", "a"), 2, "a cannot be set and unset at once"),

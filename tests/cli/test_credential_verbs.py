@@ -61,6 +61,7 @@ def test_the_shape_of_a_listed_credential(bot: CommandLine) -> None:
         "updated_at",
         "fields",
         "same_key_in",
+        "used_before",
         "checked",
         "stop",
     }

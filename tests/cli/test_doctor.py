@@ -222,6 +222,39 @@ def test_doctor_names_a_key_that_is_in_use_again(sound: CommandLine) -> None:
     assert checks() == ["bot for aster holds the api_key of its version 6 again"]
 
 
+def test_a_key_that_comes_back_elsewhere_is_named_when_it_comes_and_from_then_on(
+    sound: CommandLine,
+) -> None:
+    def given_up() -> list[str]:
+        return [f["message"] for f in sound("doctor", "--json").data if "again" in f["check"]]
+
+    key = {"api_key": "key-x", "secret_key": "secret-x"}
+    sound("create-account", "first")
+    sound("create-account", "second")
+    sound.store("first", "aster", **key)
+    sound("remove-credential", "first", "aster", "--yes")
+    told = sound.store("first", "aster", "--subaccount", "4", **key)
+    same = "the api_key and secret_key"
+    held = "first for aster held the same api_key and secret_key before, in version 1"
+    assert held in told.err
+    assert given_up() == [
+        f"first for aster subaccount 4 holds {same} that first for aster held in version 1"
+    ]
+    (listed,) = sound("list-credentials", "first", "--json").data
+    (before,) = listed["used_before"]
+    assert (before["account_name"], before["subaccount_index"], before["version"]) == (
+        "first",
+        None,
+        1,
+    )
+    assert "used before" in sound("list-credentials", "first").out
+    sound("delete-account", "first", "--cascade", "--yes")
+    assert held in sound.store("second", "aster", **key).err
+    assert given_up() == [
+        f"second for aster holds {same} that first for aster subaccount 4 held in version 1"
+    ]
+
+
 def test_a_public_value_that_accounts_have_in_common_is_no_key(bot: CommandLine) -> None:
     fields = ("--field", "api_key=DESK_API_KEY", "--field", "venue=DESK_VENUE:public")
     assert bot("add-exchange", "desk", *fields).exit_status == 0

@@ -873,6 +873,24 @@ def test_an_adopted_field_has_one_value_wherever_it_is_asked_for(
     }
 
 
+def test_an_adopted_field_does_not_take_the_variable_of_a_known_one(move: Move) -> None:
+    token = move.bot.token
+    fields = {"Api_Key": token("other"), "secret-key": token("other")}
+    account = move.bot.account("bot")
+    keys = {"api_key": token("key7"), "secret_key": token("secret7")}
+    move.bot.credential(account, "aster", **keys, additional=fields)
+    move.up()
+    move.adopt()
+    service = ReleaseService(move.database, move.keyring)
+    released = service.release("bot", None, Wish(), CALLER)
+    passed, without = variables(released, {"aster": service.specification("aster")})
+    assert {name: value.reveal() for name, value in passed.items()} == {
+        "ASTER_API_KEY": "key7",
+        "ASTER_SECRET_KEY": "secret7",
+    }
+    assert sorted(without) == ["Api_Key of aster", "secret-key of aster"]
+
+
 def test_a_name_that_looks_like_an_option_is_kept_and_named(move: Move) -> None:
     move.bot.account("-x")
     move.up()

@@ -76,6 +76,30 @@ def test_a_client_is_made_of_the_chosen_credential(world: World, loader: Credent
     assert create_client("bot", "backpack", subaccount=1, loader=loader).secret == secrets[1]
 
 
+def test_what_one_load_takes_each_client_of_the_bot_takes_too(
+    world: World, loader: CredentialLoader
+) -> None:
+    choice = {"lighter": 3, "aster": None}
+    loaded = loader.load_account_credentials("bot", subaccount=choice)
+    assert {name: loader.load("bot", name, subaccount=choice) for name in choice} == loaded
+    public, secret = (base64.b64encode(bytes([number]) * 32).decode() for number in range(2))
+    world.credential("bot", "backpack", public_key=public, secret_key=secret)
+    assert create_client("bot", "backpack", subaccount=choice, loader=loader).secret == secret
+    (resolved,) = world.credentials.resolve("bot", "lighter", subaccount=choice)
+    assert resolved.reason() == "bot has its own full key of subaccount 3, version 1"
+
+
+def test_a_choice_for_what_is_no_exchange_chooses_nothing_elsewhere(
+    world: World, loader: CredentialLoader
+) -> None:
+    for choice in ({"ligther": 3}, {"aster": None, "asterr": 1}):
+        with pytest.raises(errors.ExchangeNotFound):
+            loader.load("bot", "aster", subaccount=choice)
+        with pytest.raises(errors.ExchangeNotFound):
+            world.credentials.resolve("bot", "aster", subaccount=choice)
+    assert releases(world) == []
+
+
 @pytest.mark.parametrize("exchanges", [None, ["aster"], ["aster", "backpack"]])
 def test_a_choice_for_an_exchange_that_is_not_loaded_releases_nothing(
     world: World, loader: CredentialLoader, exchanges: list[str] | None
@@ -87,7 +111,9 @@ def test_a_choice_for_an_exchange_that_is_not_loaded_releases_nothing(
     assert releases(world) == []
 
 
-@pytest.mark.parametrize("choice", [-1, 2**31, {"lighter": -1}, {"lighter": True}, {"": "3"}])
+@pytest.mark.parametrize(
+    "choice", [-1, 2**31, {"lighter": -1}, {"lighter": True}, {"": "3"}, {3: 3}]
+)
 def test_a_choice_that_is_no_subaccount_is_refused(
     world: World, loader: CredentialLoader, choice: Any
 ) -> None:

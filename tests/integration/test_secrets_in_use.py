@@ -26,6 +26,7 @@ ADDRESS = "0x00000000000000000000000000000000000000C3"
 HYPERLIQUID = {"wallet_address": ADDRESS, "private_key": "0x" + "0decade5" * 8}
 EDGEX = {"account_id": "5", "stark_private_key": "stark-of-a", "base_url": "https://one.example"}
 BACKPACK = {"public_key": "public-of-a", "secret_key": "secret-of-a"}
+GIVEN_UP = "a for aster held the same api_key and secret_key before, in version 1"
 GRVT = {"trading_account_id": "42", "private_key": "signer-of-a", "api_key": "key-of-a"}
 
 
@@ -86,12 +87,12 @@ def test_what_is_stopped_still_holds_its_secret_and_what_is_gone_does_not(two: W
     with pytest.raises(SecretInUse):
         store(two, "b", "aster", ASTER)
     two.credentials.remove("a", "aster")
-    assert store(two, "b", "aster", ASTER).notes == ()
+    assert store(two, "b", "aster", ASTER).notes == (GIVEN_UP,)
 
 
 def test_a_version_that_was_replaced_holds_nothing(two: World) -> None:
     store(two, "a", "aster", {"api_key": "new", "secret_key": "new"}, mode=Mode.REPLACE)
-    assert store(two, "b", "aster", ASTER).notes == ()
+    assert store(two, "b", "aster", ASTER).notes == (GIVEN_UP,)
 
 
 def test_the_same_again_in_its_own_place_is_nothing_new(two: World) -> None:

@@ -18,7 +18,8 @@ class SecretCheck:
     """See `executor.Check`: refuses a secret that another account holds, unless allowed.
 
     A public value can show that it is another account at the exchange (a vault's address, a
-    subaccount's number). Then the secret is accepted with a note.
+    subaccount's number). Then the secret is accepted with a note. So is one that another slot held
+    and gave up; of its own slot the rules know (`came_back`).
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class SecretCheck:
     def _note(
         self, account: str, exchange: str, subaccount: int | None, permission: str, *found: Any
     ) -> str:
-        fields, is_elsewhere = found
+        fields, is_elsewhere, given_up = found
         slot = Slot(0, exchange, subaccount, permission)
+        if given_up is not None:
+            return f"{account} for {slot} held the same {fields} before, in version {given_up}"
         if account == self._account:
             return f"{account} holds the same {fields} for {slot} already"
         apart = ", and they are two accounts at the exchange" if is_elsewhere else ""

@@ -89,7 +89,8 @@ def list_credentials(
 ) -> list[Record]:
     """Credentials without their secrets, of one account or exchange, or all.
 
-    Under same_key_in each names the other credentials that hold a key of it, in any account.
+    Under same_key_in each names the other credentials that hold a key of it, in any account, and
+    under used_before the versions that held one and gave it up.
     With `due_until`, only those in use that expire by then (or have), the first to expire first.
 
     Raises:
@@ -99,11 +100,13 @@ def list_credentials(
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account, exchange)
         found = read_rows(connection, _CREDENTIALS, {"account_name": account, "exchange": exchange})
-        from registry.services.reading.keys_in_use import held_elsewhere, keys_in_common
+        from registry.services.reading import keys_in_use as keys
 
-        elsewhere = held_elsewhere(keys_in_common(connection, account, exchange))
+        elsewhere = keys.held_elsewhere(keys.keys_in_common(connection, account, exchange))
+        again = keys.held_before(keys.keys_used_again(connection, account, exchange))
     for row in found:
         row["same_key_in"] = elsewhere.get(row["id"], [])
+        row["used_before"] = again.get(row["id"], [])
     if due_until is None:
         return found
     used = [row for row in found if row["is_active"] and row["account_is_active"]]

@@ -3,7 +3,7 @@
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from registry.catalog.catalog import known
@@ -37,6 +37,23 @@ class KeyInCommon(NamedTuple):
         return f"{' and '.join(accounts)} {hold} {same}"
 
 
+class KeyUsedAgain(NamedTuple):
+    """A key, or several fields of one, that was given up before its credential got it."""
+
+    fields: Sequence[str]
+    holder: Holder
+    account: str
+    """Which account held it before, and where."""
+    slot: Slot
+    version: int
+
+    def __str__(self) -> str:
+        held = f"{self.holder.account} for {self.holder.slot} holds the {' and '.join(self.fields)}"
+        if (self.account, self.slot) == self.holder[1:]:
+            return f"{held} of its version {self.version} again"
+        return f"{held} that {self.account} for {self.slot} held in version {self.version}"
+
+
 def keys_in_common(
     connection: Connection, account: str | None = None, exchange: str | None = None
 ) -> list[KeyInCommon]:
@@ -59,31 +76,46 @@ def held_elsewhere(keys: Sequence[KeyInCommon]) -> Mapping[uuid.UUID, list[dict[
     for key in keys:
         for holder in key.holders:
             found[holder.credential_id] += [
-                {
-                    "account_name": other.account,
-                    "subaccount_index": other.slot.subaccount_index,
-                    "permission": other.slot.permission,
-                    "fields": list(key.fields),
-                }
+                _place(other.account, other.slot, key.fields)
                 for other in key.holders
                 if other != holder
             ]
     return found
 
 
-def keys_used_again(connection: Connection) -> list[str]:
-    """A sentence for each slot that holds a key which was replaced or removed before."""
-    fields = defaultdict[tuple[str, str, int], list[str]](list)
-    for account, name, definition, subaccount, permission, field, version in connection.execute(
-        _QUERIES["used_again"]
+def keys_used_again(
+    connection: Connection, account: str | None = None, exchange: str | None = None
+) -> list[KeyUsedAgain]:
+    """The keys of credentials, all or of one account or exchange, that were given up before."""
+    parameters = {"account_name": account, "exchange": exchange}
+    fields = defaultdict[tuple[Holder, str, Slot, int], list[str]](list)
+    for key, owner, name, definition, *rest in connection.execute(
+        _QUERIES["used_again"], parameters
     ):
+        subaccount, permission, field, former_owner, former_subaccount, former, version = rest
         if _is_key(name, definition, field):
-            slot = str(Slot(0, name, subaccount, permission))
-            fields[account, slot, version].append(field)
-    return [
-        f"{account} for {slot} holds the {' and '.join(names)} of its version {version} again"
-        for (account, slot, version), names in fields.items()
-    ]
+            holder = Holder(key, owner, Slot(0, name, subaccount, permission))
+            before = Slot(0, name, former_subaccount, former)
+            fields[holder, former_owner, before, version].append(field)
+    return [KeyUsedAgain(names, *key) for key, names in fields.items()]
+
+
+def held_before(keys: Iterable[KeyUsedAgain]) -> Mapping[uuid.UUID, list[dict[str, Any]]]:
+    """Credential -> the versions that held a key of it and gave it up."""
+    found = defaultdict[uuid.UUID, list[dict[str, Any]]](list)
+    for key in keys:
+        before = _place(key.account, key.slot, key.fields)
+        found[key.holder.credential_id].append({**before, "version": key.version})
+    return found
+
+
+def _place(account: str, slot: Slot, fields: Sequence[str]) -> dict[str, Any]:
+    return {
+        "account_name": account,
+        "subaccount_index": slot.subaccount_index,
+        "permission": slot.permission,
+        "fields": list(fields),
+    }
 
 
 def released_lately(

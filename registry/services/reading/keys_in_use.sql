@@ -25,36 +25,46 @@ HAVING count(DISTINCT c.id) > 1
 ORDER BY d.name, f.key, min(v.position)
 
 -- name: used_again
--- The values that a slot holds now and held before, with another one, or none, in between.
-SELECT a.account_name, d.name,
+-- The values that a credential holds now, and that a slot of any account held before and gave up
+-- before this credential got it: of each the last such version.
+WITH versions AS MATERIALIZED (
+    SELECT v.position, v.stream_id, v.stream_version, v.exchange,
+        v.data -> 'subaccount_index' AS subaccount, v.data -> 'permission' AS permission,
+        (v.data -> 'version')::integer AS version, v.data ->> 'data_key_id' AS data_key_id,
+        f.key AS field, f.value
+    FROM public.audit_trail AS v
+    CROSS JOIN LATERAL jsonb_each_text(v.data -> 'fingerprints') AS f
+    WHERE v.stream_type = 'account' AND v.event_type IN ('CredentialAdded', 'CredentialReplaced')
+)
+SELECT DISTINCT ON (a.account_name, d.name, c.permission, c.subaccount_index, v.field)
+    c.id, a.account_name, d.name,
     (SELECT e.data FROM public.audit_trail AS e
      WHERE e.stream_type = 'exchange' AND e.data ->> 'exchange' = d.name
      ORDER BY e.position DESC LIMIT 1),
-    c.subaccount_index, c.permission, f.key, max((former.data -> 'version')::integer)
+    c.subaccount_index, c.permission, v.field,
+    coalesce(b.account_name, (SELECT n.former_name FROM public.former_names AS n
+        WHERE n.stream_id = former.stream_id ORDER BY n.position DESC LIMIT 1)),
+    former.subaccount::integer, former.permission #>> '{}', former.version
 FROM public.credential_overview AS c
 JOIN public.accounts AS a ON a.id = c.account_id
 JOIN public.dexes AS d ON d.id = c.exchange_id
-JOIN public.audit_trail AS v ON v.stream_type = 'account' AND v.stream_id = c.account_id
-    AND v.event_type IN ('CredentialAdded', 'CredentialReplaced')
-    AND v.data ->> 'data_key_id' = c.data_key_id::text
-CROSS JOIN LATERAL jsonb_each_text(v.data -> 'fingerprints') AS f
-JOIN public.audit_trail AS former ON former.stream_type = 'account'
-    AND former.stream_id = c.account_id AND former.stream_version < v.stream_version
-    AND former.event_type IN ('CredentialAdded', 'CredentialReplaced')
-    AND former.data -> 'fingerprints' ->> f.key = f.value
-    AND former.data -> 'subaccount_index' = v.data -> 'subaccount_index'
-    AND former.data -> 'permission' = v.data -> 'permission' AND former.exchange = v.exchange
-WHERE EXISTS (
-    SELECT FROM public.audit_trail AS other
-    WHERE other.stream_type = 'account' AND other.stream_id = c.account_id
-        AND other.stream_version > former.stream_version
-        AND other.stream_version < v.stream_version
-        AND other.event_type IN ('CredentialAdded', 'CredentialReplaced', 'CredentialRemoved')
-        AND other.data -> 'subaccount_index' = v.data -> 'subaccount_index'
-        AND other.data -> 'permission' = v.data -> 'permission' AND other.exchange = v.exchange
-        AND other.data -> 'fingerprints' ->> f.key IS DISTINCT FROM f.value)
-GROUP BY a.account_name, d.name, c.subaccount_index, c.permission, f.key
-ORDER BY a.account_name, d.name, f.key
+JOIN versions AS v ON v.stream_id = c.account_id AND v.data_key_id = c.data_key_id::text
+JOIN versions AS former ON former.value = v.value AND former.field = v.field
+    AND former.exchange = v.exchange AND former.position < v.position
+LEFT JOIN public.accounts AS b ON b.id = former.stream_id
+WHERE (%(exchange)s::text IS NULL OR d.name = %(exchange)s)
+    AND (%(account_name)s::text IS NULL OR a.account_name = %(account_name)s)
+    AND EXISTS (
+        SELECT FROM public.audit_trail AS ended
+        WHERE ended.stream_type = 'account' AND ended.stream_id = former.stream_id
+            AND ended.stream_version > former.stream_version AND ended.position < v.position
+            AND (ended.event_type = 'AccountDeleted' OR (
+                ended.event_type IN ('CredentialAdded', 'CredentialReplaced', 'CredentialRemoved')
+                AND ended.exchange = former.exchange
+                AND ended.data -> 'subaccount_index' = former.subaccount
+                AND ended.data -> 'permission' = former.permission
+                AND ended.data -> 'fingerprints' ->> former.field IS DISTINCT FROM former.value)))
+ORDER BY a.account_name, d.name, c.permission, c.subaccount_index, v.field, former.position DESC
 
 -- name: released_lately
 -- When these versions of credentials were last released within a day, other than for a check.

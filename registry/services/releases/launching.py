@@ -46,17 +46,22 @@ def variables(
 ) -> tuple[dict[str, Secret], list[str]]:
     """The credentials as environment variables that bots expect, and the fields that have none.
 
+    An adopted field whose variable is that of a known one, such as Api_Key, has none.
+
     Raises:
         InvalidInput: two exchanges share a variable, or a value cannot stand in one.
     """
     values: dict[str, Secret] = {}
     without: list[str] = []
     for exchange, credential in released.credentials.items():
-        for name, value in credential.fields.items():
-            variable = _variable(specs[exchange], name)
-            if not variable:
+        spec, own = specs[exchange], set[str]()
+        # False comes first: the fields that the catalog knows.
+        for name in sorted(credential.fields, key=lambda name: spec.field(name) is None):
+            value, variable = credential.fields[name], _variable(spec, name)
+            if not variable or variable in own:
                 without.append(f"{name} of {exchange}")
                 continue
+            own.add(variable)
             if "\0" in value.reveal():
                 raise InvalidInput(f"the field {name} of {exchange} cannot stand in a variable")
             if variable in values:

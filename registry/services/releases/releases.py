@@ -3,7 +3,7 @@
 import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from registry.catalog.catalog import built_in_exchanges, specification
@@ -136,10 +136,15 @@ class ReleaseService:
     ) -> ReleasedCredential:
         """Releases the credential for one exchange; errors as `Resolution.error`, and `release`.
 
+        The choice may be that of a whole bot, which names other exchanges too.
+
         Raises:
             CannotDecrypt, MasterKeyWrong: it cannot be decrypted.
+            ExchangeNotFound: the choice names what is no exchange.
         """
-        releases = self.release(account, [exchange], wish, caller)
+        for other in wish.subaccounts.others(exchange):
+            self.specification(other)
+        releases = self.release(account, [exchange], wish.for_one(exchange), caller)
         for problem in releases.problems.values():
             raise problem
         return releases.credentials[exchange]
@@ -270,10 +275,7 @@ class ReleaseService:
             "account": account,
             "exchanges": None if exchanges is None else list(exchanges),
             **wish.parameters(),
-            "actor": caller.actor,
-            "host": caller.host,
-            "purpose": caller.purpose,
-            "reason": caller.reason,
+            **asdict(caller),
             "master_keys": list(self._keyring.ids),
         }
         # In autocommit mode: the request is committed by the time its answer arrives.

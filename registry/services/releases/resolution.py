@@ -48,6 +48,10 @@ class Wish:
         """Builds it from arguments; errors as `Subaccounts.of`."""
         return cls(subaccounts=Subaccounts.of(subaccount), access=access, lender=lender)
 
+    def for_one(self, exchange: str) -> Self:
+        """The part of it that is about this exchange."""
+        return replace(self, subaccounts=self.subaccounts.among([exchange]))
+
     def parameters(self) -> dict[str, Any]:
         """The parameters of the database's functions."""
         chosen = self.subaccounts.chosen
@@ -109,7 +113,9 @@ class Resolution:
         """The reason for this credential, or for the refusal."""
         if not self.granted:
             return self.error().message
-        key = f"{'full' if self.permission == 'full' else 'read-only'} key, version {self.version}"
+        where = "" if self.subaccount_index is None else f" of subaccount {self.subaccount_index}"
+        kind = "full" if self.permission == "full" else "read-only"
+        key = f"{kind} key{where}, version {self.version}"
         if self.source == "own":
             text = f"{self.account} has its own {key}"
         else:
@@ -339,6 +345,9 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
         tell_not_adopted(connection, rows)
         if not rows:
             check_names(connection, account, exchange)
-        else:
+        elif exchange is None:
             wish.subaccounts.check([row["exchange"] for row in rows])
+        else:  # as in `ReleaseService.release_one`
+            for other in wish.subaccounts.others(exchange):
+                check_names(connection, None, other)
         return [Resolution(account=account, wish=wish, **row) for row in rows]

@@ -90,7 +90,9 @@ def test_a_detail_is_cleared_by_none_and_the_metadata_by_an_empty_object() -> No
 def test_an_update_that_names_nothing_is_refused() -> None:
     with pytest.raises(InvalidInput, match="nothing to change was named") as refused:
         rules.update(after(CREATED), UpdateAccount())
-    assert "--wallet-address, --description, --metadata." in commands_of(refused.value.hint or "")
+    assert "--wallet-address, --description, --metadata, --set, --unset." in commands_of(
+        refused.value.hint or ""
+    )
 
 
 def test_a_rename_keeps_the_former_name_in_the_event() -> None:

@@ -62,6 +62,11 @@ def test_a_limit_of_another_kind_is_refused_even_as_it_is(limit: str, value: Any
         ("allowed_exchanges ", "allowed_exchanges"),
         ("exchangesAllowed", "allowed_exchanges"),
         ("allowed_dexes", "allowed_exchanges"),
+        ("max_number_of_positions", "max_positions"),
+        ("MaximumPositions", "max_positions"),
+        ("max_total_exposure_usd", "max_exposure_usd"),
+        ("permitted_exchanges_list", "allowed_exchanges"),
+        ("exchange_allowlist", "allowed_exchanges"),
     ],
 )
 def test_a_key_that_looks_like_a_limit_is_refused_unless_it_is_meant(key: str, meant: str) -> None:
