@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from registry.catalog.kinds import system_of
 from registry.catalog.specification import ExchangeSpec
 from registry.checking.answers import Answer, no_answer, outcome_of, quoted
 from registry.checking.findings import CheckOutcome, KeyFacts
@@ -92,8 +93,8 @@ async def ask(keys: Sequence[ToAsk], config: ClientConfig) -> list[Finding]:
 
 
 @contextlib.asynccontextmanager
-async def _exchanges() -> AsyncIterator[dict[tuple[str, bool], _Exchange]]:
-    exchanges: dict[tuple[str, bool], _Exchange] = {}
+async def _exchanges() -> AsyncIterator[dict[tuple[str, str], _Exchange]]:
+    exchanges: dict[tuple[str, str], _Exchange] = {}
     try:
         yield exchanges
     finally:
@@ -103,39 +104,40 @@ async def _exchanges() -> AsyncIterator[dict[tuple[str, bool], _Exchange]]:
 
 
 async def _ask(
-    ccxt: Any, exchanges: dict[tuple[str, bool], _Exchange], key: ToAsk, config: ClientConfig
+    ccxt: Any, exchanges: dict[tuple[str, str], _Exchange], key: ToAsk, config: ClientConfig
 ) -> Finding:
     spec, released = key
-    system = released.fields.get("environment")
-    is_real = system is None or system.reveal() == "prod"
-    exchange = exchanges.setdefault((spec.name, is_real), _Exchange())
+    said = released.fields.get("environment")
+    system = (said and system_of(said.reveal())) or "prod"
+    exchange = exchanges.setdefault((spec.name, system), _Exchange())
     async with exchange.turns:
         if exchange.limited:
-            return Finding(
-                CheckOutcome.RATE_LIMITED, why="it was not asked: the exchange limits requests"
-            )
-        try:
-            kind = class_of(ccxt, spec)
-            mine = config.get(spec.name, {})
-            client = make_client(kind, spec, released, mine, access="read_only", sandbox=None)
-        except RegistryError as problem:
-            helps = isinstance(problem, MissingExtra | InvalidCredential)
-            hint = problem.hint if helps else None
-            return Finding(CheckOutcome.NOT_CHECKABLE, why=problem.message, hint=hint)
+            why = "it was not asked: the exchange limits requests"
+            return Finding(CheckOutcome.RATE_LIMITED, why=why)
         if spec.ccxt_id in PUBLIC_READS:
             why = "anybody may read what its client reads, so that no answer speaks of the key"
             return Finding(CheckOutcome.NOT_CHECKABLE, why=why)
-        exchange.take_in(client)
         try:
-            found = await _finding(ccxt, exchange, client, key)
+            kind, mine = class_of(ccxt, spec), config.get(spec.name, {})
+            client = make_client(kind, spec, released, mine, access="read_only", sandbox=None)
+            exchange.take_in(client)
+        except (MissingExtra, InvalidCredential) as problem:
+            return Finding(CheckOutcome.NOT_CHECKABLE, why=problem.message, hint=problem.hint)
+        except RegistryError as problem:
+            return Finding(CheckOutcome.NOT_CHECKABLE, why=problem.message)
+        except Exception as problem:  # noqa: BLE001 - of ccxt's constructors and signing libraries
+            why = f"no client can be made with it ({type(problem).__name__})"
+            return Finding(CheckOutcome.NOT_CHECKABLE, why=why)
+        try:
+            found = await _finding(ccxt, exchange, Key.of(client, spec, released.fields))
         finally:
             await client.close()
         exchange.limited |= found.outcome is CheckOutcome.RATE_LIMITED
         return found
 
 
-async def _finding(ccxt: Any, exchange: _Exchange, client: Any, key: ToAsk) -> Finding:
-    fields = {name: value.reveal() for name, value in key.released.fields.items()}
+async def _finding(ccxt: Any, exchange: _Exchange, key: Key) -> Finding:
+    client = key.client
     probe = PROBES.get(key.spec.ccxt_id or "")
     answers = _watched(client)
     try:
@@ -143,7 +145,7 @@ async def _finding(ccxt: Any, exchange: _Exchange, client: Any, key: ToAsk) -> F
         if probe is not None:
             # The test systems of some exchanges lack the calls.
             with contextlib.suppress(ccxt.NotSupported):
-                facts = await _facts(client, probe, Key(client, fields))
+                facts = await _facts(probe, key)
         if facts is None:
             await exchange.load_markets(client)
             answers.clear()
@@ -155,12 +157,14 @@ async def _finding(ccxt: Any, exchange: _Exchange, client: Any, key: ToAsk) -> F
     except Exception as problem:  # noqa: BLE001 - ccxt's errors, and those of malformed answers
         answer = answers[-1] if answers else None
         outcome = outcome_of(problem, answer, probe.codes if probe else {})
-        return Finding(outcome, why=_why(key.spec, outcome, problem, answer, fields))
+        return Finding(outcome, why=_why(key, outcome, problem, answer))
     return Finding(CheckOutcome.VALID, facts or KeyFacts())
 
 
-async def _facts(client: Any, probe: Probe, key: Key) -> KeyFacts:
-    answers = [await getattr(client, method)(parameters(key)) for method, parameters in probe.calls]
+async def _facts(probe: Probe, key: Key) -> KeyFacts:
+    answers = [
+        await getattr(key.client, method)(parameters(key)) for method, parameters in probe.calls
+    ]
     return probe.read(answers, key)
 
 
@@ -177,20 +181,13 @@ def _watched(client: Any) -> list[Answer]:
     return answers
 
 
-def _why(
-    spec: ExchangeSpec,
-    outcome: CheckOutcome,
-    problem: BaseException,
-    answer: Answer | None,
-    fields: Mapping[str, str],
-) -> str:
-    name = spec.display_name
+def _why(key: Key, outcome: CheckOutcome, problem: BaseException, answer: Answer | None) -> str:
+    name = key.spec.display_name
     if outcome is CheckOutcome.NO_ANSWER:
         return f"{name} {no_answer(problem)}"
     if outcome is CheckOutcome.NOT_CHECKABLE:
         return f"ccxt's client fails before it sends anything ({type(problem).__name__})"
     if answer is None:
         return "no request can be signed with it"
-    secrets = [value for field, value in fields.items() if spec.fields[field].secret]
-    said = quoted(answer, secrets)
+    said = quoted(answer, key.secrets)
     return f"{name} says: {said}" if said else f"{name} answered HTTP {answer.status}"

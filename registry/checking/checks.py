@@ -1,8 +1,9 @@
 """Checks credentials: released as for any use, asked about, and compared with the registry."""
 
 import asyncio
+import functools
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from projections.credentials import TABLE as CREDENTIALS
@@ -21,10 +22,8 @@ from registry.errors import (
     NotCheckable,
     RegistryError,
 )
-from registry.events.base import EventModel
 from registry.execution.account_tasks import RuleTask
 from registry.hints import Command, Hint, Option
-from registry.rules.account_state import AccountState
 from registry.rules.credentials import was_checked
 from registry.rules.details import CredentialDetails, checked
 from registry.services.changes.credentials import CredentialInput
@@ -81,22 +80,16 @@ def check(
 
 
 def recorded(found: Iterable[Checked]) -> Iterator[RuleTask]:
-    """The tasks that record, account by account, what exchanges have said."""
-    asked: dict[str, list[Checked]] = {}
+    """The tasks that record what exchanges have said."""
     for one in found:
         if one.outcome.was_asked:
-            asked.setdefault(one.account_name, []).append(one)
-    for account, ones in asked.items():
-        said = [(str(one.credential_id), one.version, one.told()) for one in ones]
-        yield RuleTask(account, {"verb": PURPOSE, "said": said}, _rule(ones))
-
-
-def _rule(ones: Sequence[Checked]) -> Callable[[AccountState], list[EventModel]]:
-    return lambda state: [
-        event
-        for one in ones
-        for event in was_checked(state, one.credential_id, one.version, one.told())
-    ]
+            about: dict[str, Any] = {
+                "credential_id": one.credential_id,
+                "version": one.version,
+                "told": one.told(),
+            }
+            content = {"verb": PURPOSE, **about}
+            yield RuleTask(one.account_name, content, functools.partial(was_checked, **about))
 
 
 def check_before_storing(
