@@ -12,7 +12,7 @@ from registry.checking.answers import Answer, no_answer, outcome_of, quoted
 from registry.checking.findings import CheckOutcome, KeyFacts
 from registry.checking.probes import PROBES, PUBLIC_READS, Key, KeyRefused, Probe
 from registry.client_making import class_of, import_ccxt, make_client
-from registry.errors import InvalidCredential, MissingExtra, RegistryError
+from registry.errors import InvalidCredential, InvalidInput, MissingExtra, RegistryError
 from registry.services.releases.releases import ReleasedCredential
 
 ClientConfig = Mapping[str, Mapping[str, Any]]
@@ -80,12 +80,22 @@ class _Exchange:
                 client.set_markets_from_exchange(self.with_markets)
 
 
-async def ask(keys: Sequence[ToAsk], config: ClientConfig) -> list[Finding]:
-    """What the exchanges say of each key, in this order.
+def unaskable(spec: ExchangeSpec) -> str | None:
+    """Why the exchange cannot be asked about any key; None if it can.
 
     Raises:
         MissingExtra: ccxt is not installed.
     """
+    try:
+        class_of(import_ccxt("ccxt.async_support"), spec)
+    except InvalidInput as problem:
+        return problem.message
+    public = "anybody may read what its client reads, so that no answer speaks of the key"
+    return public if spec.ccxt_id in PUBLIC_READS else None
+
+
+async def ask(keys: Sequence[ToAsk], config: ClientConfig) -> list[Finding]:
+    """What the exchanges, which can be asked, say of each key; in this order."""
     ccxt = import_ccxt("ccxt.async_support")
     async with _exchanges() as exchanges:
         asked = (_ask(ccxt, exchanges, key, config) for key in keys)
@@ -114,9 +124,6 @@ async def _ask(
         if exchange.limited:
             why = "it was not asked: the exchange limits requests"
             return Finding(CheckOutcome.RATE_LIMITED, why=why)
-        if spec.ccxt_id in PUBLIC_READS:
-            why = "anybody may read what its client reads, so that no answer speaks of the key"
-            return Finding(CheckOutcome.NOT_CHECKABLE, why=why)
         try:
             kind, mine = class_of(ccxt, spec), config.get(spec.name, {})
             client = make_client(kind, spec, released, mine, access="read_only", sandbox=None)

@@ -158,6 +158,7 @@ def test_an_exchange_without_a_client_is_not_checkable(world: World) -> None:
         CheckOutcome.NOT_CHECKABLE,
         "there is no ccxt client for edgex",
     )
+    assert list(world.history("main_bot", event_type="CredentialReleased")) == []
 
 
 def test_a_key_of_no_form_cannot_sign(world: World) -> None:
