@@ -275,10 +275,9 @@ def with_first_uses(decided: Decided, exchanges: Exchanges) -> Decided:
 
 
 class CredentialService:
-    """Stores and changes credentials."""
+    """Stores credentials."""
 
-    def __init__(self, database: Database, keyring: MasterKeyring | None = None) -> None:
-        """Needs the keyring only for storing secrets."""
+    def __init__(self, database: Database, keyring: MasterKeyring) -> None:
         self._executor = CommandExecutor(database)
         self._keyring = keyring
 
@@ -306,7 +305,6 @@ class CredentialService:
             AccountInUse: borrowers would get something else, and `cascade` is not set.
             MasterKeyWrong: the registry was set up with another master key.
         """
-        assert self._keyring is not None  # noqa: S101 - secrets are stored with keys only
         task = StoreCredentials(
             account_name,
             inputs,
