@@ -20,10 +20,10 @@ from registry.errors import AccountInUse, AccountNotFound, CannotDecrypt, Regist
 from registry.events.base import EventModel
 from registry.events.credentials import SealedVersion
 from registry.execution.account_tasks import AccountTask, new_events, next_events
-from registry.execution.allowed import AllowedCheck
 from registry.execution.executor import Check, CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.first_use import Exchanges
 from registry.execution.lookup import account_not_found
+from registry.execution.required import AllowedCheck
 from registry.execution.vault import Vault, send_registry_key
 from registry.hints import Command, Hint, Option
 from registry.log.append import NewEvent
