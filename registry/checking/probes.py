@@ -7,9 +7,11 @@ import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
+from registry.catalog.specification import ExchangeSpec
 from registry.checking.findings import CheckOutcome, KeyFacts
+from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
 from registry.events.credentials import Right
 from registry.shown import shown
@@ -21,10 +23,21 @@ LIMIT, SERVER = CheckOutcome.RATE_LIMITED, CheckOutcome.SERVER_ERROR
 
 
 class Key(NamedTuple):
-    """A key that is asked about: its ccxt client, and its fields."""
+    """A key that is asked about."""
 
     client: Any
+    """Its ccxt client."""
+    spec: ExchangeSpec
     fields: Mapping[str, str]
+    secrets: Sequence[str]
+    """The values among the fields that nobody may see, and those of fields that are not known."""
+
+    @classmethod
+    def of(cls, client: Any, spec: ExchangeSpec, released: Mapping[str, Secret]) -> Self:
+        """Builds it from what was released."""
+        known = [(spec.field(name), value.reveal()) for name, value in released.items()]
+        fields = {field.name: value for field, value in known if field is not None}
+        return cls(client, spec, fields, [v for field, v in known if not field or field.secret])
 
     @property
     def signer(self) -> str:
@@ -231,12 +244,12 @@ def _vault_role(key: Key) -> Mapping[str, Any]:
     return {"type": "userRole", "user": vault}
 
 
-def _valid(_: Sequence[Any], __: Key) -> KeyFacts:
-    return KeyFacts()
+def _account_index(key: Key) -> Mapping[str, Any]:
+    return {"account_index": key.fields["account_index"]}
 
 
-def _lighter(_: Sequence[Any], key: Key) -> KeyFacts:
-    return KeyFacts(exchange_account_id=_account_id(key.fields["account_index"]))
+def _valid(_: Sequence[Any], key: Key) -> KeyFacts:
+    return KeyFacts(exchange_account_id=_account_id(key.fields.get("account_index")))
 
 
 _BINANCE: Final = Probe(
@@ -309,20 +322,15 @@ PROBES: Final[Mapping[str, Probe]] = {
         _hyperliquid,
     ),
     "backpack": Probe(
-        "valid",
+        "whether it is valid",
         [("private_get_api_v1_account", _nothing)],
         _valid,
         _codes({WRONG: ["UNAUTHORIZED", "INVALID_SIGNATURE"]}),
     ),
     "lighter": Probe(
-        "valid, account",
-        [
-            (
-                "private_get_accountlimits",
-                lambda key: {"account_index": key.fields["account_index"]},
-            )
-        ],
-        _lighter,
+        "whether it is valid, account",
+        [("private_get_accountlimits", _account_index)],
+        _valid,
     ),
 }
 """By ccxt's id of the exchange."""
