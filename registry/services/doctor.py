@@ -174,7 +174,14 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
             "allowed exchanges",
             "warning",
             sentence,
-            Hint("Name the exchange there, or end what is refused: ", Command("update-account")),
+            Hint(
+                "End what is refused, or name the exchange there: ",
+                Command(
+                    "update-account",
+                    Blank("ACCOUNT"),
+                    set={"allowed_exchanges": Blank("LIST")},
+                ),
+            ),
         )
     for stop in stops_in_force(connection):
         yield Finding("stops", "warning", str(stop), stop.hint)
