@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from registry.catalog.catalog import of_ccxt
+from registry.catalog.catalog import has_test_system
 from registry.catalog.client_settings import client_settings, is_test_system
 from registry.catalog.specification import ExchangeSpec
 from registry.errors import InvalidCredential, InvalidInput, MissingExtra
@@ -80,8 +80,7 @@ def make_client(
     _check_by_ccxt(client, spec)
     _silence(client, spec)
     if sandbox or (sandbox is None and is_test):
-        said = of_ccxt(spec.ccxt_id or "")
-        if not client.urls.get("test") or (said is not None and "test" not in said.marks):
+        if not has_test_system(spec.ccxt_id):
             raise InvalidInput(f"ccxt knows no test system of {spec.name}")
         client.set_sandbox_mode(True)
     if spec.client.hook:

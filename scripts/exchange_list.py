@@ -6,6 +6,7 @@ test system, `nonce` if it counts nonces per key; `-` for none.
 
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,39 @@ def _line(exchange: Any) -> str:
     return "\t".join((exchange.id, exchange.name, " ".join(needs), " ".join(marks or ["-"]))) + "\n"
 
 
+def changes(listed: str, now: str) -> Iterator[str]:
+    """What differs between two such lists, an exchange a line."""
+    if (version := now.partition("\n")[0]) != listed.partition("\n")[0]:
+        yield version
+    old, new = (
+        {line.partition("\t")[0]: line for line in text.splitlines()[1:]} for text in (listed, now)
+    )
+    for name in sorted(old.keys() | new.keys()):
+        if name not in old:
+            yield f"{name} is new: {_said(new[name])}"
+        elif name not in new:
+            yield f"{name} is no exchange of ccxt any more"
+        elif old[name] != new[name]:
+            yield f"{name} was {_said(old[name])}; it is {_said(new[name])}"
+
+
+def _said(line: str) -> str:
+    _, name, needs, marks = line.split("\t")
+    return f"{name}, requires {needs}, marks {marks}"
+
+
 def _has_test_system(exchange: Any) -> bool:
     """Whether it has one of its own; ccxt also gives Binance US that of Binance, for example."""
-    parent = type(exchange).__mro__[1]
+    kind = type(exchange)
+    parent = kind.__mro__[1]
+    if not exchange.urls.get("test"):
+        # Bitget tells the systems apart by a header.
+        return "set_sandbox_mode" in vars(kind)
     if parent is Exchange:
-        return bool(exchange.urls.get("test"))
+        return True
     of_parent = parent().urls
-    inherited = exchange.urls.get("test") == of_parent.get("test")
-    return bool(exchange.urls.get("test")) and not (
-        inherited and exchange.urls["api"] != of_parent["api"]
-    )
+    inherited = exchange.urls["test"] == of_parent.get("test")
+    return not (inherited and exchange.urls["api"] != of_parent["api"])
 
 
 def _counts_nonces(kind: type) -> bool:
@@ -47,5 +71,7 @@ def _counts_nonces(kind: type) -> bool:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(exchange_list(), "utf-8")
-    sys.stdout.write(f"Wrote {sys.argv[1]}\n")
+    path, text = Path(sys.argv[1]), exchange_list()
+    sys.stdout.writelines(f"{change}\n" for change in changes(path.read_text("utf-8"), text))
+    path.write_text(text, "utf-8")
+    sys.stdout.write(f"Wrote {path}\n")

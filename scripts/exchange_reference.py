@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from registry.catalog.catalog import built_in_exchanges, of_ccxt
+from registry.catalog.catalog import built_in_exchanges, has_test_system
 from registry.catalog.specification import ExchangeSpec
 
 CHECKED: Final = {
@@ -84,10 +84,8 @@ def _names(spec: ExchangeSpec) -> str:
 
 
 def _marks(spec: ExchangeSpec) -> str:
-    said = of_ccxt(spec.ccxt_id or "")
-    has_test = said is not None and "test" in said.marks
     checked = CHECKED.get(spec.name)
-    marks = ["test"] * has_test + ["nonce"] * spec.nonce_per_key
+    marks = ["test"] * has_test_system(spec.ccxt_id) + ["nonce"] * spec.nonce_per_key
     return "; ".join(marks + ([f"signature: {checked}"] if checked else []))
 
 

@@ -6,8 +6,9 @@ written what ccxt says of them to `ccxt.tsv`, and their fields follow from that.
 
 import functools
 import importlib.resources
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from registry.catalog.specification import ClientSpec, ExchangeSpec, FieldSpec
@@ -29,6 +30,15 @@ FIELDS: Final = {
     "token": FieldSpec("token", "TOKEN"),
 }
 """A credential of ccxt's clients -> the field, and the end of its variable."""
+_OTHER_NAMES: Final = {
+    "coinbaseadvanced": "coinbase",
+    "coinbaseadvancedtrade": "coinbase",
+    "dydxv4": "dydx",
+    "gateio": "gate",
+    "huobi": "htx",
+    "okex": "okx",
+}
+"""Names of other programs, in lower case without separators -> names of the catalog."""
 _ENVIRONMENT: Final = FieldSpec(
     "environment", "ENVIRONMENT", secret=False, required=False, kind="environment"
 )
@@ -54,6 +64,12 @@ def of_ccxt(name: str) -> OfCcxt | None:
     return OfCcxt(name, display_name, needs, marks)
 
 
+def has_test_system(ccxt_id: str | None) -> bool:
+    """Whether ccxt knows a test system of its exchange of this id."""
+    said = of_ccxt(ccxt_id or "")
+    return said is not None and "test" in said.marks
+
+
 class _Catalog(Mapping[str, ExchangeSpec]):
     """The exchanges of the catalog, by name; each is read when it is asked for."""
 
@@ -77,6 +93,13 @@ _CATALOG: Final = _Catalog()
 def built_in_exchanges() -> Mapping[str, ExchangeSpec]:
     """The exchanges of the catalog, by name: first those that are written by hand."""
     return _CATALOG
+
+
+def meant(name: str, known: Container[str]) -> str:
+    """The one of the known exchanges that other programs call so; else the name as it is."""
+    plain = re.sub("[^a-z0-9]", "", name.lower())
+    candidates = (name, plain, _OTHER_NAMES.get(plain, plain))
+    return next((candidate for candidate in candidates if candidate in known), name)
 
 
 def from_definition(data: Mapping[str, Any]) -> ExchangeSpec:

@@ -5,7 +5,8 @@ refused, by the field's name, with the command that gives the plain value.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from registry.errors import InvalidCredential
@@ -18,6 +19,10 @@ class Elsewhere:
 
     what: str
     way: str | None = None
+
+    def as_json(self) -> "Elsewhere":
+        """The same with a way that leads to JSON, where the file is in another language."""
+        return replace(self, way=_AS_JSON.get(self.what))
 
     def refusal(self, where: str, verb: str) -> InvalidCredential:
         """The error for a file or a field that is kept so, for an import with this verb."""
@@ -33,6 +38,7 @@ class Elsewhere:
         return InvalidCredential(f"{where} is {self.what}", hint=hint)
 
 
+_AS_JSON: Final[Mapping[str, str]] = {"encrypted by sops": "sops decrypt --output-type json FILE"}
 _SCHEMES: Final = (
     "vault|bao|(aws|gcp|az|azure)?[-_]?(sm|ssm|kv|kms|secrets?(manager)?)|akv|gsm|keyvault|keyring"
     "|keychain|keepass|pass|gopass|file|env|cmd|exec|shell|bws?|bitwarden|lastpass|doppler"
@@ -46,7 +52,7 @@ _VALUES: Final = tuple(
         (r"ENC\[.*\]", "encrypted by eyaml", "eyaml decrypt -f FILE"),
         (r"ENC\(.*\)|vault:v[0-9]+:.*|AQICAH[\w+/=]{40,}", "encrypted by another program", None),
         (r"encrypted:.*", "encrypted by dotenvx", "dotenvx decrypt --stdout -f FILE"),
-        (r"(!vault\b.*)?\$ANSIBLE_VAULT;.*", "encrypted by ansible-vault", None),
+        (r"!vault\b.*|\$ANSIBLE_VAULT;.*", "encrypted by ansible-vault", None),
         (r"7b22[0-9a-f]{40,}", "encrypted by another program (hummingbot)", None),
         (r"gAAAA[\w-]{32,}=*", "encrypted by another program (OctoBot, or Fernet)", None),
         (r"U2FsdGVkX1[\w+/]*=*", "encrypted by openssl", None),
@@ -57,11 +63,12 @@ _VALUES: Final = tuple(
         ),
         (r'\{.*"(crypto|cipher(text)?)".*', "an encrypted keystore", None),
         (r"(\{\{ *)?op://.*", "a reference to 1Password", "op inject -i FILE"),
+        (r"\$\{\w+\}|\$[a-z_]\w*", "filled in by another program", "envsubst < FILE"),
         (
-            (r"\{\{.*\}\}|<%.*%>|[#@$]\{.*\}|\$\(.*\)|`.*`|%\w+%|\$(env:)?[a-z_]\w*"
-            r"|@Microsoft\.KeyVault.*|!(secret|env|vault|include)\b.*"),
+            (r"\{\{.*\}\}|<%.*%>|[#@$]\{.*\}|\$\(.*\)|`.*`|%\w+%|\$env:\w+"
+            r"|@Microsoft\.KeyVault.*|!(secret|env|include)\b.*"),
             "filled in by another program",
-            "envsubst < FILE",
+            None,
         ),
         (
             (rf"(?!https?:|wss?:)[a-z][a-z0-9+.-]*://.*|({_SCHEMES}):(?!//).+|ref\+.*"

@@ -2,13 +2,29 @@
 
 import base64
 import binascii
+import contextlib
 import re
-import textwrap
 from typing import Any, Final
 
 BEGIN: Final = "-----BEGIN "
 KINDS: Final = ("PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY")
+_IN_BASE64: Final = re.compile(r"LS0tLS1CRUdJTi[A-Za-z0-9+/\s]+={0,2}")
+# The beginnings of an EC, Ed25519 or RSA key; no random secret has them and is a key besides.
+_BODY: Final = re.compile(r"(MH[cQ]CAQ|MIG|MC4CAQ|MII)[A-Za-z0-9+/\s]{50,}={0,2}")
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+
+
+def pem_in(text: str) -> str | None:
+    """The PEM in a text: as it stands, in base64 once more, or without its first and last line."""
+    if BEGIN in text:
+        return text
+    text = text.strip()
+    with contextlib.suppress(ValueError):
+        if _IN_BASE64.fullmatch(text):
+            return base64.b64decode("".join(text.split()), validate=True).decode()
+        if _BODY.fullmatch(text):
+            return _serialized(_loaded("".join(text.split())))
+    return None
 
 
 def normal_pem(text: str) -> str:
@@ -29,17 +45,15 @@ def normal_pem(text: str) -> str:
     kind, body = found[0]
     if kind not in KINDS:
         raise ValueError(f"is a PEM of another kind ({kind.lower()}), not an unencrypted key")
-    return _serialized(_loaded(kind, "".join(body.split())))
+    return _serialized(_loaded("".join(body.split())))
 
 
-def _loaded(kind: str, body: str) -> Any:
+def _loaded(body: str) -> Any:
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
 
     try:
-        lines = textwrap.wrap(base64.b64encode(base64.b64decode(body, validate=True)).decode(), 64)
-        whole = "\n".join((f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----", ""))
-        return load_pem_private_key(whole.encode(), None)
+        return load_der_private_key(base64.b64decode(body, validate=True), None)
     except (binascii.Error, ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("is a damaged key in PEM form") from None
 

@@ -136,6 +136,14 @@ class ExchangeSpec:
         """The fields that have a variable, with its name."""
         return {name: field.env for name, field in self.fields.items() if field.env}
 
+    @property
+    def nonces(self) -> str | None:
+        """That the exchange counts nonces per key, and who says so; None if nobody does."""
+        source = "the catalog" if self.built_in else "its definition"
+        if self.generated:
+            source = "ccxt"
+        return f"counted per key, as {source} says" if self.nonce_per_key else None
+
     def field(self, name: str) -> FieldSpec | None:
         """The field of this name, or the field that had the name in older databases."""
         former = (field for field in self.fields.values() if field.formerly == name)
@@ -240,8 +248,8 @@ class ExchangeSpec:
         if field.type == "integer":
             return Secret(self._number(field, text, where))
         try:
-            if field.secret and pem.BEGIN in text:
-                text = pem.normal_pem(text)
+            if field.secret and (found := pem.pem_in(text)) is not None:
+                text = pem.normal_pem(found)
             _check_text(text, where)
             self._check_kind(field, text, where)
             return Secret(field.traits.normal(text))

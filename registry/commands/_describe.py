@@ -10,6 +10,7 @@ from projections.rows import Table
 from registry.commands._output import show
 from registry.differences import in_words
 from registry.plurals import counted, plural
+from registry.rules.account_state import Slot
 from registry.rules.stops import what
 
 Data = dict[str, Any]
@@ -39,11 +40,7 @@ def describe(event: dict[str, Any]) -> str:
 
 
 def _slot(data: Data) -> str:
-    subaccount = data.get("subaccount_index")
-    permission = "" if data.get("permission") == "full" else f" ({data.get('permission')})"
-    return (
-        f"{data['exchange']}{'' if subaccount is None else f' subaccount {subaccount}'}{permission}"
-    )
+    return str(Slot(0, data["exchange"], data.get("subaccount_index"), data["permission"]))
 
 
 def _version_words(verb: str) -> Callable[[Data], str]:

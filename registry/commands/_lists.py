@@ -52,14 +52,11 @@ class ListOptions:
     sort: Annotated[
         str | None,
         typer.Option(
-            "--sort",
             metavar="COLUMN",
             help="By a column: texts from A to Z, the newest and the largest first.",
         ),
     ] = None
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="The first N.")
-    ] = None
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="The first N.")] = None
     wide: Wide = False
 
 
@@ -113,7 +110,7 @@ def none_fits(
 ) -> str:
     """Why a list is empty: what was asked for and what there is, or that there is nothing yet."""
     said = [
-        f"{'' if value else 'not '}{name}"
+        f"{'' if value else 'not '}{name.replace('_', ' ')}"
         if isinstance(value, bool)
         else f"{name.replace('_', ' ')} {show(value)}"
         for name, value in asked.items()

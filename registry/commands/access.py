@@ -40,9 +40,7 @@ def list_access(
     run: Run,
     how: ListOptions,
     account: OptionalAccount = None,
-    role: Annotated[
-        str | None, typer.Option("--role", metavar="ROLE", help="Only what it may use.")
-    ] = None,
+    role: Annotated[str | None, typer.Option(metavar="ROLE", help="Only what it may use.")] = None,
 ) -> None:
     """List which login roles may use which accounts."""
     access = run.registry.access.list(account, role=role)

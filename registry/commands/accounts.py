@@ -72,8 +72,7 @@ def update_account(
         ),
     ] = None,
     unset: Annotated[
-        list[str] | None,
-        typer.Option("--unset", metavar="KEY", help="Remove a key of it; may be repeated."),
+        list[str] | None, typer.Option(metavar="KEY", help="Remove a key of it; may be repeated.")
     ] = None,
     as_is: AsIs = False,
     cascade: Cascade = False,

@@ -34,16 +34,13 @@ def adopt(
     legacy_key_env: Annotated[
         list[str] | None,
         typer.Option(
-            "--legacy-key-env",
             metavar="NAME",
             help="A variable with more keys that open what is there. Can be repeated.",
         ),
     ] = None,
     decisions: Annotated[
         Path | None,
-        typer.Option(
-            "--decisions", metavar="FILE", help="What becomes of rows that break a rule (JSON)."
-        ),
+        typer.Option(metavar="FILE", help="What becomes of rows that break a rule (JSON)."),
     ] = None,
     accept_proposals: Annotated[
         bool,
@@ -52,9 +49,7 @@ def adopt(
     write_decisions: Annotated[
         Path | None,
         typer.Option(
-            "--write-decisions",
-            metavar="FILE",
-            help="Write what is undecided to a new file, as proposed, to be edited.",
+            metavar="FILE", help="Write what is undecided to a new file, as proposed, to be edited."
         ),
     ] = None,
 ) -> None:

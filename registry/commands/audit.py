@@ -36,9 +36,7 @@ def verify(
     against: Annotated[
         Path | None,
         typer.Option(
-            "--against",
-            metavar="FILE",
-            help="Also prove that the log continues every checkpoint in this file.",
+            metavar="FILE", help="Also prove that the log continues every checkpoint in this file."
         ),
     ] = None,
     key: PublicKey = None,
@@ -48,9 +46,7 @@ def verify(
     only_log: Annotated[
         bool, typer.Option("--only-log", help="Do not compare the tables with the log.")
     ] = False,
-    processes: Annotated[
-        int | None, typer.Option("--processes", metavar="N", min=1, max=64)
-    ] = None,
+    processes: Annotated[int | None, typer.Option(metavar="N", min=1, max=64)] = None,
 ) -> None:
     """Check the whole log, and the tables that follow.
 
@@ -108,7 +104,6 @@ def generate_checkpoint_key(
     origin: Annotated[
         str | None,
         typer.Option(
-            "--origin",
             metavar="NAME",
             help="The log's name in every checkpoint, such as registry.example.com/main. "
             "[default: this host/account-registry]",
@@ -139,7 +134,7 @@ def generate_checkpoint_key(
 def checkpoint(
     run: Run,
     append: Annotated[
-        Path | None, typer.Option("--append", metavar="FILE", help="Add it to this file as well.")
+        Path | None, typer.Option(metavar="FILE", help="Add it to this file as well.")
     ] = None,
 ) -> None:
     """Sign where the log ends now. Keep it in another place: it proves later what was.
@@ -185,7 +180,7 @@ def prove(
     subaccount: Subaccount = None,
     permission: PermissionOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the proof to this file.")
+        Path | None, typer.Option(metavar="FILE", help="Write the proof to this file.")
     ] = None,
     key: PublicKey = None,
 ) -> None:

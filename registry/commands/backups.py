@@ -25,24 +25,21 @@ _INTERRUPTED: Final = 130
 def restore_drill(
     run: Run,
     dump: Annotated[
-        Path | None, typer.Option("--dump", metavar="FILE", help="This dump, not a new one.")
+        Path | None, typer.Option(metavar="FILE", help="This dump, not a new one.")
     ] = None,
     into: Annotated[
         str | None,
         typer.Option(
-            "--into",
             metavar="ADDRESS",
             help="An empty database, emptied again afterwards; with a password in the address, use "
             "the variable REGISTRY_DRILL_INTO instead. [default: a PostgreSQL of its own]",
         ),
     ] = None,
     against: Annotated[
-        Path | None,
-        typer.Option("--against", metavar="FILE", help="The log must continue these checkpoints."),
+        Path | None, typer.Option(metavar="FILE", help="The log must continue these checkpoints.")
     ] = None,
     key: Annotated[
-        str | None,
-        typer.Option("--key", metavar="KEY|FILE", help="The public key of these checkpoints."),
+        str | None, typer.Option(metavar="KEY|FILE", help="The public key of these checkpoints.")
     ] = None,
     without_keys: Annotated[
         bool, typer.Option("--without-keys", help="Do not try the master key; needs none.")

@@ -34,12 +34,11 @@ def add_bot(
     run: Run,
     account: AccountName,
     login: Annotated[
-        str | None,
-        typer.Option("--login", metavar="NAME", help="The login's name. [default: the account's]"),
+        str | None, typer.Option(metavar="NAME", help="The login's name. [default: the account's]")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Write the secret to this new file, mode 0600."),
+        typer.Option(metavar="FILE", help="Write the secret to this new file, mode 0600."),
     ] = None,
     kind: Annotated[
         Literal["env", "systemd", "compose"],

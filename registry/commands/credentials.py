@@ -1,6 +1,5 @@
 """Verbs that change credentials. Secrets come by prompt, file or standard input only."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -170,15 +169,12 @@ def remove_credential(
 
 def _read_fields(source: str, exchange: str) -> "dict[str, Field]":
     from registry.catalog.specification import fields_of
-    from registry.machine import text_of, text_of_file
+    from registry.machine import bytes_of_input, text_of
     from registry.values import parse_json
 
     where = "standard input" if source == "-" else source
-    if source == "-":
-        text = text_of(sys.stdin.buffer.read(_MAX_INPUT + 1), where, limit=_MAX_INPUT)
-    else:
-        text = text_of_file(Path(source), limit=_MAX_INPUT)
-    fields = parse_json(text, where)
+    given = bytes_of_input(Path(source), limit=_MAX_INPUT)
+    fields = parse_json(text_of(given, where, limit=_MAX_INPUT), where)
     if not isinstance(fields, dict):
         raise InvalidInput(
             f"{where} does not hold a JSON object",

@@ -33,9 +33,12 @@ _LIST: Final = columns(
 )
 _ONE: Final = {
     "exchange": "exchange",
+    "name": "display_name",
     "credentials": "credentials",
     "built in": "built_in",
     "ccxt": "ccxt_id",
+    "test system": "test_system",
+    "nonces": "nonces",
 }
 _NOT_KNOWN: Final = "Its fields are not known: see add-exchange."
 _FIELD: Final = {"field": "name", "variable": "env", "secret": "secret", "required": "required"}
@@ -50,8 +53,7 @@ def exchanges(
         str | None, typer.Argument(metavar="[EXCHANGE]", help="Only this one, with its fields.")
     ] = None,
     search: Annotated[
-        str | None,
-        typer.Option("--search", metavar="TEXT", help="Only those with this in their name."),
+        str | None, typer.Option(metavar="TEXT", help="Only those with this in their name.")
     ] = None,
     in_use: Annotated[bool, typer.Option("--in-use", help="Only those with a credential.")] = False,
     every: Annotated[
@@ -89,13 +91,18 @@ def _show_one(run: Run, name: str, how: ListOptions) -> None:
 
 
 def _data(exchange: "KnownExchange") -> dict[str, Any]:
+    from registry.catalog.catalog import has_test_system
+
     spec = exchange.spec
     return {
         "exchange": exchange.name,
+        "display_name": None if spec is None else spec.display_name,
         "id": exchange.id,
         "credentials": exchange.credentials,
         "built_in": spec is not None and spec.built_in,
         "ccxt_id": None if spec is None else spec.ccxt_id,
+        "test_system": spec is not None and has_test_system(spec.ccxt_id),
+        "nonces": None if spec is None else spec.nonces,
         "fields": [] if spec is None else [_field_data(field) for field in spec.fields.values()],
     }
 
@@ -149,8 +156,7 @@ def update_exchange(
     exchange: Exchange,
     field: Fields = None,
     without: Annotated[
-        list[str] | None,
-        typer.Option("--without", metavar="FIELD", help="A field that goes; may be repeated."),
+        list[str] | None, typer.Option(metavar="FIELD", help="A field that goes; may be repeated.")
     ] = None,
     display_name: DisplayName = None,
     ccxt: Ccxt = None,

@@ -20,7 +20,7 @@ def who_could_use(
     account: AccountName,
     exchange: ExchangeName,
     at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="At this moment. [default: now]")
+        str | None, typer.Option(metavar="TIME", help="At this moment. [default: now]")
     ] = None,
 ) -> None:
     """Show who could use a credential at a moment.
@@ -41,7 +41,6 @@ def blast_radius(
     since: Annotated[
         str | None,
         typer.Option(
-            "--since",
             metavar="TIME",
             help="Every version since then. [default: the versions that are held now]",
         ),

@@ -39,30 +39,25 @@ class Filter:
     since: Annotated[
         str | None,
         typer.Option(
-            "--since",
             metavar="TIME",
             help="From this moment on: 2026-01-31T12:00Z, 2026-01-31, -36h, -1d, yesterday.",
         ),
     ] = None
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Before this moment.")
-    ] = None
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this moment.")] = None
     subaccount: OnlySubaccount = None
     permission: OnlyPermission = None
     event_type: Annotated[
         str | None, typer.Option("--type", metavar="EVENT", help="Such as CredentialReplaced.")
     ] = None
-    by: Annotated[
-        str | None, typer.Option("--by", metavar="NAME", help="Only what this actor did.")
-    ] = None
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Only what this actor did.")] = None
     credential: Annotated[
-        str | None, typer.Option("--credential", metavar="ID", help="Only this credential's.")
+        str | None, typer.Option(metavar="ID", help="Only this credential's.")
     ] = None
     command: Annotated[
-        str | None, typer.Option("--command", metavar="ID", help="Only what this command did.")
+        str | None, typer.Option(metavar="ID", help="Only what this command did.")
     ] = None
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=100_000_000, help="The newest N.")
+        int, typer.Option(metavar="N", min=1, max=100_000_000, help="The newest N.")
     ] = 100
 
     def only(self, *, beyond: int = 0) -> "Only":

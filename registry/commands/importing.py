@@ -40,7 +40,6 @@ class ImportArguments:
     exchange: Annotated[
         list[str] | None,
         typer.Option(
-            "--exchange",
             metavar="EXCHANGE",
             help="Only this one's keys; or whose they are, where JSON does not say it. Repeated.",
         ),
@@ -48,7 +47,6 @@ class ImportArguments:
     subaccount: Annotated[
         list[str] | None,
         typer.Option(
-            "--subaccount",
             metavar="[EXCHANGE=]N",
             help="The subaccount at the exchange; for one exchange only, or for all.",
         ),
@@ -72,7 +70,7 @@ def import_env(
         str | None, typer.Argument(metavar="[ACCOUNT]", help="The account; not with --dir.")
     ] = None,
     env_file: Annotated[
-        Path | None, typer.Option("--env-file", metavar="FILE", help="Exactly this file is read.")
+        Path | None, typer.Option(metavar="FILE", help="Exactly this file is read.")
     ] = None,
     folder: Annotated[
         Path | None,
@@ -230,16 +228,13 @@ def import_config(
     file: Annotated[
         list[Path],
         typer.Option(
-            "--file",
             metavar="FILE",
             help="JSON of another bot; - is standard input. Repeated: later files count first.",
         ),
     ],
     entry: Annotated[
         str | None,
-        typer.Option(
-            "--entry", metavar="NAME", help="Which of the file's entries, if several fit."
-        ),
+        typer.Option(metavar="NAME", help="Which of the file's entries, if several fit."),
     ] = None,
     *,
     how: ImportArguments,

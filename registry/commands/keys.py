@@ -27,7 +27,7 @@ def generate_key(
         bool, typer.Option("--save", help="Write it to the default key file, where verbs find it.")
     ] = False,
     file: Annotated[
-        Path | None, typer.Option("--file", metavar="FILE", help="Write it to this new file.")
+        Path | None, typer.Option(metavar="FILE", help="Write it to this new file.")
     ] = None,
 ) -> None:
     """Make a new master key. It goes to a file with mode 0600, or to standard output.
@@ -127,8 +127,7 @@ def destroy_secrets(
     run: Run,
     slot: SlotOptions,
     version: Annotated[
-        list[int] | None,
-        typer.Option("--version", metavar="N", min=1, help="This version; may be repeated."),
+        list[int] | None, typer.Option(metavar="N", min=1, help="This version; may be repeated.")
     ] = None,
     old: Annotated[
         bool, typer.Option("--old", help="All versions that are not in use any more.")

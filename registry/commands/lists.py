@@ -126,11 +126,10 @@ class AccountFilter:
         bool | None, typer.Option("--active/--inactive", help="Only those that are, or are not.")
     ] = None
     exchange: Annotated[
-        str | None,
-        typer.Option("--exchange", metavar="EXCHANGE", help="Only those with a key of it."),
+        str | None, typer.Option(metavar="EXCHANGE", help="Only those with a key of it.")
     ] = None
     name: Annotated[
-        str | None, typer.Option("--name", metavar="PATTERN", help="Only these, such as 'grid_*'.")
+        str | None, typer.Option(metavar="PATTERN", help="Only these, such as 'grid_*'.")
     ] = None
 
 
@@ -186,7 +185,6 @@ class CredentialFilter:
     due: Annotated[
         str | None,
         typer.Option(
-            "--due",
             metavar="SPAN",
             help="Only those in use that expire within this span, such as 14d, or have.",
         ),

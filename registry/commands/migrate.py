@@ -33,8 +33,7 @@ class DownOptions:
         bool, typer.Option("--purge", help="On the way down: destroy the log and the keys too.")
     ] = False
     confirm: Annotated[
-        str | None,
-        typer.Option("--confirm", metavar="DATABASE", help="With --purge: the database's name."),
+        str | None, typer.Option(metavar="DATABASE", help="With --purge: the database's name.")
     ] = None
     yes: Yes = False
 
@@ -49,7 +48,6 @@ class RepairOptions:
     without_rows: Annotated[
         list[str] | None,
         typer.Option(
-            "--without-rows",
             metavar="TABLE",
             help="With repair: make it although its rows are lost. May be repeated.",
         ),

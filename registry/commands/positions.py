@@ -71,15 +71,15 @@ def unlink_positions(
 class PositionFilter:
     """Which positions to list."""
 
-    account: Annotated[
-        str | None, typer.Option("--account", metavar="ACCOUNT", help="Only this account's.")
-    ] = None
+    account: Annotated[str | None, typer.Option(metavar="ACCOUNT", help="Only this account's.")] = (
+        None
+    )
     exchange: Annotated[
-        str | None, typer.Option("--exchange", metavar="EXCHANGE", help="Only with a side there.")
+        str | None, typer.Option(metavar="EXCHANGE", help="Only with a side there.")
     ] = None
-    symbol: Annotated[
-        str | None, typer.Option("--symbol", metavar="SYMBOL", help="Only of this symbol.")
-    ] = None
+    symbol: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Only of this symbol.")] = (
+        None
+    )
     unowned: Annotated[bool, typer.Option("--unowned", help="Only those without an owner.")] = False
     all_: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False
 

@@ -29,13 +29,10 @@ _NAMES_SHOWN = 6
 class WantedCredentials:
     """Selects the account and the credentials that the program gets."""
 
-    account: Annotated[
-        str, typer.Option("--account", metavar="NAME", help="Whose credentials it gets.")
-    ]
+    account: Annotated[str, typer.Option(metavar="NAME", help="Whose credentials it gets.")]
     exchange: Annotated[
         list[str] | None,
         typer.Option(
-            "--exchange",
             metavar="EXCHANGE",
             help="Only this one's credential, and it must be there; may be repeated.",
         ),
@@ -67,7 +64,6 @@ class Surroundings:
     pass_env: Annotated[
         list[str] | None,
         typer.Option(
-            "--pass-env",
             metavar="NAME|PREFIX*",
             help="Pass on this variable too, or all that begin so and do not look like a "
             "credential; may be repeated. Quote the *.",

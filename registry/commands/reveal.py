@@ -23,8 +23,7 @@ def reveal_credential(
     account: AccountName,
     exchange: ExchangeName,
     field: Annotated[
-        str | None,
-        typer.Option("--field", metavar="F", help="Which field; needed if there are several."),
+        str | None, typer.Option(metavar="F", help="Which field; needed if there are several.")
     ] = None,
     subaccount: SubaccountChoice = None,
     access: AccessOption = None,

@@ -23,13 +23,12 @@ def rollback(
     to: Annotated[
         str,
         typer.Option(
-            "--to",
             metavar="POSITION|TIME",
             help="Back to how it was after this event, or at this time, such as -1d.",
         ),
     ],
     account: Annotated[
-        str | None, typer.Option("--account", metavar="ACCOUNT", help="Only this account.")
+        str | None, typer.Option(metavar="ACCOUNT", help="Only this account.")
     ] = None,
     skip: Annotated[bool, typer.Option("--skip", help="Leave out what cannot come back.")] = False,
     yes: Yes = False,

@@ -34,22 +34,17 @@ class Stoppable:
 
     everything: Annotated[bool, typer.Option("--all", help="Stop every release.")] = False
     exchange: Annotated[
-        str | None,
-        typer.Option("--exchange", metavar="EXCHANGE", help="Whatever is for this exchange."),
+        str | None, typer.Option(metavar="EXCHANGE", help="Whatever is for this exchange.")
     ] = None
     lender: Annotated[
-        str | None,
-        typer.Option("--lender", metavar="ACCOUNT", help="What this account lends to others."),
+        str | None, typer.Option(metavar="ACCOUNT", help="What this account lends to others.")
     ] = None
     account: Annotated[
-        str | None,
-        typer.Option("--account", metavar="ACCOUNT", help="What it has, borrows or lends."),
+        str | None, typer.Option(metavar="ACCOUNT", help="What it has, borrows or lends.")
     ] = None
     credential: Annotated[
         tuple[str, str] | None,
-        typer.Option(
-            "--credential", metavar="ACCOUNT EXCHANGE", help="This key, also where it is lent."
-        ),
+        typer.Option(metavar="ACCOUNT EXCHANGE", help="This key, also where it is lent."),
     ] = None
     subaccount: Subaccount = None
     permission: PermissionOption = None

@@ -39,7 +39,6 @@ def whose_key(
     fingerprint: Annotated[
         str | None,
         typer.Option(
-            "--fingerprint",
             metavar="FIELD#CODE",
             help="Look for this instead, as the history shows it, such as api_key#6e5bec8c.",
         ),

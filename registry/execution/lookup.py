@@ -102,6 +102,12 @@ def _built_in() -> Iterable[str]:
     return built_in_exchanges().keys()
 
 
+def _other_name(name: str) -> str:
+    from registry.catalog.catalog import meant
+
+    return meant(name, {*_built_in()})
+
+
 def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
     """The error for a name that no exchange has, of those that have these."""
     if name in _built_in():
@@ -112,7 +118,7 @@ def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
     return ExchangeNotFound(
         f"there is no exchange {shown(name)}",
         hint=_suggestion(name, names)
-        or _suggestion(name, _built_in())
+        or _suggestion(_other_name(name), _built_in())
         or Hint(
             "See: ",
             Command("exchanges"),

@@ -54,6 +54,10 @@ class Vault:
         """See `Sealer`."""
         return self._fingerprinter.fields(exchange_id, fields)
 
+    def fingerprint(self, exchange_id: int, field: str, text: str) -> str:
+        """The fingerprint of a value as it is written; older logs hold such of private keys."""
+        return self._fingerprinter.field(exchange_id, field, text)
+
     def seal(
         self, credential_id: uuid.UUID, version: int, place: Place, fields: Mapping[str, Secret]
     ) -> Sealed:

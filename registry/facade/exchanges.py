@@ -35,7 +35,7 @@ class Exchanges:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def list(self, *, search: str | None = None, every: bool = False) -> KnownExchanges:
+    def list(self, search: str | None = None, *, every: bool = False) -> KnownExchanges:
         """The exchanges of the bot and those in use, with the fields of their credentials.
 
         `every` adds all others of the catalog; `search` finds parts of names among all of them.

@@ -7,7 +7,7 @@ and a row can never disagree.
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from projections import TABLES, accounts, credentials, project
 from projections.accounts import AccountRow
@@ -213,8 +213,8 @@ class SlotQuery:
     subaccount_index: int | None = None
     permission: str | None = None
 
-    def matches(self, row: CredentialRow) -> bool:
-        """Whether the row's slot fits."""
+    def matches(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row's slot fits, or that of an event's data."""
         return (
             row["exchange_id"] == self.exchange_id
             and self.subaccount_index in (None, row["subaccount_index"])

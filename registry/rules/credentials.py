@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from projections.credentials import TABLE, CredentialRow
@@ -98,7 +98,7 @@ def add(
     version = state.last_version(slot) + 1
     sealed = sealer.seal(new_id, version, place_of(account["id"], slot), fields)
     details = checked(CredentialDetails, TABLE, given)
-    return [CredentialAdded(**_version(new_id, slot, version, sealed), **details)]
+    return [CredentialAdded(**version_of(new_id, slot, version, sealed), **details)]
 
 
 def check_place(state: AccountState, wanted: SlotQuery, *, replace: bool) -> list[EventModel]:
@@ -223,7 +223,7 @@ def replace(
     sealed = sealer.seal(credential_id, version, place_of(account["id"], slot), fields)
     if row["expires_at"] is not None and "expires_at" not in given:
         changed["expires_at"] = None
-    return [CredentialReplaced(**_version(credential_id, slot, version, sealed), **changed)]
+    return [CredentialReplaced(**version_of(credential_id, slot, version, sealed), **changed)]
 
 
 def update(state: AccountState, wanted: SlotQuery, given: Mapping[str, Any]) -> list[EventModel]:
@@ -324,27 +324,13 @@ def place_of(account_id: str, slot: Slot) -> "Place":
     return Place(uuid.UUID(account_id), slot.exchange_id, slot.subaccount_index, slot.permission)
 
 
-def _version(credential_id: uuid.UUID, slot: Slot, version: int, sealed: Sealed) -> dict[str, Any]:
-    return {
-        "credential_id": credential_id,
-        "exchange": slot.exchange,
-        "exchange_id": slot.exchange_id,
-        "subaccount_index": slot.subaccount_index,
-        "permission": slot.permission,
-        "version": version,
-        "data_key_id": sealed.data_key_id,
-        "tokens": dict(sealed.tokens),
-        "fingerprints": dict(sealed.fingerprints),
-    }
+def version_of(
+    credential_id: uuid.UUID, slot: Slot, version: int, sealed: Sealed
+) -> dict[str, Any]:
+    """The fields of the event that brings a version of a credential."""
+    return {"credential_id": credential_id, **asdict(slot), "version": version, **asdict(sealed)}
 
 
 def identity(state: AccountState, row: CredentialRow) -> dict[str, Any]:
     """The fields of every event of this credential: its id and its slot."""
-    slot = state.slot_of(row)
-    return {
-        "credential_id": uuid.UUID(row["id"]),
-        "exchange": slot.exchange,
-        "exchange_id": slot.exchange_id,
-        "subaccount_index": slot.subaccount_index,
-        "permission": slot.permission,
-    }
+    return {"credential_id": uuid.UUID(row["id"]), **asdict(state.slot_of(row))}

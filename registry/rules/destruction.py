@@ -57,7 +57,7 @@ def destroy(
         SecretsDestroyed: a named version was destroyed before.
         Refused: a named version is in use.
     """
-    held = [version for version in sealed_versions(events) if _is_in(wanted, version)]
+    held = [version for version in sealed_versions(events) if wanted.matches(version.identity)]
     gone = destroyed_keys(events)
     used = {row["data_key_id"] for row in AccountState.of(events).credentials()}
     if not held:
@@ -120,12 +120,3 @@ def _events(chosen: Sequence[DestructibleVersion]) -> list[EventModel]:
         )
         for ones in by_credential.values()
     ]
-
-
-def _is_in(wanted: SlotQuery, version: DestructibleVersion) -> bool:
-    slot = version.identity
-    return (
-        slot["exchange_id"] == wanted.exchange_id
-        and wanted.subaccount_index in (None, slot["subaccount_index"])
-        and wanted.permission in (None, slot["permission"])
-    )

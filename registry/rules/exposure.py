@@ -24,6 +24,8 @@ _ACCOUNT_ON: Final = {"AccountCreated", "AccountReactivated", "AccountRestored"}
 _ACCOUNT_OFF: Final = {"AccountDeactivated", "AccountDeleted"}
 _CREDENTIAL_ON: Final = {"CredentialAdded", "CredentialReactivated"}
 _CREDENTIAL_OFF: Final = {"CredentialDeactivated", "CredentialRemoved"}
+_ACCESS_ON: Final = {"AccessGranted"}
+_ACCESS_OFF: Final = {"AccessRevoked"}
 _DESCRIBED: Final = {"AccountCreated", "AccountRestored", "AccountUpdated"}
 _SHARED: Final = {"SharingGranted", "SharingChanged"}
 
@@ -169,21 +171,14 @@ def account_active(events: Iterable[PastEvent]) -> list[Span]:
 
 def exchange_allowed(events: Iterable[PastEvent], exchange: str) -> list[Span]:
     """The spans in which an account's own list allowed an exchange, from its own events."""
-    spans: list[Span] = []
-    start: int | None = None
+    switches = []
     for event in events:
-        data = event["data"]
         is_new = event["event_type"] in _ACCOUNT_ON
-        if event["event_type"] not in _DESCRIBED or not (is_new or "metadata" in data):
-            continue
-        metadata = data.get("metadata")
-        is_allowed = allows(metadata if isinstance(metadata, dict) else {}, exchange)
-        if is_allowed and start is None:
-            start = event["position"]
-        elif not is_allowed and start is not None:
-            spans.append((start, event["position"]))
-            start = None
-    return spans if start is None else [*spans, (start, None)]
+        if event["event_type"] in _DESCRIBED and (is_new or "metadata" in event["data"]):
+            metadata = event["data"].get("metadata")
+            is_allowed = allows(metadata if isinstance(metadata, dict) else {}, exchange)
+            switches.append((event["position"], is_allowed))
+    return _on(switches)
 
 
 def credential_active(events: Iterable[PastEvent], credential_id: str) -> list[Span]:
@@ -194,21 +189,15 @@ def credential_active(events: Iterable[PastEvent], credential_id: str) -> list[S
 
 def roles_in(events: Sequence[PastEvent], span: Span, window: tuple[int, int]) -> list[str]:
     """The login roles that could use an account at a position of both the span and the window."""
-    roles = {e["data"]["role"] for e in events if e["event_type"] == "AccessGranted"}
+    of_role: dict[str, list[PastEvent]] = {}
+    for event in events:
+        if event["event_type"] in _ACCESS_ON | _ACCESS_OFF:
+            of_role.setdefault(event["data"]["role"], []).append(event)
+    could = {
+        role: _common([span], _spans(own, _ACCESS_ON, _ACCESS_OFF)) for role, own in of_role.items()
+    }
     return sorted(
-        role
-        for role in roles
-        if any(
-            overlaps(both, window)
-            for both in _common(
-                [span],
-                _spans(
-                    (e for e in events if e["data"].get("role") == role),
-                    {"AccessGranted"},
-                    {"AccessRevoked"},
-                ),
-            )
-        )
+        role for role, spans in could.items() if any(overlaps(both, window) for both in spans)
     )
 
 
@@ -219,15 +208,24 @@ def overlaps(span: Span, window: tuple[int, int]) -> bool:
 
 
 def _spans(events: Iterable[PastEvent], on: set[str], off: set[str]) -> list[Span]:
+    # An adopted or restored account or credential may be inactive from the start.
+    return _on(
+        (event["position"], event["event_type"] in on)
+        for event in events
+        if event["event_type"] in off
+        or (event["event_type"] in on and event["data"].get("is_active", True))
+    )
+
+
+def _on(switches: Iterable[tuple[int, bool]]) -> list[Span]:
+    """The spans from each position that switches something on to the next that switches it off."""
     spans: list[Span] = []
     start: int | None = None
-    for event in events:
-        if event["event_type"] in on and start is None:
-            # An adopted or restored account or credential may be inactive from the start.
-            if event["data"].get("is_active", True):
-                start = event["position"]
-        elif event["event_type"] in off and start is not None:
-            spans.append((start, event["position"]))
+    for position, is_on in switches:
+        if is_on and start is None:
+            start = position
+        elif not is_on and start is not None:
+            spans.append((start, position))
             start = None
     return spans if start is None else [*spans, (start, None)]
 

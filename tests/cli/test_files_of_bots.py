@@ -123,7 +123,9 @@ SAMPLES = [
         "is encrypted by another program (hummingbot)",
     ),
     Sample("hummingbot-plain.json", {"hyperliquid": OF_VAULT}),
-    refused("sops.json", "sops.json is encrypted by sops", "sops decrypt FILE | account-registry"),
+    refused(
+        "sops.json", "sops.json is encrypted by sops", "--output-type json FILE | account-registry"
+    ),
     refused("sops.env", "the value of ASTER_API_KEY (line 1) is encrypted by sops"),
     refused("dotenvx.env", "the value of BACKPACK_SECRET_KEY (line 4) is encrypted by dotenvx"),
     refused(

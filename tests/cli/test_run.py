@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.cli import PROJECT, CommandLine
+from support.credentials import FIELDS
 from support.running import SHOW, borrowing_bot, run, show
 
 
@@ -87,6 +88,22 @@ def test_a_second_process_with_a_key_that_only_one_may_use_is_warned(bot: Comman
         assert IN_USE not in bot.process("run", "--account", "bot", "--", "true").err
 
 
+def test_one_key_in_two_accounts_and_notations_is_one_key(cli: CommandLine) -> None:
+    digits = "9f3a" * 20
+    for name, key in (("bot", f"0x{digits}"), ("twin", digits.upper())):
+        assert cli("create-account", name).exit_status == 0
+        stored = cli.store(name, "lighter", private_key=key)
+        assert stored.exit_status == 0
+    assert "twin and bot hold the same private_key for lighter" in stored.err
+    fields = json.dumps({**FIELDS["lighter"], "private_key": f"0X{digits}"})
+    cli("create-account", "third")
+    refused = cli("add-credential", "third", "lighter", "--from-json", "-", stdin=fields)
+    assert (refused.exit_status, "hold" in refused.err) == (5, True)
+    with running(cli):
+        second = cli.process("run", "--account", "twin", "--", "true")
+        assert "this lighter key of twin in use" in second.err
+
+
 def test_who_is_started_again_is_not_warned_of_himself(bot: CommandLine) -> None:
     for _ in range(2):
         with running(bot):
@@ -153,7 +170,7 @@ def test_a_file_has_the_format_of_its_reader(bot: CommandLine) -> None:
 
 def test_a_value_that_a_format_cannot_carry_is_refused_by_its_variable(bot: CommandLine) -> None:
     assert bot.store("bot", "aster", secret_key="pass${word}").exit_status == 0
-    refused = bot("run", "--account", "bot", "--env-file", "--", "true")
+    refused = bot.process("run", "--account", "bot", "--env-file", "--", "true")
     assert refused.exit_status == 2
     assert "a dotenv file cannot carry the value of ASTER_SECRET_KEY" in refused.err
     assert "The format json carries every value" in refused.err

@@ -20,9 +20,9 @@ SECRETS = st.one_of(
     ),
 )
 WRAPPED = st.sampled_from(
-    ["{}", "ENC[AES256_GCM,data:{},type:str]", "encrypted:{}", "op://vault/{}", "${{{}}}",
+    ["{}", "ENC[AES256_GCM,data:{},type:str]", "encrypted:{}", "op://vault/{}", "${{}}",
      "$({})", "vault:{}", "awssm:{}", "7b22{}", "gAAAAA{}", "`{}`", "file:{}", " {} ",
-     "{}\\", "{}\n", "'{}'"]
+     "{}\\", "{}\n", "'{}'", "{};", "{} A_KEY={}", "https://{}.testnet/{}"]
 )  # fmt: skip
 NAMES = st.sampled_from(
     ["key", "secret", "password", "apiKey", "privateKey", "private_key", "walletAddress", "uid",
@@ -35,7 +35,7 @@ EXCHANGES = st.sampled_from(["aster", "hyperliquid", "lighter", "paradex", "grvt
 def configurations(draw: st.DrawFn) -> tuple[list[str], str]:
     """The secrets, and the text of a configuration that has them in it."""
     secrets = draw(st.lists(SECRETS, min_size=1, max_size=4))
-    values = [draw(WRAPPED).format(secret) for secret in secrets]
+    values = [draw(WRAPPED).replace("{}", secret) for secret in secrets]
     # Some stand in the place of names, labels and exchanges.
     names = [draw(st.one_of(NAMES, st.just(value))) for value in values]
     entry: dict[str, Any] = dict(zip(names, draw(st.permutations(values)), strict=True))
@@ -45,6 +45,7 @@ def configurations(draw: st.DrawFn) -> tuple[list[str], str]:
         st.sampled_from([
             {"exchange": {**entry, "name": exchange}},
             {"exchange": {"name": exchange, "ccxt_config": entry}},
+            {"exchange": {"name": exchange, "ccxt_config": {"urls": {values[0]: entry}}}},
             {"exchange": entry},
             {"add_config_files": [values[0]], "exchange": entry},
             {label: {"exchange": exchange, **entry}},
@@ -67,7 +68,10 @@ def configurations(draw: st.DrawFn) -> tuple[list[str], str]:
     return secrets, text
 
 
-@given(case=configurations(), options=st.sampled_from([(), ("--exchange", "aster"), ("--json",)]))
+@given(
+    case=configurations(),
+    options=st.sampled_from([(), ("--exchange", "aster"), ("--json",), ("--debug",)]),
+)
 def test_no_piece_of_a_secret_in_a_configuration_is_shown(
     cli: CommandLine, case: tuple[list[str], str], options: tuple[str, ...]
 ) -> None:
@@ -79,12 +83,13 @@ def test_no_piece_of_a_secret_in_a_configuration_is_shown(
 
 @given(secret=SECRETS, form=WRAPPED, name=st.sampled_from(
     ["ASTER_SECRET_KEY", "HYPERLIQUID_VAULT", "LIGHTER_PK", "FREQTRADE__EXCHANGE__KEY", "TESTNET",
-     "FREQTRADE__EXCHANGE__NAME", "ACCOUNT_NAME", "GRVT_ENVIRONMENT", "EDGEX_BASE_URL"]
+     "FREQTRADE__EXCHANGE__NAME", "ACCOUNT_NAME", "GRVT_ENVIRONMENT", "EDGEX_BASE_URL",
+     "BINANCE_SECRET_KEY", "BINANCE_API_SECRET", "OKX_TESTNET", "freqtrade__exchange__secret"]
 ), quote=st.sampled_from(["", "'", '"', "`", "\u201c"]))  # fmt: skip
 def test_no_piece_of_a_secret_in_an_env_file_is_shown(
     cli: CommandLine, secret: str, form: str, name: str, quote: str
 ) -> None:
-    text = f"ASTER_API_KEY=k7\n{name}={quote}{form.format(secret)}{quote}\n"
+    text = f"ASTER_API_KEY=k7\n{name}={quote}{form.replace('{}', secret)}{quote}\n"
     folder = cli.folder / "bots"
     folder.mkdir(exist_ok=True)
     (folder / "bot.env").write_text(text)

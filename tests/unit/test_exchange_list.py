@@ -9,16 +9,31 @@ from registry.catalog.catalog import built_in_exchanges, of_ccxt
 from registry.errors import InvalidCredential
 
 PROJECT = Path(__file__).resolve().parents[2]
+LISTED = (PROJECT / "registry/catalog/ccxt.tsv").read_text("utf-8")
 GENERATED = {name: spec for name, spec in built_in_exchanges().items() if spec.generated}
 
 
 def test_the_list_says_what_the_installed_ccxt_says() -> None:
-    """A line that differs is an exchange that wants other credentials now, or is new or gone."""
     pytest.importorskip("ccxt")
-    now = runpy.run_path(str(PROJECT / "scripts/exchange_list.py"))["exchange_list"]()
-    listed = (PROJECT / "registry/catalog/ccxt.tsv").read_text("utf-8")
-    differing = sorted({*now.splitlines()} ^ {*listed.splitlines()})
-    assert differing == [], "run scripts/generate-exchanges, and look at what changed"
+    script = runpy.run_path(str(PROJECT / "scripts/exchange_list.py"))
+    changed = "\n".join(script["changes"](LISTED, script["exchange_list"]()))
+    assert not changed, f"ccxt has changed; run scripts/generate-exchanges:\n{changed}"
+
+
+def test_what_a_newer_ccxt_changes_is_said_in_words() -> None:
+    pytest.importorskip("ccxt")
+    kraken, luno = (next(x for x in LISTED.splitlines() if x.startswith(n)) for n in ("kra", "lun"))
+    newer = LISTED.replace("from ccxt 4", "from ccxt 5").replace(f"{luno}\n", "")
+    newer = newer.replace(kraken, kraken.replace("apiKey secret", "apiKey secret twofa"))
+    newer += "novel\tNovel\tapiKey\t-\n"
+    said = list(runpy.run_path(str(PROJECT / "scripts/exchange_list.py"))["changes"](LISTED, newer))
+    assert said[0].startswith("# Written by scripts/generate-exchanges from ccxt 5")
+    assert said[1:] == [
+        "kraken was Kraken, requires apiKey secret, marks nonce; "
+        "it is Kraken, requires apiKey secret twofa, marks nonce",
+        "luno is no exchange of ccxt any more",
+        "novel is new: Novel, requires apiKey, marks -",
+    ]
 
 
 def test_there_are_over_a_hundred_exchanges_and_those_written_by_hand_come_first() -> None:

@@ -54,6 +54,9 @@ COPIED: dict[str, Callable[[str], str]] = {
     "in single quotes, with \\n": lambda text: "'" + text.replace("\n", "\\n") + "'",
     "on one line, with blanks": lambda text: text.replace("\n", " "),
     "indented": lambda text: text.replace("\n", "\n    "),
+    "in base64 once more": lambda text: base64.b64encode(text.encode()).decode(),
+    "in base64, in lines": lambda text: base64.encodebytes(text.encode()).decode(),
+    "without its first and last line": lambda text: "".join(text.splitlines()[1:-1]),
     "in longer lines": lambda text: text.replace("\n", "").replace("-----M", "-----\nM"),
 }
 
@@ -72,6 +75,7 @@ def test_both_forms_of_an_ec_key_are_one_which_ccxt_takes() -> None:
     """ccxt looks for `EC PRIVATE KEY`."""
     traditional = pem(EC, PrivateFormat.TraditionalOpenSSL)
     assert stored(pem(EC)) == stored(traditional) == traditional.strip()
+    assert stored("".join(traditional.splitlines()[1:-1])) == traditional.strip()
 
 
 def test_the_parameters_that_openssl_writes_before_an_ec_key_are_left_out() -> None:

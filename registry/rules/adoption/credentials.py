@@ -13,6 +13,7 @@ from registry.catalog.catalog import built_in_exchanges
 from registry.encryption.keyring import looks_like_token
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
+from registry.rules.account_state import Slot
 from registry.rules.adoption.rows import (
     CREDENTIALS,
     LEAVE_OUT,
@@ -61,8 +62,7 @@ class AdoptedCredential:
     """A credential that fits the rules, with its fields decrypted."""
 
     row: LegacyCredential
-    subaccount_index: int | None
-    permission: str
+    slot: Slot
     is_active: bool
     fields: Mapping[str, Secret]
     told: Mapping[str, Any]
@@ -115,9 +115,8 @@ def _adopt_credential(
     subaccount = _one_number(row, subaccount, fields, judge, is_free)
     _one_name(row, fields, judge)
     slots.add(subaccount)
-    return AdoptedCredential(
-        row, subaccount, row.permission, bool(row.is_active) and keeps_active, fields, told
-    )
+    slot = Slot(row.exchange_id, row.exchange, subaccount, row.permission)
+    return AdoptedCredential(row, slot, bool(row.is_active) and keeps_active, fields, told)
 
 
 def _place(

@@ -28,7 +28,6 @@ from registry.database.connection import Connection, Database, registry_errors
 from registry.database.outside import outside_lists
 from registry.database.queries import load_queries, one_row
 from registry.encryption.keyring import MasterKeyring
-from registry.encryption.sealing import Place
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
 from registry.events.base import EventModel
@@ -53,6 +52,7 @@ from registry.rules.adoption.credentials import (
 )
 from registry.rules.adoption.rows import LEAVE_OUT, POSITIONS, Judge, Note, told_columns
 from registry.rules.adoption.sharing import LegacyShare, ShareAtWork, adopt_share, unlinked
+from registry.rules.credentials import place_of, version_of
 from registry.rules.positions import parts
 from registry.services.adoption.keys_in_common import KeysInCommon
 from registry.services.adoption.log import AdoptionLog
@@ -211,24 +211,10 @@ class _Run:
         adopt_credentials(rows, self._judge, self._open)
 
     def _sealed(self, account_id: uuid.UUID, adopted: AdoptedCredential) -> CredentialAdded:
-        row = adopted.row
-        place = Place(account_id, row.exchange_id, adopted.subaccount_index, adopted.permission)
-        sealed = self._vault.seal(uuid.UUID(row.id), 1, place, adopted.fields)
-        given: dict[str, Any] = {
-            "credential_id": row.id,
-            "exchange": row.exchange,
-            "exchange_id": row.exchange_id,
-            "subaccount_index": adopted.subaccount_index,
-            "permission": adopted.permission,
-            "version": 1,
-            "data_key_id": sealed.data_key_id,
-            "tokens": dict(sealed.tokens),
-            "fingerprints": dict(sealed.fingerprints),
-            **adopted.told,
-            "is_active": adopted.is_active,
-            "origin": "legacy",
-        }
-        return CredentialAdded(**given)
+        slot, credential_id = adopted.slot, uuid.UUID(adopted.row.id)
+        sealed = self._vault.seal(credential_id, 1, place_of(str(account_id), slot), adopted.fields)
+        given = {**version_of(credential_id, slot, 1, sealed), **adopted.told}
+        return CredentialAdded(**given, is_active=adopted.is_active, origin="legacy")
 
     def _open(self, token: str) -> Secret | None:
         opened = (keyring.open_bare(token) for keyring in self._keyrings)

@@ -31,7 +31,7 @@ class KeysInCommon:
         """Queues the keys of an account's credentials."""
         name = repr(account.name) if account.nth == 1 else f"{account.name!r} ({account.id})"
         for credential in held:
-            exchange = credential.row.exchange or ""
+            exchange = credential.slot.exchange
             for field, fingerprint in self._keys(exchange, credential):
                 self._waiting.append((fingerprint, name, credential.row.id, exchange, field))
 

@@ -349,10 +349,5 @@ def _problems(work: Callable[[], object]) -> list[str]:
     return []
 
 
-@contextlib.contextmanager
-def _database(address: str) -> Iterator[SingleConnection]:
-    database = SingleConnection(Target(address))
-    try:
-        yield database
-    finally:
-        database.close()
+def _database(address: str) -> contextlib.closing[SingleConnection]:
+    return contextlib.closing(SingleConnection(Target(address)))

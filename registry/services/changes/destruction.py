@@ -35,32 +35,28 @@ def destroy_secrets(
         AccountNotFound: no account ever had this name.
         CredentialNotFound, SecretsDestroyed, Refused: see `rules.destruction.destroy`.
     """
-    content = {"verb": "destroy-secrets", "versions": None if versions is None else list(versions)}
     with database.connection() as connection, registry_errors(connection):
         found = account_id(connection, account, also_former=True)
-    task = _Destroy(found, slot, content, versions)
-    return CommandExecutor(database).execute(task, invocation)
+    return CommandExecutor(database).execute(_Destroy(found, slot, versions), invocation)
 
 
 class _Destroy:
-    def __init__(
-        self,
-        account: uuid.UUID,
-        slot: SlotName,
-        content: Mapping[str, Any],
-        versions: Sequence[int] | None,
-    ) -> None:
+    def __init__(self, account: uuid.UUID, slot: SlotName, versions: Sequence[int] | None) -> None:
         self._account = account
         self._slot = slot
-        self._content = content
-        self._versions = versions
+        self._versions = None if versions is None else list(versions)
 
     def send_reads(self, connection: Connection) -> None:
         self._stream = send_stream(connection, Stream("account", self._account))
         self._exchange = send_exchange(connection, self._slot.exchange)
 
     def content(self) -> Mapping[str, Any]:
-        return {**self._content, "account_id": str(self._account), "slot": self._slot.content()}
+        return {
+            "verb": "destroy-secrets",
+            "versions": self._versions,
+            "account_id": str(self._account),
+            "slot": self._slot.content(),
+        }
 
     def decide(self) -> Decided:
         events = events_of(self._stream)

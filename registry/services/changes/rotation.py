@@ -79,15 +79,11 @@ class _Batch:
         self.size = self.remaining = 0
 
     def send_reads(self, connection: Connection) -> None:
-        newest = {"newest": self._keyring.newest_id}
+        wanted = {"newest": self._keyring.newest_id, "limit": self._limit, "purpose": PURPOSE}
         self._versions = send_versions(connection, [REGISTRY_STREAM])
-        self._data_keys = connection.execute(
-            _QUERIES["data_keys_to_rotate"], {**newest, "limit": self._limit}
-        )
-        self._registry_key = connection.execute(
-            _QUERIES["registry_key_to_rotate"], {**newest, "purpose": PURPOSE}
-        )
-        self._left = connection.execute(_QUERIES["count_to_rotate"], newest)
+        self._data_keys = connection.execute(_QUERIES["data_keys_to_rotate"], wanted)
+        self._registry_key = connection.execute(_QUERIES["registry_key_to_rotate"], wanted)
+        self._left = connection.execute(_QUERIES["count_to_rotate"], wanted)
 
     def content(self) -> Mapping[str, Any]:
         return {"verb": "rotate-master-key", "master_key": self._keyring.newest_id}
@@ -116,27 +112,17 @@ class _Batch:
         self, event_id: uuid.UUID, data_keys: Sequence[Any], registry_keys: Sequence[Any]
     ) -> list[Write]:
         shared = {"event_id": event_id, "master_key_id": self._keyring.newest_id}
-        rewrapped = [self._rewrap(*row) for row in data_keys]
         columns = {
             "ids": [row[0] for row in data_keys],
             "before": [row[1] for row in data_keys],
-            "after": rewrapped,
+            "after": [self._rewrap(*row) for row in data_keys],
         }
-        return [
-            Write(_QUERIES["rewrap_data_keys"], {**shared, **columns}),
-            *(
-                Write(
-                    _QUERIES["rewrap_registry_key"],
-                    {
-                        **shared,
-                        "purpose": PURPOSE,
-                        "before": row[0],
-                        "after": self._rewrap(FINGERPRINT_KEY_ID, *row),
-                    },
-                )
-                for row in registry_keys
-            ),
-        ]
+        writes = [Write(_QUERIES["rewrap_data_keys"], {**shared, **columns})]
+        for row in registry_keys:
+            after = self._rewrap(FINGERPRINT_KEY_ID, *row)
+            key = {"purpose": PURPOSE, "before": row[0], "after": after}
+            writes.append(Write(_QUERIES["rewrap_registry_key"], {**shared, **key}))
+        return writes
 
     def _rewrap(self, key_id: uuid.UUID, wrapped: str, master_key_id: str) -> str:
         return self._keyring.wrap(key_id, self._keyring.unwrap(key_id, wrapped, master_key_id))

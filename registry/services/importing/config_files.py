@@ -1,16 +1,16 @@
 """Imports credentials from the JSON configuration of other bots, which holds keys in plain text.
 
-Comments and trailing commas are read over, and files that a configuration adds are read with it,
-as freqtrade does both. A value is taken for a field by its name; one that decides about an account
-or a secret and is no field stops the import (`which_account.py`).
+A value is taken for a field by its name; one that decides about an account or a secret and is no
+field stops the import (`which_account.py`).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from registry.catalog.catalog import meant
 from registry.catalog.elsewhere import kept_elsewhere
 from registry.catalog.specification import ExchangeSpec, FieldSpec
 from registry.encryption.secret import Secret
@@ -21,7 +21,7 @@ from registry.errors import (
     RegistryError,
     together,
 )
-from registry.hints import Blank, Command, Hint, Option
+from registry.hints import Hint, Option
 from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.config_formats import (
     FORMATS,
@@ -33,7 +33,7 @@ from registry.services.importing.config_formats import (
     plain,
     texts,
 )
-from registry.services.importing.elsewhere import kept_in_lines, text_of_import
+from registry.services.importing.config_json import NAME_NOT_SHOWN, VERB, load, merged, shown_name
 from registry.services.importing.env_files import FREQTRADE
 from registry.services.importing.names import (
     NameSaid,
@@ -45,29 +45,11 @@ from registry.services.importing.options import import_inputs
 from registry.services.importing.which_account import HINTS, dropped, is_vault
 from registry.shown import secret_parts
 from registry.subaccounts import NOT_CHOSEN, Subaccounts
-from registry.values import parse_json
 
-_VERB: Final = "import-config"
-_DEPTH: Final = 5
-"""The deepest nesting of added files, as in freqtrade."""
-_ADDED: Final = 20
-_JSON: Final = (".json", ".jsonc", ".json5")
-_NAME: Final = re.compile(
-    r"[a-z]+([_.-][a-z]+)*[_.-]?[0-9]{0,4}|[a-z]{2,}([A-Z][a-z]{2,}){1,3}|\w{1,7}"
-    r"|(ccxt_config|ccxt_sync_config|ccxt_async_config|options)\.\w{1,24}",
-    re.ASCII,
-)
-"""The form of usual names: pair_whitelist, walletAddress, hl_01."""
-NAME_NOT_SHOWN: Final = "(a name that is not shown)"
-_ASSIGNMENT: Final = re.compile(r"^(export )?[A-Z][A-Z0-9_]*=", re.MULTILINE)
 _WORDS: Final = re.compile(
     r"[0-9]{0,2}[A-Za-z]{1,20}[0-9]{0,4}([_ .-]?[A-Za-z]{1,20}[0-9]{0,4}|[_ .-][0-9]{1,4}){0,4}"
 )
 """The form of the names of entries and exchanges, which are shown; a key in its place is not."""
-# What is not closed reaches to the end, so that every text is read over once.
-_STRING: Final = r'"(?:\\.|[^"\\])*(?:"|\\?\Z)'
-_COMMENT: Final = re.compile(rf"{_STRING}|//[^\r\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
-_COMMA: Final = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +92,7 @@ def read_config(paths: Sequence[Path]) -> ConfigFile:
     added: list[str] = []
     data: dict[str, Any] = {}
     for path in paths:
-        data = _over(data, _load(path, added, depth=0))
+        data = merged(data, load(path, added))
     shown = ", ".join(str(path) for path in paths)
     for name, reader in FORMATS.items():
         entries = reader(data)
@@ -125,54 +107,6 @@ def read_config(paths: Sequence[Path]) -> ConfigFile:
     )
 
 
-def _load(path: Path, added: list[str], *, depth: int) -> dict[str, Any]:
-    text = text_of_import(path, _VERB)
-    strict = _COMMA.sub(_kept, _COMMENT.sub(_kept, text))
-    try:
-        data = parse_json(strict, str(path))
-    except InvalidInput as problem:
-        if (found := kept_in_lines(text)) is not None:
-            name, kept = found
-            raise kept.refusal(f"{_shown(name)} in {path}", _VERB) from None
-        hint = problem.hint or "Keys in YAML or TOML are typed in, or given as JSON."
-        if _ASSIGNMENT.search(text):
-            env_file = Command("import-env", Blank("ACCOUNT"), env_file=Blank("FILE"))
-            hint = Hint("An env file is read with: ", env_file)
-        raise InvalidInput(problem.message, hint=hint) from None
-    if not isinstance(data, dict):
-        return {}
-    if isinstance(data.get("sops"), dict) and "mac" in data["sops"]:
-        sops = kept_elsewhere("ENC[AES256_GCM,]")
-        assert sops is not None  # noqa: S101 - the form is one of those known
-        raise sops.refusal(str(path), _VERB)
-    others = data.get("add_config_files")
-    below: dict[str, Any] = {}
-    for other in others if isinstance(others, list) else ():
-        if depth == _DEPTH or len(added) == _ADDED:
-            raise InvalidInput(f"{path} adds files in more than {_DEPTH} levels, or too many")
-        if not isinstance(other, str) or not other.endswith(_JSON) or secret_parts(other):
-            raise InvalidInput(f"{path} adds a file that is not called .json (it is not shown)")
-        inner = path.parent / other
-        added.append(str(inner))
-        below = _over(below, _load(inner, added, depth=depth + 1))
-    return _over(below, data)
-
-
-def _kept(found: re.Match[str]) -> str:
-    """A string as it stands; in place of a comment its line ends, so that lines keep numbers."""
-    return found[0] if found[0].startswith('"') else re.sub(r"[^\n]", " ", found[0])
-
-
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Both configurations in one; a value of `above` wins."""
-    both = {
-        name: _over(below[name], value)
-        for name, value in above.items()
-        if isinstance(value, dict) and isinstance(below.get(name), dict)
-    }
-    return {**below, **above, **both}
-
-
 def with_freqtrade(
     variables: Mapping[str, Secret], exchanges: Iterable[ExchangeSpec]
 ) -> Mapping[str, Secret]:
@@ -182,16 +116,18 @@ def with_freqtrade(
         InvalidCredential: as `match_fields`, or both are there and differ.
         InvalidInput: they do not say an exchange that is known.
     """
-    theirs = {name: value for name, value in variables.items() if name.startswith(FREQTRADE)}
+    theirs = {n: value for n, value in variables.items() if n.upper().startswith(FREQTRADE)}
     rest = {name: value for name, value in variables.items() if name not in theirs}
     entry = _of_freqtrade(theirs)
     if entry is None or entry.is_template:
         return rest
     specs = {spec.name: spec for spec in exchanges}
+    only = next(iter(specs)) if len(specs) == 1 else ""
+    entry = replace(entry, exchange=meant(entry.exchange or only, specs))
     if entry.exchange not in specs:
         raise InvalidInput(
-            f"{FREQTRADE}NAME does not say an exchange that is known",
-            hint=Hint("It looks like hyperliquid. See: ", Command("exchanges")),
+            f"{FREQTRADE}NAME does not say an exchange that is known or asked for",
+            hint=Hint("It looks like hyperliquid. Without it, say: ", Option("exchange", ...)),
         )
     (fields,) = match_fields(ConfigFile("freqtrade", [], []), [entry], specs).credentials.values()
     for name, value in fields.items():
@@ -204,7 +140,7 @@ def with_freqtrade(
 def _of_freqtrade(variables: Mapping[str, Secret]) -> ConfigEntry | None:
     exchange: dict[str, Any] = {}
     for name, value in variables.items():
-        *parts, last = name.removeprefix(FREQTRADE).lower().split("__")
+        *parts, last = name[len(FREQTRADE) :].lower().split("__")
         place = exchange
         for part in parts:
             inner = place.get(part)
@@ -215,14 +151,23 @@ def _of_freqtrade(variables: Mapping[str, Secret]) -> ConfigEntry | None:
 
 
 def choose(
-    entries: Sequence[ConfigEntry], label: str | None = None, exchanges: Sequence[str] = ()
+    entries: Sequence[ConfigEntry],
+    known: Container[str],
+    label: str | None = None,
+    exchanges: Sequence[str] = (),
 ) -> list[ConfigEntry]:
     """The entries with this label and of these exchanges; a single one is that of nameless ones.
+
+    Their exchanges get the names by which they are known.
 
     Raises:
         InvalidInput: there is none, several are for the same exchange, or one says no exchange.
     """
-    filled = [entry for entry in entries if not entry.is_template]
+    filled = [
+        replace(entry, exchange=entry.exchange and meant(entry.exchange, known))
+        for entry in entries
+        if not entry.is_template
+    ]
     if not filled:
         raise NothingToImport("the file holds no field of an exchange that is known: it is a "
                               "template, with placeholders only")  # fmt: skip
@@ -257,7 +202,7 @@ def _check_exchange(entry: ConfigEntry) -> None:
             hint=Hint("Say it with ", Option("exchange", ...), ", or add the file that says it."),
         )
     if (kept := kept_elsewhere(entry.exchange)) is not None:
-        raise kept.refusal(where, _VERB)
+        raise kept.refusal(where, VERB)
     if not _is_name(entry.exchange):
         raise InvalidInput(f"{where} is no name of an exchange (it is not shown)")
 
@@ -316,7 +261,7 @@ class _Reading:
             if field is None:
                 self.others[name] = value
             elif (kept := kept_elsewhere(value)) is not None:
-                self.problems.append(kept.refusal(self._where(name), _VERB))
+                self.problems.append(kept.refusal(self._where(name), VERB))
             elif field.name not in self.fields:
                 self.fields[field.name] = Secret(value)
             elif self.fields[field.name] != Secret(value) and not is_unfilled(name, value):
@@ -357,7 +302,7 @@ class _Reading:
         return [self._where(name) for name in self.others]
 
     def _where(self, name: str) -> str:
-        return f"{_shown_label(self._entry.label)}.{_shown(name)}"
+        return f"{_shown_label(self._entry.label)}.{shown_name(name)}"
 
     @property
     def has_secret(self) -> bool:
@@ -395,8 +340,3 @@ def _shown_label(label: str) -> str:
 
 def _is_name(text: str) -> bool:
     return bool(_WORDS.fullmatch(text)) and not secret_parts(text)
-
-
-def _shown(name: str) -> str:
-    """A name of a configuration, or a placeholder if the name could be a secret value."""
-    return name if _NAME.fullmatch(name) else NAME_NOT_SHOWN

@@ -6,21 +6,19 @@ ccxt: keys.json of its examples; Coinbase: the key file that it lets people down
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from registry.catalog.client_settings import CREDENTIALS
 from registry.services.importing.names import NameSaid, said_by_values
 from registry.values import is_placeholder
 
-CCXT_NAMES: Final = {
-    *("apiKey", "secret", "password", "uid", "login", "walletAddress", "privateKey", "token"),
-    *("accountId", "twofa"),
-}
 _SUFFIX: Final = re.compile(r"_perpetual$|_futures$|_spot$")
 _OF_COINBASE: Final = re.compile(
     r"organizations/[^/]+/apiKeys/[^/]+|[0-9a-f]{8}(-[0-9a-f]{4,12}){4}"
 )
+_DEPTH: Final = 5
 _FREQTRADE_PARTS: Final = ("ccxt_config", "ccxt_sync_config", "ccxt_async_config")
 
 _ALIASES: Final = {
@@ -54,7 +52,7 @@ def plain(name: str) -> str:
     return _ALIASES.get(bare, bare)
 
 
-OWN_OF_CCXT: Final = {plain(name) for name in CCXT_NAMES}
+OWN_OF_CCXT: Final = {plain(name) for name in CREDENTIALS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +93,19 @@ def _freqtrade(data: dict[str, Any]) -> list[ConfigEntry]:
     name = exchange.get("name")
     values = texts(exchange, without="name")
     for part in _FREQTRADE_PARTS:
-        values |= {f"{part}.{inner}": text for inner, text in _ccxt_texts(exchange.get(part))}
+        values |= _ccxt_texts(exchange.get(part), f"{part}.")
     named = isinstance(name, str) and name.strip()
     return [ConfigEntry("exchange", name if named else None, values)] if values or named else []
 
 
-def _ccxt_texts(config: Any) -> Iterator[tuple[str, str]]:
-    """The values of a configuration of ccxt, with those of its options."""
-    if isinstance(config, dict):
-        yield from texts(config).items()
-        options = config.get("options")
-        if isinstance(options, dict):
-            yield from ((f"options.{name}", text) for name, text in texts(options).items())
+def _ccxt_texts(config: Any, path: str = "") -> dict[str, str]:
+    """The values of a configuration of ccxt, and of the settings within it, by their path."""
+    if not isinstance(config, dict) or path.count(".") > _DEPTH:
+        return {}
+    found = {f"{path}{name}": text for name, text in texts(config).items()}
+    for name, inner in config.items():
+        found |= _ccxt_texts(inner, f"{path}{name}.")
+    return found
 
 
 def _hummingbot(data: dict[str, Any]) -> list[ConfigEntry]:
@@ -134,9 +133,7 @@ def _passivbot(data: dict[str, Any]) -> list[ConfigEntry]:
         ConfigEntry(
             user,
             entry["exchange"],
-            {**texts(entry, without="exchange"), **dict(_ccxt_texts(entry))}
-            if "options" in entry
-            else texts(entry, without="exchange"),
+            _ccxt_texts({name: value for name, value in entry.items() if name != "exchange"}),
             has_name=True,
         )
         for user, entry in data.items()
@@ -146,9 +143,9 @@ def _passivbot(data: dict[str, Any]) -> list[ConfigEntry]:
 
 def _ccxt(data: dict[str, Any]) -> list[ConfigEntry]:
     return [
-        ConfigEntry(name, name, dict(_ccxt_texts(entry)))
+        ConfigEntry(name, name, _ccxt_texts(entry))
         for name, entry in data.items()
-        if isinstance(entry, dict) and CCXT_NAMES & entry.keys()
+        if isinstance(entry, dict) and entry.keys() & {*CREDENTIALS}
     ]
 
 
@@ -161,7 +158,7 @@ def _coinbase(data: dict[str, Any]) -> list[ConfigEntry]:
 
 def _keys(data: dict[str, Any]) -> list[ConfigEntry]:
     found = OWN_OF_CCXT & {plain(name) for name in texts(data)}
-    return [ConfigEntry("the file", None, dict(_ccxt_texts(data)))] if found else []
+    return [ConfigEntry("the file", None, _ccxt_texts(data))] if found else []
 
 
 FORMATS: Final[Mapping[str, Reader]] = {

@@ -96,7 +96,7 @@ def read_env_file(path: Path, exchanges: Iterable[ExchangeSpec] = ()) -> dict[st
     problems = [
         problem
         for line in lines
-        if line.name in ours or line.name.startswith(FREQTRADE)
+        if line.name in ours or line.name.upper().startswith(FREQTRADE) or _holds_one(line, ours)
         if (problem := _unclear(line)) is not None
     ]
     if problems:
@@ -105,8 +105,19 @@ def read_env_file(path: Path, exchanges: Iterable[ExchangeSpec] = ()) -> dict[st
     return {line.name: Secret(line.value) for line in lines}
 
 
+def _holds_one(line: Assignment, names: set[str]) -> bool:
+    """Whether an assignment of one of these variables stands in the value of another."""
+    return line.runs_on and not names.isdisjoint(re.split(r"\W+", line.raw))
+
+
 def _unclear(line: Assignment) -> RegistryError | None:
     """The problem of a value that is not what its text says, if it is so."""
+    if line.runs_on:
+        return InvalidCredential(
+            f"the value of {line} ends in ; or , or holds a second assignment",
+            hint="Each assignment has a line of its own. Put a value with such characters in "
+            "single quotes.",
+        )
     if (kept := kept_elsewhere(line.value)) is not None:
         return kept.refusal(f"the value of {line}", "import-env")
     if line.is_expanded:
@@ -138,23 +149,24 @@ def find_credentials(
             variable would be lost that says which account or system is traded.
         NothingToImport: no credential is complete.
     """
-    specs = [spec for spec in exchanges if not spec.generated or _is_whole(spec, variables)]
-    readings = {spec.name: _Reading.of(spec, variables) for spec in specs}
+    readings = {spec.name: _Reading.of(spec, variables) for spec in exchanges}
     worthwhile = {n: r for n, r in readings.items() if r.worthwhile(held=n in held)}
     skipped = {
         name: reading.nothing_real()
         for name, reading in readings.items()
-        if name not in worthwhile and (reading.named or (reading.alike and name not in held))
+        if name not in worthwhile and reading.is_meant(held=name in held)
     }
-    others = variables.keys() - {env for spec in specs for env in spec.variables.values()}
+    ours = {env for r in readings.values() for env in r.spec.variables.values()}
+    others = variables.keys() - ours
     _check_all(worthwhile, held, subaccount)
     if worthwhile:
         _check_systems(worthwhile.values(), {name: variables[name] for name in others})
     else:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        only = next(iter(skipped)) if len(skipped) == 1 else Blank("EXCHANGE")
         raise NothingToImport(
             "the file holds no complete credential" + (f" ({why})" if why else ""),
-            hint=Hint("See which variables are looked for with: ", Command("exchanges")),
+            hint=Hint("Give the variables these names: ", Command("exchanges", only)),
         )
     shown = sorted(filter(can_be_shown, others))
     return EnvImport(
@@ -163,16 +175,8 @@ def find_credentials(
         other_names=tuple(shown),
         absent={name: absent for name, r in worthwhile.items() if (absent := r.absent())},
         hidden_names=len(others) - len(shown),
-        left_out=tuple(name for name in skipped if readings[name].alike),
+        left_out=tuple(name for name in skipped if readings[name].has_secrets),
     )
-
-
-def _is_whole(spec: ExchangeSpec, variables: Mapping[str, Secret]) -> bool:
-    """Whether all that a credential needs is there.
-
-    Many programs have variables that look like those of an exchange that is not meant.
-    """
-    return not spec.missing(_Reading.of(spec, variables).real)
 
 
 def _check_all(
@@ -275,23 +279,44 @@ class _Reading:
             and not is_placeholder(value.reveal())
         ]
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether there are secrets under other names, and enough of them for a credential.
+
+        One of ccxt's exchanges may also be called as a program, which has a secret of its own.
+        """
+        secret = [name for name, field in self.spec.fields.items() if field.secret]
+        missing = [name for name in self.spec.missing(self.real) if name in secret]
+        return bool(self.alike) and (not self.spec.generated or len(self.alike) >= len(missing))
+
     def worthwhile(self, *, held: bool) -> bool:
         """Whether a real value is there; for a new credential, in a secret field."""
-        return any(held or self.spec.fields[name].secret for name in self.real)
+        is_whole = held or not self.spec.generated or not self.spec.missing(self.real)
+        return is_whole and any(held or self.spec.fields[name].secret for name in self.real)
+
+    def is_meant(self, *, held: bool) -> bool:
+        """Whether the file seems to be for the exchange, though no credential is found."""
+        return bool(self.named) or (bool(self.alike) and not held)
 
     def nothing_real(self) -> str:
         if not self.real and not self.alike:
             return f"no real value in {', '.join(self._envs(self.named))}"
-        only = ["only public values"] if self.real else []
-        secrets = [n for n in self.spec.missing(self.real) if self.spec.fields[n].secret]
-        return "; ".join([*only, *(self._is_missing(name) for name in secrets)])
+        fields = self.spec.fields
+        has_secret = any(fields[name].secret for name in self.real)
+        only = ["only public values"] if self.real and not has_secret else []
+        missing = [n for n in self.spec.missing(self.real) if has_secret or fields[n].secret]
+        return "; ".join([*only, *self._missing(missing)])
 
-    def _is_missing(self, name: str) -> str:
-        """That a field is not there, and which other variables it may be in."""
-        why = "has no real value" if name in self.named else "is missing"
-        looks = "look" if len(self.alike) > 1 else "looks"
-        alike = f" ({', '.join(self.alike)} {looks} like it)" if self.alike else ""
-        return f"{self.spec.fields[name].env or name} {why}{alike}"
+    def _missing(self, names: Collection[str]) -> list[str]:
+        """That fields are not there, and which other variables they may be in."""
+        missing = [
+            f"{env} {'has no real value' if name in self.named else 'is missing'}"
+            for name, env in zip(names, self._envs(names), strict=True)
+        ]
+        if self.alike and any(self.spec.fields[name].secret for name in names):
+            looks = "look" if len(self.alike) > 1 else "looks"
+            missing[-1] += f" ({', '.join(self.alike)} {looks} like it)"
+        return missing
 
     def lost(self, subaccount: int | None) -> Iterator[RegistryError]:
         """A problem for each variable that says which account or system, and is no field."""
@@ -313,7 +338,7 @@ class _Reading:
         missing = self.spec.missing([*self.real, *fake])
         what = [f"{env} is a placeholder" for env in self._envs(fake)]
         if not may_lack:
-            what += [self._is_missing(name) for name in missing]
+            what += self._missing(missing)
         return ", ".join(what) or None
 
     def problems(self) -> Iterator[RegistryError]:

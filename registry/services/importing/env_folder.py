@@ -13,6 +13,7 @@ from typing import Final
 
 from registry import values
 from registry.catalog.specification import ExchangeSpec
+from registry.encryption.fingerprint import normal_form
 from registry.encryption.secret import Secret
 from registry.errors import (
     InvalidCredential,
@@ -214,7 +215,7 @@ def _without_copies(files: Sequence[EnvFile], known: Surroundings) -> list[EnvFi
 
 def _pairs(file: EnvFile, known: Surroundings) -> list[Pair]:
     return [
-        (exchange, name, value.reveal())
+        (exchange, name, normal_form(name, value.reveal()))
         for exchange, fields in (file.found.credentials if file.found else {}).items()
         for name, value in known.specs[exchange].keys(fields).items()
     ]
@@ -262,11 +263,14 @@ def _equal_keys(
     spec: ExchangeSpec, mine: Mapping[str, Secret], theirs: Mapping[str, Secret]
 ) -> Collection[str]:
     """The key fields with equal values, unless public values show different accounts."""
-    mine, theirs = ({**spec.defaults(), **fields} for fields in (mine, theirs))
-    elsewhere = any(
-        theirs.get(name, value) != value for name, value in spec.telling_apart(mine).items()
+    own, other = (
+        {n: normal_form(n, value.reveal()) for n, value in {**spec.defaults(), **fields}.items()}
+        for fields in (mine, theirs)
     )
-    equal = {name: None for name, value in spec.keys(mine).items() if theirs.get(name) == value}
+    elsewhere = any(
+        other.get(name, value) != value for name, value in spec.telling_apart(own).items()
+    )
+    equal = {name: None for name, value in spec.keys(own).items() if other.get(name) == value}
     return {} if elsewhere else equal.keys()
 
 

@@ -19,15 +19,20 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SHORT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,6}")
 _WORDS: Final = re.compile(r"[A-Z]+[0-9]{0,3}(_([A-Z]+[0-9]{0,3}|[0-9]{1,3}))+")
 _MIXED: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9]).{8,}")
-_ASSIGNMENT: Final = re.compile(r"^[ \t]*(export\s+)?[A-Z][A-Z0-9_]*=", re.MULTILINE)
+_ASSIGNMENT: Final = re.compile(r"^[ \t]*(export[ \t]+)?[A-Z][A-Z0-9_]*=", re.MULTILINE)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}={1,2}")
 _HEX: Final = re.compile(r"(0x)?[0-9A-Fa-f]+")
 _CAPITALS: Final = 4
 # What a shell or docker compose expands without quotes; and python-dotenv, in every kind of them.
 _EXPANDED: Final = re.compile(r"\$[\w{(@*#?!$-]")
 _EXPANDED_ALWAYS: Final = re.compile(r"\$\{[^}]*\}")
+# What a shell takes for the end of a command, and the ends of items in a list.
+_RUNS_ON: Final = re.compile(r"[;,]$|;\s|\s(&&|\|\||;)|\s(export\s+)?[A-Z][A-Z0-9_]+=")
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
-_OTHER_QUOTES: Final = "`\u201c\u201d\u2018\u2019"
+_OTHER_QUOTES: Final = (
+    "`\u00b4\u2032\u2033\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a"
+    "\u300c\u300d\u301d\u301e\uff02\uff07"
+)
 _HINT: Final = (
     "A value stands on one line as it was given, or in single quotes. A comment begins with #."
 )
@@ -53,6 +58,11 @@ class Assignment:
         """Whether readers of env files take the value for different texts."""
         expanded = _EXPANDED_ALWAYS if self.raw.startswith("'") else _EXPANDED
         return bool(expanded.search(self.value))
+
+    @property
+    def runs_on(self) -> bool:
+        """Whether it seems to hold more than one value, or what separates values."""
+        return not self.is_quoted and bool(_RUNS_ON.search(self.raw))
 
     def __str__(self) -> str:
         return f"{self.name} (line {self.number})" if can_be_shown(self.name) else "another value"

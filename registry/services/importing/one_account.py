@@ -23,7 +23,11 @@ from registry.services.importing.env_files import (
 )
 from registry.services.importing.names import check_names, said_by_path, said_by_secrets
 from registry.services.importing.options import ImportOptions
-from registry.services.reading.exchanges import exchange_specifications, wanted_specifications
+from registry.services.reading.exchanges import (
+    exchange_specifications,
+    known_specifications,
+    wanted_specifications,
+)
 
 
 class ImportService:
@@ -73,7 +77,8 @@ class ImportService:
             RegistryError: as `CredentialService.store`.
         """
         file = read_config(paths)
-        entries = choose(file.entries, entry, options.exchanges)
+        known = {spec.name for spec in known_specifications(self._database)}
+        entries = choose(file.entries, known, entry, options.exchanges)
         specs = exchange_specifications(self._database, (one.exchange or "" for one in entries))
         if not options.allow_other_account:
             said = [*file.names, *(name for entry in entries for name in entry.names)]

@@ -26,7 +26,7 @@ HINTS: Final = {
         ". Or take the line out of the file.",
     ),
     "system": "Nothing was imported. Take the line out of the file, if the key is for the main "
-    "system.",
+    "system. The test system is said by the field environment.",
 }
 _NO: Final = {"", "0", "false", "f", "no", "n", "off", "none", "null", "disabled"}
 _MAIN: Final = {"prod", "production", "main", "mainnet", "live", "real"}
@@ -43,6 +43,7 @@ _TEST: Final = re.compile(
     r"(?<![a-z])(test(net)?|sandbox|demo|paper|stag(e|ing)|dev(net|elopment)?|sepolia|goerli"
     r"|simulat\w*)(?![a-z])"
 )
+_ADDRESS: Final = re.compile(r"(https?|wss?)://")
 _FOR_ALL: Final = re.compile(r"testnet|sandbox|sepolia|goerli")
 _VAULT_FLAG: Final = re.compile(r"(is|use)vault")
 _ACCOUNT: Final = re.compile(
@@ -68,7 +69,8 @@ def dropped(
     plain, said = _plain(name), value.strip().lower()
     if is_placeholder(said) or said in _NO | _MAIN:
         return "system" if _MAIN_FLAG.fullmatch(plain) and said in _NO - {""} else None
-    if _TEST_FLAG.fullmatch(plain) or (_SYSTEM.fullmatch(plain) and _TEST.search(said)):
+    of_system = _SYSTEM.fullmatch(plain) or _ADDRESS.match(said)
+    if _TEST_FLAG.fullmatch(plain) or (of_system and _TEST.search(said)):
         chosen = fields.get("environment")
         return None if chosen and _TEST.search(chosen.reveal().lower()) else "system"
     if _VAULT_FLAG.fullmatch(plain):

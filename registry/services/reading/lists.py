@@ -18,10 +18,7 @@ def list_shares(
         AccountNotFound: no account has this name.
         ExchangeNotFound: no exchange has this name.
     """
-    with database.connection() as connection, registry_errors(connection):
-        check_names(connection, account, exchange)
-        parameters = {"account_name": account, "exchange": exchange}
-        return read_rows(connection, _QUERIES["shares"], parameters)
+    return _rows(database, "shares", account, exchange)
 
 
 def list_access(database: Database, account: str | None = None) -> list[Record]:
@@ -30,9 +27,7 @@ def list_access(database: Database, account: str | None = None) -> list[Record]:
     Raises:
         AccountNotFound: no account has this name.
     """
-    with database.connection() as connection, registry_errors(connection):
-        check_names(connection, account)
-        return read_rows(connection, _QUERIES["access"], {"account_name": account})
+    return _rows(database, "access", account, None)
 
 
 def list_positions(
@@ -49,15 +44,16 @@ def list_positions(
         AccountNotFound: no account has this name.
         ExchangeNotFound: no exchange has this name.
     """
+    return _rows(database, "positions", account, exchange, unowned=unowned, all=all_)
+
+
+def _rows(
+    database: Database, query: str, account: str | None, exchange: str | None, **more: bool
+) -> list[Record]:
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account, exchange)
-        parameters = {
-            "account_name": account,
-            "exchange": exchange,
-            "unowned": unowned,
-            "all": all_,
-        }
-        return read_rows(connection, _QUERIES["positions"], parameters)
+        parameters = {"account_name": account, "exchange": exchange, **more}
+        return read_rows(connection, _QUERIES[query], parameters)
 
 
 def stops_in_force(connection: Connection) -> list[Stop]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, read_rows
-from registry.encryption.fingerprint import DIGEST_CHARACTERS
+from registry.encryption.fingerprint import DIGEST_CHARACTERS, normal_form
 from registry.encryption.keyring import MasterKeyring
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
@@ -38,10 +38,10 @@ def holders_of_value(database: Database, keyring: MasterKeyring, value: Secret) 
             return []
         vault = Vault(keyring, send_registry_key(connection))
         digests = {
-            digest
+            vault.fingerprint(exchange_id, field, text)
             for exchange_id, field in fields
             for form in _forms(value.reveal())
-            for digest in vault.fingerprints(exchange_id, {field: Secret(form)}).values()
+            for text in (form, normal_form(field, form))
         }
         return _holders(connection, sorted(digests), DIGEST_CHARACTERS, None)
 

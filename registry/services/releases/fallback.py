@@ -9,7 +9,7 @@ import functools
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from registry.catalog.catalog import built_in_exchanges
@@ -47,9 +47,8 @@ class EnvironmentFallback:
             from registry.services.importing.env_files import read_env_file
 
             _check_name(self.env_file, account)
-            return _pick(
-                spec, read_env_file(self.env_file, [spec]), "", f"file {self.env_file.name}"
-            )
+            variables = read_env_file(self.env_file, [spec])
+            return _pick(spec, variables, "", f"file {self.env_file.name}")
         suffix = f"_{suffix_of(account)}"
         variables = {
             name: Secret(value) for name, value in os.environ.items() if name not in _plain()
@@ -119,9 +118,7 @@ def record_fallback(
         "exchange": exchange,
         "suffix": None if found.origin.startswith("file") else suffix_of(account),
         "origin": found.origin,
-        "actor": caller.actor,
-        "host": caller.host,
-        "purpose": caller.purpose,
+        **asdict(caller),
     }
     with registry_errors(connection):
         row = connection.execute(_QUERIES["fallback"], parameters).fetchone()

@@ -1,20 +1,24 @@
 """Detects a second process of the same user and machine that uses the same key.
 
-Only for keys that break when two processes use them. A process locks a file named after the
-key's version for its lifetime. The operating system releases the lock with the process, so a
-restarted or killed process causes no warning. Other users, containers and data folders are not
-seen, nor is a program that closes its inherited files. So the absence of a warning does not
-prove that there is no second process.
+Only for keys that break when two processes use them. A process locks a file named after the key
+for its lifetime, whichever account and credential holds it. The operating system releases the lock
+with the process, so a restarted or killed process causes no warning. Other users, containers and
+data folders are not seen, nor is a program that closes its inherited files. So the absence of a
+warning does not prove that there is no second process.
 """
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.specification import FieldSpec
+from registry.encryption.fingerprint import normal_form
 from registry.machine import data_folder
 from registry.services.releases.releases import ReleasedCredential
 
@@ -31,15 +35,23 @@ def warnings(credentials: Iterable[ReleasedCredential], *, across_exec: bool = F
     found = []
     for credential in credentials:
         if credential.resolution.breaks_when_used_twice:
-            file = (
-                data_folder()
-                / "in-use"
-                / f"{credential.resolution.credential_id}.{credential.resolution.version}"
-            )
+            file = data_folder() / "in-use" / _name(credential)
             with _guard, contextlib.suppress(OSError):  # a user without a folder gets no warning
                 if _hold(file, across_exec=across_exec):
                     found.append(credential.resolution.used_by_another_process(str(file)))
     return found
+
+
+def _name(credential: ReleasedCredential) -> str:
+    """A digest of the key. Exchanges make keys by chance, so none can be guessed by it."""
+    exchange = credential.resolution.exchange or ""
+    spec = built_in_exchanges().get(exchange)
+    keys = [
+        normal_form(name, value.reveal())
+        for name, value in sorted(credential.fields.items())
+        if ((spec and spec.field(name)) or FieldSpec(name, "")).is_key
+    ]
+    return hashlib.sha256("|".join([exchange, *keys]).encode()).hexdigest()[:32]
 
 
 def _hold(file: Path, *, across_exec: bool) -> bool:

@@ -3,7 +3,7 @@
 import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from registry.catalog.catalog import built_in_exchanges, specification
@@ -275,10 +275,7 @@ class ReleaseService:
             "account": account,
             "exchanges": None if exchanges is None else list(exchanges),
             **wish.parameters(),
-            "actor": caller.actor,
-            "host": caller.host,
-            "purpose": caller.purpose,
-            "reason": caller.reason,
+            **asdict(caller),
             "master_keys": list(self._keyring.ids),
         }
         # In autocommit mode: the request is committed by the time its answer arrives.

@@ -54,7 +54,7 @@ def adopt(*rows: LegacyCredential, judge: Judge | None = None) -> list[AdoptedCr
 
 def places(adopted: list[AdoptedCredential]) -> list[tuple[int | None, bool]]:
     """Where they lie, and whether they are active."""
-    return [(one.subaccount_index, one.is_active) for one in adopted]
+    return [(one.slot.subaccount_index, one.is_active) for one in adopted]
 
 
 def plain(adopted: list[AdoptedCredential]) -> list[dict[str, str]]:
@@ -87,7 +87,7 @@ def test_a_credential_that_fits_is_taken_with_its_fields_open() -> None:
         judge=judge,
     )
     assert plain([one]) == [{"api_key": "key7", "secret_key": "sec", "passphrase": "words"}]
-    assert (one.subaccount_index, one.permission, one.is_active) == (3, "full", True)
+    assert (one.slot.subaccount_index, one.slot.permission, one.is_active) == (3, "full", True)
     assert one.told == {
         "created_at": dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC),
         "last_used": dt.datetime(2024, 3, 1, tzinfo=dt.UTC),
@@ -179,7 +179,7 @@ def test_a_subaccount_below_zero_gets_a_number_where_another_row_has_the_slot_wi
 ) -> None:
     rows = {1: row(1), 2: row(2, subaccount_index=-5)}
     adopted = adopt(*[rows[number] for number in order], judge=Judge(accept_proposals=True))
-    assert {one.row.id: one.subaccount_index for one in adopted} == {
+    assert {one.row.id: one.slot.subaccount_index for one in adopted} == {
         rows[1].id: None,
         rows[2].id: 0,
     }
