@@ -80,13 +80,17 @@ def unit_credential(name: str) -> str | None:
     """The text of a credential that systemd passed to this unit (`LoadCredential=`), or None.
 
     Raises:
-        InvalidInput: other users own or can read it, or it is no text of that size.
+        InvalidInput: it cannot be read, others own or can read it, or it is no text of that size.
     """
     folder = path_of_variable("CREDENTIALS_DIRECTORY")
     try:
         file = open((folder or Path(os.devnull)) / name, "rb", opener=without_waiting)  # noqa: SIM115
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise InvalidInput(
+            f"cannot read {name} in CREDENTIALS_DIRECTORY: {error.strerror}"
+        ) from None
     with file:
         status = os.fstat(file.fileno())
         # systemd lets the unit's user read root's file by an ACL, which shows as the group's right.

@@ -37,8 +37,9 @@ own_folder() { # name
         make_own "$wanted"
         return
     fi
-    cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
-    [ -n "$cache" ] || fail "$project is not yours: set HOME or XDG_CACHE_HOME, for packages of your own."
+    cache=${HOME:+$HOME/.cache}
+    case "${XDG_CACHE_HOME:-}" in /*) cache=$XDG_CACHE_HOME ;; esac # another is to be ignored
+    case "$cache" in /*) ;; *) fail "$project is not yours: set HOME or XDG_CACHE_HOME, for packages of your own." ;; esac
     mkdir -p -- "$cache"
     shared="$cache/account-registry-$(printf '%s' "$project" | cksum | cut -d' ' -f1)"
     make_own "$shared" >/dev/null

@@ -1,7 +1,6 @@
 """All verbs by name, each with its module, which is imported when the verb is used."""
 
 import importlib
-import io
 import re
 import sys
 from itertools import takewhile
@@ -11,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from registry.commands._given import remember, without_secrets
+from registry.commands._given import remember
 from registry.commands._verb import COMMANDS
 
 _GROUPS: Final = (
@@ -73,7 +72,8 @@ VERBS: Final = {verb: module for verbs in GROUPS.values() for verb, module in ve
 """Verb -> its module, in the order in which the help lists them."""
 
 _SUMMARY: Final = 200  # longer than any, so that none is cut
-_VALUE_IS_NOT: Final = re.compile(r"""^(['"]).*\1 is not""", re.DOTALL)
+_VALUE_IS_NOT: Final = re.compile(r"""(^|: )(['"]).*\2 is not""", re.DOTALL)
+_NUMBER: Final = re.compile("a valid int(eger)?( range)?")
 
 
 class _LazyCommands(dict[str, Any]):
@@ -110,10 +110,7 @@ class _Verbs(TyperGroup):
         try:
             sys.exit(super().main(words, *rest, **{**extra, "standalone_mode": False}))
         except typer.exceptions.TyperException as error:
-            _take_values_out(error)
-            if "--json" in takewhile(lambda word: word != "--", words):
-                sys.exit(_tell_as_json(words, error))
-            sys.exit(_tell(error))
+            sys.exit(_tell(words, error))
 
 
 def build() -> Any:
@@ -134,32 +131,30 @@ def build() -> Any:
     return typer.main.get_command(app)
 
 
-def _take_values_out(error: Any) -> None:
-    """Removes the user's values from a Typer error: a value may be a secret of any form."""
-    if error.message.startswith("Got unexpected extra argument"):
-        error.message = (
-            "There are more arguments than it takes (they are not shown). A text with spaces "
-            "needs quotes; a secret is never an argument."
-        )
-    error.message = _VALUE_IS_NOT.sub("it is not", error.message)
-
-
-def _tell(error: Any) -> int:
-    text = io.StringIO()
-    error.show(text)
-    sys.stderr.write(without_secrets(text.getvalue()))
-    return int(error.exit_code)
-
-
-def _tell_as_json(words: list[str], error: typer.exceptions.TyperException) -> int:
+def _tell(words: list[str], error: Any) -> int:
+    """Reports a wrong command line as any other error."""
     from registry.commands._output import Output
     from registry.errors import InvalidInput
 
+    if not words:  # the error is the help
+        error.show(sys.stderr)
+        return int(error.exit_code)
     verb = next((word for word in words if word in VERBS), "")
-    message = getattr(error, "format_message", lambda: "aborted")()
+    message = _without_values(" ".join(error.format_message().split()))
     wrong = InvalidInput(message, hint=f"Try: {' '.join(f'account-registry {verb}'.split())} -h")
-    Output(verb, as_json=True).error(wrong)
+    as_json = "--json" in takewhile(lambda word: word != "--", words)
+    Output(verb, as_json=as_json).error(wrong)
     return wrong.exit_status
+
+
+def _without_values(message: str) -> str:
+    """A message of Typer's without the user's values: each may be a secret of any form."""
+    if message.startswith("Got unexpected extra argument"):
+        return (
+            "There are more arguments than it takes (they are not shown). A text with spaces "
+            "needs quotes; a secret is never an argument."
+        )
+    return _NUMBER.sub("a whole number", _VALUE_IS_NOT.sub(r"\1it is not", message))
 
 
 def _version(show: bool) -> None:

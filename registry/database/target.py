@@ -13,6 +13,7 @@ from registry.machine import data_folder, unit_credential
 
 EMBEDDED: Final = "postgres"
 """The folder of the embedded server in the data folder."""
+_PASSED: Final = "database_url in CREDENTIALS_DIRECTORY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,14 @@ class Target:
         """
         url = os.environ.get("DATABASE_URL", "").strip()
         passed = unit_credential("database_url")
-        if url and passed:
+        if url and passed is not None:
             raise InvalidInput(
-                "2 sources name the database: DATABASE_URL and database_url in "
-                "CREDENTIALS_DIRECTORY",
+                f"2 sources name the database: DATABASE_URL and {_PASSED}",
                 hint="Keep one of them, and unset the other.",
             )
-        address = url or passed
-        return cls.of(address) if address else cls(None)
+        if passed is not None:
+            return cls.of(passed, _PASSED)
+        return cls.of(url) if url else cls(None)
 
     @classmethod
     def for_bots(cls) -> "Target":
@@ -60,7 +61,7 @@ class Target:
         return target
 
     @classmethod
-    def of(cls, url: str) -> "Target":
+    def of(cls, url: str, named_by: str = "DATABASE_URL") -> "Target":
         """The database at an address.
 
         Raises:
@@ -70,7 +71,7 @@ class Target:
         url = re.sub(r"^postgres(ql)?\+[a-z0-9_]+://", "postgresql://", url)
         if not re.match(r"^(postgres(ql)?://|[a-z_]+ *=)", url):
             raise InvalidInput(
-                "DATABASE_URL is not the address of a PostgreSQL database",
+                f"{named_by} is not the address of a PostgreSQL database",
                 hint="It looks like postgresql://user@host:5432/database. "
                 "Unset it to use the embedded database.",
             )

@@ -172,4 +172,9 @@ def load_keyring() -> MasterKeyring:
         InvalidInput: a path in the environment could be a secret.
     """
     no_core_dumps()
-    return MasterKeyring.parse(MASTER_KEY.read())
+    source = MASTER_KEY.source()
+    text = source.read()
+    try:
+        return MasterKeyring.parse(text)
+    except MasterKeyMalformed as error:
+        raise MasterKeyMalformed(f"{error.message}, in {source.name}", hint=error.hint) from None

@@ -64,7 +64,7 @@ def append_in_bulk(connection: Connection, appends: Sequence[Append]) -> range:
         with cursor.copy(_QUERIES["copy"]) as copy:
             block = bytearray(_HEADER)
             for position, append in enumerate(appends, start=size):
-                leaf = encode(_given(position, append)) + recorded
+                leaf = encode(given(position, append)) + recorded
                 digest = leaf_hash(leaf)
                 roots = grow(peaks, position, digest)
                 block += b"".join((_COLUMNS, leaf, sized(digest), sized(_array_of(roots))))
@@ -104,7 +104,8 @@ def _check_commands(connection: Connection, appends: Sequence[Append]) -> None:
         )
 
 
-def _given(position: int, append: Append) -> Given:
+def given(position: int, append: Append) -> Given:
+    """The columns that do not come from the database."""
     command, new = append.command, append.event
     return (
         position,

@@ -20,7 +20,7 @@ from registry.database.queries import load_queries, one_row
 from registry.database.target import Target
 from registry.encryption.key_source import MASTER_KEY, VARIABLE, load_keyring
 from registry.encryption.keyring import MasterKeyring
-from registry.errors import ExitStatus, RegistryError
+from registry.errors import ExitStatus, PermissionDenied, RegistryError
 from registry.events.stored import utc_text
 from registry.execution.vault import FINGERPRINT_KEY_ID
 from registry.hints import Blank, Command, Hint
@@ -107,7 +107,10 @@ def examine(
 
 
 def _failed(check: str, error: RegistryError) -> Finding:
-    return Finding(check, "failed", error.message, error.hint)
+    hint = error.hint
+    if isinstance(error, PermissionDenied):  # its hint leads here
+        hint = "Only a login that is a member of registry_operator or registry_auditor can see it."
+    return Finding(check, "failed", error.message, hint)
 
 
 def _database(connection: Connection, target: Target) -> Iterator[Finding]:

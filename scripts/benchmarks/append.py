@@ -8,6 +8,7 @@ One event per transaction, durable before the answer, by one client and by sixte
 """
 
 import datetime as dt
+import functools
 import hashlib
 import os
 import time
@@ -23,7 +24,7 @@ from registry.database.durability import wait_until_durable
 from registry.events.accounts import AccountCreated
 from registry.events.stored import Stream
 from registry.log.append import CommandRecord, NewEvent, send_append
-from registry.log.bulk import Append, append_in_bulk
+from registry.log.bulk import Append, append_in_bulk, given
 from registry.log.ids import new_id
 
 CLIENTS: Final = 16
@@ -68,15 +69,11 @@ def main() -> None:
         for clients in (1, CLIENTS):
             for name, client in ways.items():
                 label = f"{name}, {clients} client{'s' if clients > 1 else ''}"
-                runs[label] = _run(address, client, clients, chosen.seconds)
+                runs[label] = functools.partial(rate, address, client, clients, chosen.seconds)
         runs["COPY"] = lambda: copy_rows(address)
         runs["append in bulk"] = lambda: bulk(address)
         measured = take_turns(runs, chosen.rounds)
     report("append", "events/s", measured, TARGETS, as_json=chosen.json)
-
-
-def _run(address: str, client: Client, clients: int, seconds: float) -> Callable[[], float]:
-    return lambda: rate(address, client, clients, seconds)
 
 
 def event() -> tuple[CommandRecord, NewEvent]:
@@ -98,26 +95,8 @@ def insert(address: str, _: int) -> Step:
 
     def step() -> None:
         record, new = event()
-        connection.execute(
-            _INSERT,
-            [
-                new.id,
-                new.stream.type,
-                new.stream.id,
-                new.version,
-                new.event.event_type,
-                new.event.schema_version,
-                new.event.to_json(),
-                record.actor,
-                record.reason,
-                record.command_id,
-                0,
-                record.digest,
-                new.related_account_id,
-                record.occurred_at,
-                record.digest,
-            ],
-        )
+        _, *columns = given(0, Append(record, 0, new))
+        connection.execute(_INSERT, [*columns, record.digest])
 
     return step
 

@@ -90,7 +90,7 @@ def update(address: str, number: int) -> Step:
     """One UPDATE statement."""
     names = _names(address, number)
     connection = psycopg.connect(address, autocommit=True)
-    return lambda: connection.execute(_UPDATE, [uuid.uuid4().hex, next(names)])
+    return lambda: connection.execute(_UPDATE, [str(uuid.uuid4()), next(names)])
 
 
 def select_and_update(address: str, number: int) -> Step:
@@ -103,7 +103,7 @@ def select_and_update(address: str, number: int) -> Step:
         connection.execute(
             "SELECT * FROM plain_accounts WHERE account_name = %s", [name]
         ).fetchone()
-        connection.execute(_UPDATE, [uuid.uuid4().hex, name])
+        connection.execute(_UPDATE, [str(uuid.uuid4()), name])
 
     return step
 
@@ -112,7 +112,7 @@ def command(address: str, number: int) -> Step:
     """The command `update-account`, on one connection."""
     names = _names(address, number)
     accounts = Registry(SingleConnection(Database(address))).accounts
-    return lambda: accounts.update(next(names), description=uuid.uuid4().hex)
+    return lambda: accounts.update(next(names), description=str(uuid.uuid4()))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
@@ -78,12 +78,7 @@ def own_server(major: int | None = None) -> Iterator[str]:
     Without it, `major` selects a version that comes with the embedded server.
     """
     given = os.environ.get(_GIVEN)
-    if given:
-        with psycopg.connect(given, autocommit=True) as connection:
-            Migrator(connection).up()
-        yield given
-        return
-    with fresh_server(major) as address:
+    with contextlib.nullcontext(given) if given else fresh_server(major) as address:
         with psycopg.connect(address, autocommit=True) as connection:
             Migrator(connection).up()
         yield address
@@ -166,15 +161,7 @@ def report(
         for target in targets
         if target.way in rows and target.over in rows
     ]
-    bounds: list[dict[str, Any]] = [
-        {
-            "name": limit.name,
-            "value": limit.value,
-            "most": limit.most,
-            "reached": limit.value <= limit.most,
-        }
-        for limit in limits
-    ]
+    bounds = [asdict(limit) | {"reached": limit.value <= limit.most} for limit in limits]
     document: dict[str, Any] = {
         "subject": subject,
         "unit": unit,

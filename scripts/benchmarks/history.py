@@ -5,9 +5,9 @@
 --peers adds plain tables with an audit trigger: the audit rows of an account of the same size.
 """
 
+import functools
 import uuid
-from collections.abc import Callable
-from typing import Final
+from typing import Final, LiteralString
 
 import plain
 import psycopg
@@ -45,14 +45,13 @@ def main() -> None:
             _fill_plain(address, chosen.events)
             ways[PEER] = of_plain
         measured = take_turns(
-            {name: _run(address, client, chosen.seconds) for name, client in ways.items()},
+            {
+                n: functools.partial(rate, address, way, 1, chosen.seconds)
+                for n, way in ways.items()
+            },
             chosen.rounds,
         )
     report("history", "reads/s", measured, TARGETS, as_json=chosen.json)
-
-
-def _run(address: str, client: Client, seconds: float) -> Callable[[], float]:
-    return lambda: rate(address, client, 1, seconds)
 
 
 def _fill_plain(address: str, events: int) -> None:
@@ -83,7 +82,7 @@ def _fill(address: str, events: int) -> None:
     accounts = Registry(database).accounts
     accounts.create(ACCOUNT)
     for _ in range(CHANGES - 1):
-        accounts.update(ACCOUNT, description=uuid.uuid4().hex)
+        accounts.update(ACCOUNT, description=str(uuid.uuid4()))
     database.close()
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE) public.audit_events, public.accounts")
@@ -91,32 +90,29 @@ def _fill(address: str, events: int) -> None:
 
 def select(address: str, _: int) -> Step:
     """Reads the account's id by its name, and then its events."""
-    connection = psycopg.connect(address, autocommit=True)
-
-    def step() -> None:
-        row = connection.execute(
-            "SELECT id FROM public.accounts WHERE account_name = %s", [ACCOUNT]
-        ).fetchone()
-        connection.execute(
-            "SELECT * FROM public.audit_events WHERE stream_type = 'account' AND stream_id = %s"
-            " ORDER BY stream_version",
-            row,
-        ).fetchall()
-
-    return step
+    return _rows(
+        address,
+        "SELECT id FROM public.accounts WHERE account_name = %s",
+        "SELECT * FROM public.audit_events WHERE stream_type = 'account' AND stream_id = %s"
+        " ORDER BY stream_version",
+    )
 
 
 def of_plain(address: str, _: int) -> Step:
     """Reads the audit rows of the account."""
+    return _rows(
+        address,
+        "SELECT id FROM plain_accounts WHERE account_name = %s",
+        "SELECT * FROM plain_audit WHERE account_id = %s ORDER BY id",
+    )
+
+
+def _rows(address: str, id_of_account: LiteralString, rows_of_id: LiteralString) -> Step:
     connection = psycopg.connect(address, autocommit=True)
 
     def step() -> None:
-        row = connection.execute(
-            "SELECT id FROM plain_accounts WHERE account_name = %s", [ACCOUNT]
-        ).fetchone()
-        connection.execute(
-            "SELECT * FROM plain_audit WHERE account_id = %s ORDER BY id", row
-        ).fetchall()
+        row = connection.execute(id_of_account, [ACCOUNT]).fetchone()
+        connection.execute(rows_of_id, row).fetchall()
 
     return step
 

@@ -2,7 +2,6 @@
 
     scripts/benchmark release [--rounds 1000] [--json]
 
-In one run, on one server and one connection, by medians:
 Medians of one run on one server and one connection:
 - load: one credential decrypted, its release recorded and durable; against one durable INSERT,
   one SELECT by primary key and the same decryption.
@@ -18,7 +17,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 from harness import Target, options, own_server, report, server_is_given, take_turns
@@ -49,6 +48,7 @@ _FIELDS = {
     "aster": ("api_key", "secret_key"),
 }
 _ACCOUNTS = 200
+_OWNER, _BORROWER = "account_10", "account_11"
 
 _ROW = """
     SELECT c.*, k.wrapped_key, k.master_key_id FROM account_exchange_credentials AS c
@@ -123,7 +123,7 @@ class Filled:
 
     def load(self) -> None:
         """The load of a bot at its start."""
-        self.service.release_one("account_10", "backpack", Wish(), _CALLER).plain()
+        self.service.release_one(_OWNER, "backpack", Wish(), _CALLER).plain()
 
     def load_all(self, account: str) -> None:
         """The load of a bot that uses several exchanges."""
@@ -145,21 +145,13 @@ class Filled:
         for secret in key.open(place, tokens_of(row)).values():
             secret.reveal()
 
-    def resolve_own(self) -> None:
-        """Resolves an own credential."""
-        resolve(self.asking, "account_10", "backpack", Wish())
+    def resolve(self, account: str) -> None:
+        """Resolves a credential."""
+        resolve(self.asking, account, "backpack", Wish())
 
-    def resolve_own_floor(self) -> None:
+    def join(self, statement: LiteralString, account: str) -> None:
         """The plain join for it."""
-        self.asking_connection.execute(_JOIN, ["backpack", "account_10"]).fetchall()
-
-    def resolve_shared(self) -> None:
-        """Resolves a borrowed credential."""
-        resolve(self.asking, "account_11", "backpack", Wish())
-
-    def resolve_shared_floor(self) -> None:
-        """The plain join for it."""
-        self.asking_connection.execute(_SHARED_JOIN, ["backpack", "account_11"]).fetchall()
+        self.asking_connection.execute(statement, ["backpack", account]).fetchall()
 
 
 def milliseconds(work: Callable[[], None]) -> Callable[[], float]:
@@ -206,10 +198,10 @@ def main() -> None:
         ways = {
             "floor of load": milliseconds(registry.load_floor),
             "load": milliseconds(registry.load),
-            "floor of resolve own": milliseconds(registry.resolve_own_floor),
-            "resolve own": milliseconds(registry.resolve_own),
-            "floor of resolve shared": milliseconds(registry.resolve_shared_floor),
-            "resolve shared": milliseconds(registry.resolve_shared),
+            "floor of resolve own": milliseconds(lambda: registry.join(_JOIN, _OWNER)),
+            "resolve own": milliseconds(lambda: registry.resolve(_OWNER)),
+            "floor of resolve shared": milliseconds(lambda: registry.join(_SHARED_JOIN, _BORROWER)),
+            "resolve shared": milliseconds(lambda: registry.resolve(_BORROWER)),
             **loads(registry),
         }
         measured = measure(ways, chosen.rounds)

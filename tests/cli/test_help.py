@@ -230,11 +230,11 @@ def test_a_wrong_command_line_is_told_as_json_where_json_is_wanted(
     assert shown.error["message"].startswith(message)
     assert shown.error["exit_status"] == 2
     assert json.loads(shown.err)["verb"] == verb
-    assert "Usage:" in cli(*words).err
+    assert cli(*words).err.splitlines()[1:] == [f"  {shown.error['hint']}"]
 
 
 def test_with_json_too_help_is_help_and_a_program_keeps_its_words(cli: CommandLine) -> None:
     shown = cli("list-accounts", "--json", "--help")
     assert (shown.exit_status, shown.err) == (0, "")
     assert shown.out == cli("list-accounts", "--help").out
-    assert "Usage:" in cli("no-such-verb", "--", "--json").err
+    assert cli("no-such-verb", "--", "--json").err.startswith("Error: ")

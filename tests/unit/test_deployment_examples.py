@@ -81,7 +81,7 @@ def test_each_timer_has_its_service_and_each_failure_is_told() -> None:
 def test_the_image_is_built_with_what_the_service_starts() -> None:
     lines = (EXAMPLES / "compose" / "Dockerfile").read_text().splitlines()
     steps = [line.split(" ", 1)[0] for line in lines if line and not line.startswith("#")]
-    assert steps == ["FROM", "COPY", "RUN", "WORKDIR", "COPY", "USER"]
+    assert steps == ["FROM", "COPY", "RUN", "RUN", "WORKDIR", "COPY", "USER"]
     document = yaml.safe_load((EXAMPLES / "compose" / "compose.yaml").read_text())
     service = document["services"]["main_bot"]
     assert f"USER {service['user']}" in lines

@@ -1,6 +1,7 @@
 """The source of a key: a variable, a file, a command, or a credential of systemd."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,33 @@ def test_the_database_may_be_a_credential_of_the_unit_too(
     monkeypatch.setenv("DATABASE_URL", address)
     with pytest.raises(InvalidInput, match="2 sources name the database"):
         Target.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (Path.mkdir, "cannot read database_url in CREDENTIALS_DIRECTORY"),
+        (lambda path: path.symlink_to(path), "cannot read database_url in CREDENTIALS_DIRECTORY"),
+        (lambda path: write_key_file(path, Secret("")), "database_url in CREDENTIALS_DIRECTORY is"),
+        (lambda path: write_key_file(path, Secret("canary")), "is not the address of a PostgreSQL"),
+    ],
+)
+def test_a_credential_that_gives_no_address_does_not_lead_to_the_embedded_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], said: str
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    make(tmp_path / "database_url")
+    with pytest.raises(InvalidInput, match=said) as refused:
+        Target.from_environment()
+    assert "canary" not in str(refused.value)
+
+
+def test_a_key_that_is_none_is_told_with_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(COMMAND_VARIABLE, "echo canary")
+    with pytest.raises(MasterKeyMalformed, match=f"in the command in {COMMAND_VARIABLE}") as told:
+        load_keyring()
+    assert "canary" not in str(told.value)
 
 
 def test_a_named_file_that_is_missing_is_an_error_although_the_default_file_is_there(

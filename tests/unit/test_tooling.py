@@ -99,9 +99,10 @@ def test_a_script_of_somebody_elses_checkout_runs_nothing_from_a_shared_folder(
     own_folder(checkout)
     shutil.rmtree(checkout / ".environment")
     os.chown(checkout, 12345, 12345)
-    done = own_folder(checkout)
-    assert (done.stdout, done.returncode) == ("", 1)
-    assert "set HOME or XDG_CACHE_HOME" in done.stderr
+    for wrong in ({}, {"HOME": "home"}, {"XDG_CACHE_HOME": "cache"}):
+        done = own_folder(checkout, **wrong)
+        assert (done.stdout, done.returncode) == ("", 1)
+        assert "set HOME or XDG_CACHE_HOME" in done.stderr
     home = own_folder(checkout, HOME=str(tmp_path / "home"))
     folder = Path(home.stdout.strip())
     assert folder.is_relative_to(tmp_path / "home/.cache")
