@@ -86,7 +86,7 @@ def test_a_time_means_the_last_event_recorded_by_then(
 
 
 @pytest.mark.parametrize(
-    ("moment", "status"), [("99", 2), ("2026-01-01T00:00:00", 2), ("someday", 2), ("1d", 2)]
+    ("moment", "status"), [("99", 2), ("2026-01-01T00:00:00", 2), ("someday", 2), ("1.5d", 2)]
 )
 def test_a_moment_that_is_none_is_refused(
     told: tuple[CommandLine, list[Any]], moment: str, status: int
