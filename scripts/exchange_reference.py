@@ -6,6 +6,7 @@ from typing import Final
 
 from registry.catalog.catalog import built_in_exchanges, has_test_system
 from registry.catalog.specification import ExchangeSpec
+from registry.checking.probes import PROBES, PUBLIC_READS
 
 CHECKED: Final = {
     "aster": "secp256k1 (EIP-712), of the wallet and of an agent",
@@ -35,6 +36,8 @@ client needs beyond that.
   other's. ccxt says so where its client makes rising nonces.
 - **signature**: tests check the signature of a real request, with other code than ccxt's. Where
   none is named, tests make the client and check that ccxt has all that it requires.
+- **asked**: what `check-credential` learns from the exchange itself. Where nothing is named, one
+  signed read shows whether the key is valid. See [Checking credentials](checking-credentials.md).
 - Each id of ccxt is an exchange of its own, with variables of its own: `binanceusdm` beside
   `binance`, `myokx` beside `okx`. One account may hold the same key for several.
 
@@ -86,7 +89,14 @@ def _names(spec: ExchangeSpec) -> str:
 def _marks(spec: ExchangeSpec) -> str:
     checked = CHECKED.get(spec.name)
     marks = ["test"] * has_test_system(spec.ccxt_id) + ["nonce"] * spec.nonce_per_key
-    return "; ".join(marks + ([f"signature: {checked}"] if checked else []))
+    marks += [f"signature: {checked}"] if checked else []
+    return "; ".join([*marks, *_asked(spec.ccxt_id)])
+
+
+def _asked(ccxt_id: str | None) -> list[str]:
+    if ccxt_id is None or ccxt_id in PUBLIC_READS:
+        return ["asked: nothing"]
+    return [f"asked: {PROBES[ccxt_id].tells}"] if ccxt_id in PROBES else []
 
 
 if __name__ == "__main__":

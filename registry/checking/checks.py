@@ -5,16 +5,15 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from projections.credentials import TABLE as CREDENTIALS
 from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.client_settings import client_settings
-from registry.catalog.specification import ExchangeSpec, Field
+from registry.catalog.specification import ExchangeSpec
 from registry.checking.asking import ClientConfig, Finding, ToAsk, ask
 from registry.checking.findings import Checked, CheckOutcome, differences, warnings
 from registry.client_making import import_ccxt
 from registry.database.connection import Database
 from registry.errors import (
-    AccountInactive,
-    CredentialInactive,
     CredentialNotFound,
     DeadKey,
     ExchangeGaveNoAnswer,
@@ -27,6 +26,9 @@ from registry.execution.account_tasks import RuleTask
 from registry.hints import Command, Hint, Option
 from registry.rules.account_state import AccountState
 from registry.rules.credentials import was_checked
+from registry.rules.details import CredentialDetails, checked
+from registry.services.changes.credentials import CredentialInput
+from registry.services.changes.expiry import with_moment
 from registry.services.reading.accounts import Record, list_credentials, only
 from registry.services.reading.keys_in_use import released_lately
 from registry.services.releases.releases import Caller, ReleasedCredential, ReleaseService
@@ -55,7 +57,6 @@ def check(
     Raises:
         MissingExtra: ccxt is not installed.
         AccountNotFound, ExchangeNotFound, CredentialNotFound: there is nothing to check.
-        AccountInactive, CredentialInactive: nothing that is named may be used.
         InvalidInput: the settings of a client are not acceptable.
     """
     import_ccxt("ccxt")
@@ -99,35 +100,43 @@ def _rule(ones: Sequence[Checked]) -> Callable[[AccountState], list[EventModel]]
 
 
 def check_before_storing(
+    database: Database,
+    keyring: "MasterKeyring",
     account: str,
-    spec: ExchangeSpec,
-    fields: Mapping[str, Field],
-    said: Mapping[str, Any],
+    given: CredentialInput,
     config: ClientConfig | None = None,
 ) -> list[str]:
     """Checks a credential that is to be stored; returns what should be known of it.
 
     Raises:
+        MissingExtra: ccxt is not installed.
         InvalidCredential: see `ExchangeSpec.check`.
         DeadKey: the exchange refuses the key.
         ExchangeGaveNoAnswer: the exchange did not answer, or said nothing of the key.
         NotCheckable: there is no client to ask with.
     """
-    where = Resolution(account=account, exchange=spec.name, outcome="ok", wish=Wish())
+    import_ccxt("ccxt")
+    exchange, permission = given.slot.exchange, given.slot.permission
+    spec = ReleaseService(database, keyring).specification(exchange)
+    which = {"subaccount_index": given.slot.subaccount_index, "permission": permission}
+    held = only(list_credentials(database, account, exchange), **which)
+    said = held[0] if len(held) == 1 else {"permission": permission or "full"}
+    said = {**said, **checked(CredentialDetails, CREDENTIALS, with_moment(given.details))}
+    where = Resolution(account=account, exchange=exchange, outcome="ok", wish=Wish())
     released = ReleasedCredential(
         resolution=where,
         release_id=uuid.UUID(int=0),
         position=-1,
-        fields=spec.check(fields),
+        fields=spec.check(given.fields),
         subaccount_index=None,
     )
-    _check_config(config or {}, {spec.name: spec})
+    _check_config(config or {}, {exchange: spec})
     (finding,) = _run([ToAsk(spec, released)], config or {})
     if finding.outcome is CheckOutcome.VALID:
         told = [difference.text for difference in differences(said, finding.facts)]
         return [*told, *warnings(finding.facts)]
     why = f"{finding.outcome.words}: {finding.why}; nothing was stored"
-    key = f"the {spec.name} key of {account}"
+    key = f"the {exchange} key of {account}"
     anyway = Hint("To store it nevertheless, leave out ", Option("check"), ".")
     if finding.outcome.is_dead:
         raise DeadKey(f"{key} does not work, {why}", hint=anyway)
@@ -165,29 +174,13 @@ def _to_check(
 ) -> list[Record]:
     """The credentials to check; those that may not be used only if there are no others."""
     found = only(list_credentials(database, account, exchange), **which)
-    used = [record for record in found if record["is_active"] and record["account_is_active"]]
-    if used or (account is None and exchange is None):
-        return used
-    of = f"account {account or 'of any name'}{f' for {exchange}' if exchange else ''}"
-    if not found:
+    if not found and account is not None:
         raise CredentialNotFound(
-            f"there is no such credential of {of} to check",
+            f"account {account} has no such credential of its own to check",
             hint=Hint("A borrowed one is checked at its owner. See: ", Command("list-credentials")),
         )
-    if not found[0]["account_is_active"]:
-        raise AccountInactive(
-            f"account {found[0]['account_name']} is inactive",
-            hint=Hint(
-                "Reactivate it first: ", Command("reactivate-account", found[0]["account_name"])
-            ),
-        )
-    raise CredentialInactive(
-        f"the credential of {of} is inactive",
-        hint=Hint(
-            "Reactivate it first: ",
-            Command("reactivate-credential", found[0]["account_name"], found[0]["exchange"]),
-        ),
-    )
+    used = [record for record in found if record["is_active"] and record["account_is_active"]]
+    return used or (found if account is not None else [])
 
 
 def _in_use(

@@ -231,12 +231,12 @@ def _vault_role(key: Key) -> Mapping[str, Any]:
     return {"type": "userRole", "user": vault}
 
 
-def _valid(_: Sequence[Any], __: Key) -> KeyFacts:
-    return KeyFacts()
+def _account_index(key: Key) -> Mapping[str, Any]:
+    return {"account_index": key.fields["account_index"]}
 
 
-def _lighter(_: Sequence[Any], key: Key) -> KeyFacts:
-    return KeyFacts(exchange_account_id=_account_id(key.fields["account_index"]))
+def _valid(_: Sequence[Any], key: Key) -> KeyFacts:
+    return KeyFacts(exchange_account_id=_account_id(key.fields.get("account_index")))
 
 
 _BINANCE: Final = Probe(
@@ -309,20 +309,15 @@ PROBES: Final[Mapping[str, Probe]] = {
         _hyperliquid,
     ),
     "backpack": Probe(
-        "valid",
+        "whether it is valid",
         [("private_get_api_v1_account", _nothing)],
         _valid,
         _codes({WRONG: ["UNAUTHORIZED", "INVALID_SIGNATURE"]}),
     ),
     "lighter": Probe(
-        "valid, account",
-        [
-            (
-                "private_get_accountlimits",
-                lambda key: {"account_index": key.fields["account_index"]},
-            )
-        ],
-        _lighter,
+        "whether it is valid, account",
+        [("private_get_accountlimits", _account_index)],
+        _valid,
     ),
 }
 """By ccxt's id of the exchange."""

@@ -1,11 +1,11 @@
 """The verb `check-credential`: asks exchanges whether keys are what the registry says."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from registry.commands._client_config import ClientConfigFile, read_config
 from registry.commands._options import OnlyPermission, OnlySubaccount
 from registry.commands._run import Run
 from registry.commands._verb import verb
@@ -15,17 +15,6 @@ from registry.hints import commands_of
 if TYPE_CHECKING:
     from registry.checking.findings import Checked
 
-ClientConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--client-config",
-        metavar="FILE",
-        help="Settings of ccxt's clients as JSON, such as "
-        """{"bybit": {"httpsProxy": "http://proxy:3128"}}.""",
-    ),
-]
-
-_MAX_INPUT: Final = 1024 * 1024
 # Heading -> name in the record.
 _SHOWN: Final = {
     "account": "account_name",
@@ -100,23 +89,6 @@ def check_credential(
     )
     run.output.result([_as_data(checked) for checked in found], lambda: _tell(run, found))
     run.exit_status = exit_status(found)
-
-
-def read_config(file: Path | None) -> dict[str, Any] | None:
-    """The settings of clients in a file.
-
-    Raises:
-        InvalidInput: the file holds no JSON object.
-    """
-    if file is None:
-        return None
-    from registry.machine import text_of_file
-    from registry.values import parse_json
-
-    config = parse_json(text_of_file(file, limit=_MAX_INPUT), str(file))
-    if not isinstance(config, dict):
-        raise InvalidInput(f"{file} does not hold a JSON object of exchanges")
-    return config
 
 
 def _as_data(checked: "Checked") -> dict[str, Any]:

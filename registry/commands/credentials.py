@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from registry.commands._changes import tell, versions
+from registry.commands._client_config import ClientConfigFile, read_config
 from registry.commands._options import (
     AllowOtherAccount,
     AllowSharedSecret,
@@ -66,6 +67,13 @@ class StoreOptions:
     cascade: Cascade = False
     allow_shared_secret: AllowSharedSecret = False
     allow_other_account: AllowOtherAccount = False
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Ask the exchange first; a key that does not work is not stored."
+        ),
+    ] = False
+    client_config: ClientConfigFile = None
 
 
 @verb(changes=True)
@@ -92,6 +100,9 @@ def _store(
     mode: Literal["add", "replace"],
 ) -> None:
     by = run.by
+    config = read_config(how.client_config)
+    if config is not None and not how.check:
+        raise InvalidInput("--client-config is for the exchange's client, with --check only")
     if how.from_json is None:
         from registry.commands._ask import ask_for_fields
 
@@ -109,6 +120,8 @@ def _store(
         **details.given(),
         cascade=how.cascade,
         allow_shared_secret=how.allow_shared_secret,
+        check=how.check,
+        client_config=config,
         **by,
     )
     what = "added a credential" if mode == "add" else "replaced the credential"

@@ -47,14 +47,16 @@ def _seen_credential(credential: Mapping[str, Any]) -> dict[str, Any]:
         if name in credential
     }
     active = credential["account_is_active"] and _activity(credential)
-    known = credential.get("checked")
-    differs = (
-        f", differs in {' and '.join(known['differences'])}"
-        if known and known["differences"]
-        else ""
-    )
-    checked = known and f"{known['outcome'].replace('_', ' ')} on {known['at'][:10]}{differs}"
+    checked = _last_check(credential.get("checked"))
     return {**credential, "active": active, "checked": checked, **places}
+
+
+def _last_check(known: Mapping[str, Any] | None) -> str | None:
+    if known is None:
+        return None
+    when = known["at"].replace("T", " ")
+    differs = f", differs in {' and '.join(known['differences'])}" if known["differences"] else ""
+    return f"{known['outcome'].replace('_', ' ')} on {when}{differs}"
 
 
 def _place(exchange: str, other: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
 from registry.clock import now
@@ -52,6 +53,10 @@ class New(CredentialChange, total=False):
     """Whether borrowers may get another key through the change."""
     allow_shared_secret: bool
     """Whether another account may hold the same secret."""
+    check: bool
+    """Whether the exchange is asked first; a key that does not work is not stored."""
+    client_config: ClientConfig | None
+    """Settings of ccxt's clients for that, by exchange."""
 
 
 @checked
@@ -65,7 +70,8 @@ class Credentials:
         """Stores a credential in an empty slot; CredentialExists if it is not empty.
 
         InvalidCredential names fields that are missing, unknown, placeholders or of a wrong
-        type. SecretInUse names the other account that holds the same secret.
+        type. SecretInUse names the other account that holds the same secret. With `check`, DeadKey
+        says that the exchange refuses the key, and ExchangeGaveNoAnswer that it did not tell.
         """
         return self._store(account, exchange, fields, "add", how)
 
@@ -284,13 +290,23 @@ class Credentials:
         secrets = fields_of(exchange, fields)
         slot, rest = _slot(exchange, how)
         by, given = split(rest)
+        check, config = given.pop("check", False), given.pop("client_config", None)
         options = {name: given.pop(name, False) for name in ("cascade", "allow_shared_secret")}
         details = {name: value for name, value in given.items() if value is not None}
         inputs = [CredentialInput(slot, secrets, details, Mode(mode))]
-        task = StoreCredentials(
-            account, inputs, self._context.keyring(), verb=f"{mode}-credential", **options
-        )
-        return self._context.execute(task, by)
+        keyring = self._context.keyring()
+        task = StoreCredentials(account, inputs, keyring, verb=f"{mode}-credential", **options)
+        if not check:
+            return self._context.execute(task, by)
+        from registry.checking.checks import check_before_storing
+
+        # Whatever else is wrong comes first.
+        rehearsal = self._context.execute(task, {**by, "dry_run": True})
+        if rehearsal.replayed:
+            return rehearsal
+        notes = check_before_storing(self._context, keyring, account, inputs[0], config)
+        outcome = self._context.execute(task, by)
+        return replace(outcome, notes=(*outcome.notes, *notes))
 
 
 def _slot(exchange: str, given: Mapping[str, Any]) -> "tuple[SlotName, Any]":

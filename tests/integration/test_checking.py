@@ -39,17 +39,17 @@ TOLD = {
         ("read", "trade", "withdraw"),
         False,
         (),
-        dt.datetime(2027, 5, 15, 3, 21, 5, tzinfo=dt.UTC),
+        dt.datetime(2036, 5, 15, 3, 21, 5, tzinfo=dt.UTC),
         "24617703",
     ),
     "okx": (("read", "trade"), True, ("203.0.113.7", "198.51.100.0/24"), None, "44705892"),
-    "kraken": (("read",), False, (), dt.datetime.fromtimestamp(1810000000, dt.UTC), None),
+    "kraken": (("read",), False, (), dt.datetime.fromtimestamp(2100000000, dt.UTC), None),
     "coinbase": (("read", "trade"), None, (), None, "5ac1b2a4-0000-4000-8000-000000000000"),
     "hyperliquid": (
         ("read", "trade"),
         None,
         (),
-        dt.datetime.fromtimestamp(1810000000, dt.UTC),
+        dt.datetime.fromtimestamp(2100000000, dt.UTC),
         WALLET,
     ),
     "backpack": (None, None, (), None, None),
@@ -333,11 +333,13 @@ def test_a_stopped_key_is_not_released_for_a_check_either(world: World) -> None:
     assert "leaked" in (found.why or "")
 
 
-def test_an_inactive_key_is_refused_and_beside_another_left_out(world: World) -> None:
+def test_an_inactive_key_is_not_released_and_beside_another_left_out(world: World) -> None:
     holds(world, "okx")
     world.credentials.deactivate("main_bot", "okx")
-    with pytest.raises(errors.CredentialInactive):
-        world.credentials.check("main_bot")
+    (found,) = world.credentials.check("main_bot")
+    assert found.outcome is CheckOutcome.NOT_RELEASED
+    assert "is inactive" in (found.why or "")
+    assert world.credentials.check() == []
     world.credential("main_bot", "edgex")
     assert [one.exchange for one in world.credentials.check("main_bot")] == ["edgex"]
 

@@ -167,7 +167,7 @@ RIGHT: Final[Mapping[str, Mapping[str, Any]]] = {
                 "permissions": {"ContractTrade": ["Order", "Position"], "Wallet": ["Withdraw"]},
                 "ips": ["*"],
                 "deadlineDay": 83,
-                "expiredAt": "2027-05-15T03:21:05Z",
+                "expiredAt": "2036-05-15T03:21:05Z",
                 "userID": 24617703,
             },
         }
@@ -186,7 +186,7 @@ RIGHT: Final[Mapping[str, Mapping[str, Any]]] = {
             "result": {
                 "apiKeyName": "bot",
                 "permissions": ["query-funds", "query-open-trades"],
-                "validUntil": "1810000000",
+                "validUntil": "2100000000",
                 "ipAllowlist": [],
             },
         }
@@ -230,7 +230,7 @@ def answering(exchange: str) -> Answer:
     return answer
 
 
-def hyperliquid(valid_until: int = 1_810_000_000_000, **roles: Any) -> Answer:
+def hyperliquid(valid_until: int = 2_100_000_000_000, **roles: Any) -> Answer:
     """Hyperliquid, which knows the wallet and its agent; `roles` adds what else it knows."""
     known = {WALLET: {"role": "user"}, AGENT: {"role": "agent", "data": {"user": WALLET}}, **roles}
 
