@@ -224,11 +224,10 @@ class _Comparison:
 
     def _may_be_missing(self, key: Key, thing: Thing) -> bool:
         owner = thing.relation
-        if owner not in (key.name, "") and not self._has(owner):
+        is_part = owner not in (key.name, "") or key.kind == "view"
+        if is_part and not self._has(owner):
             return True  # that is the difference
         match key.kind:
-            case "view":
-                return not self._has(key.name)
             case "right":
                 grantee = Key("role", right_of(key.name)[2])
                 return grantee in self.wanted and grantee not in self.found

@@ -17,7 +17,7 @@ def show(cli: CommandLine, account: str, *options: str) -> Any:
     for name in ("as_of", "stop"):
         data.pop(name, None)
     for credential in data["credentials"]:
-        for name in ("last_used", "stop"):
+        for name in ("last_used", "stop", "checked"):
             credential.pop(name, None)
     return data
 
