@@ -956,9 +956,8 @@ BEGIN
         ERRCODE = 'RG005',
         MESSAGE = format('%s on %I is refused: the table is a projection of audit_events',
             TG_OP, TG_TABLE_NAME),
-        HINT = format('Use a command instead, so that the change is recorded: '
-            'python -m registry.commands %s (see --help). '
-            'A damaged table is repaired by: python -m registry.commands rebuild',
+        HINT = format('Use a command of account-registry instead, so that the change is recorded: %s. '
+            'A damaged table is repaired by: account-registry rebuild',
             TG_ARGV[0]);
 END
 $$;

@@ -12,7 +12,8 @@ INTRODUCTION = """\
 
 Generated from the program by `scripts/command-reference`; a test compares it.
 
-`python -m registry.commands VERB …` and `account-registry VERB …` are the same.
+`account-registry VERB …` is the installed program. `python -m registry.commands VERB …` is
+the same, but looks for a folder `registry` where you stand first.
 
 ## Output
 

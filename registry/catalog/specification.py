@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from registry.catalog import pem
-from registry.catalog.elsewhere import kept_elsewhere
 from registry.catalog.kinds import FORMS, KINDS, Kind, same_value
 from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential
@@ -243,6 +242,8 @@ class ExchangeSpec:
                 "is empty" if not text.strip() else "is a template's placeholder, not a real value"
             )
             raise InvalidCredential(f"{where} {what}")
+        from registry.catalog.elsewhere import kept_elsewhere  # no loader needs it
+
         if kept := kept_elsewhere(text):
             raise InvalidCredential(f"{where} is {kept.what}, not a real value")
         if field.type == "integer":

@@ -1,4 +1,4 @@
-"""The command line: `python -m registry.commands VERB …`, installed as `account-registry`.
+"""The command line: `account-registry VERB …`, which runs `python -m registry.commands VERB …`.
 
 House rules: a verb imports what it needs inside its function, so that it starts fast; it
 asks a service and shows the answer, and decides nothing itself. Data goes to standard

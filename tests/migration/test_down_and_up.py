@@ -120,10 +120,18 @@ def test_rows_that_the_log_does_not_know_are_refused_by_name(
     assert contents(connection) == before
 
 
-def test_views_of_the_bot_are_refused_by_name(used: CommandLine, connection: Connection) -> None:
-    connection.execute("CREATE VIEW public.bots AS SELECT account_name FROM public.accounts")
+@pytest.mark.parametrize(
+    "kind", ["VIEW bots AS", "MATERIALIZED VIEW bots AS", "FUNCTION bots() RETURNS text RETURN"]
+)
+def test_what_of_the_bot_depends_on_the_tables_is_refused_by_name(
+    used: CommandLine, connection: Connection, kind: str
+) -> None:
+    query = "SELECT account_name::text FROM public.accounts"
+    query = f"({query} LIMIT 1)" if "RETURN" in kind else query
+    connection.execute(f"CREATE {kind} {query}".encode())
     down = used("migrate", "down", "--yes")
-    assert (down.exit_status, "bots depends on table" in down.err) == (5, True)
+    assert (down.exit_status, "bots" in down.err, "account" in down.err) == (5, True, True)
+    assert "CASCADE" not in down.err
     assert used("list-accounts").exit_status == 0
 
 

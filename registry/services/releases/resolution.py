@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from psycopg.types.json import Jsonb
 
@@ -21,10 +21,11 @@ from registry.database.queries import load_queries, read_rows
 from registry.events.permissions import Access
 from registry.execution.lookup import check_names
 from registry.hints import Blank, Command, Hint, Option
-from registry.rebuild.readiness import adoption_pending
-from registry.rules.stops import Stop
 from registry.shown import shown
 from registry.subaccounts import NOT_CHOSEN, Choice, Subaccounts, not_loaded
+
+if TYPE_CHECKING:
+    from registry.rules.stops import Stop
 
 _QUERIES = load_queries("registry.services.releases", "releases.sql")
 _SOON: Final = dt.timedelta(days=7)
@@ -105,9 +106,13 @@ class Resolution:
         return "without a subaccount" if number is None else f"subaccount {number}"
 
     @property
-    def stop(self) -> Stop | None:
+    def stop(self) -> "Stop | None":
         """The stop that refuses it, if one does."""
-        return Stop.of(json.loads(self.choices[0])) if self.outcome == "stopped" else None
+        if self.outcome != "stopped":
+            return None
+        from registry.rules.stops import Stop
+
+        return Stop.of(json.loads(self.choices[0]))
 
     def reason(self) -> str:
         """The reason for this credential, or for the refusal."""
@@ -329,9 +334,12 @@ _REFUSALS: Final = {
 def tell_not_adopted(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
     """Corrects the outcome of credentials that have no secrets because `adopt` was not run."""
     lacking = [row for row in rows if row["outcome"] == "secrets_destroyed"]
-    if lacking and adoption_pending(connection):
+    if lacking:
+        from registry.rebuild.readiness import adoption_pending
+
+        changed = {"outcome": "not_adopted"} if adoption_pending(connection) else {}
         for row in lacking:
-            row["outcome"] = "not_adopted"
+            row.update(changed)
 
 
 def resolve(database: Database, account: str, exchange: str | None, wish: Wish) -> list[Resolution]:
