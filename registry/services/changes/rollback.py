@@ -104,7 +104,6 @@ class OutsideCheck(Check):
     """See `executor.Check`: names what came back outside a list of allowed exchanges."""
 
     def __init__(self, accounts: list[uuid.UUID]) -> None:
-        self.notes: tuple[str, ...] = ()
         self._accounts = accounts
 
     def send(self, connection: Connection) -> psycopg.Cursor[Any]:
