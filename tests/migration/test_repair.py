@@ -146,8 +146,7 @@ def test_a_right_that_no_migration_grants_is_taken_away(
         " account_access, audit_head, registry_migrations CASCADE;"
         " ALTER TABLE strategy_positions DROP COLUMN account_id CASCADE;"
         " DROP VIEW audit_trail CASCADE",
-        "ALTER TABLE audit_head DISABLE TRIGGER ALL;"
-        " UPDATE audit_head SET size = 1, peaks = '{}'",
+        "ALTER TABLE audit_head DISABLE TRIGGER ALL; UPDATE audit_head SET size = 1, peaks = '{}'",
         "DELETE FROM registry_migrations",
     ],
 )
