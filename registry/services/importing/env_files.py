@@ -101,19 +101,19 @@ def read_env_file(path: Path, exchanges: Iterable[ExchangeSpec] = ()) -> dict[st
 
 def _holds_one(line: Assignment, names: set[str]) -> bool:
     """Whether an assignment of one of these variables stands in the value of another."""
-    return line.runs_on and not names.isdisjoint(re.split(r"\W+", line.raw))
+    return line.is_marked and not names.isdisjoint(re.split(r"\W+", line.raw))
 
 
 def _unclear(line: Assignment) -> RegistryError | None:
     """The problem of a value that is not what its text says, if it is so."""
-    if line.runs_on:
-        return InvalidCredential(
-            f"the value of {line} ends in ; or , or holds a second assignment",
-            hint="Each assignment has a line of its own. Put a value with such characters in "
-            "single quotes.",
-        )
     if (kept := kept_elsewhere(line.value)) is not None:
         return kept.refusal(f"the value of {line}", "import-env")
+    if line.is_marked and not is_placeholder(line.value):
+        return InvalidCredential(
+            f"the value of {line} has a blank in it or marks around it, and no quotes",
+            hint="An assignment has a line of its own. Put the value in single quotes, if it is "
+            "meant as it stands.",
+        )
     if line.is_expanded:
         return InvalidCredential(
             f"the value of {line} holds a $, which programs expand differently",
