@@ -46,7 +46,7 @@ class Change:
     new: str
     tests: list[str]
     files: str = "migrations/0*.sql"
-    """The files in which the old text occurs, exactly once."""
+    """Of these files the last that holds the old text has it once: a later migration counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +215,15 @@ def _tried(changes: Sequence[Change]) -> list[str]:
 
 
 def _attempt(project: Path, change: Change) -> str:
-    files = {path: path.read_text() for path in project.glob(change.files)}
-    holding = [path for path, text in files.items() for _ in range(text.count(change.old))]
-    if len(holding) != 1:
-        return f"stale: the old text stands {len(holding)} times"
-    (path,) = holding
-    path.write_text(files[path].replace(change.old, change.new))
+    files = sorted(path for path in project.glob(change.files) if change.old in path.read_text())
+    text = files[-1].read_text() if files else ""
+    if (count := text.count(change.old)) != 1:
+        return f"stale: the old text stands {count} times"
+    files[-1].write_text(text.replace(change.old, change.new))
     try:
         status = _pytest(project, change.tests)
     finally:
-        path.write_text(files[path])
+        files[-1].write_text(text)
     return {0: "survived", 1: "noticed"}.get(status, f"broken: pytest ended with {status}")
 
 

@@ -133,14 +133,16 @@ def _make(connection: Connection) -> list[Difference]:
     made: list[Difference] = []
     for _ in range(_ROUNDS):
         found = sorted(differences(connection), key=lambda d: ORDER.index(d.key.kind))
-        done = [d for d in found if _made(connection, d)]
+        done = [d for d in found if not _refusal(connection, d)]
         made += done
         if not done:
             break
     return made
 
 
-def _made(connection: Connection, difference: Difference) -> bool:
+def _refusal(connection: Connection, difference: Difference) -> str:
+    """What the database says to the first way of making it; empty if it takes one of the ways."""
+    told = ""
     for way in ways_to_make(difference):
         try:
             with connection.transaction():
@@ -154,9 +156,10 @@ def _made(connection: Connection, difference: Difference) -> bool:
         except psycopg.Error as error:
             if error.sqlstate is None:
                 raise
+            told = told or error.diag.message_primary or type(error).__name__
         else:
-            return True
-    return False
+            return ""
+    return told
 
 
 def _is_filled_from_log(difference: Difference) -> bool:
@@ -208,25 +211,14 @@ def _is_lost(difference: Difference) -> bool:
 
 def _refuse_what_is_left(connection: Connection) -> None:
     if left := differences(connection):
-        cause = _cause(connection, left[0])
+        told = _refusal(connection, left[0])
+        cause = f" ({told})" if told else ""
         raise CannotRepair(
             f"this cannot be mended: {_sentences(left)}{cause}; nothing was changed",
             hint=Hint(
                 "Put what is in the way aside, or restore a backup. See: ", Command("doctor")
             ),
         )
-
-
-def _cause(connection: Connection, difference: Difference) -> str:
-    """What the database says to the last way of making it."""
-    try:
-        for way in ways_to_make(difference):
-            with connection.transaction():
-                for statement in way:
-                    connection.execute(statement.encode())
-    except psycopg.Error as error:
-        return f" ({error.diag.message_primary})"
-    return ""
 
 
 def _sentences(found: Iterable[Difference]) -> str:
