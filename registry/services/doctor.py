@@ -11,6 +11,7 @@ from registry.database.connection import (
     check_schema,
     connect_once,
     may_read_tokens,
+    prepared_transactions,
     registry_errors,
 )
 from registry.database.migrator import Migrator
@@ -283,6 +284,13 @@ def _logins(connection: Connection) -> Iterator[Finding]:
 
 
 def _holders(connection: Connection) -> Iterator[Finding]:
+    for prepared, moment, remedy in prepared_transactions(connection):
+        yield Finding(
+            "locks",
+            "warning",
+            f"{prepared} keeps locks since {utc_text(moment)[:19]}Z",
+            f"It outlives its session. Ask whose it is, or run in the database: {remedy}",
+        )
     for holder in log_holders(connection):
         since = f" since {utc_text(holder.since)[:19]}Z" if holder.since else ""
         yield Finding(
