@@ -84,7 +84,7 @@ class Check(Protocol):
     It runs in the command's transaction, under the append lock, and fails with an error.
     """
 
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """Notes for the caller; set by `take`."""
 
     def send(self, connection: Connection) -> psycopg.Cursor[Any]:

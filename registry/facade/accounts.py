@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from registry.facade.checking import checked
-from registry.facade.context import Context
+from registry.facade.context import Part
 from registry.facade.given import By, split
 from registry.rules.details import AccountDetails
 from registry.services.reading import accounts as reading
@@ -22,11 +22,8 @@ class AccountChange(By, AccountDetails, total=False):
 
 
 @checked
-class Accounts:
+class Accounts(Part):
     """Accounts: bots and wallets."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
     def create(
         self, account: str, *, as_is: bool = False, **details: Unpack[AccountChange]

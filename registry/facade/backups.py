@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.facade.checking import checked
-from registry.facade.context import Context
+from registry.facade.context import Part
 from registry.facade.given import ignore, optional_path
 
 if TYPE_CHECKING:
@@ -13,11 +13,8 @@ if TYPE_CHECKING:
 
 
 @checked
-class Backups:
+class Backups(Part):
     """Backups of the database."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
     def drill(
         self,

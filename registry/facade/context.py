@@ -95,3 +95,10 @@ class Context:
         from registry.services.releases.releases import Caller
 
         return Caller(actor=actor or self.actor, host=host(), purpose=purpose, reason=reason)
+
+
+class Part:
+    """A part of a `Registry`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context

@@ -10,7 +10,7 @@ from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
 from registry.events.permissions import Access, Permission
 from registry.facade.checking import checked
-from registry.facade.context import Context
+from registry.facade.context import Part
 from registry.facade.given import By, split
 from registry.hints import Hint, Option
 from registry.moments import duration
@@ -60,11 +60,8 @@ class New(CredentialChange, total=False):
 
 
 @checked
-class Credentials:
+class Credentials(Part):
     """Credentials of accounts at exchanges, each in its slot."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
     def add(self, account: str, exchange: str, fields: Fields, **how: Unpack[New]) -> "Outcome":
         """Stores a credential in an empty slot; CredentialExists if it is not empty.

@@ -11,7 +11,7 @@ from registry.errors import InvalidInput
 from registry.events.exchanges import FieldDefinition
 from registry.execution.executor import Outcome
 from registry.facade.checking import checked
-from registry.facade.context import Context
+from registry.facade.context import Part
 from registry.facade.given import By
 from registry.services.changes.exchanges import (
     AddExchange,
@@ -29,11 +29,8 @@ KnownExchanges = list[KnownExchange]
 
 
 @checked
-class Exchanges:
+class Exchanges(Part):
     """The exchanges of the database."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
     def list(self, search: str | None = None, *, every: bool = False) -> KnownExchanges:
         """The exchanges of the bot and those in use, with the fields of their credentials.

@@ -3,18 +3,15 @@
 import datetime as dt
 
 from registry.facade.checking import checked
-from registry.facade.context import Context
+from registry.facade.context import Part
 from registry.moments import moment
 from registry.services.reading.exposure import Reach, could_use_at
 from registry.services.reading.exposure import blast_radius as reach_since
 
 
 @checked
-class Exposure:
+class Exposure(Part):
     """Accounts, roles and hosts that could use or did receive a credential."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
     def who_could_use(
         self, account: str, exchange: str, *, at: dt.datetime | str | None = None

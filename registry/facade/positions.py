@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from registry.errors import InvalidInput
 from registry.facade.checking import checked
-from registry.facade.context import Context
+from registry.facade.context import Part
 from registry.facade.given import By, checked_id
 from registry.hints import Command, Hint, Option
 from registry.services.reading.accounts import only
@@ -19,11 +19,8 @@ Records = list[dict[str, Any]]
 
 
 @checked
-class Positions:
+class Positions(Part):
     """The owners of positions. A bot's own positions are in `registry.positions`."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
     def link(
         self,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from registry.encryption.secret import Secret
 from registry.events.permissions import SharingType
 from registry.facade.checking import checked
-from registry.facade.context import Context
+from registry.facade.context import Part
 from registry.facade.given import By, ignore
 from registry.services.reading.accounts import only
 from registry.services.reading.lists import list_access, list_shares
@@ -20,11 +20,8 @@ Records = list[dict[str, Any]]
 
 
 @checked
-class Shares:
+class Shares(Part):
     """Shares: one account lends its credential of an exchange, another account borrows it."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
     def grant(
         self,
@@ -59,11 +56,8 @@ class Shares:
 
 
 @checked
-class AccessOfRoles:
+class AccessOfRoles(Part):
     """The access of the database's login roles to accounts."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
     def grant(self, account: str, role: str, **by: Unpack[By]) -> "Outcome":
         """Lets a login role use an account; the role becomes a member of registry_bot if needed."""

@@ -178,7 +178,14 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
             "allowed exchanges",
             "warning",
             sentence,
-            Hint("Name the exchange there, or end what is refused: ", Command("update-account")),
+            Hint(
+                "End what is refused, or name the exchange there: ",
+                Command(
+                    "update-account",
+                    Blank("ACCOUNT"),
+                    set={"allowed_exchanges": Blank("LIST")},
+                ),
+            ),
         )
     for stop in stops_in_force(connection):
         yield Finding("stops", "warning", str(stop), stop.hint)
@@ -187,11 +194,15 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
     yield from _holders(connection)
     yield from _logins(connection)
     events, size, accounts = one_row(connection.execute(_QUERIES["counts"]))
-    grade: Grade = "ok" if events == size else "failed"
+    if events > size:
+        hint: str | None = Hint("Write the head anew: ", Command("migrate", "repair"))
+    else:
+        hint = "Events are missing: restore a backup." if events < size else None
     yield Finding(
         "log",
-        grade,
+        "failed" if hint else "ok",
         f"{counted(events, 'event')}, the head says {size:,}; {counted(accounts, 'account')}",
+        hint,
     )
 
 

@@ -20,10 +20,10 @@ from registry.errors import AccountInUse, AccountNotFound, CannotDecrypt, Regist
 from registry.events.base import EventModel
 from registry.events.credentials import SealedVersion
 from registry.execution.account_tasks import AccountTask, new_events, next_events
-from registry.execution.allowed import AllowedCheck
 from registry.execution.executor import Check, CommandExecutor, Decided, Invocation, Outcome
 from registry.execution.first_use import Exchanges
 from registry.execution.lookup import account_not_found
+from registry.execution.required import AllowedCheck
 from registry.execution.vault import Vault, send_registry_key
 from registry.hints import Command, Hint, Option
 from registry.log.append import NewEvent
@@ -275,10 +275,9 @@ def with_first_uses(decided: Decided, exchanges: Exchanges) -> Decided:
 
 
 class CredentialService:
-    """Stores and changes credentials."""
+    """Stores credentials."""
 
-    def __init__(self, database: Database, keyring: MasterKeyring | None = None) -> None:
-        """Needs the keyring only for storing secrets."""
+    def __init__(self, database: Database, keyring: MasterKeyring) -> None:
         self._executor = CommandExecutor(database)
         self._keyring = keyring
 
@@ -306,7 +305,6 @@ class CredentialService:
             AccountInUse: borrowers would get something else, and `cascade` is not set.
             MasterKeyWrong: the registry was set up with another master key.
         """
-        assert self._keyring is not None  # noqa: S101 - secrets are stored with keys only
         task = StoreCredentials(
             account_name,
             inputs,

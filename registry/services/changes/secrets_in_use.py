@@ -9,12 +9,13 @@ from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.events.credentials import SealedVersion
+from registry.execution.executor import Check
 from registry.rules.account_state import Slot
 
 _QUERIES = load_queries("registry.execution")
 
 
-class SecretCheck:
+class SecretCheck(Check):
     """See `executor.Check`: refuses a secret that another account holds, unless allowed.
 
     A public value can show that it is another account at the exchange (a vault's address, a
@@ -25,7 +26,6 @@ class SecretCheck:
     def __init__(
         self, account: str, spec: ExchangeSpec, event: SealedVersion, *, allowed: bool
     ) -> None:
-        self.notes: tuple[str, ...] = ()
         self._account = account
         self._spec = spec
         self._event = event

@@ -14,9 +14,9 @@ from registry.events.base import EventModel
 from registry.events.permissions import SharingType
 from registry.events.stored import Stream
 from registry.execution.account_tasks import AccountTask, RuleTask, next_events
-from registry.execution.allowed import AllowedCheck
 from registry.execution.executor import Decided
 from registry.execution.lookup import account_not_found, exchange_of, send_exchange
+from registry.execution.required import AllowedCheck
 from registry.hints import Command, Hint
 from registry.log.append import NewEvent
 from registry.log.ids import new_id

@@ -207,7 +207,16 @@ class ReleaseService:
     ) -> Releases:
         releases = Releases()
         for _ in range(_ATTEMPTS):
-            rows = self._request(connection, account, exchanges, wish, caller)
+            parameters = {
+                "account": account,
+                "exchanges": None if exchanges is None else list(exchanges),
+                **wish.parameters(),
+                **asdict(caller),
+                "master_keys": list(self._keyring.ids),
+            }
+            # In autocommit mode: the request is committed by the time its answer arrives.
+            with registry_errors(connection):
+                rows = read_rows(connection, _QUERIES["request"], parameters)
             if not rows:
                 raise NoCredentials(
                     f"account {account} has no credentials, own or shared",
@@ -262,25 +271,6 @@ class ReleaseService:
                 text = f"{problem.message} (its release is recorded: event {positions[release_id]})"
                 releases.problems[exchange] = type(problem)(text, hint=problem.hint)
         return changed
-
-    def _request(
-        self,
-        connection: Connection,
-        account: str,
-        exchanges: Sequence[str] | None,
-        wish: Wish,
-        caller: Caller,
-    ) -> list[dict[str, Any]]:
-        parameters = {
-            "account": account,
-            "exchanges": None if exchanges is None else list(exchanges),
-            **wish.parameters(),
-            **asdict(caller),
-            "master_keys": list(self._keyring.ids),
-        }
-        # In autocommit mode: the request is committed by the time its answer arrives.
-        with registry_errors(connection):
-            return read_rows(connection, _QUERIES["request"], parameters)
 
     def _opened(self, sealed: Any) -> Mapping[str, Secret]:
         from projections.credentials import tokens_of
