@@ -126,8 +126,9 @@ def quoted(answer: Answer | None, values: Iterable[str]) -> str | None:
     """What the exchange says, cut, unless it holds a part of these values, or another secret."""
     if answer is None or answer.is_html:
         return None
-    words = [word for word in _words(answer.parsed()) if not word.isascii() or " " in word]
-    text = " ".join((words[0] if words else " ".join(_words(answer.parsed()))).split())
+    words = list(_words(answer.parsed()))
+    said = next((word for word in words if re.search("[a-z]", word)), " ".join(words))
+    text = " ".join(said.encode(errors="replace").decode().split())
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     return without(cut, text, values) or None
 
@@ -144,18 +145,19 @@ def without(shown_text: str, text: str, values: Iterable[str]) -> str:
     return NOT_SHOWN if leaks or shown(text) == NOT_SHOWN else shown_text
 
 
-_PLACES: Final = ("msg", "retMsg", "message", "error", "error_details", "code", "retCode", "sCode")
+_PLACES: Final = (
+    *("msg", "retMsg", "message", "error", "error_details"),
+    *("code", "retCode", "errors", "response"),
+)
 
 
-def _words(said: Any) -> Iterator[str]:
+def _words(said: Any, depth: int = 4) -> Iterator[str]:
     """The texts and codes of a refusal, wherever exchanges put them."""
-    if isinstance(said, list):
-        for part in said[:3]:
-            yield from _words(part)
-    elif isinstance(said, dict):
-        for place in _PLACES:
-            yield from _words(said.get(place))
-        for place in ("errors", "response"):
-            yield from _words(said.get(place))
-    elif isinstance(said, str | int) and not isinstance(said, bool):
+    if isinstance(said, str | int) and not isinstance(said, bool):
         yield str(said)
+    elif depth:
+        told = said[:3] if isinstance(said, list) else ()
+        if isinstance(said, dict):
+            told = [said[place] for place in _PLACES if place in said]
+        for part in told:
+            yield from _words(part, depth - 1)

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from registry.catalog.kinds import system_of
 from registry.catalog.specification import ExchangeSpec
 from registry.checking.answers import Answer, no_answer, outcome_of, quoted
 from registry.checking.findings import CheckOutcome, KeyFacts
 from registry.checking.probes import PROBES, PUBLIC_READS, Key, KeyRefused, Probe
 from registry.client_making import class_of, import_ccxt, make_client
-from registry.errors import InvalidCredential, MissingExtra, RegistryError
+from registry.errors import InvalidCredential, InvalidInput, MissingExtra, RegistryError
 from registry.services.releases.releases import ReleasedCredential
 
 ClientConfig = Mapping[str, Mapping[str, Any]]
@@ -79,12 +80,22 @@ class _Exchange:
                 client.set_markets_from_exchange(self.with_markets)
 
 
-async def ask(keys: Sequence[ToAsk], config: ClientConfig) -> list[Finding]:
-    """What the exchanges say of each key, in this order.
+def unaskable(spec: ExchangeSpec) -> str | None:
+    """Why the exchange cannot be asked about any key; None if it can.
 
     Raises:
         MissingExtra: ccxt is not installed.
     """
+    try:
+        class_of(import_ccxt("ccxt.async_support"), spec)
+    except InvalidInput as problem:
+        return problem.message
+    public = "anybody may read what its client reads, so that no answer speaks of the key"
+    return public if spec.ccxt_id in PUBLIC_READS else None
+
+
+async def ask(keys: Sequence[ToAsk], config: ClientConfig) -> list[Finding]:
+    """What the exchanges, which can be asked, say of each key; in this order."""
     ccxt = import_ccxt("ccxt.async_support")
     async with _exchanges() as exchanges:
         asked = (_ask(ccxt, exchanges, key, config) for key in keys)
@@ -92,8 +103,8 @@ async def ask(keys: Sequence[ToAsk], config: ClientConfig) -> list[Finding]:
 
 
 @contextlib.asynccontextmanager
-async def _exchanges() -> AsyncIterator[dict[tuple[str, bool], _Exchange]]:
-    exchanges: dict[tuple[str, bool], _Exchange] = {}
+async def _exchanges() -> AsyncIterator[dict[tuple[str, str], _Exchange]]:
+    exchanges: dict[tuple[str, str], _Exchange] = {}
     try:
         yield exchanges
     finally:
@@ -103,39 +114,37 @@ async def _exchanges() -> AsyncIterator[dict[tuple[str, bool], _Exchange]]:
 
 
 async def _ask(
-    ccxt: Any, exchanges: dict[tuple[str, bool], _Exchange], key: ToAsk, config: ClientConfig
+    ccxt: Any, exchanges: dict[tuple[str, str], _Exchange], key: ToAsk, config: ClientConfig
 ) -> Finding:
     spec, released = key
-    system = released.fields.get("environment")
-    is_real = system is None or system.reveal() == "prod"
-    exchange = exchanges.setdefault((spec.name, is_real), _Exchange())
+    said = released.fields.get("environment")
+    system = (said and system_of(said.reveal())) or "prod"
+    exchange = exchanges.setdefault((spec.name, system), _Exchange())
     async with exchange.turns:
         if exchange.limited:
-            return Finding(
-                CheckOutcome.RATE_LIMITED, why="it was not asked: the exchange limits requests"
-            )
+            why = "it was not asked: the exchange limits requests"
+            return Finding(CheckOutcome.RATE_LIMITED, why=why)
         try:
-            kind = class_of(ccxt, spec)
-            mine = config.get(spec.name, {})
+            kind, mine = class_of(ccxt, spec), config.get(spec.name, {})
             client = make_client(kind, spec, released, mine, access="read_only", sandbox=None)
+            exchange.take_in(client)
+        except (MissingExtra, InvalidCredential) as problem:
+            return Finding(CheckOutcome.NOT_CHECKABLE, why=problem.message, hint=problem.hint)
         except RegistryError as problem:
-            helps = isinstance(problem, MissingExtra | InvalidCredential)
-            hint = problem.hint if helps else None
-            return Finding(CheckOutcome.NOT_CHECKABLE, why=problem.message, hint=hint)
-        if spec.ccxt_id in PUBLIC_READS:
-            why = "anybody may read what its client reads, so that no answer speaks of the key"
+            return Finding(CheckOutcome.NOT_CHECKABLE, why=problem.message)
+        except Exception as problem:  # noqa: BLE001 - of ccxt's constructors and signing libraries
+            why = f"no client can be made with it ({type(problem).__name__})"
             return Finding(CheckOutcome.NOT_CHECKABLE, why=why)
-        exchange.take_in(client)
         try:
-            found = await _finding(ccxt, exchange, client, key)
+            found = await _finding(ccxt, exchange, Key.of(client, spec, released.fields))
         finally:
             await client.close()
         exchange.limited |= found.outcome is CheckOutcome.RATE_LIMITED
         return found
 
 
-async def _finding(ccxt: Any, exchange: _Exchange, client: Any, key: ToAsk) -> Finding:
-    fields = {name: value.reveal() for name, value in key.released.fields.items()}
+async def _finding(ccxt: Any, exchange: _Exchange, key: Key) -> Finding:
+    client = key.client
     probe = PROBES.get(key.spec.ccxt_id or "")
     answers = _watched(client)
     try:
@@ -143,7 +152,7 @@ async def _finding(ccxt: Any, exchange: _Exchange, client: Any, key: ToAsk) -> F
         if probe is not None:
             # The test systems of some exchanges lack the calls.
             with contextlib.suppress(ccxt.NotSupported):
-                facts = await _facts(client, probe, Key(client, fields))
+                facts = await _facts(probe, key)
         if facts is None:
             await exchange.load_markets(client)
             answers.clear()
@@ -155,12 +164,14 @@ async def _finding(ccxt: Any, exchange: _Exchange, client: Any, key: ToAsk) -> F
     except Exception as problem:  # noqa: BLE001 - ccxt's errors, and those of malformed answers
         answer = answers[-1] if answers else None
         outcome = outcome_of(problem, answer, probe.codes if probe else {})
-        return Finding(outcome, why=_why(key.spec, outcome, problem, answer, fields))
+        return Finding(outcome, why=_why(key, outcome, problem, answer))
     return Finding(CheckOutcome.VALID, facts or KeyFacts())
 
 
-async def _facts(client: Any, probe: Probe, key: Key) -> KeyFacts:
-    answers = [await getattr(client, method)(parameters(key)) for method, parameters in probe.calls]
+async def _facts(probe: Probe, key: Key) -> KeyFacts:
+    answers = [
+        await getattr(key.client, method)(parameters(key)) for method, parameters in probe.calls
+    ]
     return probe.read(answers, key)
 
 
@@ -177,20 +188,13 @@ def _watched(client: Any) -> list[Answer]:
     return answers
 
 
-def _why(
-    spec: ExchangeSpec,
-    outcome: CheckOutcome,
-    problem: BaseException,
-    answer: Answer | None,
-    fields: Mapping[str, str],
-) -> str:
-    name = spec.display_name
+def _why(key: Key, outcome: CheckOutcome, problem: BaseException, answer: Answer | None) -> str:
+    name = key.spec.display_name
     if outcome is CheckOutcome.NO_ANSWER:
         return f"{name} {no_answer(problem)}"
     if outcome is CheckOutcome.NOT_CHECKABLE:
         return f"ccxt's client fails before it sends anything ({type(problem).__name__})"
     if answer is None:
         return "no request can be signed with it"
-    secrets = [value for field, value in fields.items() if spec.fields[field].secret]
-    said = quoted(answer, secrets)
+    said = quoted(answer, key.secrets)
     return f"{name} says: {said}" if said else f"{name} answered HTTP {answer.status}"

@@ -1,30 +1,29 @@
 """Checks credentials: released as for any use, asked about, and compared with the registry."""
 
 import asyncio
+import functools
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from projections.credentials import TABLE as CREDENTIALS
 from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.client_settings import client_settings
 from registry.catalog.specification import ExchangeSpec
-from registry.checking.asking import ClientConfig, Finding, ToAsk, ask
+from registry.checking.asking import ClientConfig, Finding, ToAsk, ask, unaskable
 from registry.checking.findings import Checked, CheckOutcome, differences, warnings
-from registry.client_making import import_ccxt
 from registry.database.connection import Database
 from registry.errors import (
     CredentialNotFound,
     DeadKey,
     ExchangeGaveNoAnswer,
+    ExchangeNotFound,
     InvalidInput,
     NotCheckable,
     RegistryError,
 )
-from registry.events.base import EventModel
 from registry.execution.account_tasks import RuleTask
 from registry.hints import Command, Hint, Option
-from registry.rules.account_state import AccountState
 from registry.rules.credentials import was_checked
 from registry.rules.details import CredentialDetails, checked
 from registry.services.changes.credentials import CredentialInput
@@ -59,44 +58,48 @@ def check(
         AccountNotFound, ExchangeNotFound, CredentialNotFound: there is nothing to check.
         InvalidInput: the settings of a client are not acceptable.
     """
-    import_ccxt("ccxt")
     service = ReleaseService(database, keyring)
     records = _to_check(database, *place, which)
-    specs = {name: service.specification(name) for name in {r["exchange"] for r in records}}
+    specs: dict[str, ExchangeSpec] = {}
+    silent: dict[str, str] = {}
+    for name in dict.fromkeys(record["exchange"] for record in records):
+        try:
+            specs[name] = service.specification(name)
+            why = unaskable(specs[name])
+        except ExchangeNotFound as problem:
+            why = problem.message
+        if why is not None:
+            silent[name] = why
     _check_config(config or {}, specs)
-    in_use = {} if even_in_use else _in_use(database, records, specs)
-    released: dict[uuid.UUID, ReleasedCredential] = {}
-    found: dict[uuid.UUID, Finding] = {
-        key: Finding(CheckOutcome.IN_USE, why=why) for key, why in in_use.items()
+    found = {
+        record["id"]: Finding(CheckOutcome.NOT_CHECKABLE, why=silent[record["exchange"]])
+        for record in records
+        if record["exchange"] in silent
     }
-    for key, result in _releases(service, [r for r in records if r["id"] not in in_use], caller):
+    if not even_in_use:
+        found |= _in_use(database, [r for r in records if r["id"] not in found], specs)
+    keys: dict[uuid.UUID, ToAsk] = {}
+    for record, result in _releases(service, [r for r in records if r["id"] not in found], caller):
         if isinstance(result, RegistryError):
-            found[key] = Finding(CheckOutcome.NOT_RELEASED, why=result.message, hint=result.hint)
+            refused = Finding(CheckOutcome.NOT_RELEASED, why=result.message, hint=result.hint)
+            found[record["id"]] = refused
         else:
-            released[key] = result
-    names = {record["id"]: record["exchange"] for record in records}
-    keys = [ToAsk(specs[names[key]], credential) for key, credential in released.items()]
-    found |= zip(released, _run(keys, config or {}), strict=True)
+            keys[record["id"]] = ToAsk(specs[record["exchange"]], result)
+    found |= zip(keys, _run([*keys.values()], config or {}), strict=True)
     return [_checked(record, found[record["id"]]) for record in records]
 
 
 def recorded(found: Iterable[Checked]) -> Iterator[RuleTask]:
-    """The tasks that record, account by account, what exchanges have said."""
-    asked: dict[str, list[Checked]] = {}
+    """The tasks that record what exchanges have said."""
     for one in found:
         if one.outcome.was_asked:
-            asked.setdefault(one.account_name, []).append(one)
-    for account, ones in asked.items():
-        said = [(str(one.credential_id), one.version, one.told()) for one in ones]
-        yield RuleTask(account, {"verb": PURPOSE, "said": said}, _rule(ones))
-
-
-def _rule(ones: Sequence[Checked]) -> Callable[[AccountState], list[EventModel]]:
-    return lambda state: [
-        event
-        for one in ones
-        for event in was_checked(state, one.credential_id, one.version, one.told())
-    ]
+            about: dict[str, Any] = {
+                "credential_id": one.credential_id,
+                "version": one.version,
+                "told": one.told(),
+            }
+            content = {"verb": PURPOSE, **about}
+            yield RuleTask(one.account_name, content, functools.partial(was_checked, **about))
 
 
 def check_before_storing(
@@ -115,7 +118,6 @@ def check_before_storing(
         ExchangeGaveNoAnswer: the exchange did not answer, or said nothing of the key.
         NotCheckable: there is no client to ask with.
     """
-    import_ccxt("ccxt")
     exchange, permission = given.slot.exchange, given.slot.permission
     spec = ReleaseService(database, keyring).specification(exchange)
     which = {"subaccount_index": given.slot.subaccount_index, "permission": permission}
@@ -131,18 +133,22 @@ def check_before_storing(
         subaccount_index=None,
     )
     _check_config(config or {}, {exchange: spec})
-    (finding,) = _run([ToAsk(spec, released)], config or {})
+    if why := unaskable(spec):
+        finding = Finding(CheckOutcome.NOT_CHECKABLE, why=why)
+    else:
+        (finding,) = _run([ToAsk(spec, released)], config or {})
     if finding.outcome is CheckOutcome.VALID:
         told = [difference.text for difference in differences(said, finding.facts)]
         return [*told, *warnings(finding.facts)]
-    why = f"{finding.outcome.words}: {finding.why}; nothing was stored"
-    key = f"the {exchange} key of {account}"
-    anyway = Hint("To store it nevertheless, leave out ", Option("check"), ".")
-    if finding.outcome.is_dead:
-        raise DeadKey(f"{key} does not work, {why}", hint=anyway)
+    kind: type[RegistryError] = NotCheckable
     if finding.outcome.was_asked:
-        raise ExchangeGaveNoAnswer(f"{key} could not be checked, {why}", hint=anyway)
-    raise NotCheckable(f"{key} could not be checked, {why}", hint=anyway)
+        kind = DeadKey if finding.outcome.is_dead else ExchangeGaveNoAnswer
+    result = "does not work" if kind is DeadKey else "could not be checked"
+    raise kind(
+        f"the {exchange} key of {account} {result}, {finding.outcome.words}: {finding.why}; "
+        "nothing was stored",
+        hint=Hint("To store it nevertheless, leave out ", Option("check"), "."),
+    )
 
 
 def _run(keys: Sequence[ToAsk], config: ClientConfig) -> list[Finding]:
@@ -185,21 +191,22 @@ def _to_check(
 
 def _in_use(
     database: Database, records: Sequence[Record], specs: Mapping[str, ExchangeSpec]
-) -> dict[uuid.UUID, str]:
-    """The credentials that a check could disturb, with the reason."""
+) -> dict[uuid.UUID, Finding]:
+    """The credentials that a check could disturb."""
     counted = {r["id"]: r["version"] for r in records if specs[r["exchange"]].nonce_per_key}
+    why = "the exchange counts its nonces, and it was released on"
     return {
-        key: f"the exchange counts its nonces, and it was released on {moment:%Y-%m-%d %H:%M:%S}Z"
+        key: Finding(CheckOutcome.IN_USE, why=f"{why} {moment:%Y-%m-%d %H:%M:%S}Z")
         for key, moment in released_lately(database, counted).items()
     }
 
 
-_Released = tuple[uuid.UUID, ReleasedCredential | RegistryError]
+_Result = ReleasedCredential | RegistryError
 
 
 def _releases(
     service: ReleaseService, records: Iterable[Record], caller: Caller
-) -> Iterator[_Released]:
+) -> Iterator[tuple[Record, _Result]]:
     """The released credentials, or why one is not: a request for each account, mostly."""
     waiting: dict[tuple[str, str], list[Record]] = {}
     for record in records:
@@ -215,18 +222,16 @@ def _releases(
             try:
                 releases = service.release(account, list(batch), wish, caller)
             except RegistryError as problem:
-                yield from ((record["id"], problem) for record in batch.values())
+                yield from ((record, problem) for record in batch.values())
                 continue
             for name, record in batch.items():
-                yield (
-                    record["id"],
-                    _received(record, releases.credentials.get(name), releases.problems.get(name)),
-                )
+                problems, credentials = releases.problems, releases.credentials
+                yield record, _received(record, credentials.get(name), problems.get(name))
 
 
 def _received(
     record: Record, released: ReleasedCredential | None, problem: RegistryError | None
-) -> ReleasedCredential | RegistryError:
+) -> _Result:
     if released is not None and released.resolution.credential_id == record["id"]:
         return released
     return problem or CredentialNotFound("it was replaced or removed meanwhile")

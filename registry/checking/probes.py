@@ -7,9 +7,11 @@ import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
+from registry.catalog.specification import ExchangeSpec
 from registry.checking.findings import CheckOutcome, KeyFacts
+from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
 from registry.events.credentials import Right
 from registry.shown import shown
@@ -21,10 +23,21 @@ LIMIT, SERVER = CheckOutcome.RATE_LIMITED, CheckOutcome.SERVER_ERROR
 
 
 class Key(NamedTuple):
-    """A key that is asked about: its ccxt client, and its fields."""
+    """A key that is asked about."""
 
     client: Any
+    """Its ccxt client."""
+    spec: ExchangeSpec
     fields: Mapping[str, str]
+    secrets: Sequence[str]
+    """The values among the fields that nobody may see, and those of fields that are not known."""
+
+    @classmethod
+    def of(cls, client: Any, spec: ExchangeSpec, released: Mapping[str, Secret]) -> Self:
+        """Builds it from what was released."""
+        known = [(spec.field(name), value.reveal()) for name, value in released.items()]
+        fields = {field.name: value for field, value in known if field is not None}
+        return cls(client, spec, fields, [v for field, v in known if not field or field.secret])
 
     @property
     def signer(self) -> str:

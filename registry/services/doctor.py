@@ -11,6 +11,7 @@ from registry.database.connection import (
     check_schema,
     connect_once,
     may_read_tokens,
+    prepared_transactions,
     registry_errors,
 )
 from registry.database.migrator import Migrator
@@ -155,7 +156,10 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
         hint = Hint("Take them in: ", Command("adopt", dry_run=True))
         yield Finding("legacy rows", "warning", PENDING, hint)
     for sentence in outside_lists(connection):
-        hint = Hint("Name the exchange there, or end what is refused: ", Command("update-account"))
+        allow = Command(
+            "update-account", Blank("ACCOUNT"), set={"allowed_exchanges": Blank("LIST")}
+        )
+        hint = Hint("End what is refused, or name the exchange there: ", allow)
         yield Finding("allowed exchanges", "warning", sentence, hint)
     for stop in stops_in_force(connection):
         yield Finding("stops", "warning", str(stop), stop.hint)
@@ -164,9 +168,13 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
     yield from _holders(connection)
     yield from _logins(connection)
     events, size, accounts = one_row(connection.execute(_QUERIES["counts"]))
-    grade: Grade = "ok" if events == size else "failed"
     message = f"{counted(events, 'event')}, the head says {size:,}; {counted(accounts, 'account')}"
-    yield Finding("log", grade, message)
+    if events == size:
+        yield Finding("log", "ok", message)
+        return
+    head = Hint("Write the head anew: ", Command("migrate", "repair"))
+    remedy = head if events > size else "Events are missing: restore a backup."
+    yield Finding("log", "failed", message, remedy)
 
 
 def _credentials(connection: Connection) -> Iterator[Finding]:
@@ -251,6 +259,13 @@ def _logins(connection: Connection) -> Iterator[Finding]:
 
 
 def _holders(connection: Connection) -> Iterator[Finding]:
+    for prepared, moment, remedy in prepared_transactions(connection):
+        yield Finding(
+            "locks",
+            "warning",
+            f"{prepared} keeps locks since {utc_text(moment)[:19]}Z",
+            f"It outlives its session. Ask whose it is, or run in the database: {remedy}",
+        )
     for holder in log_holders(connection):
         since = f" since {utc_text(holder.since)[:19]}Z" if holder.since else ""
         yield Finding(

@@ -187,7 +187,8 @@ def test_without_ccxt_the_way_to_install_it_is_said(
     bot: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(bot, "okx")
-    monkeypatch.setitem(sys.modules, "ccxt", None)
+    for module in ("ccxt", "ccxt.async_support"):
+        monkeypatch.setitem(sys.modules, module, None)
     for words in (("check-credential", "bot"), ("check-credential", "--all")):
         result = bot(*words)
         assert (result.exit_status, result.out) == (1, "")

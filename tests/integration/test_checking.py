@@ -2,15 +2,16 @@
 
 import asyncio
 import datetime as dt
+import time
 from typing import Any, get_args
 
 import pytest
 from support.exchange_answers import ANSWERS, CREDENTIALS, WALLET, WALLET_KEY
-from support.exchange_server import Answer, Reply, serving
+from support.exchange_server import Answer, Reply, Request, serving
 from support.key_answers import AGENT, KEYS, OTHERS, RIGHT, answering, hyperliquid
 from support.world import CALLER, World
 
-from registry import errors
+from registry import AsyncRegistry, errors
 from registry.checking.findings import Checked, CheckOutcome, KeyFacts
 from registry.events.credentials import CheckResult
 from registry.services.releases.releases import ReleaseService
@@ -157,15 +158,25 @@ def test_an_exchange_without_a_client_is_not_checkable(world: World) -> None:
         CheckOutcome.NOT_CHECKABLE,
         "there is no ccxt client for edgex",
     )
+    assert list(world.history("main_bot", event_type="CredentialReleased")) == []
 
 
 def test_a_key_of_no_form_cannot_sign(world: World) -> None:
-    holds(world, "kraken", secret_key="not base64!")
-    found = checked(world, "kraken", answering("kraken"))
+    holds(world, "coinbase", secret_key="not base64!")
+    found = checked(world, "coinbase", answering("coinbase"))
     assert (found.outcome, found.why) == (
         CheckOutcome.WRONG_KEY,
         "no request can be signed with it",
     )
+
+
+def test_a_client_that_cannot_be_made_stops_no_other_check(world: World) -> None:
+    holds(world, "okx")
+    world.credential("main_bot", "bybit", **KEYS["bybit"])
+    with serving("okx", answering("okx")) as server:
+        config = {"okx": server.config(), "bybit": {"cafile": "/nowhere.pem"}}
+        found = world.credentials.check(client_config=config)
+    assert [one.outcome.value for one in found] == ["not_checkable", "valid"]
 
 
 def test_an_exchange_without_calls_of_its_own_is_asked_by_one_signed_read(world: World) -> None:
@@ -210,6 +221,25 @@ def test_wallets_and_agents_of_hyperliquid_are_told_apart(world: World) -> None:
         found = checked(world, "hyperliquid", hyperliquid(**roles))
         assert (found.outcome, number) == (outcome, number)
         assert ("withdraw" in (found.facts.may or ())) == (number == 0)
+
+
+def test_the_keys_of_one_exchange_share_its_rate_limit(world: World) -> None:
+    world.account("main_bot")
+    for number in range(4):
+        fields: dict[str, Any] = {name: f"{v}-{number}" for name, v in KEYS["okx"].items()}
+        world.credential("main_bot", "okx", subaccount=number, **fields)
+    arrived: list[float] = []
+
+    def answer(_: Request) -> Any:
+        arrived.append(time.monotonic())
+        return RIGHT["okx"]["/api/v5/account/config"]
+
+    with serving("okx", answer) as server:
+        config = {**server.config(), "enableRateLimit": True, "rateLimit": 50}
+        found = world.credentials.check("main_bot", client_config={"okx": config})
+    assert [one.outcome for one in found] == [CheckOutcome.VALID] * 4
+    # The call costs four times the limit, and the first one is free.
+    assert arrived[-1] - arrived[0] > 2 * 4 * 0.05
 
 
 def test_whoever_limits_requests_is_left_alone(world: World) -> None:
@@ -350,6 +380,18 @@ def test_what_is_not_there_cannot_be_checked(world: World) -> None:
         with pytest.raises(errors.NotFound):
             world.credentials.check(account, exchange)
     assert world.credentials.check() == []
+
+
+def test_a_program_of_asyncio_awaits_the_check(world: World) -> None:
+    holds(world, "okx")
+
+    async def asked(config: Any) -> list[Checked]:
+        found: list[Checked] = await AsyncRegistry(world).credentials.check(client_config=config)
+        return found
+
+    with serving("okx", answering("okx")) as server:
+        (found,) = asyncio.run(asked({"okx": server.config()}))
+    assert found.outcome is CheckOutcome.VALID
 
 
 def test_a_check_within_a_loop_says_how(world: World) -> None:

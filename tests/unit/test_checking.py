@@ -90,3 +90,22 @@ def test_the_clock_of_the_client_is_not_an_expired_key() -> None:
     assert outcome_of(ValueError(), None, {}) is CheckOutcome.WRONG_KEY
     assert outcome_of(AttributeError(), None, {}) is CheckOutcome.NOT_CHECKABLE
     assert outcome_of(KeyError("x"), Answer(200, "[]"), {}) is CheckOutcome.UNCLEAR_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ('{"code": "X", "message": "no"}', "no"),
+        ('{"code": 7}', "7"),
+        ('{"msg": "a\\n\\tb"}', "a b"),
+        ('{"msg": "\\ud800 a"}', "? a"),
+        ('{"errors": [{"id": "x", "message": "gone"}]}', "gone"),
+        ("[" * 900 + "]" * 900, None),
+        ('{"msg":' * 900 + "1" + "}" * 900, None),
+        ("[" * 99_999, None),
+        ("", None),
+        ("<p>key</p>", None),
+    ],
+)
+def test_any_answer_is_quoted_on_one_line_or_not_at_all(body: str, says: str | None) -> None:
+    assert quoted(Answer(400, body), []) == says
