@@ -129,20 +129,14 @@ def quoted(answer: Answer | None, values: Iterable[str]) -> str | None:
     words = list(_words(answer.parsed()))
     said = next((word for word in words if re.search("[a-z]", word)), " ".join(words))
     text = " ".join(said.encode(errors="replace").decode().split())
-    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-    return without(cut, text, values) or None
-
-
-def without(shown_text: str, text: str, values: Iterable[str]) -> str:
-    """The text to show, or `NOT_SHOWN` if the whole one holds a secret or a part of a value."""
-    lower = text.lower()
-    stretches = (
+    parts = (
         value[start : start + _STRETCH].lower()
-        for value in values
+        for value in filter(None, values)
         for start in range(max(1, len(value) - _STRETCH + 1))
     )
-    leaks = any(stretch and stretch in lower for stretch in stretches)
-    return NOT_SHOWN if leaks or shown(text) == NOT_SHOWN else shown_text
+    if shown(text) == NOT_SHOWN or any(part in text.lower() for part in parts):
+        return NOT_SHOWN
+    return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…") or None
 
 
 _PLACES: Final = (

@@ -140,6 +140,19 @@ def test_an_exchange_that_does_not_answer_in_time_gave_no_answer(world: World) -
     assert (found.outcome, found.why) == (CheckOutcome.NO_ANSWER, "Bybit did not answer in time")
 
 
+def test_the_answer_to_another_request_says_nothing(world: World) -> None:
+    """Binance is asked twice; a key is not judged by the first answer if there is no second one."""
+    holds(world, "binance")
+    late = Reply(200, {}, seconds=1)
+
+    def answer(request: Request) -> Any:
+        first = request.path.startswith("/sapi")
+        return RIGHT["binance"][request.path] if first else late
+
+    found = checked(world, "binance", answer, timeout=300)
+    assert (found.outcome, found.facts) == (CheckOutcome.NO_ANSWER, KeyFacts())
+
+
 def test_who_cannot_be_reached_gave_no_answer(world: World) -> None:
     holds(world, "okx")
     for url, why in (
