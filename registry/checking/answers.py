@@ -29,6 +29,7 @@ class Answer(NamedTuple):
 
 
 _STATUSES: Final = dict.fromkeys((418, 429), CheckOutcome.RATE_LIMITED)
+_ERRORS: Final = 400
 _SERVER_ERRORS: Final = 500
 
 # What exchanges write, in the order in which it is looked for: "IP" also occurs in texts of others.
@@ -82,7 +83,8 @@ def _by_form(problem: BaseException, answer: Answer, text: str) -> CheckOutcome:
         return CheckOutcome.SERVER_ERROR
     if answer.is_html:
         return CheckOutcome.HTML_ANSWER
-    if "BaseError" not in classes:  # the answer is not what its documentation says
+    if "BaseError" not in classes and answer.status < _ERRORS:
+        # The answer is not what its documentation says.
         return CheckOutcome.UNCLEAR_ANSWER
     known = next((outcome for name, outcome in _CLASSES if name in classes), None)
     if known in (CheckOutcome.CLOCK_SKEW, CheckOutcome.RATE_LIMITED):
@@ -122,10 +124,8 @@ _SILENCES: Final = {
 }
 
 
-def quoted(answer: Answer | None, values: Iterable[str]) -> str | None:
+def quoted(answer: Answer, values: Iterable[str]) -> str | None:
     """What the exchange says, cut, unless it holds a part of these values, or another secret."""
-    if answer is None or answer.is_html:
-        return None
     words = list(_words(answer.parsed()))
     said = next((word for word in words if re.search("[a-z]", word)), " ".join(words))
     text = " ".join(said.encode(errors="replace").decode().split())

@@ -205,5 +205,7 @@ def _why(key: Key, outcome: CheckOutcome, problem: BaseException, answer: Answer
         return f"ccxt's client fails before it sends anything ({type(problem).__name__})"
     if answer is None:
         return "no request can be signed with it"
+    if answer.is_html:
+        return f"{name} answered with a web page (HTTP {answer.status})"
     said = quoted(answer, key.secrets)
     return f"{name} says: {said}" if said else f"{name} answered HTTP {answer.status}"
