@@ -61,7 +61,7 @@ BEGIN
 EXCEPTION WHEN invalid_text_representation THEN
     RAISE EXCEPTION USING ERRCODE = 'RG022',
         MESSAGE = format('%s in the account''s metadata is not a number', p_name),
-        HINT = 'Correct it with: account-registry update-account --metadata';
+        HINT = format('Correct it with: account-registry update-account ACCOUNT --set %s=NUMBER', p_name);
 END
 $$;
 
@@ -701,6 +701,12 @@ BEGIN
     IF limited = '0' OR limited > '30 s' THEN
         PERFORM set_config('idle_in_transaction_session_timeout', '30s', TRUE);
     END IF;
+    -- Any login can fill the queue; then the commit would fail.
+    IF current_setting('max_prepared_transactions')::integer > 0
+        AND pg_notification_queue_usage() < 0.5
+    THEN
+        NOTIFY account_registry_not_prepared;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -862,7 +868,7 @@ BEGIN
             AND NOT pg_has_role(session_user, 'registry_operator', 'MEMBER') THEN
             RAISE EXCEPTION USING ERRCODE = 'RG024',
                 MESSAGE = 'a bot cannot give a position to another account',
-                HINT = 'Use: account-registry link-positions';
+                HINT = 'Use: account-registry link-positions ACCOUNT --position ID';
         END IF;
         -- Linking what exists is bookkeeping, not trading.
         RETURN NEW;
@@ -882,7 +888,7 @@ BEGIN
     IF public.session_is_bot() AND NOT public.session_may_use(NEW.account_id) THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = 'a bot opens positions of its own accounts only',
-            HINT = 'Give its role the account with: account-registry grant-access';
+            HINT = 'Give its role the account with: account-registry grant-access ACCOUNT --role ROLE';
     END IF;
     PERFORM pg_advisory_xact_lock(7234117, hashtext(NEW.account_id::text));
     SELECT a.account_name, a.is_active, a.metadata INTO account
@@ -903,12 +909,12 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'RG022',
             MESSAGE = format('account %s has %s open positions, and max_positions is %s',
                 account.account_name, others.number, most_positions),
-            HINT = 'Close one, or change the limit with: account-registry update-account --metadata';
+            HINT = format('Close one, or change the limit with: account-registry update-account %s --set max_positions=NUMBER', account.account_name);
     ELSIF others.exposure + abs(NEW.size_usd) > most_exposure THEN
         RAISE EXCEPTION USING ERRCODE = 'RG022',
             MESSAGE = format('account %s would have %s USD in open positions, and max_exposure_usd is %s',
                 account.account_name, trim_scale(others.exposure + abs(NEW.size_usd)), most_exposure),
-            HINT = 'Close one, or change the limit with: account-registry update-account --metadata';
+            HINT = format('Close one, or change the limit with: account-registry update-account %s --set max_exposure_usd=NUMBER', account.account_name);
     END IF;
     RETURN NEW;
 END
@@ -956,7 +962,7 @@ BEGIN
         ERRCODE = 'RG005',
         MESSAGE = format('%s on %I is refused: the table is a projection of audit_events',
             TG_OP, TG_TABLE_NAME),
-        HINT = format('Use a command of account-registry instead, so that the change is recorded: %s. '
+        HINT = format('Use a command of the registry instead, so that the change is recorded: %s. '
             'A damaged table is repaired by: account-registry rebuild',
             TG_ARGV[0]);
 END
@@ -1372,7 +1378,7 @@ BEGIN
             MESSAGE = format('account %s may not use %s, which its allowed_exchanges do not name',
                 holder, coalesce((SELECT d.name FROM public.dexes AS d WHERE d.id = p_exchange_id),
                     'exchange ' || p_exchange_id)),
-            HINT = format('Name it there too: account-registry update-account %s --set', holder);
+            HINT = format('Name it there too: account-registry update-account %s --set allowed_exchanges=LIST', holder);
     END IF;
 END
 $$;

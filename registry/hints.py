@@ -205,7 +205,8 @@ def _parsed(verb: str | None, words: str, option: str | None) -> Command | Optio
         if word.startswith("--"):
             options.append(_option(word[2:]))
         elif options and options[-1].value is ...:
-            options[-1] = Option(options[-1].name, word)
+            key, equals, value = word.partition("=")
+            options[-1] = Option(options[-1].name, {key: Blank(value)} if equals else word)
         else:
             arguments.append(word)
     return Command(verb, *arguments, **{option.name: option.value for option in options})

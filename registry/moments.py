@@ -7,24 +7,26 @@ from typing import Final
 from registry.clock import now
 from registry.errors import InvalidInput
 
-_SPAN: Final = re.compile(r"([+-]?)([0-9]{1,5})(min|h|d|w)")
-_UNITS: Final = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DAYS: Final = {"today": dt.timedelta(0), "yesterday": dt.timedelta(days=1)}
+_SPAN: Final = re.compile(
+    r"([+-]?)([0-9]{1,5}) ?(?:(min|minutes?)|(h|hours?)|(d|days?)|(w|weeks?))"
+)
+_UNITS: Final = ("minutes", "hours", "days", "weeks")
+_DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _YEARS: Final = range(1970, 2200)
 _DATE_LENGTH: Final = len("2030-01-31")
 
 # No m: it is minutes for some and months for others.
 _SPAN_FORMS: Final = "30min, 36h, 14d or 2w"
-_FORMS: Final = "2030-01-31T12:00:00Z, 2030-01-31, -36h, -1d, -2w, yesterday, today or now"
-_FORMS_AHEAD: Final = "2030-01-31T12:00:00Z, 2030-01-31, 36h, 90d or 12w"
+_FORMS: Final = "2030-01-31T12:00:00Z, 2030-01-31, -36h, -1d, 2w, yesterday, today or now"
+_FORMS_AHEAD: Final = "2030-01-31T12:00:00Z, 2030-01-31, 36h, 90d, 12w or tomorrow"
 
 
 def moment(value: str | dt.datetime, what: str, *, ahead: bool = False) -> dt.datetime:
     """A moment in UTC.
 
     A text is ISO 8601 with its time zone, a date, which is its first moment in UTC, a word
-    such as `yesterday`, or a span before (-1d) or after (+1d) now. With `ahead` a span without
-    a sign is after now; else it could be either.
+    such as `yesterday`, or a span before (-1d) or after (+1d) now. A span without a sign is
+    before now, as what is asked for is in the past; with `ahead` it is after now.
 
     Raises:
         InvalidInput: it is not a moment, says no time zone, or no calendar of people has it.
@@ -49,12 +51,11 @@ def _parsed(text: str, what: str, *, ahead: bool) -> dt.datetime:
     if word == "now":
         return now()
     if word in _DAYS:
-        return now().replace(hour=0, minute=0, second=0, microsecond=0) - _DAYS[word]
+        first = now().replace(hour=0, minute=0, second=0, microsecond=0)
+        return first + dt.timedelta(days=_DAYS[word])
     if found := _SPAN.fullmatch(word):
-        if not found[1] and not ahead:
-            hint = f"-{word} is so long ago, +{word} is so long from now."
-            raise InvalidInput(f"{what} {text!r} is a span of time, not a moment", hint=hint)
-        then = now() + (-_span(found) if found[1] == "-" else _span(found))
+        is_after = found[1] == "+" or (ahead and not found[1])
+        then = now() + (_span(found) if is_after else -_span(found))
         return then.replace(microsecond=0) if ahead else then
     try:
         parsed = dt.datetime.fromisoformat(text.strip())
@@ -81,4 +82,5 @@ def duration(text: str, what: str) -> dt.timedelta:
 
 
 def _span(found: re.Match[str]) -> dt.timedelta:
-    return dt.timedelta(**{_UNITS[found[3]]: int(found[2])})
+    unit = next(unit for unit, written in zip(_UNITS, found.groups()[2:], strict=True) if written)
+    return dt.timedelta(**{unit: int(found[2])})

@@ -53,7 +53,7 @@ def rollback(
         "skipped": preview.lost,
         **events_of(outcome),
     }
-    done = f"rolled back to event {preview.position}"
+    done = f"rolled back to {preview.where}"
     run.output.result(data, lambda: run.output.line(sentence(outcome, done)))
     tell_notes(run, outcome)
 

@@ -104,6 +104,11 @@ def translate(  # noqa: C901, PLR0911 - a table in the form of code
     if diagnostic.constraint_name in _BY_CONSTRAINT:
         kind, text = _BY_CONSTRAINT[diagnostic.constraint_name]
         return kind(text)
+    if diagnostic.constraint_name == "audit_events_pkey":
+        return errors.NotMigrated(
+            "the head of the log counts fewer events than there are",
+            hint=Hint("Write it anew: ", Command("migrate", "repair")),
+        )
     if connection_lost(error):
         return lost(error)
     if state in ("40001", "40P01"):

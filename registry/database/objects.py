@@ -166,8 +166,11 @@ def _objects(connection: Connection, query: bytes, names: list[str] | None = Non
 # ---------------------------------------------------------------- comparing
 
 
-def differences(connection: Connection) -> list[Difference]:
-    """The objects that are missing or changed; of a missing table it alone, not its parts."""
+def differences(connection: Connection, *, loose: bool | None = None) -> list[Difference]:
+    """The objects that are missing or changed; of a missing table it alone, not its parts.
+
+    `loose` is the answer of `not_tightened` from before objects were made again.
+    """
     wanted = made_by_migrations()
     roles = [name for kind, name in wanted if kind == "role"]
     with connection.transaction():
@@ -176,13 +179,13 @@ def differences(connection: Connection) -> list[Difference]:
             **_objects(connection, _QUERIES["definitions"]),
             **_objects(connection, _QUERIES["roles"], roles),
         }
-    return list(_Comparison(wanted, found, _from_legacy(connection, found)).differences())
+    loose = not_tightened(found) if loose is None else loose
+    legacy = loose or _came_from_legacy(connection)
+    return list(_Comparison(wanted, found, legacy=legacy, loose=loose).differences())
 
 
-def _from_legacy(connection: Connection, found: Schema) -> bool:
-    """Whether the tables may be older than the registry; rows of them are in the log or not yet."""
-    if not_tightened(found):
-        return True
+def _came_from_legacy(connection: Connection) -> bool:
+    """Whether the tables are older than the registry, and their rows in the log."""
     try:
         with connection.transaction():
             return bool(one_row(connection.execute(_QUERIES["came_from_legacy"]))[0])
@@ -201,6 +204,9 @@ class _Comparison:
     wanted: Schema
     found: Schema
     legacy: bool
+    """Whether the tables may be older than the registry."""
+    loose: bool
+    """Whether the rules of such tables are not in force yet."""
 
     def differences(self) -> Iterator[Difference]:
         for key, thing in self.wanted.items():
@@ -218,7 +224,8 @@ class _Comparison:
 
     def _may_be_missing(self, key: Key, thing: Thing) -> bool:
         owner = thing.relation
-        if owner not in (key.name, "") and not self._has(owner):
+        is_part = owner not in (key.name, "") or key.kind == "view"
+        if is_part and not self._has(owner):
             return True  # that is the difference
         match key.kind:
             case "right":
@@ -244,7 +251,7 @@ class _Comparison:
         return Key("relation", name) in self.found or Key("function", name) in self.found
 
     def _is_loose(self, relation: str) -> bool:
-        return relation in {*_TAKEN_OVER, "public.strategy_positions"} and not_tightened(self.found)
+        return relation in {*_TAKEN_OVER, "public.strategy_positions"} and self.loose
 
     def _alike(self, key: Key, thing: Thing, there: Thing) -> bool:
         wanted, found = (_canonical(key, text.definition) for text in (thing, there))

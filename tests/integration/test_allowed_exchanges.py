@@ -47,7 +47,9 @@ def test_a_credential_is_added_for_an_allowed_exchange_only(
             pytest.raises(errors.ExchangeNotAllowed, match=OUTSIDE) as refused,
         ):
             world.credentials.add("bot", "backpack", fields("backpack"), dry_run=dry_run)
-    assert "update-account bot --set" in commands_of(refused.value.hint or "")
+    assert "update-account bot --set allowed_exchanges=LIST" in commands_of(
+        refused.value.hint or ""
+    )
     assert refused.value.exit_status == errors.ExitStatus.REFUSED
     world.credential("bot", "lighter")
 

@@ -179,8 +179,8 @@ def test_an_exchange_without_a_client_is_not_checkable(world: World) -> None:
 
 
 def test_a_key_of_no_form_cannot_sign(world: World) -> None:
-    holds(world, "kraken", secret_key="not base64!")
-    found = checked(world, "kraken", answering("kraken"))
+    holds(world, "coinbase", secret_key="not base64!")
+    found = checked(world, "coinbase", answering("coinbase"))
     assert (found.outcome, found.why) == (
         CheckOutcome.WRONG_KEY,
         "no request can be signed with it",

@@ -19,7 +19,7 @@ from support.exchange_server import ExchangeServer, Request, serving
 from support.trading import Trader
 
 from registry.catalog.catalog import OfCcxt, built_in_exchanges, of_ccxt
-from registry.catalog.specification import ExchangeSpec
+from registry.catalog.specification import ExchangeSpec, FieldSpec
 from registry.client_making import class_of, make_client
 from registry.errors import InvalidInput
 from registry.services.releases.releases import ReleasedCredential
@@ -30,6 +30,7 @@ ccxt = pytest.importorskip("ccxt")
 NONE: Final = OfCcxt("", "", [], [])
 GENERATED: Final = {n: spec for n, spec in built_in_exchanges().items() if spec.generated}
 WITH_TEST: Final = [name for name in GENERATED if "test" in (of_ccxt(name) or NONE).marks]
+NO_FIELD: Final = FieldSpec("", "")
 VALUES: Final = {"wallet_address": "0x" + "a1" * 20, "private_key": "17" * 32, "uid": "12345"}
 KEY: Final = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 SECRET: Final = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
@@ -39,6 +40,8 @@ def client_of(spec: ExchangeSpec, module: Any = ccxt, **more: str) -> Any:
     """A client with a complete credential of made-up values."""
     required = [field.name for field in spec.fields.values() if field.required]
     given = {name: VALUES.get(name, f"made-up-{name}7") for name in required}
+    if spec.fields.get("secret_key", NO_FIELD).kind == "base64":
+        given["secret_key"] = base64.b64encode(SECRET.encode()).decode()
     released = ReleasedCredential(
         resolution=Resolution(account="bot", exchange=spec.name, outcome="ok", wish=Wish()),
         release_id=None,  # type: ignore[arg-type]

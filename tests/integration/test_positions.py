@@ -184,8 +184,9 @@ def test_the_number_of_positions_is_limited(world: World) -> None:
     world.account("small", max_positions=2)
     manager = FundingArbPositionManager("small", world.database)
     first, _ = opened(manager), opened(manager)
-    with pytest.raises(errors.LimitReached, match="max_positions is 2"):
+    with pytest.raises(errors.LimitReached, match="max_positions is 2") as full:
         opened(manager)
+    assert str(full.value.hint).endswith('update("small", set={"max_positions": NUMBER})')
     manager.close(first, "DONE")
     opened(manager)
 
@@ -211,8 +212,9 @@ def test_the_exposure_is_limited_for_opening_and_for_enlarging(world: World) -> 
     world.account("small", max_exposure_usd=1000)
     manager = FundingArbPositionManager("small", world.database)
     position_id = opened(manager, 600)
-    with pytest.raises(errors.LimitReached, match="1100 USD"):
+    with pytest.raises(errors.LimitReached, match="1100 USD") as full:
         opened(manager, 500)
+    assert str(full.value.hint).endswith('update("small", set={"max_exposure_usd": NUMBER})')
     opened(manager, 400)
     with pytest.raises(errors.LimitReached):
         manager.update(position_id, size_usd=Decimal(601))

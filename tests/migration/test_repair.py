@@ -67,7 +67,8 @@ def damage_and_mend(cli: CommandLine, connection: Connection, key: Key, how: str
     before = rows(connection)
     connection.execute(how.encode())
     found = differences(connection)
-    assert key in {d.key for d in found} | {Key("relation", d.wanted.relation) for d in found}, how
+    named_keys = {d.key for d in found} | {Key("relation", d.wanted.relation) for d in found}
+    assert named_keys & {key, key._replace(kind="relation")}, how
     named = next(
         f for f in cli("doctor", "--quick", "--json").data if f["check"] in ("objects", "schema")
         and f["grade"] == "failed"
@@ -136,6 +137,48 @@ def test_a_right_that_no_migration_grants_is_taken_away(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "how",
+    [
+        "DROP TABLE accounts, account_exchange_credentials, account_exchange_sharing,"
+        " account_access CASCADE",
+        "DROP TABLE accounts, account_exchange_credentials, account_exchange_sharing,"
+        " account_access, audit_head, registry_migrations CASCADE;"
+        " ALTER TABLE strategy_positions DROP COLUMN account_id CASCADE;"
+        " DROP VIEW audit_trail CASCADE",
+        "ALTER TABLE audit_head DISABLE TRIGGER ALL; UPDATE audit_head SET size = 1, peaks = '{}'",
+        "DELETE FROM registry_migrations",
+    ],
+)
+def test_damage_of_many_kinds_at_once_is_mended_by_one_command(
+    used: CommandLine, connection: Connection, how: str
+) -> None:
+    before = rows(connection)
+    connection.execute(how.encode())
+    assert used("doctor").exit_status == 1
+    done = used("migrate", "repair")
+    assert (done.exit_status, done.err) == (0, "")
+    assert differences(connection) == []
+    assert rows(connection) == before
+    assert used("doctor").exit_status == 0
+    assert used("create-account", "another").exit_status == 0
+    assert used("verify").exit_status == 0
+
+
+def test_a_head_that_is_behind_is_named_where_it_is_met(
+    used: CommandLine, connection: Connection
+) -> None:
+    connection.execute("ALTER TABLE audit_head DISABLE TRIGGER ALL")
+    connection.execute("UPDATE audit_head SET size = 0, peaks = '{}'")
+    connection.execute("ALTER TABLE audit_head ENABLE TRIGGER ALL")
+    refused = used("create-account", "another")
+    assert refused.exit_status == 7
+    assert "the head of the log counts fewer events than there are" in refused.err
+    assert "account-registry migrate repair" in refused.err
+    (log,) = (f for f in used("doctor", "--json").data if f["check"] == "log")
+    assert (log["grade"], "account-registry migrate repair" in log["hint"]) == ("failed", True)
+
+
 def test_a_role_that_went_missing_or_may_too_much_is_mended(cli: CommandLine) -> None:
     """On a server of its own, since roles belong to the server."""
     with fresh_server() as address, psycopg.connect(address, autocommit=True) as connection:

@@ -88,8 +88,8 @@ def test_a_template_is_filled_in_as_data() -> None:
             'add allow_shared_secret=True. Or: registry.shares.grant("b", "a", "aster")',
         ),
         (
-            "with: account-registry update-account --metadata",
-            "with: registry.accounts.update(metadata=…)",
+            "with: account-registry update-account bot --set max_positions=NUMBER",
+            'with: registry.accounts.update("bot", set={"max_positions": NUMBER})',
         ),
         ('see "account-registry rollback --help".', 'see "registry.rollback()".'),
         ("Commit first: no commit, no secret.", "Commit first: no commit, no secret."),

@@ -21,7 +21,7 @@ from registry.log.append import NewEvent
 from registry.rules import rollback as rules
 from registry.rules.account_state import AccountState
 from registry.rules.rollback import Histories, Line, Plan, World
-from registry.services.reading.as_of import Moment, parse_moment, position_of
+from registry.services.reading.as_of import Moment, event_at, parse_moment, position_of
 
 _QUERIES = load_queries("registry.services.changes", "rollback.sql")
 _NAMED: Final = 20
@@ -51,6 +51,11 @@ class Preview:
     lines: list[Line]
     lost: list[str]
     event_types: list[str]
+
+    @property
+    def where(self) -> str:
+        """The position in words."""
+        return event_at(self.position)
 
 
 def preview(database: Database, wanted: Rollback) -> Preview:
@@ -84,7 +89,7 @@ def roll_back(
         # A time is resolved to a position once, even if the command is decided again.
         resolved = _resolved(connection, wanted)
     task = _RollbackTask(resolved, wanted, None if seen is None else seen.lines)
-    reason = invocation.reason or f"rollback to event {task.position}"
+    reason = invocation.reason or f"rollback to {event_at(task.position)}"
     return CommandExecutor(database).execute(task, replace(invocation, reason=reason))
 
 

@@ -70,6 +70,11 @@ def position_of(connection: Connection, wanted: Moment) -> int:
     return wanted
 
 
+def event_at(position: int) -> str:
+    """An answer of `position_of` in words."""
+    return f"event {position}" if position >= 0 else "the moment before the first event"
+
+
 def show_account(database: Database, name: str, wanted: Moment) -> Record:
     """The account that had this name at that moment, with its credentials.
 
@@ -89,10 +94,8 @@ def show_account(database: Database, name: str, wanted: Moment) -> Record:
             if state.exists and state.name == name:
                 return {**_account(state), "as_of": position}
         raise AccountNotFound(
-            f"there was no account {name} as of event {position}",
-            hint=Hint("See: ", Command("list-accounts", as_of=position))
-            if position >= 0
-            else "That is before the first event.",
+            f"there was no account {name} at {event_at(position)}",
+            hint=Hint("See: ", Command("list-accounts", as_of=max(position, 0))),
         )
 
 

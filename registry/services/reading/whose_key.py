@@ -16,7 +16,7 @@ from registry.errors import InvalidInput
 from registry.execution.vault import Vault, send_registry_key
 
 _QUERIES = load_queries("registry.services.reading", "whose_key.sql")
-_FINGERPRINT: Final = re.compile(rf"(?:([\w-]{{1,60}})#)?([0-9a-f]{{8,{DIGEST_CHARACTERS}}})")
+_FINGERPRINT: Final = re.compile(rf"(?:([\w-]{{1,60}})#)?([0-9a-fA-F]{{8,{DIGEST_CHARACTERS}}})")
 _HEX: Final = re.compile(r"(?:0[xX])?([0-9a-fA-F]{32,})")
 
 Record = dict[str, Any]
@@ -52,14 +52,14 @@ def holders_of_fingerprint(database: Database, fingerprint: str) -> list[Record]
     Raises:
         InvalidInput: it is none; the text is not shown, since it may be a secret.
     """
-    found = _FINGERPRINT.fullmatch(fingerprint)
+    found = _FINGERPRINT.fullmatch(fingerprint.strip())
     if found is None:
         raise InvalidInput(
             "this is not a fingerprint (it is not shown)",
             hint="It is as the history shows it, such as api_key#6e5bec8c.",
         )
     with database.connection() as connection, registry_errors(connection):
-        return _holders(connection, [found[2]], len(found[2]), found[1])
+        return _holders(connection, [found[2].lower()], len(found[2]), found[1])
 
 
 def _holders(

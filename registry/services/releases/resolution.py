@@ -251,7 +251,10 @@ _REFUSALS: Final = {
     "exchange_not_allowed": _Refusal(
         errors.ExchangeNotAllowed,
         "account {r.holder} may not use {r.exchange}, which its allowed_exchanges do not name",
-        Hint("Name it there too: ", Command("update-account", "{r.holder}", set=...)),
+        Hint(
+            "Name it there too: ",
+            Command("update-account", "{r.holder}", set={"allowed_exchanges": Blank("LIST")}),
+        ),
     ),
     "stopped": _Refusal(
         errors.UseIsStopped,

@@ -17,7 +17,7 @@ from registry.database.connection import Connection, check_schema, registry_erro
 from registry.database.migration_files import Migration, load_migrations
 from registry.database.migrator import Migrator
 from registry.database.objects import BOTS, Difference, differences
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import CannotRepair, InvalidInput, PermissionDenied
 from registry.execution.executor import Invocation
 from registry.hints import Blank, Command, Hint
@@ -32,6 +32,7 @@ _QUERIES = load_queries("registry.services.schema", "schema.sql")
 _ROUNDS: Final = 6
 _LOG: Final = "public.audit_events"
 _HEAD: Final = "public.audit_head"
+_BEHIND: Final = "the head of the log counts fewer events than there are"
 _PROJECTED: Final = {f"public.{table.name}" for table in TABLES}
 _DERIVED: Final = _PROJECTED - BOTS | {
     _HEAD, "public.release_collections", "public.registry_migrations"
@@ -78,11 +79,12 @@ def repair_schema(
             check_schema(connection)  # there is no registry
         pending = [m for m in load_migrations() if m.number not in applied]
         _refuse_what_is_lost(_made_before(found, pending if applied else []), without_rows)
-    if invocation.dry_run or not (found or pending):
-        return Repaired(list(map(str, found)), dry_run=invocation.dry_run)
+        wrong = list(map(str, found)) or [_BEHIND] * _head_is_behind(connection)
+    if invocation.dry_run or not (wrong or pending):
+        return Repaired(wrong, dry_run=invocation.dry_run)
     attempt = functools.partial(_attempt, connection, invocation, watch or Watch(), found)
     with rebuild_lock(connection), Migrator(connection).locked():
-        return Repaired(list(map(str, found)), judging_if_refused(attempt))
+        return Repaired(wrong, judging_if_refused(attempt))
 
 
 def _attempt(
@@ -96,21 +98,23 @@ def _attempt(
     with registry_errors(connection):
         connection.execute("BEGIN")
         connection.execute(_QUERIES["check_no_bodies"])
+        # Tables that are made again have no rules at first, as if they waited for `adopt`.
+        loose = adoption_pending(connection)
         if not any(d.wanted.relation == _HEAD for d in found):
             connection.execute(_QUERIES["lock_head"])  # commands wait here, and not in between
         migrator = Migrator(connection)
         if any(m.applied_at is None for m in migrator.status()):
             migrator.run_all_again()
-        made = _make(connection)
-        if connection.execute(_QUERIES["lock_head"]).rowcount != 1 or any(
-            d.wanted.relation == _HEAD for d in made
-        ):
+        # What is missing now, the migrations may have made again, or the next line does.
+        damaged = [*found, *_make(connection, loose=loose)]
+        connection.execute(_QUERIES["lock_head"])
+        if _head_is_behind(connection) or any(d.wanted.relation == _HEAD for d in damaged):
             restore_head(connection)
-        to_fill = any(_is_filled_from_log(d) for d in made) or differences(connection)
-        if to_fill and not adoption_pending(connection):
+        to_fill = any(map(_is_filled_from_log, damaged)) or differences(connection, loose=loose)
+        if to_fill and not loose:
             rebuilt = _filled(connection, invocation, watch, judged=judged)
-        _make(connection)
-        _refuse_what_is_left(connection)
+        _make(connection, loose=loose)
+        _refuse_what_is_left(connection, loose=loose)
         connection.execute("COMMIT")
     return rebuilt
 
@@ -128,11 +132,11 @@ def _filled(
     return rebuilt
 
 
-def _make(connection: Connection) -> list[Difference]:
+def _make(connection: Connection, *, loose: bool) -> list[Difference]:
     """Makes what can be made, and returns it."""
     made: list[Difference] = []
     for _ in range(_ROUNDS):
-        found = sorted(differences(connection), key=lambda d: ORDER.index(d.key.kind))
+        found = sorted(differences(connection, loose=loose), key=lambda d: ORDER.index(d.key.kind))
         done = [d for d in found if not _refusal(connection, d)]
         made += done
         if not done:
@@ -162,6 +166,10 @@ def _refusal(connection: Connection, difference: Difference) -> str:
     return told
 
 
+def _head_is_behind(connection: Connection) -> bool:
+    return bool(one_row(connection.execute(_QUERIES["head_is_behind"]))[0])
+
+
 def _is_filled_from_log(difference: Difference) -> bool:
     return (
         difference.key.kind in ("relation", "column") and difference.wanted.relation in _PROJECTED
@@ -186,7 +194,9 @@ def _refuse_what_is_lost(found: Iterable[Difference], without_rows: Collection[s
     if any(d.wanted.relation == _LOG for d in lost):
         raise CannotRepair(
             f"{_sentences(lost)}: that is the log itself, and only a backup brings it back",
-            hint="Restore the backup into a new database, and try it with scripts/restore-drill.",
+            hint=Hint(
+                "Restore the backup into a new database, and try it: ", Command("restore-drill")
+            ),
         )
     if refused:
         raise CannotRepair(
@@ -209,9 +219,10 @@ def _is_lost(difference: Difference) -> bool:
     )
 
 
-def _refuse_what_is_left(connection: Connection) -> None:
-    if left := differences(connection):
-        told = _refusal(connection, left[0])
+def _refuse_what_is_left(connection: Connection, *, loose: bool) -> None:
+    if left := differences(connection, loose=loose):
+        # A name that is taken prevents what is missing, and with it the rest.
+        told = _refusal(connection, min(left, key=lambda d: d.kind != "missing"))
         cause = f" ({told})" if told else ""
         raise CannotRepair(
             f"this cannot be mended: {_sentences(left)}{cause}; nothing was changed",

@@ -12,6 +12,11 @@ ORDER BY t.n
 SELECT h.size, (SELECT count(*) FROM public.credential_data_keys AS k)
 FROM public.audit_head AS h
 
+-- name: head_is_behind
+-- Whether the head counts fewer events than there are. (If it counts more, events were lost.)
+SELECT coalesce((SELECT h.size FROM public.audit_head AS h), 0)
+    <= coalesce((SELECT max(e.position) FROM public.audit_events AS e), -1)
+
 -- name: linked
 SELECT count(*) FROM public.strategy_positions AS p WHERE p.account_id IS NOT NULL
 
