@@ -243,7 +243,7 @@ def _tables(connection: Connection) -> Iterator[Finding]:
         yield Finding("tables", "damaged", message, Hint("Repair: ", Command("rebuild")))
     else:
         rows, events = counted(report.rows, "row"), counted(report.size, "event")
-        yield Finding("tables", "ok", f"{rows} as the {events} say")
+        yield Finding("tables", "ok", f"{rows}, as the log of {events} says")
 
 
 def _logins(connection: Connection) -> Iterator[Finding]:

@@ -28,8 +28,11 @@ from registry.services.releases.resolution import Resolution, Wish
 ccxt = pytest.importorskip("ccxt")
 
 NONE: Final = OfCcxt("", "", [], [])
-GENERATED: Final = {n: spec for n, spec in built_in_exchanges().items() if spec.generated}
-WITH_TEST: Final = [name for name in GENERATED if "test" in (of_ccxt(name) or NONE).marks]
+# The others have tests of their signatures (test_clients_signatures.py).
+CLIENTS: Final = {
+    name: spec for name, spec in built_in_exchanges().items() if spec.generated or name == "dydx"
+}
+WITH_TEST: Final = [name for name in CLIENTS if "test" in (of_ccxt(name) or NONE).marks]
 NO_FIELD: Final = FieldSpec("", "")
 VALUES: Final = {"wallet_address": "0x" + "a1" * 20, "private_key": "17" * 32, "uid": "12345"}
 KEY: Final = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -52,9 +55,9 @@ def client_of(spec: ExchangeSpec, module: Any = ccxt, **more: str) -> Any:
     return make_client(class_of(module, spec), spec, released, {}, access="full", sandbox=None)
 
 
-@pytest.mark.parametrize("exchange", GENERATED)
+@pytest.mark.parametrize("exchange", CLIENTS)
 def test_a_client_has_all_that_ccxt_requires(exchange: str) -> None:
-    client = client_of(GENERATED[exchange])
+    client = client_of(CLIENTS[exchange])
     assert client.id == exchange
     assert client.check_required_credentials()
 
@@ -63,7 +66,7 @@ def test_a_client_for_asyncio_too() -> None:
     from ccxt import async_support
 
     async def made() -> str:
-        client = client_of(GENERATED["okx"], async_support)
+        client = client_of(CLIENTS["okx"], async_support)
         try:
             assert client.check_required_credentials()
             return str(client.password)
@@ -75,18 +78,18 @@ def test_a_client_for_asyncio_too() -> None:
 
 @pytest.mark.parametrize("exchange", WITH_TEST)
 def test_the_test_system_is_chosen_by_the_environment(exchange: str) -> None:
-    test, real = (client_of(GENERATED[exchange], environment=said) for said in ("test", "prod"))
+    test, real = (client_of(CLIENTS[exchange], environment=said) for said in ("test", "prod"))
     # OKX and WEEX tell the systems apart by a header or by the symbols.
     assert test.options.get("sandboxMode") is True or test.urls["api"] != real.urls["api"]
     assert not real.options.get("sandboxMode")
-    assert real.urls["api"] == client_of(GENERATED[exchange]).urls["api"]
+    assert real.urls["api"] == client_of(CLIENTS[exchange]).urls["api"]
 
 
-@pytest.mark.parametrize("exchange", [name for name in GENERATED if name not in WITH_TEST])
+@pytest.mark.parametrize("exchange", [name for name in CLIENTS if name not in WITH_TEST])
 def test_a_test_system_that_is_not_there_is_refused_by_name(exchange: str) -> None:
     """ccxt would send the key of Binance US to the test system of Binance, for example."""
     with pytest.raises(InvalidInput, match=f"ccxt knows no test system of {exchange}$"):
-        client_of(GENERATED[exchange], environment="testnet")
+        client_of(CLIENTS[exchange], environment="testnet")
 
 
 def test_which_test_systems_are_those_of_others() -> None:
