@@ -96,6 +96,7 @@ def _text(run: Run, verdict: "Verdict") -> None:
     )
     if beside:
         run.output.line(f"The {' and the '.join(beside)} do NOT follow from the log.")
+        run.output.line("What repairs them is said by: account-registry doctor")
 
 
 @verb()

@@ -13,6 +13,7 @@ from registry.database.connection import (
     may_read_tokens,
     registry_errors,
 )
+from registry.database.errors import no_writes
 from registry.database.migrator import Migrator
 from registry.database.objects import differences
 from registry.database.outside import outside_lists
@@ -119,6 +120,9 @@ def _database(connection: Connection, target: Target) -> Iterator[Finding]:
     kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
     where = f"{kind} {version}, database {database} as {user}{address}"
     yield Finding("database", "ok", where)
+    if one_row(connection.execute("SHOW transaction_read_only"))[0] == "on":
+        found = no_writes(connection)
+        yield Finding("database", "warning", found.message, found.hint)
     if durable != "on":
         yield Finding(
             "durability",
