@@ -18,7 +18,7 @@ BEGIN
         ERRCODE = 'RG005',
         MESSAGE = format('%s on %I is refused: the table is a projection of audit_events',
             TG_OP, TG_TABLE_NAME),
-        HINT = format('Use a command of account-registry instead, so that the change is recorded: %s. '
+        HINT = format('Use a command of the registry instead, so that the change is recorded: %s. '
             'A damaged table is repaired by: account-registry rebuild',
             TG_ARGV[0]);
 END

@@ -701,6 +701,12 @@ BEGIN
     IF limited = '0' OR limited > '30 s' THEN
         PERFORM set_config('idle_in_transaction_session_timeout', '30s', TRUE);
     END IF;
+    -- Any login can fill the queue; then the commit would fail.
+    IF current_setting('max_prepared_transactions')::integer > 0
+        AND pg_notification_queue_usage() < 0.5
+    THEN
+        NOTIFY account_registry_not_prepared;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -956,7 +962,7 @@ BEGIN
         ERRCODE = 'RG005',
         MESSAGE = format('%s on %I is refused: the table is a projection of audit_events',
             TG_OP, TG_TABLE_NAME),
-        HINT = format('Use a command of account-registry instead, so that the change is recorded: %s. '
+        HINT = format('Use a command of the registry instead, so that the change is recorded: %s. '
             'A damaged table is repaired by: account-registry rebuild',
             TG_ARGV[0]);
 END

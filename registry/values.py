@@ -171,7 +171,7 @@ def wallet_address(address: str) -> str:
 def is_placeholder(value: str) -> bool:
     """Whether a value is the placeholder of a template."""
     bare = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", value.strip().strip("<>[]{}()\"'`"))
-    plain = re.sub(r"[-. _]+", "_", bare.lower().removeprefix("0x")).strip("_")
+    plain = re.sub(r"[-.: _]+", "_", bare.lower().removeprefix("0x")).strip("_")
     return (
         plain in _PLACEHOLDERS
         or (len(plain) < MAX_PLACEHOLDER and bool(_TEMPLATE.fullmatch(plain)))
@@ -184,14 +184,16 @@ def is_placeholder(value: str) -> bool:
 _PLACEHOLDERS: Final = {
     *("", "changeme", "change_me", "placeholder", "example", "todo", "tbd", "none", "null"),
     *("replace_me", "replaceme", "insert_here", "dummy", "fixme", "undefined", "nil", "n/a"),
+    *("changeit", "sample", "fake", "mock"),
     *("redacted", "hidden", "masked", "censored", "removed", "filtered"),
     *("key", "secret", "password", "passphrase", "token", "uid", "address", "wallet_address"),
     *("api_key", "secret_key", "private_key", "public_key", "api_secret", "apikey", "apisecret"),
     *("my_key", "my_secret", "my_api_key", "my_private_key", "mnemonic", "seed_phrase"),
 }
 _TEMPLATE: Final = re.compile(
-    r"(your|my|enter|insert|put|paste|replace|change|add|fill|set)_.*(key|secret|password|phrase"
-    r"|token|address|index|id|uid|account|here|value|this|me|in)|your_.*|.*_here|<.*>"
+    r"(your|my|enter|insert|put|paste|replace|change|add|fill|set|test|dummy|fake|sample|example|mock"
+    r"|todo|some)_.*(key|secret|password|phrase|token|address|index|id|uid|account|here|value|this|me"
+    r"|in)|([a-z0-9]{1,9}_)?your_.*|.*_here|<.*>"
 )
 _LONG_VALUE: Final = 16
 """So many zeros are no value that an exchange made."""

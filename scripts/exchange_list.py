@@ -1,7 +1,7 @@
 """Writes what ccxt says of its exchanges, a line for each.
 
 Column by column: its id, its name, the credentials that it requires, and marks: `test` if it has a
-test system, `nonce` if it counts nonces per key; `-` for none.
+test system, `nonce` if it counts nonces per key, `base64` if its secret is base64; `-` for none.
 """
 
 import inspect
@@ -23,8 +23,10 @@ def exchange_list() -> str:
 def _line(exchange: Any) -> str:
     needs = [name for name, needed in exchange.requiredCredentials.items() if needed] or ["-"]
     marks = ["test"] if _has_test_system(exchange) else []
-    if _counts_nonces(type(exchange)):
-        marks.append("nonce")
+    source = _source(type(exchange))
+    # Made "for venues that reject duplicate nonces per signer", as ccxt says.
+    marks += ["nonce"] if "incrementing_nonce(" in source else []
+    marks += ["base64"] if "secret = self.base64_to_binary(self.secret)" in source else []
     return "\t".join((exchange.id, exchange.name, " ".join(needs), " ".join(marks or ["-"]))) + "\n"
 
 
@@ -63,11 +65,10 @@ def _has_test_system(exchange: Any) -> bool:
     return not (inherited and exchange.urls["api"] != of_parent["api"])
 
 
-def _counts_nonces(kind: type) -> bool:
-    """Whether ccxt makes rising nonces: "for venues that reject duplicate nonces per signer"."""
+def _source(kind: type) -> str:
+    """The code of an exchange, and of those that it is derived from."""
     classes = [part for part in kind.__mro__ if issubclass(part, Exchange) and part is not Exchange]
-    files = (Path(inspect.getfile(part)).read_text("utf-8") for part in classes)
-    return any("incrementing_nonce(" in text for text in files)
+    return "".join(Path(inspect.getfile(part)).read_text("utf-8") for part in classes)
 
 
 if __name__ == "__main__":

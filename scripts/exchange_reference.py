@@ -34,6 +34,7 @@ client needs beyond that.
 - **test**: ccxt knows a test system. Elsewhere a client refuses `environment` `testnet`.
 - **nonce**: the exchange counts requests or orders per key, so two bots on one key break each
   other's. ccxt says so where its client makes rising nonces.
+- **base64**: the secret key is base64, and is checked as such.
 - **signature**: tests check the signature of a real request, with other code than ccxt's. Where
   none is named, tests make the client and check that ccxt has all that it requires.
 - **asked**: what `check-credential` learns from the exchange itself. Where nothing is named, one
@@ -89,6 +90,7 @@ def _names(spec: ExchangeSpec) -> str:
 def _marks(spec: ExchangeSpec) -> str:
     checked = CHECKED.get(spec.name)
     marks = ["test"] * has_test_system(spec.ccxt_id) + ["nonce"] * spec.nonce_per_key
+    marks += [field.kind for field in spec.fields.values() if field.kind == "base64"]
     marks += [f"signature: {checked}"] if checked else []
     return "; ".join([*marks, *_asked(spec.ccxt_id)])
 

@@ -9,6 +9,7 @@ import importlib.resources
 import re
 import tomllib
 from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from registry.catalog.specification import ClientSpec, ExchangeSpec, FieldSpec
@@ -25,7 +26,7 @@ FIELDS: Final = {
     "login": FieldSpec("login", "LOGIN"),
     "password": FieldSpec("passphrase", "PASSPHRASE"),
     "twofa": FieldSpec("twofa", "TWOFA"),
-    "privateKey": FieldSpec("private_key", "PRIVATE_KEY", kind="other_key"),
+    "privateKey": FieldSpec("private_key", "PRIVATE_KEY", kind="long_key"),
     "walletAddress": FieldSpec("wallet_address", "WALLET_ADDRESS", secret=False, kind="wallet"),
     "token": FieldSpec("token", "TOKEN"),
 }
@@ -173,6 +174,8 @@ def _in_catalog(name: str) -> ExchangeSpec | None:
 
 def _fields_of_ccxt(said: OfCcxt) -> dict[str, FieldSpec]:
     places = [(FIELDS[name], name) for name in said.needs]
+    if "base64" in said.marks:
+        places.append((replace(FIELDS["secret"], kind="base64"), "secret"))
     return {
         field.name: field.of_exchange(said.id, ccxt=place)
         for field, place in [*places, (_ENVIRONMENT, None)]

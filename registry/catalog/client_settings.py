@@ -7,18 +7,21 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from registry.catalog.catalog import FIELDS
 from registry.catalog.kinds import SYSTEMS, system_of
 from registry.catalog.specification import ExchangeSpec, FieldSpec
 from registry.errors import InvalidCredential, InvalidInput
 
 QUIET: Final[Mapping[str, Any]] = {"options.builderFee": False, "options.refSet": True}
 """With these settings a ccxt client approves and pays no builder's fee, and names no referrer."""
-CREDENTIALS: Final = (
-    *("apiKey", "secret", "uid", "accountId", "login", "password", "twofa"),
-    *("privateKey", "walletAddress", "token"),
-)
+CREDENTIALS: Final = tuple(FIELDS)
 """The names of credentials in ccxt's clients."""
-_OTHER_NAMES: Final = {"secret_key": "secret", "api_secret": "secret", "passphrase": "password"}
+_PLACES: Final = {
+    **{field.name: name for name, field in FIELDS.items()},
+    "secret": "secret",
+    "api_secret": "secret",
+    "password": "password",
+}
 _UNSET: Final = object()
 
 
@@ -81,10 +84,7 @@ def is_test_system(spec: ExchangeSpec, said: str | None) -> bool:
 
 def place_in_client(field: FieldSpec) -> str | None:
     """The place of a field of one's own: as its definition says, or by the field's name."""
-    if field.ccxt is not None:
-        return field.ccxt
-    known = {re.sub("[A-Z]", lambda m: f"_{m[0].lower()}", name): name for name in CREDENTIALS}
-    return (known | _OTHER_NAMES).get(field.name)
+    return _PLACES.get(field.name) if field.ccxt is None else field.ccxt
 
 
 def _refuse(config: Mapping[str, Any], settings: Mapping[str, Any], why: str) -> None:

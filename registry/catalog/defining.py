@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-from registry.catalog.catalog import built_in_exchanges, from_definition, of_ccxt
+from registry.catalog.catalog import built_in_exchanges, from_definition, meant, of_ccxt
 from registry.catalog.client_settings import CREDENTIALS, place_in_client
 from registry.catalog.kinds import KINDS
 from registry.catalog.variables import HINT, can_carry_a_credential
@@ -106,7 +106,7 @@ def _check_ccxt(definition: Definition, ccxt_id: str) -> None:
     known = of_ccxt(ccxt_id)
     if known is None:
         ids = [spec.ccxt_id for spec in built_in_exchanges().values() if spec.ccxt_id]
-        close = get_close_matches(ccxt_id.lower(), ids, n=3, cutoff=0.6)
+        close = get_close_matches(meant(ccxt_id, ids), ids, n=3, cutoff=0.6)
         raise InvalidInput(
             f"ccxt has no exchange {shown(ccxt_id)}",
             hint=f"Did you mean {' or '.join(close)}?" if close else None,

@@ -14,10 +14,18 @@ _SHORTEST: Final = 8
 FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "address": (r"0x[0-9a-fA-F]{40}", "0x and 40 hexadecimal digits"),
     "base64": (r"[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{86}==", "32 or 64 bytes in base64"),
+    "base64_text": (
+        r"([A-Za-z0-9+/]{4}){4,}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
+        "16 or more characters of base64",
+    ),
     "felt": (r"(0x)?[0-9a-fA-F]{1,64}", "64 hexadecimal digits at most"),
     "hex32": (r"(0x)?[0-9a-fA-F]{64}", "64 hexadecimal digits"),
     "hex40": (r"(0x)?[0-9a-fA-F]{80}", "80 hexadecimal digits"),
     "integer": (r"[0-9]{1,19}", "a whole number"),
+    "long_key": (
+        r"[A-Za-z0-9+/_=-]{32,}|-----BEGIN [\s\S]*",
+        "a key: 32 or more characters in one word, or PEM",
+    ),
     "pem": (r"-----BEGIN [\s\S]*", "a private key in PEM form"),
     "solana": (r"[1-9A-HJ-NP-Za-km-z]{32,44}", "32 to 44 characters in base 58"),
     # A random key has few leading zeros that could be left out.
@@ -82,6 +90,8 @@ KINDS: Final = {
     "private_key": Kind("hex32", is_private_key=True),
     "stark_key": Kind("stark_key", is_private_key=True),
     "other_key": Kind(is_private_key=True),
+    "long_key": Kind("long_key", is_private_key=True),
+    "base64": Kind("base64_text"),
     "base64_key": Kind("base64", is_private_key=True),
     "pem": Kind("pem", is_private_key=True),
     "environment": Kind(is_system=True),
@@ -91,16 +101,16 @@ KINDS: Final = {
 
 
 def same_value(
-    public: Mapping[str, Secret], secret: Mapping[str, Secret]
+    values: Mapping[str, Secret], secret: Mapping[str, Secret]
 ) -> tuple[str, str] | None:
-    """The names of a public and a secret field with the same value, in whatever notation."""
+    """The names of a field and a secret one with the same value, in whatever notation."""
     plain = {name: _plain(value) for name, value in secret.items()}
     return next(
         (
             (name, other)
-            for name, value in public.items()
+            for name, value in values.items()
             for other, key in plain.items()
-            if len(key) >= _SHORTEST and _plain(value) == key
+            if name != other and len(key) >= _SHORTEST and _plain(value) == key
         ),
         None,
     )

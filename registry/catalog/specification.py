@@ -195,14 +195,12 @@ class ExchangeSpec:
             for name, field in self.fields.items()
             if given.get(name) is not None
         }
-        public, secret = (
-            {name: value for name, value in checked.items() if self.fields[name].secret is kept}
-            for kept in (False, True)
-        )
-        if same := same_value(public, secret):
+        secret = {name: value for name, value in checked.items() if self.fields[name].secret}
+        if same := same_value(checked, secret):
+            is_secret = "another" if self.fields[same[0]].secret else "none"
             raise InvalidCredential(
                 f"the fields {same[0]} and {same[1]} of {self.name} hold the same value",
-                hint=f"{same[0]} is not a secret, and {same[1]} is one.",
+                hint=f"{same[1]} is a secret, and {same[0]} is {is_secret}. One is misplaced.",
             )
         return checked
 

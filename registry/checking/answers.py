@@ -29,6 +29,7 @@ class Answer(NamedTuple):
 
 
 _STATUSES: Final = dict.fromkeys((418, 429), CheckOutcome.RATE_LIMITED)
+_ERRORS: Final = 400
 _SERVER_ERRORS: Final = 500
 
 # What exchanges write, in the order in which it is looked for: "IP" also occurs in texts of others.
@@ -82,7 +83,8 @@ def _by_form(problem: BaseException, answer: Answer, text: str) -> CheckOutcome:
         return CheckOutcome.SERVER_ERROR
     if answer.is_html:
         return CheckOutcome.HTML_ANSWER
-    if "BaseError" not in classes:  # the answer is not what its documentation says
+    if "BaseError" not in classes and answer.status < _ERRORS:
+        # The answer is not what its documentation says.
         return CheckOutcome.UNCLEAR_ANSWER
     known = next((outcome for name, outcome in _CLASSES if name in classes), None)
     if known in (CheckOutcome.CLOCK_SKEW, CheckOutcome.RATE_LIMITED):
@@ -122,27 +124,19 @@ _SILENCES: Final = {
 }
 
 
-def quoted(answer: Answer | None, values: Iterable[str]) -> str | None:
+def quoted(answer: Answer, values: Iterable[str]) -> str | None:
     """What the exchange says, cut, unless it holds a part of these values, or another secret."""
-    if answer is None or answer.is_html:
-        return None
     words = list(_words(answer.parsed()))
     said = next((word for word in words if re.search("[a-z]", word)), " ".join(words))
     text = " ".join(said.encode(errors="replace").decode().split())
-    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-    return without(cut, text, values) or None
-
-
-def without(shown_text: str, text: str, values: Iterable[str]) -> str:
-    """The text to show, or `NOT_SHOWN` if the whole one holds a secret or a part of a value."""
-    lower = text.lower()
-    stretches = (
+    parts = (
         value[start : start + _STRETCH].lower()
-        for value in values
+        for value in filter(None, values)
         for start in range(max(1, len(value) - _STRETCH + 1))
     )
-    leaks = any(stretch and stretch in lower for stretch in stretches)
-    return NOT_SHOWN if leaks or shown(text) == NOT_SHOWN else shown_text
+    if shown(text) == NOT_SHOWN or any(part in text.lower() for part in parts):
+        return NOT_SHOWN
+    return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…") or None
 
 
 _PLACES: Final = (

@@ -157,8 +157,7 @@ async def _finding(ccxt: Any, exchange: _Exchange, key: Key) -> Finding:
             await exchange.load_markets(client)
             answers.clear()
             await client.fetch_balance()
-        if not isinstance(answers[-1].parsed(), dict | list):
-            raise TypeError("an answer is no JSON")  # noqa: TRY301 - read like any malformed one
+            _check_form(answers[-1].parsed())
     except KeyRefused as refused:
         return Finding(refused.outcome, why=refused.why)
     except Exception as problem:  # noqa: BLE001 - ccxt's errors, and those of malformed answers
@@ -169,22 +168,32 @@ async def _finding(ccxt: Any, exchange: _Exchange, key: Key) -> Finding:
 
 
 async def _facts(probe: Probe, key: Key) -> KeyFacts:
-    answers = [
-        await getattr(key.client, method)(parameters(key)) for method, parameters in probe.calls
-    ]
+    answers = []
+    for method, parameters in probe.calls:
+        answers.append(await getattr(key.client, method)(parameters(key)))
+        _check_form(answers[-1])
     return probe.read(answers, key)
 
 
+def _check_form(answer: Any) -> None:
+    if not isinstance(answer, dict | list):
+        raise TypeError("an answer is no JSON")
+
+
 def _watched(client: Any) -> list[Answer]:
-    """The answers that the client will get, as they come."""
+    """The answer to the client's last request, once it comes."""
     answers: list[Answer] = []
-    taken = client.on_rest_response
+    ask, taken = client.fetch, client.on_rest_response
+
+    async def fetch(*request: Any, **more: Any) -> Any:
+        answers.clear()
+        return await ask(*request, **more)
 
     def keep(status: int, reason: str, url: str, method: str, headers: Any, *rest: Any) -> Any:
         answers.append(Answer(status, rest[0]))
         return taken(status, reason, url, method, headers, *rest)
 
-    client.on_rest_response = keep
+    client.fetch, client.on_rest_response = fetch, keep
     return answers
 
 
@@ -196,5 +205,7 @@ def _why(key: Key, outcome: CheckOutcome, problem: BaseException, answer: Answer
         return f"ccxt's client fails before it sends anything ({type(problem).__name__})"
     if answer is None:
         return "no request can be signed with it"
+    if answer.is_html:
+        return f"{name} answered with a web page (HTTP {answer.status})"
     said = quoted(answer, key.secrets)
     return f"{name} says: {said}" if said else f"{name} answered HTTP {answer.status}"

@@ -15,6 +15,7 @@ _SUBACCOUNTS: Final = (
     "SELECT DISTINCT subaccount_index::text FROM public.credential_overview "
     "WHERE subaccount_index IS NOT NULL ORDER BY 1"
 )
+_STOPS: Final = "SELECT s.position::text FROM public.stops_in_force AS s ORDER BY s.position"
 # A shell would take other characters for its own.
 _PLAIN: Final = re.compile(r"[\w][\w.@+-]*", re.ASCII)
 _SECONDS: Final = 2
@@ -47,6 +48,16 @@ def event_types(incomplete: str) -> list[str]:
     return _fitting(EVENT_TYPES, incomplete)
 
 
+def stops(incomplete: str) -> list[str]:
+    """The events of stops in force."""
+    return _fitting(_read(_STOPS), incomplete)
+
+
+def accounts_and_exchanges(incomplete: str) -> list[str]:
+    """Both, for an option that takes one of each."""
+    return [*accounts(incomplete), *exchanges(incomplete)]
+
+
 def columns_to_sort_by(ctx: Any, incomplete: str) -> list[str]:
     """The columns of the list that the command line is about."""
     from registry.commands._lists import LISTS
@@ -61,6 +72,10 @@ COMPLETIONS: Final[dict[str, Callable[..., list[str]]]] = {
     "LENDER": accounts,
     "EXCHANGE": exchanges,
     "EVENT": event_types,
+    "STOP": stops,
+    "ACCOUNT|LOGIN": accounts,
+    "ACCOUNT EXCHANGE": accounts_and_exchanges,
+    "POSITION | ACCOUNT EXCHANGE": accounts_and_exchanges,
     "COLUMN": columns_to_sort_by,
     "--subaccount": subaccounts,
 }

@@ -29,7 +29,7 @@ _NAMES_SHOWN = 6
 class WantedCredentials:
     """Selects the account and the credentials that the program gets."""
 
-    account: Annotated[str, typer.Option(metavar="NAME", help="Whose credentials it gets.")]
+    account: Annotated[str, typer.Option(metavar="ACCOUNT", help="Whose credentials it gets.")]
     exchange: Annotated[
         list[str] | None,
         typer.Option(

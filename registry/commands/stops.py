@@ -97,7 +97,7 @@ def resume(
     stop: Annotated[
         str | None,
         typer.Argument(
-            metavar="[EVENT]",
+            metavar="[STOP]",
             help="The stop's event, or its command id. [default: the only stop in force]",
         ),
     ] = None,

@@ -5,6 +5,7 @@ The rest of the program holds a `Database`. The command line uses one connection
 """
 
 import contextlib
+import datetime as dt
 import logging
 import os
 import time
@@ -216,9 +217,15 @@ def registry_errors(connection: Connection) -> Iterator[None]:
 
 
 def sessions_in_the_way(connection: Connection) -> str:
-    """The other sessions that hold the log, or locks of the registry; empty if there are none."""
+    """Who else holds the log, or may hold locks of the registry; empty if there is nobody."""
     rows = connection.execute(_LOCKS["in_the_way"]).fetchall()
-    return ", ".join(f"session {pid} of {role} ({name or 'no name'})" for pid, role, name in rows)
+    told = [f"session {pid} of {role} ({name or 'no name'})" for pid, role, name in rows]
+    return ", ".join(told + [prepared for prepared, _, _ in prepared_transactions(connection)])
+
+
+def prepared_transactions(connection: Connection) -> list[tuple[str, dt.datetime, str]]:
+    """The transactions prepared for two-phase commit, since when, and what ends them."""
+    return connection.execute(_LOCKS["prepared"]).fetchall()
 
 
 def _in_the_way(connection: Connection, error: psycopg.Error) -> str:

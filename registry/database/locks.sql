@@ -37,3 +37,11 @@ WHERE l.granted AND a.pid <> pg_backend_pid() AND a.datname = current_database()
         SELECT FROM pg_catalog.pg_locks AS w
         WHERE w.pid = l.pid AND w.locktype = 'tuple' AND w.relation = to_regclass('public.audit_head'))
 ORDER BY a.pid
+
+-- name: prepared
+-- The transactions that were prepared for two-phase commit here: they keep their locks without a session.
+SELECT format('the prepared transaction %L of %s', x.gid, x.owner), x.prepared,
+    format('ROLLBACK PREPARED %L', x.gid)
+FROM pg_catalog.pg_prepared_xacts AS x
+WHERE x.database = current_database()
+ORDER BY x.prepared

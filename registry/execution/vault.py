@@ -63,19 +63,9 @@ class Vault:
     ) -> Sealed:
         """See `Sealer`."""
         data_key = DataKey.generate(new_id())
-        self.writes.append(
-            Write(
-                ADD_DATA_KEY,
-                {
-                    "id": data_key.id,
-                    "credential_id": credential_id,
-                    "credential_version": version,
-                    "wrapped_key": self._keyring.wrap(data_key.id, data_key.key),
-                    "master_key_id": self._keyring.newest_id,
-                    "created_at": self._time,
-                },
-            )
-        )
+        sealing = {"id": data_key.id, "credential_id": credential_id, "credential_version": version}
+        wrapped = self._wrapped(data_key.id, data_key.key)
+        self.writes.append(Write(ADD_DATA_KEY, {**sealing, **wrapped}))
         return Sealed(
             data_key.id,
             data_key.seal(place, fields),
@@ -84,15 +74,14 @@ class Vault:
 
     def _new_registry_key(self) -> bytes:
         key = os.urandom(_KEY_BYTES)
-        self.writes.append(
-            Write(
-                _QUERIES["add_registry_key"],
-                {
-                    "purpose": PURPOSE,
-                    "wrapped_key": self._keyring.wrap(FINGERPRINT_KEY_ID, key),
-                    "master_key_id": self._keyring.newest_id,
-                    "created_at": self._time,
-                },
-            )
-        )
+        wrapped = self._wrapped(FINGERPRINT_KEY_ID, key)
+        self.writes.append(Write(_QUERIES["add_registry_key"], {"purpose": PURPOSE, **wrapped}))
         return key
+
+    def _wrapped(self, key_id: uuid.UUID, key: bytes) -> dict[str, Any]:
+        """The columns that the tables of both kinds of keys have."""
+        return {
+            "wrapped_key": self._keyring.wrap(key_id, key),
+            "master_key_id": self._keyring.newest_id,
+            "created_at": self._time,
+        }

@@ -5,13 +5,12 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeVar
-
-import psycopg
+from typing import Final, Literal, TypeVar
 
 from projections.memory_sink import Rows
 from projections.projector import TABLES
 from projections.rows import Row, Table
+from registry.database.connection import Connection
 from registry.database.copy_out import copy_lines
 from registry.rebuild.repair_rows import Repairs
 from registry.rebuild.replay import Slice
@@ -71,7 +70,7 @@ class Findings:
 
 
 def compare(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     rows: Rows,
     part: Slice,
     findings: Findings,
@@ -113,11 +112,7 @@ def _missing(table: Table, wanted: dict[str, Row], findings: Findings) -> None:
 
 
 def _compare_table(
-    connection: psycopg.Connection[Any],
-    table: Table,
-    wanted: dict[str, Row],
-    part: Slice,
-    findings: Findings,
+    connection: Connection, table: Table, wanted: dict[str, Row], part: Slice, findings: Findings
 ) -> int:
     """Compares one table, and removes every row that it has from `wanted`."""
     counted = 0
@@ -142,10 +137,7 @@ def _compare_table(
 
 
 def _compare_exactly(
-    connection: psycopg.Connection[Any],
-    table: Table,
-    suspects: list[tuple[str, Row]],
-    findings: Findings,
+    connection: Connection, table: Table, suspects: list[tuple[str, Row]], findings: Findings
 ) -> None:
     # The same value can be written in several ways (1e3 and 1000, .5 and .500 seconds):
     # PostgreSQL itself converts the values of the log to its own form.

@@ -12,14 +12,14 @@ whole log judged.
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
-import psycopg
 
 from projections.columns import Misfit
 from projections.memory_sink import MISFITS, Rows
 from projections.projector import HANDLERS, TABLES, UNPROJECTED
+from registry.database.connection import Connection
 from registry.errors import LogContradictsItself
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
@@ -59,7 +59,7 @@ class Skipped:
         )
 
 
-def judge(connection: psycopg.Connection[Any], size: int, *, tokens: bool = True) -> list[Skipped]:
+def judge(connection: Connection, size: int, *, tokens: bool = True) -> list[Skipped]:
     """The events among the first `size` that do not count.
 
     Raises:
@@ -81,7 +81,7 @@ def judge(connection: psycopg.Connection[Any], size: int, *, tokens: bool = True
     ]
 
 
-def rows_fit(connection: psycopg.Connection[Any], replayed: Iterable[Rows]) -> bool:
+def rows_fit(connection: Connection, replayed: Iterable[Rows]) -> bool:
     """Whether the tables can hold the rows of a replay, given slice by slice.
 
     False also if the replay fails.
@@ -119,5 +119,5 @@ def _judged(ledger: Ledger, line: str) -> tuple[int, Misfit]:
         return number, "it does not hold what an event of its type holds"
 
 
-def _exchanges(connection: psycopg.Connection[Any]) -> frozenset[int]:
+def _exchanges(connection: Connection) -> frozenset[int]:
     return frozenset(row[0] for row in connection.execute(_EXCHANGES))

@@ -5,19 +5,18 @@ the caller's transaction, which holds the append lock and has appended.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
-
-import psycopg
+from typing import Final
 
 from projections.projector import TABLES
 from projections.rows import Row, Table
+from registry.database.connection import Connection
 
 SHADOW: Final = "pg_temp"
 
 _OWN: Final = tuple(table for table in TABLES if not table.partial)
 
 
-def make_shadow(connection: psycopg.Connection[Any]) -> None:
+def make_shadow(connection: Connection) -> None:
     """Creates the empty shadow; the end of the transaction drops it."""
     for table in _OWN:
         columns = ", ".join(f"{column} {kind}" for column, kind in table.columns.items())
@@ -26,9 +25,7 @@ def make_shadow(connection: psycopg.Connection[Any]) -> None:
 
 
 def fill_shadow(
-    connection: psycopg.Connection[Any],
-    changed: Mapping[str, Iterable[bytes]],
-    extra: Iterable[tuple[str, str]],
+    connection: Connection, changed: Mapping[str, Iterable[bytes]], extra: Iterable[tuple[str, str]]
 ) -> None:
     """Fills the shadow with blocks of COPY text by table, and with the keys of extra rows."""
     for table in _OWN:
@@ -38,7 +35,7 @@ def fill_shadow(
             copy.write_row(row)
 
 
-def fill_table(connection: psycopg.Connection[Any], table: Table, blocks: Iterable[bytes]) -> None:
+def fill_table(connection: Connection, table: Table, blocks: Iterable[bytes]) -> None:
     """Fills one table of the shadow from blocks of COPY text."""
     copy_in(connection, table, blocks, schema=SHADOW)
     _run(connection, f"ALTER TABLE {SHADOW}.{table.name} ADD PRIMARY KEY ({table.key})")
@@ -47,11 +44,7 @@ def fill_table(connection: psycopg.Connection[Any], table: Table, blocks: Iterab
 
 
 def copy_in(
-    connection: psycopg.Connection[Any],
-    table: Table,
-    blocks: Iterable[bytes],
-    *,
-    schema: str = "public",
+    connection: Connection, table: Table, blocks: Iterable[bytes], *, schema: str = "public"
 ) -> None:
     """Copies rows into a table, from blocks of COPY text."""
     columns = ", ".join(table.columns)
@@ -61,7 +54,7 @@ def copy_in(
             copy.write(block)
 
 
-def update_in_place(connection: psycopg.Connection[Any], table: Table) -> None:
+def update_in_place(connection: Connection, table: Table) -> None:
     """Updates the rows that differ from the shadow to the values there.
 
     Unlike `merge`, it never deletes and reinserts a row: other tables may refer to it, and it
@@ -78,7 +71,7 @@ def update_in_place(connection: psycopg.Connection[Any], table: Table) -> None:
 
 
 def merge(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     missing: Mapping[str, Iterable[bytes]],
     partial: Mapping[Table, Mapping[str, Row]],
 ) -> None:
@@ -163,9 +156,7 @@ def _update_changed(table: Table) -> str:
     )
 
 
-def _patch_partial(
-    connection: psycopg.Connection[Any], table: Table, rows: Mapping[str, Row]
-) -> None:
+def _patch_partial(connection: Connection, table: Table, rows: Mapping[str, Row]) -> None:
     columns = [column for column in table.columns if column != table.key]
     values = ", ".join(f"{column} = w.{column}" for column in columns)
     given = ", ".join(f"%s::{kind}[]" for kind in table.columns.values())
@@ -179,5 +170,5 @@ def _patch_partial(
     connection.execute(statement.encode(), keys_first)
 
 
-def _run(connection: psycopg.Connection[Any], statement: str) -> None:
+def _run(connection: Connection, statement: str) -> None:
     connection.execute(statement.encode())

@@ -9,13 +9,13 @@ import gc
 import itertools
 from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import orjson
-import psycopg
 
 from projections.memory_sink import MISFITS, Rows, apply_to_memory
 from projections.projector import HANDLERS, UNPROJECTED
+from registry.database.connection import Connection
 from registry.database.copy_out import copy_lines
 from registry.errors import LogContradictsItself
 from registry.events.stored import StoredEvent
@@ -66,7 +66,7 @@ class Slice:
 
 
 def replay(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     size: int,
     part: Slice,
     progress: Callable[[int], None] = lambda _: None,
@@ -96,7 +96,7 @@ def replay(
 
 
 def replay_in_slices(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     size: int,
     events_per_slice: int = EVENTS_PER_SLICE,
     *,
@@ -150,12 +150,7 @@ def _does_not_fit(position: str, event_type: str) -> LogContradictsItself:
 
 
 def event_lines(
-    connection: psycopg.Connection[Any],
-    size: int,
-    part: Slice,
-    *,
-    tokens: bool,
-    skipped: Collection[int] = (),
+    connection: Connection, size: int, part: Slice, *, tokens: bool, skipped: Collection[int] = ()
 ) -> Generator[str, None, None]:
     """The events of a slice as lines of COPY text: the position and the input of a projector.
 

@@ -181,15 +181,10 @@ class AccountState:
             return found[0]
         if found:
             choices = ", ".join(str(slot) for slot, _ in found)
+            options = Hint.joined(" and ", [Option("subaccount", ...), Option("permission", ...)])
             raise InvalidInput(
                 f"account {self.name} has several credentials for {wanted.exchange}: {choices}",
-                hint=Hint(
-                    "Say which with ",
-                    Option("subaccount", ...),
-                    " and ",
-                    Option("permission", ...),
-                    ".",
-                ),
+                hint=Hint("Say which with ", options, "."),
             )
         others = [
             str(self.slot_of(row))

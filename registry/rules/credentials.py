@@ -118,15 +118,11 @@ def _refuse_taken(state: AccountState, slot: Slot, *, beside_others: bool) -> No
     if taken is None and not beside_others:
         taken = next((row for row in state.credentials() if others.matches(row)), None)
     if taken is not None:
+        command = Command("replace-credential", state.name, slot.exchange)
+        number = Option("subaccount", Blank("N"))
         raise CredentialExists(
             f"account {state.name} has a credential for {state.slot_of(taken)} already",
-            hint=Hint(
-                "For new secrets: ",
-                Command("replace-credential", state.name, slot.exchange),
-                "; for another slot add ",
-                Option("subaccount", Blank("N")),
-                ".",
-            ),
+            hint=Hint("For new secrets: ", command, "; for another slot add ", number, "."),
         )
 
 
@@ -143,15 +139,11 @@ def import_slot(state: AccountState, wanted: SlotQuery) -> SlotQuery:
     held = [state.slot_of(row) for row in state.credentials() if alike.matches(row)]
     numbers = {slot.subaccount_index for slot in held}
     if wanted.subaccount_index is None and numbers and not numbers & {0, None}:
-        choices = [Hint(Option("subaccount", n)) for n in sorted(filter(None, numbers))]
+        there = [Option("subaccount", number) for number in sorted(filter(None, numbers))]
+        known, new = Hint.joined(" or ", there), Option("subaccount", 0)
         raise InvalidInput(
             f"account {state.name} has {_in_words(held)}, and the import names no subaccount",
-            hint=Hint(
-                Hint.joined(" or ", choices),
-                " replaces what is there, ",
-                Option("subaccount", 0),
-                " adds a credential beside it.",
-            ),
+            hint=Hint(known, " replaces what is there, ", new, " adds a credential beside it."),
         )
     number = wanted.subaccount_index
     main = numbers & {0, None}

@@ -135,12 +135,10 @@ def _check_lender(lender: Lender, wanted: ShareRequest) -> None:
     if lender.active_permissions:
         return
     if lender.has_inactive:
+        command = Command("reactivate-credential", lender.name, wanted.exchange)
         raise CredentialInactive(
             f"the credential of the lender {lender.name} for {wanted.exchange} is inactive",
-            hint=Hint(
-                "Reactivate it first: ",
-                Command("reactivate-credential", lender.name, wanted.exchange),
-            ),
+            hint=Hint("Reactivate it first: ", command),
         )
     raise CredentialNotFound(
         f"the lender {lender.name} has no credential for {wanted.exchange}",

@@ -11,6 +11,7 @@ from registry.database.connection import (
     check_schema,
     connect_once,
     may_read_tokens,
+    prepared_transactions,
     registry_errors,
 )
 from registry.database.errors import no_writes
@@ -124,20 +125,13 @@ def _database(connection: Connection, target: Target) -> Iterator[Finding]:
         found = no_writes(connection)
         yield Finding("database", "warning", found.message, found.hint)
     if durable != "on":
-        yield Finding(
-            "durability",
-            "failed",
-            f"the server runs with {durable}",
-            "A crash of the machine could lose acknowledged changes: turn it on.",
-        )
+        hint = "A crash of the machine could lose acknowledged changes: turn it on."
+        yield Finding("durability", "failed", f"the server runs with {durable}", hint)
     drift = abs(now() - clock)
     if drift > _CLOCK_TOLERANCE:
-        yield Finding(
-            "clock",
-            "warning",
-            f"this machine and the database differ by {drift.total_seconds():.0f} s",
-            "Synchronise both with NTP: the history shows both times.",
-        )
+        message = f"this machine and the database differ by {drift.total_seconds():.0f} s"
+        hint = "Synchronise both with NTP: the history shows both times."
+        yield Finding("clock", "warning", message, hint)
     else:
         yield Finding("clock", "ok", "agrees with the database's")
 
@@ -151,45 +145,26 @@ def _migrations(connection: Connection) -> Finding:
 def _objects(connection: Connection) -> Finding:
     found = differences(connection)
     if found:
-        return Finding(
-            "objects",
-            "failed",
-            _listed(map(str, found), _OBJECTS),
-            Hint("Make them again: ", Command("migrate", "repair", dry_run=True)),
-        )
+        hint = Hint("Make them again: ", Command("migrate", "repair", dry_run=True))
+        return Finding("objects", "failed", _listed(map(str, found), _OBJECTS), hint)
     what = "tables, views, functions, triggers, indexes, constraints, rights and roles"
     return Finding("objects", "ok", f"{what} as the migrations made them")
 
 
 def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator[Finding]:
     if one_row(connection.execute(_QUERIES["bots_can_create"]))[0]:
-        yield Finding(
-            "schema public",
-            "warning",
-            "every login may create objects in it, and so functions that others take for ours",
-            "Run in the database: REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-        )
+        message = "every login may create objects in it, and so functions that others take for ours"
+        revoke = "Run in the database: REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+        yield Finding("schema public", "warning", message, revoke)
     if adoption_pending(connection):
-        yield Finding(
-            "legacy rows",
-            "warning",
-            PENDING,
-            Hint("Take them in: ", Command("adopt", dry_run=True)),
-        )
+        hint = Hint("Take them in: ", Command("adopt", dry_run=True))
+        yield Finding("legacy rows", "warning", PENDING, hint)
     for sentence in outside_lists(connection):
-        yield Finding(
-            "allowed exchanges",
-            "warning",
-            sentence,
-            Hint(
-                "End what is refused, or name the exchange there: ",
-                Command(
-                    "update-account",
-                    Blank("ACCOUNT"),
-                    set={"allowed_exchanges": Blank("LIST")},
-                ),
-            ),
+        allow = Command(
+            "update-account", Blank("ACCOUNT"), set={"allowed_exchanges": Blank("LIST")}
         )
+        hint = Hint("End what is refused, or name the exchange there: ", allow)
+        yield Finding("allowed exchanges", "warning", sentence, hint)
     for stop in stops_in_force(connection):
         yield Finding("stops", "warning", str(stop), stop.hint)
     if keyring is not None:
@@ -197,16 +172,13 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
     yield from _holders(connection)
     yield from _logins(connection)
     events, size, accounts = one_row(connection.execute(_QUERIES["counts"]))
-    if events > size:
-        hint: str | None = Hint("Write the head anew: ", Command("migrate", "repair"))
-    else:
-        hint = "Events are missing: restore a backup." if events < size else None
-    yield Finding(
-        "log",
-        "failed" if hint else "ok",
-        f"{counted(events, 'event')}, the head says {size:,}; {counted(accounts, 'account')}",
-        hint,
-    )
+    message = f"{counted(events, 'event')}, the head says {size:,}; {counted(accounts, 'account')}"
+    if events == size:
+        yield Finding("log", "ok", message)
+        return
+    head = Hint("Write the head anew: ", Command("migrate", "repair"))
+    remedy = head if events > size else "Events are missing: restore a backup."
+    yield Finding("log", "failed", message, remedy)
 
 
 def _credentials(connection: Connection) -> Iterator[Finding]:
@@ -215,15 +187,9 @@ def _credentials(connection: Connection) -> Iterator[Finding]:
     soon = [told for *told, is_past in rows if not is_past]
     for what, found in (("expired", expired), (f"due within {_DUE.days} days", soon)):
         if found:
-            yield Finding(
-                "expiry",
-                "due",
-                f"{counted(len(found), 'credential')} {what}: {_listed(map(_ending, found))}",
-                Hint(
-                    "Store the next key: ",
-                    Command("replace-credential", Blank("ACCOUNT"), Blank("EXCHANGE")),
-                ),
-            )
+            message = f"{counted(len(found), 'credential')} {what}: {_listed(map(_ending, found))}"
+            store = Command("replace-credential", Blank("ACCOUNT"), Blank("EXCHANGE"))
+            yield Finding("expiry", "due", message, Hint("Store the next key: ", store))
     if not rows:
         yield Finding("expiry", "ok", f"no credential expires within {_DUE.days} days")
 
@@ -281,23 +247,29 @@ def _tables(connection: Connection) -> Iterator[Finding]:
         yield Finding("tables", "damaged", message, Hint("Repair: ", Command("rebuild")))
     else:
         rows, events = counted(report.rows, "row"), counted(report.size, "event")
-        yield Finding("tables", "ok", f"{rows} as the {events} say")
+        yield Finding("tables", "ok", f"{rows}, as the log of {events} says")
 
 
 def _logins(connection: Connection) -> Iterator[Finding]:
     for told, remedy in left_behind(connection):
         yield Finding("logins", "warning", f"{told}: part of each dump", remedy)
     if roles := without_idle_limit(connection):
-        yield Finding(
-            "logins",
-            "warning",
-            f"no idle_in_transaction_session_timeout for {_listed(roles)}",
+        limit = "idle_in_transaction_session_timeout"
+        hint = (
             "One that stands still could hold what others wait for. Run for each: "
-            "ALTER ROLE … SET idle_in_transaction_session_timeout = '30s'",
+            f"ALTER ROLE … SET {limit} = '30s'"
         )
+        yield Finding("logins", "warning", f"no {limit} for {_listed(roles)}", hint)
 
 
 def _holders(connection: Connection) -> Iterator[Finding]:
+    for prepared, moment, remedy in prepared_transactions(connection):
+        yield Finding(
+            "locks",
+            "warning",
+            f"{prepared} keeps locks since {utc_text(moment)[:19]}Z",
+            f"It outlives its session. Ask whose it is, or run in the database: {remedy}",
+        )
     for holder in log_holders(connection):
         since = f" since {utc_text(holder.since)[:19]}Z" if holder.since else ""
         yield Finding(
@@ -314,12 +286,9 @@ def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:
     unknown = {key: count for key, count in used.items() if key not in keyring.ids}
     if unknown:
         listed = ", ".join(f"{key} ({counted(count, 'key')})" for key, count in unknown.items())
-        yield Finding(
-            "data keys",
-            "failed",
-            f"wrapped by a master key that is not configured: {listed}",
-            f"Add that key to {VARIABLE}, after the newest one.",
-        )
+        message = f"wrapped by a master key that is not configured: {listed}"
+        hint = f"Add that key to {VARIABLE}, after the newest one."
+        yield Finding("data keys", "failed", message, hint)
         return
     row = connection.execute(_QUERIES["fingerprint_key"]).fetchone()
     if row is None:
@@ -330,13 +299,8 @@ def _keys(connection: Connection, keyring: MasterKeyring) -> Iterator[Finding]:
     except RegistryError as error:
         yield _failed("data keys", error)
         return
-    of_credentials = sum(used.values()) - 1
-    yield Finding(
-        "data keys",
-        "ok",
-        f"{of_credentials:,} of credentials, and the registry's own, are under the configured "
-        "master key",
-    )
+    what = f"{sum(used.values()) - 1:,} of credentials, and the registry's own,"
+    yield Finding("data keys", "ok", f"{what} are under the configured master key")
     if may_read_tokens(connection) and (left := unnamed_keys(connection)).count:
         yield Finding("data keys", "failed", left.summary, HINT)
     yield from _rotation(used, keyring)
@@ -346,16 +310,10 @@ def _rotation(used: dict[str, int], keyring: MasterKeyring) -> Iterator[Finding]
     newest, *older = keyring.ids
     waiting = sum(count for key, count in used.items() if key != newest)
     if waiting:
-        yield Finding(
-            "rotation",
-            "warning",
-            f"{counted(waiting, 'key')} under an older master key than {newest}",
-            Hint("Run: ", Command("rotate-master-key")),
-        )
+        message = f"{counted(waiting, 'key')} under an older master key than {newest}"
+        hint = Hint("Run: ", Command("rotate-master-key"))
+        yield Finding("rotation", "warning", message, hint)
     elif older:
-        yield Finding(
-            "rotation",
-            "ok",
-            f"no key needs {', '.join(older)} any more: it can go from {VARIABLE}",
-            "Keep it with your backups for as long as they are older than the rotation.",
-        )
+        message = f"no key needs {', '.join(older)} any more: it can go from {VARIABLE}"
+        keep = "Keep it with your backups for as long as they are older than the rotation."
+        yield Finding("rotation", "ok", message, keep)

@@ -140,7 +140,7 @@ def test_the_lock_of_followers_delays_no_append_and_loses_no_event(
 def test_a_full_queue_of_messages_fails_no_command(keyring: MasterKeyring) -> None:
     """Who listens and keeps a transaction open lets nothing out of it."""
     with (
-        small_queue() as address,
+        server_with("max_notify_queue_pages = 64") as address,  # it is soon full
         contextlib.closing(SingleConnection(Target(address))) as database,
         login_role(address, "registry_bot") as role,
         role.connect() as listener,
@@ -161,15 +161,44 @@ def test_a_full_queue_of_messages_fails_no_command(keyring: MasterKeyring) -> No
         world.account("meanwhile")
 
 
+def test_no_transaction_that_holds_the_log_outlives_its_session_and_what_does_is_named(
+    keyring: MasterKeyring,
+) -> None:
+    """Where the server lets every login prepare transactions for two-phase commit."""
+    with (
+        server_with("max_prepared_transactions = 4") as address,
+        contextlib.closing(SingleConnection(Target(address))) as database,
+        login_role(address, "registry_bot") as bot,
+    ):
+        world = World(database, keyring)
+        world.account("mallory", "backpack")
+        world.access.grant("mallory", bot.name)
+        with bot.connect() as session:
+            session.execute("BEGIN")
+            session.execute(REQUEST.encode())
+            with pytest.raises(psycopg.errors.FeatureNotSupported, match="NOTIFY"):
+                session.execute("PREPARE TRANSACTION 'held'")
+        world.account("meanwhile")
+        with bot.connect() as session:
+            session.execute("BEGIN")
+            session.execute("LOCK TABLE public.strategy_positions IN SHARE MODE")
+            session.execute("PREPARE TRANSACTION 'it''s held'")
+        (told,) = (finding for finding in world.doctor() if finding.check == "locks")
+        assert told.message.startswith(f"the prepared transaction 'it''s held' of {bot.name} keeps")
+        with psycopg.connect(address, autocommit=True) as administrator:
+            administrator.execute((told.hint or "").partition("database: ")[2].encode())
+        assert [finding for finding in world.doctor() if finding.check == "locks"] == []
+
+
 @contextlib.contextmanager
-def small_queue() -> Iterator[str]:
-    """The address of a registry in a server whose queue of messages is soon full."""
+def server_with(setting: str) -> Iterator[str]:
+    """The address of a registry in a server of its own, with this setting."""
     with tempfile.TemporaryDirectory(prefix="account-registry-queue-") as folder:
         server = EmbeddedServer(Path(folder))
         try:
             with psycopg.connect(server.ensure_running(), autocommit=True) as connection:
                 Migrator(connection).up()
-                connection.execute("ALTER SYSTEM SET max_notify_queue_pages = 64")
+                connection.execute(f"ALTER SYSTEM SET {setting}".encode())
             server.stop()
             yield server.ensure_running()
         finally:

@@ -38,6 +38,13 @@ def completed(cli: CommandLine, *words: str, **environment: str) -> list[str]:
         (["share", "b"], ["bot"]),
         (["list-positions", "--account", "b"], ["bot"]),
         (["add-credential", "bot", "as"], ["aster"]),
+        (["run", "--account", "b"], ["bot"]),
+        (["runbot", "--account", "b"], ["bot"]),
+        (["remove-bot", "b"], ["bot"]),
+        (["prove", "b"], ["bot", "backpack"]),
+        (["stop", "--credential", "bo"], ["bot"]),
+        (["stop", "--credential", "bot", "as"], ["aster"]),
+        (["resume", ""], ["2"]),
         (["history", "--exchange", "par"], ["paradex"]),
         (
             ["history", "--type", "AccountR"],
@@ -53,6 +60,7 @@ def completed(cli: CommandLine, *words: str, **environment: str) -> list[str]:
 )
 def test_names_are_completed(bot: CommandLine, words: list[str], offered: list[str]) -> None:
     bot.store("bot", "aster", "--subaccount", "7")
+    bot("stop", "--account", "bot", "--yes", "--reason", "test")
     assert set(completed(bot, *words)) == set(offered)
 
 

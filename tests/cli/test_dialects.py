@@ -75,7 +75,7 @@ def variables(prefix: str, **values: str) -> str:
 FREQTRADE = variables("FREQTRADE__EXCHANGE__", KEY=A, SECRET=S)
 SHAPE = "has quotation marks that do not close, or are none of an env file"
 SOPS = "ENC[AES256_GCM,data:abc,iv:def,tag:ghi,type:str]"
-SEVERAL = "ends in ; or , or holds a second assignment"
+MARKED = "has a blank in it or marks around it, and no quotes"
 QUOTES = {
     "guillemets": "«»",
     "low": "„“",
@@ -112,11 +112,18 @@ CASES = [
     not_env("backticks", f"`{S}`", SHAPE),
     not_env("backslash", f"{S}\\", "ends in a backslash"),
     not_env("goes on", f"{S}\\\n  {S}", "ends in a backslash"),
-    not_env("semicolon", f"{S};", f"BINANCE_SECRET_KEY (line 2) {SEVERAL}"),
-    not_env("comma", f"{S},", f"BINANCE_SECRET_KEY (line 2) {SEVERAL}"),
-    not_env("export behind", f"{S}; export BINANCE_SECRET_KEY", SEVERAL),
-    Case("one-line.env", f"export BINANCE_API_KEY={A} BINANCE_SECRET_KEY={S}\n", says=SEVERAL),
-    Case("behind-another.env", f"HOST=x BINANCE_API_KEY={A}\n", says="HOST (line 1) ends in"),
+    not_env("semicolon", f"{S};", f"BINANCE_SECRET_KEY (line 2) {MARKED}"),
+    not_env("comma", f"{S},", f"BINANCE_SECRET_KEY (line 2) {MARKED}"),
+    not_env("export behind", f"{S}; export BINANCE_SECRET_KEY", MARKED),
+    *(
+        not_env(f"mark {number}", text, f"BINANCE_SECRET_KEY (line 2) {MARKED}")
+        for number, text in enumerate(
+            (f"$'{S}'", f"({S})", f"<{S}>", f'\\"{S}\\"', f"r'{S}'", f"={S}", f">{S}", f"[{S}]",
+             f"{S} // live", f"{S} -- old", f"{S} {S}", f"{S} && x")
+        )
+    ),
+    Case("one-line.env", f"export BINANCE_API_KEY={A} BINANCE_SECRET_KEY={S}\n", says=MARKED),
+    Case("behind-another.env", f"HOST=x BINANCE_API_KEY={A}\n", says=f"HOST (line 1) {MARKED}"),
     not_env("pem without quotes", PEM, "line 3 is not NAME=VALUE, and may be the rest of BINANCE_"),
     Case("fish.env", f"set -x BINANCE_API_KEY {A}\n", says="line 1 is not NAME=VALUE"),
     Case("yaml.env", f"BINANCE_API_KEY: {A}\n", says="line 1 is not NAME=VALUE"),
@@ -190,10 +197,10 @@ CASES = [
     config("vault.json", {"v": {"exchange": "hyperliquid", "wallet_address": VAULT,
            "private_key": KEY, "is_vault": True}},
            {"hyperliquid": {"wallet_address": VAULT, "private_key": KEY, "vault_address": VAULT}}),
-    config("several.json", {"a": {"exchange": "kraken", "key": A, "secret": S},
-           "b": {"exchange": "kraken", "key": S, "secret": A}}, "Say which with --entry: a, b."),
-    config("entry.json", {"a": {"exchange": "kraken", "key": S, "secret": A},
-           "b": {"exchange": "kraken", "key": A, "secret": S}}, {"kraken": PAIR}, "--entry", "b"),
+    config("several.json", {"a": {"exchange": "bybit", "key": A, "secret": S},
+           "b": {"exchange": "bybit", "key": S, "secret": A}}, "Say which with --entry: a, b."),
+    config("entry.json", {"a": {"exchange": "bybit", "key": S, "secret": A},
+           "b": {"exchange": "bybit", "key": A, "secret": S}}, {"bybit": PAIR}, "--entry", "b"),
     # --- ccxt, Coinbase
     config("keys.json", {"okx": {"apiKey": A, "secret": S, "password": P, "timeout": 3000},
            "hyperliquid": {"walletAddress": WALLET, "privateKey": KEY}},

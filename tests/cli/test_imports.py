@@ -442,3 +442,31 @@ def test_all_exchanges_that_are_not_known_are_told_at_once(cli: CommandLine) -> 
 
 def test_a_file_that_is_not_there_is_told(cli: CommandLine) -> None:
     assert cli("import-config", "a", "--file", "/nowhere.json").exit_status == 2
+
+
+def test_a_file_of_a_folder_that_is_nearly_complete_is_no_template(
+    cli: CommandLine, folder: Path
+) -> None:
+    files = {
+        ".env.a": "BINANCE_API_KEY=key-of-a7\nBINANCE_SECRET_KEY=secret-of-a7\n",
+        ".env.b": "BINANCE_API_KEY=key-of-b7\nBINANCE_API_SECRET=secret-of-b7\n",
+        ".env.c": "BYBIT_KEY=key-of-c7\nBYBIT_SECRET=secret-of-c7\n",
+        ".env.d": "OKX_API_KEY=key-of-d7\nOKX_SECRET_KEY=secret-of-d7\n",
+        ".env.e": "GEMINI_API_KEY=of-a-language-model\n",
+        ".env.f": "BINANCE_API_KEY=your_key\nBINANCE_SECRET_KEY=your_secret\n",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    done = cli("import-env", "--dir", str(folder), "--create", "--json")
+    assert done.exit_status == 2
+    whole = "the file holds no complete credential"
+    assert {file["file"]: file["refused"] or file["left_out"] for file in done.data} == {
+        ".env.a": None,
+        ".env.b": f"{whole} (binance: BINANCE_SECRET_KEY is missing "
+        "(BINANCE_API_SECRET looks like it))",
+        ".env.c": f"{whole} (bybit: BYBIT_API_KEY is missing; BYBIT_SECRET_KEY is missing "
+        "(BYBIT_KEY, BYBIT_SECRET look like it))",
+        ".env.d": f"{whole} (okx: OKX_PASSPHRASE is missing)",
+        ".env.e": "no complete credential (gemini: GEMINI_SECRET_KEY is missing)",
+        ".env.f": "a template: no real value in it",
+    }

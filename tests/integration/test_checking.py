@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import time
+import uuid
 from typing import Any, get_args
 
 import pytest
@@ -12,10 +13,13 @@ from support.key_answers import AGENT, KEYS, OTHERS, RIGHT, answering, hyperliqu
 from support.world import CALLER, World
 
 from registry import AsyncRegistry, errors
+from registry.catalog.catalog import built_in_exchanges
+from registry.catalog.specification import ExchangeSpec
+from registry.checking.asking import ToAsk, ask, unaskable
 from registry.checking.findings import Checked, CheckOutcome, KeyFacts
 from registry.events.credentials import CheckResult
-from registry.services.releases.releases import ReleaseService
-from registry.services.releases.resolution import Wish
+from registry.services.releases.releases import ReleasedCredential, ReleaseService
+from registry.services.releases.resolution import Resolution, Wish
 
 pytest.importorskip("ccxt")
 
@@ -140,6 +144,19 @@ def test_an_exchange_that_does_not_answer_in_time_gave_no_answer(world: World) -
     assert (found.outcome, found.why) == (CheckOutcome.NO_ANSWER, "Bybit did not answer in time")
 
 
+def test_the_answer_to_another_request_says_nothing(world: World) -> None:
+    """Binance is asked twice; a key is not judged by the first answer if there is no second one."""
+    holds(world, "binance")
+    late = Reply(200, {}, seconds=1)
+
+    def answer(request: Request) -> Any:
+        first = request.path.startswith("/sapi")
+        return RIGHT["binance"][request.path] if first else late
+
+    found = checked(world, "binance", answer, timeout=300)
+    assert (found.outcome, found.facts) == (CheckOutcome.NO_ANSWER, KeyFacts())
+
+
 def test_who_cannot_be_reached_gave_no_answer(world: World) -> None:
     holds(world, "okx")
     for url, why in (
@@ -162,8 +179,8 @@ def test_an_exchange_without_a_client_is_not_checkable(world: World) -> None:
 
 
 def test_a_key_of_no_form_cannot_sign(world: World) -> None:
-    holds(world, "kraken", secret_key="not base64!")
-    found = checked(world, "kraken", answering("kraken"))
+    holds(world, "coinbase", secret_key="not base64!")
+    found = checked(world, "coinbase", answering("coinbase"))
     assert (found.outcome, found.why) == (
         CheckOutcome.WRONG_KEY,
         "no request can be signed with it",
@@ -188,6 +205,69 @@ def test_an_exchange_without_calls_of_its_own_is_asked_by_one_signed_read(world:
         assert found.outcome is CheckOutcome.VALID
         assert "signature" in server.requests[-1].query
         assert not server.changes
+
+
+def test_the_markets_of_an_exchange_are_loaded_once_for_all_keys(world: World) -> None:
+    world.account("main_bot")
+    for number in range(3):
+        world.credential("main_bot", "aster", subaccount=number, **CREDENTIALS["aster"])
+    with serving("aster", ANSWERS["aster"]) as server:
+        config = {"aster": {**server.config(), "options": {"defaultType": "swap"}}}
+        found = world.credentials.check("main_bot", client_config=config)
+        loads = [r.path for r in server.requests if r.path == "/fapi/v3/exchangeInfo"]
+    assert [one.outcome for one in found] == [CheckOutcome.VALID] * 3
+    assert len(loads) == 1
+
+
+def test_a_login_of_one_key_is_no_login_of_another(world: World) -> None:
+    """GRVT logs in with a cookie."""
+    world.account("main_bot")
+    for number, key in enumerate(("grvt-key-one", "grvt-key-two")):
+        fields: dict[str, Any] = {**CREDENTIALS["grvt"], "api_key": key}
+        world.credential("main_bot", "grvt", subaccount=number, **fields)
+    with serving("grvt", ANSWERS["grvt"]) as server:
+        found = world.credentials.check("main_bot", client_config={"grvt": server.config()})
+        logins = [r for r in server.requests if r.path == "/auth/api_key/login"]
+    assert [one.outcome for one in found] == [CheckOutcome.VALID] * 2
+    assert {request.json()["api_key"] for request in logins} == {"grvt-key-one", "grvt-key-two"}
+    assert not any("session" in request.headers.get("Cookie", "") for request in logins)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (401, CheckOutcome.WRONG_KEY),
+        (429, CheckOutcome.RATE_LIMITED),
+        (500, CheckOutcome.SERVER_ERROR),
+    ],
+)
+def test_the_refusal_of_any_exchange_of_ccxt_is_understood(
+    status: int, outcome: CheckOutcome
+) -> None:
+    """The first request to most of these is for markets, and is refused alike."""
+    specs = [spec for spec in built_in_exchanges().values() if spec.generated]
+    keys = [ToAsk(spec, made_up(spec)) for spec in specs if unaskable(spec) is None]
+    with serving("any", lambda _: Reply(status, {"code": "x", "msg": "Bad API key"})) as server:
+        server.trading = True
+        config = {key.spec.name: server.config(exchange=key.spec.ccxt_id) for key in keys}
+        found = asyncio.run(ask(keys, config))
+    names = {one.outcome: key.spec.name for key, one in zip(keys, found, strict=True)}
+    assert names.keys() == {outcome}, names
+    assert len(keys) > 90
+
+
+def made_up(spec: ExchangeSpec) -> ReleasedCredential:
+    """A complete credential of values that no exchange knows."""
+    forms = {"wallet_address": WALLET, "private_key": "17" * 32, "uid": "12345"}
+    required = [field.name for field in spec.fields.values() if field.required]
+    return ReleasedCredential(
+        resolution=Resolution(account="bot", exchange=spec.name, outcome="ok", wish=Wish()),
+        release_id=uuid.UUID(int=0),
+        position=0,
+        fields=spec.check({name: forms.get(name, f"made-up-{name}7") for name in required}),
+        subaccount_index=None,
+    )
 
 
 def test_where_anybody_may_read_a_read_proves_nothing(world: World) -> None:

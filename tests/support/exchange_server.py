@@ -69,6 +69,8 @@ Answer = Callable[[Request], Any]
 class ExchangeServer(ThreadingHTTPServer):
     """Answers for one exchange by calling a function."""
 
+    request_queue_size = 256
+
     def __init__(self, exchange: str, answer: Answer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.exchange = exchange
@@ -83,17 +85,22 @@ class ExchangeServer(ThreadingHTTPServer):
         """The requests that were not reads."""
         return [request for request in self.requests if not request.reads(self.exchange)]
 
-    def config(self, **options: Any) -> dict[str, Any]:
-        """The options of a ccxt client that direct it to this server."""
+    def config(self, *, exchange: str | None = None, **options: Any) -> dict[str, Any]:
+        """The options of a ccxt client, by default its exchange's, that direct it here."""
         import ccxt
 
-        urls = getattr(ccxt, self.exchange)().urls["api"]
-        folders = {name: urlsplit(url).path for name, url in urls.items()}
+        urls = getattr(ccxt, exchange or self.exchange)().urls["api"]
         return {
-            "urls": {"api": {name: self.address + path for name, path in folders.items()}},
+            "urls": {"api": _moved(urls, self.address)},
             "enableRateLimit": False,
             "options": options,
         }
+
+
+def _moved(urls: Any, address: str) -> Any:
+    if isinstance(urls, dict):
+        return {name: _moved(inner, address) for name, inner in urls.items()}
+    return address + urlsplit(urls).path if isinstance(urls, str) else urls
 
 
 class _Handler(BaseHTTPRequestHandler):

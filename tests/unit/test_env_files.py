@@ -17,6 +17,7 @@ from registry.services.importing.env_files import (
     find_credentials,
     read_env_file,
 )
+from registry.services.importing.options import import_inputs
 from registry.subaccounts import Subaccounts
 
 ADDRESS = f"0x{'c' * 40}"
@@ -166,7 +167,7 @@ def test_a_wallet_s_key_is_a_credential_without_the_pair_that_it_stands_for() ->
 def test_an_import_goes_to_the_full_credential_without_a_subaccount_unless_one_is_named() -> None:
     found = find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7")
     for named, expected in ([], None), (["0"], 0), (["aster=3"], 3):
-        (one,) = found.inputs(Subaccounts.parse(named))
+        (one,) = import_inputs(found.credentials, Subaccounts.parse(named))
         assert one.slot.permission == "full"
         assert one.slot.subaccount_index == expected
 
@@ -274,7 +275,7 @@ def test_a_missing_secret_is_told_with_the_variable_that_looks_like_it(
     variables: dict[str, Any],
 ) -> None:
     *_, alike = variables
-    with pytest.raises(NothingToImport, match=rf"is missing \({alike} looks like it\)"):
+    with pytest.raises(InvalidCredential, match=rf"is missing \({alike} looks like it\)"):
         find(**variables)
     found = find(ASTER_API_KEY="k7", ASTER_SECRET_KEY="s7", **variables)
     assert list(found.credentials) == ["aster"]

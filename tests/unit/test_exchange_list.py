@@ -1,5 +1,6 @@
 """What the catalog knows of ccxt's exchanges."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -29,8 +30,8 @@ def test_what_a_newer_ccxt_changes_is_said_in_words() -> None:
     said = list(runpy.run_path(str(PROJECT / "scripts/exchange_list.py"))["changes"](LISTED, newer))
     assert said[0].startswith("# Written by scripts/generate-exchanges from ccxt 5")
     assert said[1:] == [
-        "kraken was Kraken, requires apiKey secret, marks nonce; "
-        "it is Kraken, requires apiKey secret twofa, marks nonce",
+        "kraken was Kraken, requires apiKey secret, marks nonce base64; "
+        "it is Kraken, requires apiKey secret twofa, marks nonce base64",
         "luno is no exchange of ccxt any more",
         "novel is new: Novel, requires apiKey, marks -",
     ]
@@ -88,6 +89,14 @@ def test_a_wrong_value_is_refused_by_its_field(exchange: str) -> None:
                 spec.check_values({name: f"your_{name}_here"})
             with pytest.raises(InvalidCredential, match=f"lacks .*{name}"):
                 spec.check({})
+
+
+def test_the_page_names_the_exchanges_whose_signatures_are_checked() -> None:
+    checked = runpy.run_path(str(PROJECT / "scripts/exchange_reference.py"))["CHECKED"]
+    tests = (PROJECT / "tests/integration").glob("test_clients_*.py")
+    signatures = [text for text in (path.read_text("utf-8") for path in tests) if "verify" in text]
+    used = re.compile(r'(?:sent_by\(trader, |trading_at\()"(\w+)"')
+    assert {name for text in signatures for name in used.findall(text)} == {*checked}
 
 
 def test_the_page_of_exchanges_is_that_of_the_catalog() -> None:

@@ -21,6 +21,7 @@ from registry.errors import InvalidCredential
 BINANCE = built_in_exchanges()["binance"]
 EC = ec.generate_private_key(ec.SECP256R1())
 ED25519 = ed25519.Ed25519PrivateKey.generate()
+SECRET = base64.b64encode(bytes(range(64))).decode()
 RSA = rsa.generate_private_key(65537, 2048)
 
 
@@ -39,6 +40,31 @@ def refusal(value: str, field: str = "secret_key") -> str:
         BINANCE.check({"api_key": "k7", "secret_key": "s7", field: value})
     assert len(value) < 11 or value not in f"{refused.value.message}{refused.value.hint}"
     return refused.value.message
+
+
+KRAKEN, NADO = (built_in_exchanges()[name] for name in ("kraken", "nado"))
+WALLET = "0x" + "a1" * 20
+
+
+def test_a_secret_that_ccxt_reads_as_base64_is_base64() -> None:
+    wrong = "the field secret_key of kraken is not 16 or more characters of base64"
+    for value in ("not base64!!", "hR4nBv66TjUz15WsQe38Gx=", f"{SECRET}="):
+        with pytest.raises(InvalidCredential, match=wrong):
+            KRAKEN.check({"api_key": "k7", "secret_key": value})
+    assert KRAKEN.check({"api_key": "k7", "secret_key": SECRET})["secret_key"].reveal() == SECRET
+
+
+def test_a_private_key_of_an_exchange_of_ccxt_is_long() -> None:
+    for value in ("zz", "two words of a phrase that is not one of these seed phrases"):
+        with pytest.raises(InvalidCredential, match="the field private_key of nado is not a key"):
+            NADO.check({"wallet_address": WALLET, "private_key": value})
+    assert NADO.check({"wallet_address": WALLET, "private_key": "17" * 32})
+
+
+def test_a_secret_that_was_pasted_twice_is_refused_by_both_fields() -> None:
+    both = "the fields api_key and secret_key of binance hold the same value"
+    with pytest.raises(InvalidCredential, match=both):
+        BINANCE.check({"api_key": SECRET, "secret_key": SECRET})
 
 
 # ---------------------------------------------------------------- keys in PEM

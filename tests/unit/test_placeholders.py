@@ -31,6 +31,12 @@ from registry.values import is_placeholder
         "TODO",
         "placeholder",
         "example",
+        "test_api_key",
+        "dummy-secret",
+        "fakeKey",
+        "TODO: add key",
+        "sk-your-key",
+        "changeit",
     ],
 )
 def test_a_template_s_value_is_a_placeholder(value: str) -> None:
@@ -40,7 +46,19 @@ def test_a_template_s_value_is_a_placeholder(value: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["0", "prod", "0x0badc0de", "k", "xylophone", "a.b", "your_" + "f" * 60, "nonexistent", "x1"],
+    [
+        "0",
+        "prod",
+        "0x0badc0de",
+        "k",
+        "xylophone",
+        "a.b",
+        "your_" + "f" * 60,
+        "nonexistent",
+        "x1",
+        "test",
+        "demo",
+    ],
 )
 def test_a_value_that_can_be_real_is_none(value: str) -> None:
     assert not is_placeholder(value)

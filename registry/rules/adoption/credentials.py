@@ -127,21 +127,13 @@ def _place(
     free = _free_subaccount(row, rows, slots)
     if wanted is not None and wanted < 0:
         proposed = free if None in slots or _claimed(row, rows, None) else None
-        problem = Problem(
-            *row.named,
-            "subaccount",
-            f"its subaccount is {wanted}, and they are numbered from 0",
-            ("renumber", LEAVE_OUT),
-            Decision("renumber", proposed),
-        )
+        text = f"its subaccount is {wanted}, and they are numbered from 0"
+        proposal = Decision("renumber", proposed)
+        problem = Problem(*row.named, "subaccount", text, ("renumber", LEAVE_OUT), proposal)
     elif wanted in slots:
-        problem = Problem(
-            *row.named,
-            "same-slot",
-            "another row is for the same account, exchange and subaccount",
-            ("set-aside", "renumber", LEAVE_OUT),
-            Decision("set-aside", free),
-        )
+        text = "another row is for the same account, exchange and subaccount"
+        choices, proposal = ("set-aside", "renumber", LEAVE_OUT), Decision("set-aside", free)
+        problem = Problem(*row.named, "same-slot", text, choices, proposal)
     else:
         return wanted, True
     decision = judge.decide(problem)
@@ -287,14 +279,8 @@ def _additional(row: LegacyCredential, judge: Judge) -> dict[str, Any] | None:
         return found
     if not found and not isinstance(found, str):
         return {}
-    decision = judge.decide(
-        Problem(
-            *row.named,
-            "additional",
-            "additional_credentials_encrypted is not a JSON object",
-            ("forget", LEAVE_OUT),
-        )
-    )
+    text = "additional_credentials_encrypted is not a JSON object"
+    decision = judge.decide(Problem(*row.named, "additional", text, ("forget", LEAVE_OUT)))
     return {} if decision is not None and decision.decision == "forget" else None
 
 

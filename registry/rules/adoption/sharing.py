@@ -99,15 +99,10 @@ def _sharing_type(row: LegacyShare, judge: Judge) -> Any:
     spelled = {"readonly": "read_only", "positionsonly": "positions_only"}.get(found, found)
     # An unknown type: propose the one with the fewest rights.
     proposed = spelled if spelled in known else "positions_only"
-    decision = judge.decide(
-        Problem(
-            *row.named,
-            "sharing-type",
-            f"{row.sharing_type!r} is not a type of sharing",
-            (*(f"as-{kind}" for kind in known), LEAVE_OUT),
-            Decision(f"as-{proposed}"),
-        )
-    )
+    text = f"{row.sharing_type!r} is not a type of sharing"
+    choices = (*(f"as-{kind}" for kind in known), LEAVE_OUT)
+    proposal = Decision(f"as-{proposed}")
+    decision = judge.decide(Problem(*row.named, "sharing-type", text, choices, proposal))
     if decision is None or decision.decision == LEAVE_OUT:
         return None
     return decision.decision.removeprefix("as-")

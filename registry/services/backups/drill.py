@@ -213,13 +213,10 @@ def _programs(original: Original | None, place: str) -> Programs:
         return programs_for(there)
     here = _major(original.connection)
     if here > there:
+        needed = f"Give the address of an empty database of PostgreSQL {here} with "
         raise InvalidInput(
             f"the source is PostgreSQL {here}, and where it was to be restored is {there}",
-            hint=Hint(
-                f"Give the address of an empty database of PostgreSQL {here} with ",
-                Option("into", ...),
-                ".",
-            ),
+            hint=Hint(needed, Option("into", ...), "."),
         )
     return programs_for(here)
 

@@ -254,11 +254,10 @@ class _AddTask(RuleTask):
 
     def _exists(self, accounts: Sequence[str], *, is_bot: bool) -> RoleExists:
         if is_bot and self._name in accounts:
+            renew = Command("add-bot", self._login, new_password=True)
             return RoleExists(
                 f"the account {self._name} has the login {self._login} already",
-                hint=Hint(
-                    "Give it a new password: ", Command("add-bot", self._login, new_password=True)
-                ),
+                hint=Hint("Give it a new password: ", renew),
             )
         return RoleExists(
             f"the server has a role {self._login} already",

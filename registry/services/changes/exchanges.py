@@ -16,7 +16,7 @@ from registry.execution.executor import Decided
 from registry.execution.first_use import exchange_stream, new_row, send_row
 from registry.execution.lookup import exchange_not_found
 from registry.execution.required import Required
-from registry.hints import Blank, Command, Hint
+from registry.hints import Command, Hint
 from registry.log.append import NewEvent
 from registry.shown import shown
 
@@ -90,9 +90,13 @@ class _ExchangeTask:
             return Definition.of(data), data["exchange_id"], version
         if known_id is None and self._name not in built_in_exchanges():
             raise exchange_not_found(self._name, names)
+        spec = built_in_exchanges().get(self._name)
+        by_hand = spec is not None and not spec.generated
         raise ExchangeNotFound(
             f"the fields of {shown(self._name)} are not an own definition",
-            hint=Hint("Define them with: ", Command("add-exchange", Blank("EXCHANGE"))),
+            hint="They are built in, and the same for everybody."
+            if by_hand
+            else Hint("Define them with: ", Command("add-exchange", self._name)),
         )
 
 

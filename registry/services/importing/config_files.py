@@ -22,7 +22,6 @@ from registry.errors import (
     together,
 )
 from registry.hints import Hint, Option
-from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.config_formats import (
     FORMATS,
     MEANINGS,
@@ -41,7 +40,6 @@ from registry.services.importing.names import (
     said_by_path,
     said_by_values,
 )
-from registry.services.importing.options import import_inputs
 from registry.services.importing.which_account import HINTS, dropped, is_vault
 from registry.shown import secret_parts
 from registry.subaccounts import NOT_CHOSEN, Subaccounts
@@ -65,10 +63,6 @@ class ConfigImport:
     """Entry -> the reason why it is skipped."""
     added: tuple[str, ...] = ()
     """The files that were read because the configuration adds them."""
-
-    def inputs(self, subaccounts: Subaccounts = NOT_CHOSEN) -> list[CredentialInput]:
-        """The credentials as input of the service; errors as `import_inputs`."""
-        return import_inputs(self.credentials, subaccounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,18 +277,15 @@ class _Reading:
         for name, value in self.others.items():
             what = dropped(name.rpartition(".")[2], value, self.fields, subaccount)
             if what is not None:
-                yield self._no_field(name, f"says which {what} is traded", HINTS[what])
+                told = f"{self._where(name)} says which {what} is traded, and is no field"
+                yield InvalidCredential(f"{told} of {self._spec.name}", hint=HINTS[what])
 
     def lost_secrets(self) -> Iterator[RegistryError]:
         """A problem for each value that seems to be a secret, and is no field."""
         for name, value in self.others.items():
             if is_secret_name(name) and not is_unfilled(name, value):
-                yield self._no_field(name, "could be a secret", HINTS["secret"])
-
-    def _no_field(self, name: str, what: str, hint: str) -> InvalidCredential:
-        return InvalidCredential(
-            f"{self._where(name)} {what}, and {self._spec.name} has no field for it", hint=hint
-        )
+                told = f"{self._where(name)} could be a secret, and {self._spec.name}"
+                yield InvalidCredential(f"{told} has no field for it", hint=HINTS["secret"])
 
     @property
     def ignored(self) -> list[str]:

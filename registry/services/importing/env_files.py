@@ -26,11 +26,9 @@ from registry.errors import (
 )
 from registry.hints import Blank, Command, Hint
 from registry.rules.accounts import CreateAccount
-from registry.services.changes.credentials import CredentialInput
 from registry.services.importing.elsewhere import text_of_import
 from registry.services.importing.env_lines import Assignment, assignments, can_be_shown
 from registry.services.importing.names import is_secret_name
-from registry.services.importing.options import import_inputs
 from registry.services.importing.which_account import HINTS, dropped, for_all
 from registry.subaccounts import NOT_CHOSEN, Subaccounts
 from registry.values import is_placeholder
@@ -57,10 +55,6 @@ class EnvImport:
     """The number of further such variables, whose names could be parts of secrets."""
     left_out: tuple[str, ...] = ()
     """The skipped exchanges of which the file has a secret under another name."""
-
-    def inputs(self, subaccounts: Subaccounts = NOT_CHOSEN) -> list[CredentialInput]:
-        """The credentials as input of the service; errors as `import_inputs`."""
-        return import_inputs(self.credentials, subaccounts)
 
     def account(self, name: str) -> CreateAccount:
         """The definition of a new account for this file."""
@@ -107,19 +101,19 @@ def read_env_file(path: Path, exchanges: Iterable[ExchangeSpec] = ()) -> dict[st
 
 def _holds_one(line: Assignment, names: set[str]) -> bool:
     """Whether an assignment of one of these variables stands in the value of another."""
-    return line.runs_on and not names.isdisjoint(re.split(r"\W+", line.raw))
+    return line.is_marked and not names.isdisjoint(re.split(r"\W+", line.raw))
 
 
 def _unclear(line: Assignment) -> RegistryError | None:
     """The problem of a value that is not what its text says, if it is so."""
-    if line.runs_on:
-        return InvalidCredential(
-            f"the value of {line} ends in ; or , or holds a second assignment",
-            hint="Each assignment has a line of its own. Put a value with such characters in "
-            "single quotes.",
-        )
     if (kept := kept_elsewhere(line.value)) is not None:
         return kept.refusal(f"the value of {line}", "import-env")
+    if line.is_marked and not is_placeholder(line.value):
+        return InvalidCredential(
+            f"the value of {line} has a blank in it or marks around it, and no quotes",
+            hint="An assignment has a line of its own. Put the value in single quotes, if it is "
+            "meant as it stands.",
+        )
     if line.is_expanded:
         return InvalidCredential(
             f"the value of {line} holds a $, which programs expand differently",
@@ -145,8 +139,8 @@ def find_credentials(
     hold some of the fields only, and the stored ones are kept. `subaccount` is the caller's choice.
 
     Raises:
-        InvalidCredential: an exchange's fields are incomplete, or partly placeholders, or a
-            variable would be lost that says which account or system is traded.
+        InvalidCredential: an exchange's fields are incomplete, partly placeholders, or under other
+            names, or a variable would be lost that says which account or system is traded.
         NothingToImport: no credential is complete.
     """
     readings = {spec.name: _Reading.of(spec, variables) for spec in exchanges}
@@ -164,7 +158,9 @@ def find_credentials(
     else:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         only = next(iter(skipped)) if len(skipped) == 1 else Blank("EXCHANGE")
-        raise NothingToImport(
+        is_filled = any(readings[name].has_secrets for name in skipped)
+        error = InvalidCredential if is_filled else NothingToImport
+        raise error(
             "the file holds no complete credential" + (f" ({why})" if why else ""),
             hint=Hint("Give the variables these names: ", Command("exchanges", only)),
         )
@@ -281,13 +277,16 @@ class _Reading:
 
     @property
     def has_secrets(self) -> bool:
-        """Whether there are secrets under other names, and enough of them for a credential.
+        """Whether secrets are there that belong to a credential, though it is not complete.
 
         One of ccxt's exchanges may also be called as a program, which has a secret of its own.
         """
-        secret = [name for name, field in self.spec.fields.items() if field.secret]
-        missing = [name for name in self.spec.missing(self.real) if name in secret]
-        return bool(self.alike) and (not self.spec.generated or len(self.alike) >= len(missing))
+        fields = self.spec.fields
+        if not self.spec.generated:
+            return bool(self.alike)
+        missing = [name for name in self.spec.missing(self.real) if fields[name].secret]
+        held = [name for name in self.real if fields[name].secret]
+        return len(held) > 1 or bool(self.alike and len(self.alike) >= len(missing))
 
     def worthwhile(self, *, held: bool) -> bool:
         """Whether a real value is there; for a new credential, in a secret field."""

@@ -32,8 +32,14 @@ from registry.services.importing.env_files import (
     find_credentials,
     read_env_file,
 )
-from registry.services.importing.names import SPARE, account_of, refuse_names, said_by_secrets
-from registry.services.importing.options import ImportOptions
+from registry.services.importing.names import (
+    SPARE,
+    account_of,
+    is_secret_name,
+    refuse_names,
+    said_by_secrets,
+)
+from registry.services.importing.options import ImportOptions, import_inputs
 
 _ANY_ENV: Final = re.compile(r"\.env|.*\.env|\.env[._-].*|.*\.env\..*")
 
@@ -97,7 +103,7 @@ def chosen(files: Iterable[EnvFile], *, create: bool) -> list[AccountInput]:
         AccountInput(
             file.name,
             file.account,
-            file.found.inputs(),
+            import_inputs(file.found.credentials),
             file.found.account(file.account) if create else None,
         )
         for file in files
@@ -139,8 +145,10 @@ def _examine(path: Path, known: Surroundings) -> EnvFile:
         return EnvFile(path, account, left_out=f"no env file: {problem.message}")
     try:
         return EnvFile(path, account, _found(variables, path, account, known))
-    except NothingToImport:
-        why = "a template: no real value in it"
+    except NothingToImport as problem:
+        why = problem.message.removeprefix("the file holds ")
+        if _is_template(variables, known):
+            why = "a template: no real value in it"
     except RegistryError as problem:
         if not _is_template(variables, known):
             return EnvFile(path, account, refused=problem)
@@ -178,11 +186,12 @@ def _mentions(path: Path, known: Surroundings) -> bool:
 
 
 def _is_template(variables: Mapping[str, Secret], known: Surroundings) -> bool:
-    secret = {
-        field.env for spec in known.specs.values() for field in spec.fields.values() if field.secret
-    }
+    specs = known.specs.values()
+    secret = {field.env for spec in specs for field in spec.fields.values() if field.secret}
+    exchanges = {spec.name.upper() for spec in specs}
     return not any(
-        name in secret and not values.is_placeholder(value.reveal())
+        (name in secret or (is_secret_name(name) and name.partition("_")[0] in exchanges))
+        and not values.is_placeholder(value.reveal())
         for name, value in variables.items()
     )
 

@@ -26,8 +26,8 @@ _CAPITALS: Final = 4
 # What a shell or docker compose expands without quotes; and python-dotenv, in every kind of them.
 _EXPANDED: Final = re.compile(r"\$[\w{(@*#?!$-]")
 _EXPANDED_ALWAYS: Final = re.compile(r"\$\{[^}]*\}")
-# What a shell takes for the end of a command, and the ends of items in a list.
-_RUNS_ON: Final = re.compile(r"[;,]$|;\s|\s(&&|\|\||;)|\s(export\s+)?[A-Z][A-Z0-9_]+=")
+# Without quotes: what a shell splits, and the marks of lists, of other languages, and of comments.
+_MARKED: Final = re.compile(r"^[=(<>\[{]|\s|[;,'\"]$")
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
 _OTHER_QUOTES: Final = (
     "`\u00b4\u2032\u2033\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a"
@@ -60,9 +60,10 @@ class Assignment:
         return bool(expanded.search(self.value))
 
     @property
-    def runs_on(self) -> bool:
-        """Whether it seems to hold more than one value, or what separates values."""
-        return not self.is_quoted and bool(_RUNS_ON.search(self.raw))
+    def is_marked(self) -> bool:
+        """Whether it stands without quotes and holds more than a value, or marks around it."""
+        is_plain = not self.is_quoted and "-----BEGIN " not in self.value
+        return is_plain and bool(_MARKED.search(self.value))
 
     def __str__(self) -> str:
         return f"{self.name} (line {self.number})" if can_be_shown(self.name) else "another value"

@@ -22,7 +22,7 @@ from registry.services.importing.env_files import (
     read_env_file,
 )
 from registry.services.importing.names import check_names, said_by_path, said_by_secrets
-from registry.services.importing.options import ImportOptions
+from registry.services.importing.options import ImportOptions, import_inputs
 from registry.services.reading.exchanges import (
     exchange_specifications,
     known_specifications,
@@ -55,7 +55,7 @@ class ImportService:
             check_names(self._database, account, said, (spec.name for spec in specs))
         held = held_exchanges(self._database, account, options.subaccounts)
         found = find_credentials(variables, specs, held=held, subaccount=options.subaccounts.get)
-        inputs = found.inputs(options.subaccounts)
+        inputs = import_inputs(found.credentials, options.subaccounts)
         made = found.account(account)
         return found, self._store(account, inputs, made, options, invocation, "import-env")
 
@@ -89,7 +89,7 @@ class ImportService:
             description=f"Account from {file.format}: {account}",
             metadata={"source": f"{file.format}_config"},
         )
-        inputs = found.inputs(options.subaccounts)
+        inputs = import_inputs(found.credentials, options.subaccounts)
         return found, self._store(account, inputs, made, options, invocation, "import-config")
 
     def _store(

@@ -27,7 +27,7 @@ class ImportOptions:
 
 
 def import_inputs(
-    credentials: Mapping[str, Mapping[str, Secret]], subaccounts: Subaccounts
+    credentials: Mapping[str, Mapping[str, Secret]], subaccounts: Subaccounts = NOT_CHOSEN
 ) -> list[CredentialInput]:
     """The credentials of a file as input of the service; stored fields not in the file are kept.
 

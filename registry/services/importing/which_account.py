@@ -26,7 +26,7 @@ HINTS: Final = {
         ". Or take the line out of the file.",
     ),
     "system": "Nothing was imported. Take the line out of the file, if the key is for the main "
-    "system. The test system is said by the field environment.",
+    "system. The field environment, where there is one, says which it is.",
 }
 _NO: Final = {"", "0", "false", "f", "no", "n", "off", "none", "null", "disabled"}
 _MAIN: Final = {"prod", "production", "main", "mainnet", "live", "real"}

@@ -202,11 +202,9 @@ def _account(connection: Connection, wanted: HistoryFilter) -> uuid.UUID | None:
     parameters = {"credential_id": wanted.credential_id}
     row = connection.execute(_QUERIES["account_of_credential"], parameters).fetchone()
     if row is None:
+        command = Command("history", Blank("ACCOUNT"), credential=wanted.credential_id)
         raise CredentialNotFound(
             f"no account holds the credential {wanted.credential_id} now",
-            hint=Hint(
-                "Name the account that held it: ",
-                Command("history", Blank("ACCOUNT"), credential=wanted.credential_id),
-            ),
+            hint=Hint("Name the account that held it: ", command),
         )
     return uuid.UUID(str(row[0]))

@@ -1,0 +1,1 @@
+-- The function is of a former migration, and goes with that.
