@@ -26,9 +26,11 @@ def remember(words: Iterable[str]) -> None:
     settings = [value for name, value in os.environ.items() if name.startswith(_OURS)]
     given = [_OPTION.sub("", word, count=1) if _OPTION.match(word) else word for word in words]
     _secrets.clear()
-    found = (part for text in (*given, *settings) for part in secret_parts(text))
-    # Of NAME=value only the value, which is a part of its own: an error may name MAX_POSITIONS.
-    _secrets.update(part for part in found if not VARIABLE.match(part))
+    for text in (*given, *settings):
+        parts = secret_parts(text)
+        # Of NAME=value only the value, which is a part of its own: an error may name MAX_POSITIONS.
+        named = VARIABLE.match(text.strip())
+        _secrets.update(p for p in parts if not named or p != named[0] or not named[1].strip("="))
 
 
 def without_secrets(text: str) -> str:

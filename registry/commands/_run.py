@@ -1,9 +1,13 @@
 """The context of one run of a verb: output, database, keys and actor."""
 
+import contextlib
 import functools
 import os
+import shlex
+import stat
 import sys
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.commands._output import Output
@@ -119,6 +123,17 @@ class Run:
             )
         if self.output.ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
             raise ConfirmationNeeded("not confirmed; nothing was changed")
+
+    def warn_of_readers(self, *files: str | Path) -> None:
+        """Says which of the files that hold secrets other users of this machine can read."""
+        readable = []
+        for file in files:
+            with contextlib.suppress(OSError):
+                mode = Path(file).stat().st_mode
+                readable += [str(file)] if stat.S_ISREG(mode) and mode & stat.S_IROTH else []
+        if readable:
+            names = " ".join(map(shlex.quote, readable))
+            self.output.notice(f"Note: other users can read this. Close it: chmod 600 {names}")
 
     def close(self) -> None:
         """Closes the connection, if one was opened."""

@@ -127,6 +127,7 @@ def _store(
     what = "added a credential" if mode == "add" else "replaced the credential"
     of = f"{slot.account} for {versions(outcome.stored[0])}" if outcome.stored else str(slot)
     tell(run, outcome, f"{what} of {of}", **slot.facts)
+    run.warn_of_readers(*([how.from_json] if how.from_json else []))
 
 
 def _check_file(run: Run, slot: SlotOptions, source: str) -> None:

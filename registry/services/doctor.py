@@ -14,6 +14,7 @@ from registry.database.connection import (
     prepared_transactions,
     registry_errors,
 )
+from registry.database.errors import no_writes
 from registry.database.migrator import Migrator
 from registry.database.objects import differences
 from registry.database.outside import outside_lists
@@ -120,6 +121,9 @@ def _database(connection: Connection, target: Target) -> Iterator[Finding]:
     kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
     where = f"{kind} {version}, database {database} as {user}{address}"
     yield Finding("database", "ok", where)
+    if one_row(connection.execute("SHOW transaction_read_only"))[0] == "on":
+        found = no_writes(connection)
+        yield Finding("database", "warning", found.message, found.hint)
     if durable != "on":
         hint = "A crash of the machine could lose acknowledged changes: turn it on."
         yield Finding("durability", "failed", f"the server runs with {durable}", hint)
@@ -243,7 +247,7 @@ def _tables(connection: Connection) -> Iterator[Finding]:
         yield Finding("tables", "damaged", message, Hint("Repair: ", Command("rebuild")))
     else:
         rows, events = counted(report.rows, "row"), counted(report.size, "event")
-        yield Finding("tables", "ok", f"{rows} as the {events} say")
+        yield Finding("tables", "ok", f"{rows}, as the log of {events} says")
 
 
 def _logins(connection: Connection) -> Iterator[Finding]:

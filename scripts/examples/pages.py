@@ -101,6 +101,7 @@ class Desk:
 def desk() -> Iterator[Desk]:
     """A server and a program in a temporary folder, removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="examples-"))
+    folder.chmod(0o711)  # as root the server runs as another user
     made = Desk(folder, EmbeddedServer(folder / "data"))
     try:
         made.server.ensure_running()
@@ -181,7 +182,13 @@ def _on_a_terminal(command: list[str], variables: dict[str, str], home: Path) ->
     tty.setraw(side)  # line ends as they are
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 80, 0, 0))
     process = subprocess.Popen(
-        command, env=variables, cwd=home, stdin=subprocess.DEVNULL, stdout=side, stderr=side
+        command,
+        env=variables,
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        stdout=side,
+        stderr=side,
+        umask=0o077,  # files of secrets are for nobody else
     )
     os.close(side)
     printed = b""

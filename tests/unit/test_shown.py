@@ -124,8 +124,14 @@ def test_half_of_what_was_given_is_not_said_either() -> None:
 def test_a_short_secret_is_taken_out_as_a_whole_word() -> None:
     _given.remember(["--env-file", "PIN=run"])
     assert _given.without_secrets("PIN=run: run, but not running") == (
-        f"{NOT_SHOWN}: {NOT_SHOWN}, but not running"
+        f"PIN={NOT_SHOWN}: {NOT_SHOWN}, but not running"
     )
+
+
+@pytest.mark.parametrize("key", ["JBSWY3DPEHPK3PXP====", "PASS=A_B=JBSWY3DPEHPK3PXP"])
+def test_a_secret_that_looks_like_an_assignment_is_taken_out(key: str) -> None:
+    _given.remember([key])
+    assert "JBSWY3DPEHPK3PXP" not in _given.without_secrets(f"it was {key}")
 
 
 def test_a_text_around_a_secret_stays() -> None:
