@@ -189,7 +189,9 @@ def _credentials(connection: Connection) -> Iterator[Finding]:
         if found:
             message = f"{counted(len(found), 'credential')} {what}: {_listed(map(_ending, found))}"
             store = Command("replace-credential", Blank("ACCOUNT"), Blank("EXCHANGE"))
-            yield Finding("expiry", "due", message, Hint("Store the next key: ", store))
+            every = Command("list-credentials", due=f"{_DUE.days}d")
+            hint = Hint("Store the next key: ", store, "; all are in: ", every)
+            yield Finding("expiry", "due", message, hint)
     if not rows:
         yield Finding("expiry", "ok", f"no credential expires within {_DUE.days} days")
 
