@@ -168,6 +168,13 @@ def wallet_address(address: str) -> str:
     return address
 
 
+QUOTES: Final = (
+    "'\"`\u00b4\u2032\u2033\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a"
+    "\u300c\u300d\u301d\u301e\uff02\uff07"
+)
+"""Quotation marks of all kinds; the first two are those of programs."""
+
+
 def is_placeholder(value: str) -> bool:
     """Whether a value is the placeholder of a template."""
     bare = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", value.strip().strip("<>[]{}()\"'`"))

@@ -12,7 +12,7 @@ from registry.encryption.secret import Secret
 from registry.errors import InvalidCredential
 from registry.shapes import EVM_ADDRESS, is_phrase, key_shape
 from registry.shown import secret_parts
-from registry.values import is_placeholder, json_kind
+from registry.values import QUOTES, is_placeholder, json_kind
 
 MAX_VALUE: Final = 16_384
 _NAME: Final = re.compile(r"[a-z][a-z_0-9]{0,23}")
@@ -294,6 +294,10 @@ class ExchangeSpec:
 def _check_text(text: str, where: str) -> None:
     if text != text.strip():
         raise InvalidCredential(f"{where} starts or ends with a space")
+    if len(text) > 1 and text[0] in QUOTES and text[-1] in QUOTES:
+        raise InvalidCredential(f"{where} has quotation marks around it, which are none of it")
+    if "\n" in text and not text.startswith(pem.BEGIN):
+        raise InvalidCredential(f"{where} is wrapped over several lines")
     if len(text) > MAX_VALUE:
         raise InvalidCredential(f"{where} has {MAX_VALUE} characters at most, not {len(text)}")
     for character in text:

@@ -97,12 +97,15 @@ def _addresses(told: Sequence[Any]) -> tuple[str, ...]:
 
 def _account_id(told: Any) -> str | None:
     text = str(told or "")
-    return text if re.fullmatch(r"[\w.:-]{1,64}", text) and shown(text) == text else None
+    return text if re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", text) and shown(text) == text else None
 
 
-def _moment(seconds: Any) -> dt.datetime | None:
+def _moment(told: Any) -> dt.datetime | None:
+    """A moment that is told in seconds, or as ISO 8601."""
     try:
-        return dt.datetime.fromtimestamp(float(seconds), dt.UTC)
+        if isinstance(told, str) and "T" in told:
+            return dt.datetime.fromisoformat(told).astimezone(dt.UTC)
+        return dt.datetime.fromtimestamp(float(told), dt.UTC)
     except (ValueError, TypeError, OverflowError, OSError):
         return None
 
@@ -129,7 +132,7 @@ def _binance(answers: Sequence[Any], _: Key) -> KeyFacts:
             trade=any(key.get(f"enable{name}") for name in trade),
             withdraw=key["enableWithdrawals"],
         ),
-        bound=key["ipRestrict"],
+        bound=key["ipRestrict"] is True,
         expires_at=_moment(int(ends) / 1000) if ends else None,
         exchange_account_id=_account_id(account.get("uid")),
     )
@@ -156,7 +159,7 @@ def _bybit(answers: Sequence[Any], _: Key) -> KeyFacts:
         ),
         bound=bool(bound),
         addresses=_addresses(bound),
-        expires_at="never" if never else dt.datetime.fromisoformat(ends),
+        expires_at="never" if never else _moment(ends),
         exchange_account_id=_account_id(key.get("userID")),
     )
 

@@ -95,7 +95,10 @@ def _text(run: Run, verdict: "Verdict") -> None:
         f"{counted(verdict.checkpoints, 'checkpoint')} compared."
     )
     if beside:
-        run.output.line(f"The {' and the '.join(beside)} do NOT follow from the log.")
+        run.output.line(
+            f"The {' and the '.join(beside)} do NOT follow from the log. "
+            "What repairs them: account-registry doctor"
+        )
 
 
 @verb()

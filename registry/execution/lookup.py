@@ -102,10 +102,11 @@ def _built_in() -> Iterable[str]:
     return built_in_exchanges().keys()
 
 
-def _other_name(name: str) -> str:
+def _of_catalog(name: str) -> str | None:
     from registry.catalog.catalog import meant
 
-    return meant(name, {*_built_in()})
+    known = meant(name, {*_built_in()})
+    return f"Did you mean {known}?" if known != name else _suggestion(name, _built_in())
 
 
 def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
@@ -118,7 +119,7 @@ def exchange_not_found(name: str, names: Iterable[str]) -> ExchangeNotFound:
     return ExchangeNotFound(
         f"there is no exchange {shown(name)}",
         hint=_suggestion(name, names)
-        or _suggestion(_other_name(name), _built_in())
+        or _of_catalog(name)
         or Hint(
             "See: ",
             Command("exchanges"),

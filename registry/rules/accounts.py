@@ -149,7 +149,7 @@ def delete(state: AccountState, use: AccountUse, *, cascade: bool) -> list[Event
         owned = counted(len(use.closed_positions), "closed position")
         stop = Command("deactivate-account", name)
         raise AccountInUse(
-            f"account {name} owns {owned}, which would lose its owner",
+            f"account {name} owns {owned}, which would have no owner then",
             hint=Hint("Keep its books: ", stop, "; or add ", Option("cascade"), "."),
         )
     if use.borrowers:

@@ -67,7 +67,7 @@ def check_limits(metadata: Mapping[str, Any], *, as_is: bool = False) -> None:
         limit = LIMITS.get(key)
         if limit is not None and value is not None and not limit.fits(value):
             raise InvalidInput(f"{key} must be {limit.must_be}")
-        if limit is None and not as_is and (meant := _meant(key)):
+        if not as_is and (meant := meant_by(key)):
             raise InvalidInput(
                 f"the metadata's key {shown(repr(key))} is no limit that the registry knows",
                 hint=Hint(
@@ -90,9 +90,12 @@ def stopped(before: Mapping[str, Any], after: Mapping[str, Any]) -> Callable[[st
     return lambda exchange: allows(before, exchange) and not allows(after, exchange)
 
 
-def _meant(key: str) -> str | None:
-    """The limit whose name a key was likely meant to be."""
+def meant_by(key: str) -> str | None:
+    """The limit whose name a key, which is none itself, was likely meant to be."""
     import difflib
+
+    if key in LIMITS:
+        return None
 
     names = {_normal(name): limit for limit in LIMITS for name in (limit, *LIMITS[limit].also)}
     joined = {_joined(limit): limit for limit in LIMITS}

@@ -14,6 +14,7 @@ from registry.database.connection import (
     prepared_transactions,
     registry_errors,
 )
+from registry.database.errors import no_writes
 from registry.database.migrator import Migrator
 from registry.database.objects import differences
 from registry.database.outside import outside_lists
@@ -120,6 +121,9 @@ def _database(connection: Connection, target: Target) -> Iterator[Finding]:
     kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
     where = f"{kind} {version}, database {database} as {user}{address}"
     yield Finding("database", "ok", where)
+    if one_row(connection.execute("SHOW transaction_read_only"))[0] == "on":
+        found = no_writes(connection)
+        yield Finding("database", "warning", found.message, found.hint)
     if durable != "on":
         hint = "A crash of the machine could lose acknowledged changes: turn it on."
         yield Finding("durability", "failed", f"the server runs with {durable}", hint)
@@ -185,7 +189,9 @@ def _credentials(connection: Connection) -> Iterator[Finding]:
         if found:
             message = f"{counted(len(found), 'credential')} {what}: {_listed(map(_ending, found))}"
             store = Command("replace-credential", Blank("ACCOUNT"), Blank("EXCHANGE"))
-            yield Finding("expiry", "due", message, Hint("Store the next key: ", store))
+            every = Command("list-credentials", due=f"{_DUE.days}d")
+            hint = Hint("Store the next key: ", store, "; all are in: ", every)
+            yield Finding("expiry", "due", message, hint)
     if not rows:
         yield Finding("expiry", "ok", f"no credential expires within {_DUE.days} days")
 

@@ -205,6 +205,10 @@ CASES = [
     config("keys.json", {"okx": {"apiKey": A, "secret": S, "password": P, "timeout": 3000},
            "hyperliquid": {"walletAddress": WALLET, "privateKey": KEY}},
            {"okx": {**PAIR, "passphrase": P}, "hyperliquid": WALLETS}),
+    config("snake.json", {"binance": {"api_key": A, "api_secret": S}}, BOTH),
+    config("sdk.json", {"secret_key": KEY, "account_address": WALLET, "keystore_path": ""},
+           {"hyperliquid": WALLETS}, "--exchange", "hyperliquid"),
+    config("no-format.json", {"exchanges": [{"apiKey": A}]}, "is of no format that is known"),
     config("sandbox.json", {"binance": {"apiKey": A, "secret": S, "options": {
         "sandboxMode": True}}}, "binance.options.sandboxMode says which system"),
     config("cdp_api_key.json", {"name": NAME, "privateKey": pem(EC)},

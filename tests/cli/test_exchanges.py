@@ -27,6 +27,30 @@ def test_exchanges_are_listed_with_the_fields_of_their_credentials(bot: CommandL
     assert (mistyped.exit_status, "Did you mean aster?" in mistyped.err) == (3, True)
 
 
+def test_a_name_of_other_programs_is_answered_with_ours(cli: CommandLine) -> None:
+    for name, ours in {"huobi": "htx", "gateio": "gate", "Binance": "binance"}.items():
+        assert f"Did you mean {ours}?" in cli("exchanges", name).err
+    own = ("add-exchange", "desk", "--field", "key=DESK_KEY:ccxt=apiKey", "--ccxt", "huobi")
+    assert "Did you mean htx?" in cli(*own).err
+
+
+def test_what_is_said_of_one_exchange(cli: CommandLine) -> None:
+    (kraken,), (okx,) = (cli("exchanges", name, "--json").data for name in ("kraken", "okx"))
+    assert (kraken["display_name"], kraken["test_system"], okx["test_system"]) == (
+        *("Kraken", False, True),
+    )
+    assert (kraken["nonces"], okx["nonces"]) == ("counted per key, as ccxt says", None)
+    field = ("--field", "key=DESK_KEY", "--nonce-per-key")
+    assert cli("add-exchange", "desk", *field).exit_status == 0
+    assert "counted per key, as its definition says" in cli("exchanges", "desk").out
+
+
+def test_what_is_built_in_is_corrected_by_nobody(cli: CommandLine) -> None:
+    refused = cli("update-exchange", "lighter", "--nonce-per-key")
+    assert (refused.exit_status, "They are built in" in refused.err) == (3, True)
+    assert "add-exchange binance" in cli("remove-exchange", "binance").err
+
+
 def test_an_exchange_is_one_line_of_the_list(bot: CommandLine) -> None:
     bot.store("bot", "aster")
     lines = shown_on_a_terminal(bot, "exchanges")

@@ -207,6 +207,32 @@ def test_an_exchange_without_calls_of_its_own_is_asked_by_one_signed_read(world:
         assert not server.changes
 
 
+def test_the_markets_of_an_exchange_are_loaded_once_for_all_keys(world: World) -> None:
+    world.account("main_bot")
+    for number in range(3):
+        world.credential("main_bot", "aster", subaccount=number, **CREDENTIALS["aster"])
+    with serving("aster", ANSWERS["aster"]) as server:
+        config = {"aster": {**server.config(), "options": {"defaultType": "swap"}}}
+        found = world.credentials.check("main_bot", client_config=config)
+        loads = [r.path for r in server.requests if r.path == "/fapi/v3/exchangeInfo"]
+    assert [one.outcome for one in found] == [CheckOutcome.VALID] * 3
+    assert len(loads) == 1
+
+
+def test_a_login_of_one_key_is_no_login_of_another(world: World) -> None:
+    """GRVT logs in with a cookie."""
+    world.account("main_bot")
+    for number, key in enumerate(("grvt-key-one", "grvt-key-two")):
+        fields: dict[str, Any] = {**CREDENTIALS["grvt"], "api_key": key}
+        world.credential("main_bot", "grvt", subaccount=number, **fields)
+    with serving("grvt", ANSWERS["grvt"]) as server:
+        found = world.credentials.check("main_bot", client_config={"grvt": server.config()})
+        logins = [r for r in server.requests if r.path == "/auth/api_key/login"]
+    assert [one.outcome for one in found] == [CheckOutcome.VALID] * 2
+    assert {request.json()["api_key"] for request in logins} == {"grvt-key-one", "grvt-key-two"}
+    assert not any("session" in request.headers.get("Cookie", "") for request in logins)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "outcome"),

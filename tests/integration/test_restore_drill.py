@@ -523,3 +523,20 @@ def test_without_a_master_key_the_verb_says_what_to_do(filled: CommandLine) -> N
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (7, "")
     assert err.startswith("Error: no master key is configured")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--dump", "/nowhere/registry.dump"], 2, "cannot read /nowhere/registry.dump"),
+        (["--into", "postgresql://bot:canary@127.0.0.1:1/x"], 7, "Check --into"),
+        (["--into", "canary"], 2, "the place to restore into is not the address"),
+    ],
+)
+def test_what_cannot_be_used_is_named_before_anything_is_made(
+    filled: CommandLine, words: list[str], status: int, said: str
+) -> None:
+    refused = filled("restore-drill", "--without-keys", *words, REGISTRY_CONNECT_WAIT="0")
+    assert (refused.exit_status, said in refused.err, refused.out) == (status, True, "")
+    assert len(refused.err.splitlines()) <= 2
+    assert "canary" not in refused.err

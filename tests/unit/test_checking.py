@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from registry.catalog.catalog import built_in_exchanges
 from registry.checking.answers import Answer, outcome_of, quoted
 from registry.checking.findings import CheckOutcome, KeyFacts, differences
+from registry.checking.probes import PROBES, Key
 from registry.shown import NOT_SHOWN
 
+ANY_KEY = Key(None, built_in_exchanges()["okx"], {}, [])
 MAY = dt.datetime(2027, 5, 15, 3, 21, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 IPS = ["203.0.113.7", "198.51.100.0/24"]
@@ -109,3 +112,30 @@ def test_the_clock_of_the_client_is_not_an_expired_key() -> None:
 )
 def test_any_answer_is_quoted_on_one_line_or_not_at_all(body: str, says: str | None) -> None:
     assert quoted(Answer(400, body), []) == says
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["", "tomorrow", "2036-13-45T00:00:00Z", "nan", "1e300", None, {}, "99999-01-01T00:00:00Z"],
+)
+def test_a_moment_that_is_none_is_not_told(told: Any) -> None:
+    key = {"permissions": {}, "readOnly": 0, "expiredAt": told, "deadlineDay": 5, "ips": []}
+    facts = PROBES["bybit"].read([{"result": key}], ANY_KEY)
+    assert facts.expires_at in (None, "never")
+    kraken = {"permissions": [], "validUntil": told}
+    assert PROBES["kraken"].read([{"result": kraken}], ANY_KEY).expires_at in (None, "never")
+
+
+@pytest.mark.parametrize("told", ["2036-05-15T03:21:05Z", "2036-05-15T05:21:05+02:00"])
+def test_a_moment_has_a_time_zone(told: str) -> None:
+    key = {"permissions": {}, "readOnly": "1", "expiredAt": told, "ips": ["*"]}
+    facts = PROBES["bybit"].read([{"result": key}], ANY_KEY)
+    assert facts.expires_at == dt.datetime(2036, 5, 15, 3, 21, 5, tzinfo=dt.UTC)
+    assert facts.may == ("read",)
+
+
+def test_only_addresses_and_ids_of_the_form_of_ones_are_taken_over() -> None:
+    key = {"perm": "read_only", "ip": f"203.0.113.7,{SECRET},zzz", "uid": SECRET * 2}
+    facts = PROBES["okx"].read([{"data": [key]}], ANY_KEY)
+    assert (facts.bound, facts.addresses) == (True, ("203.0.113.7",))
+    assert facts.exchange_account_id is None

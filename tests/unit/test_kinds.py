@@ -61,6 +61,20 @@ def test_a_private_key_of_an_exchange_of_ccxt_is_long() -> None:
     assert NADO.check({"wallet_address": WALLET, "private_key": "17" * 32})
 
 
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ('"hR4nBv66TjUz15Ws"', "has quotation marks around it"),
+        ("'hR4nBv66TjUz15Ws'", "has quotation marks around it"),
+        ("\u201chR4nBv66TjUz15Ws\u201d", "has quotation marks around it"),
+        ("hR4nBv66\nTjUz15Ws", "is wrapped over several lines"),
+    ],
+)
+def test_what_stays_of_a_file_is_no_part_of_a_value(value: str, why: str) -> None:
+    """Docker leaves quotation marks in variables, and JSON may hold a line's end."""
+    assert why in refusal(value)
+
+
 def test_a_secret_that_was_pasted_twice_is_refused_by_both_fields() -> None:
     both = "the fields api_key and secret_key of binance hold the same value"
     with pytest.raises(InvalidCredential, match=both):

@@ -9,9 +9,10 @@ from registry import values
 from registry.errors import InvalidInput
 from registry.events.accounts import AccountCreated
 from registry.rules.adoption.rows import ACCOUNTS, Decision, Judge, Note, Problem, RowName, told_of
-from registry.rules.limits import check_limits
+from registry.rules.limits import check_limits, meant_by
 from registry.rules.metadata import check_new
 from registry.shapes import refuse_key
+from registry.shown import shown
 
 
 class LegacyAccount(NamedTuple):
@@ -107,6 +108,12 @@ def _metadata(row: LegacyAccount, judge: Judge) -> dict[str, Any] | None:
     except InvalidInput as problem:
         text = problem.message
     else:
+        for key in metadata:
+            if meant := meant_by(key):
+                text = (
+                    f"its metadata's key {shown(repr(key))} is kept, and is not the limit {meant}"
+                )
+                judge.note(Note(*row.named, "near-limit", text))
         return metadata
     decision = judge.decide(
         Problem(*row.named, "metadata", text, ("wrap", "set"), Decision("wrap"))

@@ -6,6 +6,7 @@ registry compares equal. Everything that the drill creates is removed again.
 
 import contextlib
 import functools
+import os
 import re
 import tempfile
 import time
@@ -44,6 +45,7 @@ from registry.services.audit.checkpoints import current_checkpoint
 from registry.services.audit.verification import Extent, verify
 from registry.services.backups.schema_comparison import compare_schemas
 from registry.services.backups.table_comparison import compare_tables
+from registry.shown import shown
 
 _QUERIES = load_queries("registry.services.backups", "drill.sql")
 _LISTED: Final = 20
@@ -137,8 +139,11 @@ def rehearse_restore(
         MissingProgram: there is no pg_dump of the server's version.
         ProgramFailed: the source cannot be dumped.
         DatabaseNotEmpty, PermissionDenied: the target database cannot be used.
+        InvalidInput: the dump cannot be read, or fits no server there.
         DatabaseUnavailable, NotMigrated, SchemaTooNew: there is no registry to dump.
     """
+    if plan.dump is not None and not os.access(plan.dump, os.R_OK):
+        raise InvalidInput(f"cannot read {shown(plan.dump)}")
     steps = Steps(tell)
     with contextlib.ExitStack() as made:
         original = None if plan.dump else made.enter_context(opened(source))

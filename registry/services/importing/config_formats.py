@@ -145,7 +145,7 @@ def _ccxt(data: dict[str, Any]) -> list[ConfigEntry]:
     return [
         ConfigEntry(name, name, _ccxt_texts(entry))
         for name, entry in data.items()
-        if isinstance(entry, dict) and entry.keys() & {*CREDENTIALS}
+        if isinstance(entry, dict) and _names_a_credential(entry)
     ]
 
 
@@ -157,8 +157,12 @@ def _coinbase(data: dict[str, Any]) -> list[ConfigEntry]:
 
 
 def _keys(data: dict[str, Any]) -> list[ConfigEntry]:
-    found = OWN_OF_CCXT & {plain(name) for name in texts(data)}
+    found = _names_a_credential(data)
     return [ConfigEntry("the file", None, _ccxt_texts(data))] if found else []
+
+
+def _names_a_credential(data: Mapping[str, Any]) -> bool:
+    return any(plain(name) in OWN_OF_CCXT for name in texts(data))
 
 
 FORMATS: Final[Mapping[str, Reader]] = {

@@ -14,6 +14,7 @@ from typing import Final
 from dotenv.parser import Binding, parse_stream
 
 from registry.errors import InvalidInput
+from registry.values import QUOTES
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SHORT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,6}")
@@ -29,10 +30,6 @@ _EXPANDED_ALWAYS: Final = re.compile(r"\$\{[^}]*\}")
 # Without quotes: what a shell splits, and the marks of lists, of other languages, and of comments.
 _MARKED: Final = re.compile(r"^[=(<>\[{]|\s|[;,'\"]$")
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
-_OTHER_QUOTES: Final = (
-    "`\u00b4\u2032\u2033\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a"
-    "\u300c\u300d\u301d\u301e\uff02\uff07"
-)
 _HINT: Final = (
     "A value stands on one line as it was given, or in single quotes. A comment begins with #."
 )
@@ -137,8 +134,9 @@ def _problem(assignment: Assignment) -> str | None:
     if assignment.value.endswith("\\"):
         return "ends in a backslash, as one that goes on in the next line"
     last = assignment.value[-1:]
-    if assignment.value[:1] in tuple(_OTHER_QUOTES) or (
-        last in ("'", '"', *_OTHER_QUOTES) and assignment.value.count(last) % 2
+    other_quotes = QUOTES.removeprefix("'\"")
+    if assignment.value[:1] in tuple(other_quotes) or (
+        last in tuple(QUOTES) and assignment.value.count(last) % 2
     ):
         return "has quotation marks that do not close, or are none of an env file"
     return None

@@ -62,7 +62,7 @@ def position_of(connection: Connection, wanted: Moment) -> int:
     if isinstance(wanted, dt.datetime):
         return last_position_at(connection, wanted)
     last = last_position_at(connection, None)
-    if wanted > last:
+    if not 0 <= wanted <= last:
         raise InvalidInput(
             f"the log has no event {wanted}",
             hint=f"The newest is {last}." if last >= 0 else "It is empty.",

@@ -87,16 +87,15 @@ def keys_used_again(
     connection: Connection, account: str | None = None, exchange: str | None = None
 ) -> list[KeyUsedAgain]:
     """The keys of credentials, all or of one account or exchange, that were given up before."""
-    parameters = {"account_name": account, "exchange": exchange}
+    parameters: dict[str, Any] = {"account_name": account, "exchange": exchange}
+    in_use = connection.execute(_QUERIES["fields_in_use"], parameters)
+    parameters["keys"] = [f"{row[0]} {row[2]}" for row in in_use if _is_key(*row)]
     fields = defaultdict[tuple[Holder, str, Slot, int], list[str]](list)
-    for key, owner, name, definition, *rest in connection.execute(
-        _QUERIES["used_again"], parameters
-    ):
+    for key, owner, name, *rest in connection.execute(_QUERIES["used_again"], parameters):
         subaccount, permission, field, former_owner, former_subaccount, former, version = rest
-        if _is_key(name, definition, field):
-            holder = Holder(key, owner, Slot(0, name, subaccount, permission))
-            before = Slot(0, name, former_subaccount, former)
-            fields[holder, former_owner, before, version].append(field)
+        holder = Holder(key, owner, Slot(0, name, subaccount, permission))
+        before = Slot(0, name, former_subaccount, former)
+        fields[holder, former_owner, before, version].append(field)
     return [KeyUsedAgain(names, *key) for key, names in fields.items()]
 
 

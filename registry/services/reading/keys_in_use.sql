@@ -24,24 +24,37 @@ GROUP BY d.name, f.key, f.value
 HAVING count(DISTINCT c.id) > 1
 ORDER BY d.name, f.key, min(v.position)
 
+-- name: fields_in_use
+-- The fields that credentials of an exchange have now.
+SELECT d.name,
+    (SELECT e.data FROM public.audit_trail AS e
+     WHERE e.stream_type = 'exchange' AND e.data ->> 'exchange' = d.name
+     ORDER BY e.position DESC LIMIT 1),
+    f.name
+FROM (
+    SELECT DISTINCT c.exchange_id, unnest(c.fields) AS name FROM public.credential_overview AS c
+) AS f
+JOIN public.dexes AS d ON d.id = f.exchange_id
+WHERE %(exchange)s::text IS NULL OR d.name = %(exchange)s
+
 -- name: used_again
 -- The values that a credential holds now, and that a slot of any account held before and gave up
--- before this credential got it: of each the last such version.
+-- before this credential got it: of each the last such version. (Of keys only, named "exchange
+-- field": what is public may be the same everywhere.)
 WITH versions AS MATERIALIZED (
     SELECT v.position, v.stream_id, v.stream_version, v.exchange,
         v.data -> 'subaccount_index' AS subaccount, v.data -> 'permission' AS permission,
         (v.data -> 'version')::integer AS version, v.data ->> 'data_key_id' AS data_key_id,
         f.key AS field, f.value
-    FROM public.audit_trail AS v
+    FROM (  -- each event's data is read once
+        SELECT e.* FROM public.audit_trail AS e
+        WHERE e.stream_type = 'account' AND e.event_type IN ('CredentialAdded', 'CredentialReplaced')
+        OFFSET 0) AS v
     CROSS JOIN LATERAL jsonb_each_text(v.data -> 'fingerprints') AS f
-    WHERE v.stream_type = 'account' AND v.event_type IN ('CredentialAdded', 'CredentialReplaced')
+    WHERE v.exchange || ' ' || f.key = ANY (%(keys)s::text[])
 )
 SELECT DISTINCT ON (a.account_name, d.name, c.permission, c.subaccount_index, v.field)
-    c.id, a.account_name, d.name,
-    (SELECT e.data FROM public.audit_trail AS e
-     WHERE e.stream_type = 'exchange' AND e.data ->> 'exchange' = d.name
-     ORDER BY e.position DESC LIMIT 1),
-    c.subaccount_index, c.permission, v.field,
+    c.id, a.account_name, d.name, c.subaccount_index, c.permission, v.field,
     coalesce(b.account_name, (SELECT n.former_name FROM public.former_names AS n
         WHERE n.stream_id = former.stream_id ORDER BY n.position DESC LIMIT 1)),
     former.subaccount::integer, former.permission #>> '{}', former.version

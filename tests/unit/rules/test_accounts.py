@@ -190,7 +190,7 @@ def test_an_inactive_account_can_be_deleted() -> None:
         ),
         (
             AccountUse(closed_positions=(POSITION,)),
-            "owns 1 closed position, which would lose its owner",
+            "owns 1 closed position, which would have no owner then",
             "Keep its books: registry.accounts.deactivate",
         ),
         (AccountUse(borrowers=("a", "b")), "lends to a, b", "add cascade=True"),

@@ -245,6 +245,15 @@ def test_metadata_that_is_no_object_is_wrapped_or_set(
         adopted(decided("metadata", "set", [1]), metadata=found)
 
 
+def test_a_key_that_looks_like_a_limit_is_kept_and_named() -> None:
+    judge = Judge()
+    event = adopted(judge, metadata='{"maxPositions": 3, "max_positions": 4, "risk": "low"}')
+    assert event is not None
+    assert event.metadata == {"maxPositions": 3, "max_positions": 4, "risk": "low"}
+    (note,) = judge.notes
+    assert "'maxPositions' is kept, and is not the limit max_positions" in note.text
+
+
 @pytest.mark.parametrize("column", ["created_at", "updated_at"])
 def test_a_moment_that_no_calendar_has_is_forgotten_if_it_is_told(column: str) -> None:
     judge = Judge()
