@@ -136,6 +136,12 @@ def test_a_right_that_no_migration_grants_is_taken_away(
         assert (differences(connection), connection.execute(may).fetchone()) == ([], (True,))
 
 
+def wrong(cli: CommandLine) -> set[str]:
+    """The checks of doctor that fail; the tests' server runs without fsync."""
+    findings = cli("doctor", "--json").data
+    return {f["check"] for f in findings if f["grade"] == "failed"} - {"durability"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
@@ -155,12 +161,12 @@ def test_damage_of_many_kinds_at_once_is_mended_by_one_command(
 ) -> None:
     before = rows(connection)
     connection.execute(how.encode())
-    assert used("doctor").exit_status == 1
+    assert wrong(used)
     done = used("migrate", "repair")
     assert (done.exit_status, done.err) == (0, "")
     assert differences(connection) == []
     assert rows(connection) == before
-    assert used("doctor").exit_status == 0
+    assert wrong(used) == set()
     assert used("create-account", "another").exit_status == 0
     assert used("verify").exit_status == 0
 
