@@ -77,17 +77,23 @@ def _replaced(data: Data, previous: Previous) -> str:
     return f"replaced {_slot(data)} version {data['version']}: {', '.join(filter(None, told))}"
 
 
+def _shared(data: Data) -> str:
+    return f"{data['exchange']} of {data['lender']} ({data['sharing_type']})"
+
+
+def _share_changed(data: Data, previous: Previous) -> str:
+    before = "" if previous is None else f", before {_shared({**data, **previous})}"
+    return f"may now use {_shared(data)}{before}"
+
+
 _CHANGES: Final[dict[str, Callable[[Data, Previous], str]]] = {
     "AccountUpdated": lambda data, previous: f"changed {_details(ACCOUNTS, data, previous)}",
     "CredentialReplaced": _replaced,
     "CredentialUpdated": lambda data, previous: (
         f"changed {_slot(data)}, {_details(CREDENTIALS, data, previous)}"
     ),
+    "SharingChanged": _share_changed,
 }
-
-
-def _shared(data: Data) -> str:
-    return f"{data['exchange']} of {data['lender']} ({data['sharing_type']})"
 
 
 def _released(data: Data) -> str:
@@ -149,7 +155,6 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "SharingGranted": lambda data: (
         f"may use {_shared(data)}{', adopted' if data.get('origin') == 'legacy' else ''}"
     ),
-    "SharingChanged": lambda data: f"may now use {_shared(data)}",
     "SharingRevoked": lambda data: f"may not use {_shared(data)} any more",
     "AccessGranted": lambda data: f"gave the role {data['role']} access",
     "AccessRevoked": lambda data: f"took access from the role {data['role']}",

@@ -166,6 +166,18 @@ def test_a_replacement_tells_the_fields_that_changed_and_no_others(bot: CommandL
     ]
 
 
+def test_a_changed_share_is_told_as_it_is_and_as_it_was(bot: CommandLine) -> None:
+    bot("create-account", "lender")
+    bot.store("lender", "aster")
+    for kind in ("read_only", "positions_only", "full"):
+        assert bot("share", "bot", "lender", "aster", "--type", kind).exit_status == 0
+    assert told(bot, "--limit", "3") == [
+        "may use aster of lender (read_only)",
+        "may now use aster of lender (positions_only), before aster of lender (read_only)",
+        "may now use aster of lender (full), before aster of lender (positions_only)",
+    ]
+
+
 def test_ids_are_shown_where_they_are_asked_for(bot: CommandLine) -> None:
     bot.store("bot", "aster")
     (credential,) = bot("list-credentials", "--json").data

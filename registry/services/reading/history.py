@@ -34,6 +34,8 @@ _RETRY_SECONDS: Final = 0.05
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEP: Final = 1000
 _MAX: Final = 2**63 - 1
+_ALSO_CHANGED: Final = ("fingerprints", "lender", "sharing_type")
+"""What a change may change besides details."""
 
 Record = dict[str, Any]
 """An event for people: column -> value."""
@@ -184,7 +186,7 @@ def _parameters(connection: Connection, wanted: HistoryFilter) -> Record:
         "credential_id": credential_id,
         "subaccount": None if wanted.subaccount_index is None else str(wanted.subaccount_index),
         "permission": wanted.permission,
-        "changeable": [*ACCOUNTS.details, *CREDENTIALS.details, "fingerprints"],
+        "changeable": [*ACCOUNTS.details, *CREDENTIALS.details, *_ALSO_CHANGED],
         "event_type": wanted.event_type,
         "actor": wanted.actor,
         "command_id": wanted.command_id,

@@ -5,7 +5,8 @@
 t.position, t.stream_type, t.stream_id, t.stream_version, t.event_type, t.data, t.actor,
     t.reason, t.command_id, t.related_account_id, t.occurred_at, t.recorded_at, t.recorded_by,
     a.account_name, r.account_name AS related_account_name,
-    CASE WHEN t.event_type IN ('AccountUpdated', 'CredentialUpdated', 'CredentialReplaced')
+    CASE WHEN t.event_type IN (
+            'AccountUpdated', 'CredentialUpdated', 'CredentialReplaced', 'SharingChanged')
         THEN ({previous}) END AS previous
 
 -- name: previous
@@ -15,8 +16,10 @@ SELECT jsonb_object_agg(n.name, (
     WHERE b.stream_type = t.stream_type AND b.stream_id = t.stream_id
         AND b.stream_version < t.stream_version
         AND b.event_type IN ('AccountCreated', 'AccountRestored', 'AccountUpdated',
-            'CredentialAdded', 'CredentialReplaced', 'CredentialUpdated')
+            'CredentialAdded', 'CredentialReplaced', 'CredentialUpdated',
+            'SharingGranted', 'SharingChanged')
         AND b.credential_id IS NOT DISTINCT FROM t.credential_id
+        AND b.exchange IS NOT DISTINCT FROM t.exchange
         AND (b.data ? n.name
             OR b.event_type IN ('AccountCreated', 'AccountRestored', 'CredentialAdded'))
     ORDER BY b.stream_version DESC LIMIT 1))
