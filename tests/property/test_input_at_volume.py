@@ -49,7 +49,7 @@ SEVERAL_COMMANDS = {"adopt", "rotate-master-key", "migrate", "schema-down", "rem
 RECORDED_FIRST = {"reveal-credential", "run", "runbot"}
 """A release is in the log before it is known whether the rest goes well."""
 
-PLANTED = {"api_key": CANARY, "secret_key": CANARY}
+PLANTED = {"api_key": CANARY, "secret_key": f"{CANARY}-too"}
 
 tried: collections.Counter[int] = collections.Counter()
 seen_verbs: collections.Counter[str] = collections.Counter()

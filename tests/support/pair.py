@@ -86,6 +86,7 @@ class Pair:
 def pair() -> Iterator[Pair]:
     """A pair in a temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="account-registry-pair-"))
+    folder.chmod(0o711)  # root's servers run as another user, who has to pass
     servers = Pair(folder)
     try:
         yield servers
