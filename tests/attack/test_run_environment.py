@@ -12,10 +12,12 @@ from unittest.mock import patch
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from support.bots import login_role
-from support.cli import CommandLine
+from support.cli import CommandLine, Result
 from support.running import borrowing_bot, run, show
 from support.world import World
 
@@ -248,15 +250,22 @@ def test_arguments_reach_the_program_as_they_are_and_no_shell_sees_them(bot: Com
 
 
 def test_a_line_end_in_a_value_makes_no_other_variable(bot: CommandLine) -> None:
-    value = "first'\nLD_PRELOAD=/x.so\nPATH='/nowhere"
-    fields = json.dumps({"private_key": value, "account_index": 1})
-    done = bot("replace-credential", "bot", "lighter", "--from-json", "-", stdin=fields)
-    assert done.exit_status == 0, done.err
+    def stored(secret: str) -> Result:
+        fields = json.dumps({"api_key": "a-key-of-binance", "secret_key": secret})
+        return bot("add-credential", "bot", "binance", "--from-json", "-", stdin=fields)
+
+    wrapped = stored("first'\nLD_PRELOAD=/x.so\nPATH='/nowhere")
+    assert (wrapped.exit_status, "wrapped over several lines" in wrapped.err) == (2, True)
+    value = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    pem = value.decode().strip()
+    assert stored(pem).exit_status == 0
     environment, _ = run(bot, *show())
-    assert environment["API_KEY_PRIVATE_KEY"] == value
+    assert environment["BINANCE_SECRET_KEY"] == pem
     program = "import json, sys, dotenv; print(json.dumps(dotenv.dotenv_values(sys.argv[1])))"
     variables = run(bot, "--env-file", "--", sys.executable, "-c", program, "{env-file}")
-    assert variables["API_KEY_PRIVATE_KEY"] == value
+    assert variables["BINANCE_SECRET_KEY"] == pem
     assert variables.keys() & {"LD_PRELOAD", "PATH"} == set()
 
 
