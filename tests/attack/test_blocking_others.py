@@ -137,6 +137,7 @@ def test_the_lock_of_followers_delays_no_append_and_loses_no_event(
         assert len(list(connection.notifies(timeout=5, stop_after=1))) == 1
 
 
+@pytest.mark.slow
 def test_a_full_queue_of_messages_fails_no_command(keyring: MasterKeyring) -> None:
     """Who listens and keeps a transaction open lets nothing out of it."""
     with (

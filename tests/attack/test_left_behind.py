@@ -269,6 +269,7 @@ OF_ONE_SESSION = [
 """What ends with the session, but is there while a dump is made or the tables are taken down."""
 
 
+@pytest.mark.slow
 def test_what_a_session_made_for_itself_stops_no_backup_and_is_named(
     cli: CommandLine, plain: LoginRole, connection: Connection, database_url: str
 ) -> None:

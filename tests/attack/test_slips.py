@@ -130,7 +130,9 @@ def is_tried(secret: int, place: int, *, everywhere: bool) -> bool:
 
 
 @each_secret_somewhere_or_everywhere
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    "verb", [pytest.param(v, marks=pytest.mark.slow) if v == "restore-drill" else v for v in VERBS]
+)
 def test_no_verb_repeats_a_secret(
     cli: CommandLine, connection: psycopg.Connection[Any], verb: str, everywhere: bool
 ) -> None:

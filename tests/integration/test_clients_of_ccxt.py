@@ -62,6 +62,7 @@ def test_a_client_has_all_that_ccxt_requires(exchange: str) -> None:
     assert client.check_required_credentials()
 
 
+@pytest.mark.slow
 def test_a_client_for_asyncio_too() -> None:
     from ccxt import async_support
 

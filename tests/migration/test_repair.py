@@ -82,6 +82,7 @@ def damage_and_mend(cli: CommandLine, connection: Connection, key: Key, how: str
     assert rows(connection) == before, how
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [drop, change])
 def test_one_object_of_each_kind_is_named_and_made_again(
     used: CommandLine, connection: Connection, damage: Any
