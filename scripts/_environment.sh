@@ -46,9 +46,10 @@ own_folder() { # name
     make_own "$shared/${1#.}"
 }
 
-# What is run from a folder that somebody else made, or can write to, is theirs.
+# What is run from a folder that somebody else made, or can write to, is theirs. (Others may pass,
+# since root's PostgreSQL runs as another user.)
 make_own() { # folder
-    [ -d "$1" ] || mkdir -m 700 -- "$1" || fail "could not make the folder $1."
+    [ -d "$1" ] || mkdir -m 711 -- "$1" || fail "could not make the folder $1."
     [ -O "$1" ] && [ ! -L "$1" ] && [ -z "$(find "$1" -maxdepth 0 \( -perm -020 -o -perm -002 \))" ] ||
         fail "$1 is a link, or others can write to it. Look who made it, and remove it (or: chmod go-w)."
     printf '%s\n' "$1"

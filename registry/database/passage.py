@@ -54,18 +54,22 @@ def reachable_programs(bin_path: Path) -> Path:
     installed = bin_path.parents[1]
     copy = _elsewhere() / f"programs-{version}" / installed.name
     if not (copy / bin_path.relative_to(installed)).exists():
-        fresh = copy.with_name(f".{uuid.uuid4().hex}")
-        shutil.copytree(bin_path.parent, fresh / bin_path.parent.name)
+        # Where the programs look for them; a program that is there can be started.
+        libraries = installed.with_name(f"{installed.name}.libs")
         copy.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):  # another process was first
-            (fresh / bin_path.parent.name).rename(copy / bin_path.parent.name)
-        shutil.rmtree(fresh)
-        libraries = installed.with_name(
-            f"{installed.name}.libs"
-        )  # where the programs look for them
         if libraries.exists():
-            shutil.copytree(libraries, copy.with_name(libraries.name), dirs_exist_ok=True)
+            _copy_whole(libraries, copy.with_name(libraries.name))
+        _copy_whole(bin_path.parent, copy / bin_path.parent.name)
     return copy / bin_path.relative_to(installed)
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    """Copies a folder, which appears at once; another process may be first."""
+    fresh = target.with_name(f".{uuid.uuid4().hex}")
+    shutil.copytree(source, fresh)
+    with contextlib.suppress(OSError):
+        fresh.rename(target)
+    shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _closed(path: Path) -> Path | None:

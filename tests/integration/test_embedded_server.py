@@ -170,6 +170,8 @@ def test_roots_home_stays_closed_and_the_server_is_elsewhere(
         monkeypatch.setattr(passage, "ELSEWHERE", Path(elsewhere))
         installed = max(embedded_programs().items())[1].parent
         shutil.copytree(installed, programs / installed.name)
+        libraries = installed.parent.with_name(f"{programs.name}.libs")
+        shutil.copytree(libraries, programs.with_name(libraries.name))
         copy = passage.reachable_programs(programs / installed.name / "bin")
         assert copy.is_relative_to(elsewhere)
         assert passage.reachable_programs(programs / installed.name / "bin") == copy

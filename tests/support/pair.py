@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from registry.database.embedded import EmbeddedServer
 from registry.database.migrator import Migrator
+from registry.database.passage import reachable_programs
 from registry.database.programs import embedded_programs
 from support.soak import kill
 
@@ -74,7 +75,7 @@ class Pair:
     def _run(self, program: str, *arguments: str) -> None:
         owner = self.primary.pgdata.stat().st_uid
         subprocess.run(
-            [max(embedded_programs().items())[1] / program, *arguments],
+            [reachable_programs(max(embedded_programs().items())[1]) / program, *arguments],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
