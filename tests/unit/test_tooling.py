@@ -87,11 +87,11 @@ def own_folder(project: Path, **environment: str) -> "subprocess.CompletedProces
     )
 
 
-def test_a_script_makes_its_folder_in_the_checkout_for_nobody_else(tmp_path: Path) -> None:
+def test_a_script_makes_its_folder_in_the_checkout_where_nobody_else_writes_or_looks(tmp_path: Path) -> None:
     done = own_folder(tmp_path / "p")
     folder = tmp_path / "p" / ".environment"
     assert (done.stdout, done.returncode) == (f"{folder}\n", 0)
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.stat().st_mode & 0o777 == 0o711
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -109,7 +109,7 @@ def test_a_script_of_somebody_elses_checkout_runs_nothing_from_a_shared_folder(
     home = own_folder(checkout, HOME=str(tmp_path / "home"))
     folder = Path(home.stdout.strip())
     assert folder.is_relative_to(tmp_path / "home/.cache")
-    assert folder.parent.stat().st_mode & 0o777 == 0o700
+    assert folder.parent.stat().st_mode & 0o777 == 0o711
     for spoil in (lambda p: os.chown(p, 12345, 12345), lambda p: p.chmod(0o777)):
         for path in (folder, folder.parent):
             before = path.stat()
@@ -118,7 +118,7 @@ def test_a_script_of_somebody_elses_checkout_runs_nothing_from_a_shared_folder(
             assert (refused.stdout, refused.returncode) == ("", 1)
             assert str(path) in refused.stderr
             os.chown(path, before.st_uid, before.st_gid)
-            path.chmod(0o700)
+            path.chmod(0o711)
     folder.rmdir()
     folder.symlink_to(tmp_path)
     assert own_folder(checkout, HOME=str(tmp_path / "home")).returncode == 1
