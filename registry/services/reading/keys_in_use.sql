@@ -44,7 +44,7 @@ WHERE %(exchange)s::text IS NULL OR d.name = %(exchange)s
 WITH versions AS MATERIALIZED (
     SELECT v.position, v.stream_id, v.stream_version, v.exchange,
         v.data -> 'subaccount_index' AS subaccount, v.data -> 'permission' AS permission,
-        (v.data -> 'version')::integer AS version, v.data ->> 'data_key_id' AS data_key_id,
+        (v.data ->> 'version')::integer AS version, v.data ->> 'data_key_id' AS data_key_id,
         f.key AS field, f.value
     FROM (  -- each event's data is read once
         SELECT e.* FROM public.audit_trail AS e
@@ -57,7 +57,7 @@ SELECT DISTINCT ON (a.account_name, d.name, c.permission, c.subaccount_index, v.
     c.id, a.account_name, d.name, c.subaccount_index, c.permission, v.field,
     coalesce(b.account_name, (SELECT n.former_name FROM public.former_names AS n
         WHERE n.stream_id = former.stream_id ORDER BY n.position DESC LIMIT 1)),
-    former.subaccount::integer, former.permission #>> '{}', former.version
+    (former.subaccount #>> '{}')::integer, former.permission #>> '{}', former.version
 FROM public.credential_overview AS c
 JOIN public.accounts AS a ON a.id = c.account_id
 JOIN public.dexes AS d ON d.id = c.exchange_id

@@ -12,8 +12,8 @@ WHERE v.event_type IN ('CredentialAdded', 'CredentialReplaced')
 SELECT v.position,
     coalesce(a.account_name, (SELECT n.former_name FROM public.former_names AS n
         WHERE n.stream_id = v.stream_id ORDER BY n.position DESC LIMIT 1)) AS account_name,
-    v.exchange, (v.data -> 'subaccount_index')::integer AS subaccount_index,
-    v.data ->> 'permission' AS permission, (v.data -> 'version')::integer AS version,
+    v.exchange, (v.data ->> 'subaccount_index')::integer AS subaccount_index,
+    v.data ->> 'permission' AS permission, (v.data ->> 'version')::integer AS version,
     f.key AS field, f.value AS fingerprint, v.credential_id,
     v.recorded_at AS since,
     (SELECT n.recorded_at FROM public.audit_trail AS n
