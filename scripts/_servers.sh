@@ -15,12 +15,14 @@ differs_by_version=(
     tests/attack/test_bot_hostile_sql.py
     tests/attack/test_bots_login.py
     tests/attack/test_direct_writes.py
+    tests/attack/test_left_behind.py
     tests/attack/test_owner_of_other_tables.py
     tests/attack/test_planted_objects.py
     tests/attack/test_roles.py
     tests/attack/test_session_settings.py
     tests/cli/test_bots.py
     tests/cli/test_doctor.py
+    tests/cli/test_whose_key.py
     tests/concurrency/test_at_once.py
     tests/concurrency/test_dump_and_restore.py
     tests/integration/test_connection_after_errors.py

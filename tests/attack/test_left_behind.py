@@ -6,7 +6,6 @@ others meet them.
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -206,13 +205,13 @@ def test_a_plain_login_leaves_default_rights_behind_and_nothing_else(
 
 
 def test_what_a_login_may_set_for_itself_is_in_no_dump_of_the_database(
-    plain: LoginRole, connection: Connection, tmp_path: Path
+    plain: LoginRole, connection: Connection, database_url: str
 ) -> None:
     with plain.connect() as session:
         for setting in ("search_path = pg_temp", "lock_timeout = 0", "role = 'none'"):
             session.execute(f"ALTER ROLE {plain.name} SET {setting}".encode())
     programs = programs_for(connection.info.server_version // 10_000)
-    text = programs.run("pg_dump", "--schema-only", address=connection.info.dsn)
+    text = programs.run("pg_dump", "--schema-only", address=database_url)
     assert plain.name not in text
 
 

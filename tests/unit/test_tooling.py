@@ -87,7 +87,7 @@ def own_folder(project: Path, **environment: str) -> "subprocess.CompletedProces
     )
 
 
-def test_a_script_makes_its_folder_in_the_checkout_where_nobody_else_writes_or_looks(tmp_path: Path) -> None:
+def test_a_script_makes_its_folder_in_the_checkout_closed_to_others(tmp_path: Path) -> None:
     done = own_folder(tmp_path / "p")
     folder = tmp_path / "p" / ".environment"
     assert (done.stdout, done.returncode) == (f"{folder}\n", 0)
