@@ -246,7 +246,7 @@ def test_a_new_password_ends_the_old_one_and_is_for_bots_only(
     bot("grant-access", "lender", "--role", HUMAN)
     refused = bot("add-bot", "lender", "--new-password")
     assert (refused.exit_status, "CREATEDB" in refused.err) == (4, True)
-    assert bot("add-bot", "nobody", "--new-password").exit_status == 3
+    assert bot("add-bot", f"nobody{OWN}", "--new-password").exit_status == 3
     for option in (("--no-password",), ("--expected-version", "1")):
         assert bot("add-bot", BOT, "--new-password", *option).exit_status == 2
 
