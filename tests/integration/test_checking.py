@@ -251,7 +251,11 @@ def test_the_refusal_of_any_exchange_of_ccxt_is_understood(
     with serving("any", lambda _: Reply(status, {"code": "x", "msg": "Bad API key"})) as server:
         server.trading = True
         config = {key.spec.name: server.config(exchange=key.spec.ccxt_id) for key in keys}
-        found = asyncio.run(ask(keys, config))
+        found = list(asyncio.run(ask(keys, config)))
+        # A busy machine loses a connection now and then: such keys are asked about again.
+        lost = [n for n, one in enumerate(found) if one.outcome is CheckOutcome.NO_ANSWER]
+        for n, one in zip(lost, asyncio.run(ask([keys[n] for n in lost], config)), strict=True):
+            found[n] = one
     names = {one.outcome: key.spec.name for key, one in zip(keys, found, strict=True)}
     assert names.keys() == {outcome}, names
     assert len(keys) > 90
