@@ -1,4 +1,3 @@
--- other_users is of a former migration, and goes with that.
 DROP TRIGGER IF EXISTS audit_events_limit_idle_time ON public.audit_events;
 DROP FUNCTION IF EXISTS public.limit_idle_time();
 DO $large_objects$

@@ -1,1 +1,0 @@
--- The function is of a former migration, and goes with that.
