@@ -310,3 +310,9 @@ def _shown(name: str) -> str:
     # Name and value may be swapped: a text that does not look like a name is not shown.
     is_name = _NAME.fullmatch(name) and not secret_parts(name)
     return repr(name) if is_name else "with such a name (it is not shown)"
+
+
+def is_key(spec: ExchangeSpec | None, field: str) -> bool:
+    """Whether a field is a key of one account. One that is not known counts as a secret."""
+    known = None if spec is None else spec.field(field)
+    return (known or FieldSpec(field, "")).is_key

@@ -422,6 +422,18 @@ def test_lighter_warns_of_two_who_trade_on_one_key(world: World, cli: CommandLin
     assert service.release_one("lender", "lighter", Wish(), CALLER).warnings() == []
 
 
+def test_resolve_warns_of_an_equal_key_in_another_account(world: World) -> None:
+    fields: Any = {"private_key": "ab" * 40, "account_index": 7}
+    for account in ("first", "second"):
+        world.account(account)
+        world.credentials.add(account, "lighter", fields, allow_shared_secret=True)
+    (found,) = world.credentials.resolve("first", "lighter")
+    assert "another account uses this lighter key too" in found.warnings()[0]
+    world.credentials.remove("second", "lighter")
+    (found,) = world.credentials.resolve("first", "lighter")
+    assert found.warnings() == []
+
+
 def test_finding_who_else_has_the_key_reads_no_more_after_many_releases(
     lending: World, connection: Connection
 ) -> None:

@@ -6,7 +6,7 @@ A temporary table holds the fingerprints, so that memory stays bounded.
 from collections.abc import Iterable, Iterator
 
 from registry.catalog.catalog import built_in_exchanges
-from registry.catalog.specification import FieldSpec
+from registry.catalog.specification import is_key
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
 from registry.execution.vault import Vault
@@ -39,8 +39,7 @@ class KeysInCommon:
         spec = built_in_exchanges().get(exchange)
         prints = self._vault.fingerprints(credential.row.exchange_id, credential.fields)
         for name, fingerprint in prints.items():
-            known = None if spec is None else spec.field(name)
-            if (known or FieldSpec(name, "")).is_key:
+            if is_key(spec, name):
                 yield name, fingerprint
 
     def flush(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from registry.catalog.catalog import known
-from registry.catalog.specification import FieldSpec
+from registry.catalog.specification import is_key
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries
 from registry.rules.account_state import Slot
@@ -132,5 +132,4 @@ def released_lately(
 
 
 def _is_key(exchange: str, definition: Any, field: str) -> bool:
-    spec = known(exchange, definition)
-    return ((spec and spec.field(field)) or FieldSpec(field, "")).is_key
+    return is_key(known(exchange, definition), field)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from registry.catalog.catalog import built_in_exchanges
-from registry.catalog.specification import FieldSpec
+from registry.catalog.specification import is_key
 from registry.encryption.fingerprint import normal_form
 from registry.machine import data_folder
 from registry.services.releases.releases import ReleasedCredential
@@ -49,7 +49,7 @@ def _name(credential: ReleasedCredential) -> str:
     keys = [
         normal_form(name, value.reveal())
         for name, value in sorted(credential.fields.items())
-        if ((spec and spec.field(name)) or FieldSpec(name, "")).is_key
+        if is_key(spec, name)
     ]
     return hashlib.sha256("|".join([exchange, *keys]).encode()).hexdigest()[:32]
 

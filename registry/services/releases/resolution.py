@@ -7,7 +7,7 @@ turns its answer into a sentence, or into the error for a refusal.
 import datetime as dt
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -85,7 +85,8 @@ class Resolution:
     choices: Sequence[str] = ()
     """The subaccounts to choose from; of what is stopped, the stop as JSON."""
     other_users: int | None = None
-    """The number of other active accounts that received this version of the key."""
+    """The number of other accounts that received this version of the key, or (where it is asked for
+    without a release) hold an equal one."""
     defined_nonces: bool | None = None
     """Whether a user's definition says that nonces are counted per key."""
 
@@ -150,6 +151,12 @@ class Resolution:
                 f"{others} this {self.exchange} key too, {self._counts()}; give each its own"
             )
         return found
+
+    def with_holders(self, held: Mapping[uuid.UUID, Sequence[Mapping[str, Any]]]) -> Self:
+        """The same, with the accounts that hold an equal key, of `keys_in_use.held_elsewhere`."""
+        equal = () if self.credential_id is None else held.get(self.credential_id, ())
+        others = {credential["account_name"] for credential in equal} - {self.account, self.holder}
+        return replace(self, other_users=(self.other_users or 0) + len(others))
 
     def used_by_another_process(self, file: str) -> str:
         """The warning that another process, which holds this file, uses the same key."""
@@ -361,4 +368,10 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
         else:  # as in `ReleaseService.release_one`
             for other in wish.subaccounts.others(exchange):
                 check_names(connection, None, other)
-        return [Resolution(account=account, wish=wish, **row) for row in rows]
+        found = [Resolution(account=account, wish=wish, **row) for row in rows]
+        if any(resolution.breaks_when_used_twice for resolution in found):
+            from registry.services.reading.keys_in_use import held_elsewhere, keys_in_common
+
+            held = held_elsewhere(keys_in_common(connection, exchange=exchange))
+            found = [resolution.with_holders(held) for resolution in found]
+        return found
