@@ -36,8 +36,7 @@ def ask_for_fields(run: Run, slot: SlotOptions, *, replace: bool) -> "dict[str, 
     with unseen():
         run.keyring()  # fails early, before a person types a secret
         spec = run.registry.exchanges.get(slot.exchange, account=slot.account)
-        which = slot.which
-        run.registry.credentials.check_place(*slot.place, replace=replace, **which)
+        run.registry.credentials.check_place(*slot.place, replace=replace, **slot.which)
         answers: dict[str, Field] = {}
         for field in spec.fields.values():
             while field.has_place(answers) and not _answered(run, spec, field, answers):

@@ -27,13 +27,12 @@ def accounts(incomplete: str) -> list[str]:
 
 
 def exchanges(incomplete: str) -> list[str]:
-    """Names of exchanges: those of the database, or else the built-in ones."""
-    found = _read(_EXCHANGES)
-    if not found:
-        from registry.catalog.catalog import built_in_exchanges
+    """Names of exchanges: those of the database that fit, or else built-in ones."""
+    if found := _fitting(_read(_EXCHANGES), incomplete):
+        return found
+    from registry.catalog.catalog import built_in_exchanges
 
-        found = sorted(built_in_exchanges())
-    return _fitting(found, incomplete)
+    return _fitting(sorted(built_in_exchanges()), incomplete)
 
 
 def subaccounts(incomplete: str) -> list[str]:

@@ -38,6 +38,7 @@ def completed(cli: CommandLine, *words: str, **environment: str) -> list[str]:
         (["share", "b"], ["bot"]),
         (["list-positions", "--account", "b"], ["bot"]),
         (["add-credential", "bot", "as"], ["aster"]),
+        (["add-credential", "bot", "krak"], ["kraken", "krakenfutures"]),
         (["run", "--account", "b"], ["bot"]),
         (["runbot", "--account", "b"], ["bot"]),
         (["remove-bot", "b"], ["bot"]),
