@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 import inspect
 import platform
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -35,7 +36,9 @@ def import_ccxt(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError:
         raise MissingExtra(
-            "the package ccxt is not installed", hint="Run: pip install ccxt"
+            "the package ccxt is not installed",
+            # A virtual environment may have no pip of its own.
+            hint=f"Run: pip --python {sys.prefix} install ccxt",
         ) from None
 
 

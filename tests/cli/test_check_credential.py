@@ -192,5 +192,5 @@ def test_without_ccxt_the_way_to_install_it_is_said(
     for words in (("check-credential", "bot"), ("check-credential", "--all")):
         result = bot(*words)
         assert (result.exit_status, result.out) == (1, "")
-        assert "pip install ccxt" in result.err
+        assert f"pip --python {sys.prefix} install ccxt" in result.err
     assert bot("history", "bot", "--type", "CredentialReleased", "--json").data == []
