@@ -114,9 +114,9 @@ def _echo(*, on: bool) -> Iterator[None]:
 
 
 def _ask_openly(prompt: str, ended: str) -> str:
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
     with _echo(on=True):
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
         answer = os.read(sys.stdin.fileno(), 4096).decode(errors="surrogateescape")
     if not answer:
         raise InvalidInput(f"the input ended; {ended}")

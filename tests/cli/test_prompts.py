@@ -63,6 +63,10 @@ def test_a_confirmation_is_asked_on_a_terminal(
 
 def test_what_is_typed_before_a_prompt_is_no_answer_and_is_not_shown(cli: CommandLine) -> None:
     cli("create-account", "bot")
+    # The master key takes a while, so that there is a time before the first prompt.
+    slowly = f"sh -c 'sleep 1; echo {cli.master_key}'"
+    cli.environment["CREDENTIAL_ENCRYPTION_KEY"] = ""
+    cli.environment["CREDENTIAL_ENCRYPTION_KEY_COMMAND"] = slowly
     typed = ["key-7a6b\nsecret-pasted-too\n", "secret-5c4d\n"]
     status, shown = type_into_a_terminal(
         cli, ["add-credential", "bot", "aster"], typed, early="secret-of-before\nand-more\n"
