@@ -129,7 +129,9 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("exchange", KEYS)
+@pytest.mark.parametrize(
+    "exchange", ["okx", *(pytest.param(e, marks=pytest.mark.slow) for e in KEYS if e != "okx")]
+)
 def test_each_refusal_has_a_word(world: World, exchange: str) -> None:
     holds(world, exchange)
     for outcome, reply in [(o, reply) for (name, o), reply in REFUSALS.items() if name == exchange]:

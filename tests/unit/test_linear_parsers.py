@@ -14,6 +14,8 @@ from registry.services.importing.env_lines import assignments
 from registry.shown import secret_parts
 from registry.values import metadata, parse_json
 
+pytestmark = pytest.mark.slow
+
 SIGNER = Signer.generate("registry.example.com/test")
 NOTE = SIGNER.sign("registry.example.com/test\n1\nAAAA\n")
 
