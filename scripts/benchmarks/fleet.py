@@ -69,9 +69,9 @@ with CredentialLoader() as loader:
 print((time.process_time() - started) * 1000)
 """
 
-Answers: TypeAlias = list[list[dict[str, str | None]]]
-Load: TypeAlias = Generator[list[tuple[str, list[str]]], Answers, None]
-"""A load gives the statements of each round trip with their parameters, and gets the rows."""
+Rows: TypeAlias = list[dict[str, str | None]]
+Load: TypeAlias = Generator[tuple[str | None, str | None], Rows, None]
+"""A load gives a prepared statement and its parameter, or a text, and gets the last rows."""
 
 _OFF = "set_config('synchronous_commit', 'off', true)"
 STATEMENTS: Final = {
@@ -85,30 +85,29 @@ STATEMENTS: Final = {
     NEW: {
         "request": """SELECT r.* FROM set_config('synchronous_commit', 'off', true),
             request_releases($1, NULL, NULL, NULL, NULL, 'bot@host', 'host', 'load', NULL, NULL) AS r""",
-        "confirm": "SELECT confirm_releases()",
-        "collect": f"""SELECT r.*, {_OFF},
-            (SELECT exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
-             FROM dexes AS d WHERE d.id = r.exchange_id)
-            FROM collect_releases($1) AS r""",
     },
 }
+COLLECT: Final = f"""BEGIN; SELECT confirm_releases(); COMMIT;
+    SELECT r.*, {_OFF}, (SELECT exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
+        FROM dexes AS d WHERE d.id = r.exchange_id)
+    FROM collect_releases('{{%s}}') AS r"""
+"""The second round trip of this program, which it sends as one message, and so cannot prepare."""
 
 
 def load_before(account: str) -> Load:
     """A load of the older program: a round trip for each credential."""
-    (granted,) = yield [("request", [account])]
-    for row in granted:
-        while not (yield [("collect", [row["release_id"] or ""])])[0]:
-            yield [("flush", [])]
+    for row in (yield "request", account):
+        release = row["release_id"] or ""
+        while not (yield "collect", release):
+            yield "flush", None
         if row["exchange"] == "lighter":
-            yield [("hosts", [row["release_id"] or ""])]
+            yield "hosts", release
 
 
 def load_now(account: str) -> Load:
     """A load of this program."""
-    (granted,) = yield [("request", [account])]
-    releases = "{" + ",".join(row["release_id"] or "" for row in granted) + "}"
-    _, rows = yield [("confirm", []), ("collect", [releases])]
+    granted = yield "request", account
+    rows = yield None, COLLECT % ",".join(row["release_id"] or "" for row in granted)
     if [row["outcome"] for row in rows] != ["ok"] * 3:
         raise SystemExit(f"a load failed: {rows}")
 
@@ -126,10 +125,8 @@ class Client:
             if prepared.status != pq.ExecStatus.COMMAND_OK:
                 raise SystemExit(prepared.get_error_message())
         self._connection.nonblocking = 1
-        self._connection.enter_pipeline_mode()
         self._load = LOADS[way]
         self._account = f"bot_{number}"
-        self._pending = 0
         self.socket = self._connection.socket
         self.milliseconds: list[float] = []
 
@@ -137,43 +134,40 @@ class Client:
         """Begins a load."""
         self._started = time.perf_counter()
         self._steps = self._load(self._account)
-        self._send(next(self._steps))
+        self._send(*next(self._steps))
 
     def receive(self) -> bool:
         """Takes what has arrived, and sends the next step; whether the load is done."""
         self._connection.consume_input()
-        while self._pending and not self._connection.is_busy():
+        while not self._connection.is_busy():
             result = self._connection.get_result()
-            if result is None:
+            if result is not None:
+                self._rows = _rows(result)
                 continue
-            if result.status == pq.ExecStatus.PIPELINE_SYNC:
-                self._pending -= 1
-            else:
-                self._answers.append(_rows(result))
-        if self._pending:
+            try:
+                self._send(*self._steps.send(self._rows))
+            except StopIteration:
+                self.milliseconds.append((time.perf_counter() - self._started) * 1000)
+                return True
             return False
-        try:
-            self._send(self._steps.send(self._answers))
-        except StopIteration:
-            self.milliseconds.append((time.perf_counter() - self._started) * 1000)
-            return True
         return False
 
     def close(self) -> None:
         """Closes the connection."""
         self._connection.finish()
 
-    def _send(self, statements: list[tuple[str, list[str]]]) -> None:
-        self._answers: Answers = []
-        for name, parameters in statements:
-            values = [value.encode() for value in parameters]
-            self._connection.send_query_prepared(name.encode(), values)
-            self._connection.pipeline_sync()
-        self._pending = len(statements)
+    def _send(self, prepared: str | None, parameter: str | None) -> None:
+        text = (parameter or "").encode()
+        if prepared is None:
+            self._connection.send_query(text)
+        else:
+            self._connection.send_query_prepared(
+                prepared.encode(), [] if parameter is None else [text]
+            )
         self._connection.flush()
 
 
-def _rows(result: Any) -> list[dict[str, str | None]]:
+def _rows(result: Any) -> Rows:
     if result.status == pq.ExecStatus.FATAL_ERROR:
         if result.error_field(pq.DiagnosticField.SQLSTATE) == b"RG026":  # flush, and ask again
             return []

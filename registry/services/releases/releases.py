@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from psycopg import ClientCursor
 from psycopg.rows import dict_row
 
 from registry.catalog.catalog import built_in_exchanges, specification
@@ -297,16 +298,12 @@ class ReleaseService:
 
 
 def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> Sequence[Any]:
-    """The sealed fields, once the releases are on disk, and on synchronous standbys.
-
-    Both steps travel together, as two transactions: the second does not wait for the disk.
-    """
+    """The sealed fields, once the releases are on disk, and on synchronous standbys."""
     if not granted:
         return ()
-    with registry_errors(connection), connection.cursor(row_factory=dict_row) as cursor:
-        with connection.pipeline() as pipeline:
-            confirmed = connection.execute(_QUERIES["confirm"])
-            pipeline.sync()
-            cursor.execute(_QUERIES["collect"], {"release_ids": list(granted)})
-        confirmed.fetchone()
+    # Only parameters that the client puts in let several statements be sent as one message.
+    with registry_errors(connection), ClientCursor(connection, row_factory=dict_row) as cursor:
+        cursor.execute(_QUERIES["collect"], {"release_ids": list(granted)})
+        while cursor.nextset():
+            pass
         return cursor.fetchall()
