@@ -124,12 +124,13 @@ def become(program: str, arguments: Sequence[str], environment: Mapping[str, str
         CommandNotFound: the system cannot execute it.
     """
     # Python ignores these signals, and ignored signals stay ignored across execve.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if hasattr(signal, "SIGXFSZ"):
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    names = [name for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), signal.SIG_DFL) for name in names}
     try:
         os.execve(program, list(arguments), dict(environment))  # noqa: S606 - without a shell
     except OSError as error:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
         raise CommandNotFound(
             f"the program {program} cannot be run: {error.strerror}",
             hint="A script needs a first line such as #!/usr/bin/env python3.",
