@@ -129,9 +129,10 @@ def become(program: str, arguments: Sequence[str], environment: Mapping[str, str
     try:
         os.execve(program, list(arguments), dict(environment))  # noqa: S606 - without a shell
     except OSError as error:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
         raise CommandNotFound(
             f"the program {program} cannot be run: {error.strerror}",
             hint="A script needs a first line such as #!/usr/bin/env python3.",
         ) from None
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
