@@ -11,8 +11,9 @@ import psycopg
 from registry.database.connection import Connection, registry_errors
 from registry.database.legacy import check_legacy_tables
 from registry.database.migration_files import LAST_KEPT, Migration, load_migrations
+from registry.database.own_login import may_not_migrate
 from registry.database.queries import load_queries
-from registry.errors import InvalidInput, MigrationChanged, SchemaTooNew
+from registry.errors import InvalidInput, MigrationChanged, PermissionDenied, SchemaTooNew
 
 _QUERIES = load_queries("registry.database", "migrations.sql")
 _LOCKS = load_queries("registry.database", "locks.sql")
@@ -126,10 +127,13 @@ class Migrator:
             "name": migration.name,
             "checksum": migration.checksum,
         }
-        with registry_errors(self._connection), self._connection.transaction():
-            # Without parameters, so that a file may hold many statements.
-            self._connection.execute(sql.encode())
-            self._connection.execute(_QUERIES[bookkeeping], parameters)
+        try:
+            with registry_errors(self._connection), self._connection.transaction():
+                # Without parameters, so that a file may hold many statements.
+                self._connection.execute(sql.encode())
+                self._connection.execute(_QUERIES[bookkeeping], parameters)
+        except PermissionDenied as error:
+            raise may_not_migrate(self._connection) or error from None
 
     def _applied(self) -> dict[int, AppliedMigration]:
         rows: list[Any] = []

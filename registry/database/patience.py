@@ -55,10 +55,10 @@ class Patience:
         patience = min(self._seconds, _SILENCE) if error.silence else self._seconds
         if not error.passing or waited >= patience:
             raise _final(error, waited)
-        if waited >= _UNTOLD and self.notice is not None and not self._told:
+        pause = random.uniform(0, self._pause)  # noqa: S311 - spreads retries, guards nothing
+        if waited + pause >= _UNTOLD and self.notice is not None and not self._told:
             self.notice(f"Waiting up to {patience:g} s: {error.message}")
             self._told = True
-        pause = random.uniform(0, self._pause)  # noqa: S311 - spreads retries, guards nothing
         time.sleep(min(pause, patience - waited))
         longest = _LONGEST_IN_A_CROWD if error.crowded else _LONGEST_PAUSE
         self._pause = min(2 * self._pause, longest)
