@@ -39,16 +39,19 @@ $collected$;
 -- whether something else was appended.
 ALTER TABLE public.audit_head ADD COLUMN IF NOT EXISTS releases BIGINT NOT NULL DEFAULT 0;
 
--- Takes the log's lock for the rest of the transaction. Loads take turns before: whoever waits for a
--- row is served by chance, and whoever waits for a table in the order of coming. The table's lock
--- hinders nobody but its like, and is for the functions of the registry only.
-CREATE OR REPLACE FUNCTION public.take_turn() RETURNS void
+-- Takes the log's lock for the rest of the transaction, and returns the head. Loads take turns
+-- before: whoever waits for a row is served by chance, and whoever waits for a table in the order of
+-- coming. The table's lock hinders nobody but its like, and is for the functions of the registry only.
+CREATE OR REPLACE FUNCTION public.take_turn() RETURNS public.audit_head
 LANGUAGE plpgsql AS $$
+DECLARE
+    head public.audit_head;
 BEGIN
     -- Tells commands that they are not alone (registry.database.durability).
     PERFORM pg_try_advisory_xact_lock_shared(7234117010);
     LOCK TABLE public.release_answers IN SHARE UPDATE EXCLUSIVE MODE;
-    PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
+    SELECT * INTO STRICT head FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
+    RETURN head;
 END
 $$;
 ALTER FUNCTION public.take_turn OWNER TO registry_owner;
@@ -168,15 +171,16 @@ REVOKE ALL ON FUNCTION public.decide_releases FROM PUBLIC;
 -- Appends an event for each release that is granted, and returns the answers with its position. The
 -- caller has locked the head, so the versions need no check. (See audit_write about the hashes.)
 CREATE OR REPLACE FUNCTION public.append_releases(
-    p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text,
+    p_head public.audit_head, p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text,
     p_released_at timestamptz
 ) RETURNS public.release_answers[]
 LANGUAGE plpgsql AS $$
 DECLARE
     answers public.release_answers[] := p_answers;
-    head record;
-    subtrees bytea[];
-    new_size bigint;
+    subtrees bytea[] := p_head.peaks;
+    new_size bigint := p_head.size;
+    recorded constant timestamptz := greatest(clock_timestamp(), p_head.appended_at);
+    version integer;
     actor constant text := public.release_claim(p_actor);
     command_id constant uuid := gen_random_uuid();
     answer public.release_answers;
@@ -190,26 +194,21 @@ DECLARE
     leaf_prefix constant bytea := decode('00', 'hex');
     node_prefix constant bytea := decode('01', 'hex');
 BEGIN
-    SELECT h.size, h.peaks, greatest(clock_timestamp(), h.appended_at) AS recorded,
-        (SELECT e.stream_version
-         FROM public.audit_events AS e
-         WHERE e.stream_type = 'release' AND e.stream_id = p_account_id
-         ORDER BY e.stream_version DESC
-         LIMIT 1) AS version
-    INTO STRICT head
-    FROM public.audit_head AS h
-    WHERE h.only_row;
-    subtrees := head.peaks;
-    new_size := head.size;
+    version := coalesce((
+        SELECT e.stream_version
+        FROM public.audit_events AS e
+        WHERE e.stream_type = 'release' AND e.stream_id = p_account_id
+        ORDER BY e.stream_version DESC
+        LIMIT 1), 0);
     FOR i IN 1 .. cardinality(answers) LOOP
         answer := answers[i];
         CONTINUE WHEN answer.outcome <> 'ok';
+        version := version + 1;
         digest := sha256(convert_to(answer.data::text, 'UTF8'));
         leaf := sha256(leaf_prefix || public.audit_leaf(
             new_size, answer.release_id, 'release', p_account_id,
-            (coalesce(head.version, 0) + cardinality(used) + 1), 'CredentialReleased', 1, answer.data,
-            actor, p_reason, command_id, cardinality(used), digest, answer.lender_id, p_released_at,
-            head.recorded, session_user::text));
+            version, 'CredentialReleased', 1, answer.data, actor, p_reason, command_id,
+            cardinality(used), digest, answer.lender_id, p_released_at, recorded, session_user::text));
         node := leaf;
         roots := '{}';
         remaining := new_size;
@@ -222,9 +221,9 @@ BEGIN
         subtrees := subtrees || node;
         events := events || ROW(
             new_size, answer.release_id, 'release', p_account_id,
-            (coalesce(head.version, 0) + cardinality(used) + 1), 'CredentialReleased', 1, answer.data,
-            actor, p_reason, command_id, cardinality(used), digest, answer.lender_id, p_released_at,
-            head.recorded, session_user::text, leaf, roots)::public.audit_events;
+            version, 'CredentialReleased', 1, answer.data, actor, p_reason, command_id,
+            cardinality(used), digest, answer.lender_id, p_released_at, recorded, session_user::text,
+            leaf, roots)::public.audit_events;
         answers[i].event_position := new_size;
         used := used || answer.credential_id;
         new_size := new_size + 1;
@@ -233,7 +232,7 @@ BEGIN
         INSERT INTO public.audit_events SELECT * FROM unnest(events);
         UPDATE public.audit_head AS h
         SET size = new_size, peaks = subtrees, releases = h.releases + cardinality(used),
-            appended_by = pg_current_xact_id(), appended_at = head.recorded
+            appended_by = pg_current_xact_id(), appended_at = recorded
         WHERE h.only_row;
         UPDATE public.account_exchange_credentials AS c
         SET last_used = p_released_at AT TIME ZONE 'UTC'
@@ -272,6 +271,7 @@ DECLARE
     account record;
     answers public.release_answers[];
     others bigint;
+    head public.audit_head;
     purpose constant text := public.release_claim(p_purpose);
     host constant text := public.release_claim(p_host);
     reason constant text := CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END;
@@ -293,14 +293,13 @@ BEGIN
     END IF;
     account := public.session_account(p_account);
     IF account.outcome = 'ok' THEN
-        SELECT h.size - h.releases INTO others FROM public.audit_head AS h WHERE h.only_row;
+        others := (SELECT h.size - h.releases FROM public.audit_head AS h WHERE h.only_row);
         answers := public.decide_releases(p_account, account.account_id, p_exchanges, p_subaccounts,
             p_access, p_lender, host, purpose, p_master_keys);
-        PERFORM public.take_turn();
+        head := public.take_turn();
         account := public.session_account(p_account);
         -- What was decided holds unless something else than releases was appended meanwhile.
-        IF account.outcome = 'ok' AND others <> (
-            SELECT h.size - h.releases FROM public.audit_head AS h WHERE h.only_row) THEN
+        IF account.outcome = 'ok' AND others <> head.size - head.releases THEN
             answers := public.decide_releases(p_account, account.account_id, p_exchanges,
                 p_subaccounts, p_access, p_lender, host, purpose, p_master_keys);
         END IF;
@@ -325,7 +324,7 @@ BEGIN
             a.credential_id, a.version, a.subaccount_index, a.permission, a.access, a.sharing_type,
             a.expires_at, a.choices, a.other_users, a.master_key_id
         FROM unnest(public.append_releases(
-            answers, account.account_id, p_actor, reason, clock_timestamp())) AS a;
+            head, answers, account.account_id, p_actor, reason, clock_timestamp())) AS a;
 END
 $$;
 ALTER FUNCTION public.request_releases OWNER TO registry_owner;
@@ -498,3 +497,18 @@ $$;
 ALTER FUNCTION public.collect_releases OWNER TO registry_owner;
 REVOKE ALL ON FUNCTION public.collect_releases FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION public.collect_releases TO registry_bot, registry_operator;
+
+-- The definition of an exchange that a user added: its fields and variables, no secret. (In
+-- PL/pgSQL, which keeps the plan; a query in an SQL function is planned again and again.)
+CREATE OR REPLACE FUNCTION public.exchange_definition(p_exchange text) RETURNS json
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT e.data FROM public.audit_events AS e
+        WHERE e.stream_type = 'exchange' AND e.data ->> 'exchange' = p_exchange
+        ORDER BY e.position DESC LIMIT 1);
+END
+$$;
+ALTER FUNCTION public.exchange_definition OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.exchange_definition FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.exchange_definition TO registry_bot, registry_operator;

@@ -207,6 +207,19 @@ $$;
 
 ALTER FUNCTION public.append_release(p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) OWNER TO registry_owner;
 
+CREATE TABLE public.audit_head (
+    only_row boolean DEFAULT true NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    peaks bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+    appended_by xid8,
+    appended_at timestamp with time zone,
+    releases bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT audit_head_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
+
+ALTER TABLE public.audit_head OWNER TO registry_owner;
+
 CREATE TABLE public.release_answers (
     exchange text,
     outcome text,
@@ -230,14 +243,15 @@ CREATE TABLE public.release_answers (
 
 ALTER TABLE public.release_answers OWNER TO registry_owner;
 
-CREATE FUNCTION public.append_releases(p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text, p_released_at timestamp with time zone) RETURNS public.release_answers[]
+CREATE FUNCTION public.append_releases(p_head public.audit_head, p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text, p_released_at timestamp with time zone) RETURNS public.release_answers[]
     LANGUAGE plpgsql
     AS $$
 DECLARE
     answers public.release_answers[] := p_answers;
-    head record;
-    subtrees bytea[];
-    new_size bigint;
+    subtrees bytea[] := p_head.peaks;
+    new_size bigint := p_head.size;
+    recorded constant timestamptz := greatest(clock_timestamp(), p_head.appended_at);
+    version integer;
     actor constant text := public.release_claim(p_actor);
     command_id constant uuid := gen_random_uuid();
     answer public.release_answers;
@@ -251,26 +265,21 @@ DECLARE
     leaf_prefix constant bytea := decode('00', 'hex');
     node_prefix constant bytea := decode('01', 'hex');
 BEGIN
-    SELECT h.size, h.peaks, greatest(clock_timestamp(), h.appended_at) AS recorded,
-        (SELECT e.stream_version
-         FROM public.audit_events AS e
-         WHERE e.stream_type = 'release' AND e.stream_id = p_account_id
-         ORDER BY e.stream_version DESC
-         LIMIT 1) AS version
-    INTO STRICT head
-    FROM public.audit_head AS h
-    WHERE h.only_row;
-    subtrees := head.peaks;
-    new_size := head.size;
+    version := coalesce((
+        SELECT e.stream_version
+        FROM public.audit_events AS e
+        WHERE e.stream_type = 'release' AND e.stream_id = p_account_id
+        ORDER BY e.stream_version DESC
+        LIMIT 1), 0);
     FOR i IN 1 .. cardinality(answers) LOOP
         answer := answers[i];
         CONTINUE WHEN answer.outcome <> 'ok';
+        version := version + 1;
         digest := sha256(convert_to(answer.data::text, 'UTF8'));
         leaf := sha256(leaf_prefix || public.audit_leaf(
             new_size, answer.release_id, 'release', p_account_id,
-            (coalesce(head.version, 0) + cardinality(used) + 1), 'CredentialReleased', 1, answer.data,
-            actor, p_reason, command_id, cardinality(used), digest, answer.lender_id, p_released_at,
-            head.recorded, session_user::text));
+            version, 'CredentialReleased', 1, answer.data, actor, p_reason, command_id,
+            cardinality(used), digest, answer.lender_id, p_released_at, recorded, session_user::text));
         node := leaf;
         roots := '{}';
         remaining := new_size;
@@ -283,9 +292,9 @@ BEGIN
         subtrees := subtrees || node;
         events := events || ROW(
             new_size, answer.release_id, 'release', p_account_id,
-            (coalesce(head.version, 0) + cardinality(used) + 1), 'CredentialReleased', 1, answer.data,
-            actor, p_reason, command_id, cardinality(used), digest, answer.lender_id, p_released_at,
-            head.recorded, session_user::text, leaf, roots)::public.audit_events;
+            version, 'CredentialReleased', 1, answer.data, actor, p_reason, command_id,
+            cardinality(used), digest, answer.lender_id, p_released_at, recorded, session_user::text,
+            leaf, roots)::public.audit_events;
         answers[i].event_position := new_size;
         used := used || answer.credential_id;
         new_size := new_size + 1;
@@ -294,7 +303,7 @@ BEGIN
         INSERT INTO public.audit_events SELECT * FROM unnest(events);
         UPDATE public.audit_head AS h
         SET size = new_size, peaks = subtrees, releases = h.releases + cardinality(used),
-            appended_by = pg_current_xact_id(), appended_at = head.recorded
+            appended_by = pg_current_xact_id(), appended_at = recorded
         WHERE h.only_row;
         UPDATE public.account_exchange_credentials AS c
         SET last_used = p_released_at AT TIME ZONE 'UTC'
@@ -304,7 +313,7 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION public.append_releases(p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text, p_released_at timestamp with time zone) OWNER TO registry_owner;
+ALTER FUNCTION public.append_releases(p_head public.audit_head, p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text, p_released_at timestamp with time zone) OWNER TO registry_owner;
 
 CREATE FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -699,46 +708,17 @@ CREATE FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version
 
 ALTER FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb) OWNER TO registry_owner;
 
-CREATE TABLE public.audit_events (
-    "position" bigint NOT NULL,
-    event_id uuid NOT NULL,
-    stream_type text NOT NULL,
-    stream_id uuid NOT NULL,
-    stream_version integer NOT NULL,
-    event_type text NOT NULL,
-    schema_version integer NOT NULL,
-    data json NOT NULL,
-    actor text NOT NULL,
-    reason text,
-    command_id uuid NOT NULL,
-    command_index integer NOT NULL,
-    command_digest bytea NOT NULL,
-    related_account_id uuid,
-    occurred_at timestamp with time zone NOT NULL,
-    recorded_at timestamp with time zone NOT NULL,
-    recorded_by text NOT NULL,
-    leaf_hash bytea NOT NULL,
-    subtree_roots bytea[] NOT NULL,
-    CONSTRAINT audit_events_actor_check CHECK (((actor <> ''::text) AND (length(actor) <= 255))),
-    CONSTRAINT audit_events_command_digest_check CHECK ((length(command_digest) = 32)),
-    CONSTRAINT audit_events_command_index_check CHECK ((command_index >= 0)),
-    CONSTRAINT audit_events_data_check CHECK ((json_typeof(data) = 'object'::text)),
-    CONSTRAINT audit_events_event_type_check CHECK ((event_type ~ '^[A-Z][A-Za-z]{1,60}$'::text)),
-    CONSTRAINT audit_events_leaf_hash_check CHECK ((length(leaf_hash) = 32)),
-    CONSTRAINT audit_events_occurred_at_check CHECK (((occurred_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (occurred_at <= '9999-12-30 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT audit_events_position_check CHECK (("position" >= 0)),
-    CONSTRAINT audit_events_reason_check CHECK ((length(reason) <= 1000)),
-    CONSTRAINT audit_events_schema_version_check CHECK ((schema_version > 0)),
-    CONSTRAINT audit_events_stream_type_check CHECK ((stream_type ~ '^[a-z]{1,30}$'::text)),
-    CONSTRAINT audit_events_stream_version_check CHECK ((stream_version > 0))
-);
-
-ALTER TABLE public.audit_events OWNER TO registry_owner;
-
 CREATE FUNCTION public.exchange_definition(p_exchange text) RETURNS json
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT e.data FROM public.audit_events e WHERE ((e.stream_type = 'exchange'::text) AND ((e.data ->> 'exchange'::text) = exchange_definition.p_exchange)) ORDER BY e."position" DESC LIMIT 1);
+    AS $$
+BEGIN
+    RETURN (
+        SELECT e.data FROM public.audit_events AS e
+        WHERE e.stream_type = 'exchange' AND e.data ->> 'exchange' = p_exchange
+        ORDER BY e.position DESC LIMIT 1);
+END
+$$;
 
 ALTER FUNCTION public.exchange_definition(p_exchange text) OWNER TO registry_owner;
 
@@ -1429,6 +1409,7 @@ DECLARE
     account record;
     answers public.release_answers[];
     others bigint;
+    head public.audit_head;
     purpose constant text := public.release_claim(p_purpose);
     host constant text := public.release_claim(p_host);
     reason constant text := CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END;
@@ -1450,14 +1431,13 @@ BEGIN
     END IF;
     account := public.session_account(p_account);
     IF account.outcome = 'ok' THEN
-        SELECT h.size - h.releases INTO others FROM public.audit_head AS h WHERE h.only_row;
+        others := (SELECT h.size - h.releases FROM public.audit_head AS h WHERE h.only_row);
         answers := public.decide_releases(p_account, account.account_id, p_exchanges, p_subaccounts,
             p_access, p_lender, host, purpose, p_master_keys);
-        PERFORM public.take_turn();
+        head := public.take_turn();
         account := public.session_account(p_account);
         -- What was decided holds unless something else than releases was appended meanwhile.
-        IF account.outcome = 'ok' AND others <> (
-            SELECT h.size - h.releases FROM public.audit_head AS h WHERE h.only_row) THEN
+        IF account.outcome = 'ok' AND others <> head.size - head.releases THEN
             answers := public.decide_releases(p_account, account.account_id, p_exchanges,
                 p_subaccounts, p_access, p_lender, host, purpose, p_master_keys);
         END IF;
@@ -1482,7 +1462,7 @@ BEGIN
             a.credential_id, a.version, a.subaccount_index, a.permission, a.access, a.sharing_type,
             a.expires_at, a.choices, a.other_users, a.master_key_id
         FROM unnest(public.append_releases(
-            answers, account.account_id, p_actor, reason, clock_timestamp())) AS a;
+            head, answers, account.account_id, p_actor, reason, clock_timestamp())) AS a;
 END
 $$;
 
@@ -1877,14 +1857,17 @@ $$;
 
 ALTER FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) OWNER TO registry_owner;
 
-CREATE FUNCTION public.take_turn() RETURNS void
+CREATE FUNCTION public.take_turn() RETURNS public.audit_head
     LANGUAGE plpgsql
     AS $$
+DECLARE
+    head public.audit_head;
 BEGIN
     -- Tells commands that they are not alone (registry.database.durability).
     PERFORM pg_try_advisory_xact_lock_shared(7234117010);
     LOCK TABLE public.release_answers IN SHARE UPDATE EXCLUSIVE MODE;
-    PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
+    SELECT * INTO STRICT head FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
+    RETURN head;
 END
 $$;
 
@@ -1913,18 +1896,41 @@ ALTER TABLE public.accounts OWNER TO registry_owner;
 
 COMMENT ON TABLE public.accounts IS 'Trading accounts or bots. A projection of audit_events: change it by command, not by SQL.';
 
-CREATE TABLE public.audit_head (
-    only_row boolean DEFAULT true NOT NULL,
-    size bigint DEFAULT 0 NOT NULL,
-    peaks bytea[] DEFAULT '{}'::bytea[] NOT NULL,
-    appended_by xid8,
-    appended_at timestamp with time zone,
-    releases bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT audit_head_only_row_check CHECK (only_row)
-)
-WITH (fillfactor='10');
+CREATE TABLE public.audit_events (
+    "position" bigint NOT NULL,
+    event_id uuid NOT NULL,
+    stream_type text NOT NULL,
+    stream_id uuid NOT NULL,
+    stream_version integer NOT NULL,
+    event_type text NOT NULL,
+    schema_version integer NOT NULL,
+    data json NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    command_id uuid NOT NULL,
+    command_index integer NOT NULL,
+    command_digest bytea NOT NULL,
+    related_account_id uuid,
+    occurred_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    recorded_by text NOT NULL,
+    leaf_hash bytea NOT NULL,
+    subtree_roots bytea[] NOT NULL,
+    CONSTRAINT audit_events_actor_check CHECK (((actor <> ''::text) AND (length(actor) <= 255))),
+    CONSTRAINT audit_events_command_digest_check CHECK ((length(command_digest) = 32)),
+    CONSTRAINT audit_events_command_index_check CHECK ((command_index >= 0)),
+    CONSTRAINT audit_events_data_check CHECK ((json_typeof(data) = 'object'::text)),
+    CONSTRAINT audit_events_event_type_check CHECK ((event_type ~ '^[A-Z][A-Za-z]{1,60}$'::text)),
+    CONSTRAINT audit_events_leaf_hash_check CHECK ((length(leaf_hash) = 32)),
+    CONSTRAINT audit_events_occurred_at_check CHECK (((occurred_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (occurred_at <= '9999-12-30 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT audit_events_position_check CHECK (("position" >= 0)),
+    CONSTRAINT audit_events_reason_check CHECK ((length(reason) <= 1000)),
+    CONSTRAINT audit_events_schema_version_check CHECK ((schema_version > 0)),
+    CONSTRAINT audit_events_stream_type_check CHECK ((stream_type ~ '^[a-z]{1,30}$'::text)),
+    CONSTRAINT audit_events_stream_version_check CHECK ((stream_version > 0))
+);
 
-ALTER TABLE public.audit_head OWNER TO registry_owner;
+ALTER TABLE public.audit_events OWNER TO registry_owner;
 
 CREATE VIEW public.audit_trail AS
  SELECT "position",
@@ -2338,7 +2344,10 @@ GRANT ALL ON FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p
 
 REVOKE ALL ON FUNCTION public.append_release(p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION public.append_releases(p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text, p_released_at timestamp with time zone) FROM PUBLIC;
+GRANT SELECT ON TABLE public.audit_head TO registry_operator;
+GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.append_releases(p_head public.audit_head, p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text, p_released_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) FROM PUBLIC;
 
@@ -2369,8 +2378,6 @@ REVOKE ALL ON FUNCTION public.end_log_holder(p_pid integer, p_started timestamp 
 GRANT ALL ON FUNCTION public.end_log_holder(p_pid integer, p_started timestamp with time zone) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb) FROM PUBLIC;
-
-GRANT SELECT ON TABLE public.audit_events TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.exchange_definition(p_exchange text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exchange_definition(p_exchange text) TO registry_bot;
@@ -2571,8 +2578,7 @@ GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE public.accounts TO registry
 
 GRANT INSERT(metadata),UPDATE(metadata) ON TABLE public.accounts TO registry_operator;
 
-GRANT SELECT ON TABLE public.audit_head TO registry_operator;
-GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
+GRANT SELECT ON TABLE public.audit_events TO registry_operator;
 
 GRANT SELECT ON TABLE public.audit_trail TO registry_operator;
 GRANT SELECT ON TABLE public.audit_trail TO registry_auditor;
