@@ -19,7 +19,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -269,7 +269,7 @@ def program_of(commit: str) -> Iterator[Path]:
         tarfile.open(fileobj=io.BytesIO(archive.stdout)).extractall(folder, filter="data")
         uv = Path(sys.prefix).parent / "installer" / "bin" / "uv"
         own = {**os.environ, "UV_PROJECT_ENVIRONMENT": f"{folder}/venv"}
-        command = [uv, "sync", "--quiet", "--frozen", "--no-dev", "--no-install-project"]
+        command = [str(uv), "sync", "--quiet", "--frozen", "--no-dev", "--no-install-project"]
         subprocess.run([*command, "--project", folder], env=own, check=True)
         yield Path(folder)
 
@@ -288,7 +288,9 @@ def python(project: Path, script: str, *arguments: str, **environment: str) -> s
 
 
 @contextlib.contextmanager
-def filled(projects: dict[str, Path], address: str, key: str, clients: int) -> Iterator[dict[str, str]]:
+def filled(
+    projects: dict[str, Path], address: str, key: str, clients: int
+) -> Iterator[dict[str, str]]:
     """A database of each program, filled by it; yields the addresses for a bot's login."""
     with contextlib.ExitStack() as stack:
         logins = {}
@@ -329,7 +331,10 @@ def main() -> None:
     """Measures and prints."""
     chosen = options(
         "Loads of many bots at once, of this program and of an older one.",
-        rounds=5, clients=64, seconds=4.0, before="1204526",
+        rounds=5,
+        clients=64,
+        seconds=4.0,
+        before="1204526",
     )
     measured: dict[str, list[float]] = {}
     with program_of(chosen.before) as older:

@@ -466,11 +466,11 @@ def test_loads_are_served_in_the_order_of_coming(
         waiting, asked = [], REQUEST.replace("release_id", "event_position").encode()
         for _ in range(6):
             session = stack.enter_context(bot.connect())
-            waiting.append(pool.submit(lambda s=session: s.execute(asked).fetchone()))
+            waiting.append(pool.submit(session.execute, asked))
             while not is_waiting(watcher, session):
                 assert not waiting[-1].done()
         mallory.execute("COMMIT")
-        positions = [request.result() for request in waiting]
+        positions = [request.result().fetchone() for request in waiting]
     assert positions == sorted(positions)
 
 

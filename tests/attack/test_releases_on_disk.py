@@ -203,7 +203,9 @@ def test_one_confirmation_does_for_all_that_were_committed_before_it(
     assert ("not_durable", False) not in outcomes(session, releases)
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["committed too late", "not committed at all"])
+@pytest.mark.parametrize(
+    "before", [True, False], ids=["committed too late", "not committed at all"]
+)
 def test_a_confirmation_covers_nothing_that_was_not_committed_before_it(
     server: str, session: Connection, before: bool
 ) -> None:

@@ -122,9 +122,8 @@ def keyring(servers: Pair) -> MasterKeyring:
 
 
 @pytest.fixture
-def alone(servers: Pair, keyring: MasterKeyring) -> Iterator[Connection]:
+def alone(servers: Pair) -> Iterator[Connection]:
     """A session on the primary, whose standby is away; what it writes waits for nobody."""
-    assert keyring
     servers.stop_standby()
     try:
         with psycopg.connect(servers.primary.ensure_running(), autocommit=True) as connection:
@@ -169,9 +168,7 @@ def test_no_secret_leaves_while_the_synchronous_standby_is_away(
 
 
 @contextlib.contextmanager
-def login_role_without_waiting(
-    connection: Connection, address: str, setting: str
-) -> Iterator[str]:
+def login_role_without_waiting(connection: Connection, address: str, setting: str) -> Iterator[str]:
     """A login whose own setting this is."""
     connection.execute("DROP ROLE IF EXISTS waiting")
     connection.execute("CREATE ROLE waiting LOGIN IN ROLE registry_operator")

@@ -81,7 +81,7 @@ def test_a_load_takes_two_round_trips(world: World, database_url: str) -> None:
         for _ in range(8):
             busy.execute("CREATE TEMPORARY TABLE work AS SELECT 1; DROP TABLE work")
             before = proxy.round_trips
-            assert len(loader.load_account_credentials("main_bot")) == 3  # noqa: PLR2004
+            assert len(loader.load_account_credentials("main_bot")) == 3
             counted.append(proxy.round_trips - before)
     # The first one looks at the schema too, and the driver prepares a statement in one of them.
     assert sorted(counted)[:6] == [2] * 6

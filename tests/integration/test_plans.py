@@ -49,7 +49,7 @@ def test_a_load_of_three_moves_the_head_once(world: World, connection: Connectio
     written = """SELECT relname, n_tup_ins, n_tup_upd FROM pg_stat_xact_user_tables
         WHERE relname IN ('audit_events', 'audit_head') ORDER BY relname"""
     with connection.transaction():
-        assert len(connection.execute(REQUEST).fetchall()) == 3  # noqa: PLR2004
+        assert len(connection.execute(REQUEST).fetchall()) == 3
         rows = connection.execute(written).fetchall()
     assert rows == [("audit_events", 3, 0), ("audit_head", 0, 1)]
     assert world.verify().failures == []

@@ -257,7 +257,7 @@ def test_a_loader_of_the_step_before_025_goes_on_to_load(
             busy.execute("CREATE TABLE work AS SELECT 1; DROP TABLE work")
             collected = connection.execute(OLD_COLLECT, [releases]).fetchall()
             if {row[1] for row in collected} == {"not_durable"}:
-                assert connection.info.server_version < 170000  # noqa: PLR2004
+                assert connection.info.server_version < 170000
                 wait_until_durable(connection)
                 collected = connection.execute(OLD_COLLECT, [releases]).fetchall()
             assert [row[1] for row in collected] == ["ok"] * len(LOADED)
