@@ -111,6 +111,10 @@ DECLARE
             SELECT n.name FROM unnest(p_exchanges) WITH ORDINALITY AS n (name, place)
             GROUP BY n.name ORDER BY min(n.place))
     END;
+    ids constant integer[] := ARRAY(
+        SELECT (SELECT d.id FROM public.dexes AS d WHERE d.name = n.name)
+        FROM unnest(exchanges) WITH ORDINALITY AS n (name, place) ORDER BY n.place);
+    is_bot constant boolean := public.session_is_bot();
     answers public.release_answers[] := '{}';
     wanted text;
     exchange_id integer;
@@ -120,8 +124,9 @@ DECLARE
     master_key_id text;
 BEGIN
     -- Few and long expressions: each transaction prepares each of them anew.
-    FOREACH wanted IN ARRAY exchanges LOOP
-        exchange_id := (SELECT d.id FROM public.dexes AS d WHERE d.name = wanted);
+    FOR i IN 1 .. cardinality(exchanges) LOOP
+        wanted := exchanges[i];
+        exchange_id := ids[i];
         found := public.resolve_credential(p_account_id, exchange_id,
             public.wanted_subaccount(p_subaccounts, wanted), p_access, p_lender);
         outcome := CASE WHEN exchange_id IS NULL THEN 'exchange_not_found' ELSE found.outcome END;
@@ -140,8 +145,8 @@ BEGIN
                 wanted, 'ok', gen_random_uuid(), NULL, found.source, found.owner_name, found.credential_id,
                 found.version, found.subaccount_index, found.permission, found.access, found.sharing_type,
                 found.expires_at, found.choices,
-                public.other_users(
-                    p_account_id, found.owner_id, exchange_id, found.credential_id, found.version),
+                CASE WHEN is_bot THEN 0 ELSE public.other_users(
+                    p_account_id, found.owner_id, exchange_id, found.credential_id, found.version) END,
                 master_key_id, lender_id, json_build_object(
                     'account', p_account, 'exchange', wanted, 'exchange_id', exchange_id,
                     'credential_id', found.credential_id, 'credential_version', found.version,
@@ -309,15 +314,17 @@ BEGIN
         RETURN NEXT;
         RETURN;
     END IF;
-    SELECT 'not_loaded', s.name, n.names INTO outcome, exchange, choices
-    FROM (SELECT array_agg(a.exchange) AS names FROM unnest(answers) AS a) AS n
-    CROSS JOIN jsonb_object_keys(p_subaccounts) AS s (name)
-    WHERE s.name <> '' AND s.name <> ALL (n.names)
-    ORDER BY s.name
-    LIMIT 1;
-    IF FOUND THEN
-        RETURN NEXT;
-        RETURN;
+    IF p_subaccounts IS NOT NULL THEN
+        SELECT 'not_loaded', s.name, n.names INTO outcome, exchange, choices
+        FROM (SELECT array_agg(a.exchange) AS names FROM unnest(answers) AS a) AS n
+        CROSS JOIN jsonb_object_keys(p_subaccounts) AS s (name)
+        WHERE s.name <> '' AND s.name <> ALL (n.names)
+        ORDER BY s.name
+        LIMIT 1;
+        IF FOUND THEN
+            RETURN NEXT;
+            RETURN;
+        END IF;
     END IF;
     RETURN QUERY
         SELECT a.exchange, a.outcome, a.release_id, a.event_position, a.source, a.owner_name,

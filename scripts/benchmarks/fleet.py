@@ -73,24 +73,25 @@ Rows: TypeAlias = list[dict[str, str | None]]
 Load: TypeAlias = Generator[tuple[str | None, str | None], Rows, None]
 """A load gives a prepared statement and its parameter, or a text, and gets the last rows."""
 
-_OFF = "set_config('synchronous_commit', 'off', true)"
 STATEMENTS: Final = {
     OLD: {
         "request": """SELECT r.* FROM request_release(
             $1, NULL, NULL, NULL, NULL, 'bot@host', 'host', 'load', NULL) AS r""",
-        "collect": f"SELECT r.*, {_OFF} FROM collect_release($1) AS r",
+        "collect": """SELECT r.*, set_config('synchronous_commit', 'off', true)
+            FROM collect_release($1) AS r""",
         "hosts": "SELECT release_hosts($1)",
         "flush": "SELECT pg_logical_emit_message(true, 'account-registry', '')",
     },
     NEW: {
         "request": """SELECT r.* FROM set_config('synchronous_commit', 'off', true),
-            request_releases($1, NULL, NULL, NULL, NULL, 'bot@host', 'host', 'load', NULL, NULL) AS r""",
+            request_releases($1, NULL, NULL, NULL, NULL, 'bot@host', 'host', 'load') AS r""",
     },
 }
-COLLECT: Final = f"""BEGIN; SELECT confirm_releases(); COMMIT;
-    SELECT r.*, {_OFF}, (SELECT exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
-        FROM dexes AS d WHERE d.id = r.exchange_id)
-    FROM collect_releases('{{%s}}') AS r"""
+COLLECT: Final = """BEGIN; SELECT confirm_releases(); COMMIT;
+    SELECT r.*, set_config('synchronous_commit', 'off', true),
+        (SELECT exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
+         FROM dexes AS d WHERE d.id = r.exchange_id)
+    FROM collect_releases('{%s}') AS r"""
 """The second round trip of this program, which it sends as one message, and so cannot prepare."""
 
 
@@ -266,7 +267,8 @@ def program_of(commit: str) -> Iterator[Path]:
             "with its history"
         )
     with tempfile.TemporaryDirectory(prefix="account-registry-fleet-") as folder:
-        tarfile.open(fileobj=io.BytesIO(archive.stdout)).extractall(folder, filter="data")
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+            files.extractall(folder, filter="data")
         uv = Path(sys.prefix).parent / "installer" / "bin" / "uv"
         own = {**os.environ, "UV_PROJECT_ENVIRONMENT": f"{folder}/venv"}
         command = [str(uv), "sync", "--quiet", "--frozen", "--no-dev", "--no-install-project"]

@@ -470,7 +470,7 @@ def test_loads_are_served_in_the_order_of_coming(
             while not is_waiting(watcher, session):
                 assert not waiting[-1].done()
         mallory.execute("COMMIT")
-        positions = [request.result().fetchone() for request in waiting]
+        positions = [request.result().fetchall() for request in waiting]
     assert positions == sorted(positions)
 
 

@@ -177,6 +177,7 @@ def login_role_without_waiting(connection: Connection, address: str, setting: st
     connection.execute("DROP ROLE waiting")
 
 
+@pytest.mark.usefixtures("keyring")
 def test_who_confirms_nothing_is_given_nothing_where_a_standby_counts(alone: Connection) -> None:
     """The server can flush its own disk in the function, and not the standby's."""
     releases = request(alone)
