@@ -197,12 +197,12 @@ def _verify_checkpoints(
 def _verify_tables(database: Database, progress: Callable[[int, int], None]) -> Iterator[Failure]:
     """A failure for each row that differs from the log, and each event that does not count."""
     # Imported here, since these modules import half of the program.
-    from registry.rebuild.comparison import Watch
+    from registry.rebuild.comparison import Options, Watch
     from registry.rebuild.readiness import PENDING
     from registry.rebuild.rebuild import RebuildService
 
     try:
-        report = RebuildService(database).check(Watch(progress))
+        report = RebuildService(database, Options(every=True)).check(Watch(progress))
     except LogContradictsItself as error:
         yield Failure("projections", error.message)
         return
