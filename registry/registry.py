@@ -169,6 +169,7 @@ class Registry(Stopping):
         self,
         *,
         against: Path | str | None = None,
+        since: Path | str | None = None,
         key: str | None = None,
         with_keys: bool = True,
         only_log: bool = False,
@@ -178,14 +179,18 @@ class Registry(Stopping):
         """Verifies the log, and the tables against it; `failures` of the result lists each fault.
 
         `against` is a file of checkpoints, by default the last one signed on this machine; `key`
-        is their public key, or its file. `with_keys` also opens each data key, which needs the
-        master key. `progress` receives the name of the step, the amount done, and the total.
+        is their public key, or its file. `since` is such a file too: only the events after its
+        newest checkpoint are verified, and no tables. `with_keys` also opens each data key, which
+        needs the master key. `progress` receives the step's name, the amount done, and the total.
         """
         from registry.services.audit.checkpoints import known_checkpoints
         from registry.services.audit.verification import Extent, verify
 
         extent = Extent(
-            against=known_checkpoints(optional_path(against), key),
+            against=known_checkpoints(optional_path(against), key)
+            if since is None or against is not None
+            else (),
+            since=() if since is None else known_checkpoints(Path(since), key),
             with_keys=with_keys,
             keyring=self._context.own_keyring,
             with_projections=not only_log,

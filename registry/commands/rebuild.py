@@ -94,12 +94,12 @@ def tell_report(output: Output, report: "Report") -> None:
     """Prints a report for people."""
     rate = report.replayed / max(report.seconds, 0.001)
     output.line(
-        f"Replayed {counted(report.replayed, 'event')} in {report.seconds:.1f} s ({rate:,.0f}/s) and "
-        f"compared them with {counted(report.rows, 'row')}."
+        f"Replayed {counted(report.replayed, 'event')} in {report.seconds:.1f} s ({rate:,.0f}/s) "
+        f"and compared them with {counted(report.rows, 'row')}."
     )
     if report.replayed < report.size:
         output.line(
-            f"The log has {counted(report.size, 'event')}: of releases only the newest change a row."
+            f"The log has {counted(report.size, 'event')}: of the releases only the newest matter."
         )
     tell_skipped(output, report)
     for row in report.listed:

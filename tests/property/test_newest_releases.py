@@ -49,6 +49,7 @@ def made(steps: list[Step]) -> Iterator[Made]:
     yield event("AccountCreated", LENDER, {"account_name": "lender"})
     yield event("AccountCreated", OTHER, {"account_name": "other"})
     for kind, receiver, number, version, late in steps:
+        account = (LENDER, OTHER)[receiver]
         slot = {
             "credential_id": str(CREDENTIALS[number]),
             "exchange": "aster",
@@ -62,28 +63,23 @@ def made(steps: list[Step]) -> Iterator[Made]:
             "tokens": {"api_key": f"t{version}"},
             "fingerprints": {"api_key": "f"},
         }
-        account = (LENDER, OTHER)[receiver]
-        match kind:
-            case "add" if version == 1:
-                yield event("CredentialAdded", LENDER, {**slot, **sealed})
-            case "add":  # that came back
-                used = {"last_used": "2020-01-01T00:00:00Z"}
-                yield event("CredentialAdded", LENDER, {**slot, **sealed, **used})
-            case "replace":
-                yield event("CredentialReplaced", LENDER, {**slot, **sealed})
-            case "remove":
-                yield event("CredentialRemoved", LENDER, slot)
-            case "check":
-                yield event("CredentialChecked", LENDER, {**slot, "outcome": "valid"})
-            case "describe":
-                yield event("CredentialUpdated", LENDER, {**slot, "label": f"l{late}"})
-            case "release":
-                lender = LENDER.bytes if receiver else None
-                data = {**slot, "credential_version": version}
-                released = {"stream_type": b"release", "related": lender, "late": late}
-                yield event("CredentialReleased", account, data, **released)
-            case "fallback":
-                yield event("EnvironmentFallbackUsed", account, {}, stream_type=b"release")
+        came_back = {"last_used": "2020-01-01T00:00:00Z"} if version > 1 else {}
+        lender = LENDER.bytes if receiver else None
+        released = {"stream_type": b"release", "related": lender, "late": late}
+        of_account: dict[Kind, tuple[str, dict[str, Any]]] = {
+            "add": ("CredentialAdded", {**slot, **sealed, **came_back}),
+            "replace": ("CredentialReplaced", {**slot, **sealed}),
+            "remove": ("CredentialRemoved", slot),
+            "check": ("CredentialChecked", {**slot, "outcome": "valid"}),
+            "describe": ("CredentialUpdated", {**slot, "label": f"l{late}"}),
+        }
+        if kind in of_account:
+            yield event(of_account[kind][0], LENDER, of_account[kind][1])
+        elif kind == "fallback":
+            yield event("EnvironmentFallbackUsed", account, {}, **released)
+        else:
+            data = {**slot, "credential_version": version}
+            yield event("CredentialReleased", account, data, **released)
 
 
 def rows_of(connection: Connection, size: int, *, every: bool, slices: int) -> list[Rows]:
