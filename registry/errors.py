@@ -201,6 +201,10 @@ class RoleExists(Conflict):
     """The database has a role of this name already, or access of one that is gone."""
 
 
+class PersonsLogin(Refused):
+    """A login that owns the registry cannot be a bot's too."""
+
+
 class NoLoginsHere(Refused):
     """The embedded database has one user, whom its programs share."""
 
@@ -358,6 +362,10 @@ class DatabaseUnavailable(Unavailable):
         """Whether the server has no connection left."""
         self.silence = silence
         """Seconds for which the server was silent; 0 if it answered."""
+
+
+class ServerFailing(Unavailable):
+    """The database's server has no room left, or cannot go on for another reason of its own."""
 
 
 class NoDatabase(Unavailable, ValueError):

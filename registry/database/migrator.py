@@ -12,8 +12,9 @@ import psycopg
 from registry.database.connection import Connection, registry_errors, sessions_in_the_way
 from registry.database.legacy import check_legacy_tables
 from registry.database.migration_files import LAST_KEPT, Migration, load_migrations
+from registry.database.own_login import may_not_migrate
 from registry.database.queries import load_queries, one_row
-from registry.errors import InvalidInput, MigrationChanged, SchemaTooNew
+from registry.errors import InvalidInput, MigrationChanged, PermissionDenied, SchemaTooNew
 
 log = logging.getLogger(__name__)
 
@@ -133,10 +134,13 @@ class Migrator:
             "name": migration.name,
             "checksum": migration.checksum,
         }
-        with registry_errors(self._connection), self._connection.transaction():
-            # Without parameters, so that a file may hold many statements.
-            self._connection.execute(sql.encode())
-            self._connection.execute(_QUERIES[bookkeeping], parameters)
+        try:
+            with registry_errors(self._connection), self._connection.transaction():
+                # Without parameters, so that a file may hold many statements.
+                self._connection.execute(sql.encode())
+                self._connection.execute(_QUERIES[bookkeeping], parameters)
+        except PermissionDenied as error:
+            raise may_not_migrate(self._connection) or error from None
 
     def _applied(self) -> dict[int, AppliedMigration]:
         rows: list[Any] = []

@@ -55,9 +55,9 @@ class Patience:
         patience = min(self._seconds, _SILENCE) if error.silence else self._seconds
         if not error.passing or waited >= patience:
             raise _final(error, waited)
-        if waited >= _UNTOLD:
-            self.tell(f"Waiting up to {patience:g} s: {error.message}")
         pause = random.uniform(0, self._pause)  # noqa: S311 - spreads retries, guards nothing
+        if waited + pause >= _UNTOLD:
+            self.tell(f"Waiting up to {patience:g} s: {error.message}")
         time.sleep(min(pause, patience - waited))
         longest = _LONGEST_IN_A_CROWD if error.crowded else _LONGEST_PAUSE
         self._pause = min(2 * self._pause, longest)

@@ -19,12 +19,13 @@ from registry.database.errors import no_writes
 from registry.database.migrator import Migrator
 from registry.database.objects import differences
 from registry.database.outside import outside_lists
+from registry.database.own_login import may_not_migrate, own_login
 from registry.database.pooler import is_same_database, lends_transactions
 from registry.database.queries import load_queries, one_row
 from registry.database.target import DIRECT, Target
 from registry.encryption.key_source import MASTER_KEY, VARIABLE, load_keyring
 from registry.encryption.keyring import MasterKeyring
-from registry.errors import ExitStatus, PermissionDenied, RegistryError
+from registry.errors import ExitStatus, NotMigrated, PermissionDenied, RegistryError
 from registry.events.stored import utc_text
 from registry.execution.vault import FINGERPRINT_KEY_ID
 from registry.hints import Blank, Command, Hint
@@ -99,6 +100,8 @@ def examine(
             yield _migrations(connection)
         except RegistryError as error:
             yield _failed("schema", error)
+            if isinstance(error, NotMigrated) and (refused := may_not_migrate(connection)):
+                yield Finding("login", "failed", refused.message, refused.hint)
             return
         try:
             with registry_errors(connection):
@@ -288,6 +291,15 @@ def _tables(connection: Connection) -> Iterator[Finding]:
 
 
 def _logins(connection: Connection) -> Iterator[Finding]:
+    login = own_login(connection)
+    if login.is_owner and not login.is_operator:
+        message = f"{login.name} owns the registry, but is no operator: it gets no secrets"
+        hint = f'Let it run all commands: GRANT registry_operator TO "{login.name}"'
+        yield Finding("login", "warning", message, hint)
+    if login.is_owner and one_row(connection.execute(_QUERIES["is_bot"]))[0]:
+        message = f"{login.name} is a member of registry_bot too, and treated as a bot"
+        remedy = f'REVOKE registry_bot FROM "{login.name}"'
+        yield Finding("login", "warning", message, remedy)
     for told, remedy in left_behind(connection):
         yield Finding("logins", "warning", f"{told}: part of each dump", remedy)
     if roles := without_idle_limit(connection):

@@ -14,6 +14,9 @@ SELECT current_setting('server_version'),
 -- databases created before PostgreSQL 15.
 SELECT has_schema_privilege('registry_bot', 'public', 'CREATE')
 
+-- name: is_bot
+SELECT public.session_is_bot()
+
 -- name: master_keys_in_use
 SELECT k.master_key_id, count(*)
 FROM (
