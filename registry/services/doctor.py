@@ -151,8 +151,8 @@ def _pooler(connection: Connection, target: Target, user: str) -> Iterator[Findi
     lent = lends_transactions(connection)
     if lent:
         message = "one is in between, and lends a session for one transaction at a time"
-        drill, rehearsal = Command("restore-drill"), Command("migrate", "down", rehearse=True)
-        needed = Hint(f"{DIRECT} would name the server itself, for: ", drill, ", ", rehearsal)
+        drill, down = Command("restore-drill"), Command("migrate", "down")
+        needed = Hint(f"Without {DIRECT} there is no ", drill, ", and no rehearsal of ", down)
         yield Finding("pooler", "ok", message, None if target.direct else needed)
     elif is_pooled(connection):
         yield Finding("pooler", "ok", "one is in between, and lends a session to each client")
