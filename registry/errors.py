@@ -201,6 +201,10 @@ class RoleExists(Conflict):
     """The database has a role of this name already, or access of one that is gone."""
 
 
+class PersonsLogin(Refused):
+    """A login that owns the registry cannot be a bot's too."""
+
+
 class NoLoginsHere(Refused):
     """The embedded database has one user, whom its programs share."""
 
@@ -360,12 +364,20 @@ class DatabaseUnavailable(Unavailable):
         """Seconds for which the server was silent; 0 if it answered."""
 
 
+class ServerFailing(Unavailable):
+    """The database's server has no room left, or cannot go on for another reason of its own."""
+
+
 class NoDatabase(Unavailable, ValueError):
     """No database is configured, and the caller may not set one up."""
 
 
 class RegistryBusy(Unavailable):
     """Another session holds a needed lock, and did not release it in time."""
+
+
+class SessionNeeded(Unavailable):
+    """A pooler lends no session for longer than a transaction, and this needs one."""
 
 
 class NotMigrated(Unavailable):

@@ -22,6 +22,7 @@ differs_by_version=(
     tests/attack/test_session_settings.py
     tests/cli/test_bots.py
     tests/cli/test_doctor.py
+    tests/cli/test_managed_server.py
     tests/cli/test_whose_key.py
     tests/concurrency/test_at_once.py
     tests/concurrency/test_dump_and_restore.py

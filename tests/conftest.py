@@ -141,6 +141,14 @@ def _fresh_database(template: str) -> Iterator[str]:
     drop_database(name)
 
 
+@pytest.fixture(autouse=True)
+def signals_stay() -> Iterator[None]:
+    """No test leaves a signal changed: with SIGPIPE's default a later one ends without a word."""
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    yield
+    assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
+
+
 @pytest.fixture
 def empty_database() -> Iterator[str]:
     """The address of a database with nothing in it."""

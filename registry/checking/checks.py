@@ -21,6 +21,7 @@ from registry.errors import (
     InvalidInput,
     NotCheckable,
     RegistryError,
+    Unavailable,
 )
 from registry.execution.account_tasks import RuleTask
 from registry.hints import Command, Hint, Option
@@ -221,6 +222,8 @@ def _releases(
             wish = Wish.of(subaccounts, access)
             try:
                 releases = service.release(account, list(batch), wish, caller)
+            except Unavailable:
+                raise  # it is not about these keys, and the next ones would wait as long
             except RegistryError as problem:
                 yield from ((record, problem) for record in batch.values())
                 continue

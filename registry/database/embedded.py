@@ -10,6 +10,7 @@ import fcntl
 import functools
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -48,6 +49,9 @@ _ENVIRONMENT: Final = frozenset(
     PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TZDIR TMPDIR LD_LIBRARY_PATH DYLD_LIBRARY_PATH
     """.split()  # noqa: SIM905 - as text it can be read
 )
+
+# A new database, with its log of writes.
+_ROOM: Final = 100 * 2**20
 
 _CONFIGURATION: Final = """
 # Set by account-registry.
@@ -146,9 +150,18 @@ class EmbeddedServer:
             self._wait_until_ready(seconds=60)
         except (OSError, subprocess.SubprocessError, AssertionError, RuntimeError) as error:
             raise DatabaseUnavailable(
-                f"the embedded PostgreSQL does not start ({type(error).__name__})",
+                f"the embedded PostgreSQL does not start ({type(error).__name__}){self._room()}",
                 hint=f"Its log is {self.pgdata / 'log'}; DATABASE_URL would use another server.",
+                undone=True,
             ) from error
+
+    def _room(self) -> str:
+        """What is left of the disk, if that may be the cause."""
+        with contextlib.suppress(OSError):
+            left = shutil.disk_usage(self._folder).free
+            if left < _ROOM:
+                return f"; its disk has {left // 2**20} MB left"
+        return ""
 
     def _release_zombie_locks(self) -> None:
         """Lets the server start again after it was killed and left as a zombie.

@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 
 from registry import errors
-from registry.database.refusals import READ_ONLY_HINT, causes
+from registry.database.refusals import READ_ONLY_HINT, causes, never_sent, pooler_hint
 from registry.database.watched import ServerSilent
 from registry.hints import Command, Hint, Option
 
@@ -74,12 +74,33 @@ READ_ONLY: Final = "25006"
 """After a failover the server only reads, or the address is a standby's."""
 
 
+_SESSION_ENDED: Final = ("25P03", "25P04")
+"""The server ended a session whose transaction took too long, or stood still."""
+
+
 def connection_lost(error: psycopg.Error) -> bool:
     """Whether the server or the network was lost (SQLSTATE class 08 or 57P, or none)."""
     state = error.sqlstate
     if state is None:
         return isinstance(error, psycopg.OperationalError)
-    return state[:2] == "08" or state[:3] == "57P" or state == READ_ONLY
+    return state[:2] == "08" or state[:3] == "57P" or state in (READ_ONLY, *_SESSION_ENDED)
+
+
+_ONCE: Final = ("; then try again. With the same ", Option("command_id", ...), " it is done once.")
+_LOG: Final = Hint("The server's log says more. Ask who runs it", *_ONCE)
+_FAILING: Final[dict[str, tuple[str, Hint]]] = {
+    "53100": (
+        "the database's server has no room left on its disk",
+        Hint("Make room there, or give it a larger disk", *_ONCE),
+    ),
+    "53": ("the database's server has not enough of what it needs", _LOG),
+    "57": (
+        "the database's server cancelled this",
+        Hint("An administrator did, or a limit such as statement_timeout; raise it", *_ONCE),
+    ),
+    "58": ("the database's server cannot use its files", _LOG),
+}
+"""SQLSTATE, or its class -> what failed there, and the remedy."""
 
 
 LOCK_NOT_AVAILABLE: Final = "55P03"
@@ -111,6 +132,9 @@ def translate(  # noqa: C901, PLR0911 - a table in the form of code
         )
     if connection_lost(error):
         return lost(error)
+    if failing := _FAILING.get(state) or _FAILING.get(state[:2]):
+        what, remedy = failing
+        return errors.ServerFailing(f"{what}: {message}", hint=remedy)
     if state in ("40001", "40P01"):
         return errors.StaleVersion("another command changed the same rows at the same time")
     if state == LOCK_NOT_AVAILABLE:
@@ -160,15 +184,18 @@ def no_writes(connection: psycopg.Connection[Any] | None = None) -> errors.Datab
     Another attempt may find another server only where the address names several.
     """
     info = None if connection is None or connection.pgconn.status else connection.info
-    if info is None:
-        which, why = "the database's server", "as a standby does"
-    else:
-        which = f"the database's server at {info.host}"
-        in_recovery = info.parameter_status("in_hot_standby") == "on"
-        why = "as a standby does" if in_recovery else "by default_transaction_read_only"
+    which, why, hint = "the database's server", "as a standby does", READ_ONLY_HINT
+    if info is not None:
+        which += f" at {info.host}"
+        if info.parameter_status("in_hot_standby") != "on":
+            why = "by default_transaction_read_only"
+            hint = READ_ONLY_HINT + (
+                " Some providers set it when a disk is full: make room, and then "
+                f'ALTER DATABASE "{info.dbname}" RESET default_transaction_read_only'
+            )
     several = getattr(connection, "is_one_of_several", False)
     return errors.DatabaseUnavailable(
-        f"{which} only reads, {why}", hint=READ_ONLY_HINT, passing=several, undone=True
+        f"{which} only reads, {why}", hint=hint, passing=several, undone=True
     )
 
 
@@ -179,9 +206,11 @@ def lost(error: psycopg.Error) -> errors.DatabaseUnavailable:
     message = error.diag.message_primary or causes(error)[0]
     return errors.DatabaseUnavailable(
         f"the connection to the database was lost: {message}",
-        hint=Hint(
+        hint=pooler_hint(message)
+        or Hint(
             "Try again; with the same ", Option("command_id", ...), " it is done once at most."
         ),
         passing=True,
+        undone=never_sent(message),
         silence=error.seconds if isinstance(error, ServerSilent) else 0,
     )

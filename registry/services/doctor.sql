@@ -3,7 +3,7 @@
 -- name: server
 SELECT current_setting('server_version'),
     coalesce(' at ' || host(inet_server_addr()) || ':' || inet_server_port(), ''),
-    current_database(), current_user, clock_timestamp(),
+    current_database(), session_user, clock_timestamp(),
     CASE WHEN current_setting('fsync') = 'off' THEN 'fsync off'
          WHEN current_setting('full_page_writes') = 'off' THEN 'full_page_writes off'
          WHEN current_setting('synchronous_commit') = 'off' THEN 'synchronous_commit off'
@@ -13,6 +13,9 @@ SELECT current_setting('server_version'),
 -- Whether bots may create objects in the registry's schema. Everybody may by default in
 -- databases created before PostgreSQL 15.
 SELECT has_schema_privilege('registry_bot', 'public', 'CREATE')
+
+-- name: is_bot
+SELECT public.session_is_bot()
 
 -- name: master_keys_in_use
 SELECT k.master_key_id, count(*)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from support.env_readers import read_by_docker, read_by_shell, read_by_systemd
 
 from registry.encryption.secret import Secret
-from registry.errors import InvalidInput
+from registry.errors import CommandNotFound, InvalidInput
 from registry.services.releases.file_formats import FileFormat, written
-from registry.services.releases.launching import files, memory_file
+from registry.services.releases.launching import become, files, memory_file
 
 ODD = [*"'\"\\$`}#\n\r\t =!%;&é密\ufeff\uffff\x1b~*", "${", "${HOME}", "$(id)", " #", "\\'"]
 LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -86,3 +87,11 @@ def test_what_a_format_cannot_carry_is_refused_without_the_value(
         written({"A_KEY": Secret("k"), "B_KEY": Secret(value)}, file_format)
     assert f"a {file_format} file cannot carry the value of B_KEY" in refused.value.message
     assert value not in refused.value.message
+
+
+def test_a_program_that_cannot_be_run_changes_no_signal(tmp_path: Path) -> None:
+    """With SIGPIPE's default, the next connection that a peer closes would end the process."""
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    with pytest.raises(CommandNotFound):
+        become(str(tmp_path / "missing"), ["missing"], {})
+    assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before

@@ -60,6 +60,7 @@ def test_every_code_is_in_snake_case_and_stands_for_one_error() -> None:
         (errors.PermissionDenied, "permission_denied", 5),
         (errors.ConfirmationNeeded, "confirmation_needed", 5),
         (errors.DatabaseUnavailable, "database_unavailable", 7),
+        (errors.ServerFailing, "server_failing", 7),
         (errors.NotMigrated, "not_migrated", 7),
         (errors.SchemaTooNew, "schema_too_new", 7),
         (errors.MasterKeyMissing, "master_key_missing", 7),
@@ -93,6 +94,11 @@ def test_an_error_keeps_its_message_and_hint() -> None:
         ("DO $$BEGIN RAISE EXCEPTION USING ERRCODE='40P01'; END$$", errors.StaleVersion),
         ("DO $$BEGIN RAISE EXCEPTION USING ERRCODE='57P01'; END$$", errors.DatabaseUnavailable),
         ("DO $$BEGIN RAISE EXCEPTION USING ERRCODE='25006'; END$$", errors.DatabaseUnavailable),
+        ("DO $$BEGIN RAISE EXCEPTION USING ERRCODE='25P03'; END$$", errors.DatabaseUnavailable),
+        *(
+            (f"DO $$BEGIN RAISE EXCEPTION USING ERRCODE='{state}'; END$$", errors.ServerFailing)
+            for state in ("53000", "53100", "53200", "53400", "57014", "58000", "58030", "58P01")
+        ),
         ("DO $$BEGIN RAISE EXCEPTION USING ERRCODE='42501'; END$$", errors.PermissionDenied),
         ("SELECT * FROM nowhere", errors.NotMigrated),
         ("SELECT nothing() ", errors.NotMigrated),

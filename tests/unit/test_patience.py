@@ -91,6 +91,20 @@ def test_whoever_waits_is_told_once_and_why(monkeypatch: pytest.MonkeyPatch) -> 
     assert told == ["Waiting up to 0.5 s: failure 1"]
 
 
+def test_nobody_waits_for_longer_than_two_seconds_without_being_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(VARIABLE, "60")
+    monkeypatch.setattr(module, "_LONGEST_PAUSE", 5.0)
+    clock, told = [0.0], list[float]()
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: clock.append(clock.pop() + seconds))
+    assert patiently(Server(20), lambda _: told.append(clock[0])) == "served"
+    assert clock[0] > 10
+    assert told[0] <= 2
+    assert len(told) == 1
+
+
 def test_whoever_is_served_soon_is_told_nothing() -> None:
     told: list[str] = []
     assert patiently(Server(3), told.append) == "served"

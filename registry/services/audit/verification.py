@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 from uuid import UUID
 
-from registry.database.connection import Connection, Database, registry_errors
+from registry.database.connection import Connection, Database, is_pooled, registry_errors
 from registry.database.objects import differences
 from registry.database.processes import run_processes
 from registry.database.queries import load_queries
@@ -56,7 +56,7 @@ class Extent:
     """Master keys for this process only; by default each process reads the environment."""
     with_projections: bool = True
     processes: int | None = None
-    """None: one process for each processor, up to a limit."""
+    """None: one process for each processor, up to a limit; one behind a pooler."""
 
 
 @dataclass(slots=True)
@@ -172,7 +172,8 @@ def _stretches(
 ) -> Iterator[Stretch]:
     start = base.size // CHUNK * CHUNK
     ranges = [(first, min(first + CHUNK, size)) for first in range(start, size, CHUNK)]
-    processes = extent.processes or min(MAX_PROCESSES, os.cpu_count() or 1)
+    several = 1 if is_pooled(connection) else min(MAX_PROCESSES, os.cpu_count() or 1)
+    processes = extent.processes or several
     if processes == 1 or extent.keyring is not None or size - start < _PARALLEL_FROM:
         keyring = (extent.keyring or load_keyring()) if extent.with_keys else None
         for first, end in ranges:

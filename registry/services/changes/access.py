@@ -4,9 +4,10 @@ from psycopg import sql
 
 from registry.database.connection import Connection
 from registry.database.queries import load_queries
-from registry.errors import RoleNotFound
+from registry.errors import PersonsLogin, RoleNotFound
 from registry.execution.account_tasks import RuleTask
 from registry.execution.executor import Decided, Write
+from registry.hints import Command, Hint
 from registry.log.ids import new_id
 from registry.rules import access as rules
 
@@ -18,6 +19,7 @@ class GrantTask(RuleTask):
 
     Raises:
         RoleNotFound: the server has no such role, or it cannot log in.
+        PersonsLogin: the role owns the registry.
         PermissionDenied: the role is no bot yet, and the caller may not make it a bot.
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
     """
@@ -44,6 +46,12 @@ class GrantTask(RuleTask):
             )
         if row[1]:
             return decision
+        if row[2]:
+            raise PersonsLogin(
+                f"{self._role} owns the registry, as a member of registry_owner; as a bot it would "
+                "see the positions of its own accounts only",
+                hint=Hint("Make a login for the bot: ", Command("add-bot", self._name)),
+            )
         # Access granted earlier is useless to a role that has left registry_bot since.
         note = f"{self._role} was no member of registry_bot any more"
         member = Write(sql.SQL("GRANT registry_bot TO {}").format(sql.Identifier(self._role)))

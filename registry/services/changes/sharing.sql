@@ -25,7 +25,8 @@ LEFT JOIN public.dexes AS d ON d.name = %(exchange)s
 WHERE a.account_name = %(account_name)s
 
 -- name: role
--- A role: whether it can log in, and whether it has the rights of bots.
-SELECT r.rolcanlogin, pg_has_role(r.rolname, 'registry_bot', 'USAGE')
+-- A role: whether it can log in, has the rights of bots, and owns the registry.
+SELECT r.rolcanlogin, pg_has_role(r.oid, 'registry_bot', 'USAGE'),
+    pg_has_role(r.oid, 'registry_owner', 'MEMBER')
 FROM pg_catalog.pg_roles AS r
 WHERE r.rolname = %(role)s

@@ -50,5 +50,6 @@ ORDER BY max(t.position) DESC
 SELECT r.rolname
 FROM pg_catalog.pg_roles AS r
 WHERE r.rolcanlogin
-    AND (r.rolsuper OR pg_catalog.pg_has_role(r.oid, 'registry_operator', 'MEMBER'))
+    AND (r.rolsuper OR pg_catalog.pg_has_role(r.oid, 'registry_operator', 'MEMBER')
+        OR pg_catalog.pg_has_role(r.oid, 'registry_owner', 'MEMBER'))
 ORDER BY r.rolname

@@ -2,14 +2,14 @@
 
 import uuid
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from psycopg.rows import class_row
 
 from registry.database.connection import Database, registry_errors
 from registry.database.patience import patiently
 from registry.database.queries import load_queries
-from registry.services.releases.resolution import Resolution, Wish
+from registry.services.releases.resolution import Resolution, Wish, tell_causes
 
 _QUERIES: Final = load_queries("registry.services.releases", "releases.sql")
 
@@ -42,19 +42,20 @@ def account_info(
     by_id = isinstance(account, uuid.UUID)
     parameters = {"account": None if by_id else account, "account_id": account if by_id else None}
 
-    def read() -> AccountInfo | None:
+    def read() -> AccountInfo:
         with (
             database.connection() as connection,
             registry_errors(connection),
             connection.cursor(row_factory=class_row(AccountInfo)) as cursor,
         ):
-            return cursor.execute(_QUERIES["account_info"], parameters).fetchone()
+            found = cursor.execute(_QUERIES["account_info"], parameters).fetchone()
+            outcome = "account_not_found" if found is None else found.outcome
+            if found is not None and outcome == "ok":
+                if found.is_active or inactive_too:
+                    return found
+                outcome = "account_inactive"
+            refused: dict[str, Any] = {"outcome": outcome}
+            tell_causes(connection, [refused])
+        raise Resolution(account=str(account), exchange=None, wish=Wish(), **refused).error()
 
-    found = patiently(read)
-    outcome = "account_not_found" if found is None else found.outcome
-    if found is not None and outcome == "ok":
-        if found.is_active or inactive_too:
-            return found
-        outcome = "account_inactive"
-    refused = Resolution(account=str(account), exchange=None, outcome=outcome, wish=Wish())
-    raise refused.error()
+    return patiently(read)

@@ -124,9 +124,8 @@ def become(program: str, arguments: Sequence[str], environment: Mapping[str, str
         CommandNotFound: the system cannot execute it.
     """
     # Python ignores these signals, and ignored signals stay ignored across execve.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if hasattr(signal, "SIGXFSZ"):
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    names = [name for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), signal.SIG_DFL) for name in names}
     try:
         os.execve(program, list(arguments), dict(environment))  # noqa: S606 - without a shell
     except OSError as error:
@@ -134,3 +133,6 @@ def become(program: str, arguments: Sequence[str], environment: Mapping[str, str
             f"the program {program} cannot be run: {error.strerror}",
             hint="A script needs a first line such as #!/usr/bin/env python3.",
         ) from None
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)

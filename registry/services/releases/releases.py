@@ -21,7 +21,7 @@ from registry.errors import (
     ReleaseRefused,
 )
 from registry.hints import Blank, Command, Hint, Option
-from registry.services.releases.resolution import Resolution, Wish, tell_not_adopted
+from registry.services.releases.resolution import Resolution, Wish, tell_causes
 from registry.shown import shown
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class ReleaseService:
                         "Add one with: ", Command("add-credential", account, Blank("EXCHANGE"))
                     ),
                 )
-            tell_not_adopted(connection, rows)
+            tell_causes(connection, rows)
             answers = [_Answer.of(account, wish, row) for row in rows]
             # A key replaced between the two steps, for example, is requested again.
             exchanges = self._collect(connection, answers, releases)

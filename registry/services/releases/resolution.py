@@ -7,7 +7,7 @@ turns its answer into a sentence, or into the error for a refusal.
 import datetime as dt
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -17,6 +17,7 @@ from registry import errors
 from registry.catalog.catalog import built_in_exchanges
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
+from registry.database.own_login import own_login
 from registry.database.queries import load_queries, read_rows
 from registry.events.permissions import Access
 from registry.execution.lookup import check_names
@@ -87,6 +88,8 @@ class Resolution:
     other_users: int | None = None
     """The number of other accounts that received this version of the key, or (where it is asked for
     without a release) hold an equal one."""
+    login: str = "ROLE"
+    """The login, if it is what is refused."""
     defined_nonces: bool | None = None
     """Whether a user's definition says that nonces are counted per key."""
 
@@ -242,8 +245,13 @@ _REFUSALS: Final = {
         "the database role that is logged in may not use account {r.account}",
         Hint(
             "An operator permits it with: ",
-            Command("grant-access", "{r.account}", role=Blank("ROLE")),
+            Command("grant-access", "{r.account}", role="{r.login}"),
         ),
+    ),
+    "no_operator": _Refusal(
+        errors.NotPermitted,
+        "the login {r.login} may change the registry, but is no operator, so it gets no secrets",
+        Hint('Let it run all commands: GRANT registry_operator TO "{r.login}"'),
     ),
     "account_inactive": _Refusal(
         errors.AccountInactive,
@@ -338,8 +346,16 @@ _REFUSALS: Final = {
 """Case of the refusal -> the error; most cases are outcomes of the database."""
 
 
-def tell_not_adopted(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
-    """Corrects the outcome of credentials that have no secrets because `adopt` was not run."""
+def tell_causes(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Corrects outcomes of credentials without secrets, if `adopt` was not run, and of logins.
+
+    Who migrates with a login that is no superuser's owns everything, and is no operator by that.
+    """
+    if any(row["outcome"] == "not_permitted" for row in rows):
+        login = own_login(connection)
+        case = {"outcome": "no_operator"} if login.is_owner else {}
+        for row in rows:
+            row.update(case, login=login.name)
     lacking = [row for row in rows if row["outcome"] == "secrets_destroyed"]
     if lacking:
         from registry.rebuild.readiness import adoption_pending
@@ -360,7 +376,7 @@ def resolve(database: Database, account: str, exchange: str | None, wish: Wish) 
     parameters = {"account_name": account, "exchange": exchange, **wish.parameters()}
     with database.connection() as connection, registry_errors(connection):
         rows = read_rows(connection, _QUERIES["resolve"], parameters)
-        tell_not_adopted(connection, rows)
+        tell_causes(connection, rows)
         if not rows:
             check_names(connection, account, exchange)
         elif exchange is None:
