@@ -916,6 +916,46 @@ $$;
 
 ALTER FUNCTION public.log_holders() OWNER TO registry_owner;
 
+CREATE FUNCTION public.newest_releases(p_size bigint) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+    WITH RECURSIVE released (credential, version, account) AS (
+        (SELECT e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id
+         FROM public.audit_events AS e
+         WHERE e.data ->> 'credential_version' IS NOT NULL
+         ORDER BY 1, 2, 3
+         LIMIT 1)
+        UNION ALL
+        SELECT following.*
+        FROM released AS r
+        CROSS JOIN LATERAL (
+            SELECT e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id
+            FROM public.audit_events AS e
+            WHERE e.data ->> 'credential_version' IS NOT NULL
+                AND (e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id)
+                    > (r.credential, r.version, r.account)
+            ORDER BY 1, 2, 3
+            LIMIT 1) AS following
+    )
+    SELECT newest.position
+    FROM released AS r
+    CROSS JOIN LATERAL (
+        SELECT e.position
+        FROM public.audit_events AS e
+        WHERE e.data ->> 'credential_id' = r.credential
+            AND e.data ->> 'credential_version' = r.version
+            AND e.stream_id = r.account
+            AND e.position >> 16 <= (p_size - 1) >> 16 AND e.position < p_size
+        ORDER BY e.position >> 16 DESC, e.position DESC
+        LIMIT 1) AS newest
+$$;
+
+ALTER FUNCTION public.newest_releases(p_size bigint) OWNER TO registry_owner;
+
 CREATE FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) RETURNS integer
     LANGUAGE plpgsql STABLE
     AS $$
@@ -2205,21 +2245,23 @@ ALTER TABLE ONLY public.symbols
 ALTER TABLE ONLY public.symbols
     ADD CONSTRAINT symbols_symbol_key UNIQUE (symbol);
 
-CREATE INDEX audit_events_actor ON public.audit_events USING btree (actor, "position");
+CREATE INDEX audit_events_by_actor ON public.audit_events USING btree (actor, (("position" >> 14)));
+
+CREATE INDEX audit_events_by_exchange ON public.audit_events USING btree (((data ->> 'exchange'::text)), (("position" >> 8))) WHERE ((data ->> 'exchange'::text) IS NOT NULL);
+
+CREATE INDEX audit_events_by_release ON public.audit_events USING btree (((data ->> 'credential_id'::text)), ((data ->> 'credential_version'::text)), stream_id, (("position" >> 16))) WHERE ((data ->> 'credential_version'::text) IS NOT NULL);
+
+CREATE INDEX audit_events_by_type ON public.audit_events USING btree (event_type, (("position" >> 8)));
+
+CREATE INDEX audit_events_changes ON public.audit_events USING btree ("position") WHERE (event_type <> ALL (ARRAY['CredentialReleased'::text, 'CredentialChecked'::text, 'EnvironmentFallbackUsed'::text]));
 
 CREATE INDEX audit_events_checked_credential ON public.audit_events USING btree (((data ->> 'credential_id'::text)), "position") WHERE (event_type = 'CredentialChecked'::text);
-
-CREATE INDEX audit_events_event_type ON public.audit_events USING btree (event_type, "position");
-
-CREATE INDEX audit_events_exchange ON public.audit_events USING btree (((data ->> 'exchange'::text)), "position") WHERE ((data ->> 'exchange'::text) IS NOT NULL);
 
 CREATE INDEX audit_events_fingerprints ON public.audit_events USING gin ((((data)::jsonb -> 'fingerprints'::text)) jsonb_path_ops) WITH (fastupdate=off) WHERE ((event_type = ANY (ARRAY['CredentialAdded'::text, 'CredentialReplaced'::text])) IS TRUE);
 
 CREATE INDEX audit_events_former_name ON public.audit_events USING btree (COALESCE((data ->> 'previous_name'::text), (data ->> 'account_name'::text)), "position") WHERE (event_type = ANY (ARRAY['AccountDeleted'::text, 'AccountRenamed'::text]));
 
 CREATE INDEX audit_events_related_account ON public.audit_events USING btree (related_account_id, "position") WHERE (related_account_id IS NOT NULL);
-
-CREATE INDEX audit_events_released_credential ON public.audit_events USING btree (((data ->> 'credential_id'::text)), ((data ->> 'credential_version'::text)), stream_id) WHERE ((data ->> 'credential_version'::text) IS NOT NULL);
 
 CREATE INDEX credential_data_keys_master_key ON public.credential_data_keys USING btree (master_key_id);
 
@@ -2479,6 +2521,10 @@ REVOKE ALL ON FUNCTION public.limit_idle_time() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.log_holders() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.log_holders() TO registry_operator;
 GRANT ALL ON FUNCTION public.log_holders() TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.newest_releases(p_size bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.newest_releases(p_size bigint) TO registry_operator;
+GRANT ALL ON FUNCTION public.newest_releases(p_size bigint) TO registry_auditor;
 
 REVOKE ALL ON FUNCTION public.other_users(p_account_id uuid, p_owner_id uuid, p_exchange_id integer, p_credential_id uuid, p_version integer) FROM PUBLIC;
 

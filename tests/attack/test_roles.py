@@ -295,6 +295,7 @@ AUDITOR = {
     "account_allows(uuid,integer)",
     "exchanges_of(uuid)",
     "log_holders()",
+    "newest_releases(bigint)",
     "pick_credential(uuid,integer,integer,text)",
     "resolve_credential(uuid,integer,integer,text,text)",
     "share_allows(text,text,boolean)",

@@ -1,11 +1,12 @@
 """The history: the events of an account, an exchange, a credential or an actor.
 
 Everything is read through the view `audit_trail`, which has no tokens. Each filter has an index
-in the order of the log, so a short answer is quick even in a long log. Of two filters
-PostgreSQL reads the rarer one's index, or both. The only slow case is two common filters that
-rarely match together.
+by spans of the log (see migration 026), so a short answer is quick even in a long log. Of two
+filters PostgreSQL reads the rarer one's index, or both. The only slow case is two common filters
+that rarely match together.
 """
 
+import contextlib
 import datetime as dt
 import difflib
 import time
@@ -19,7 +20,9 @@ from psycopg.rows import dict_row
 
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
-from registry.database.connection import Connection, Database, registry_errors
+from registry.database.connection import Connection, Database, check_schema, registry_errors
+from registry.database.opening import AtTarget
+from registry.database.pooler import connect_directly, lends_transactions
 from registry.database.queries import load_queries, one_row, read_rows
 from registry.errors import CredentialNotFound, DatabaseUnavailable, InvalidInput
 from registry.events.permissions import Permission
@@ -31,9 +34,14 @@ _QUERIES = load_queries("registry.services.reading", "history.sql")
 _LOCKS = load_queries("registry.database", "locks.sql")
 _POLL_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 0.05
+_ASK_SECONDS: Final = 1.0
+"""How often a follower asks whom a pooler lends no session, so that nobody can wake it."""
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEP: Final = 1000
 _MAX: Final = 2**63 - 1
+_SPAN: Final = 8
+_SPAN_OF_ACTORS: Final = 14
+"""The index of the actors has spans of 2^14 positions, those of the other filters of 2^8."""
 _ALSO_CHANGED: Final = ("fingerprints", "lender", "sharing_type")
 """What a change may change besides details."""
 
@@ -85,7 +93,7 @@ def history(database: Database, wanted: HistoryFilter) -> list[Record]:
     with database.connection() as connection, registry_errors(connection):
         parameters = _parameters(connection, wanted)
         with connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(_newest(wanted), parameters, prepare=False).fetchall()
+            return cursor.execute(_newest(wanted), parameters).fetchall()
 
 
 def stream_history(database: Database, wanted: HistoryFilter) -> Iterator[Record]:
@@ -105,7 +113,7 @@ def stream_history(database: Database, wanted: HistoryFilter) -> Iterator[Record
 
 
 def follow(
-    database: Database, wanted: HistoryFilter, lost: Callable[[str], None] = lambda _: None
+    database: AtTarget, wanted: HistoryFilter, lost: Callable[[str], None] = lambda _: None
 ) -> Iterator[Record]:
     """The newest matching events, and then each new event as it is appended, without end.
 
@@ -115,9 +123,10 @@ def follow(
 
     Raises:
         AccountNotFound, ExchangeNotFound: see `history`.
+        InvalidInput: DATABASE_URL_DIRECT is another database.
         DatabaseUnavailable: the database cannot be reached at the start.
     """
-    with database.connection() as connection, registry_errors(connection):
+    with _listening(database) as connection, registry_errors(connection):
         # The end is read first: events appended during the query are read by the loop below.
         position = log_size(connection)
         parameters = _parameters(connection, wanted)
@@ -136,32 +145,53 @@ def follow(
             failures += 1
 
 
+@contextlib.contextmanager
+def _listening(database: AtTarget) -> Iterator[Connection]:
+    """A connection with a session of its own, if there is an address for that."""
+    if database.target.direct is None:
+        with database.connection() as connection:
+            yield connection
+    else:
+        with connect_directly(database.target) as connection:
+            check_schema(connection)
+            yield connection
+
+
 def _new_events(
-    database: Database, parameters: Record, position: int
+    database: AtTarget, parameters: Record, position: int
 ) -> Iterator[tuple[list[Record], int]]:
     """Yields batches of new events from a position on, each with the next position."""
     statement = _compose("show", positions=_compose("since_position"))
-    with database.connection() as connection, registry_errors(connection):
-        connection.execute(_QUERIES["listen"])
-        following = False
+    with _listening(database) as connection, registry_errors(connection):
+        listens, following = not lends_transactions(connection), False
+        if listens:
+            connection.execute(_QUERIES["listen"])
         while True:
             # Before the log is read, so that every later append sends a notification.
-            following = following or one_row(connection.execute(_LOCKS["follow"]))[0]
+            if listens and not following:
+                (following,) = one_row(connection.execute(_LOCKS["follow"]))
             end = log_size(connection)
             while position < end:
                 start, position = position, min(position + _STEP, end)
                 between = {**parameters, "from": start, "to": position}
                 yield read_rows(connection, statement, between), position
             # Woken by an append, or by the timeout in case a notification was lost.
-            patience = _POLL_SECONDS if following else _RETRY_SECONDS
+            retry = _RETRY_SECONDS if listens else _ASK_SECONDS
+            patience = _POLL_SECONDS if following else retry
             for _ in connection.notifies(timeout=patience, stop_after=1):
                 pass
 
 
 def _newest(wanted: HistoryFilter) -> sql.Composed:
     of_account = wanted.account is not None or wanted.credential_id is not None
-    by_account = of_account and wanted.command_id is None
-    return _compose("show", positions=_compose("newest_of_an_account" if by_account else "newest"))
+    filtered = (wanted.exchange, wanted.event_type, wanted.actor) != (None, None, None)
+    name = "newest_by_span" if filtered else "newest"
+    if wanted.command_id is not None:
+        name = "newest"
+    elif of_account:
+        name = "newest_of_an_account"
+    span = sql.Literal(_SPAN if wanted.actor is None else _SPAN_OF_ACTORS)
+    return _compose("show", positions=_compose(name, span=span))
 
 
 def _compose(name: str, **parts: sql.Composable) -> sql.Composed:
