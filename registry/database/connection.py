@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
 
 from registry.database.errors import (
     LOCK_NOT_AVAILABLE,
@@ -24,7 +25,7 @@ from registry.database.errors import (
 )
 from registry.database.migration_files import LAST_KEPT, known_numbers
 from registry.database.patience import Notice, patiently
-from registry.database.queries import load_queries, one_row
+from registry.database.queries import load_queries, one_row, read_rows
 from registry.database.refusals import not_connected, only_reads
 from registry.database.target import Target
 from registry.database.watched import WatchedConnection
@@ -199,10 +200,24 @@ def is_pooled(connection: Connection) -> bool:
 
 
 def begin(connection: Connection) -> None:
-    """Begins a transaction in a pipeline, where `Connection.transaction` would wait for answers."""
+    """Begins a transaction in a pipeline, with the limit of `WatchedConnection.transaction`."""
     connection.execute("BEGIN")
     if isinstance(connection, WatchedConnection):
         connection.limit_waits()
+
+
+def append_rows(
+    connection: Connection, statement: bytes, parameters: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows of a statement that appends, and waits for the log as long as a session may."""
+    if not is_pooled(connection):
+        return read_rows(connection, statement, parameters)
+    with connection.cursor(row_factory=dict_row) as cursor:
+        with connection.pipeline():
+            begin(connection)
+            cursor.execute(statement, parameters)
+            connection.execute("COMMIT")
+        return cursor.fetchall()
 
 
 def is_standby(connection: Connection) -> bool:

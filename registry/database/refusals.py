@@ -35,6 +35,7 @@ _OF_POOLERS: Final = {
     "server: check that it runs. The pooler's log says more.",
     "closed the connection unexpectedly": "Try again. The log of the server, or of a pooler in "
     "between, says why.",
+    "statement pooling mode": "Set the pooler's pool_mode to transaction.",
     "unsupported startup parameter": "It is a pooler's answer. Leave the parameter out of "
     "DATABASE_URL, or name it in the pooler's ignore_startup_parameters.",
 }

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from registry.catalog.catalog import built_in_exchanges, specification
 from registry.catalog.specification import ExchangeSpec
-from registry.database.connection import Connection, Database, refuse_standby, registry_errors
+from registry.database.connection import (
+    Connection,
+    Database,
+    append_rows,
+    refuse_standby,
+    registry_errors,
+)
 from registry.database.durability import wait_until_durable
 from registry.database.patience import patiently
 from registry.database.queries import load_queries, read_rows
@@ -216,7 +222,7 @@ class ReleaseService:
             }
             # In autocommit mode: the request is committed by the time its answer arrives.
             with registry_errors(connection):
-                rows = read_rows(connection, _QUERIES["request"], parameters)
+                rows = append_rows(connection, _QUERIES["request"], parameters)
             if not rows:
                 raise NoCredentials(
                     f"account {account} has no credentials, own or shared",
