@@ -19,7 +19,7 @@ from registry.database.connection import (
     registry_errors,
 )
 from registry.database.patience import patiently
-from registry.database.queries import load_queries, read_rows
+from registry.database.queries import load_queries
 from registry.encryption.secret import Secret
 from registry.errors import (
     InvalidInput,
