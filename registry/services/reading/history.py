@@ -93,7 +93,7 @@ def history(database: Database, wanted: HistoryFilter) -> list[Record]:
     with database.connection() as connection, registry_errors(connection):
         parameters = _parameters(connection, wanted)
         with connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(_newest(wanted), parameters).fetchall()
+            return cursor.execute(_newest(wanted), parameters, prepare=False).fetchall()
 
 
 def stream_history(database: Database, wanted: HistoryFilter) -> Iterator[Record]:

@@ -11,9 +11,15 @@ from psycopg.rows import dict_row
 
 from registry.catalog.catalog import built_in_exchanges, specification
 from registry.catalog.specification import ExchangeSpec
-from registry.database.connection import Connection, Database, refuse_standby, registry_errors
+from registry.database.connection import (
+    Connection,
+    Database,
+    append_rows,
+    refuse_standby,
+    registry_errors,
+)
 from registry.database.patience import patiently
-from registry.database.queries import load_queries, read_rows
+from registry.database.queries import load_queries
 from registry.encryption.secret import Secret
 from registry.errors import (
     InvalidInput,
@@ -219,7 +225,7 @@ class ReleaseService:
             # In autocommit mode: the request is committed by the time its answer arrives, and the
             # log is free for others, but it may not be on disk yet.
             with registry_errors(connection):
-                rows = read_rows(connection, _QUERIES["request"], parameters)
+                rows = append_rows(connection, _QUERIES["request"], parameters)
             if not rows:
                 raise NoCredentials(
                     f"account {account} has no credentials, own or shared",
