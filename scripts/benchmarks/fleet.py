@@ -89,8 +89,9 @@ STATEMENTS: Final = {
 }
 COLLECT: Final = """BEGIN; SELECT confirm_releases(); COMMIT;
     SELECT r.*, set_config('synchronous_commit', 'off', true),
-        (SELECT exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
-         FROM dexes AS d WHERE d.id = r.exchange_id)
+        CASE WHEN r.release_id = ANY ('{}') THEN (
+            SELECT exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
+            FROM dexes AS d WHERE d.id = r.exchange_id) END
     FROM collect_releases('{%s}') AS r"""
 """The second round trip of this program, which it sends as one message, and so cannot prepare."""
 
