@@ -123,6 +123,27 @@ def test_the_consistency_proofs_are_those_that_are_published(old: int, new: int)
     assert merkle.is_consistent(old, old_root, new, new_root, proof)
 
 
+@pytest.mark.parametrize("new", [2, 7, 8, 25, 26, 40])
+def test_every_path_and_proof_holds_and_no_proof_that_lacks_a_node(new: int) -> None:
+    leaves = [bytes([number]) for number in range(new)]
+    tree = Tree(leaves)
+    for old in range(1, new):
+        leaf = merkle.leaf_hash(leaves[old])
+        assert merkle.root_from_path(leaf, old, new, tree.path(old)) == tree.root
+        old_root, proof = Tree(leaves[:old]).root, tree.proof(old)
+        assert merkle.is_consistent(old, old_root, new, tree.root, proof)
+        assert not merkle.is_consistent(old, old_root, new, tree.root, [])
+        for at in range(len(proof)):
+            less = [*proof[:at], *proof[at + 1 :]]
+            assert not merkle.is_consistent(old, old_root, new, tree.root, less)
+
+
+def test_of_an_empty_tree_a_proof_needs_no_node() -> None:
+    assert merkle.consistency_ranges(0, 5) == []
+    with pytest.raises(ValueError, match="did not grow"):
+        merkle.consistency_ranges(-1, 5)
+
+
 @st.composite
 def trees(draw: Any) -> tuple[list[bytes], int]:
     leaves = draw(st.lists(st.binary(max_size=8), min_size=1, max_size=70))
