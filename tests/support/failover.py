@@ -32,7 +32,6 @@ from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.errors import RegistryError
 from registry.loader import CredentialLoader
 from registry.services.releases.resolution import Wish
-from support.bots import login_role
 from support.promises import read
 from support.whole_log import check_whole_log
 from support.world import World
@@ -88,7 +87,7 @@ class Report:
 
 
 class Crew:
-    """The clients at work, on servers whose address is a superuser's."""
+    """The clients at work, on servers of their own whose address is a superuser's."""
 
     def __init__(self, address: str, folder: Path) -> None:
         self.report = Report()
@@ -108,21 +107,20 @@ class Crew:
         """Sets the registry up, starts the clients, and ends and checks them afterwards."""
         with psycopg.connect(self._address, autocommit=True) as connection:
             Migrator(connection).up()
-        with (
-            contextlib.closing(SingleConnection(Target(self._address))) as database,
-            login_role(self._address, "registry_operator") as operator,
-            login_role(self._address, "registry_auditor") as auditor,
-            login_role(self._address) as bot,
-        ):
+            for login in ("operator", "auditor", "bot"):
+                connection.execute(f"CREATE ROLE {login} LOGIN".encode())
+            connection.execute("GRANT registry_operator TO operator")
+            connection.execute("GRANT registry_auditor TO auditor")
+        with contextlib.closing(SingleConnection(Target(self._address))) as database:
             world = World(database, MasterKeyring([self._key]))
             world.account("bot", _EXCHANGE)
-            world.access.grant("bot", bot.name)
+            world.access.grant("bot", "bot")
             try:
                 for number in range(_FOLLOWERS):
-                    self._follow(auditor.address, number)
-                for parts, login in ((_OPERATORS, operator), (_BOTS, bot)):
+                    self._follow(number)
+                for parts, login in ((_OPERATORS, "operator"), (_BOTS, "bot")):
                     for number, part in enumerate(parts):
-                        self._start(world, part, login.address, f"{part}-{number}")
+                        self._start(world, part, login, f"{part}-{number}")
                 self._await_each_since(time.time())
                 yield
                 self._end_clients()
@@ -143,20 +141,24 @@ class Crew:
         self._await_each_since(time.time())
         disaster.ended = time.time()
 
-    def _start(self, world: World, part: str, address: str, name: str) -> None:
+    def _start(self, world: World, part: str, login: str, name: str) -> None:
         account = "bot" if part in _BOTS else name
         if part not in _BOTS:
             world.account(name)
+        address = make_conninfo(self._address, user=login)
         command = [sys.executable, __file__, part, address, str(self._folder), name, account]
         self._clients[name] = subprocess.Popen(command, env=self._environment)
 
-    def _follow(self, address: str, number: int) -> None:
+    def _follow(self, number: int) -> None:
         path = self._folder / f"followed-{number}"
         command = [sys.executable, "-m", "registry.commands", "history", "--follow", "--json"]
         with path.open("wb") as out, (self._folder / f"followed-{number}.log").open("wb") as err:
             process = subprocess.Popen(
                 [*command, "--limit", "1000"],
-                env={**self._environment, "DATABASE_URL": address},
+                env={
+                    **self._environment,
+                    "DATABASE_URL": make_conninfo(self._address, user="auditor"),
+                },
                 cwd=_PROJECT,
                 stdout=out,
                 stderr=err,

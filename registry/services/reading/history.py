@@ -20,6 +20,7 @@ from psycopg.rows import dict_row
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
 from registry.database.connection import Connection, Database, registry_errors
+from registry.database.durability import wait_until_durable
 from registry.database.queries import load_queries, one_row, read_rows
 from registry.errors import CredentialNotFound, DatabaseUnavailable, InvalidInput
 from registry.events.permissions import Permission
@@ -110,7 +111,8 @@ def follow(
     """The newest matching events, and then each new event as it is appended, without end.
 
     Positions are gapless, so it continues after the last position that it has seen. A missed
-    notification or a lost connection therefore loses no event. `lost` is called with the
+    notification or a lost connection therefore loses no event. No event is shown before it is
+    durable, and so none is taken back. `lost` is called with the
     error's message for each lost connection.
 
     Raises:
@@ -120,6 +122,7 @@ def follow(
     with database.connection() as connection, registry_errors(connection):
         # The end is read first: events appended during the query are read by the loop below.
         position = log_size(connection)
+        _keep(connection)
         parameters = _parameters(connection, wanted)
     for event in history(database, wanted):
         if event["position"] < position:
@@ -150,12 +153,22 @@ def _new_events(
             end = log_size(connection)
             while position < end:
                 start, position = position, min(position + _STEP, end)
-                between = {**parameters, "from": start, "to": position}
-                yield read_rows(connection, statement, between), position
+                rows = read_rows(
+                    connection, statement, {**parameters, "from": start, "to": position}
+                )
+                if rows:
+                    _keep(connection)
+                yield rows, position
             # Woken by an append, or by the timeout in case a notification was lost.
             patience = _POLL_SECONDS if following else _RETRY_SECONDS
             for _ in connection.notifies(timeout=patience, stop_after=1):
                 pass
+
+
+def _keep(connection: Connection) -> None:
+    """Returns when no crash or failover can take back what was read: commits are seen earlier."""
+    if connection.info.parameter_status("in_hot_standby") != "on":
+        wait_until_durable(connection)
 
 
 def _newest(wanted: HistoryFilter) -> sql.Composed:
