@@ -48,10 +48,15 @@ class AsyncRegistry(_InThreads):
 
     @classmethod
     def open(
-        cls, url: str | None = None, *, key: Secret | str | None = None, actor: str | None = None
+        cls,
+        url: str | None = None,
+        *,
+        key: Secret | str | None = None,
+        actor: str | None = None,
+        direct: str | None = None,
     ) -> Self:
         """See `Registry.open`."""
-        return cls(Registry.open(url, key=key, actor=actor))
+        return cls(Registry.open(url, key=key, actor=actor, direct=direct))
 
     async def close(self) -> None:
         """Closes the connections. The registry cannot be used afterwards."""

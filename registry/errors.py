@@ -376,6 +376,10 @@ class RegistryBusy(Unavailable):
     """Another session holds a needed lock, and did not release it in time."""
 
 
+class SessionNeeded(Unavailable):
+    """A pooler lends no session for longer than a transaction, and this needs one."""
+
+
 class NotMigrated(Unavailable):
     """The database lacks migrations that this program needs."""
 

@@ -88,17 +88,22 @@ class Registry(Stopping):
 
     @classmethod
     def open(
-        cls, url: str | None = None, *, key: Secret | str | None = None, actor: str | None = None
+        cls,
+        url: str | None = None,
+        *,
+        key: Secret | str | None = None,
+        actor: str | None = None,
+        direct: str | None = None,
     ) -> Self:
         """Opens the registry at an address; the defaults are those of the command line.
 
         `key` may hold several master keys, newest first. `actor` acts, for the history.
+        `direct` is the address of the server itself, if `url` is that of a pooler.
         """
         from registry.database.pool import PooledDatabase
         from registry.encryption.keyring import MasterKeyring
 
-        target = Target.from_environment() if url is None else Target.of(url)
-        database = PooledDatabase(target, keep=_KEPT_SECONDS, notice=log.warning)
+        database = PooledDatabase(Target.given(url, direct), keep=_KEPT_SECONDS, notice=log.warning)
         keys = Secret(key) if isinstance(key, str) else key
         keyring = None if keys is None else MasterKeyring.parse(keys)
         return cls(database, keyring=keyring, actor=actor)
@@ -116,13 +121,9 @@ class Registry(Stopping):
     accounts: "Accounts" = _part("accounts.Accounts", "Bots and wallets.")
     credentials: "Credentials" = _part("credentials.Credentials", "Keys at the exchanges.")
     shares: "Shares" = _part("sharing.Shares", "Credentials that accounts borrow and lend.")
-    access: "AccessOfRoles" = _part(
-        "sharing.AccessOfRoles", "The access of the database's login roles to accounts."
-    )
+    access: "AccessOfRoles" = _part("sharing.AccessOfRoles", "The accounts of each login role.")
     positions: "Positions" = _part("positions.Positions", "The positions that each account owns.")
-    exchanges: "Exchanges" = _part(
-        "exchanges.Exchanges", "The known exchanges, and the fields of their credentials."
-    )
+    exchanges: "Exchanges" = _part("exchanges.Exchanges", "The exchanges, and their fields.")
     exposure: "Exposure" = _part("exposure.Exposure", "The actual and possible users of a key.")
     backups: "Backups" = _part("backups.Backups", "Backups, and whether they restore.")
 
@@ -133,8 +134,6 @@ class Registry(Stopping):
 
         context = self._context
         return CredentialLoader(context, keyring=context.own_keyring, actor=context.actor)
-
-    # ------------------------------------------------------------ the history
 
     def history(self, account: str | None = None, **only: Unpack[Only]) -> "list[Record]":
         """The newest matching events, oldest first, with actor, time and reason.

@@ -86,13 +86,15 @@ def schema_down(run: Run, down: DownOptions) -> None:
 
 def _migrate(run: Run, direction: _Direction, down: DownOptions, repair: RepairOptions) -> None:
     from registry.database.connection import connect_unchecked
+    from registry.database.pooler import connect_directly
     from registry.database.target import Target
 
     if (down.rehearse or down.purge) and direction != "down":
         raise InvalidInput("--rehearse and --purge belong to migrate down")
     if (repair.dry_run or repair.without_rows) and direction != "repair":
         raise InvalidInput("--dry-run and --without-rows belong to migrate repair")
-    with connect_unchecked(Target.from_environment(), run.output.notice) as connection:
+    opened = connect_directly if down.rehearse else connect_unchecked
+    with opened(Target.from_environment(), run.output.notice) as connection:
         if direction == "status":
             _status(run, connection)
         elif direction == "repair":

@@ -116,7 +116,7 @@ def connect_unchecked(target: Target, notice: Notice = lambda _: None) -> Connec
     """Like `connect`, set up to change a schema that this program may not know."""
     connection = connect(target, notice)
     with registry_errors(connection):
-        connection.execute(_QUERIES["session"])
+        _note_pooler(connection, _send_session(connection))
     return connection
 
 
@@ -129,8 +129,9 @@ def check_schema(connection: Connection) -> None:
     """
     try:
         with connection.pipeline():
-            connection.execute(_QUERIES["session"])
+            session = _send_session(connection)
             cursor = connection.execute(_QUERIES["schema_state"])
+        _note_pooler(connection, session)
         newest, applied = one_row(cursor)
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         _refuse_lost_records(connection)
@@ -155,6 +156,15 @@ def check_schema(connection: Connection) -> None:
         )
 
 
+def _send_session(connection: Connection) -> psycopg.Cursor[Any]:
+    return connection.execute(_QUERIES["session"], {"pid": connection.info.backend_pid})
+
+
+def _note_pooler(connection: Connection, session: psycopg.Cursor[Any]) -> None:
+    if isinstance(connection, WatchedConnection):
+        (connection.is_pooled, *_) = one_row(session)
+
+
 def _refuse_lost_records(connection: Connection) -> None:
     if one_row(connection.execute("SELECT to_regclass('public.audit_head') IS NOT NULL"))[0]:
         raise NotMigrated(
@@ -172,10 +182,34 @@ def refuse_standby(connection: Connection) -> None:
     Raises:
         DatabaseUnavailable: it is a standby. The connection is closed, to find another server.
     """
-    if connection.info.parameter_status("in_hot_standby") == "on":
+    if is_standby(connection):
         error = no_writes(connection)
         connection.close()
         raise error
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Whether a pooler is between this program and the server: it has process ids of its own."""
+    if not isinstance(connection, WatchedConnection):
+        return False
+    if connection.is_pooled is None:
+        (pid,) = one_row(connection.execute("SELECT pg_backend_pid()"))
+        connection.is_pooled = pid != connection.info.backend_pid
+    return connection.is_pooled
+
+
+def begin(connection: Connection) -> None:
+    """Begins a transaction in a pipeline, where `Connection.transaction` would wait for answers."""
+    connection.execute("BEGIN")
+    if isinstance(connection, WatchedConnection):
+        connection.limit_waits()
+
+
+def is_standby(connection: Connection) -> bool:
+    """Whether the server only follows another one; what a pooler says of it may be old."""
+    if is_pooled(connection):
+        return bool(one_row(connection.execute("SELECT pg_is_in_recovery()"))[0])
+    return connection.info.parameter_status("in_hot_standby") == "on"
 
 
 def may_read_tokens(connection: Connection) -> bool:
@@ -199,7 +233,7 @@ def registry_errors(connection: Connection) -> Iterator[None]:
         told: Exception | None = no_writes(connection) if error.sqlstate == READ_ONLY else None
         if connection_lost(error):
             connection.close()  # to a server that only reads too: another may take writes
-        _roll_back(connection, forget_prepared=True)
+        _roll_back(connection)
         told = told or translate(error, _in_the_way(connection, error))
         if isinstance(told, NotMigrated):
             with contextlib.suppress(psycopg.Error):
@@ -237,16 +271,10 @@ def _in_the_way(connection: Connection, error: psycopg.Error) -> str:
     return f": {told}" if told else ""
 
 
-def _roll_back(connection: Connection, *, forget_prepared: bool = False) -> None:
-    if connection.closed:
-        return
-    with contextlib.suppress(psycopg.Error):
-        # An error in a pipeline also skips the preparing of the statements behind it, and
-        # psycopg takes them for prepared until a rollback by its own method.
-        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        if idle and forget_prepared:
-            connection.execute("BEGIN")
-        if not idle or forget_prepared:
+def _roll_back(connection: Connection) -> None:
+    idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    if not (connection.closed or idle):
+        with contextlib.suppress(psycopg.Error):
             connection.rollback()
 
 
@@ -268,7 +296,8 @@ def connection_options(url: str) -> dict[str, Any]:
         wanted["target_session_attrs"] = "read-write"
     said = {*given, *(name for name, variable in _VARIABLES.items() if os.environ.get(variable))}
     free = {name: value for name, value in wanted.items() if name not in said}
-    return {"autocommit": True, "client_encoding": "UTF8", **free}
+    # Nothing is prepared: a pooler may send the next transaction to another session.
+    return {"autocommit": True, "prepare_threshold": None, "client_encoding": "UTF8", **free}
 
 
 def _hosts(given: Mapping[str, Any]) -> int:

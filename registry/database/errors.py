@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 
 from registry import errors
-from registry.database.refusals import READ_ONLY_HINT, causes
+from registry.database.refusals import READ_ONLY_HINT, causes, never_sent, pooler_hint
 from registry.database.watched import ServerSilent
 from registry.hints import Command, Hint, Option
 
@@ -206,9 +206,11 @@ def lost(error: psycopg.Error) -> errors.DatabaseUnavailable:
     message = error.diag.message_primary or causes(error)[0]
     return errors.DatabaseUnavailable(
         f"the connection to the database was lost: {message}",
-        hint=Hint(
+        hint=pooler_hint(message)
+        or Hint(
             "Try again; with the same ", Option("command_id", ...), " it is done once at most."
         ),
         passing=True,
+        undone=never_sent(message),
         silence=error.seconds if isinstance(error, ServerSilent) else 0,
     )

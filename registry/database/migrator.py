@@ -1,19 +1,22 @@
-"""Migrates the schema up and down, under a lock."""
+"""Migrates the schema up and down, each step in a transaction that holds a lock."""
 
 import contextlib
 import datetime as dt
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
 
-from registry.database.connection import Connection, registry_errors
+from registry.database.connection import Connection, registry_errors, sessions_in_the_way
 from registry.database.legacy import check_legacy_tables
 from registry.database.migration_files import LAST_KEPT, Migration, load_migrations
 from registry.database.own_login import may_not_migrate
-from registry.database.queries import load_queries
+from registry.database.queries import load_queries, one_row
 from registry.errors import InvalidInput, MigrationChanged, PermissionDenied, SchemaTooNew
+
+log = logging.getLogger(__name__)
 
 _QUERIES = load_queries("registry.database", "migrations.sql")
 _LOCKS = load_queries("registry.database", "locks.sql")
@@ -87,18 +90,23 @@ class Migrator:
             MigrationChanged: an applied file was changed afterwards.
             SchemaTooNew: the database knows migrations that the program does not.
         """
+        done: list[Migration] = []
+        while applied := self._step_up():
+            done += applied
+        return done
+
+    def _step_up(self) -> list[Migration]:
         with self.locked():
             missing = [m for m in self._migrations if m.number not in self._applied()]
-            if not missing:
-                return []
             comes_in = any(m.number == PROJECTIONS for m in missing)
-            with self._connection.transaction() if comes_in else contextlib.nullcontext():
-                if comes_in:
-                    check_legacy_tables(self._connection)
+            now = missing if comes_in else missing[:1]
+            if comes_in:
+                check_legacy_tables(self._connection)
+            if now:
                 self._connection.execute(_QUERIES["create_table"])
-                for migration in missing:
-                    self._run(migration.up_sql, "record", migration)
-        return missing
+            for migration in now:
+                self._run(migration.up_sql, "record", migration)
+        return now
 
     def down(self, *, keep: int = LAST_KEPT, destroy_log: bool = False) -> list[Migration]:
         """Undoes the migrations above number `keep`, newest first, and returns them.
@@ -112,14 +120,13 @@ class Migrator:
                 f"going down below {LAST_KEPT:03} would destroy the log and the keys",
                 hint="Only a purge destroys them, on purpose.",
             )
-        with self.locked():
-            applied = self._applied()
-            present = [
-                m for m in reversed(self._migrations) if m.number in applied and m.number > keep
-            ]
-            for migration in present:
-                self._run(migration.down_sql, "forget", migration)
-        return present
+        done: list[Migration] = []
+        for migration in reversed(self._migrations):
+            with self.locked():
+                if migration.number > keep and migration.number in self._applied():
+                    self._run(migration.down_sql, "forget", migration)
+                    done.append(migration)
+        return done
 
     def _run(self, sql: str, bookkeeping: str, migration: Migration) -> None:
         parameters = {
@@ -158,11 +165,10 @@ class Migrator:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the lock that everybody takes who changes the schema."""
-        with registry_errors(self._connection):
-            self._connection.execute(_LOCKS["lock_migrations"])
-            try:
-                yield
-            finally:
-                if not self._connection.closed:
-                    self._connection.execute(_LOCKS["unlock_migrations"])
+        """A transaction that holds the lock that everybody takes who changes the schema."""
+        with registry_errors(self._connection), self._connection.transaction():
+            if not one_row(self._connection.execute(_LOCKS["try_lock_migrations"]))[0]:
+                others = sessions_in_the_way(self._connection)
+                log.warning("waiting until the schema is free", extra={"holders": others})
+                self._connection.execute(_LOCKS["lock_migrations"])
+            yield

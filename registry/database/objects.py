@@ -117,9 +117,10 @@ def _plain(name: str) -> str:
 
 
 def read_schema(connection: Connection) -> Schema:
-    """All objects of the schemas; sets the connection's search path to `pg_catalog`."""
-    connection.execute(_QUERIES["plain_names"])
-    return _objects(connection, _QUERIES["definitions"])
+    """All objects of the schemas, with names as plain as a search path of `pg_catalog` has them."""
+    with connection.transaction():
+        connection.execute(_QUERIES["plain_names"])
+        return _objects(connection, _QUERIES["definitions"])
 
 
 @functools.cache
@@ -174,7 +175,7 @@ def differences(connection: Connection, *, loose: bool | None = None) -> list[Di
     wanted = made_by_migrations()
     roles = [name for kind, name in wanted if kind == "role"]
     with connection.transaction():
-        connection.execute(_QUERIES["plain_names_here"])
+        connection.execute(_QUERIES["plain_names"])
         found = {
             **_objects(connection, _QUERIES["definitions"]),
             **_objects(connection, _QUERIES["roles"], roles),

@@ -1,11 +1,8 @@
 -- The objects of a database and their definitions, for comparing them.
 
 -- name: plain_names
--- With this, definitions name every schema, independent of the login's settings.
-SELECT set_config('search_path', 'pg_catalog', FALSE)
-
--- name: plain_names_here
--- The same for the rest of the transaction.
+-- With this, definitions name every schema, independent of the login's settings, for the rest of
+-- the transaction.
 SET LOCAL search_path = pg_catalog
 
 -- name: roles

@@ -38,7 +38,7 @@ class Patience:
 
     def __init__(self) -> None:
         self.notice: Notice | None = None
-        self._seconds = _seconds()
+        self._seconds = longest_wait()
         self._since: float | None = None
         self._pause = _FIRST_PAUSE
         self._told = False
@@ -56,12 +56,17 @@ class Patience:
         if not error.passing or waited >= patience:
             raise _final(error, waited)
         pause = random.uniform(0, self._pause)  # noqa: S311 - spreads retries, guards nothing
-        if waited + pause >= _UNTOLD and self.notice is not None and not self._told:
-            self.notice(f"Waiting up to {patience:g} s: {error.message}")
-            self._told = True
+        if waited + pause >= _UNTOLD:
+            self.tell(f"Waiting up to {patience:g} s: {error.message}")
         time.sleep(min(pause, patience - waited))
         longest = _LONGEST_IN_A_CROWD if error.crowded else _LONGEST_PAUSE
         self._pause = min(2 * self._pause, longest)
+
+    def tell(self, text: str) -> None:
+        """Tells once that it waits, and why."""
+        if self.notice is not None and not self._told:
+            self.notice(text)
+            self._told = True
 
 
 _current: ContextVar[Patience | None] = ContextVar("patience", default=None)
@@ -112,7 +117,14 @@ def _final(error: DatabaseUnavailable, waited: float) -> DatabaseUnavailable:
     return told
 
 
-def _seconds() -> float:
+def remark(text: str) -> None:
+    """Tells whoever has patience now that a server makes it wait, and why."""
+    if (waiting := _current.get()) is not None:
+        waiting.tell(text)
+
+
+def longest_wait() -> float:
+    """The seconds of one patience, as the environment says."""
     given = os.environ.get(VARIABLE, "").strip()
     try:
         seconds = float(given) if given else _SECONDS

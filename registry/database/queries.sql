@@ -1,13 +1,24 @@
 -- The first statements on each connection, and queries about sessions.
 
 -- name: session
--- Times are read and written in UTC and as ISO text, whatever the server's or the user's
--- settings. No session waits without end for another one that locks the log, unless the server
--- or the login is configured with a timeout of its own.
-SELECT set_config('TimeZone', 'UTC', FALSE), set_config('DateStyle', 'ISO, YMD', FALSE),
-    CASE WHEN current_setting('lock_timeout') = '0'
+-- Whether there is a pooler, which gives its clients process ids of its own. Times are read and
+-- written in UTC and as ISO text, whatever the server's or the user's settings; poolers keep both
+-- for each client. No session waits without end for another one that locks the log, unless the
+-- server or the login is configured with a timeout of its own. In a session that a pooler lends,
+-- the timeout would stay behind: there it is set for each transaction.
+SELECT pg_backend_pid() <> %(pid)s,
+    set_config('TimeZone', 'UTC', FALSE), set_config('DateStyle', 'ISO, YMD', FALSE),
+    CASE WHEN current_setting('lock_timeout') = '0' AND pg_backend_pid() = %(pid)s
         THEN set_config('lock_timeout', '30s', FALSE)
     END
+
+-- name: limit_waits
+-- The same timeout for the transaction only.
+SELECT CASE WHEN current_setting('lock_timeout') = '0' THEN set_config('lock_timeout', '30s', TRUE) END
+
+-- name: identity
+-- The running server, and the database.
+SELECT pg_postmaster_start_time(), d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()
 
 -- name: schema_state
 -- The newest applied migration, and the number of applied migrations.

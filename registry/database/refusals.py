@@ -20,9 +20,26 @@ _FINAL: Final = re.compile(
 )
 _PREFIX: Final = re.compile(r"^- host: .*?, hostaddr: \S+: |connection (?:failed|is bad): ")
 _QUOTED: Final = re.compile("'[^']*'|\"[^\"]*\"")
-_FULL: Final = re.compile("too many|remaining connection slots|no more connections")
+_FULL: Final = re.compile(
+    "too many|remaining connection slots|no more connections|client connections exceeded"
+)
 _ONLY_READS: Final = "session is read-only"
 _NO_ANSWER: Final = "connection timeout expired"
+
+_OF_POOLERS: Final = {
+    "no more connections allowed|client connections exceeded": "The pooler takes no more clients: "
+    "raise its max_client_conn, or the like.",
+    "query_wait_timeout": "The pooler had no connection to the server free in time: its pool is "
+    "too small or paused, or it does not reach the server.",
+    "server_login_retry|cannot connect to server|server down": "The pooler does not reach the "
+    "server: check that it runs. The pooler's log says more.",
+    "closed the connection unexpectedly": "Try again. The log of the server, or of a pooler in "
+    "between, says why.",
+    "unsupported startup parameter": "It is a pooler's answer. Leave the parameter out of "
+    "DATABASE_URL, or name it in the pooler's ignore_startup_parameters.",
+}
+"""What PgBouncer says, and what it means: all of its errors have the SQLSTATE 08P01."""
+_NOT_SENT: Final = re.compile("query_wait_timeout|server_login_retry")
 
 READ_ONLY_HINT: Final = (
     "Name the server that takes writes in DATABASE_URL; where it names several hosts, that one "
@@ -52,6 +69,16 @@ def not_connected(error: psycopg.OperationalError, seconds: float) -> errors.Dat
     )
 
 
+def pooler_hint(said: str) -> str | None:
+    """What to do about an answer of a pooler's own; None if it is none."""
+    return next((hint for text, hint in _OF_POOLERS.items() if re.search(text, said)), None)
+
+
+def never_sent(said: str) -> bool:
+    """Whether a pooler says that it had no server to send a statement to."""
+    return bool(_NOT_SENT.search(said))
+
+
 def causes(error: psycopg.Error) -> list[str]:
     """The answer of each server of the address, in one line each."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -69,10 +96,17 @@ def _is_final(cause: str, names: list[str]) -> bool:
 
 
 def _hint(said: list[str], *, crowded: bool) -> str:
+    if hint := pooler_hint("; ".join(said)):
+        return hint
     if crowded:
         return "The server has no connection to give: raise its max_connections, or use a pooler."
     if any(_ONLY_READS in cause for cause in said):
         return READ_ONLY_HINT
+    if all(cause == _NO_ANSWER for cause in said):
+        return (
+            "Check DATABASE_URL and that the server runs. A pooler does not answer either while it "
+            "reaches no server."
+        )
     return (
         "Check DATABASE_URL and that the server runs; "
         "unset DATABASE_URL to use the embedded database."

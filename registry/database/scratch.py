@@ -11,9 +11,10 @@ from psycopg import sql
 
 from registry.database.connection import Connection, connect, registry_errors
 from registry.database.embedded import EmbeddedServer
+from registry.database.pooler import lends_transactions
 from registry.database.queries import load_queries
 from registry.database.target import Target
-from registry.errors import DatabaseNotEmpty, DatabaseUnavailable, PermissionDenied
+from registry.errors import DatabaseNotEmpty, DatabaseUnavailable, PermissionDenied, SessionNeeded
 from registry.hints import Hint, Option
 
 _QUERIES = load_queries("registry.database", "scratch.sql")
@@ -45,6 +46,7 @@ def lent_database(address: str) -> Iterator[str]:
         DatabaseNotEmpty: it is not empty; nothing was done to it.
         PermissionDenied: the login could not empty it again.
         DatabaseUnavailable: no server answers.
+        SessionNeeded: a pooler in transaction mode answers.
     """
     target = Target.of(address, "the place to restore into")
     try:
@@ -55,6 +57,11 @@ def lent_database(address: str) -> Iterator[str]:
             hint=Hint("Check ", Option("into", ...), ", and that its server runs."),
         ) from None
     with connection, registry_errors(connection):
+        if lends_transactions(connection):
+            raise SessionNeeded(
+                "the database to restore into is behind a pooler, and pg_restore needs a session",
+                hint=Hint("Name the server itself with ", Option("into", ...), "."),
+            )
         _refuse_contents(connection)
         _refuse_others(connection)
     try:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -13,14 +13,17 @@ from registry.machine import data_folder, unit_credential
 
 EMBEDDED: Final = "postgres"
 """The folder of the embedded server in the data folder."""
-_PASSED: Final = "database_url in CREDENTIALS_DIRECTORY"
+DIRECT: Final = "DATABASE_URL_DIRECT"
+"""The variable with the address of the server itself, where DATABASE_URL is that of a pooler."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """A database; without a URL it is the embedded one."""
 
-    url: str | None
+    url: str | None = field(repr=False)  # it may hold a password
+    direct: "Target | None" = field(default=None, repr=False)
+    """The same database without a pooler, where one is in between."""
 
     @property
     def embedded(self) -> bool:
@@ -34,16 +37,36 @@ class Target:
         Raises:
             InvalidInput: it is not a PostgreSQL URL, or systemd passes another one.
         """
-        url = os.environ.get("DATABASE_URL", "").strip()
-        passed = unit_credential("database_url")
+        target, direct = cls._named("DATABASE_URL"), cls._named(DIRECT)
+        if target is None and direct is not None:
+            raise InvalidInput(
+                f"{DIRECT} is set, and DATABASE_URL is not",
+                hint="Set both, or only DATABASE_URL where there is no pooler.",
+            )
+        return cls(target.url if target else None, direct)
+
+    @classmethod
+    def _named(cls, variable: str) -> "Target | None":
+        url, passed = os.environ.get(variable, "").strip(), unit_credential(variable.lower())
+        source = f"{variable.lower()} in CREDENTIALS_DIRECTORY"
         if url and passed is not None:
             raise InvalidInput(
-                f"2 sources name the database: DATABASE_URL and {_PASSED}",
+                f"2 sources name the database: {variable} and {source}",
                 hint="Keep one of them, and unset the other.",
             )
         if passed is not None:
-            return cls.of(passed, _PASSED)
-        return cls.of(url) if url else cls(None)
+            return cls.of(passed, source)
+        return cls.of(url, variable) if url else None
+
+    @classmethod
+    def given(cls, url: str | None, direct: str | None) -> "Target":
+        """The database at a program's addresses; without any, that of the environment."""
+        if url is None and direct is None:
+            return cls.from_environment()
+        target = cls.from_environment() if url is None else cls.of(url)
+        return replace(
+            target, direct=None if direct is None else cls.of(direct, "the direct address")
+        )
 
     @classmethod
     def for_bots(cls) -> "Target":
@@ -75,7 +98,7 @@ class Target:
                 hint="It looks like postgresql://user@host:5432/database. "
                 "Unset it to use the embedded database.",
             )
-        _check_special_characters(url)
+        _check_special_characters(url, named_by)
         return cls(url)
 
 
@@ -106,7 +129,7 @@ def address_for(given: Mapping[str, str], user: str, password: str | None) -> st
     return place + ("?" + urlencode(query, quote_via=quote) if query else "")
 
 
-def _check_special_characters(url: str) -> None:
+def _check_special_characters(url: str, named_by: str) -> None:
     """Refuses an address that libpq would split in another place than its author meant.
 
     libpq would take half of a password for a host or a port, and quote it in its error.
@@ -123,7 +146,7 @@ def _check_special_characters(url: str) -> None:
         or not all(re.fullmatch("(:[0-9]*)?", port) for port in ports)
     ):
         raise InvalidInput(
-            "DATABASE_URL cannot be taken apart into user, password, host and port",
+            f"{named_by} cannot be taken apart into user, password, host and port",
             hint="Special characters in a password are written as %40 for @, %2F for /, "
             "%3A for :, %3F for ?, %25 for %.",
         )

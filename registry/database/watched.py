@@ -8,14 +8,15 @@ the server whether it is at work for the first.
 import contextlib
 import select
 import time
-from collections.abc import Generator
-from typing import Any, ClassVar, NoReturn, TypeVar
+from collections.abc import Generator, Iterator
+from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.waiting import Wait
 
+from registry.database.patience import longest_wait, remark
 from registry.database.queries import load_queries, one_row
 
 _QUERIES = load_queries("registry.database")
@@ -25,11 +26,18 @@ _GRACE_MILLISECONDS = 500
 _Result = TypeVar("_Result")
 
 
+_QUEUED: Final = (
+    "new connections are accepted and not served: a pooler's pool may be full or paused, or it "
+    "does not reach its server"
+)
+
+
 class ServerSilent(psycopg.OperationalError):
     """The connection is dead, although neither side has closed it."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"the server has not answered for {seconds:.0f} seconds")
+    def __init__(self, seconds: float, *, queued: bool = False) -> None:
+        why = f"; {_QUEUED}" if queued else ""
+        super().__init__(f"the server has not answered for {seconds:.0f} seconds{why}")
         self.seconds = seconds
 
 
@@ -38,6 +46,8 @@ class _Attentive(psycopg.Connection[Any]):
 
     patience: ClassVar[float]
     """Seconds of silence after which the connection is checked."""
+    _queued = False
+    """Whether the last check was accepted and not answered, as a pooler does that is full."""
 
     def wait(self, gen: Generator[Any, Any, _Result], *arguments: Any, **options: Any) -> _Result:
         _ = self.pgconn.socket  # raises if it is closed, before anything is begun
@@ -60,7 +70,7 @@ class _Attentive(psycopg.Connection[Any]):
                 if ready:
                     heard = quiet_since = now
                 elif now - quiet_since > self.patience:
-                    if self._is_dead(wanted):
+                    if self._is_dead(wanted, now - heard):
                         self._give_up(gen, time.monotonic() - heard)
                     quiet_since = time.monotonic()
                 wanted = gen.send(ready)
@@ -70,13 +80,13 @@ class _Attentive(psycopg.Connection[Any]):
 
     def _give_up(self, gen: Generator[Any, Any, Any], seconds: float) -> NoReturn:
         self.close()
-        silent = ServerSilent(seconds)
+        silent = ServerSilent(seconds, queued=self._queued)
         # A waiting pipeline tries to clean up, and finds the connection closed.
         with contextlib.suppress(psycopg.Error, StopIteration):
             gen.throw(silent)
         raise silent
 
-    def _is_dead(self, _wanted: int) -> bool:
+    def _is_dead(self, _wanted: int, _seconds: float) -> bool:
         return True
 
 
@@ -92,16 +102,40 @@ class WatchedConnection(_Attentive):
     patience = 5
     is_one_of_several = False
     """Whether its address names other servers too."""
+    is_pooled: bool | None = None
+    """Whether a pooler is between this program and the server; None: not asked so far."""
 
-    def _is_dead(self, wanted: int) -> bool:
+    @contextlib.contextmanager
+    def transaction(
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> Iterator[psycopg.Transaction]:
+        """As the driver's; a transaction through a pooler has the limit that sessions have."""
+        is_outermost = self.info.transaction_status == TransactionStatus.IDLE
+        with super().transaction(savepoint_name, force_rollback) as transaction:
+            if is_outermost:
+                self.limit_waits()
+            yield transaction
+
+    def limit_waits(self) -> None:
+        """Sets the limit for the current transaction, if a pooler lends it its session."""
+        if self.is_pooled:
+            self.execute(_QUERIES["limit_waits"])
+
+    def _is_dead(self, wanted: int, seconds: float) -> bool:
         # Between statements a server is silent, for instance while the client awaits a NOTIFY.
         if self.info.transaction_status != TransactionStatus.ACTIVE:
             return False
-        address = make_conninfo(address_of_same_server(self), connect_timeout=_PROBE_CONNECTS)
+        self._queued = False
         try:
-            with _Probe.connect(address, autocommit=True, prepare_threshold=None) as probe:
-                return self._is_dead_for(probe, wanted)
+            with probing(self) as probe:
+                self._queued = True
+                is_dead = self._is_dead_for(probe, wanted)
+                self._queued = False
+                return is_dead
         except psycopg.OperationalError as error:
+            if self._queued:
+                remark(f"Waiting: {_QUEUED}")
+                return seconds > longest_wait()
             # A server that refuses, for instance because it is full, is alive. Its state of
             # work is unknown, so it gets more time.
             return "FATAL" not in str(error)
@@ -116,6 +150,14 @@ class WatchedConnection(_Attentive):
         with contextlib.suppress(psycopg.Error):
             probe.execute(_QUERIES["end_session"], session)
         return True
+
+
+@contextlib.contextmanager
+def probing(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    """Another connection to the same server, which waits some seconds for an answer."""
+    address = make_conninfo(address_of_same_server(connection), connect_timeout=_PROBE_CONNECTS)
+    with _Probe.connect(address, autocommit=True, prepare_threshold=None) as probe:
+        yield probe
 
 
 def _ready(file: int, wanted: int) -> bool:

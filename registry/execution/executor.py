@@ -24,7 +24,13 @@ from psycopg import sql
 from projections import project
 from projections.sql_sink import apply_to_tables
 from registry.clock import now
-from registry.database.connection import Connection, Database, refuse_standby, registry_errors
+from registry.database.connection import (
+    Connection,
+    Database,
+    begin,
+    refuse_standby,
+    registry_errors,
+)
 from registry.database.durability import send_flush, wait_until_durable
 from registry.database.patience import patience
 from registry.errors import (
@@ -230,7 +236,7 @@ class CommandExecutor:
         # A pipeline is one implicit transaction, which would be committed even after an error
         # or an interrupt half-way. An explicit BEGIN prevents that.
         with connection.pipeline():
-            connection.execute("BEGIN")
+            begin(connection)
             appends = [
                 send_append(connection, record, index, event, flush_later_if_others_wait=True)
                 for index, event in enumerate(decision.events)

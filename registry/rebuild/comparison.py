@@ -14,7 +14,12 @@ from typing import Any, Final
 
 from projections import TABLES
 from projections.positions import TABLE as POSITIONS
-from registry.database.connection import Connection, may_read_tokens, registry_errors
+from registry.database.connection import (
+    Connection,
+    is_pooled,
+    may_read_tokens,
+    registry_errors,
+)
 from registry.database.copy_out import copy_lines
 from registry.database.processes import run_processes
 from registry.database.queries import load_queries
@@ -26,6 +31,7 @@ from registry.events.registry import TableRepair
 from registry.log.reading import log_size
 from registry.rebuild.differences import LISTED, RowDrift
 from registry.rebuild.judging import Skipped, judge, rows_fit
+from registry.rebuild.readiness import refuse_other_rebuilds
 from registry.rebuild.repair_rows import RepairKind, Repairs
 from registry.rebuild.replay import EVENTS_PER_SLICE, replay_in_slices
 from registry.rebuild.worker import Message, SliceTask, examine_apart, examine_slices, rows_that_fit
@@ -186,6 +192,7 @@ def compared(
     the log; other processes would not see that transaction's tables.
 
     Raises:
+        RebuildRunning: another rebuild of this database is running.
         LogContradictsItself: the events that count cannot be replayed either.
         SchemaTooNew: an event was written by a newer version of this program.
     """
@@ -194,6 +201,7 @@ def compared(
         with registry_errors(connection):
             if not inside:
                 begin_reading(connection)
+                refuse_other_rebuilds(connection)
             whole = _Whole(connection, watch, options, log_size(connection), exists)
             skipped = whole.judged() if judged else []
             try:
@@ -259,7 +267,9 @@ class _Whole:
 def _examine(
     connection: Connection, comparison: Comparison, size: int, options: Options, *, exists: bool
 ) -> None:
-    workers = options.workers or (min(2, os.cpu_count() or 1) if size >= WORTH_A_PROCESS else 1)
+    # The pool of a pooler may be too small for several sessions.
+    several = size >= WORTH_A_PROCESS and not is_pooled(connection)
+    workers = options.workers or (min(2, os.cpu_count() or 1) if several else 1)
     rounds = -(-size // (workers * options.events_per_slice)) or 1
     slices = workers * rounds
     comparison.report.size, comparison.slices = size, slices

@@ -1,7 +1,5 @@
 """Preconditions of a rebuild: no other one is running, and no rows wait to be adopted."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import Final
 
 from registry.database.connection import Connection, registry_errors, sessions_in_the_way
@@ -16,27 +14,23 @@ _ADOPTION = load_queries("registry.services.adoption", "adoption.sql")
 PENDING: Final = "the tables hold rows from before the registry, which are not in the log yet"
 
 
-@contextlib.contextmanager
-def rebuild_lock(connection: Connection) -> Iterator[None]:
-    """Holds the lock that every rebuild of the database takes.
+def try_rebuild_lock(connection: Connection) -> bool:
+    """Takes the lock of rebuilds until the transaction ends; False if another one holds it."""
+    return bool(one_row(connection.execute(_LOCKS["try_lock_rebuild"]))[0])
+
+
+def refuse_other_rebuilds(connection: Connection) -> None:
+    """The same for a transaction that gives up then.
 
     Raises:
-        RebuildRunning: another rebuild holds it.
+        RebuildRunning: another rebuild holds the lock.
     """
-    with registry_errors(connection):
-        (got,) = one_row(connection.execute(_LOCKS["try_lock_rebuild"]))
-        holder = "" if got else sessions_in_the_way(connection)
-    if not got:
+    if not try_rebuild_lock(connection):
+        holder = sessions_in_the_way(connection) or "it has just ended"
         raise RebuildRunning(
-            f"another rebuild of this database is at work: {holder or 'it has just ended'}",
+            f"another rebuild of this database is at work: {holder}",
             hint="Wait until it has ended; it leaves nothing behind if it is stopped.",
         )
-    try:
-        yield
-    finally:
-        if not connection.closed and not connection.broken:
-            with registry_errors(connection):
-                connection.execute(_LOCKS["unlock_rebuild"])
 
 
 def adoption_pending(connection: Connection) -> bool:

@@ -8,7 +8,7 @@ from registry.errors import PermissionDenied
 from registry.execution.executor import Invocation
 from registry.hints import Command, Hint
 from registry.rebuild.comparison import Options, Report, Watch, compared, examined
-from registry.rebuild.readiness import adoption_pending, rebuild_lock, refuse_while_pending
+from registry.rebuild.readiness import adoption_pending, refuse_while_pending
 from registry.rebuild.repair import Rebuilt, judging_if_refused, repair
 
 
@@ -29,7 +29,6 @@ class RebuildService:
         watch = watch or Watch()
         with (
             self._database.connection() as connection,
-            rebuild_lock(connection),
             examined(connection, watch, self._options) as comparison,
         ):
             comparison.report.adoption_pending = adoption_pending(connection)
@@ -39,14 +38,14 @@ class RebuildService:
         """Makes the tables match the log, and records owners of positions that the log lacked.
 
         Raises:
-            RebuildRunning: another rebuild of this database is running.
+            RebuildRunning: another rebuild of this database is running, or was meanwhile.
             LogContradictsItself: the log cannot be replayed.
             AdoptionPending: there are rows from before the registry.
             PermissionDenied: the role may only compare.
             RegistryError: from `watch.approve`; nothing has changed then.
         """
         watch = watch or Watch()
-        with self._database.connection() as connection, rebuild_lock(connection):
+        with self._database.connection() as connection:
             _check_may_repair(connection)
             if invocation.dry_run:
                 with examined(connection, watch, self._options) as comparison:

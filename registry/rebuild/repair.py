@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import psycopg
 
@@ -21,10 +21,10 @@ from projections.sql_sink import apply_to_tables
 from registry.database.connection import Connection, registry_errors
 from registry.database.errors import SHARING_REFUSED, STALE_VERSION
 from registry.database.queries import load_queries, one_row
-from registry.errors import RowsRefused
+from registry.errors import RebuildRunning, RowsRefused
 from registry.events.base import EventModel
 from registry.events.positions import PositionsLinked
-from registry.events.registry import ProjectionsRebuilt
+from registry.events.registry import LegacyAdopted, ProjectionsRebuilt, SchemaTakenDown
 from registry.events.stored import StoredEvent, Stream
 from registry.execution.executor import Invocation, command_record
 from registry.log.append import CommandRecord, NewEvent, send_append
@@ -32,9 +32,15 @@ from registry.log.ids import REGISTRY_STREAM
 from registry.log.reading import send_versions, versions_of
 from registry.rebuild.comparison import Comparison, Report
 from registry.rebuild.merge import SHADOW, copy_in, fill_shadow, make_shadow, merge
+from registry.rebuild.readiness import try_rebuild_lock
 from registry.rules.positions import parts
 
 _QUERIES = load_queries("registry.rebuild", "rebuild.sql")
+
+_CHANGING_ALL: Final = {
+    kind.__name__ for kind in (LegacyAdopted, ProjectionsRebuilt, SchemaTakenDown)
+}
+"""The events of what changes rows without an event of their own."""
 
 Step = Callable[[Connection], None]
 _Result = TypeVar("_Result")
@@ -69,6 +75,7 @@ def repair(
 
     Raises:
         RowsRefused: the tables refuse rows that follow from the log.
+        RebuildRunning: see `follow_tail`.
     """
     with registry_errors(connection), _naming_refusals(), connection.transaction():
         make_shadow(connection)
@@ -76,6 +83,7 @@ def repair(
         before(connection)
         content = {"verb": "rebuild", "size": comparison.report.size}
         record = command_record(invocation, content, invocation.command_id)
+        try_rebuild_lock(connection)  # others would compare in vain; this one has compared
         started = time.monotonic()
         # From here to the commit, appends wait.
         event = ProjectionsRebuilt(size=comparison.report.size, tables=comparison.report.by_table())
@@ -153,13 +161,20 @@ def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool 
 
     Raises:
         RowsRefused: one of these events is malformed.
+        RebuildRunning: somebody else has changed rows meanwhile, other than by these events.
     """
     links: Rows = {
         POSITIONS.name: {key: {"account_id": owner} for key, owner in comparison.links.items()}
     }
-    tail = connection.execute(_QUERIES["tail"], {"size": comparison.report.size}).fetchall()
+    rows = connection.execute(_QUERIES["tail"], {"size": comparison.report.size}).fetchall()
+    tail = [StoredEvent(*row) for row in rows]
+    if not _CHANGING_ALL.isdisjoint(event.event_type for event in tail[:-1]):
+        raise RebuildRunning(
+            "another rebuild, or a migration, has changed the tables meanwhile",
+            hint="Run it again: it compares them as they are now.",
+        )
     try:
-        projected = [project(StoredEvent(*row)) for row in tail]
+        projected = [project(event) for event in tail]
     except MISFITS:
         raise RowsRefused(
             "an event that came meanwhile does not hold what an event of its type holds",

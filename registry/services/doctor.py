@@ -10,6 +10,7 @@ from registry.database.connection import (
     Connection,
     check_schema,
     connect_once,
+    is_pooled,
     may_read_tokens,
     prepared_transactions,
     registry_errors,
@@ -19,8 +20,9 @@ from registry.database.migrator import Migrator
 from registry.database.objects import differences
 from registry.database.outside import outside_lists
 from registry.database.own_login import may_not_migrate, own_login
+from registry.database.pooler import is_same_database, lends_transactions
 from registry.database.queries import load_queries, one_row
-from registry.database.target import Target
+from registry.database.target import DIRECT, Target
 from registry.encryption.key_source import MASTER_KEY, VARIABLE, load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import ExitStatus, NotMigrated, PermissionDenied, RegistryError
@@ -30,7 +32,7 @@ from registry.hints import Blank, Command, Hint
 from registry.log.reading import log_size
 from registry.plurals import counted
 from registry.rebuild.comparison import Options, Watch, examined
-from registry.rebuild.readiness import PENDING, adoption_pending, rebuild_lock
+from registry.rebuild.readiness import PENDING, adoption_pending
 from registry.rules.account_state import Slot
 from registry.services.audit.guards import HINT, unnamed_keys
 from registry.services.changes.sessions import log_holders
@@ -124,6 +126,7 @@ def _database(connection: Connection, target: Target) -> Iterator[Finding]:
     kind = "embedded PostgreSQL" if target.embedded else "PostgreSQL"
     where = f"{kind} {version}, database {database} as {user}{address}"
     yield Finding("database", "ok", where)
+    yield from _pooler(connection, target, user)
     if one_row(connection.execute("SHOW transaction_read_only"))[0] == "on":
         found = no_writes(connection)
         yield Finding("database", "warning", found.message, found.hint)
@@ -137,6 +140,41 @@ def _database(connection: Connection, target: Target) -> Iterator[Finding]:
         yield Finding("clock", "warning", message, hint)
     else:
         yield Finding("clock", "ok", "agrees with the database's")
+
+
+def _pooler(connection: Connection, target: Target, user: str) -> Iterator[Finding]:
+    asked = connection.info.user
+    if user != asked:
+        message = f"a pooler logs {asked} in as {user}: whoever asks has the rights of {user}"
+        hint = "Let the pooler pass each login on: leave user= out of its databases."
+        yield Finding("pooler", "failed", message, hint)
+    lent = lends_transactions(connection)
+    if lent:
+        message = "one is in between, and lends a session for one transaction at a time"
+        drill, down = Command("restore-drill"), Command("migrate", "down")
+        needed = Hint(f"Without {DIRECT} there is no ", drill, ", and no rehearsal of ", down)
+        yield Finding("pooler", "ok", message, None if target.direct else needed)
+    elif is_pooled(connection):
+        yield Finding("pooler", "ok", "one is in between, and lends a session to each client")
+    if target.direct is not None:
+        yield from _direct(connection, target.direct)
+
+
+def _direct(connection: Connection, direct: Target) -> Iterator[Finding]:
+    try:
+        with connect_once(direct) as other, registry_errors(other):
+            if not is_same_database(connection, other):
+                message = f"{DIRECT} is another database than DATABASE_URL"
+                hint = "Name the same database there, without the pooler."
+                yield Finding("direct address", "failed", message, hint)
+            elif is_pooled(other):
+                message = f"{DIRECT} leads through a pooler too"
+                hint = "Name the server itself there."
+                yield Finding("direct address", "warning", message, hint)
+            else:
+                yield Finding("direct address", "ok", f"{DIRECT} leads to the same database")
+    except RegistryError as error:
+        yield Finding("direct address", "failed", f"{DIRECT}: {error.message}", error.hint)
 
 
 def _migrations(connection: Connection) -> Finding:
@@ -237,10 +275,7 @@ def _keys_in_use(connection: Connection) -> Iterator[Finding]:
 
 def _tables(connection: Connection) -> Iterator[Finding]:
     try:
-        with (
-            rebuild_lock(connection),
-            examined(connection, Watch(), Options(workers=1)) as comparison,
-        ):
+        with examined(connection, Watch(), Options(workers=1)) as comparison:
             report = comparison.report
     except RegistryError as error:
         damaged = error.exit_status == ExitStatus.VERIFICATION

@@ -3,7 +3,7 @@
 -- name: server
 SELECT current_setting('server_version'),
     coalesce(' at ' || host(inet_server_addr()) || ':' || inet_server_port(), ''),
-    current_database(), current_user, clock_timestamp(),
+    current_database(), session_user, clock_timestamp(),
     CASE WHEN current_setting('fsync') = 'off' THEN 'fsync off'
          WHEN current_setting('full_page_writes') = 'off' THEN 'full_page_writes off'
          WHEN current_setting('synchronous_commit') = 'off' THEN 'synchronous_commit off'

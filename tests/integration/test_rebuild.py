@@ -1,5 +1,6 @@
 """Rebuild: after any damage, the tables match the log again."""
 
+import contextlib
 import json
 import uuid
 from typing import Any
@@ -10,6 +11,7 @@ from support.large_log import load_events, many_accounts
 from support.registry_tables import add_positions, contents, unguarded
 
 from registry.database.opening import SingleConnection
+from registry.database.target import Target
 from registry.errors import RebuildRunning
 from registry.events.credentials import CredentialRemoved
 from registry.execution.executor import Invocation
@@ -267,6 +269,20 @@ def test_a_second_rebuild_says_that_one_is_at_work(
     with pytest.raises(RebuildRunning):
         check(database)
     rebuilt.execute("SELECT pg_advisory_unlock(7234117002)")
+    assert check(database).differing == 0
+
+
+def test_a_rebuild_that_another_one_overtook_changes_nothing(
+    database: SingleConnection, rebuilt: Connection, database_url: str, invocation: Invocation
+) -> None:
+    def meanwhile(_report: Report) -> None:
+        with contextlib.closing(SingleConnection(Target(database_url))) as another:
+            RebuildService(another).rebuild(invocation)
+
+    with unguarded(rebuilt):
+        rebuilt.execute("UPDATE public.accounts SET description = 'damage'")
+    with pytest.raises(RebuildRunning, match="has changed the tables meanwhile"):
+        RebuildService(database).rebuild(invocation, Watch(approve=meanwhile))
     assert check(database).differing == 0
 
 

@@ -42,7 +42,7 @@ from registry.log.ids import REGISTRY_STREAM
 from registry.log.reading import send_versions, versions_of
 from registry.plurals import counted
 from registry.rebuild.merge import fill_table, make_shadow, update_in_place
-from registry.rebuild.readiness import adoption_pending, rebuild_lock
+from registry.rebuild.readiness import adoption_pending, refuse_other_rebuilds
 from registry.rebuild.text_rows import line_of
 from registry.rules.adoption.accounts import LegacyAccount, adopt_account
 from registry.rules.adoption.credentials import (
@@ -122,12 +122,13 @@ def adopt(
         RebuildRunning: a rebuild or another adoption is running.
     """
     result = Adoption(judge=judge or Judge())
-    with database.connection() as connection, rebuild_lock(connection):
-        if not adoption_pending(connection):
-            return result
-        result.found = True
+    with database.connection() as connection:
         started = time.monotonic()
         with registry_errors(connection), connection.transaction():
+            refuse_other_rebuilds(connection)
+            if not adoption_pending(connection):
+                return result
+            result.found = True
             _Run(connection, keyrings, invocation, result).adopt_all(progress)
             result.done = not result.judge.undecided and not invocation.dry_run
             result.seconds = time.monotonic() - started

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from registry.database.connection import Connection, Database, registry_errors
+from registry.database.connection import Connection, Database, is_pooled, registry_errors
 from registry.database.objects import differences
 from registry.database.processes import run_processes
 from registry.database.queries import load_queries
@@ -51,7 +51,7 @@ class Extent:
     """Master keys for this process only; by default each process reads the environment."""
     with_projections: bool = True
     processes: int | None = None
-    """None: one process for each processor, up to a limit."""
+    """None: one process for each processor, up to a limit; one behind a pooler."""
 
 
 @dataclass(slots=True)
@@ -142,7 +142,8 @@ def _stretches(
     connection: Connection, target: Target, extent: Extent, size: int
 ) -> Iterator[Stretch]:
     ranges = [(first, min(first + CHUNK, size)) for first in range(0, size, CHUNK)]
-    processes = extent.processes or min(MAX_PROCESSES, os.cpu_count() or 1)
+    several = 1 if is_pooled(connection) else min(MAX_PROCESSES, os.cpu_count() or 1)
+    processes = extent.processes or several
     if processes == 1 or extent.keyring is not None or size < _PARALLEL_FROM:
         keyring = (extent.keyring or load_keyring()) if extent.with_keys else None
         for first, end in ranges:

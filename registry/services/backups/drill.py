@@ -28,6 +28,7 @@ from registry.database.connection import (
 )
 from registry.database.objects import differences, made_by_migrations, read_schema
 from registry.database.opening import SingleConnection
+from registry.database.pooler import connect_directly, refuse_pooler
 from registry.database.programs import Programs, programs_for
 from registry.database.queries import load_queries
 from registry.database.scratch import fresh_server, lent_database, roles_made
@@ -178,10 +179,12 @@ def opened(source: Target) -> Iterator[Original]:
     Raises:
         DatabaseUnavailable, NotMigrated, SchemaTooNew: there is no registry to read.
         LogRewritten: the head of the log does not follow from its events.
+        SessionNeeded: the address is that of a pooler.
     """
-    address = address_of(source)
-    with connect(Target(address)) as connection, registry_errors(connection):
+    address = address_of(source.direct or source)
+    with connect_directly(source) as connection, registry_errors(connection):
         check_schema(connection)
+        refuse_pooler(connection, "pg_dump")
         with one_moment(connection):
             checkpoint = current_checkpoint(connection, "the source")
             yield Original(connection, address, export_snapshot(connection), checkpoint)
@@ -301,7 +304,11 @@ def _check_tables(copy: Copy) -> DrillFinding:
 
 
 def _compare_rows(address: str, original: Original) -> DrillFinding:
-    with connect(Target(address)) as connection, registry_errors(connection):
+    with (
+        connect(Target(address)) as connection,
+        registry_errors(connection),
+        connection.transaction(),
+    ):
         result = compare_tables(original.connection, connection)
     told = f"{counted(result.rows, 'row')} of {result.tables} tables compared with the source"
     return DrillFinding(told, result.differences)

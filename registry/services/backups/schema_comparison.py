@@ -30,13 +30,14 @@ class SchemaComparison:
 
 def compare_schemas(source: Schema, copy: Connection) -> SchemaComparison:
     """Differences: missing from the copy, changed in it, or extra."""
-    there = read_schema(copy)
-    differences = [f"missing: {key}" for key in sorted(source.keys() - there.keys())]
-    differences += [f"extra: {key}" for key in sorted(there.keys() - source.keys())]
-    for key in sorted(source.keys() & there.keys()):
-        wanted, found = source[key], there[key]
-        if wanted != found and _again(copy, key, wanted) != found.definition:
-            differences.append(f"changed: {key}{_in_short(wanted, found)}")
+    with copy.transaction():  # in which `read_schema` makes names plain
+        there = read_schema(copy)
+        differences = [f"missing: {key}" for key in sorted(source.keys() - there.keys())]
+        differences += [f"extra: {key}" for key in sorted(there.keys() - source.keys())]
+        for key in sorted(source.keys() & there.keys()):
+            wanted, found = source[key], there[key]
+            if wanted != found and _again(copy, key, wanted) != found.definition:
+                differences.append(f"changed: {key}{_in_short(wanted, found)}")
     return SchemaComparison(len(source), differences)
 
 

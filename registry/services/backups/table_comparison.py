@@ -53,7 +53,7 @@ class TableComparison:
 
 
 def compare_tables(source: Connection, copy: Connection) -> TableComparison:
-    """Compares every row of every table; gives both connections the same text settings.
+    """Compares every row of every table; both transactions get the same text settings.
 
     Raises:
         psycopg.Error: a table cannot be read.

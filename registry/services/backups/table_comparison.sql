@@ -1,10 +1,10 @@
 -- Reads whole tables such that equal rows have equal texts.
 
 -- name: settings
-SELECT set_config('TimeZone', 'UTC', FALSE), set_config('DateStyle', 'ISO, YMD', FALSE),
-    set_config('IntervalStyle', 'postgres', FALSE), set_config('extra_float_digits', '1', FALSE),
-    set_config('bytea_output', 'hex', FALSE), set_config('lc_monetary', 'C', FALSE),
-    set_config('row_security', 'off', FALSE), set_config('search_path', 'pg_catalog', FALSE)
+SELECT set_config('TimeZone', 'UTC', TRUE), set_config('DateStyle', 'ISO, YMD', TRUE),
+    set_config('IntervalStyle', 'postgres', TRUE), set_config('extra_float_digits', '1', TRUE),
+    set_config('bytea_output', 'hex', TRUE), set_config('lc_monetary', 'C', TRUE),
+    set_config('row_security', 'off', TRUE), set_config('search_path', 'pg_catalog', TRUE)
 
 -- name: tables
 -- Each table whose rows a dump holds: name, columns and types (primary key first), number of

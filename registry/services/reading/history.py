@@ -6,6 +6,7 @@ PostgreSQL reads the rarer one's index, or both. The only slow case is two commo
 rarely match together.
 """
 
+import contextlib
 import datetime as dt
 import difflib
 import time
@@ -19,8 +20,10 @@ from psycopg.rows import dict_row
 
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
-from registry.database.connection import Connection, Database, registry_errors
+from registry.database.connection import Connection, Database, check_schema, registry_errors
 from registry.database.durability import wait_until_durable
+from registry.database.opening import AtTarget
+from registry.database.pooler import connect_directly, lends_transactions
 from registry.database.queries import load_queries, one_row, read_rows
 from registry.errors import CredentialNotFound, DatabaseUnavailable, InvalidInput
 from registry.events.permissions import Permission
@@ -32,6 +35,8 @@ _QUERIES = load_queries("registry.services.reading", "history.sql")
 _LOCKS = load_queries("registry.database", "locks.sql")
 _POLL_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 0.05
+_ASK_SECONDS: Final = 1.0
+"""How often a follower asks whom a pooler lends no session, so that nobody can wake it."""
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEP: Final = 1000
 _MAX: Final = 2**63 - 1
@@ -86,7 +91,7 @@ def history(database: Database, wanted: HistoryFilter) -> list[Record]:
     with database.connection() as connection, registry_errors(connection):
         parameters = _parameters(connection, wanted)
         with connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(_newest(wanted), parameters, prepare=False).fetchall()
+            return cursor.execute(_newest(wanted), parameters).fetchall()
 
 
 def stream_history(database: Database, wanted: HistoryFilter) -> Iterator[Record]:
@@ -106,20 +111,21 @@ def stream_history(database: Database, wanted: HistoryFilter) -> Iterator[Record
 
 
 def follow(
-    database: Database, wanted: HistoryFilter, lost: Callable[[str], None] = lambda _: None
+    database: AtTarget, wanted: HistoryFilter, lost: Callable[[str], None] = lambda _: None
 ) -> Iterator[Record]:
     """The newest matching events, and then each new event as it is appended, without end.
 
     Positions are gapless, so it continues after the last position that it has seen. A missed
     notification or a lost connection therefore loses no event. No event is shown before it is
-    durable, and so none is taken back. `lost` is called with the
-    error's message for each lost connection.
+    durable, and so none is taken back. `lost` is called with the error's message for each lost
+    connection.
 
     Raises:
         AccountNotFound, ExchangeNotFound: see `history`.
+        InvalidInput: DATABASE_URL_DIRECT is another database.
         DatabaseUnavailable: the database cannot be reached at the start.
     """
-    with database.connection() as connection, registry_errors(connection):
+    with _listening(database) as connection, registry_errors(connection):
         # The end is read first: events appended during the query are read by the loop below.
         position = log_size(connection)
         _keep(connection)
@@ -139,17 +145,31 @@ def follow(
             failures += 1
 
 
+@contextlib.contextmanager
+def _listening(database: AtTarget) -> Iterator[Connection]:
+    """A connection with a session of its own, if there is an address for that."""
+    if database.target.direct is None:
+        with database.connection() as connection:
+            yield connection
+    else:
+        with connect_directly(database.target) as connection:
+            check_schema(connection)
+            yield connection
+
+
 def _new_events(
-    database: Database, parameters: Record, position: int
+    database: AtTarget, parameters: Record, position: int
 ) -> Iterator[tuple[list[Record], int]]:
     """Yields batches of new events from a position on, each with the next position."""
     statement = _compose("show", positions=_compose("since_position"))
-    with database.connection() as connection, registry_errors(connection):
-        connection.execute(_QUERIES["listen"])
-        following = False
+    with _listening(database) as connection, registry_errors(connection):
+        listens, following = not lends_transactions(connection), False
+        if listens:
+            connection.execute(_QUERIES["listen"])
         while True:
             # Before the log is read, so that every later append sends a notification.
-            following = following or one_row(connection.execute(_LOCKS["follow"]))[0]
+            if listens and not following:
+                (following,) = one_row(connection.execute(_LOCKS["follow"]))
             end = log_size(connection)
             while position < end:
                 start, position = position, min(position + _STEP, end)
@@ -160,14 +180,15 @@ def _new_events(
                     _keep(connection)
                 yield rows, position
             # Woken by an append, or by the timeout in case a notification was lost.
-            patience = _POLL_SECONDS if following else _RETRY_SECONDS
+            retry = _RETRY_SECONDS if listens else _ASK_SECONDS
+            patience = _POLL_SECONDS if following else retry
             for _ in connection.notifies(timeout=patience, stop_after=1):
                 pass
 
 
 def _keep(connection: Connection) -> None:
     """Returns when no crash or failover can take back what was read: commits are seen earlier."""
-    if connection.info.parameter_status("in_hot_standby") != "on":
+    if not one_row(connection.execute(_QUERIES["in_recovery"]))[0]:  # a pooler need not say it
         wait_until_durable(connection)
 
 

@@ -23,7 +23,7 @@ from registry.execution.executor import Invocation
 from registry.hints import Blank, Command, Hint
 from registry.log.tree import restore_head
 from registry.rebuild.comparison import Options, Watch, compared
-from registry.rebuild.readiness import adoption_pending, rebuild_lock
+from registry.rebuild.readiness import adoption_pending, refuse_other_rebuilds
 from registry.rebuild.repair import Rebuilt, judging_if_refused, repair
 from registry.services.schema.making import ORDER, ways_to_make
 from registry.services.schema.schema import bring_up, is_down
@@ -83,8 +83,7 @@ def repair_schema(
     if invocation.dry_run or not (wrong or pending):
         return Repaired(wrong, dry_run=invocation.dry_run)
     attempt = functools.partial(_attempt, connection, invocation, watch or Watch(), found)
-    with rebuild_lock(connection), Migrator(connection).locked():
-        return Repaired(wrong, judging_if_refused(attempt))
+    return Repaired(wrong, judging_if_refused(attempt))
 
 
 def _attempt(
@@ -95,14 +94,14 @@ def _attempt(
     judged: bool,
 ) -> Rebuilt | None:
     rebuilt = None
-    with registry_errors(connection):
-        connection.execute("BEGIN")
+    migrator = Migrator(connection)
+    with migrator.locked():
+        refuse_other_rebuilds(connection)
         connection.execute(_QUERIES["check_no_bodies"])
         # Tables that are made again have no rules at first, as if they waited for `adopt`.
         loose = adoption_pending(connection)
         if not any(d.wanted.relation == _HEAD for d in found):
             connection.execute(_QUERIES["lock_head"])  # commands wait here, and not in between
-        migrator = Migrator(connection)
         if any(m.applied_at is None for m in migrator.status()):
             migrator.run_all_again()
         # What is missing now, the migrations may have made again, or the next line does.
@@ -115,7 +114,6 @@ def _attempt(
             rebuilt = _filled(connection, invocation, watch, judged=judged)
         _make(connection, loose=loose)
         _refuse_what_is_left(connection, loose=loose)
-        connection.execute("COMMIT")
     return rebuilt
 
 

@@ -16,12 +16,13 @@ from typing import Final
 from psycopg import sql
 
 from projections import TABLES
-from registry.database.connection import Connection, connect, registry_errors
+from registry.database.connection import Connection, connect, is_pooled, registry_errors
 from registry.database.migrator import Migrator
 from registry.database.queries import load_queries, one_row
 from registry.database.snapshot import begin_reading
-from registry.database.target import Target
+from registry.database.target import DIRECT, Target
 from registry.database.watched import address_of_same_server
+from registry.errors import SessionNeeded
 from registry.events.registry import ForeignReference
 from registry.execution.executor import Invocation
 from registry.rebuild.comparison import Watch
@@ -53,7 +54,13 @@ def rehearse(
     Raises:
         TablesDiffer, InUseByOthers: the real `take_down` would be refused for this reason.
         PermissionDenied: the role may not create a database.
+        SessionNeeded: a pooler is in between, which knows no new databases.
     """
+    if is_pooled(connection):
+        raise SessionNeeded(
+            "a rehearsal makes a database on the server, and a pooler is in between",
+            hint=f"Name the server itself in {DIRECT}.",
+        )
     with _scratch_database(connection) as scratch, registry_errors(connection):
         begin_reading(connection)
         references = contents(connection).references

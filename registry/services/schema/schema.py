@@ -30,7 +30,6 @@ from registry.log.ids import REGISTRY_STREAM
 from registry.log.reading import log_size
 from registry.plurals import counted
 from registry.rebuild.comparison import Comparison, Options, Watch, compared, examined
-from registry.rebuild.readiness import rebuild_lock
 from registry.rebuild.repair import Rebuilt, append_at_end, follow_tail, judging_if_refused, repair
 from registry.rules.positions import parts
 
@@ -124,12 +123,11 @@ def take_down(
         InUseByOthers: objects of another program depend on the tables.
         RebuildRunning: a rebuild is running.
     """
-    with rebuild_lock(connection), examined(connection, watch or Watch(), Options()) as comparison:
+    with examined(connection, watch or Watch(), Options()) as comparison:
         _refuse_drift(comparison)
         found = contents(connection)
         record = command_record(invocation, {"verb": "migrate down"}, invocation.command_id)
-        with registry_errors(connection):
-            connection.execute("BEGIN")
+        with registry_errors(connection), connection.transaction():
             event = SchemaTakenDown(references=found.references)
             position = append_at_end(connection, record, 0, REGISTRY_STREAM, event)
             connection.execute(_QUERIES["lock_positions"])
@@ -138,7 +136,6 @@ def take_down(
             for reference in found.references:
                 _drop(connection, reference)
             undone = Migrator(connection).down()
-            connection.execute("COMMIT")
     return TakenDown([migration.file_name for migration in undone], recorded, position)
 
 
@@ -188,8 +185,7 @@ def bring_up(
                 after=lambda connection: _restore_references(connection, result),
             )
 
-    with rebuild_lock(connection):
-        result.rebuilt = judging_if_refused(attempt)
+    result.rebuilt = judging_if_refused(attempt)
     return result
 
 
@@ -206,11 +202,8 @@ def purge(connection: Connection, typed_name: str) -> list[Migration]:
             f"{typed_name!r} is not the name of the database; nothing was changed",
             hint=f"The database is {name}.",
         )
-    with registry_errors(connection):
-        connection.execute("BEGIN")
-        undone = Migrator(connection).down(keep=0, destroy_log=True)
-        connection.execute("COMMIT")
-    return undone
+    with registry_errors(connection), connection.transaction():
+        return Migrator(connection).down(keep=0, destroy_log=True)
 
 
 def _refuse_drift(comparison: Comparison) -> None:
