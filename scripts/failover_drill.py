@@ -54,8 +54,9 @@ def main() -> None:
             "Run scripts/install-servers --failover."
         )
     logging.getLogger("registry").setLevel(logging.CRITICAL)
-    # Ended like by Ctrl-C, so that nothing is left behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # However it is ended, nothing is left behind. In a shell's background Ctrl-C would be ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         report = _drill(options.rounds, options.calm)
     except KeyboardInterrupt:

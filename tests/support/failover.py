@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
+import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -211,8 +212,12 @@ class Crew:
         (self._folder / "stop").touch()
         for process in (*self._clients.values(), *(process for process, _ in self._followers)):
             if process.poll() is None:
+                family = psutil.Process(process.pid).children(recursive=True)
                 process.kill()
                 process.wait()
+                for child in family:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        child.kill()
 
     # ------------------------------------------------------------ the comparison with the log
 
