@@ -168,6 +168,7 @@ class Registry(Stopping):
         self,
         *,
         against: Path | str | None = None,
+        since: Path | str | None = None,
         key: str | None = None,
         with_keys: bool = True,
         only_log: bool = False,
@@ -176,15 +177,16 @@ class Registry(Stopping):
     ) -> "Verdict":
         """Verifies the log, and the tables against it; `failures` of the result lists each fault.
 
-        `against` is a file of checkpoints, by default the last one signed on this machine; `key`
-        is their public key, or its file. `with_keys` also opens each data key, which needs the
-        master key. `progress` receives the name of the step, the amount done, and the total.
+        `against` is a file of checkpoints (default: the last one signed here), `key` their public
+        key or its file. `since` is one too: only what came after its newest is read, and no table.
+        `with_keys` opens each data key. `progress` gets the step, the amount done, and the total.
         """
         from registry.services.audit.checkpoints import known_checkpoints
         from registry.services.audit.verification import Extent, verify
 
         extent = Extent(
-            against=known_checkpoints(optional_path(against), key),
+            against=known_checkpoints(optional_path(against or since), key),
+            since=known_checkpoints(optional_path(since), key) if since else (),
             with_keys=with_keys,
             keyring=self._context.own_keyring,
             with_projections=not only_log,
@@ -217,8 +219,7 @@ class Registry(Stopping):
         from registry.services.audit.proving import prove_credential, prove_event
         from registry.services.changes.slot_tasks import SlotName
 
-        verifier = CheckpointStore().verifier(key)
-        note = covering_note(optional_path(checkpoint))
+        verifier, note = CheckpointStore().verifier(key), covering_note(optional_path(checkpoint))
         if isinstance(what, int) and exchange is None:
             return prove_event(self._context, note, verifier, what)
         if isinstance(what, str) and exchange is not None:

@@ -39,6 +39,13 @@ def verify(
             metavar="FILE", help="Also prove that the log continues every checkpoint in this file."
         ),
     ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Check only what came after the newest checkpoint in this file, and no tables.",
+        ),
+    ] = None,
     key: PublicKey = None,
     without_keys: Annotated[
         bool, typer.Option("--without-keys", help="Do not open the data keys; needs no master key.")
@@ -57,6 +64,7 @@ def verify(
     with progress_bar(run.output) as progress:
         verdict = run.registry.verify(
             against=against,
+            since=since,
             key=key,
             with_keys=not without_keys,
             only_log=only_log,
@@ -94,11 +102,26 @@ def _text(run: Run, verdict: "Verdict") -> None:
         f"{counted(verdict.data_keys, 'data key')} opened; "
         f"{counted(verdict.checkpoints, 'checkpoint')} compared."
     )
+    if verdict.first:
+        _tell_range(run, verdict)
     if beside:
         run.output.line(
             f"The {' and the '.join(beside)} do NOT follow from the log. "
             "What repairs them: account-registry doctor"
         )
+
+
+def _tell_range(run: Run, verdict: "Verdict") -> None:
+    first, last = verdict.first, verdict.events - 1
+    if first < last:
+        read = f"events {first:,} to {last:,}"
+    else:
+        read = f"event {first:,}" if first == last else "no event, since none is newer"
+    run.output.line(
+        f"Read: {read}. For the {counted(verdict.first, 'event')} before, only the signed root was "
+        "compared: a later change of their rows is not seen, nor one of the tables. verify without "
+        "--since reads all."
+    )
 
 
 @verb()

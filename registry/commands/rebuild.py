@@ -66,6 +66,7 @@ def report_data(report: "Report") -> dict[str, Any]:
     """A report as JSON data."""
     return {
         "events": report.size,
+        "replayed": report.replayed,
         "rows": report.rows,
         "seconds": round(report.seconds, 3),
         "differing": report.differing,
@@ -91,11 +92,15 @@ def rebuilt_data(rebuilt: "Rebuilt") -> dict[str, Any]:
 
 def tell_report(output: Output, report: "Report") -> None:
     """Prints a report for people."""
-    rate = report.size / max(report.seconds, 0.001)
+    rate = report.replayed / max(report.seconds, 0.001)
     output.line(
-        f"Replayed {counted(report.size, 'event')} in {report.seconds:.1f} s ({rate:,.0f}/s) and "
-        f"compared them with {counted(report.rows, 'row')}."
+        f"Replayed {counted(report.replayed, 'event')} in {report.seconds:.1f} s ({rate:,.0f}/s) "
+        f"and compared them with {counted(report.rows, 'row')}."
     )
+    if report.replayed < report.size:
+        output.line(
+            f"The log has {counted(report.size, 'event')}: of the releases only the newest matter."
+        )
     tell_skipped(output, report)
     for row in report.listed:
         name = f" ({row.name})" if row.name else ""

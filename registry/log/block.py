@@ -40,7 +40,7 @@ def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
         places = list(map(row_form.place, rows, starts))
     except struct.error:
         return False
-    if [place.position for place in places] != list(range(first, first + len(rows))):
+    if [place[0] for place in places] != list(range(first, first + len(rows))):
         return False
     _note(report, rows, places)
     report.nodes += peaks

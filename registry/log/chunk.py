@@ -27,17 +27,25 @@ GROUP: Final = block.ROWS + 1
 """Rows that are checked together: a block, and the row that is left out of it."""
 
 
-def check_rows(groups: Iterable[Sequence[bytes]], first: int, end: int) -> ChunkReport:
-    """Checks that the rows are the events from `first` to `end`, excluding `end`.
+def check_rows(
+    groups: Iterable[Sequence[bytes]],
+    first: int,
+    end: int,
+    start: int | None = None,
+    known: Sequence[bytes] = (),
+) -> ChunkReport:
+    """Checks that the rows are the events from `start`, or else `first`, to `end`, excluding `end`.
 
-    `first` is a multiple of `CHUNK`, and there are at most `CHUNK` events. The rows come in
-    groups of `GROUP`; only the last group may be shorter.
+    `first` is a multiple of `CHUNK`, and there are at most `CHUNK` events. `known` are the perfect
+    subtrees from `first` to `start`, largest first. The rows come in groups of `GROUP`; only the
+    last group may be shorter, and the one at `start`, which ends where a group would.
     """
-    report = ChunkReport(first, end)
-    careful = _RowByRow(report)
+    report = ChunkReport(first, end, nodes=list(known))
+    careful = _RowByRow(report, first if start is None else start)
     for rows in groups:
         some = rows[: block.ROWS]
-        if not careful.fault and block.check_block(report, careful.expected, some):
+        whole = not careful.fault and careful.expected % GROUP == 0
+        if whole and block.check_block(report, careful.expected, some):
             careful.expected += len(some)
             careful.check(rows[block.ROWS :])
         else:
@@ -50,8 +58,8 @@ def check_rows(groups: Iterable[Sequence[bytes]], first: int, end: int) -> Chunk
 class _RowByRow:
     """Checks one row after the other, and reports its faults."""
 
-    def __init__(self, report: ChunkReport) -> None:
-        self.expected = report.first
+    def __init__(self, report: ChunkReport, start: int) -> None:
+        self.expected = start
         """The position of the next row."""
         self.fault = False
         """Whether a row was faulty; from then on no block is checked as a whole."""
@@ -122,26 +130,27 @@ class _RowByRow:
 
 
 class Joiner:
-    """Joins the chunks, in their order.
+    """Joins the chunks, in their order, to the perfect subtrees before them, if any.
 
     It checks across chunks: the roots above them, and streams that continue from one chunk
     to the next.
     """
 
-    def __init__(self) -> None:
-        self.nodes: list[bytes | None] = []
+    def __init__(self, known: Sequence[bytes] = ()) -> None:
+        self.nodes: list[bytes | None] = list(known)
         """The perfect subtrees over all chunks so far, largest first."""
         self.failures: list[Failure] = []
-        self._versions: dict[bytes, int] = {}
+        self.versions: dict[bytes, int] = {}
+        """The version of each stream so far; none that is not here has any events."""
 
     def add(self, report: ChunkReport) -> None:
         """Adds the next chunk."""
         for stream, (version, position) in report.first_versions.items():
-            last = self._versions.get(stream, 0)
+            last = self.versions.get(stream, 0)
             if version != last + 1:
                 message = wrong_version(stream, version, last)
                 self.failures.append(Failure("stream versions", message, position))
-        self._versions.update(report.last_versions)
+        self.versions.update(report.last_versions)
         if report.end - report.first == CHUNK:
             self._grow(report)
         else:

@@ -33,13 +33,14 @@ WITH RECURSIVE search (low, high) AS (
 SELECT s.high FROM search AS s WHERE s.high - s.low <= 1
 
 -- name: stream_versions
--- The version of each of these streams, 0 for one without events.
+-- The version of each of these streams before a position, 0 for one without events.
 SELECT wanted.stream_type, wanted.stream_id, coalesce(newest.stream_version, 0)
 FROM unnest(%(stream_types)s::text[], %(stream_ids)s::uuid[]) AS wanted (stream_type, stream_id)
 LEFT JOIN LATERAL (
     SELECT e.stream_version
     FROM public.audit_events AS e
     WHERE e.stream_type = wanted.stream_type AND e.stream_id = wanted.stream_id
+        AND e.position < %(before)s
     ORDER BY e.stream_version DESC
     LIMIT 1
 ) AS newest ON TRUE

@@ -66,9 +66,15 @@ def last_position_at(connection: Connection, moment: dt.datetime | None) -> int:
     return events_before(connection, moment + dt.timedelta(microseconds=1)) - 1
 
 
-def send_versions(connection: Connection, streams: Sequence[Stream]) -> psycopg.Cursor[Any]:
-    """Queries the versions of streams; `versions_of` reads the answer."""
-    parameters = {"stream_types": [s.type for s in streams], "stream_ids": [s.id for s in streams]}
+def send_versions(
+    connection: Connection, streams: Sequence[Stream], before: int = 2**63 - 1
+) -> psycopg.Cursor[Any]:
+    """Queries the versions of streams before a position; `versions_of` reads the answer."""
+    parameters = {
+        "stream_types": [s.type for s in streams],
+        "stream_ids": [s.id for s in streams],
+        "before": before,
+    }
     return connection.execute(_QUERIES["stream_versions"], parameters)
 
 

@@ -53,12 +53,20 @@ def restore_head(connection: Connection) -> None:
     """
     row = connection.execute(_QUERIES["newest"]).fetchone()
     size, moment = (0, None) if row is None else (row[0] + 1, row[1])
-    nodes = perfect_subtrees((0, size))
-    peaks = _roots(
-        connection, [(node.last + 1 - (1 << node.level), node.last + 1) for node in nodes]
-    )
+    peaks = read_former_head(connection, size).peaks
     parameters = {"size": size, "peaks": peaks, "appended_at": moment}
     connection.execute(_QUERIES["set_head"], parameters)
+
+
+def read_former_head(connection: Connection, size: int) -> Head:
+    """The head after the first `size` events, from the roots that are stored with them.
+
+    Raises:
+        LogRewritten: events that it needs are missing.
+    """
+    nodes = perfect_subtrees((0, size))
+    ranges = [(node.last + 1 - (1 << node.level), node.last + 1) for node in nodes]
+    return Head(size, _roots(connection, ranges))
 
 
 def read_root(connection: Connection, size: int) -> bytes:

@@ -33,7 +33,7 @@ from registry.rebuild.differences import LISTED, RowDrift
 from registry.rebuild.judging import Skipped, judge, rows_fit
 from registry.rebuild.readiness import refuse_other_rebuilds
 from registry.rebuild.repair_rows import RepairKind, Repairs
-from registry.rebuild.replay import EVENTS_PER_SLICE, replay_in_slices
+from registry.rebuild.replay import EVENTS_PER_SLICE, replay_in_slices, select_events
 from registry.rebuild.worker import Message, SliceTask, examine_apart, examine_slices, rows_that_fit
 
 _QUERIES = load_queries("registry.rebuild", "rebuild.sql")
@@ -52,6 +52,8 @@ class Options:
     workers: int | None = None
     """Number of processes; None: one for each core up to two, and one for a short log."""
     events_per_slice: int = EVENTS_PER_SLICE
+    every: bool = False
+    """Whether to replay every event, and so to judge each release."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,9 @@ class Report:
     """The differences between the tables and the log."""
 
     size: int = 0
-    """The number of replayed events."""
+    """The number of events in the log."""
+    replayed: int = 0
+    """The number of events that were replayed: of the releases only the newest matter."""
     rows: int = 0
     """The number of rows in the tables."""
     seconds: float = 0.0
@@ -227,10 +231,11 @@ def examined(connection: Connection, watch: Watch, options: Options) -> Iterator
         comparison = stack.enter_context(compared(connection, watch, options))
         report = comparison.report
         if report.differing and not report.skipped:
-            slices = replay_in_slices(
-                connection, report.size, options.events_per_slice, tokens=report.tokens
-            )
             with registry_errors(connection):
+                selection = select_events(
+                    connection, report.size, tokens=report.tokens, every=options.every
+                )
+                slices = replay_in_slices(connection, selection, options.events_per_slice)
                 fits = rows_fit(connection, slices)
             if not fits:
                 judging = compared(connection, watch, options, judged=True)
@@ -267,22 +272,29 @@ class _Whole:
 def _examine(
     connection: Connection, comparison: Comparison, size: int, options: Options, *, exists: bool
 ) -> None:
+    report = comparison.report
+    selection = select_events(
+        connection,
+        size,
+        tokens=report.tokens,
+        skipped=[event.position for event in report.skipped],
+        every=options.every,
+    )
+    events = selection.events
     # The pool of a pooler may be too small for several sessions.
-    several = size >= WORTH_A_PROCESS and not is_pooled(connection)
+    several = events >= WORTH_A_PROCESS and not is_pooled(connection)
     workers = options.workers or (min(2, os.cpu_count() or 1) if several else 1)
-    rounds = -(-size // (workers * options.events_per_slice)) or 1
-    slices = workers * rounds
-    comparison.report.size, comparison.slices = size, slices
+    rounds = -(-events // (workers * options.events_per_slice)) or 1
+    comparison.slices = workers * rounds
+    report.size, report.replayed = size, events
     comparison.repairs = [Repairs() for _ in range(workers)]
     tasks = [
         SliceTask(
             repairs,
-            size,
-            list(range(first, slices, workers)),
-            slices,
+            selection,
+            range(first, comparison.slices, workers),
+            comparison.slices,
             exists,
-            tokens=comparison.report.tokens,
-            skipped=[event.position for event in comparison.report.skipped],
         )
         for first, repairs in enumerate(comparison.repairs)
     ]

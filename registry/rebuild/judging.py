@@ -24,7 +24,7 @@ from registry.errors import LogContradictsItself
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
 from registry.rebuild.ledger import Ledger, reduced
-from registry.rebuild.replay import Slice, event_lines
+from registry.rebuild.replay import Selection, Slice, event_lines
 from registry.rebuild.text_rows import unescape
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def judge(connection: Connection, size: int, *, tokens: bool = True) -> list[Ski
     """
     ledger = Ledger(_exchanges(connection))
     reasons: dict[int, Misfit] = {}
-    with contextlib.closing(event_lines(connection, size, Slice(), tokens=tokens)) as lines:
+    every = event_lines(connection, Selection(size, tokens), Slice())
+    with contextlib.closing(every) as lines:
         for line in lines:
             position, misfit = _judged(ledger, line)
             if misfit:

@@ -22,3 +22,17 @@ JOIN public.accounts AS a ON a.id = p.account_id
 WHERE p.id = ANY(%(positions)s::uuid[])
 GROUP BY p.account_id
 ORDER BY p.account_id
+
+-- name: releases_are_indexed
+SELECT to_regprocedure('public.newest_releases(bigint)') IS NOT NULL AND coalesce(
+    (SELECT x.indisvalid FROM pg_catalog.pg_index AS x
+     WHERE x.indexrelid = to_regclass('public.audit_events_by_release')), FALSE)
+
+-- name: newest_releases
+SELECT public.newest_releases(%(size)s)
+
+-- name: changes
+-- The number of events that change rows otherwise than a release does, or may.
+SELECT count(*) FROM public.audit_trail AS e
+WHERE e.position < %(size)s
+    AND e.event_type NOT IN ('CredentialReleased', 'CredentialChecked', 'EnvironmentFallbackUsed')

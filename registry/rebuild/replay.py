@@ -1,14 +1,18 @@
 """Replays the log, or a slice of it, into dictionaries.
 
+A release only sets when its credential was last used, and nearly all events of a long log are
+releases. So a replay reads the events that change rows otherwise, and the newest releases.
+
 A slice holds the events of some accounts. All events that change a row of an account are in
 the same slice, so slices can be replayed in parallel or one after the other.
 """
 
 import contextlib
 import gc
+import heapq
 import itertools
-from collections.abc import Callable, Collection, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
@@ -17,6 +21,7 @@ from projections.memory_sink import MISFITS, Rows, apply_to_memory
 from projections.projector import HANDLERS, UNPROJECTED
 from registry.database.connection import Connection
 from registry.database.copy_out import copy_lines
+from registry.database.queries import load_queries, one_row
 from registry.errors import LogContradictsItself
 from registry.events.stored import StoredEvent
 from registry.events.upcasting import upcast
@@ -26,18 +31,23 @@ from registry.rebuild.text_rows import unescape
 EVENTS_PER_SLICE: Final = 750_000
 """Bounds the memory: a slice has at most about this many events."""
 _STEP: Final = 20_000
+# As in the index `audit_events_changes`, and in the query `changes`.
+_CHANGES: Final = (
+    "e.event_type NOT IN ('CredentialReleased', 'CredentialChecked', 'EnvironmentFallbackUsed')"
+)
 
 # A release changes a row of the account whose credential is released: the related one.
 _ACCOUNT: Final = (
     "CASE e.stream_type WHEN 'release' THEN coalesce(e.related_account_id, e.stream_id)"
     " ELSE e.stream_id END"
 )
+_QUERIES: Final = load_queries("registry.rebuild", "rebuild.sql")
 _READ: Final = """
 COPY (
     SELECT e.position, {account}, e.stream_version, e.event_type, e.schema_version,
         e.occurred_at::timestamp, {data}
     FROM {log} AS e
-    WHERE e.position < {size:d} AND {slice} AND {counts}
+    WHERE {which} AND {slice}
     ORDER BY e.position
 ) TO STDOUT
 """
@@ -65,20 +75,62 @@ class Slice:
         return f"(pg_catalog.uuid_hash({account_id}) & 2147483647) % {self.of:d} = {self.number:d}"
 
 
-def replay(
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The events of a replay."""
+
+    size: int
+    """They are among the first events of the log, this many."""
+    tokens: bool = True
+    """Whether the role may read tokens. Otherwise fingerprints replace them."""
+    skipped: Sequence[int] = ()
+    """The positions of events that do not count (see `registry.rebuild.judging`)."""
+    releases: Sequence[int] | None = None
+    """The positions of the releases that are replayed; None: every event is."""
+    events: int = 0
+    """The number of events, which need not be exact."""
+
+    @property
+    def condition(self) -> str:
+        """An SQL condition for the selected events, without the releases that are named."""
+        first = f"e.position < {self.size:d}"
+        if self.releases is not None:
+            return f"{first} AND {_CHANGES}"
+        left_out = ", ".join(map(str, self.skipped))
+        return f"{first} AND e.position NOT IN ({left_out})" if left_out else first
+
+
+def select_events(
     connection: Connection,
     size: int,
+    *,
+    tokens: bool,
+    skipped: Sequence[int] = (),
+    every: bool = False,
+) -> Selection:
+    """Selects what the rows after the first `size` events follow from.
+
+    Every event is selected if `every` says so, if some are skipped, and in a database that
+    lacks the index of the releases, such as one whose tables were taken down.
+    """
+    whole = Selection(size, tokens, skipped, events=size)
+    if every or skipped or not one_row(connection.execute(_QUERIES["releases_are_indexed"]))[0]:
+        return whole
+    parameters = {"size": size}
+    releases = [row[0] for row in connection.execute(_QUERIES["newest_releases"], parameters)]
+    (changes,) = one_row(connection.execute(_QUERIES["changes"], parameters))
+    return replace(whole, releases=releases, events=changes + len(releases))
+
+
+def replay(
+    connection: Connection,
+    selection: Selection,
     part: Slice,
     progress: Callable[[int], None] = lambda _: None,
-    *,
-    tokens: bool = True,
-    skipped: Collection[int] = (),
 ) -> Rows:
-    """The rows of a slice that follow from the first `size` events of the log.
+    """The rows of a slice that follow from the selected events.
 
-    `progress` is called with the number of positions passed since the last call. Without
-    `tokens` the log is read with an auditor's rights: fingerprints replace the tokens. The
-    events at the positions `skipped` do not count (see `registry.rebuild.judging`).
+    `progress` is called with the number of positions passed since the last call.
 
     Raises:
         LogContradictsItself: an event changes a row that it must not, or is malformed.
@@ -86,27 +138,22 @@ def replay(
     """
     rows: Rows = {}
     passed = 0
-    opened = contextlib.closing(event_lines(connection, size, part, tokens=tokens, skipped=skipped))
+    opened = contextlib.closing(event_lines(connection, selection, part))
     with no_garbage_collection(), opened as lines:
         while (reached := _replay(rows, itertools.islice(lines, _STEP))) is not None:
             progress(reached - passed)
             passed = reached
-    progress(size - passed)
+    progress(selection.size - passed)
     return rows
 
 
 def replay_in_slices(
-    connection: Connection,
-    size: int,
-    events_per_slice: int = EVENTS_PER_SLICE,
-    *,
-    tokens: bool = True,
-    skipped: Collection[int] = (),
+    connection: Connection, selection: Selection, events_per_slice: int = EVENTS_PER_SLICE
 ) -> Iterator[Rows]:
     """The rows of each slice in turn; see `replay`."""
-    of = -(-size // events_per_slice) or 1
+    of = -(-selection.events // events_per_slice) or 1
     for number in range(of):
-        yield replay(connection, size, Slice(number, of), tokens=tokens, skipped=skipped)
+        yield replay(connection, selection, Slice(number, of))
 
 
 def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
@@ -150,19 +197,20 @@ def _does_not_fit(position: str, event_type: str) -> LogContradictsItself:
 
 
 def event_lines(
-    connection: Connection, size: int, part: Slice, *, tokens: bool, skipped: Collection[int] = ()
+    connection: Connection, selection: Selection, part: Slice
 ) -> Generator[str, None, None]:
     """The events of a slice as lines of COPY text: the position and the input of a projector.
 
     The account whose rows the event changes replaces the stream id.
     """
-    statement = _READ.format(
-        account=_ACCOUNT,
-        size=size,
-        slice=part.condition(_ACCOUNT),
-        counts=f"e.position NOT IN ({', '.join(map(str, skipped))})" if skipped else "TRUE",
-        **(_WHOLE if tokens else _WITHOUT_TOKENS),
-    )
+
+    def lines(which: str) -> Iterator[str]:
+        log = _WHOLE if selection.tokens else _WITHOUT_TOKENS
+        statement = _READ.format(
+            account=_ACCOUNT, slice=part.condition(_ACCOUNT), which=which, **log
+        )
+        return copy_lines(connection, statement)
+
     with connection.transaction():
         # The planner cannot estimate the rows of a slice, and would sort them all. They are
         # stored almost in the order of the primary key, so an index scan is cheaper.
@@ -172,7 +220,14 @@ def event_lines(
         connection.execute("SET LOCAL jit = off")
         # With this, the cast to timestamp gives UTC; it is cheaper than AT TIME ZONE.
         connection.execute("SET LOCAL TIME ZONE 'UTC'")
-        yield from copy_lines(connection, statement)
+        named = ",".join(map(str, selection.releases or ()))
+        releases = list(lines(f"e.position = ANY ('{{{named}}}'::bigint[])")) if named else []
+        # Merged here, since the server would sort them all.
+        yield from heapq.merge(releases, lines(selection.condition), key=_position)
+
+
+def _position(line: str) -> int:
+    return int(line[: line.index("\t")])
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from registry.errors import LogContradictsItself
 from registry.hints import Command, Hint
 from registry.rebuild.differences import Findings, compare
 from registry.rebuild.repair_rows import Repairs
-from registry.rebuild.replay import Slice, no_garbage_collection, replay
+from registry.rebuild.replay import Selection, Slice, no_garbage_collection, replay
 
 Message = tuple[str, Any]
 Emit = Callable[[Message], None]
@@ -27,15 +27,11 @@ class SliceTask:
 
     repairs: Repairs
     """Receives the rows that differ."""
-    size: int
+    selection: Selection
     numbers: Sequence[int]
     of: int
     exists: bool
     """Whether the tables exist."""
-    tokens: bool = True
-    """Whether the role may read the encrypted fields."""
-    skipped: Sequence[int] = ()
-    """The positions of the events that do not count."""
 
 
 def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
@@ -50,12 +46,7 @@ def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
         part = Slice(number, task.of)
         with no_garbage_collection():
             rows = replay(
-                connection,
-                task.size,
-                part,
-                lambda passed: emit(("progress", passed)),
-                tokens=task.tokens,
-                skipped=task.skipped,
+                connection, task.selection, part, lambda passed: emit(("progress", passed))
             )
             links = rows.pop(POSITIONS.name, {})
             # A deleted account owns nothing, even if the bot, not an event, cleared its links.
@@ -64,7 +55,12 @@ def examine_slices(connection: Connection, task: SliceTask, emit: Emit) -> None:
             emit(("links", {key: id_ if id_ in owners else None for key, id_ in named.items()}))
             with rows_that_fit(connection):
                 counted = compare(
-                    connection, rows, part, findings, exists=task.exists, tokens=task.tokens
+                    connection,
+                    rows,
+                    part,
+                    findings,
+                    exists=task.exists,
+                    tokens=task.selection.tokens,
                 )
             emit(("rows", counted))
     emit(("counts", findings.counts))

@@ -1,15 +1,18 @@
 """Creates a large, fully valid log: hashes, tree, data keys and tables.
 
 The rows are loaded by binary COPY (tests/support/large_log.py), some hundred times faster than
-by commands. Every account has the same eight events, and the accounts are interleaved as in a
-grown log. It needs a superuser, since the tables' guards are off meanwhile. For benchmarks and
-tests only.
+by commands. In one kind of log every account has the same eight events, and the accounts are
+interleaved as in a grown log. In the other, a log of years, accounts get three credentials each,
+and everything after that is releases. It needs a superuser, since the tables' guards are off
+meanwhile. For benchmarks and tests only.
 """
 
 import base64
 import contextlib
 import functools
+import itertools
 import os
+import random
 import sys
 import uuid
 from collections.abc import Iterable, Iterator
@@ -37,20 +40,30 @@ _TABLES: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE)
 
 
 def fill(
-    connection: psycopg.Connection[Any], events: int, keyring: MasterKeyring | None = None
+    connection: psycopg.Connection[Any],
+    events: int,
+    keyring: MasterKeyring | None = None,
+    *,
+    accounts: int | None = None,
 ) -> None:
-    """Fills an empty log with this many events, and the tables and data keys to match."""
+    """Fills an empty log with this many events, and the tables and data keys to match.
+
+    With a number of accounts it is a log of years.
+    """
     exchanges = dict(connection.execute("SELECT d.name, d.id FROM public.dexes AS d").fetchall())
     rows: Rows = {table.name: {} for table in _TABLES}
     keys: list[tuple[uuid.UUID, uuid.UUID, int]] = []
+    made = _events(events, exchanges, keys)
+    if accounts is not None:
+        made = itertools.islice(_years(accounts, exchanges, keys), events)
     with connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
-        load_events(connection, _projected(_events(events, exchanges, keys), rows))
+        load_events(connection, _projected(made, rows))
         _copy_keys(connection, keys, keyring)
         for table in _TABLES:
             _copy_table(connection, table.name, list(table.columns), rows[table.name].values())
     # Outside of a transaction block, and with the guards on: statistics for the planner.
-    connection.execute("VACUUM ANALYZE public.audit_events, public.credential_data_keys")
+    connection.execute("VACUUM ANALYZE")
 
 
 def _projected(events: Iterable[Made], rows: Rows) -> Iterator[Made]:
@@ -141,6 +154,49 @@ def _story(
     yield "CredentialUpdated", aster | {"label": "aster key", "expires_at": "2027-01-01T00:00:00Z"}
     yield "CredentialDeactivated", lighter
     yield "CredentialReactivated", lighter
+
+
+def _years(
+    accounts: int, exchanges: dict[str, int], keys: list[tuple[uuid.UUID, uuid.UUID, int]]
+) -> Iterator[Made]:
+    """Accounts with three credentials each, and then their loads for ever."""
+    bots: list[tuple[str, uuid.UUID, list[dict[str, Any]]]] = []
+    for number in range(accounts):
+        stream_id = new_id()
+        held = [_identity(name, exchanges) for name in ("lighter", "aster", "backpack")]
+        bots.append((f"bot_{number:04}", stream_id, held))
+        created = {"account_name": f"bot_{number:04}", "metadata": {"max_positions": 10}}
+        yield Made(stream_id.bytes, 1, "AccountCreated", orjson.dumps(created))
+        for version, slot in enumerate(held, start=2):
+            added = _sealed(slot, 1, ("api_key", "secret_key"), keys)
+            yield Made(stream_id.bytes, version, "CredentialAdded", orjson.dumps(added))
+    chance = random.Random(1)  # noqa: S311 - the same log every time
+    for load in itertools.count():
+        chance.shuffle(bots)
+        for name, stream_id, held in bots:
+            for number, slot in enumerate(held, start=1):
+                yield Made(
+                    stream_id.bytes,
+                    load * len(held) + number,
+                    "CredentialReleased",
+                    orjson.dumps(_release(name, slot)),
+                    b"release",
+                    f"{name}@host".encode(),
+                )
+
+
+def _release(name: str, slot: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "account": name,
+        "purpose": "start of the bot",
+        "host": "host.example.com",
+        "client_address": "10.0.0.17",
+        "credential_version": 1,
+        "source": "own",
+        "access": "full",
+        **dict.fromkeys(("lender_id", "lender", "share_id", "sharing_type")),
+        **slot,
+    }
 
 
 def _identity(exchange: str, exchanges: dict[str, int]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def signing(cli: CommandLine) -> CommandLine:
         ("add-credential", "bot", "aster", "--from-json"),
         ("verify-proof",),
         ("verify", "--against"),
+        ("verify", "--since"),
     ],
     ids=lambda verb: verb[0],
 )

@@ -284,6 +284,7 @@ EVERYBODY = {"session_accounts()", "session_is_bot()"}
 BOT = {
     "account_info(text,uuid)",
     "collect_releases(uuid[])",
+    "confirm_releases()",
     "exchange_definition(text)",
     "record_fallback(text,text,text,text,text,text,text)",
     "request_release(text,text[],integer,text,text,text,text,text,text)",
@@ -294,6 +295,7 @@ AUDITOR = {
     "account_allows(uuid,integer)",
     "exchanges_of(uuid)",
     "log_holders()",
+    "newest_releases(bigint)",
     "pick_credential(uuid,integer,integer,text)",
     "resolve_credential(uuid,integer,integer,text,text)",
     "share_allows(text,text,boolean)",

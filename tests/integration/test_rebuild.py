@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.cli import PROJECT
 from support.large_log import load_events, many_accounts
 from support.registry_tables import add_positions, contents, unguarded
 
@@ -135,6 +136,31 @@ def test_damage_is_found_named_and_repaired(
     RebuildService(database).rebuild(invocation)
     assert contents(rebuilt) == before
     assert check(database).differing == 0
+
+
+@pytest.mark.parametrize("index", [True, False], ids=["by index", "without an index"])
+def test_of_the_releases_only_the_newest_are_replayed_and_a_forged_use_is_found(
+    database: SingleConnection,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    index: bool,
+) -> None:
+    monkeypatch.syspath_prepend(str(PROJECT / "scripts" / "benchmarks"))
+    import biglog
+
+    accounts, credentials, events = 10, 30, 2000
+    biglog.fill(connection, events, accounts=accounts)
+    if not index:
+        connection.execute("DROP INDEX audit_events_by_release")
+    report = check(database)
+    replayed = accounts + 2 * credentials if index else events
+    assert (report.differing, report.size, report.replayed) == (0, events, replayed)
+    with unguarded(connection):
+        connection.execute(
+            "UPDATE account_exchange_credentials SET last_used = last_used - interval '1 minute' "
+            "WHERE id = (SELECT min(id::text)::uuid FROM account_exchange_credentials)"
+        )
+    assert [list(row.columns) for row in check(database).listed] == [["last_used"]]
 
 
 def test_tokens_are_shown_as_changed_and_never_printed(

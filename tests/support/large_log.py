@@ -39,6 +39,11 @@ class Made:
     stream_version: int
     event_type: str
     data: bytes
+    stream_type: bytes = b"account"
+    actor: bytes = b"loader@host"
+    related: bytes | None = None
+    late: int = 0
+    """The microseconds from the event to its recording."""
 
 
 def many_accounts(accounts: int, *, seed: int = 1) -> Iterator[Made]:
@@ -88,29 +93,28 @@ class _Loader:
         self.size = size
         self.peaks = peaks
         self._user = _sized(user)
-        self._actor = _sized(b"loader@host")
         self._digest = _sized(bytes(32))
 
     def row(self, event: Made) -> bytes:
-        moment = struct.pack(">iq", 8, _START + self.size * 1000 - _POSTGRES_EPOCH)
+        recorded = _START + self.size * 1000 - _POSTGRES_EPOCH
         leaf = b"".join(
             (
                 struct.pack(">iq", 8, self.size),
                 _sized(_ordered_id(self.size, 1)),
-                _sized(b"account"),
+                _sized(event.stream_type),
                 _sized(event.stream_id),
                 struct.pack(">ii", 4, event.stream_version),
                 _sized(event.event_type.encode()),
                 struct.pack(">ii", 4, 1),
                 _sized(event.data),
-                self._actor,
+                _sized(event.actor),
                 _NULL,
                 _sized(_ordered_id(self.size, 2)),
                 struct.pack(">ii", 4, 0),
                 self._digest,
-                _NULL,
-                moment,
-                moment,
+                _NULL if event.related is None else _sized(event.related),
+                struct.pack(">iq", 8, recorded - event.late),
+                struct.pack(">iq", 8, recorded),
                 self._user,
             )
         )

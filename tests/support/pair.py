@@ -51,6 +51,15 @@ class Pair:
         kill(self.primary)
         self._run("pg_ctl", "promote", "-w", "-D", str(self._pgdata))
 
+    def stop_standby(self) -> None:
+        """Stops the standby, so that synchronous commits wait."""
+        self._run("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self._pgdata))
+
+    def start_standby(self) -> None:
+        """Starts the standby, which catches up."""
+        arguments = ["-w", "-o", f"-h '' -k {self._pgdata}", "-l", str(self._pgdata / "log")]
+        self._run("pg_ctl", "start", *arguments, "-D", str(self._pgdata))
+
     def stop(self) -> None:
         """Stops both servers, if they run."""
         self.primary.stop()

@@ -28,6 +28,18 @@ def test_an_honest_stretch_gives_its_nodes_and_no_failure(size: int) -> None:
 
 
 @settings(deadline=None)
+@given(st.integers(0, 600), st.integers(0, 600))
+def test_the_rest_of_a_stretch_gives_the_same_nodes(one: int, other: int) -> None:
+    start, size = sorted((one, other))
+    log, before = Log(size), Log(start)
+    middle = min(-(-start // chunk.GROUP) * chunk.GROUP, size)
+    parts = (log.rows[start:middle], log.rows[middle:])
+    groups = [p[at : at + chunk.GROUP] for p in parts for at in range(0, len(p), chunk.GROUP)]
+    report = chunk.check_rows(groups, 0, size, start, before.peaks)
+    assert (found(report), report.nodes) == ([], log.peaks)
+
+
+@settings(deadline=None)
 @given(st.integers(0, 99), st.integers(0, 7), st.data())
 def test_whatever_bit_is_changed_something_is_found(
     position: int, bit: int, data: st.DataObject

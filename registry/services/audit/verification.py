@@ -1,15 +1,16 @@
 """Verifies the whole log, and the tables that follow from it, without trusting the database.
 
-Every event is read and hashed here. Several processes verify stretches of the log; their
-results are joined in the order of the log.
+Every event is read and hashed here, or every event since a checkpoint. Several processes
+verify stretches of the log; their results are joined in the order of the log.
 """
 
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
+from uuid import UUID
 
 from registry.database.connection import Connection, Database, is_pooled, registry_errors
 from registry.database.objects import differences
@@ -20,9 +21,11 @@ from registry.database.target import Target
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
 from registry.errors import LogContradictsItself, LogRewritten
+from registry.events.stored import Stream, StreamType
 from registry.log.chunk import CHUNK, Joiner
 from registry.log.findings import Failure, LoggedVersion
-from registry.log.tree import Head, read_head
+from registry.log.reading import send_versions, versions_of
+from registry.log.tree import Head, read_former_head, read_head
 from registry.plurals import counted
 from registry.proofs.checkpoint import Checkpoint
 from registry.services.audit.checkpoints import check_continues
@@ -45,6 +48,8 @@ class Extent:
 
     against: Sequence[Checkpoint] = ()
     """Checkpoints with verified signatures."""
+    since: Sequence[Checkpoint] = ()
+    """Such checkpoints too. Only the events since the newest one are read, and no tables."""
     with_keys: bool = True
     """Whether to unwrap every data key too, which needs the master key."""
     keyring: MasterKeyring | None = None
@@ -60,6 +65,8 @@ class Verdict:
 
     events: int
     root: bytes
+    first: int = 0
+    """The position of the first event that was read; the log has all `events`."""
     failures: list[Failure] = field(default_factory=list)
     more_failures: int = 0
     """Failures beyond those that are listed."""
@@ -91,27 +98,45 @@ def verify(
         MasterKeyMissing, MasterKeyMalformed: there is no valid master key for `with_keys`.
         DatabaseUnavailable: the connection was lost.
     """
+    with_tables = extent.with_projections and not extent.since
     with database.connection() as connection, registry_errors(connection), one_moment(connection):
         head = read_head(connection)
-        verdict = Verdict(head.size, head.root)
-        joiner = _verify_log(connection, target, extent, head, verdict, progress)
+        base = _base(connection, extent.since, head)
+        verdict = Verdict(head.size, head.root, base.size)
+        joiner = _verify_log(connection, target, extent, head, base, verdict, progress)
         verdict.failures += joiner.failures
         verdict.failures += _verify_head(connection, head, joiner)
-        verdict.failures += _verify_checkpoints(connection, extent.against, head)
-        verdict.checkpoints = len(extent.against)
+        checkpoints = list(dict.fromkeys([*extent.against, *extent.since]))
+        verdict.failures += _verify_checkpoints(connection, checkpoints, head)
+        verdict.checkpoints = len(checkpoints)
         # Through a view that was changed, a reader sees another log.
         changed = [d for d in differences(connection) if d.key.kind == "view"]
         verdict.failures += [Failure("views", str(view)) for view in changed]
-        if extent.with_projections:
+        if with_tables:
             _verify_no_key_is_left(connection, verdict)
             verdict.failures += [
                 Failure("exchanges", text, position)
                 for position, text in renamed_exchanges(connection)
             ]
-    if extent.with_projections:
+    if with_tables:
         verdict.failures += _verify_tables(database, functools.partial(progress, "tables"))
     verdict.failures.sort(key=lambda f: head.size if f.position is None else f.position)
     return verdict
+
+
+def _base(connection: Connection, checkpoints: Sequence[Checkpoint], head: Head) -> Head:
+    """The head of the log at the newest checkpoint.
+
+    It has no events if the log does not continue the checkpoint: then all events are read, to find
+    the fault.
+    """
+    newest = max(checkpoints, key=lambda c: c.size, default=None)
+    if newest is not None and newest.size <= head.size:
+        with contextlib.suppress(LogRewritten):
+            base = read_former_head(connection, newest.size)
+            if base.root == newest.root:
+                return base
+    return Head(0, [])
 
 
 def _verify_log(
@@ -119,13 +144,17 @@ def _verify_log(
     target: Target,
     extent: Extent,
     head: Head,
+    base: Head,
     verdict: Verdict,
     progress: StageProgress,
 ) -> Joiner:
-    joiner = Joiner()
+    joiner = Joiner(base.peaks[: (base.size // CHUNK).bit_count()])
     lacking: list[LoggedVersion] = []
     destroyed: set[str] = set()
-    for stretch in _stretches(connection, target, extent, head.size):
+    for stretch in _stretches(connection, target, extent, head.size, base):
+        if base.size:
+            new = stretch.log.first_versions.keys() - joiner.versions.keys()
+            joiner.versions.update(_versions_before(connection, new, base.size))
         joiner.add(stretch.log)
         verdict.failures += stretch.log.failures
         verdict.more_failures += stretch.log.more_failures
@@ -139,27 +168,40 @@ def _verify_log(
 
 
 def _stretches(
-    connection: Connection, target: Target, extent: Extent, size: int
+    connection: Connection, target: Target, extent: Extent, size: int, base: Head
 ) -> Iterator[Stretch]:
-    ranges = [(first, min(first + CHUNK, size)) for first in range(0, size, CHUNK)]
+    start = base.size // CHUNK * CHUNK
+    ranges = [(first, min(first + CHUNK, size)) for first in range(start, size, CHUNK)]
     several = 1 if is_pooled(connection) else min(MAX_PROCESSES, os.cpu_count() or 1)
     processes = extent.processes or several
-    if processes == 1 or extent.keyring is not None or size < _PARALLEL_FROM:
+    if processes == 1 or extent.keyring is not None or size - start < _PARALLEL_FROM:
         keyring = (extent.keyring or load_keyring()) if extent.with_keys else None
         for first, end in ranges:
-            yield check_stretch(connection, keyring, first, end)
+            yield check_stretch(connection, keyring, first, end, base)
         return
     count = min(processes, len(ranges))
-    shares = [Portion(ranges[first::count], extent.with_keys) for first in range(count)]
+    shares = [Portion(ranges[first::count], extent.with_keys, base) for first in range(count)]
     stretches = run_processes(connection, target, check_share, shares)
     arrived: dict[int, Stretch] = {}
-    reached = 0
+    reached = start
     with contextlib.closing(stretches):
         for stretch in stretches:
             arrived[stretch.log.first] = stretch
             while (ready := arrived.pop(reached, None)) is not None:
                 reached = ready.log.end
                 yield ready
+
+
+def _versions_before(
+    connection: Connection, streams: Iterable[bytes], position: int
+) -> Iterator[tuple[bytes, int]]:
+    """The version of each stream before a position. A stream is its type and id, as in a leaf."""
+    named = {
+        Stream(cast("StreamType", key[:-20].decode(errors="replace")), UUID(bytes=key[-16:])): key
+        for key in streams
+    }
+    found = versions_of(send_versions(connection, list(named), position))
+    return ((named[stream], version) for stream, version in found.items())
 
 
 def _lost(version: LoggedVersion) -> Failure:
@@ -198,12 +240,12 @@ def _verify_checkpoints(
 def _verify_tables(database: Database, progress: Callable[[int, int], None]) -> Iterator[Failure]:
     """A failure for each row that differs from the log, and each event that does not count."""
     # Imported here, since these modules import half of the program.
-    from registry.rebuild.comparison import Watch
+    from registry.rebuild.comparison import Options, Watch
     from registry.rebuild.readiness import PENDING
     from registry.rebuild.rebuild import RebuildService
 
     try:
-        report = RebuildService(database).check(Watch(progress))
+        report = RebuildService(database, Options(every=True)).check(Watch(progress))
     except LogContradictsItself as error:
         yield Failure("projections", error.message)
         return

@@ -1,6 +1,7 @@
 """The part of one process in a verification: stretches of the log, and their data keys."""
 
 import gc
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -17,6 +18,7 @@ from registry.errors import CannotDecrypt, MasterKeyWrong
 from registry.log.chunk import GROUP, check_rows
 from registry.log.findings import ChunkReport, LoggedVersion
 from registry.log.rows import copy_rows
+from registry.log.tree import Head
 
 _QUERIES = load_queries("registry.services.audit", "verification.sql")
 
@@ -27,6 +29,7 @@ class Portion:
 
     stretches: Sequence[tuple[int, int]]
     with_keys: bool
+    base: Head
 
 
 @dataclass(slots=True)
@@ -43,10 +46,20 @@ class Stretch:
 
 
 def check_stretch(
-    connection: Connection, keyring: MasterKeyring | None, first: int, end: int
+    connection: Connection, keyring: MasterKeyring | None, first: int, end: int, base: Head
 ) -> Stretch:
-    """Checks the events from `first` up to but without `end`, and the data keys that they name."""
-    report = check_rows(copy_rows(connection, first, end, GROUP), first, end)
+    """Checks the events from `first` up to but without `end`, and the data keys that they name.
+
+    It leaves out the events of `base`, the head of the log when a checkpoint was signed.
+    """
+    start = max(first, base.size)
+    # The rest of a group that is begun, and then whole groups.
+    middle = min(-(-start // GROUP) * GROUP, end)
+    rows = copy_rows(connection, middle, end, GROUP)
+    if start < middle:
+        rows = itertools.chain(copy_rows(connection, start, middle, GROUP), rows)
+    before = base.peaks[len(base.peaks) - (start - first).bit_count() :]
+    report = check_rows(rows, first, end, start, before)
     stretch = Stretch(report)
     sealed, report.sealed = report.sealed, []
     if keyring is None:
@@ -133,4 +146,4 @@ def check_share(connection: Connection, share: Portion, emit: Callable[[Stretch]
     gc.freeze()
     gc.disable()
     for first, end in share.stretches:
-        emit(check_stretch(connection, keyring, first, end))
+        emit(check_stretch(connection, keyring, first, end, share.base))

@@ -23,7 +23,7 @@ from registry.hints import Command, Hint
 from registry.log.reading import last_position_at
 from registry.moments import moment
 from registry.rebuild.judging import judge, rows_fit
-from registry.rebuild.replay import replay_in_slices
+from registry.rebuild.replay import replay_in_slices, select_events
 from registry.rules.account_state import AccountState
 from registry.services.reading.accounts import CREDENTIAL_COLUMNS, Record
 
@@ -100,7 +100,7 @@ def show_account(database: Database, name: str, wanted: Moment) -> Record:
 
 
 def list_accounts(database: Database, wanted: Moment, exchange: str | None = None) -> list[Record]:
-    """All accounts at that moment, by name. Replays the whole log up to there.
+    """All accounts at that moment, by name. Replays the log up to there.
 
     With an exchange, only those that had a credential of it.
 
@@ -118,8 +118,8 @@ def list_accounts(database: Database, wanted: Moment, exchange: str | None = Non
         found: list[Record] = []
 
         def replayed(skipped: Sequence[int] = ()) -> Iterator[Rows]:
-            size = position + 1
-            for rows in replay_in_slices(connection, size, tokens=tokens, skipped=skipped):
+            selection = select_events(connection, position + 1, tokens=tokens, skipped=skipped)
+            for rows in replay_in_slices(connection, selection):
                 found.extend(_records(rows, versions, position, asked))
                 yield rows
 

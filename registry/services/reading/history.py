@@ -1,9 +1,9 @@
 """The history: the events of an account, an exchange, a credential or an actor.
 
 Everything is read through the view `audit_trail`, which has no tokens. Each filter has an index
-in the order of the log, so a short answer is quick even in a long log. Of two filters
-PostgreSQL reads the rarer one's index, or both. The only slow case is two common filters that
-rarely match together.
+by spans of the log (see migration 026), so a short answer is quick even in a long log. Of two
+filters PostgreSQL reads the rarer one's index, or both. The only slow case is two common filters
+that rarely match together.
 """
 
 import contextlib
@@ -40,6 +40,9 @@ _ASK_SECONDS: Final = 1.0
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEP: Final = 1000
 _MAX: Final = 2**63 - 1
+_SPAN: Final = 8
+_SPAN_OF_ACTORS: Final = 14
+"""The index of the actors has spans of 2^14 positions, those of the other filters of 2^8."""
 _ALSO_CHANGED: Final = ("fingerprints", "lender", "sharing_type")
 """What a change may change besides details."""
 
@@ -91,7 +94,7 @@ def history(database: Database, wanted: HistoryFilter) -> list[Record]:
     with database.connection() as connection, registry_errors(connection):
         parameters = _parameters(connection, wanted)
         with connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(_newest(wanted), parameters).fetchall()
+            return cursor.execute(_newest(wanted), parameters, prepare=False).fetchall()
 
 
 def stream_history(database: Database, wanted: HistoryFilter) -> Iterator[Record]:
@@ -194,8 +197,14 @@ def _keep(connection: Connection) -> None:
 
 def _newest(wanted: HistoryFilter) -> sql.Composed:
     of_account = wanted.account is not None or wanted.credential_id is not None
-    by_account = of_account and wanted.command_id is None
-    return _compose("show", positions=_compose("newest_of_an_account" if by_account else "newest"))
+    filtered = (wanted.exchange, wanted.event_type, wanted.actor) != (None, None, None)
+    name = "newest_by_span" if filtered else "newest"
+    if wanted.command_id is not None:
+        name = "newest"
+    elif of_account:
+        name = "newest_of_an_account"
+    span = sql.Literal(_SPAN if wanted.actor is None else _SPAN_OF_ACTORS)
+    return _compose("show", positions=_compose(name, span=span))
 
 
 def _compose(name: str, **parts: sql.Composable) -> sql.Composed:

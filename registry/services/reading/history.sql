@@ -60,6 +60,14 @@ WHERE {about} AND {conditions}
 ORDER BY t.position DESC
 LIMIT %(limit)s
 
+-- name: newest_by_span
+-- The same, span by span, which is the order of the index of a filter.
+SELECT t.position FROM public.audit_trail AS t
+WHERE {conditions}
+    AND t.position >> {span} BETWEEN %(from)s::bigint >> {span} AND %(to)s::bigint >> {span}
+ORDER BY t.position >> {span} DESC, t.position DESC
+LIMIT %(limit)s
+
 -- name: newest_of_an_account
 -- The newest of an account's own events, its releases, and related events of other accounts.
 -- Releases can be many, and are read only if their event types are wanted.
