@@ -66,15 +66,6 @@ class Pair:
         with contextlib.suppress(subprocess.CalledProcessError):
             self.stop_standby()
 
-    def stop_standby(self) -> None:
-        """Stops the standby, for which each commit waits from then on."""
-        self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(self._pgdata))
-
-    def start_standby(self) -> None:
-        """Starts the standby."""
-        arguments = ["-w", "-o", f"-h '' -k {self._pgdata}", "-l", str(self._pgdata / "log")]
-        self._run("pg_ctl", "start", *arguments, "-D", str(self._pgdata))
-
     def _make_standby(self) -> None:
         # https://www.postgresql.org/docs/current/app-pgbasebackup.html
         self._pgdata.mkdir(mode=0o700)
