@@ -207,6 +207,114 @@ $$;
 
 ALTER FUNCTION public.append_release(p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) OWNER TO registry_owner;
 
+CREATE TABLE public.audit_head (
+    only_row boolean DEFAULT true NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    peaks bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+    appended_by xid8,
+    appended_at timestamp with time zone,
+    releases bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT audit_head_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
+
+ALTER TABLE public.audit_head OWNER TO registry_owner;
+
+CREATE TABLE public.release_answers (
+    exchange text,
+    outcome text,
+    release_id uuid,
+    event_position bigint,
+    source text,
+    owner_name text,
+    credential_id uuid,
+    version integer,
+    subaccount_index integer,
+    permission text,
+    access text,
+    sharing_type text,
+    expires_at timestamp without time zone,
+    choices text[],
+    other_users integer,
+    master_key_id text,
+    lender_id uuid,
+    data json
+);
+
+ALTER TABLE public.release_answers OWNER TO registry_owner;
+
+CREATE FUNCTION public.append_releases(p_head public.audit_head, p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text, p_released_at timestamp with time zone) RETURNS public.release_answers[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    answers public.release_answers[] := p_answers;
+    subtrees bytea[] := p_head.peaks;
+    new_size bigint := p_head.size;
+    recorded constant timestamptz := greatest(clock_timestamp(), p_head.appended_at);
+    version integer;
+    actor constant text := public.release_claim(p_actor);
+    command_id constant uuid := gen_random_uuid();
+    answer public.release_answers;
+    events public.audit_events[] := '{}';
+    used uuid[] := '{}';
+    digest bytea;
+    leaf bytea;
+    node bytea;
+    roots bytea[];
+    remaining bigint;
+    leaf_prefix constant bytea := decode('00', 'hex');
+    node_prefix constant bytea := decode('01', 'hex');
+BEGIN
+    version := coalesce((
+        SELECT e.stream_version
+        FROM public.audit_events AS e
+        WHERE e.stream_type = 'release' AND e.stream_id = p_account_id
+        ORDER BY e.stream_version DESC
+        LIMIT 1), 0);
+    FOR i IN 1 .. cardinality(answers) LOOP
+        answer := answers[i];
+        CONTINUE WHEN answer.outcome <> 'ok';
+        version := version + 1;
+        digest := sha256(convert_to(answer.data::text, 'UTF8'));
+        leaf := sha256(leaf_prefix || public.audit_leaf(
+            new_size, answer.release_id, 'release', p_account_id,
+            version, 'CredentialReleased', 1, answer.data, actor, p_reason, command_id,
+            cardinality(used), digest, answer.lender_id, p_released_at, recorded, session_user::text));
+        node := leaf;
+        roots := '{}';
+        remaining := new_size;
+        WHILE remaining & 1 = 1 LOOP
+            node := sha256(node_prefix || subtrees[cardinality(subtrees)] || node);
+            subtrees := trim_array(subtrees, 1);
+            roots := roots || node;
+            remaining := remaining >> 1;
+        END LOOP;
+        subtrees := subtrees || node;
+        events := events || ROW(
+            new_size, answer.release_id, 'release', p_account_id,
+            version, 'CredentialReleased', 1, answer.data, actor, p_reason, command_id,
+            cardinality(used), digest, answer.lender_id, p_released_at, recorded, session_user::text,
+            leaf, roots)::public.audit_events;
+        answers[i].event_position := new_size;
+        used := used || answer.credential_id;
+        new_size := new_size + 1;
+    END LOOP;
+    IF used <> '{}' THEN
+        INSERT INTO public.audit_events SELECT * FROM unnest(events);
+        UPDATE public.audit_head AS h
+        SET size = new_size, peaks = subtrees, releases = h.releases + cardinality(used),
+            appended_by = pg_current_xact_id(), appended_at = recorded
+        WHERE h.only_row;
+        UPDATE public.account_exchange_credentials AS c
+        SET last_used = p_released_at AT TIME ZONE 'UTC'
+        WHERE c.id = ANY (used);
+    END IF;
+    RETURN answers;
+END
+$$;
+
+ALTER FUNCTION public.append_releases(p_head public.audit_head, p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text, p_released_at timestamp with time zone) OWNER TO registry_owner;
+
 CREATE FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -346,10 +454,12 @@ CREATE FUNCTION public.collect_releases(p_release_ids uuid[]) RETURNS TABLE(rele
 #variable_conflict use_column
 DECLARE
     wanted constant uuid[] := ARRAY(SELECT DISTINCT w.id FROM unnest(p_release_ids) AS w (id));
-    released record;
+    events public.audit_events[];
+    event public.audit_events;
+    known uuid[] := '{}';
+    last_position bigint := 0;
+    place pg_lsn;
     page_offset numeric;
-    durable_at pg_lsn;
-    is_durable boolean;
     is_time_to_clean boolean := FALSE;
     moment constant timestamptz := clock_timestamp();
 BEGIN
@@ -359,30 +469,28 @@ BEGIN
     ELSIF wanted = '{}' THEN
         RETURN;
     END IF;
-    -- One after the other, each by its key and nothing else: a join, or a second condition, is
-    -- planned by how large the tables were when the session began, and may read all of them later.
-    FOREACH release_id IN ARRAY wanted LOOP
+    -- The commit of what is seen here lies before this place. It is taken at once: what is read
+    -- later may write to the WAL itself (it prunes a page), which nobody hurries to flush.
+    SELECT array_agg(e), min(pg_current_wal_insert_lsn()) INTO events, place
+    FROM public.audit_events AS e
+    WHERE e.event_id = ANY (wanted);
+    FOREACH event IN ARRAY coalesce(events, '{}') LOOP
+        CONTINUE WHEN event.event_type <> 'CredentialReleased' OR event.recorded_by <> session_user::text;
+        known := known || event.event_id;
         -- Not recorded_at, which never goes back: after a clock that was ahead it would stay young.
-        SELECT e.position, e.event_type, e.recorded_by,
-            abs(extract(epoch FROM moment - e.occurred_at)) AS age,
-            -- The commit of what is seen here lies before this place. It is taken at once: what
-            -- is read later, below this line too, may write to the WAL itself (it prunes a
-            -- page), which nobody hurries to flush.
-            pg_current_wal_insert_lsn() AS place
-        INTO released
-        FROM public.audit_events AS e
-        WHERE e.event_id = release_id;
-        IF NOT FOUND OR released.event_type <> 'CredentialReleased'
-            OR released.recorded_by <> session_user::text THEN
+        IF abs(extract(epoch FROM moment - event.occurred_at)) > 10 THEN
             RAISE EXCEPTION USING ERRCODE = 'RG021',
-                MESSAGE = format('no release %s was recorded for %s', release_id, session_user);
-        ELSIF released.age > 10 THEN
-            RAISE EXCEPTION USING ERRCODE = 'RG021',
-                MESSAGE = format('the release %s was not collected in time', release_id),
+                MESSAGE = format('the release %s was not collected in time', event.event_id),
                 HINT = 'Request it again.';
         END IF;
-        is_time_to_clean := is_time_to_clean OR released.position % 64 = 0;
+        last_position := greatest(last_position, event.position);
+        is_time_to_clean := is_time_to_clean OR event.position % 64 = 0;
     END LOOP;
+    IF cardinality(known) < cardinality(wanted) THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('no release %s was recorded for %s',
+                (SELECT w.id FROM unnest(wanted) AS w (id) WHERE w.id <> ALL (known) LIMIT 1), session_user);
+    END IF;
     -- An older snapshot would not see what has been revoked since: it is refused (40001) if
     -- anything was appended since it was taken.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
@@ -395,68 +503,171 @@ BEGIN
             MESSAGE = 'a release is collected after the transaction that requested it is committed',
             HINT = 'Commit first: no commit, no secret.';
     END IF;
-    -- On a fresh page the insert position stands behind a header that nobody flushes.
-    page_offset := (released.place - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
-    SELECT CASE WHEN count(*) = cardinality(wanted) THEN max(c.durable_at)
-        WHEN page_offset <= 40 THEN released.place - page_offset
-        ELSE released.place END
-    INTO durable_at
-    FROM public.release_collections AS c
-    WHERE c.release_id = ANY (wanted);
-    is_durable := pg_current_wal_flush_lsn() >= durable_at;
-    IF NOT is_durable AND current_setting('server_version_num')::integer >= 170000 THEN
-        EXECUTE $flush$ SELECT pg_logical_emit_message(false, 'account_registry', '', true) $flush$;
-        is_durable := TRUE;
-    END IF;
-    FOREACH release_id IN ARRAY wanted LOOP
-        INSERT INTO public.release_collections AS c VALUES (release_id, durable_at, moment, is_durable)
-        ON CONFLICT ON CONSTRAINT release_collections_pkey
-        DO UPDATE SET is_collected = excluded.is_collected WHERE NOT c.is_collected;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION USING ERRCODE = 'RG021',
-                MESSAGE = format('the release %s was collected already', release_id),
-                HINT = 'Request it again.';
+    IF NOT EXISTS (SELECT FROM public.log_marks AS m
+                   WHERE m.size > last_position AND m.place <= pg_current_wal_flush_lsn()) THEN
+        -- Nobody has confirmed them. On a fresh page the insert position stands behind a header
+        -- that nobody flushes.
+        page_offset := (place - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
+        place := place - CASE WHEN page_offset <= 40 THEN page_offset ELSE 0 END;
+        IF pg_current_wal_flush_lsn() < place THEN
+            IF current_setting('server_version_num')::integer < 170000
+                OR current_setting('synchronous_standby_names') <> '' THEN
+                INSERT INTO public.log_marks VALUES (last_position + 1, place);
+                outcome := 'not_durable';
+                FOREACH release_id IN ARRAY wanted LOOP
+                    RETURN NEXT;
+                END LOOP;
+                RETURN;
+            END IF;
+            EXECUTE $flush$ SELECT pg_logical_emit_message(FALSE, 'account-registry', '', TRUE) $flush$;
         END IF;
-        outcome := 'not_durable';
-        IF is_durable THEN
-            SELECT e.stream_id, (e.data ->> 'credential_id')::uuid AS credential_id,
-                (e.data ->> 'credential_version')::integer AS version,
-                (e.data ->> 'share_id')::uuid AS share_id, e.data ->> 'sharing_type' AS sharing_type
-            INTO released
-            FROM public.audit_events AS e
-            WHERE e.event_id = release_id;
-            SELECT 'ok', c.exchange_id, c.account_id, c.subaccount_index, c.permission, c.version,
-                c.api_key_encrypted, c.secret_key_encrypted, c.additional_credentials_encrypted,
-                k.id, k.wrapped_key, k.master_key_id
-            INTO outcome, exchange_id, owner_id, subaccount_index, permission, version,
-                api_key_encrypted, secret_key_encrypted, additional_credentials_encrypted,
-                data_key_id, wrapped_key, master_key_id
+    END IF;
+    WITH collected AS (
+        INSERT INTO public.release_collections AS c
+        SELECT w.id, moment FROM unnest(wanted) AS w (id)
+        ON CONFLICT DO NOTHING
+        RETURNING c.release_id)
+    SELECT coalesce(array_agg(c.release_id), '{}') INTO known FROM collected AS c;
+    IF cardinality(known) < cardinality(wanted) THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = format('the release %s was collected already',
+                (SELECT w.id FROM unnest(wanted) AS w (id) WHERE w.id <> ALL (known) LIMIT 1)),
+            HINT = 'Request it again.';
+    END IF;
+    RETURN QUERY
+        SELECT e.event_id, coalesce(f.outcome, 'changed'), f.exchange_id, f.account_id,
+            f.subaccount_index, f.permission, f.version, f.api_key_encrypted, f.secret_key_encrypted,
+            f.additional_credentials_encrypted, f.id, f.wrapped_key, f.master_key_id
+        FROM unnest(events) AS e
+        -- For each its rows by key. As a join it would be planned by how large the tables were.
+        LEFT JOIN LATERAL (
+            SELECT 'ok' AS outcome, c.exchange_id, c.account_id, c.subaccount_index,
+                c.permission::text, c.version, c.api_key_encrypted, c.secret_key_encrypted,
+                c.additional_credentials_encrypted, k.id, k.wrapped_key, k.master_key_id
             FROM public.account_exchange_credentials AS c
             JOIN public.accounts AS o ON o.id = c.account_id AND o.is_active
-            JOIN public.accounts AS b ON b.id = released.stream_id AND b.is_active
+            JOIN public.accounts AS b ON b.id = e.stream_id AND b.is_active
             JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
-            WHERE c.id = released.credential_id AND c.version = released.version AND c.is_active
+            WHERE c.id = (e.data ->> 'credential_id')::uuid
+                AND c.version = (e.data ->> 'credential_version')::integer AND c.is_active
                 AND public.session_may_use(b.id)
                 AND public.account_allows(b.id, c.exchange_id)
-                AND public.account_allows(o.id, c.exchange_id)
+                AND (o.id = b.id OR public.account_allows(o.id, c.exchange_id))
                 AND public.stop_of(
                     b.id, c.exchange_id, o.id, c.subaccount_index, c.permission) IS NULL
-                AND (released.share_id IS NULL OR EXISTS (
+                AND (e.data ->> 'share_id' IS NULL OR EXISTS (
                     SELECT FROM public.account_exchange_sharing AS s
-                    WHERE s.id = released.share_id AND s.sharing_type = released.sharing_type));
-            outcome := coalesce(outcome, 'changed');
-        END IF;
-        RETURN NEXT;
-    END LOOP;
+                    WHERE s.id = (e.data ->> 'share_id')::uuid
+                        AND s.sharing_type = e.data ->> 'sharing_type'))
+            LIMIT 1) AS f ON TRUE;
     IF is_time_to_clean THEN
         -- Now and then, those go that are too old to be collected.
         DELETE FROM public.release_collections AS c
         WHERE c.asked_at < moment - interval '1 minute';
+        DELETE FROM public.log_marks AS m WHERE m.size < last_position - 16384;
     END IF;
 END
 $_$;
 
 ALTER FUNCTION public.collect_releases(p_release_ids uuid[]) OWNER TO registry_owner;
+
+CREATE FUNCTION public.confirm_releases() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+    -- The place is read after the snapshot was taken: all that is seen was committed before it.
+    INSERT INTO public.log_marks
+    SELECT h.size, pg_current_wal_insert_lsn()
+    FROM public.audit_head AS h
+    WHERE h.only_row AND h.appended_by IS DISTINCT FROM pg_current_xact_id_if_assigned();
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'a release is confirmed after the transaction that requested it is committed',
+            HINT = 'Commit first: no commit, no secret.';
+    END IF;
+    PERFORM pg_logical_emit_message(TRUE, 'account-registry', '');
+    IF current_setting('synchronous_commit') IN ('off', 'local') THEN
+        PERFORM set_config('synchronous_commit', 'on', TRUE);
+    END IF;
+END
+$$;
+
+ALTER FUNCTION public.confirm_releases() OWNER TO registry_owner;
+
+CREATE FUNCTION public.decide_releases(p_account text, p_account_id uuid, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_host text, p_purpose text, p_master_keys text[]) RETURNS public.release_answers[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+    exchanges constant text[] := CASE
+        WHEN p_exchanges IS NULL THEN ARRAY(SELECT * FROM public.exchanges_of(p_account_id))
+        ELSE ARRAY(
+            SELECT n.name FROM unnest(p_exchanges) WITH ORDINALITY AS n (name, place)
+            GROUP BY n.name ORDER BY min(n.place))
+    END;
+    ids constant integer[] := ARRAY(
+        SELECT (SELECT d.id FROM public.dexes AS d WHERE d.name = n.name)
+        FROM unnest(exchanges) WITH ORDINALITY AS n (name, place) ORDER BY n.place);
+    is_bot constant boolean := public.session_is_bot();
+    answers public.release_answers[] := '{}';
+    wanted text;
+    exchange_id integer;
+    found record;
+    outcome text;
+    lender_id uuid;
+    master_key_id text;
+BEGIN
+    -- Few and long expressions: each transaction prepares each of them anew.
+    FOR i IN 1 .. cardinality(exchanges) LOOP
+        wanted := exchanges[i];
+        exchange_id := ids[i];
+        found := public.resolve_credential(p_account_id, exchange_id,
+            public.wanted_subaccount(p_subaccounts, wanted), p_access, p_lender);
+        outcome := CASE WHEN exchange_id IS NULL THEN 'exchange_not_found' ELSE found.outcome END;
+        lender_id := CASE WHEN found.source = 'shared' THEN found.owner_id END;
+        master_key_id := NULL;
+        IF outcome = 'ok' AND p_master_keys IS NOT NULL THEN
+            master_key_id := (
+                SELECT k.master_key_id
+                FROM public.account_exchange_credentials AS c
+                JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
+                WHERE c.id = found.credential_id);
+            outcome := CASE WHEN master_key_id <> ALL (p_master_keys) THEN 'other_master_key' ELSE 'ok' END;
+        END IF;
+        IF outcome = 'ok' THEN
+            answers := answers || ROW(
+                wanted, 'ok', gen_random_uuid(), NULL, found.source, found.owner_name, found.credential_id,
+                found.version, found.subaccount_index, found.permission, found.access, found.sharing_type,
+                found.expires_at, found.choices,
+                CASE WHEN is_bot THEN 0 ELSE public.other_users(
+                    p_account_id, found.owner_id, exchange_id, found.credential_id, found.version) END,
+                master_key_id, lender_id, json_build_object(
+                    'account', p_account, 'exchange', wanted, 'exchange_id', exchange_id,
+                    'credential_id', found.credential_id, 'credential_version', found.version,
+                    'subaccount_index', found.subaccount_index, 'permission', found.permission,
+                    'source', found.source, 'access', found.access, 'lender_id', lender_id,
+                    'lender', found.owner_name, 'share_id', found.share_id,
+                    'sharing_type', found.sharing_type, 'purpose', p_purpose, 'host', p_host,
+                    'client_address', host(inet_client_addr())))::public.release_answers;
+        ELSE
+            answers := answers || CASE WHEN exchange_id IS NULL
+                THEN jsonb_populate_record(NULL::public.release_answers,
+                    jsonb_build_object('exchange', wanted, 'outcome', outcome))
+                ELSE ROW(
+                    wanted, outcome, NULL, NULL, found.source, found.owner_name, found.credential_id,
+                    found.version, found.subaccount_index, found.permission, found.access,
+                    found.sharing_type, found.expires_at, found.choices, NULL, master_key_id,
+                    NULL, NULL)::public.release_answers
+                END;
+        END IF;
+    END LOOP;
+    RETURN answers;
+END
+$$;
+
+ALTER FUNCTION public.decide_releases(p_account text, p_account_id uuid, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_host text, p_purpose text, p_master_keys text[]) OWNER TO registry_owner;
 
 CREATE FUNCTION public.destroy_data_keys(p_event_id uuid) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -502,46 +713,17 @@ CREATE FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version
 
 ALTER FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb) OWNER TO registry_owner;
 
-CREATE TABLE public.audit_events (
-    "position" bigint NOT NULL,
-    event_id uuid NOT NULL,
-    stream_type text NOT NULL,
-    stream_id uuid NOT NULL,
-    stream_version integer NOT NULL,
-    event_type text NOT NULL,
-    schema_version integer NOT NULL,
-    data json NOT NULL,
-    actor text NOT NULL,
-    reason text,
-    command_id uuid NOT NULL,
-    command_index integer NOT NULL,
-    command_digest bytea NOT NULL,
-    related_account_id uuid,
-    occurred_at timestamp with time zone NOT NULL,
-    recorded_at timestamp with time zone NOT NULL,
-    recorded_by text NOT NULL,
-    leaf_hash bytea NOT NULL,
-    subtree_roots bytea[] NOT NULL,
-    CONSTRAINT audit_events_actor_check CHECK (((actor <> ''::text) AND (length(actor) <= 255))),
-    CONSTRAINT audit_events_command_digest_check CHECK ((length(command_digest) = 32)),
-    CONSTRAINT audit_events_command_index_check CHECK ((command_index >= 0)),
-    CONSTRAINT audit_events_data_check CHECK ((json_typeof(data) = 'object'::text)),
-    CONSTRAINT audit_events_event_type_check CHECK ((event_type ~ '^[A-Z][A-Za-z]{1,60}$'::text)),
-    CONSTRAINT audit_events_leaf_hash_check CHECK ((length(leaf_hash) = 32)),
-    CONSTRAINT audit_events_occurred_at_check CHECK (((occurred_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (occurred_at <= '9999-12-30 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT audit_events_position_check CHECK (("position" >= 0)),
-    CONSTRAINT audit_events_reason_check CHECK ((length(reason) <= 1000)),
-    CONSTRAINT audit_events_schema_version_check CHECK ((schema_version > 0)),
-    CONSTRAINT audit_events_stream_type_check CHECK ((stream_type ~ '^[a-z]{1,30}$'::text)),
-    CONSTRAINT audit_events_stream_version_check CHECK ((stream_version > 0))
-);
-
-ALTER TABLE public.audit_events OWNER TO registry_owner;
-
 CREATE FUNCTION public.exchange_definition(p_exchange text) RETURNS json
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT e.data FROM public.audit_events e WHERE ((e.stream_type = 'exchange'::text) AND ((e.data ->> 'exchange'::text) = exchange_definition.p_exchange)) ORDER BY e."position" DESC LIMIT 1);
+    AS $$
+BEGIN
+    RETURN (
+        SELECT e.data FROM public.audit_events AS e
+        WHERE e.stream_type = 'exchange' AND e.data ->> 'exchange' = p_exchange
+        ORDER BY e.position DESC LIMIT 1);
+END
+$$;
 
 ALTER FUNCTION public.exchange_definition(p_exchange text) OWNER TO registry_owner;
 
@@ -1270,14 +1452,9 @@ CREATE FUNCTION public.request_releases(p_account text, p_exchanges text[], p_su
 #variable_conflict use_column
 DECLARE
     account record;
-    exchange_id integer;
-    owner_id uuid;
-    share_id uuid;
-    lender_id uuid;
-    released_at timestamptz;
-    used uuid[] := '{}';
-    command_id constant uuid := gen_random_uuid();
-    command_index integer := 0;
+    answers public.release_answers[];
+    others bigint;
+    head public.audit_head;
     purpose constant text := public.release_claim(p_purpose);
     host constant text := public.release_claim(p_host);
     reason constant text := CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END;
@@ -1297,81 +1474,42 @@ BEGIN
             MESSAGE = 'there is no such access',
             HINT = 'It is full, read_only or positions_only.';
     END IF;
-    account := public.session_account_locked(p_account);
+    account := public.session_account(p_account);
+    IF account.outcome = 'ok' THEN
+        others := (SELECT h.size - h.releases FROM public.audit_head AS h WHERE h.only_row);
+        answers := public.decide_releases(p_account, account.account_id, p_exchanges, p_subaccounts,
+            p_access, p_lender, host, purpose, p_master_keys);
+        head := public.take_turn();
+        account := public.session_account(p_account);
+        -- What was decided holds unless something else than releases was appended meanwhile.
+        IF account.outcome = 'ok' AND others <> head.size - head.releases THEN
+            answers := public.decide_releases(p_account, account.account_id, p_exchanges,
+                p_subaccounts, p_access, p_lender, host, purpose, p_master_keys);
+        END IF;
+    END IF;
     IF account.outcome <> 'ok' THEN
         outcome := account.outcome;
         RETURN NEXT;
         RETURN;
     END IF;
-    IF p_exchanges IS NULL THEN
-        p_exchanges := ARRAY(SELECT * FROM public.exchanges_of(account.account_id));
-    ELSE
-        p_exchanges := ARRAY(
-            SELECT n.name FROM unnest(p_exchanges) WITH ORDINALITY AS n (name, place)
-            GROUP BY n.name ORDER BY min(n.place));
-    END IF;
-    SELECT 'not_loaded', s.name, p_exchanges INTO outcome, exchange, choices
-    FROM jsonb_object_keys(p_subaccounts) AS s (name)
-    WHERE s.name <> '' AND s.name <> ALL (p_exchanges) AND p_exchanges <> '{}'
-    ORDER BY s.name
-    LIMIT 1;
-    IF FOUND THEN
-        RETURN NEXT;
-        RETURN;
-    END IF;
-    released_at := clock_timestamp();
-    FOREACH exchange IN ARRAY p_exchanges LOOP
-        SELECT d.id, r.outcome, r.source, r.owner_id, r.owner_name, r.credential_id, r.version,
-            r.subaccount_index, r.permission, r.access, r.share_id, r.sharing_type, r.expires_at, r.choices
-        INTO exchange_id, outcome, source, owner_id, owner_name, credential_id, version,
-            subaccount_index, permission, access, share_id, sharing_type, expires_at, choices
-        FROM public.dexes AS d
-        CROSS JOIN LATERAL public.resolve_credential(
-            account.account_id, d.id, public.wanted_subaccount(p_subaccounts, exchange), p_access,
-            p_lender) AS r
-        WHERE d.name = exchange;
-        IF NOT FOUND THEN
-            outcome := 'exchange_not_found';
+    IF p_subaccounts IS NOT NULL THEN
+        SELECT 'not_loaded', s.name, n.names INTO outcome, exchange, choices
+        FROM (SELECT array_agg(a.exchange) AS names FROM unnest(answers) AS a) AS n
+        CROSS JOIN jsonb_object_keys(p_subaccounts) AS s (name)
+        WHERE s.name <> '' AND s.name <> ALL (n.names)
+        ORDER BY s.name
+        LIMIT 1;
+        IF FOUND THEN
+            RETURN NEXT;
+            RETURN;
         END IF;
-        release_id := NULL;
-        event_position := NULL;
-        other_users := NULL;
-        master_key_id := NULL;
-        IF outcome = 'ok' AND p_master_keys IS NOT NULL THEN
-            SELECT k.master_key_id INTO master_key_id
-            FROM public.account_exchange_credentials AS c
-            JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
-            WHERE c.id = request_releases.credential_id;
-            IF master_key_id <> ALL (p_master_keys) THEN
-                outcome := 'other_master_key';
-            END IF;
-        END IF;
-        IF outcome = 'ok' THEN
-            release_id := gen_random_uuid();
-            lender_id := CASE WHEN source = 'shared' THEN owner_id END;
-            event_position := public.append_release(
-                release_id, 'CredentialReleased', account.account_id,
-                json_build_object(
-                    'account', p_account, 'exchange', exchange, 'exchange_id', exchange_id,
-                    'credential_id', credential_id, 'credential_version', version,
-                    'subaccount_index', subaccount_index, 'permission', permission,
-                    'source', source, 'access', access, 'lender_id', lender_id,
-                    'lender', owner_name, 'share_id', share_id, 'sharing_type', sharing_type,
-                    'purpose', purpose, 'host', host,
-                    'client_address', host(inet_client_addr())),
-                p_actor, reason, command_id, command_index, lender_id, released_at);
-            command_index := command_index + 1;
-            used := used || credential_id;
-            other_users := public.other_users(
-                account.account_id, owner_id, exchange_id, credential_id, version);
-        END IF;
-        RETURN NEXT;
-    END LOOP;
-    IF used <> '{}' THEN
-        UPDATE public.account_exchange_credentials AS c
-        SET last_used = released_at AT TIME ZONE 'UTC'
-        WHERE c.id = ANY (used);
     END IF;
+    RETURN QUERY
+        SELECT a.exchange, a.outcome, a.release_id, a.event_position, a.source, a.owner_name,
+            a.credential_id, a.version, a.subaccount_index, a.permission, a.access, a.sharing_type,
+            a.expires_at, a.choices, a.other_users, a.master_key_id
+        FROM unnest(public.append_releases(
+            head, answers, account.account_id, p_actor, reason, clock_timestamp())) AS a;
 END
 $$;
 
@@ -1609,7 +1747,7 @@ DECLARE
     account record := public.session_account(p_account);
 BEGIN
     IF account.outcome = 'ok' THEN
-        PERFORM FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
+        PERFORM public.take_turn();
         account := public.session_account(p_account);
     END IF;
     RETURN account;
@@ -1750,17 +1888,37 @@ CREATE FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner
     LANGUAGE plpgsql STABLE
     AS $$
 BEGIN
-    RETURN (
+    PERFORM FROM public.audit_trail AS e
+    WHERE e.stream_type = 'stop' AND e.stream_id = '8f0a5f0e-6f3b-5c52-9a51-0a1f0a7a6a04'
+    ORDER BY e.stream_version DESC
+    LIMIT 1;
+    RETURN CASE WHEN FOUND THEN (
         SELECT s.stop
         FROM public.stops_in_force AS s
         WHERE public.stop_includes(
             s.stop, p_account_id, p_exchange_id, p_owner_id, p_subaccount, p_permission)
         ORDER BY s.position
-        LIMIT 1);
+        LIMIT 1) END;
 END
 $$;
 
 ALTER FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) OWNER TO registry_owner;
+
+CREATE FUNCTION public.take_turn() RETURNS public.audit_head
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    head public.audit_head;
+BEGIN
+    -- Tells commands that they are not alone (registry.database.durability).
+    PERFORM pg_try_advisory_xact_lock_shared(7234117010);
+    LOCK TABLE public.release_answers IN SHARE UPDATE EXCLUSIVE MODE;
+    SELECT * INTO STRICT head FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
+    RETURN head;
+END
+$$;
+
+ALTER FUNCTION public.take_turn() OWNER TO registry_owner;
 
 CREATE FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1785,17 +1943,41 @@ ALTER TABLE public.accounts OWNER TO registry_owner;
 
 COMMENT ON TABLE public.accounts IS 'Trading accounts or bots. A projection of audit_events: change it by command, not by SQL.';
 
-CREATE TABLE public.audit_head (
-    only_row boolean DEFAULT true NOT NULL,
-    size bigint DEFAULT 0 NOT NULL,
-    peaks bytea[] DEFAULT '{}'::bytea[] NOT NULL,
-    appended_by xid8,
-    appended_at timestamp with time zone,
-    CONSTRAINT audit_head_only_row_check CHECK (only_row)
-)
-WITH (fillfactor='10');
+CREATE TABLE public.audit_events (
+    "position" bigint NOT NULL,
+    event_id uuid NOT NULL,
+    stream_type text NOT NULL,
+    stream_id uuid NOT NULL,
+    stream_version integer NOT NULL,
+    event_type text NOT NULL,
+    schema_version integer NOT NULL,
+    data json NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    command_id uuid NOT NULL,
+    command_index integer NOT NULL,
+    command_digest bytea NOT NULL,
+    related_account_id uuid,
+    occurred_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    recorded_by text NOT NULL,
+    leaf_hash bytea NOT NULL,
+    subtree_roots bytea[] NOT NULL,
+    CONSTRAINT audit_events_actor_check CHECK (((actor <> ''::text) AND (length(actor) <= 255))),
+    CONSTRAINT audit_events_command_digest_check CHECK ((length(command_digest) = 32)),
+    CONSTRAINT audit_events_command_index_check CHECK ((command_index >= 0)),
+    CONSTRAINT audit_events_data_check CHECK ((json_typeof(data) = 'object'::text)),
+    CONSTRAINT audit_events_event_type_check CHECK ((event_type ~ '^[A-Z][A-Za-z]{1,60}$'::text)),
+    CONSTRAINT audit_events_leaf_hash_check CHECK ((length(leaf_hash) = 32)),
+    CONSTRAINT audit_events_occurred_at_check CHECK (((occurred_at >= '0001-01-02 00:00:00+00'::timestamp with time zone) AND (occurred_at <= '9999-12-30 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT audit_events_position_check CHECK (("position" >= 0)),
+    CONSTRAINT audit_events_reason_check CHECK ((length(reason) <= 1000)),
+    CONSTRAINT audit_events_schema_version_check CHECK ((schema_version > 0)),
+    CONSTRAINT audit_events_stream_type_check CHECK ((stream_type ~ '^[a-z]{1,30}$'::text)),
+    CONSTRAINT audit_events_stream_version_check CHECK ((stream_version > 0))
+);
 
-ALTER TABLE public.audit_head OWNER TO registry_owner;
+ALTER TABLE public.audit_events OWNER TO registry_owner;
 
 CREATE VIEW public.audit_trail AS
  SELECT "position",
@@ -1885,6 +2067,13 @@ CREATE VIEW public.former_names AS
 
 ALTER VIEW public.former_names OWNER TO registry_owner;
 
+CREATE UNLOGGED TABLE public.log_marks (
+    size bigint NOT NULL,
+    place pg_lsn NOT NULL
+);
+
+ALTER TABLE public.log_marks OWNER TO registry_owner;
+
 CREATE TABLE public.registry_keys (
     purpose text NOT NULL,
     wrapped_key text NOT NULL,
@@ -1904,9 +2093,7 @@ CREATE TABLE public.registry_migrations (
 
 CREATE UNLOGGED TABLE public.release_collections (
     release_id uuid NOT NULL,
-    durable_at pg_lsn NOT NULL,
-    asked_at timestamp with time zone NOT NULL,
-    is_collected boolean NOT NULL
+    asked_at timestamp with time zone NOT NULL
 );
 
 ALTER TABLE public.release_collections OWNER TO registry_owner;
@@ -2098,6 +2285,8 @@ CREATE INDEX idx_accounts_active ON public.accounts USING btree (is_active) WHER
 
 CREATE INDEX idx_accounts_name ON public.accounts USING btree (account_name);
 
+CREATE INDEX idx_log_marks_size ON public.log_marks USING btree (size);
+
 CREATE INDEX idx_positions_account ON public.strategy_positions USING btree (account_id);
 
 CREATE INDEX idx_positions_account_status ON public.strategy_positions USING btree (account_id, status);
@@ -2204,6 +2393,11 @@ GRANT ALL ON FUNCTION public.append_event(p_event_id uuid, p_stream_type text, p
 
 REVOKE ALL ON FUNCTION public.append_release(p_release_id uuid, p_event_type text, p_account_id uuid, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_related_account_id uuid, p_released_at timestamp with time zone) FROM PUBLIC;
 
+GRANT SELECT ON TABLE public.audit_head TO registry_operator;
+GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
+
+REVOKE ALL ON FUNCTION public.append_releases(p_head public.audit_head, p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text, p_released_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p_event_type text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.audit_leaf(p_position bigint, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone, p_recorded_at timestamp with time zone, p_recorded_by text) FROM PUBLIC;
@@ -2220,6 +2414,12 @@ REVOKE ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) FROM PUBLIC
 GRANT ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) TO registry_bot;
 GRANT ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) TO registry_operator;
 
+REVOKE ALL ON FUNCTION public.confirm_releases() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.confirm_releases() TO registry_bot;
+GRANT ALL ON FUNCTION public.confirm_releases() TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.decide_releases(p_account text, p_account_id uuid, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text, p_host text, p_purpose text, p_master_keys text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.destroy_data_keys(p_event_id uuid) TO registry_operator;
 
@@ -2227,8 +2427,6 @@ REVOKE ALL ON FUNCTION public.end_log_holder(p_pid integer, p_started timestamp 
 GRANT ALL ON FUNCTION public.end_log_holder(p_pid integer, p_started timestamp with time zone) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb) FROM PUBLIC;
-
-GRANT SELECT ON TABLE public.audit_events TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.exchange_definition(p_exchange text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.exchange_definition(p_exchange text) TO registry_bot;
@@ -2408,6 +2606,8 @@ REVOKE ALL ON FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, 
 GRANT ALL ON FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) TO registry_operator;
 GRANT ALL ON FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p_owner_id uuid, p_subaccount integer, p_permission text) TO registry_auditor;
 
+REVOKE ALL ON FUNCTION public.take_turn() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) TO registry_operator;
 GRANT ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) TO registry_auditor;
@@ -2431,8 +2631,7 @@ GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE public.accounts TO registry
 
 GRANT INSERT(metadata),UPDATE(metadata) ON TABLE public.accounts TO registry_operator;
 
-GRANT SELECT ON TABLE public.audit_head TO registry_operator;
-GRANT SELECT ON TABLE public.audit_head TO registry_auditor;
+GRANT SELECT ON TABLE public.audit_events TO registry_operator;
 
 GRANT SELECT ON TABLE public.audit_trail TO registry_operator;
 GRANT SELECT ON TABLE public.audit_trail TO registry_auditor;

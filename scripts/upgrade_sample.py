@@ -53,7 +53,7 @@ _STEPS: Final[list[tuple[str, dict[str, str] | None]]] = [
     ("run --account main_bot -- true", None),
 ]
 # The rows of any database before its first event.
-_SEEDED: Final = ("registry_migrations", "release_collections")
+_SEEDED: Final = ("registry_migrations", "release_collections", "log_marks")
 _NOISE: Final = ("--", "\\", "SET ", "SELECT pg_catalog.set_config(")
 
 

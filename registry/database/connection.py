@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
 
 from registry.database.errors import (
     LOCK_NOT_AVAILABLE,
@@ -24,7 +25,7 @@ from registry.database.errors import (
 )
 from registry.database.migration_files import LAST_KEPT, known_numbers
 from registry.database.patience import Notice, patiently
-from registry.database.queries import load_queries, one_row
+from registry.database.queries import load_queries, one_row, read_rows
 from registry.database.refusals import not_connected, only_reads
 from registry.database.target import Target
 from registry.database.watched import WatchedConnection
@@ -39,6 +40,8 @@ logging.getLogger("psycopg").addHandler(logging.NullHandler())
 logging.getLogger("psycopg").addFilter(lambda record: "terminating" not in str(record.msg))
 
 _CONNECT_SECONDS: Final = 10
+_PREPARED_FROM: Final = 5
+"""So many executions make it worth while to prepare a statement."""
 _VARIABLES: Final = {
     "application_name": "PGAPPNAME",
     "connect_timeout": "PGCONNECT_TIMEOUT",
@@ -163,6 +166,7 @@ def _send_session(connection: Connection) -> psycopg.Cursor[Any]:
 def _note_pooler(connection: Connection, session: psycopg.Cursor[Any]) -> None:
     if isinstance(connection, WatchedConnection):
         (connection.is_pooled, *_) = one_row(session)
+        connection.prepare_threshold = None if connection.is_pooled else _PREPARED_FROM
 
 
 def _refuse_lost_records(connection: Connection) -> None:
@@ -199,10 +203,24 @@ def is_pooled(connection: Connection) -> bool:
 
 
 def begin(connection: Connection) -> None:
-    """Begins a transaction in a pipeline, where `Connection.transaction` would wait for answers."""
+    """Begins a transaction in a pipeline, with the limit of `WatchedConnection.transaction`."""
     connection.execute("BEGIN")
     if isinstance(connection, WatchedConnection):
         connection.limit_waits()
+
+
+def append_rows(
+    connection: Connection, statement: bytes, parameters: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows of a statement that appends, and waits for the log as long as a session may."""
+    if not is_pooled(connection):
+        return read_rows(connection, statement, parameters)
+    with connection.cursor(row_factory=dict_row) as cursor:
+        with connection.pipeline():
+            begin(connection)
+            cursor.execute(statement, parameters)
+            connection.execute("COMMIT")
+        return cursor.fetchall()
 
 
 def is_standby(connection: Connection) -> bool:
@@ -233,7 +251,7 @@ def registry_errors(connection: Connection) -> Iterator[None]:
         told: Exception | None = no_writes(connection) if error.sqlstate == READ_ONLY else None
         if connection_lost(error):
             connection.close()  # to a server that only reads too: another may take writes
-        _roll_back(connection)
+        _roll_back(connection, forget_prepared=True)
         told = told or translate(error, _in_the_way(connection, error))
         if isinstance(told, NotMigrated):
             with contextlib.suppress(psycopg.Error):
@@ -271,10 +289,16 @@ def _in_the_way(connection: Connection, error: psycopg.Error) -> str:
     return f": {told}" if told else ""
 
 
-def _roll_back(connection: Connection) -> None:
-    idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-    if not (connection.closed or idle):
-        with contextlib.suppress(psycopg.Error):
+def _roll_back(connection: Connection, *, forget_prepared: bool = False) -> None:
+    if connection.closed:
+        return
+    with contextlib.suppress(psycopg.Error):
+        # An error in a pipeline also skips the preparing of the statements behind it, and
+        # psycopg takes them for prepared until a rollback by its own method.
+        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        if idle and forget_prepared:
+            connection.execute("BEGIN")
+        if not idle or forget_prepared:
             connection.rollback()
 
 
@@ -296,7 +320,7 @@ def connection_options(url: str) -> dict[str, Any]:
         wanted["target_session_attrs"] = "read-write"
     said = {*given, *(name for name, variable in _VARIABLES.items() if os.environ.get(variable))}
     free = {name: value for name, value in wanted.items() if name not in said}
-    # Nothing is prepared: a pooler may send the next transaction to another session.
+    # Nothing is prepared until it is known that no pooler gives the session to others.
     return {"autocommit": True, "prepare_threshold": None, "client_encoding": "UTF8", **free}
 
 

@@ -168,7 +168,7 @@ class Migrator:
         """A transaction that holds the lock that everybody takes who changes the schema."""
         with registry_errors(self._connection), self._connection.transaction():
             if not one_row(self._connection.execute(_LOCKS["try_lock_migrations"]))[0]:
-                others = sessions_in_the_way(self._connection)
-                log.warning("waiting until the schema is free", extra={"holders": others})
+                others = sessions_in_the_way(self._connection) or "one that has just ended"
+                log.warning("waiting for another migration: %s", others)
                 self._connection.execute(_LOCKS["lock_migrations"])
             yield

@@ -41,7 +41,10 @@ RULES: Final = (
 )
 """Constraints of these tables; none of them is there until `adopt` has taken the rows in."""
 _OWNER: Final = "registry_owner"
-_COLUMN: Final = re.compile(r"(?P<type>.*?)(?P<filled> NOT NULL)?(?: DEFAULT (?P<default>.*))?$")
+_COLUMN: Final = re.compile(
+    r"(?P<type>.*?)(?P<filled> NOT NULL)?(?: DEFAULT (?P<default>.*))?\Z",
+    re.DOTALL,  # a default may have several lines
+)
 _SHORT: Final = 60
 
 

@@ -14,7 +14,7 @@ from registry.database.patience import Notice
 from registry.database.queries import load_queries, one_row
 from registry.database.target import DIRECT, Target
 from registry.database.watched import probing
-from registry.errors import InvalidInput, SessionNeeded
+from registry.errors import DatabaseUnavailable, InvalidInput, SessionNeeded
 
 _QUERIES = load_queries("registry.database")
 _TRIES: Final = 5
@@ -64,15 +64,20 @@ def connect_directly(target: Target, notice: Notice = lambda _: None) -> Connect
         InvalidInput: it names another database.
         DatabaseUnavailable: no server answers in time.
     """
-    connection = connect_unchecked(target.direct or target, notice)
-    if target.direct is not None:
-        with connect(target, notice) as other:
-            if not is_same_database(connection, other):
-                connection.close()
-                raise InvalidInput(
-                    f"{DIRECT} is another database than DATABASE_URL",
-                    hint="It names the same database, without the pooler.",
-                )
+    if target.direct is None:
+        return connect_unchecked(target, notice)
+    try:
+        connection = connect_unchecked(target.direct, notice)
+    except DatabaseUnavailable as error:
+        hint = f"Check {DIRECT}, and that its server runs."
+        raise DatabaseUnavailable(f"{DIRECT}: {error.message}", hint=hint) from None
+    with connect(target, notice) as other:
+        if not is_same_database(connection, other):
+            connection.close()
+            raise InvalidInput(
+                f"{DIRECT} is another database than DATABASE_URL",
+                hint="It names the same database, without the pooler.",
+            )
     return connection
 
 

@@ -29,12 +29,15 @@ _NO_ANSWER: Final = "connection timeout expired"
 _OF_POOLERS: Final = {
     "no more connections allowed|client connections exceeded": "The pooler takes no more clients: "
     "raise its max_client_conn, or the like.",
+    "accepted and not served": "The pooler's console says which: SHOW POOLS. A pool that is too "
+    "small needs a larger default_pool_size.",
     "query_wait_timeout": "The pooler had no connection to the server free in time: its pool is "
     "too small or paused, or it does not reach the server.",
     "server_login_retry|cannot connect to server|server down": "The pooler does not reach the "
     "server: check that it runs. The pooler's log says more.",
     "closed the connection unexpectedly": "Try again. The log of the server, or of a pooler in "
     "between, says why.",
+    "statement pooling mode": "Set the pooler's pool_mode to transaction.",
     "unsupported startup parameter": "It is a pooler's answer. Leave the parameter out of "
     "DATABASE_URL, or name it in the pooler's ignore_startup_parameters.",
 }

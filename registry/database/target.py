@@ -95,8 +95,8 @@ class Target:
         if not re.match(r"^(postgres(ql)?://|[a-z_]+ *=)", url):
             raise InvalidInput(
                 f"{named_by} is not the address of a PostgreSQL database",
-                hint="It looks like postgresql://user@host:5432/database. "
-                "Unset it to use the embedded database.",
+                hint="It looks like postgresql://user@host:5432/database."
+                + " Unset it to use the embedded database." * (named_by == "DATABASE_URL"),
             )
         _check_special_characters(url, named_by)
         return cls(url)

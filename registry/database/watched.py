@@ -27,8 +27,7 @@ _Result = TypeVar("_Result")
 
 
 _QUEUED: Final = (
-    "new connections are accepted and not served: a pooler's pool may be full or paused, or it "
-    "does not reach its server"
+    "connections are accepted and not served, as by a pooler that is full, paused or cut off"
 )
 
 

@@ -96,8 +96,9 @@ def examine(
             yield _failed("database", error)
             return
         try:
-            check_schema(connection)
-            yield _migrations(connection)
+            with registry_errors(connection):
+                check_schema(connection)
+                yield _migrations(connection)
         except RegistryError as error:
             yield _failed("schema", error)
             if isinstance(error, NotMigrated) and (refused := may_not_migrate(connection)):

@@ -6,6 +6,7 @@ Much of the threat remains. The tests show how much, and that nothing but time i
 
 import contextlib
 import tempfile
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.bots import LoginRole, login_role
+from support.raw_events import append_raw
 from support.world import BY, World
 
 from registry.database.embedded import EmbeddedServer
@@ -244,9 +246,17 @@ def test_a_lock_on_positions_stops_other_bots_but_no_command_and_no_release(
 
 @pytest.mark.parametrize(
     "table",
-    ["audit_events", "audit_head", "accounts", "account_exchange_credentials", "account_access"],
+    [
+        "audit_events",
+        "audit_head",
+        "accounts",
+        "account_exchange_credentials",
+        "account_access",
+        "release_answers",
+        "log_marks",
+    ],
 )
-@pytest.mark.parametrize("mode", ["ACCESS SHARE", "ACCESS EXCLUSIVE"])
+@pytest.mark.parametrize("mode", ["ACCESS SHARE", "SHARE UPDATE EXCLUSIVE", "ACCESS EXCLUSIVE"])
 def test_a_bot_cannot_lock_the_registrys_own_tables(
     mallory: Connection, table: str, mode: str
 ) -> None:
@@ -421,6 +431,47 @@ def test_what_is_taken_away_while_a_request_waits_for_the_lock_is_refused(
         take_away(holder, bot.name)
         holder.commit()
         assert asked.result() == [("not_permitted",)]
+
+
+def test_what_was_decided_before_the_lock_is_decided_again_if_more_than_releases_was_appended(
+    mallory: Connection, database_url: str
+) -> None:
+    with (
+        psycopg.connect(database_url) as holder,
+        ThreadPoolExecutor() as pool,
+        psycopg.connect(database_url, autocommit=True) as watcher,
+    ):
+        holder.execute("SELECT FROM audit_head FOR UPDATE")
+        request = REQUEST.replace("release_id", "outcome").encode()
+        asked = pool.submit(lambda: mallory.execute(request).fetchall())
+        while not is_waiting(watcher, mallory):
+            assert not asked.done()
+        append_raw(holder, "CredentialDeactivated", ("account", uuid.uuid4()), {})
+        holder.execute("UPDATE account_exchange_credentials SET is_active = FALSE")
+        holder.commit()
+        assert asked.result() == [("credential_inactive",)]
+
+
+def test_loads_are_served_in_the_order_of_coming(
+    mallory: Connection, database_url: str, bot: LoginRole
+) -> None:
+    """Whoever waits for a row is served by chance; a bot could wait for seconds among many."""
+    with (
+        contextlib.ExitStack() as stack,
+        psycopg.connect(database_url, autocommit=True) as watcher,
+    ):
+        pool = stack.enter_context(ThreadPoolExecutor(max_workers=6))
+        mallory.execute("BEGIN")
+        mallory.execute(REQUEST)
+        waiting, asked = [], REQUEST.replace("release_id", "event_position").encode()
+        for _ in range(6):
+            session = stack.enter_context(bot.connect())
+            waiting.append(pool.submit(session.execute, asked))
+            while not is_waiting(watcher, session):
+                assert not waiting[-1].done()
+        mallory.execute("COMMIT")
+        positions = [request.result().fetchall() for request in waiting]
+    assert positions == sorted(positions)
 
 
 def is_waiting(watcher: Connection, session: Connection) -> bool:

@@ -2,7 +2,8 @@
 
 No secret leaves before its record is on disk, on both kinds of servers.
 
-PostgreSQL 17 and newer flush inside `collect_releases`. On older servers the client flushes.
+Our loader confirms its releases between the two steps. For who does not, `collect_releases` flushes
+from PostgreSQL 17 on; older servers give nothing.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ Connection = psycopg.Connection[Any]
 OLD = 16
 REQUEST = """SELECT release_id FROM request_release(
     'bot', NULL, NULL, NULL, NULL, 'actor', 'host', 'purpose')"""
+CONFIRM = "SELECT confirm_releases()"
 COLLECT = "SELECT outcome, secret_key_encrypted FROM collect_releases(%s)"
 
 
@@ -88,6 +90,12 @@ def flush(server: str) -> None:
         other.execute("SELECT pg_logical_emit_message(true, 'test', '')")
 
 
+def write(session: Connection) -> None:
+    """Writes what nobody hurries to flush."""
+    session.execute("CREATE TABLE IF NOT EXISTS others AS SELECT 1 AS work")
+    session.execute("INSERT INTO others VALUES (2)")
+
+
 def test_a_secret_waits_for_the_record_of_it(server: str, session: Connection) -> None:
     releases = request(session)
     if is_old(session):
@@ -109,8 +117,7 @@ def test_what_others_write_meanwhile_delays_nobody(server: str, session: Connect
     if is_old(session):
         assert outcomes(session, releases) == {("not_durable", False)}
     flush(server)
-    session.execute("CREATE TABLE IF NOT EXISTS others AS SELECT 1 AS work")  # not flushed
-    session.execute("INSERT INTO others VALUES (2)")
+    write(session)
     assert ("not_durable", False) not in outcomes(session, releases)
 
 
@@ -153,3 +160,101 @@ def test_a_release_that_was_asked_for_too_early_is_revoked_all_the_same(
         assert outcomes(session, releases[1:]) == {("changed", False)}
     finally:
         world.accounts.reactivate("bot")
+
+
+def is_on_disk(session: Connection, releases: list[Any]) -> bool:
+    """Whether the server has written its log up to the events' commits, or further."""
+    row = session.execute(
+        "SELECT bool_and(m.place <= pg_current_wal_flush_lsn()) FROM log_marks AS m WHERE m.size > "
+        "(SELECT max(e.position) FROM audit_events AS e WHERE e.event_id = ANY (%s))",
+        [releases],
+    ).fetchone()
+    return row == (True,)
+
+
+def test_who_confirms_waits_once_and_collects_while_others_write(
+    server: str, session: Connection
+) -> None:
+    """Whatever others have written and not flushed since."""
+    releases = request(session)
+    session.execute(CONFIRM)
+    assert is_on_disk(session, releases)
+    write(session)
+    assert is_behind(session)
+    assert ("not_durable", False) not in outcomes(session, releases)
+    assert is_behind(session), "collecting has flushed nothing"
+
+
+def is_behind(session: Connection) -> bool:
+    """Whether something is written and not on disk."""
+    row = session.execute(
+        "SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn() + 64"
+    ).fetchone()
+    return row == (True,)
+
+
+def test_one_confirmation_does_for_all_that_were_committed_before_it(
+    server: str, session: Connection
+) -> None:
+    releases = request(session)
+    with psycopg.connect(server, autocommit=True) as other:
+        other.execute(CONFIRM)
+    write(session)
+    assert ("not_durable", False) not in outcomes(session, releases)
+
+
+@pytest.mark.parametrize(
+    "before", [True, False], ids=["committed too late", "not committed at all"]
+)
+def test_a_confirmation_covers_nothing_that_was_not_committed_before_it(
+    server: str, session: Connection, before: bool
+) -> None:
+    with psycopg.connect(server, autocommit=True) as other:
+        if before:
+            other.execute(CONFIRM)
+            releases = request(session)
+        else:
+            session.execute("BEGIN")
+            releases = request(session)
+            with pytest.raises(psycopg.Error, match="after the transaction that requested it"):
+                session.execute(CONFIRM)
+            session.execute("ROLLBACK")
+            other.execute(CONFIRM)
+            with pytest.raises(psycopg.Error, match="no release"):
+                outcomes(session, releases)
+            releases = request(session)
+    if is_old(session):
+        assert outcomes(session, releases) == {("not_durable", False)}
+    else:
+        assert is_behind(session)
+        assert ("not_durable", False) not in outcomes(session, releases)
+        assert not is_behind(session)
+
+
+@pytest.mark.parametrize("setting", ["off", "local"])
+def test_a_confirmation_whose_commit_does_not_wait_gains_nothing(
+    session: Connection, setting: str
+) -> None:
+    """Who speaks SQL can take back what the function has set. The place in the log decides."""
+    releases = request(session)
+    session.execute("BEGIN")
+    session.execute(CONFIRM)
+    session.execute(f"SET LOCAL synchronous_commit = {setting}".encode())
+    session.execute("COMMIT")
+    if setting == "local":
+        assert is_on_disk(session, releases)
+    elif is_old(session):
+        assert outcomes(session, releases) == {("not_durable", False)}
+    else:
+        assert ("not_durable", False) not in outcomes(session, releases)
+        assert is_on_disk(session, releases)
+
+
+def test_a_mark_of_a_confirmation_that_was_rolled_back_is_none(
+    server: str, session: Connection
+) -> None:
+    releases = request(session)
+    with psycopg.connect(server) as other:
+        other.execute(CONFIRM)
+        other.rollback()
+    assert not is_on_disk(session, releases)

@@ -284,6 +284,7 @@ EVERYBODY = {"session_accounts()", "session_is_bot()"}
 BOT = {
     "account_info(text,uuid)",
     "collect_releases(uuid[])",
+    "confirm_releases()",
     "exchange_definition(text)",
     "record_fallback(text,text,text,text,text,text,text)",
     "request_release(text,text[],integer,text,text,text,text,text,text)",

@@ -1,6 +1,7 @@
 """The loader as bots use it."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import fcntl
 import json
@@ -16,11 +17,14 @@ import pytest
 from rich.pretty import pretty_repr
 from support.bots import LoginRole
 from support.credentials import FIELDS
+from support.proxy import Proxy
 from support.world import World
 
 import registry.services.releases.releases
 from registry import errors
 from registry.database.connection import Connection
+from registry.database.opening import SingleConnection
+from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
 from registry.loader import (
     AsyncCredentialLoader,
@@ -60,6 +64,27 @@ def test_an_account_is_loaded_in_the_shape_that_bots_know(
     assert list(loaded["backpack"]) == ["secret_key", "subaccount_index", "public_key"]
     assert type(loaded["backpack"]["secret_key"]) is str
     assert type(loaded["backpack"]["subaccount_index"]) is int
+
+
+def test_a_load_takes_two_round_trips(world: World, database_url: str) -> None:
+    """Whatever the number of credentials, and what others write meanwhile."""
+    world.account("main_bot", "lighter", "backpack", "aster")
+    proxy = Proxy(database_url)
+    counted = []
+    with (
+        contextlib.closing(proxy),
+        contextlib.closing(SingleConnection(Target(proxy.address))) as database,
+        CredentialLoader(database, keyring=world.keyring) as loader,
+        psycopg.connect(database_url, autocommit=True) as busy,
+    ):
+        busy.execute("SET synchronous_commit = off")
+        for _ in range(8):
+            busy.execute("CREATE TEMPORARY TABLE work AS SELECT 1; DROP TABLE work")
+            before = proxy.round_trips
+            assert len(loader.load_account_credentials("main_bot")) == 3
+            counted.append(proxy.round_trips - before)
+    # The first one looks at the schema too, and the driver prepares a statement in one of them.
+    assert sorted(counted)[:6] == [2] * 6
 
 
 def test_a_loader_warns_of_another_process_and_not_of_itself(

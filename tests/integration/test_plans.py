@@ -44,6 +44,17 @@ def test_a_load_reads_no_more_rows_when_there_are_many_releases(
     assert after["account_exchange_credentials"] < 30
 
 
+def test_a_load_of_three_moves_the_head_once(world: World, connection: Connection) -> None:
+    world.account("bot", "lighter", "backpack", "aster")
+    written = """SELECT relname, n_tup_ins, n_tup_upd FROM pg_stat_xact_user_tables
+        WHERE relname IN ('audit_events', 'audit_head') ORDER BY relname"""
+    with connection.transaction():
+        assert len(connection.execute(REQUEST).fetchall()) == 3
+        rows = connection.execute(written).fetchall()
+    assert rows == [("audit_events", 3, 0), ("audit_head", 0, 1)]
+    assert world.verify().failures == []
+
+
 def test_plans_that_go_by_key_are_not_compiled(connection: Connection) -> None:
     """To avoid a sequential scan costs so much in the planner's eyes that it would compile them."""
     rows = connection.execute(

@@ -1,20 +1,22 @@
 """Behind a pooler every verb works, or says what it needs, and leaves nothing in its sessions."""
 
+import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.bots import LoginRole, login_role
-from support.cli import CommandLine
+from support.cli import PROJECT, CommandLine
 from support.herd import EXCHANGE, run_herd
-from support.pooler import Mode, Pooler, pooler
+from support.pooler import Mode, Pooler, documented_pooler, pooler
 from support.world import World
 
 from registry import Registry
@@ -22,11 +24,13 @@ from registry.commands._app import VERBS
 from registry.database import watched
 from registry.database.opening import SingleConnection, open_registry
 from registry.database.patience import VARIABLE
+from registry.database.pool import PooledDatabase
 from registry.database.target import DIRECT, Target
 from registry.database.watched import WatchedConnection
 from registry.encryption.keyring import MasterKeyring, generate_master_key
-from registry.errors import DatabaseUnavailable
-from registry.loader import CredentialLoader
+from registry.errors import DatabaseUnavailable, RegistryBusy
+from registry.loader import AsyncCredentialLoader, CredentialLoader
+from registry.positions import FundingArbPositionManager
 
 SESSIONS: Final = 3
 _LEFT_IN_A_SESSION: Final = """
@@ -206,10 +210,10 @@ def test_every_verb_works_or_says_what_it_needs_and_leaves_nothing_behind(
 # ---------------------------------------------------------------- bots, and everything at once
 
 
-def load(address: str, keyring: MasterKeyring, account: str) -> None:
+def load(address: str, keyring: MasterKeyring, account: str, times: int = 15) -> None:
     """Loads a bot's key often."""
     with CredentialLoader(address, keyring=keyring) as loader:
-        for _ in range(15):
+        for _ in range(times):
             assert loader.load(account, "aster")["api_key"] == f"{account}-aster-key"
 
 
@@ -248,6 +252,61 @@ def test_bots_and_operators_at_once_find_nothing_missing_and_leave_nothing_behin
             work.result()
         assert left_behind(behind, database_url) == []
         assert left_behind(behind, login.address) == []
+
+
+def test_a_bots_program_works_as_without_a_pooler(behind: Pooler, world: World) -> None:
+    world.account("bot", "aster")
+
+    async def load() -> str:
+        async with AsyncCredentialLoader(behind.address(), keyring=world.keyring) as loader:
+            assert await loader.list_account_exchanges("bot") == ["aster"]
+            return str((await loader.load("bot", "aster"))["api_key"])
+
+    assert asyncio.run(load()) == "bot-aster-key"
+    with contextlib.closing(PooledDatabase(Target(behind.address()), keep=5)) as database:
+        manager = FundingArbPositionManager("bot", database)
+        rate = Decimal("0.01")
+        opened = manager.create(
+            symbol="BTC",
+            long_dex="aster",
+            short_dex="lighter",
+            size_usd=Decimal(100),
+            entry_long_rate=rate,
+            entry_short_rate=rate,
+        )
+        manager.update(opened, size_usd=Decimal(200))
+        manager.close(opened, exit_reason="test")
+        assert manager.list_open() == []
+    assert left_behind(behind, world.database.target.url or "") == []
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda registry: registry.accounts.create("another"),
+        lambda registry: registry.loader.load("bot", "aster"),
+        lambda registry: registry.migrate("up"),
+    ],
+    ids=["a command", "a load", "a migration"],
+)
+def test_the_wait_for_another_session_has_an_end(
+    behind: Pooler,
+    world: World,
+    connection: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    work: Callable[[Registry], object],
+) -> None:
+    brief = b"SELECT set_config('lock_timeout', '300ms', TRUE)"
+    monkeypatch.setitem(watched._QUERIES, "limit_waits", brief)
+    world.account("bot", "aster")
+    connection.execute("BEGIN")
+    connection.execute("SELECT FROM audit_head FOR UPDATE")
+    connection.execute("SELECT pg_advisory_xact_lock(7234117001)")  # of migrations
+    with (
+        Registry(SingleConnection(Target(behind.address())), keyring=world.keyring) as registry,
+        pytest.raises(RegistryBusy),
+    ):
+        work(registry)
 
 
 @pytest.mark.parametrize("direct", [False, True])
@@ -381,7 +440,7 @@ def test_a_full_pool_is_waited_for_and_named(
         with open_registry(Target(behind.address()), told.append) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
     (waiting,) = told
-    assert "a pooler's pool may be full" in waiting
+    assert "accepted and not served" in waiting
 
 
 def test_the_wait_for_a_full_pool_has_an_end(
@@ -393,7 +452,7 @@ def test_the_wait_for_a_full_pool_has_an_end(
     with pooler(database_url, default_pool_size=1) as behind:
         with psycopg.connect(behind.address(), autocommit=True) as busy:
             busy.execute("BEGIN")
-            with pytest.raises(DatabaseUnavailable, match="a pooler's pool may be full"):
+            with pytest.raises(DatabaseUnavailable, match="accepted and not served"):
                 open_registry(Target(behind.address()))
 
 
@@ -456,6 +515,9 @@ def test_a_bot_does_not_notice_that_the_pooler_is(
         assert loader.load("bot", "aster")
 
 
+# ---------------------------------------------------------------- many bots
+
+
 @pytest.mark.slow
 def test_a_herd_of_bots_gets_its_keys_through_a_small_pool(
     database_url: str, monkeypatch: pytest.MonkeyPatch
@@ -477,3 +539,57 @@ def test_a_herd_of_bots_gets_its_keys_through_a_small_pool(
         assert herd.failures == []
         assert herd.keys == {name: f"{name}-aster-key" for name in names}
         behind.stop()  # before the login is dropped
+
+
+@pytest.mark.slow
+def test_bots_with_logins_of_their_own_share_few_connections(
+    database_url: str, world: World
+) -> None:
+    names = [f"bot_{number}" for number in range(60)]
+    with (
+        contextlib.ExitStack() as logins,
+        pooler(database_url, default_pool_size=5, max_db_connections=10) as behind,
+        ThreadPoolExecutor(len(names)) as pool,
+    ):
+        at_work = []
+        for name in names:
+            world.account(name, "aster")
+            login = logins.enter_context(login_role(database_url, "registry_bot"))
+            world.access.grant(name, login.name)
+            at_work.append(
+                pool.submit(load, behind.address(login.address), world.keyring, name, times=2)
+            )
+        for work in at_work:
+            work.result()
+
+
+# ---------------------------------------------------------------- the page
+
+
+def blocks(kind: str) -> list[str]:
+    """The blocks of the page of poolers of this kind."""
+    page = (PROJECT / "docs/connections.md").read_text()
+    return [block.partition("```")[0] for block in page.split(f"```{kind}\n")[1:]]
+
+
+def test_the_pages_pooler_knows_a_bot_as_soon_as_the_server_does(
+    cli: CommandLine, world: World, connection: psycopg.Connection[Any]
+) -> None:
+    (configuration,), (lookup,) = blocks("ini"), blocks("sql")
+    world.account("bot", "aster")
+    database_url = cli.environment["DATABASE_URL"]
+    connection.execute(lookup.encode())
+    try:
+        with documented_pooler(database_url, configuration) as behind:
+            with login_role(database_url, "registry_bot") as login:
+                world.access.grant("bot", login.name)
+                address = behind.address(login.address)
+                load(address, world.keyring, "bot", times=2)
+                wrong = make_conninfo(address, password="wrong")
+                refused = cli("list-accounts", DATABASE_URL=wrong, REGISTRY_CONNECT_WAIT="60")
+            superuser = cli("list-accounts", DATABASE_URL=behind.address())
+    finally:
+        connection.execute("DROP SCHEMA pooler CASCADE")
+        connection.execute("DROP ROLE pooler")
+    assert (refused.exit_status, "authentication failed" in refused.err) == (7, True)
+    assert superuser.exit_status == 7

@@ -17,6 +17,7 @@ import pytest
 from support.cli import PROJECT, CommandLine, Result
 
 from registry import Registry
+from registry.database.durability import wait_until_durable
 from registry.database.migration_files import known_numbers, load_migrations
 from registry.database.migrator import Migrator
 from registry.database.objects import FILE as OBJECTS
@@ -229,6 +230,37 @@ def test_a_session_from_before_the_upgrade_goes_on(
         Registry(database).accounts.create("other")
     assert newer("verify").exit_status == 0
     assert newer("rebuild", "--check").exit_status == 0
+
+
+OLD_REQUEST: Final = """
+    SELECT r.release_id, r.outcome FROM public.request_releases(
+        %s, NULL::text[], NULL, NULL, NULL, 'bot@host', 'host', 'load', NULL, NULL) AS r"""
+OLD_COLLECT: Final = """
+    SELECT r.*, set_config('synchronous_commit', 'off', true)
+    FROM public.collect_releases(%s) AS r"""
+
+
+def test_a_loader_of_the_step_before_025_goes_on_to_load(
+    cli: CommandLine, made_before: str, keyring: MasterKeyring
+) -> None:
+    """It commits the request synchronously, confirms nothing, and may flush and ask again."""
+    assert cli("migrate", "up").exit_status == 0
+    with (
+        psycopg.connect(made_before, autocommit=True) as connection,
+        psycopg.connect(made_before, autocommit=True) as busy,
+    ):
+        for _ in range(3):
+            rows = connection.execute(OLD_REQUEST, ["main_bot"]).fetchall()
+            assert [outcome for _, outcome in rows] == ["ok"] * len(LOADED)
+            releases = [release for release, _ in rows]
+            busy.execute("SET synchronous_commit = off")
+            busy.execute("CREATE TABLE work AS SELECT 1; DROP TABLE work")
+            collected = connection.execute(OLD_COLLECT, [releases]).fetchall()
+            if {row[1] for row in collected} == {"not_durable"}:
+                assert connection.info.server_version < 170000
+                wait_until_durable(connection)
+                collected = connection.execute(OLD_COLLECT, [releases]).fetchall()
+            assert [row[1] for row in collected] == ["ok"] * len(LOADED)
 
 
 def test_a_verb_and_a_loader_of_a_newer_program_say_that_a_migration_is_missing(

@@ -41,7 +41,7 @@ def change(key: Key, thing: Thing) -> str:  # noqa: C901, PLR0911, PLR0912 - a t
             column = key.name.removeprefix(f"{table}.")
             kind, filled, _ = column_of(thing.definition)
             no_key = f"ALTER TABLE {table} DROP CONSTRAINT {table.split('.')[1]}_pkey CASCADE; "
-            other = "DROP NOT NULL" if filled else f"SET DEFAULT (ARRAY[NULL::{kind}])[1]"
+            other = "DROP NOT NULL" if filled else f"SET DEFAULT coalesce(NULL::{kind}, NULL)"
             alter = f"ALTER TABLE {table} ALTER COLUMN {column} {other}"
             return (no_key if (table, column) in _keys() else "") + alter
         case "constraint":

@@ -51,11 +51,20 @@ class Pair:
         kill(self.primary)
         self._run("pg_ctl", "promote", "-w", "-D", str(self._pgdata))
 
+    def stop_standby(self) -> None:
+        """Stops the standby, so that synchronous commits wait."""
+        self._run("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self._pgdata))
+
+    def start_standby(self) -> None:
+        """Starts the standby, which catches up."""
+        arguments = ["-w", "-o", f"-h '' -k {self._pgdata}", "-l", str(self._pgdata / "log")]
+        self._run("pg_ctl", "start", *arguments, "-D", str(self._pgdata))
+
     def stop(self) -> None:
         """Stops both servers, if they run."""
         self.primary.stop()
         with contextlib.suppress(subprocess.CalledProcessError):
-            self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(self._pgdata))
+            self.stop_standby()
 
     def _make_standby(self) -> None:
         # https://www.postgresql.org/docs/current/app-pgbasebackup.html
@@ -69,8 +78,7 @@ class Pair:
         self._run("pg_basebackup", "-d", source, *target)
         # The primary's socket is in its data folder, so the socket's lock file was copied too.
         (self._pgdata / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
-        arguments = ["-w", "-o", f"-h '' -k {self._pgdata}", "-l", str(self._pgdata / "log")]
-        self._run("pg_ctl", "start", *arguments, "-D", str(self._pgdata))
+        self.start_standby()
 
     def _run(self, program: str, *arguments: str) -> None:
         owner = self.primary.pgdata.stat().st_uid

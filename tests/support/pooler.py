@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 Mode = Literal["transaction", "session"]
 PROGRAM: Final = "/usr/sbin/pgbouncer"
 _ADMINISTRATOR: Final = "pooler"
-# The form that docs/deploying.md shows, with the places of a test.
+_PASSWORD: Final = "of-the-pooler"
 _CONFIGURATION: Final = """\
 [databases]
 {database}
@@ -45,7 +46,7 @@ class Pooler:
         self._user = _owner_of_socket(server)
         self._process: subprocess.Popen[bytes] | None = None
         folder.joinpath("ini").write_text(configuration)
-        folder.joinpath("users").write_text(f'"{_ADMINISTRATOR}" ""\n')
+        folder.joinpath("users").write_text(f'"{_ADMINISTRATOR}" "{_PASSWORD}"\n')
         if self._user is not None:  # PgBouncer refuses to run as root
             for path in (folder, *folder.iterdir()):
                 os.chown(path, self._user, -1)
@@ -79,7 +80,11 @@ class Pooler:
     def ask(self, command: str) -> list[dict[str, Any]]:
         """The answer of its console, for example to SHOW POOLS, PAUSE or RESUME."""
         address = make_conninfo(
-            "", host=str(self._folder), port=6432, user=_ADMINISTRATOR, dbname="pgbouncer"
+            user=_ADMINISTRATOR,
+            password=_PASSWORD,
+            dbname="pgbouncer",
+            host=str(self._folder),
+            port=6432,
         )
         # The console knows the simple protocol only.
         with psycopg.connect(address, autocommit=True, cursor_factory=psycopg.ClientCursor) as own:
@@ -95,6 +100,44 @@ class Pooler:
 
 
 @contextlib.contextmanager
+def documented_pooler(server: str, configuration: str) -> Iterator[Pooler]:
+    """A pooler with the configuration of a page, in front of the server of an address."""
+    given = conninfo_to_dict(server)
+    with _folder() as folder:
+        changed = {
+            r"host=\S+ port=\S+": f"host={given['host']} port={given.get('port', 5432)}",
+            r"^\S+ = host=(.*) dbname=\S+": rf"{given['dbname']} = host=\1",
+            r"^listen_addr = .*": f"listen_addr =\nunix_socket_dir = {folder}",
+            r"^auth_file = .*": f"auth_file = {folder}/users\nadmin_users = {_ADMINISTRATOR}",
+        }
+        for pattern, text in changed.items():
+            configuration, count = re.subn(pattern, text, configuration, flags=re.MULTILINE)
+            assert count == 1, pattern
+        with _running(folder, server, configuration) as running:
+            yield running
+
+
+@contextlib.contextmanager
+def _running(folder: Path, server: str, configuration: str) -> Iterator[Pooler]:
+    pooler = Pooler(folder, server, configuration)
+    try:
+        pooler.start()
+        yield pooler
+    finally:
+        pooler.stop()
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    # A short name: sockets have short paths.
+    folder = Path(tempfile.mkdtemp(prefix="pooler-", dir="/dev/shm"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
 def pooler(
     server: str,
     mode: Mode = "transaction",
@@ -104,26 +147,20 @@ def pooler(
 ) -> Iterator[Pooler]:
     """A pooler in front of the server of an address, for all of its databases and logins."""
     given = conninfo_to_dict(server)
-    # A short name: sockets have short paths.
-    folder = Path(tempfile.mkdtemp(prefix="pooler-", dir="/dev/shm"))
     place = f"host={given['host']} port={given.get('port', 5432)}"
-    configuration = _CONFIGURATION.format(
-        # Of one user for all it asks no client's name; otherwise it looks the name up.
-        database=f"* = {place} "
-        + (f"user={forced_user}" if forced_user else f"auth_user={given['user']}"),
-        folder=folder,
-        mode=mode,
-        auth_type="any" if forced_user else "trust",
-        administrator=_ADMINISTRATOR,
-        settings="\n".join(f"{name} = {value}" for name, value in settings.items()),
-    )
-    running = Pooler(folder, server, configuration)
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
-        shutil.rmtree(folder)
+    with _folder() as folder:
+        configuration = _CONFIGURATION.format(
+            # Of one user for all it asks no client's name; otherwise it looks the name up.
+            database=f"* = {place} "
+            + (f"user={forced_user}" if forced_user else f"auth_user={given['user']}"),
+            folder=folder,
+            mode=mode,
+            auth_type="any" if forced_user else "trust",
+            administrator=_ADMINISTRATOR,
+            settings="\n".join(f"{name} = {value}" for name, value in settings.items()),
+        )
+        with _running(folder, server, configuration) as running:
+            yield running
 
 
 def _owner_of_socket(server: str) -> int | None:

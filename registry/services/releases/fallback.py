@@ -14,7 +14,7 @@ from pathlib import Path
 
 from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.specification import ExchangeSpec
-from registry.database.connection import Connection, registry_errors
+from registry.database.connection import Connection, append_rows, registry_errors
 from registry.database.queries import load_queries
 from registry.encryption.secret import Secret
 from registry.errors import FallbackRefused, InvalidInput
@@ -121,8 +121,8 @@ def record_fallback(
         **asdict(caller),
     }
     with registry_errors(connection):
-        row = connection.execute(_QUERIES["fallback"], parameters).fetchone()
-    outcome, _, stop = (row[0] if row else "").partition(" ")
+        (row,) = append_rows(connection, _QUERIES["fallback"], parameters)
+    outcome, _, stop = (row["record_fallback"] or "").partition(" ")
     if outcome == "registry_has_credential":
         raise FallbackRefused(
             f"the registry has a credential of {account} for {exchange}, or a share of one: "

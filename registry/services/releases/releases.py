@@ -6,12 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from psycopg import ClientCursor
+from psycopg.rows import dict_row
+
 from registry.catalog.catalog import built_in_exchanges, specification
 from registry.catalog.specification import ExchangeSpec
-from registry.database.connection import Connection, Database, refuse_standby, registry_errors
-from registry.database.durability import wait_until_durable
+from registry.database.connection import (
+    Connection,
+    Database,
+    append_rows,
+    refuse_standby,
+    registry_errors,
+)
 from registry.database.patience import patiently
-from registry.database.queries import load_queries, read_rows
+from registry.database.queries import load_queries
 from registry.encryption.secret import Secret
 from registry.errors import (
     InvalidInput,
@@ -214,9 +222,10 @@ class ReleaseService:
                 **asdict(caller),
                 "master_keys": list(self._keyring.ids),
             }
-            # In autocommit mode: the request is committed by the time its answer arrives.
+            # In autocommit mode: the request is committed by the time its answer arrives, and the
+            # log is free for others, but it may not be on disk yet.
             with registry_errors(connection):
-                rows = read_rows(connection, _QUERIES["request"], parameters)
+                rows = append_rows(connection, _QUERIES["request"], parameters)
             if not rows:
                 raise NoCredentials(
                     f"account {account} has no credentials, own or shared",
@@ -256,12 +265,14 @@ class ReleaseService:
         for sealed in _sealed(connection, granted):
             release_id = sealed["release_id"]
             exchange = granted[release_id].exchange or ""
-            if sealed["outcome"] == "changed":
+            if sealed["outcome"] != "ok":
                 changed.append(exchange)
                 continue
             try:
                 releases.credentials[exchange] = ReleasedCredential(
-                    resolution=granted[release_id],
+                    resolution=replace(
+                        granted[release_id], defined_nonces=sealed["defined_nonces"]
+                    ),
                     release_id=release_id,
                     position=positions[release_id],
                     fields=self._opened(sealed),
@@ -293,13 +304,12 @@ class ReleaseService:
 
 
 def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> Sequence[Any]:
-    """The sealed fields; servers before PostgreSQL 17 may need one explicit flush first."""
+    """The sealed fields, once the releases are on disk, and on synchronous standbys."""
     if not granted:
         return ()
-    parameters = {"release_ids": list(granted)}
-    with registry_errors(connection):
-        rows = read_rows(connection, _QUERIES["collect"], parameters)
-        if any(row["outcome"] == "not_durable" for row in rows):
-            wait_until_durable(connection)
-            rows = read_rows(connection, _QUERIES["collect"], parameters)
-    return rows
+    # Only parameters that the client puts in let several statements be sent as one message.
+    with registry_errors(connection), ClientCursor(connection, row_factory=dict_row) as cursor:
+        cursor.execute(_QUERIES["collect"], {"release_ids": list(granted)})
+        while cursor.nextset():
+            pass
+        return cursor.fetchall()

@@ -15,20 +15,25 @@ WHERE a.account_name = %(account_name)s
 ORDER BY d.name
 
 -- name: request
--- The resolutions and their releases.
+-- The resolutions and their releases. The commit does not wait for the disk, as it would with the
+-- log's lock held; `collect` waits.
 SELECT r.exchange, r.outcome, r.source, r.owner_name AS owner, r.credential_id, r.version,
     r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at,
     coalesce(r.choices, '{}') AS choices, r.other_users, r.release_id, r.event_position,
-    r.master_key_id,
-    public.exchange_definition(r.exchange) ->> 'nonce_per_key' = 'true' AS defined_nonces
-FROM public.request_releases(
+    r.master_key_id
+FROM set_config('synchronous_commit', 'off', true), public.request_releases(
     %(account)s, %(exchanges)s::text[], %(subaccounts)s, %(access)s, %(lender)s,
     %(actor)s, %(host)s, %(purpose)s, %(reason)s, %(master_keys)s::text[]) AS r
 
 -- name: collect
--- Collecting changes only data that a crash may lose, so its commit need not wait for the disk.
--- The function itself ensures that the releases are on disk.
-SELECT r.*, set_config('synchronous_commit', 'off', true)
+-- Two transactions in one round trip. The first waits until the releases are on disk, and on
+-- synchronous standbys. The second changes only data that a crash may lose, and waits for nothing.
+BEGIN;
+SELECT public.confirm_releases();
+COMMIT;
+SELECT r.*, set_config('synchronous_commit', 'off', true),
+    (SELECT public.exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
+     FROM public.dexes AS d WHERE d.id = r.exchange_id) AS defined_nonces
 FROM public.collect_releases(%(release_ids)s) AS r
 
 -- name: held_fields

@@ -35,7 +35,8 @@ _HEAD: Final = "public.audit_head"
 _BEHIND: Final = "the head of the log counts fewer events than there are"
 _PROJECTED: Final = {f"public.{table.name}" for table in TABLES}
 _DERIVED: Final = _PROJECTED - BOTS | {
-    _HEAD, "public.release_collections", "public.registry_migrations"
+    _HEAD, "public.log_marks", "public.release_answers", "public.release_collections",
+    "public.registry_migrations",
 }  # fmt: skip
 """Tables whose rows follow from the log, or are kept for seconds only."""
 
