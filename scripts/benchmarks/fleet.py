@@ -89,7 +89,7 @@ STATEMENTS: Final = {
             request_releases($1, NULL, NULL, NULL, NULL, 'bot@host', 'host', 'load') AS r""",
     },
 }
-COLLECT: Final = """BEGIN; SELECT confirm_releases(); COMMIT;
+COLLECT: Final = """BEGIN ISOLATION LEVEL READ COMMITTED; SELECT confirm_releases(); COMMIT;
     SELECT r.*, set_config('synchronous_commit', 'off', true),
         CASE WHEN r.release_id = ANY ('{}') THEN (
             SELECT exchange_definition(d.name) ->> 'nonce_per_key' = 'true'

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from rich.pretty import pretty_repr
 from support.bots import LoginRole
 from support.credentials import FIELDS
@@ -85,6 +86,25 @@ def test_a_load_takes_two_round_trips(world: World, database_url: str) -> None:
             counted.append(proxy.round_trips - before)
     # The first one looks at the schema too, and the driver prepares a statement in one of them.
     assert sorted(counted)[:6] == [2] * 6
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "default_transaction_isolation=serializable",
+        "standard_conforming_strings=off",
+        "synchronous_commit=off",
+        "plan_cache_mode=force_custom_plan",
+    ],
+)
+def test_a_load_works_with_settings_that_a_login_may_have(
+    world: World, database_url: str, setting: str
+) -> None:
+    world.account("main_bot", "lighter", "aster")
+    address = make_conninfo(database_url, options=f"-c {setting}")
+    with CredentialLoader(address, keyring=world.keyring) as loader:
+        for _ in range(3):
+            assert sorted(loader.load_account_credentials("main_bot")) == ["aster", "lighter"]
 
 
 def test_a_loader_warns_of_another_process_and_not_of_itself(

@@ -15,6 +15,7 @@ from pathlib import Path
 from registry.catalog.catalog import built_in_exchanges
 from registry.catalog.specification import ExchangeSpec
 from registry.database.connection import Connection, append_rows, registry_errors
+from registry.database.durability import wait_until_durable
 from registry.database.queries import load_queries
 from registry.encryption.secret import Secret
 from registry.errors import FallbackRefused, InvalidInput
@@ -139,3 +140,5 @@ def record_fallback(
             account=account, exchange=exchange, outcome=outcome, wish=Wish(), choices=[stop]
         )
         raise refused.error()
+    with registry_errors(connection):
+        wait_until_durable(connection)

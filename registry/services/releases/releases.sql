@@ -28,7 +28,7 @@ FROM set_config('synchronous_commit', 'off', true), public.request_releases(
 -- name: collect
 -- Two transactions in one round trip. The first waits until the releases are on disk, and on
 -- synchronous standbys. The second changes only data that a crash may lose, and waits for nothing.
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 SELECT public.confirm_releases();
 COMMIT;
 SELECT r.*, set_config('synchronous_commit', 'off', true),
@@ -57,8 +57,10 @@ ORDER BY min(f.place), f.name
 SELECT public.exchange_definition(%(exchange)s)
 
 -- name: fallback
+-- As a request, its commit does not wait for the disk.
 SELECT public.record_fallback(
     %(account)s, %(exchange)s, %(suffix)s, %(origin)s, %(actor)s, %(host)s, %(purpose)s)
+FROM set_config('synchronous_commit', 'off', true)
 
 -- name: account_info
 SELECT i.outcome, i.account_id, i.account_name, i.description, i.wallet_address, i.is_active,
