@@ -4,7 +4,7 @@
 -- Errors: RG021 a release is refused.
 
 -- What a request decides for one exchange. The table stays empty: functions use the type of its
--- rows, and its lock, which whoever may not use the table cannot take (see session_account_locked).
+-- rows, and its lock, which whoever may not use the table cannot take (see take_turn).
 CREATE TABLE IF NOT EXISTS public.release_answers (
     exchange TEXT, outcome TEXT, release_id UUID, event_position BIGINT, source TEXT,
     owner_name TEXT, credential_id UUID, version INTEGER, subaccount_index INTEGER,
@@ -176,8 +176,8 @@ REVOKE ALL ON FUNCTION public.decide_releases FROM PUBLIC;
 -- Appends an event for each release that is granted, and returns the answers with its position. The
 -- caller has locked the head, so the versions need no check. (See audit_write about the hashes.)
 CREATE OR REPLACE FUNCTION public.append_releases(
-    p_head public.audit_head, p_answers public.release_answers[], p_account_id uuid, p_actor text, p_reason text,
-    p_released_at timestamptz
+    p_head public.audit_head, p_answers public.release_answers[], p_account_id uuid, p_actor text,
+    p_reason text, p_released_at timestamptz
 ) RETURNS public.release_answers[]
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -211,9 +211,9 @@ BEGIN
         version := version + 1;
         digest := sha256(convert_to(answer.data::text, 'UTF8'));
         leaf := sha256(leaf_prefix || public.audit_leaf(
-            new_size, answer.release_id, 'release', p_account_id,
-            version, 'CredentialReleased', 1, answer.data, actor, p_reason, command_id,
-            cardinality(used), digest, answer.lender_id, p_released_at, recorded, session_user::text));
+            new_size, answer.release_id, 'release', p_account_id, version, 'CredentialReleased', 1,
+            answer.data, actor, p_reason, command_id, cardinality(used), digest, answer.lender_id,
+            p_released_at, recorded, session_user::text));
         node := leaf;
         roots := '{}';
         remaining := new_size;
@@ -225,10 +225,9 @@ BEGIN
         END LOOP;
         subtrees := subtrees || node;
         events := events || ROW(
-            new_size, answer.release_id, 'release', p_account_id,
-            version, 'CredentialReleased', 1, answer.data, actor, p_reason, command_id,
-            cardinality(used), digest, answer.lender_id, p_released_at, recorded, session_user::text,
-            leaf, roots)::public.audit_events;
+            new_size, answer.release_id, 'release', p_account_id, version, 'CredentialReleased', 1,
+            answer.data, actor, p_reason, command_id, cardinality(used), digest, answer.lender_id,
+            p_released_at, recorded, session_user::text, leaf, roots)::public.audit_events;
         answers[i].event_position := new_size;
         used := used || answer.credential_id;
         new_size := new_size + 1;

@@ -277,9 +277,9 @@ BEGIN
         version := version + 1;
         digest := sha256(convert_to(answer.data::text, 'UTF8'));
         leaf := sha256(leaf_prefix || public.audit_leaf(
-            new_size, answer.release_id, 'release', p_account_id,
-            version, 'CredentialReleased', 1, answer.data, actor, p_reason, command_id,
-            cardinality(used), digest, answer.lender_id, p_released_at, recorded, session_user::text));
+            new_size, answer.release_id, 'release', p_account_id, version, 'CredentialReleased', 1,
+            answer.data, actor, p_reason, command_id, cardinality(used), digest, answer.lender_id,
+            p_released_at, recorded, session_user::text));
         node := leaf;
         roots := '{}';
         remaining := new_size;
@@ -291,10 +291,9 @@ BEGIN
         END LOOP;
         subtrees := subtrees || node;
         events := events || ROW(
-            new_size, answer.release_id, 'release', p_account_id,
-            version, 'CredentialReleased', 1, answer.data, actor, p_reason, command_id,
-            cardinality(used), digest, answer.lender_id, p_released_at, recorded, session_user::text,
-            leaf, roots)::public.audit_events;
+            new_size, answer.release_id, 'release', p_account_id, version, 'CredentialReleased', 1,
+            answer.data, actor, p_reason, command_id, cardinality(used), digest, answer.lender_id,
+            p_released_at, recorded, session_user::text, leaf, roots)::public.audit_events;
         answers[i].event_position := new_size;
         used := used || answer.credential_id;
         new_size := new_size + 1;
