@@ -262,7 +262,7 @@ TAMPERED = {
         "changed: column public.account_access.granted_at: "
         "timestamp without time zone NOT NULL DEFAULT now(), "
         "and not timestamp without time zone NOT NULL",
-    "DROP INDEX audit_events_actor": "missing: index public.audit_events_actor",
+    "DROP INDEX audit_events_by_actor": "missing: index public.audit_events_by_actor",
     "ALTER VIEW audit_trail SET (security_invoker = true)":
         "changed: relation public.audit_trail: view with security_invoker=true, and not view",
     "REVOKE SELECT ON audit_trail FROM registry_auditor":
