@@ -9,6 +9,13 @@ needed_servers=(
     'systemd    /usr/bin/systemd-analyze'
 )
 
+# What scripts/failover-drill needs in addition. The package postgresql is its server.
+# shellcheck disable=SC2034
+failover_servers=(
+    'patroni     /usr/bin/patroni'
+    'etcd-server /usr/bin/etcd'
+)
+
 # What differs between versions of PostgreSQL: tests that run with the machine's and with 16 too.
 # shellcheck disable=SC2034
 differs_by_version=(

@@ -103,11 +103,15 @@ def _fill(address: str, events: int, key: str) -> None:
 
 
 @contextlib.contextmanager
-def hashing(address: str, events: int) -> Iterator[Callable[[], float]]:
+def hashing(
+    address: str, events: int, clock: Callable[[], float] = time.perf_counter
+) -> Iterator[Callable[[], float]]:
     """Yields a function that hashes in another process, which holds all the leaves."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=_hash_when_asked, args=(address, events, theirs), daemon=True)
+    process = spawn.Process(
+        target=_hash_when_asked, args=(address, events, theirs, clock), daemon=True
+    )
     process.start()
     ours.recv()
 
@@ -120,7 +124,9 @@ def hashing(address: str, events: int) -> Iterator[Callable[[], float]]:
     process.join()
 
 
-def _hash_when_asked(address: str, events: int, asked: Connection) -> None:
+def _hash_when_asked(
+    address: str, events: int, asked: Connection, clock: Callable[[], float]
+) -> None:
     with psycopg.connect(address, autocommit=True) as connection:
         leaves = [
             leaf
@@ -130,16 +136,16 @@ def _hash_when_asked(address: str, events: int, asked: Connection) -> None:
     asked.send(0.0)
     while True:
         asked.recv()
-        asked.send(_hash(leaves))
+        asked.send(_hash(leaves, clock))
 
 
-def _hash(leaves: list[bytes]) -> float:
+def _hash(leaves: list[bytes], clock: Callable[[], float]) -> float:
     left = right = bytes(32)
-    started = time.perf_counter()
+    started = clock()
     for leaf in leaves:
         left = sha256(b"\x00" + leaf).digest()
         right = sha256(b"\x01" + left + right).digest()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def _verify(options: list[str]) -> tuple[float, int]:

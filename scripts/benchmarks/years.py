@@ -32,6 +32,8 @@ from registry.proofs.checkpoint import Checkpoint
 from registry.proofs.note import Signer
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
+CORES: Final = 2
+"""A verification is compared as if it had two cores for itself, and hashing one."""
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 CHANGES_OF_AN_ACCOUNT: Final = 4
 BYTES_OF_AN_EVENT: Final = 2_500
@@ -94,22 +96,23 @@ def main() -> None:
         ways[WHOLE] = lambda: bench.whole(long) - floor
         measured = take_turns(ways, chosen.rounds)
         sample = min(chosen.events, HASHED)
-        with hashing(long, sample) as hash_sample:
-            hashed = min(hash_sample() for _ in range(chosen.rounds)) * chosen.events / sample
+        with hashing(long, sample, time.process_time) as hash_sample:
+            hashed = [hash_sample() * chosen.events / sample for _ in range(chosen.rounds)]
         with psycopg.connect(long, autocommit=True) as filled:
             of_indexes, of_rows = _bytes(filled, chosen.events)
+    by_hashing = statistics.median(measured[WHOLE]) / CORES / statistics.median(hashed)
     facts = {
         "events": chosen.events,
         "events of the short log": changes,
         "making the logs, s": round(filling),
         "a verification of nothing new, s": round(floor, 2),
         "verify, log only, from start to end, s": round(min(bench.whole_seconds), 1),
-        "hashing the same bytes in one process, s": round(hashed, 1),
+        "hashing the same bytes, s of processor": round(statistics.median(hashed), 1),
         "bytes of a row": of_rows,
     }
     limits = [
         Limit("bytes of indexes of an event", of_indexes, BYTES_BEFORE * 0.7),
-        Limit("verify / hashing", round(min(bench.whole_seconds) / hashed, 2), 2.5),
+        Limit("verify / hashing, both cores at work", round(by_hashing, 2), 2.5),
     ]
     report(
         "years",

@@ -2,11 +2,15 @@
 
 import contextlib
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
+from support.failover import Crew
 from support.load import carry_out
 from support.pair import pair
+from support.raw_events import append_raw
 from support.soak import Report, await_answers, check, kill, load_clients
 
 from registry import Registry
@@ -35,6 +39,47 @@ def test_clients_go_on_at_the_standby_and_nothing_acknowledged_is_lost() -> None
     assert report.problems == []
     assert report.acknowledged > 10
     assert report.sent_again > 0
+
+
+def test_clients_of_all_kinds_go_on_and_none_of_them_is_told_of_it(tmp_path: Path) -> None:
+    """The short form of scripts/failover-drill."""
+    with pair() as servers:
+        crew = Crew(servers.ensure_running(), tmp_path)
+        with crew.at_work():
+            crew.survive("kill -9", servers.fail_over, lambda _: None)
+    assert crew.report.problems == []
+    (disaster,) = crew.report.disasters
+    assert min(disaster.written, disaster.collected, disaster.started, disaster.events) > 5
+    assert disaster.failed_writes == disaster.failed_loads == disaster.lost == disaster.gone == 0
+
+
+def test_what_a_failover_may_take_back_is_neither_shown_nor_answered_with_a_secret() -> None:
+    keyring = MasterKeyring([generate_master_key()])
+    with pair() as servers, contextlib.ExitStack() as stack:
+        address = servers.ensure_running()
+        databases = [SingleConnection(Target(address)) for _ in range(3)]
+        for database in databases:
+            stack.callback(database.close)
+        writer, reader = (Registry(database, keyring=keyring) for database in databases[:2])
+        bot = writer.accounts.create("bot").stream_id
+        assert bot is not None
+        writer.credentials.add("bot", "aster", {"api_key": "key-1", "secret_key": "secret-1"})
+        loader = stack.enter_context(CredentialLoader(databases[2], keyring=keyring))
+        shown = reader.follow()
+        assert [next(shown)["position"] for _ in range(2)] == [0, 1]
+        servers.stop_standby()
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("SET synchronous_commit = off")  # so others see it too early
+            append_raw(connection, "AccountUpdated", ("account", bot), {"description": "new"})
+        with ThreadPoolExecutor() as threads:
+            event = threads.submit(next, shown)
+            secret = threads.submit(loader.release_one, "bot", "aster", Wish())
+            time.sleep(4)
+            too_early = event.done() or secret.done()
+            servers.start_standby()
+            assert not too_early
+            assert event.result(30)["position"] == 2
+            assert secret.result(30).plain()["api_key"] == "key-1"
 
 
 def test_a_bot_loads_its_key_from_the_standby_and_the_release_before_is_there_too() -> None:

@@ -64,7 +64,7 @@ class Pair:
         """Stops both servers, if they run."""
         self.primary.stop()
         with contextlib.suppress(subprocess.CalledProcessError):
-            self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(self._pgdata))
+            self.stop_standby()
 
     def _make_standby(self) -> None:
         # https://www.postgresql.org/docs/current/app-pgbasebackup.html

@@ -21,6 +21,7 @@ from psycopg.rows import dict_row
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
 from registry.database.connection import Connection, Database, check_schema, registry_errors
+from registry.database.durability import wait_until_durable
 from registry.database.opening import AtTarget
 from registry.database.pooler import connect_directly, lends_transactions
 from registry.database.queries import load_queries, one_row, read_rows
@@ -118,8 +119,9 @@ def follow(
     """The newest matching events, and then each new event as it is appended, without end.
 
     Positions are gapless, so it continues after the last position that it has seen. A missed
-    notification or a lost connection therefore loses no event. `lost` is called with the
-    error's message for each lost connection.
+    notification or a lost connection therefore loses no event. No event is shown before it is
+    durable, and so none is taken back. `lost` is called with the error's message for each lost
+    connection.
 
     Raises:
         AccountNotFound, ExchangeNotFound: see `history`.
@@ -129,6 +131,7 @@ def follow(
     with _listening(database) as connection, registry_errors(connection):
         # The end is read first: events appended during the query are read by the loop below.
         position = log_size(connection)
+        _keep(connection)
         parameters = _parameters(connection, wanted)
     for event in history(database, wanted):
         if event["position"] < position:
@@ -173,13 +176,23 @@ def _new_events(
             end = log_size(connection)
             while position < end:
                 start, position = position, min(position + _STEP, end)
-                between = {**parameters, "from": start, "to": position}
-                yield read_rows(connection, statement, between), position
+                rows = read_rows(
+                    connection, statement, {**parameters, "from": start, "to": position}
+                )
+                if rows:
+                    _keep(connection)
+                yield rows, position
             # Woken by an append, or by the timeout in case a notification was lost.
             retry = _RETRY_SECONDS if listens else _ASK_SECONDS
             patience = _POLL_SECONDS if following else retry
             for _ in connection.notifies(timeout=patience, stop_after=1):
                 pass
+
+
+def _keep(connection: Connection) -> None:
+    """Returns when no crash or failover can take back what was read: commits are seen earlier."""
+    if not one_row(connection.execute(_QUERIES["in_recovery"]))[0]:  # a pooler need not say it
+        wait_until_durable(connection)
 
 
 def _newest(wanted: HistoryFilter) -> sql.Composed:
