@@ -436,25 +436,6 @@ BEGIN
             MESSAGE = 'a release is collected after the transaction that requested it is committed',
             HINT = 'Commit first: no commit, no secret.';
     END IF;
-    IF NOT EXISTS (SELECT FROM public.log_marks AS m
-                   WHERE m.size > last_position AND m.place <= pg_current_wal_flush_lsn()) THEN
-        -- Nobody has confirmed them. On a fresh page the insert position stands behind a header
-        -- that nobody flushes.
-        page_offset := (place - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
-        place := place - CASE WHEN page_offset <= 40 THEN page_offset ELSE 0 END;
-        IF pg_current_wal_flush_lsn() < place THEN
-            IF current_setting('server_version_num')::integer < 170000
-                OR current_setting('synchronous_standby_names') <> '' THEN
-                INSERT INTO public.log_marks VALUES (last_position + 1, place);
-                outcome := 'not_durable';
-                FOREACH release_id IN ARRAY wanted LOOP
-                    RETURN NEXT;
-                END LOOP;
-                RETURN;
-            END IF;
-            EXECUTE $flush$ SELECT pg_logical_emit_message(FALSE, 'account-registry', '', TRUE) $flush$;
-        END IF;
-    END IF;
     WITH collected AS (
         INSERT INTO public.release_collections AS c
         SELECT w.id, moment FROM unnest(wanted) AS w (id)
@@ -466,6 +447,26 @@ BEGIN
             MESSAGE = format('the release %s was collected already',
                 (SELECT w.id FROM unnest(wanted) AS w (id) WHERE w.id <> ALL (known) LIMIT 1)),
             HINT = 'Request it again.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM public.log_marks AS m
+                   WHERE m.size > last_position AND m.place <= pg_current_wal_flush_lsn()) THEN
+        -- Nobody has confirmed them. On a fresh page the insert position stands behind a header
+        -- that nobody flushes.
+        page_offset := (place - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
+        place := place - CASE WHEN page_offset <= 40 THEN page_offset ELSE 0 END;
+        IF pg_current_wal_flush_lsn() < place THEN
+            IF current_setting('server_version_num')::integer < 170000
+                OR current_setting('synchronous_standby_names') <> '' THEN
+                INSERT INTO public.log_marks VALUES (last_position + 1, place);
+                DELETE FROM public.release_collections AS c WHERE c.release_id = ANY (wanted);
+                outcome := 'not_durable';
+                FOREACH release_id IN ARRAY wanted LOOP
+                    RETURN NEXT;
+                END LOOP;
+                RETURN;
+            END IF;
+            EXECUTE $flush$ SELECT pg_logical_emit_message(FALSE, 'account-registry', '', TRUE) $flush$;
+        END IF;
     END IF;
     RETURN QUERY
         SELECT e.event_id, coalesce(f.outcome, 'changed'), f.exchange_id, f.account_id,
@@ -483,9 +484,13 @@ BEGIN
             JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
             WHERE c.id = (e.data ->> 'credential_id')::uuid
                 AND c.version = (e.data ->> 'credential_version')::integer AND c.is_active
-                AND public.session_may_use(b.id)
-                AND public.account_allows(b.id, c.exchange_id)
-                AND (o.id = b.id OR public.account_allows(o.id, c.exchange_id))
+                -- What a function would say, and a query of its own would find, is often clear at once.
+                AND (EXISTS (
+                        SELECT FROM public.account_access AS a
+                        WHERE a.account_id = b.id AND a.role_name = session_user)
+                    OR public.session_may_use(b.id))
+                AND (NOT b.metadata ? 'allowed_exchanges' OR public.account_allows(b.id, c.exchange_id))
+                AND (NOT o.metadata ? 'allowed_exchanges' OR public.account_allows(o.id, c.exchange_id))
                 AND public.stop_of(
                     b.id, c.exchange_id, o.id, c.subaccount_index, c.permission) IS NULL
                 AND (e.data ->> 'share_id' IS NULL OR EXISTS (

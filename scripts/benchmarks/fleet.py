@@ -6,7 +6,7 @@ The older program is a commit of this repository. Both have a database on each o
 PostgreSQL 18 and 15. In each database every account has three credentials, and every client loads
 those of one account again and again. Clients only speak SQL, as light as can be, so that servers
 have the machine to themselves; they send what the loader of their program sends. The two programs
-take turns. At the end a bot of each program imports its loader, loads once and decrypts.
+take turns. In each round a bot of each also imports its loader, loads once and decrypts.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import psycopg
+import pytest
 from harness import Target, options, report
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
@@ -61,7 +62,8 @@ with psycopg.connect(sys.argv[1], autocommit=True) as connection:
     Migrator(connection).up()
 """
 BOT: Final = """
-import time
+import logging, time
+logging.disable()
 started = time.process_time()
 from registry.loader import CredentialLoader
 with CredentialLoader() as loader:
@@ -89,8 +91,9 @@ STATEMENTS: Final = {
 }
 COLLECT: Final = """BEGIN; SELECT confirm_releases(); COMMIT;
     SELECT r.*, set_config('synchronous_commit', 'off', true),
-        (SELECT exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
-         FROM dexes AS d WHERE d.id = r.exchange_id)
+        CASE WHEN r.release_id = ANY ('{}') THEN (
+            SELECT exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
+            FROM dexes AS d WHERE d.id = r.exchange_id) END
     FROM collect_releases('{%s}') AS r"""
 """The second round trip of this program, which it sends as one message, and so cannot prepare."""
 
@@ -341,7 +344,10 @@ def main() -> None:
     measured: dict[str, list[float]] = {}
     with program_of(chosen.before) as older:
         for major in SERVERS:
-            fleets, bots = measure({OLD: older, NEW: PROJECT}, major, chosen)
+            try:
+                fleets, bots = measure({OLD: older, NEW: PROJECT}, major, chosen)
+            except pytest.UsageError as missing:
+                raise SystemExit(str(missing)) from None
             for way, fleet in fleets.items():
                 for name, values in fleet.figures.items():
                     measured[f"{major} {way}: {name}"] = values
@@ -357,7 +363,10 @@ def main() -> None:
             ("bot, ms of the processor", None, 0.6),
         ]
     ]
-    report("fleet", "", measured, targets, as_json=chosen.json)
+    place = ["df", "--output=fstype", tempfile.gettempdir()]
+    kind = subprocess.run(place, capture_output=True, text=True, check=True).stdout.split()[-1]
+    facts = {"file system (fsync is on)": kind, "processors": os.cpu_count()}
+    report("fleet", "", measured, targets, as_json=chosen.json, facts=facts)
 
 
 if __name__ == "__main__":

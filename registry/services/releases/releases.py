@@ -307,9 +307,18 @@ def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> 
     """The sealed fields, once the releases are on disk, and on synchronous standbys."""
     if not granted:
         return ()
+    built_in = built_in_exchanges()
+    parameters = {
+        "release_ids": list(granted),
+        "defined": [
+            release_id
+            for release_id, resolution in granted.items()
+            if (known := built_in.get(resolution.exchange or "")) is None or known.generated
+        ],
+    }
     # Only parameters that the client puts in let several statements be sent as one message.
     with registry_errors(connection), ClientCursor(connection, row_factory=dict_row) as cursor:
-        cursor.execute(_QUERIES["collect"], {"release_ids": list(granted)})
+        cursor.execute(_QUERIES["collect"], parameters)
         while cursor.nextset():
             pass
         return cursor.fetchall()

@@ -32,8 +32,9 @@ BEGIN;
 SELECT public.confirm_releases();
 COMMIT;
 SELECT r.*, set_config('synchronous_commit', 'off', true),
-    (SELECT public.exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
-     FROM public.dexes AS d WHERE d.id = r.exchange_id) AS defined_nonces
+    CASE WHEN r.release_id = ANY (%(defined)s) THEN (
+        SELECT public.exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
+        FROM public.dexes AS d WHERE d.id = r.exchange_id) END AS defined_nonces
 FROM public.collect_releases(%(release_ids)s) AS r
 
 -- name: held_fields
