@@ -104,7 +104,7 @@ def test_reading_goes_on_while_the_log_is_locked(
 
 
 def test_what_remains_anybody_can_take_the_advisory_locks_and_so_delay_administration(
-    mallory: Connection, impatient: SingleConnection
+    mallory: Connection, impatient: SingleConnection, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Advisory locks have no privileges. They order our own programs, and guard nothing."""
     mallory.execute("SELECT pg_advisory_lock(%s), pg_advisory_lock(%s)", [MIGRATING, REBUILDING])
@@ -113,6 +113,7 @@ def test_what_remains_anybody_can_take_the_advisory_locks_and_so_delay_administr
         pytest.raises(RegistryError, match="locked for too long"),
     ):
         Migrator(connection).up()
+    assert f"waiting for another migration: session {mallory.info.backend_pid}" in caplog.text
     with pytest.raises(RebuildRunning):
         RebuildService(impatient).rebuild(BY)
     assert is_seen_to_hold_them(impatient, mallory)

@@ -32,6 +32,11 @@ def refused(text: str, *, user: str = "bot", database: str = "bots") -> Database
         'FATAL:  too many connections for role "bot"',
         'FATAL:  too many connections for database "bots"',
         "FATAL:  no more connections allowed (max_client_conn)",
+        "FATAL:  client connections exceeded (max_user_client_connections)",
+        "FATAL:  server login has been failing, try again later (server_login_retry)",
+        "FATAL:  pgbouncer cannot connect to server",
+        "FATAL:  query_wait_timeout",
+        "FATAL:  pooler is shutting down",
         "FATAL:  the database system is starting up",
         "FATAL:  the database system is shutting down",
         "FATAL:  the database system is in recovery mode",
@@ -86,6 +91,8 @@ def test_a_full_server_is_told_apart_and_the_address_is_not_blamed() -> None:
     full = refused(AT + "FATAL:  sorry, too many clients already")
     assert full.crowded
     assert "max_connections" in (full.hint or "")
+    pooler = refused(AT + "FATAL:  no more connections allowed (max_client_conn)")
+    assert "max_client_conn" in (pooler.hint or "")
     away = refused(AT + "Connection refused")
     assert not away.crowded
     assert "DATABASE_URL" in (away.hint or "")
