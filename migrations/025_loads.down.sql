@@ -5,5 +5,6 @@ DROP FUNCTION IF EXISTS public.append_releases(
 DROP FUNCTION IF EXISTS public.decide_releases(
     text, uuid, text[], jsonb, text, text, text, text, text[]);
 DROP FUNCTION IF EXISTS public.take_turn();
+DROP FUNCTION IF EXISTS public.limit_holder();
 DROP TABLE IF EXISTS public.log_marks;
 DROP TABLE IF EXISTS public.release_answers;

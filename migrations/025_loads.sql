@@ -3,6 +3,9 @@
 --
 -- Errors: RG021 a release is refused.
 
+-- First, since a load reads the head before it takes its turn: whoever waits here holds nothing.
+LOCK TABLE public.audit_head IN ACCESS EXCLUSIVE MODE;
+
 -- What a request decides for one exchange. The table stays empty: functions use the type of its
 -- rows, and its lock, which whoever may not use the table cannot take (see take_turn).
 CREATE TABLE IF NOT EXISTS public.release_answers (
@@ -39,6 +42,38 @@ $collected$;
 -- whether something else was appended.
 ALTER TABLE public.audit_head ADD COLUMN IF NOT EXISTS releases BIGINT NOT NULL DEFAULT 0;
 
+-- Who holds the log until its transaction ends makes everybody wait. The server ends a session that
+-- then stands still, and refuses to prepare the transaction (see limit_idle_time of migration 020).
+CREATE OR REPLACE FUNCTION public.limit_holder() RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    limited constant interval := current_setting('idle_in_transaction_session_timeout')::interval;
+BEGIN
+    IF limited = '0' OR limited > '30 s' THEN
+        PERFORM set_config('idle_in_transaction_session_timeout', '30s', TRUE);
+    END IF;
+    -- Any login can fill the queue; then the commit would fail.
+    IF current_setting('max_prepared_transactions')::integer > 0
+        AND pg_notification_queue_usage() < 0.5
+    THEN
+        NOTIFY account_registry_not_prepared;
+    END IF;
+END
+$$;
+ALTER FUNCTION public.limit_holder OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.limit_holder FROM PUBLIC;
+
+-- For those who append without a turn: commands.
+CREATE OR REPLACE FUNCTION public.limit_idle_time() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM public.limit_holder();
+    RETURN NULL;
+END
+$$;
+ALTER FUNCTION public.limit_idle_time OWNER TO registry_owner;
+REVOKE ALL ON FUNCTION public.limit_idle_time FROM PUBLIC;
+
 -- Takes the log's lock for the rest of the transaction, and returns the head. Loads take turns
 -- before: whoever waits for a row is served by chance, and whoever waits for a table in the order of
 -- coming. The table's lock hinders nobody but its like, and is for the functions of the registry only.
@@ -49,7 +84,13 @@ DECLARE
 BEGIN
     -- Tells commands that they are not alone (registry.database.durability).
     PERFORM pg_try_advisory_xact_lock_shared(7234117010);
-    LOCK TABLE public.release_answers IN SHARE UPDATE EXCLUSIVE MODE;
+    PERFORM public.limit_holder();
+    -- Whoever has appended holds the head already, and others wait for it with their turn.
+    PERFORM FROM public.audit_head AS h
+    WHERE h.only_row AND h.appended_by = pg_current_xact_id_if_assigned();
+    IF NOT FOUND THEN
+        LOCK TABLE public.release_answers IN SHARE UPDATE EXCLUSIVE MODE;
+    END IF;
     SELECT * INTO STRICT head FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
     RETURN head;
 END
@@ -300,12 +341,16 @@ BEGIN
         others := (SELECT h.size - h.releases FROM public.audit_head AS h WHERE h.only_row);
         answers := public.decide_releases(p_account, account.account_id, p_exchanges, p_subaccounts,
             p_access, p_lender, host, purpose, p_master_keys);
-        head := public.take_turn();
-        account := public.session_account(p_account);
-        -- What was decided holds unless something else than releases was appended meanwhile.
-        IF account.outcome = 'ok' AND others <> head.size - head.releases THEN
-            answers := public.decide_releases(p_account, account.account_id, p_exchanges,
-                p_subaccounts, p_access, p_lender, host, purpose, p_master_keys);
+        -- Who is given nothing delays nobody.
+        PERFORM FROM unnest(answers) AS a WHERE a.outcome = 'ok';
+        IF FOUND THEN
+            head := public.take_turn();
+            account := public.session_account(p_account);
+            -- What was decided holds unless something else than releases was appended meanwhile.
+            IF account.outcome = 'ok' AND others <> head.size - head.releases THEN
+                answers := public.decide_releases(p_account, account.account_id, p_exchanges,
+                    p_subaccounts, p_access, p_lender, host, purpose, p_master_keys);
+            END IF;
         END IF;
     END IF;
     IF account.outcome <> 'ok' THEN
@@ -346,10 +391,12 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off AS $$
+DECLARE
+    head_size bigint;
+    head_place pg_lsn;
 BEGIN
     -- The place is read after the snapshot was taken: all that is seen was committed before it.
-    INSERT INTO public.log_marks
-    SELECT h.size, pg_current_wal_insert_lsn()
+    SELECT h.size, pg_current_wal_insert_lsn() INTO head_size, head_place
     FROM public.audit_head AS h
     WHERE h.only_row AND h.appended_by IS DISTINCT FROM pg_current_xact_id_if_assigned();
     IF NOT FOUND THEN
@@ -357,6 +404,10 @@ BEGIN
             MESSAGE = 'a release is confirmed after the transaction that requested it is committed',
             HINT = 'Commit first: no commit, no secret.';
     END IF;
+    -- One mark for a size: an older one lies before this commit, which flushes it.
+    INSERT INTO public.log_marks
+    SELECT head_size, head_place
+    WHERE NOT EXISTS (SELECT FROM public.log_marks AS m WHERE m.size = head_size);
     PERFORM pg_logical_emit_message(TRUE, 'account-registry', '');
     IF current_setting('synchronous_commit') IN ('off', 'local') THEN
         PERFORM set_config('synchronous_commit', 'on', TRUE);
@@ -426,7 +477,7 @@ BEGIN
     -- An older snapshot would not see what has been revoked since: it is refused (40001) if
     -- anything was appended since it was taken.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        PERFORM FROM public.audit_head AS h WHERE h.only_row FOR SHARE;
+        PERFORM public.take_turn();
     END IF;
     -- A transaction that has appended holds the head's lock: it is the last that did.
     IF EXISTS (SELECT FROM public.audit_head AS h
@@ -449,14 +500,16 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM public.log_marks AS m
                    WHERE m.size > last_position AND m.place <= pg_current_wal_flush_lsn()) THEN
-        -- Nobody has confirmed them. On a fresh page the insert position stands behind a header
-        -- that nobody flushes.
+        -- Nobody has confirmed them. On an empty page the insert position stands behind its header,
+        -- which nobody flushes. (Behind more than a header a record ends: perhaps their commit.)
         page_offset := (place - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
-        place := place - CASE WHEN page_offset <= 40 THEN page_offset ELSE 0 END;
+        place := place - CASE WHEN page_offset = 24 THEN page_offset ELSE 0 END;
         IF pg_current_wal_flush_lsn() < place THEN
             IF current_setting('server_version_num')::integer < 170000
                 OR current_setting('synchronous_standby_names') <> '' THEN
-                INSERT INTO public.log_marks VALUES (last_position + 1, place);
+                INSERT INTO public.log_marks
+                SELECT last_position + 1, place
+                WHERE NOT EXISTS (SELECT FROM public.log_marks AS m WHERE m.size = last_position + 1);
                 DELETE FROM public.release_collections AS c WHERE c.release_id = ANY (wanted);
                 outcome := 'not_durable';
                 FOREACH release_id IN ARRAY wanted LOOP
@@ -498,10 +551,17 @@ BEGIN
                         AND s.sharing_type = e.data ->> 'sharing_type'))
             LIMIT 1) AS f ON TRUE;
     IF is_time_to_clean THEN
-        -- Now and then, those go that are too old to be collected.
+        -- Now and then, some of those go that are too old. Whoever holds one makes nobody wait.
         DELETE FROM public.release_collections AS c
-        WHERE c.asked_at < moment - interval '1 minute';
-        DELETE FROM public.log_marks AS m WHERE m.size < last_position - 16384;
+        WHERE c.release_id = ANY (ARRAY(
+            SELECT o.release_id FROM public.release_collections AS o
+            WHERE o.asked_at < moment - interval '1 minute'
+            LIMIT 1000 FOR UPDATE SKIP LOCKED));
+        DELETE FROM public.log_marks AS m
+        WHERE m.ctid = ANY (ARRAY(
+            SELECT o.ctid FROM public.log_marks AS o
+            WHERE o.size < last_position - 16384
+            LIMIT 1000 FOR UPDATE SKIP LOCKED));
     END IF;
 END
 $$;

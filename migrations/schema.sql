@@ -493,7 +493,7 @@ BEGIN
     -- An older snapshot would not see what has been revoked since: it is refused (40001) if
     -- anything was appended since it was taken.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        PERFORM FROM public.audit_head AS h WHERE h.only_row FOR SHARE;
+        PERFORM public.take_turn();
     END IF;
     -- A transaction that has appended holds the head's lock: it is the last that did.
     IF EXISTS (SELECT FROM public.audit_head AS h
@@ -516,14 +516,16 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM public.log_marks AS m
                    WHERE m.size > last_position AND m.place <= pg_current_wal_flush_lsn()) THEN
-        -- Nobody has confirmed them. On a fresh page the insert position stands behind a header
-        -- that nobody flushes.
+        -- Nobody has confirmed them. On an empty page the insert position stands behind its header,
+        -- which nobody flushes. (Behind more than a header a record ends: perhaps their commit.)
         page_offset := (place - '0/0'::pg_lsn) % current_setting('wal_block_size')::numeric;
-        place := place - CASE WHEN page_offset <= 40 THEN page_offset ELSE 0 END;
+        place := place - CASE WHEN page_offset = 24 THEN page_offset ELSE 0 END;
         IF pg_current_wal_flush_lsn() < place THEN
             IF current_setting('server_version_num')::integer < 170000
                 OR current_setting('synchronous_standby_names') <> '' THEN
-                INSERT INTO public.log_marks VALUES (last_position + 1, place);
+                INSERT INTO public.log_marks
+                SELECT last_position + 1, place
+                WHERE NOT EXISTS (SELECT FROM public.log_marks AS m WHERE m.size = last_position + 1);
                 DELETE FROM public.release_collections AS c WHERE c.release_id = ANY (wanted);
                 outcome := 'not_durable';
                 FOREACH release_id IN ARRAY wanted LOOP
@@ -565,10 +567,17 @@ BEGIN
                         AND s.sharing_type = e.data ->> 'sharing_type'))
             LIMIT 1) AS f ON TRUE;
     IF is_time_to_clean THEN
-        -- Now and then, those go that are too old to be collected.
+        -- Now and then, some of those go that are too old. Whoever holds one makes nobody wait.
         DELETE FROM public.release_collections AS c
-        WHERE c.asked_at < moment - interval '1 minute';
-        DELETE FROM public.log_marks AS m WHERE m.size < last_position - 16384;
+        WHERE c.release_id = ANY (ARRAY(
+            SELECT o.release_id FROM public.release_collections AS o
+            WHERE o.asked_at < moment - interval '1 minute'
+            LIMIT 1000 FOR UPDATE SKIP LOCKED));
+        DELETE FROM public.log_marks AS m
+        WHERE m.ctid = ANY (ARRAY(
+            SELECT o.ctid FROM public.log_marks AS o
+            WHERE o.size < last_position - 16384
+            LIMIT 1000 FOR UPDATE SKIP LOCKED));
     END IF;
 END
 $_$;
@@ -581,10 +590,12 @@ CREATE FUNCTION public.confirm_releases() RETURNS void
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
+DECLARE
+    head_size bigint;
+    head_place pg_lsn;
 BEGIN
     -- The place is read after the snapshot was taken: all that is seen was committed before it.
-    INSERT INTO public.log_marks
-    SELECT h.size, pg_current_wal_insert_lsn()
+    SELECT h.size, pg_current_wal_insert_lsn() INTO head_size, head_place
     FROM public.audit_head AS h
     WHERE h.only_row AND h.appended_by IS DISTINCT FROM pg_current_xact_id_if_assigned();
     IF NOT FOUND THEN
@@ -592,6 +603,10 @@ BEGIN
             MESSAGE = 'a release is confirmed after the transaction that requested it is committed',
             HINT = 'Commit first: no commit, no secret.';
     END IF;
+    -- One mark for a size: an older one lies before this commit, which flushes it.
+    INSERT INTO public.log_marks
+    SELECT head_size, head_place
+    WHERE NOT EXISTS (SELECT FROM public.log_marks AS m WHERE m.size = head_size);
     PERFORM pg_logical_emit_message(TRUE, 'account-registry', '');
     IF current_setting('synchronous_commit') IN ('off', 'local') THEN
         PERFORM set_config('synchronous_commit', 'on', TRUE);
@@ -877,9 +892,8 @@ $_$;
 
 ALTER FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) OWNER TO registry_owner;
 
-CREATE FUNCTION public.limit_idle_time() RETURNS trigger
+CREATE FUNCTION public.limit_holder() RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     limited constant interval := current_setting('idle_in_transaction_session_timeout')::interval;
@@ -893,6 +907,17 @@ BEGIN
     THEN
         NOTIFY account_registry_not_prepared;
     END IF;
+END
+$$;
+
+ALTER FUNCTION public.limit_holder() OWNER TO registry_owner;
+
+CREATE FUNCTION public.limit_idle_time() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM public.limit_holder();
     RETURN NULL;
 END
 $$;
@@ -1483,12 +1508,16 @@ BEGIN
         others := (SELECT h.size - h.releases FROM public.audit_head AS h WHERE h.only_row);
         answers := public.decide_releases(p_account, account.account_id, p_exchanges, p_subaccounts,
             p_access, p_lender, host, purpose, p_master_keys);
-        head := public.take_turn();
-        account := public.session_account(p_account);
-        -- What was decided holds unless something else than releases was appended meanwhile.
-        IF account.outcome = 'ok' AND others <> head.size - head.releases THEN
-            answers := public.decide_releases(p_account, account.account_id, p_exchanges,
-                p_subaccounts, p_access, p_lender, host, purpose, p_master_keys);
+        -- Who is given nothing delays nobody.
+        PERFORM FROM unnest(answers) AS a WHERE a.outcome = 'ok';
+        IF FOUND THEN
+            head := public.take_turn();
+            account := public.session_account(p_account);
+            -- What was decided holds unless something else than releases was appended meanwhile.
+            IF account.outcome = 'ok' AND others <> head.size - head.releases THEN
+                answers := public.decide_releases(p_account, account.account_id, p_exchanges,
+                    p_subaccounts, p_access, p_lender, host, purpose, p_master_keys);
+            END IF;
         END IF;
     END IF;
     IF account.outcome <> 'ok' THEN
@@ -1916,7 +1945,13 @@ DECLARE
 BEGIN
     -- Tells commands that they are not alone (registry.database.durability).
     PERFORM pg_try_advisory_xact_lock_shared(7234117010);
-    LOCK TABLE public.release_answers IN SHARE UPDATE EXCLUSIVE MODE;
+    PERFORM public.limit_holder();
+    -- Whoever has appended holds the head already, and others wait for it with their turn.
+    PERFORM FROM public.audit_head AS h
+    WHERE h.only_row AND h.appended_by = pg_current_xact_id_if_assigned();
+    IF NOT FOUND THEN
+        LOCK TABLE public.release_answers IN SHARE UPDATE EXCLUSIVE MODE;
+    END IF;
     SELECT * INTO STRICT head FROM public.audit_head AS h WHERE h.only_row FOR UPDATE;
     RETURN head;
 END
@@ -2519,6 +2554,8 @@ GRANT ALL ON FUNCTION public.exchanges_of(p_account_id uuid) TO registry_auditor
 
 REVOKE ALL ON FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.holders_of_secrets(p_credential_id uuid, p_account text, p_secrets jsonb, p_public jsonb, p_allowed boolean) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.limit_holder() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.limit_idle_time() FROM PUBLIC;
 

@@ -147,11 +147,12 @@ def translate(  # noqa: C901, PLR0911 - a table in the form of code
                 "; any other by an administrator: SELECT pg_terminate_backend(…).",
             ),
         )
-    if state == DEPENDED_UPON:
+    # A table whose rows are the type of a column elsewhere cannot be altered.
+    if state == DEPENDED_UPON or (state == "0A000" and "row type" in message):
         # This detail lists objects, and quotes no row.
         others = ", ".join((diagnostic.message_detail or "").splitlines())
         return errors.InUseByOthers(
-            f"{message}: {others}",
+            f"{message}: {others}" if others else message,
             hint=Hint(
                 "Drop what is not the registry's, and make it again afterwards. What begins with "
                 "pg_temp is a session's own, and ends with it."

@@ -453,6 +453,88 @@ def test_what_was_decided_before_the_lock_is_decided_again_if_more_than_releases
         assert asked.result() == [("credential_inactive",)]
 
 
+@contextlib.contextmanager
+def victims_session(world: World, database_url: str) -> Iterator[Connection]:
+    with login_role(database_url, "registry_bot") as role, role.connect() as session:
+        world.access.grant("victim", role.name)
+        yield session
+
+
+PLACED = REQUEST.replace("release_id", "release_id, event_position")
+VICTIMS = PLACED.replace("mallory", "victim")
+OUTCOME = b"SELECT outcome FROM collect_releases(%s)"
+
+
+def confirmed(session: Connection, request: str = PLACED, every: int = 1) -> uuid.UUID:
+    """A release that can be collected, whose position is a multiple of this number."""
+    while True:
+        ((release, position),) = session.execute(request.encode()).fetchall()
+        if position % every == 0:
+            session.execute("SELECT confirm_releases()")
+            return uuid.UUID(str(release))
+
+
+def test_who_keeps_a_collection_open_makes_no_other_load_wait(
+    mallory: Connection, world: World, database_url: str, connection: Connection
+) -> None:
+    """Every 64th collection removes old ones, as this does, which then stays open."""
+    mallory.execute(OUTCOME, [[confirmed(mallory)]])
+    connection.execute("UPDATE release_collections SET asked_at = asked_at - interval '1 hour'")
+    with victims_session(world, database_url) as victim:
+        victim.execute("SET lock_timeout = '2s'")
+        release = confirmed(mallory, every=64)
+        mallory.execute("BEGIN")
+        mallory.execute(OUTCOME, [[release]])
+        release = confirmed(victim, VICTIMS, every=64)
+        assert victim.execute(OUTCOME, [[release]]).fetchall() == [("ok",)]
+
+
+def test_who_collects_from_an_old_snapshot_makes_no_load_fail(
+    mallory: Connection, world: World, database_url: str
+) -> None:
+    """Two locks in two orders would be a deadlock, which the one who waits longer loses."""
+    release = confirmed(mallory)
+    with (
+        victims_session(world, database_url) as victim,
+        ThreadPoolExecutor() as pool,
+        psycopg.connect(database_url, autocommit=True) as watcher,
+    ):
+        mallory.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        mallory.execute(OUTCOME, [[release]])
+        asked = pool.submit(victim.execute, VICTIMS.encode())
+        while not is_waiting(watcher, victim):
+            assert not asked.done()
+        mallory.execute(REQUEST)
+        mallory.execute("ROLLBACK")
+        assert len(asked.result().fetchall()) == 1
+
+
+def test_a_request_that_gives_nothing_holds_nothing(
+    mallory: Connection, impatient: SingleConnection, world: World
+) -> None:
+    mallory.execute("BEGIN")
+    mallory.execute(REQUEST.replace("'mallory', NULL", "'mallory', '{nowhere}'").encode())
+    append(World(impatient, world.keyring), "on time")
+
+
+def test_who_holds_the_log_without_an_event_is_ended_too_when_it_stands_still(
+    mallory: Connection,
+) -> None:
+    release = confirmed(mallory)
+    mallory.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    mallory.execute(OUTCOME, [[release]])
+    shown = mallory.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+    assert shown == ("30s",)
+
+
+def test_confirming_again_and_again_leaves_one_mark(
+    mallory: Connection, connection: Connection
+) -> None:
+    confirmed(mallory)
+    mallory.execute("SELECT confirm_releases() FROM generate_series(1, 500)")
+    assert connection.execute("SELECT count(*) FROM log_marks").fetchone() == (1,)
+
+
 def test_loads_are_served_in_the_order_of_coming(
     mallory: Connection, database_url: str, bot: LoginRole
 ) -> None:
