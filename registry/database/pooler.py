@@ -18,6 +18,11 @@ from registry.errors import DatabaseUnavailable, InvalidInput, SessionNeeded
 
 _QUERIES = load_queries("registry.database")
 _TRIES: Final = 5
+OTHER_DATABASE: Final = (
+    f"{DIRECT} is another database than DATABASE_URL",
+    "It names the same database, without the pooler.",
+)
+"""The message and the hint of a direct address that is wrong."""
 
 
 def lends_transactions(connection: Connection) -> bool:
@@ -74,10 +79,8 @@ def connect_directly(target: Target, notice: Notice = lambda _: None) -> Connect
     with connect(target, notice) as other:
         if not is_same_database(connection, other):
             connection.close()
-            raise InvalidInput(
-                f"{DIRECT} is another database than DATABASE_URL",
-                hint="It names the same database, without the pooler.",
-            )
+            message, hint = OTHER_DATABASE
+            raise InvalidInput(message, hint=hint)
     return connection
 
 

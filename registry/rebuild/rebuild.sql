@@ -30,9 +30,3 @@ SELECT to_regprocedure('public.newest_releases(bigint)') IS NOT NULL AND coalesc
 
 -- name: newest_releases
 SELECT public.newest_releases(%(size)s)
-
--- name: changes
--- The number of events that change rows otherwise than a release does, or may.
-SELECT count(*) FROM public.audit_trail AS e
-WHERE e.position < %(size)s
-    AND e.event_type NOT IN ('CredentialReleased', 'CredentialChecked', 'EnvironmentFallbackUsed')

@@ -31,7 +31,7 @@ from registry.rebuild.text_rows import unescape
 EVENTS_PER_SLICE: Final = 750_000
 """Bounds the memory: a slice has at most about this many events."""
 _STEP: Final = 20_000
-# As in the index `audit_events_changes`, and in the query `changes`.
+# As in the index `audit_events_changes`.
 _CHANGES: Final = (
     "e.event_type NOT IN ('CredentialReleased', 'CredentialChecked', 'EnvironmentFallbackUsed')"
 )
@@ -116,10 +116,11 @@ def select_events(
     whole = Selection(size, tokens, skipped, events=size)
     if every or skipped or not one_row(connection.execute(_QUERIES["releases_are_indexed"]))[0]:
         return whole
-    parameters = {"size": size}
-    releases = [row[0] for row in connection.execute(_QUERIES["newest_releases"], parameters)]
-    (changes,) = one_row(connection.execute(_QUERIES["changes"], parameters))
-    return replace(whole, releases=releases, events=changes + len(releases))
+    found = connection.execute(_QUERIES["newest_releases"], {"size": size})
+    selection = replace(whole, releases=[position for (position,) in found])
+    counted = f"SELECT count(*) FROM public.audit_trail AS e WHERE {selection.condition}"
+    (changes,) = one_row(connection.execute(counted.encode()))
+    return replace(selection, events=changes + len(selection.releases or ()))
 
 
 def replay(

@@ -20,7 +20,7 @@ from registry.database.migrator import Migrator
 from registry.database.objects import differences
 from registry.database.outside import outside_lists
 from registry.database.own_login import may_not_migrate, own_login
-from registry.database.pooler import is_same_database, lends_transactions
+from registry.database.pooler import OTHER_DATABASE, is_same_database, lends_transactions
 from registry.database.queries import load_queries, one_row
 from registry.database.target import DIRECT, Target
 from registry.encryption.key_source import MASTER_KEY, VARIABLE, load_keyring
@@ -165,9 +165,7 @@ def _direct(connection: Connection, direct: Target) -> Iterator[Finding]:
     try:
         with connect_once(direct) as other, registry_errors(other):
             if not is_same_database(connection, other):
-                message = f"{DIRECT} is another database than DATABASE_URL"
-                hint = "Name the same database there, without the pooler."
-                yield Finding("direct address", "failed", message, hint)
+                yield Finding("direct address", "failed", *OTHER_DATABASE)
             elif is_pooled(other):
                 message = f"{DIRECT} leads through a pooler too"
                 hint = "Name the server itself there."

@@ -1,10 +1,13 @@
 """The reads of a load do not grow with the log, even in a session with old plans."""
 
+import re
 from collections import Counter
 from typing import Any
 
 import psycopg
 from support.world import World
+
+from registry.rebuild import replay
 
 Connection = psycopg.Connection[Any]
 
@@ -63,3 +66,11 @@ def test_plans_that_go_by_key_are_not_compiled(connection: Connection) -> None:
     ).fetchall()
     assert {name for name, _ in rows} >= {"append_event", "request_release", "collect_releases"}
     assert [name for name, is_off in rows if not is_off] == []
+
+
+def test_the_index_of_changes_has_what_a_replay_reads(connection: Connection) -> None:
+    """With another list of types a replay would read the whole log."""
+    found = connection.execute("SELECT pg_get_indexdef('audit_events_changes'::regclass)")
+    ((definition,),) = found.fetchall()
+    types = r"\b[A-Z][a-z]+[A-Z]\w+"
+    assert sorted(re.findall(types, definition)) == sorted(re.findall(types, replay._CHANGES))

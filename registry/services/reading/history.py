@@ -20,7 +20,13 @@ from psycopg.rows import dict_row
 
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
-from registry.database.connection import Connection, Database, check_schema, registry_errors
+from registry.database.connection import (
+    Connection,
+    Database,
+    check_schema,
+    is_standby,
+    registry_errors,
+)
 from registry.database.durability import wait_until_durable
 from registry.database.opening import AtTarget
 from registry.database.pooler import connect_directly, lends_transactions
@@ -191,7 +197,7 @@ def _new_events(
 
 def _keep(connection: Connection) -> None:
     """Returns when no crash or failover can take back what was read: commits are seen earlier."""
-    if not one_row(connection.execute(_QUERIES["in_recovery"]))[0]:  # a pooler need not say it
+    if not is_standby(connection):
         wait_until_durable(connection)
 
 

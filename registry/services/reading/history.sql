@@ -1,8 +1,5 @@
 -- The history. `{…}` are parts that several statements share.
 
--- name: in_recovery
-SELECT pg_is_in_recovery()
-
 -- name: columns
 -- The shown columns of an event: never a token.
 t.position, t.stream_type, t.stream_id, t.stream_version, t.event_type, t.data, t.actor,
