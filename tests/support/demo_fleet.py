@@ -100,7 +100,7 @@ def _fill(world: World, connection: psycopg.Connection[Any]) -> None:
     world.credential(
         "funding_arb", "backpack", permission="read_only", public_key="a1", secret_key="b2"
     )
-    renewed = {**FIELDS["lighter"], "private_key": "main_bot-lighter-secret-2"}
+    renewed: dict[str, Any] = {**FIELDS["lighter"], "private_key": "main_bot-lighter-secret-2"}
     world.credential("main_bot", "lighter", replace=True, **renewed)
     for account, days in (("funding_arb", -2), ("grid_eth", 9), ("main_bot", 64)):
         expires_at = now() + dt.timedelta(days=days)
