@@ -26,6 +26,7 @@ from registry.events.permissions import Permission
 from registry.facade.checking import checked
 from registry.facade.context import Context, Opened, log
 from registry.facade.given import By, ImportChoices, Only, ignore, optional_path, wanted
+from registry.facade.seeing import Seeing
 from registry.facade.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from registry.services.changes.rollback import Preview
     from registry.services.changes.rotation import Rotation
     from registry.services.changes.sessions import Holder
-    from registry.services.doctor import Finding
     from registry.services.importing.config_files import ConfigImport
     from registry.services.importing.env_files import EnvImport
     from registry.services.importing.env_folder import EnvFile
@@ -76,7 +76,7 @@ def _part(home: str, purpose: str) -> Any:
 
 
 @checked
-class Registry(Stopping):
+class Registry(Stopping, Seeing):
     """Accounts, exchange credentials and their sharing; every change is an event.
 
     Several threads may use it. Connections are opened on demand.
@@ -378,22 +378,6 @@ class Registry(Stopping):
 
         invocation = self._context.invocation(by)
         return rotate(self._context, self._context.keyring(), invocation, progress)
-
-    def doctor(
-        self,
-        notice: Callable[[str], None] = log.warning,
-        *,
-        quick: bool = False,
-        full: bool = False,
-    ) -> "list[Finding]":
-        """Checks the set-up, the log and the tables, and expiries.
-
-        `quick` leaves out what reads the whole log; `full` reads it however long it is.
-        """
-        from registry.services.doctor import examine
-
-        context = self._context
-        return list(examine(context.target, notice, context.own_keyring, quick=quick, full=full))
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
         """Ends the database session that holds the log's lock; returns its holder, or None."""

@@ -29,7 +29,7 @@ class Views(Part):
     """Tables of all accounts, filtered by the database. An auditor's login is enough."""
 
     def read(self, view: str, **wanted: Unpack[Wanted]) -> Rows:
-        """A page of a view: accounts, credentials, shares, positions or releases.
+        """A page of a view: accounts, problems, credentials, shares, positions or releases.
 
         Its `rows` are dictionaries; `view` describes their columns and the urgency of each state.
         """

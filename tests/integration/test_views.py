@@ -84,6 +84,15 @@ def test_a_credential_says_its_age_its_check_and_who_may_hold_it(
     assert lighter["version"] == 2
 
 
+def test_problems_are_those_of_the_registry_with_what_to_do(views: Any) -> None:
+    found = views.read("problems", account="maker_*")
+    assert [(row["account"], row["kind"], row["state"]) for row in found.rows] == [
+        ("maker_01", "failed_check", "critical")
+    ]
+    assert "account-registry check-credential maker_01 aster --record" in text_of(found)
+    assert views.account("maker_01").problems.rows == found.rows
+
+
 def test_shares_are_found_by_their_borrower_and_by_their_lender(views: Any) -> None:
     for account in ("hedge_bot", "main_bot"):
         (row,) = views.read("shares", account=account, exchange="aster").rows

@@ -216,7 +216,24 @@ _RELEASES: Final = View(
     {"from the environment": "warn", "released": "ok"},
 )
 
+PROBLEMS: Final = View(
+    "problems",
+    "Problems",
+    "problem",
+    "What is wrong, or soon will be, and what to do about it; the worst first.",
+    (
+        _ACCOUNT,
+        _EXCHANGE,
+        _STATE,
+        Column("text", "problem", "said"),
+        Column("hint", "what to do", "said"),
+        Column("since", "since", "since"),
+    ),
+    {"critical": "bad", "warning": "warn", "notice": "off"},
+)
+"""The only view that is not a query: the problems are found by `registry.services.problems`."""
+
 VIEWS: Final[Mapping[str, View]] = {
-    view.name: view for view in (_ACCOUNTS, _CREDENTIALS, _SHARES, _POSITIONS, _RELEASES)
+    view.name: view for view in (_ACCOUNTS, PROBLEMS, _CREDENTIALS, _SHARES, _POSITIONS, _RELEASES)
 }
 """The views by name, in the order in which faces offer them."""

@@ -1,6 +1,7 @@
 """Reads the views: one page of rows, filtered by the database."""
 
 import datetime as dt
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,13 +16,13 @@ from registry.events.credentials import DEAD
 from registry.execution.lookup import account_not_found
 from registry.log.reading import events_before, log_size
 from registry.plurals import plural
-from registry.services.views.described import VIEWS, View
+from registry.services.problems.finding import found_in
+from registry.services.problems.kinds import DUE, Problem
+from registry.services.views.described import ATTENTION, PROBLEMS, VIEWS, View
 from registry.services.views.words import why
 from registry.shown import shown
 
 _QUERIES = load_queries("registry.services.views", "views.sql")
-DUE: Final = dt.timedelta(days=14)
-"""A credential that expires within this span needs attention."""
 RECENT: Final = dt.timedelta(hours=24)
 _MOST: Final = 50_000
 """How much of the log's end a view reads at most."""
@@ -71,6 +72,8 @@ class Rows:
     rows: list[Row]
     total: int
     """The number of all rows that fit the filter."""
+    attention: int
+    """How many of these somebody should look at."""
     read_at: dt.datetime
 
     @property
@@ -85,6 +88,7 @@ class AccountPicture:
 
     facts: Row
     """Its own row, with its roles, and its row of the view of accounts."""
+    problems: Rows
     credentials: Rows
     shares: Rows
     positions: Rows
@@ -109,10 +113,11 @@ def read(database: Database, name: str, wanted: Filter) -> Rows:
         InvalidInput: there is no such view or state.
     """
     view = view_of(name)
+    reads = _read_problems if view is PROBLEMS else _read
     with database.connection() as connection, registry_errors(connection):
-        found = _read(connection, view, wanted, _pattern(wanted.account))
+        found = reads(connection, view, wanted, _pattern(wanted.account))
         if not found.rows and wanted.page > 1:
-            found = _read(connection, view, replace(wanted, page=1), _pattern(wanted.account))
+            found = reads(connection, view, replace(wanted, page=1), _pattern(wanted.account))
         return found
 
 
@@ -122,17 +127,20 @@ def picture(database: Database, account: str, size: int = SIZE) -> AccountPictur
     Raises:
         AccountNotFound: no account has this name.
     """
-    exactly = _escaped(account)
-    with database.connection() as connection, registry_errors(connection), one_moment(connection):
-        own = read_rows(connection, _QUERIES["account"], {"account_name": account})
-        if not own:
-            raise account_not_found(connection, account)
-        views = {
-            name: _read(connection, view, Filter(state="all", size=size), exactly)
-            for name, view in VIEWS.items()
-        }
+    exactly, wanted = _escaped(account), Filter(state="all", size=size)
+    with database.connection() as connection, registry_errors(connection):
+        problems = _read_problems(connection, PROBLEMS, wanted, exactly)
+        with one_moment(connection):
+            own = read_rows(connection, _QUERIES["account"], {"account_name": account})
+            if not own:
+                raise account_not_found(connection, account)
+            views = {
+                name: _read(connection, view, wanted, exactly)
+                for name, view in VIEWS.items()
+                if view is not PROBLEMS
+            }
     accounts = views.pop("accounts")
-    return AccountPicture(facts={**accounts.rows[0], **own[0]}, **views)
+    return AccountPicture(facts={**accounts.rows[0], **own[0]}, problems=problems, **views)
 
 
 def releases_by_hour(database: Database) -> list[tuple[dt.datetime, int]]:
@@ -148,19 +156,67 @@ def exchanges(database: Database) -> list[str]:
         return [name for (name,) in connection.execute(_QUERIES["exchanges"])]
 
 
-def _read(connection: Connection, view: View, wanted: Filter, pattern: str | None) -> Rows:
+def _states(view: View, wanted: Filter) -> list[str]:
     try:
-        states = view.states_of(wanted.state)
+        return view.states_of(wanted.state)
     except KeyError:
         raise InvalidInput(
             f"{view.thing}s have no state {shown(wanted.state)}",
             hint=f"It is {', '.join(view.choices)}.",
         ) from None
-    moment = now()
+
+
+def _read_problems(connection: Connection, view: View, wanted: Filter, pattern: str | None) -> Rows:
+    states, moment = _states(view, wanted), now()
+    rows = [
+        {
+            "account": problem.account,
+            "exchange": problem.exchange,
+            "state": problem.severity,
+            "text": problem.text,
+            "hint": problem.hint,
+            "since": problem.since,
+            "kind": problem.kind,
+        }
+        for problem in found_in(connection)
+        if problem.severity in states and _fits(problem, wanted, pattern)
+    ]
+    start = (wanted.page - 1) * wanted.size
+    return Rows(
+        view=view,
+        filter=wanted,
+        rows=rows[start : start + wanted.size],
+        total=len(rows),
+        attention=sum(row["state"] in view.states_of(ATTENTION) for row in rows),
+        read_at=moment,
+    )
+
+
+def _fits(problem: Problem, wanted: Filter, pattern: str | None) -> bool:
+    names = [name for name in (problem.account, *problem.also) if name is not None]
+    texts = "\n".join([*names, problem.exchange or "", problem.text]).lower()
+    return (
+        (pattern is None or any(_like(name, pattern) for name in names))
+        and wanted.exchange in (None, "", problem.exchange)
+        and (wanted.text or "").lower() in texts
+    )
+
+
+def _like(name: str, pattern: str) -> bool:
+    """The LIKE of the database, for rows that it does not filter."""
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    forms = {"%": ".*", "_": "."}
+    expression = "".join(forms.get(part, re.escape(part[-1])) for part in parts)
+    return re.fullmatch(expression, name, re.DOTALL) is not None
+
+
+def _read(connection: Connection, view: View, wanted: Filter, pattern: str | None) -> Rows:
+    states, moment = _states(view, wanted), now()
     parameters = {
         "account": pattern,
         "exchange": wanted.exchange or None,
         "states": states,
+        "attention": view.states_of(ATTENTION),
         "text": wanted.text or None,
         "size": wanted.size,
         "skipped": (wanted.page - 1) * wanted.size,
@@ -169,11 +225,13 @@ def _read(connection: Connection, view: View, wanted: Filter, pattern: str | Non
         "since": _since(connection) if view.name == "releases" else 0,
     }
     rows = read_rows(connection, _statement(view), parameters)
-    total = rows[0]["total"] if rows else 0
+    total, attention = (rows[0]["total"], rows[0]["attention"]) if rows else (0, 0)
     if view.name == "accounts":
         for row in rows:
             row["why"] = why(row, moment)
-    return Rows(view=view, filter=wanted, rows=rows, total=total, read_at=moment)
+    return Rows(
+        view=view, filter=wanted, rows=rows, total=total, attention=attention, read_at=moment
+    )
 
 
 def _statement(view: View) -> sql.Composed:

@@ -30,7 +30,8 @@ used AS (
             GROUP BY o.account_id
         ) AS p ON p.account_id = a.id
     ) AS u)
-SELECT count(*) OVER () AS total, v.*
+SELECT count(*) OVER () AS total,
+    count(*) FILTER (WHERE v.state = ANY (%(attention)s::text[])) OVER () AS attention, v.*
 FROM ({view}) AS v
 WHERE (%(account)s::text IS NULL
         OR EXISTS (SELECT FROM unnest(v.names) AS n (name) WHERE n.name LIKE %(account)s))

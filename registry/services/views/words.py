@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from registry.hints import commands_of
 from registry.plain import show, visible
 from registry.plurals import counted
 from registry.services.views.described import Column
@@ -37,7 +38,7 @@ def _said(column: Column, value: Any, row: Mapping[str, Any], now: dt.datetime) 
         case "number":
             words = _whole(value) + _limit(column, row, _whole)
         case "said":
-            words = said(str(value))
+            words = said(commands_of(value))
         case _:
             words = _shortened(show(value))
     return words
