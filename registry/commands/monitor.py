@@ -34,11 +34,6 @@ def monitor(
     from registry.services.views.reading import view_of
 
     begin = view_of(view)
-    if run.output.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InvalidInput(
-            "monitor needs a terminal",
-            hint=Hint("For a program: ", Command("list-problems", json=True)),
-        )
     try:
         from registry.terminal.app import Monitor
     except ImportError:
@@ -47,6 +42,11 @@ def monitor(
             # A virtual environment may have no pip of its own.
             hint=f"Run: pip --python {sys.prefix} install textual",
         ) from None
+    if run.output.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InvalidInput(
+            "monitor needs a terminal",
+            hint=Hint("For a program: ", Command("list-problems", json=True)),
+        )
     from registry.database.opening import SingleConnection
     from registry.database.target import Target
     from registry.registry import Registry

@@ -46,7 +46,6 @@ class Account(Page):
 
     DEFAULT_CSS = """
     Account {
-        & > VerticalScroll { padding: 0 0 0 0; }
         & .facts { padding: 1 1 0 1; height: auto; }
         & .section { padding: 1 1 0 1; height: auto; display: none; }
         & .none { padding: 1 1; height: auto; color: $dimmed; }

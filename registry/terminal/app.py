@@ -63,6 +63,10 @@ class Monitor(App[None]):
     TITLE = "account-registry monitor"
     CSS = """
     Screen { background: $background; }
+    VerticalScroll {
+        scrollbar-size-vertical: 1;
+        scrollbar-color: $primary 40%; scrollbar-background: $background;
+    }
     Fleet.low Detail { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -14,12 +14,6 @@ from registry.terminal.filtering import NAMES
 class FilterLine(Input):
     """A line that is there while it is typed in."""
 
-    DEFAULT_CSS = """
-    FilterLine {
-        display: none;
-        &.open { display: block; }
-    }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "leave")]
 
     class Left(Message):
@@ -32,17 +26,19 @@ class FilterLine(Input):
             placeholder="text  account=grid_*  exchange=aster  state=attention",
             suggester=_Suggester(choices),
         )
+        self.display = False
 
     def open(self, present: str) -> None:
         """Lets a filter be typed, beginning with the present one."""
         self.value = present
         self.cursor_position = len(present)
-        self.add_class("open")
-        self.focus()
+        self.display = True
+        # Not by `focus`, which comes later.
+        self.screen.set_focus(self)
 
     def close(self) -> None:
         """Goes away."""
-        self.remove_class("open")
+        self.display = False
 
     def action_leave(self) -> None:
         """Leaves the filter as it was."""

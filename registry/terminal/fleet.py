@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 
 from registry.errors import RegistryError
 from registry.services.views.described import View
@@ -39,7 +39,8 @@ class Fleet(Page):
     """A view of all accounts."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("slash", "filter"),
+        # At once: keys that come together with it, as over a slow line, belong to the filter.
+        Binding("slash", "filter", priority=True),
         ("escape", "clear"),
         ("n,pagedown", "next_page"),
         ("p,pageup", "page_before"),
@@ -181,6 +182,10 @@ class Fleet(Page):
         else:
             self.app.push_screen(Account(self._source, event.row["account"]))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """See `Screen`: in a filter, a slash is a letter."""
+        return action != "filter" or not self.query_one(FilterLine).display
+
     def action_filter(self) -> None:
         """Lets a filter be typed."""
         self.query_one(FilterLine).open(typed(self._given))
@@ -197,7 +202,7 @@ class Fleet(Page):
     @on(FilterLine.Left)
     def _leave_filter(self) -> None:
         self.query_one(FilterLine).close()
-        self._table.focus()
+        self.set_focus(self._table)
 
     def _filter(self, given: Given) -> None:
         self._leave_filter()
