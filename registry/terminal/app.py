@@ -30,8 +30,8 @@ _AT_ONCE: Final = 0.3
 _QUIET: Final = 10.0
 """Seconds until the next read without an event: positions are no events, and time passes."""
 _LONGEST: Final = 60.0
-_SHARE: Final = 200
-"""Without events a read is made each so many times its own length, so it takes 0.5 % of a core."""
+_SHARE: Final = 100
+"""Without events a read is made each so many times its own length, so it takes 1 % of a core."""
 _AGAIN: Final = (0.2, 1.0, 2.0, 5.0)
 """Seconds until a read that failed is tried again."""
 

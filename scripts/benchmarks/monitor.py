@@ -1,7 +1,7 @@
 """The first screen of `monitor`, against the one query behind it; what is new on it; and a rest.
 
     scripts/benchmark monitor [--accounts 1000] [--positions 10000] [--rounds 7] [--events 20]
-        [--idle 30] [--view accounts] [--json]
+        [--idle 60] [--view accounts] [--json]
 
 Processor time is that of this process and of its sessions in the server. The screen is drawn as
 for a terminal of 120 columns and 40 lines; imports are not counted.
@@ -43,7 +43,7 @@ def main() -> None:
         positions=10_000,
         rounds=7,
         events=20,
-        idle=30.0,
+        idle=60.0,
         view="accounts",
     )
     with own_server() as address:
@@ -137,7 +137,6 @@ async def _live(
                 began = time.perf_counter()
                 await _until(pilot, functools.partial(_is_stopped, table, name))
                 waited.append(time.perf_counter() - began)
-                await asyncio.to_thread(other.resume, account=name)
             await asyncio.sleep(3)
             before = busy.seconds()
             await asyncio.sleep(idle)
