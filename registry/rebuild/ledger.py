@@ -6,12 +6,21 @@ between rows are written here. A test compares all of them with the database.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from projections import accounts, credentials, sharing
 from projections.columns import Misfit
-from projections.rows import Delete, Insert, Patch, PatchAll, Row, RowChange, Table, misfit_of
+from projections.rows import (
+    Delete,
+    Insert,
+    Patch,
+    Put,
+    Row,
+    RowChange,
+    Table,
+    misfit_of,
+)
 
 
 class Ledger:
@@ -30,23 +39,42 @@ class Ledger:
         self._removed: dict[tuple[str, int], int] = {}
         """(account, exchange) -> position of the event that last removed a credential."""
 
-    def take(self, change: RowChange, account_id: str, position: int) -> Misfit:
-        """Applies a row change; `position` and `account_id` are those of its event.
+    def take(self, changes: Sequence[RowChange], account_id: str, position: int) -> Misfit:
+        """Applies the row changes of an event, all or none.
+
+        `position` and `account_id` are those of the event.
 
         Raises:
-            MISFITS: the change is malformed.
+            MISFITS: a change is malformed.
         """
+        for change in changes:
+            if misfit := misfit_of(change) or self._foreign(change, account_id):
+                return misfit
+        # Only the first can meet another row: those after it are of the table of versions.
+        for change in changes:
+            if misfit := self._apply(change, position):
+                return misfit
+        return ""
+
+    def _foreign(self, change: RowChange, account_id: str) -> Misfit:
+        match change:
+            case Patch(table, key, _) | Delete(table, key):
+                return self._of_another(table, key, account_id)
+            case Put(table, key, _) if key in self._rows.get(table.name, {}):
+                return self._of_another(table, key, account_id)
+        return ""
+
+    def _apply(self, change: RowChange, position: int) -> Misfit:
         match change:
             case Insert(table, key, values):
-                return misfit_of(change) or self.insert(table, key, reduced(table, values))
+                return self.insert(table, key, reduced(table, values))
+            case Put(table, key, values):
+                self._rows.setdefault(table.name, {})[key] = reduced(table, values)
             case Patch(table, key, values):
-                misfit = self._of_another(table, key, account_id)
-                return misfit or misfit_of(change) or self._patch(table, key, values)
-            case PatchAll():
-                return misfit_of(change)
+                return self._patch(table, key, values)
             case Delete(table, key):
-                misfit = self._of_another(table, key, account_id)
-                return misfit or self._delete(table, key, position)
+                return self._delete(table, key, position)
+        return ""
 
     def insert(self, table: Table, key: str, row: Row) -> Misfit:
         """Inserts a reduced row."""
@@ -109,7 +137,7 @@ class Ledger:
         return ""
 
     def _taken(self, table: Table, row: Row) -> Misfit:
-        if _unique_key(table, row) not in self._unique:
+        if not table.unique or _unique_key(table, row) not in self._unique:
             return ""
         what = {accounts.TABLE: "name", credentials.TABLE: "slot"}.get(table, "place")
         return f"another row has its {what}"
@@ -129,7 +157,7 @@ class Ledger:
         if by > 0:
             self._unique.add(_unique_key(table, row))
         else:
-            self._unique.remove(_unique_key(table, row))
+            self._unique.discard(_unique_key(table, row))
         for column in table.accounts:
             self._uses[row[column]] += by
         if table == credentials.TABLE:

@@ -77,8 +77,7 @@ def _projected(events: Iterable[Made], rows: Rows) -> Iterator[Made]:
             utc_text(recorded_at(position)),
             orjson.loads(made.data),
         )
-        change = project(stored)
-        if change is not None:
+        for change in project(stored):
             apply_to_memory(rows, change)
         yield made
 

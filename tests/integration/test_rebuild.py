@@ -151,7 +151,7 @@ def test_of_the_releases_only_the_newest_are_replayed_and_a_forged_use_is_found(
     accounts, credentials, events = 10, 30, 2000
     biglog.fill(connection, events, accounts=accounts)
     if not index:
-        connection.execute("DROP INDEX audit_events_by_release")
+        connection.execute("DROP INDEX audit_events_by_holder")
     report = check(database)
     replayed = accounts + 2 * credentials if index else events
     assert (report.differing, report.size, report.replayed) == (0, events, replayed)

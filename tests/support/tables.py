@@ -69,8 +69,7 @@ def replayed_rows(connection: psycopg.Connection[Any]) -> Rows:
     """The rows that a replay of the whole log gives, by the memory sink."""
     rows: Rows = {}
     for event in stored_events(connection):
-        change = project(event)
-        if change is not None:
+        for change in project(event):
             apply_to_memory(rows, change)
     return {table.name: _typed(table, rows.get(table.name, {})) for table in PROJECTIONS}
 
