@@ -9,12 +9,12 @@ import typer
 from registry.commands._changes import events_of, tell_notes
 from registry.commands._client_config import ClientConfigFile, read_config
 from registry.commands._options import AllowOtherAccount, AllowSharedSecret, SlotOptions
-from registry.commands._output import show
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.commands.credentials import CredentialOptions, FromJson, fields_given
 from registry.errors import InvalidInput
 from registry.hints import Command
+from registry.plain import show
 from registry.plurals import plural
 
 if TYPE_CHECKING:

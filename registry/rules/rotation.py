@@ -165,7 +165,8 @@ def version_event(
 def rotate_command(account: str, slot: Slot, **step: Any) -> Command:
     """The command that rotates a slot's credential."""
     return Command(
-        *("rotate-credential", account, slot.exchange),
+        "rotate-credential",
+        *(account, slot.exchange),
         subaccount=slot.subaccount_index,
         permission=None if slot.permission == "full" else slot.permission,
         **step,

@@ -41,7 +41,7 @@ def test_a_rebuild_makes_every_row_and_says_so_in_the_log(
     database: SingleConnection, rebuilt: Connection
 ) -> None:
     report = check(database)
-    assert (report.differing, report.rows) == (0, 2 * ACCOUNTS)
+    assert (report.differing, report.rows) == (0, 4 * ACCOUNTS)
     last = rebuilt.execute(
         "SELECT event_type, data FROM public.audit_events ORDER BY position DESC LIMIT 1"
     ).fetchone()
@@ -52,6 +52,11 @@ def test_a_rebuild_makes_every_row_and_says_so_in_the_log(
             "tables": {
                 "accounts": {"missing": ACCOUNTS, "extra": 0, "changed": 0},
                 "account_exchange_credentials": {"missing": ACCOUNTS, "extra": 0, "changed": 0},
+                "account_exchange_credential_versions": {
+                    "missing": 2 * ACCOUNTS,
+                    "extra": 0,
+                    "changed": 0,
+                },
             },
         },
     )

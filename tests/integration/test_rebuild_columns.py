@@ -48,7 +48,7 @@ def test_a_rebuild_brings_a_column_back(
     before = connection.execute(read).fetchall()
     first = f"(SELECT min(t.{table.key}::text) FROM public.{table.name} AS t)"
     row = f"public.{table.name} WHERE {table.key}::text = {first}"
-    (value,) = connection.execute(f"SELECT {column} FROM {row}").fetchone() or ()
+    ((value,),) = connection.execute(f"SELECT {column} FROM {row}").fetchall()
     wrong = next(
         v for v in SAMPLES[table.columns[column]] if v != value and not table.misfit({column: v})
     )

@@ -12,7 +12,7 @@ from projections import Table, accounts, credentials, project, sharing
 from projections.memory_sink import Rows, apply_to_memory
 from registry.events.stored import StoredEvent
 
-PROJECTIONS: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE)
+PROJECTIONS: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE, versions.TABLE)
 
 _EVERYTHING: Final = (
     "audit_events",

@@ -10,11 +10,11 @@ from typing import Any, Final
 import orjson
 import psycopg
 
-from projections import accounts, credentials, project, sharing
+from projections import accounts, credentials, project, sharing, versions
 from projections.memory_sink import Rows, apply_to_memory
 from registry.events.stored import StoredEvent
 
-_TABLES: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE)
+_TABLES: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE, versions.TABLE)
 
 _EVENTS: Final = """
 SELECT e.position, e.leaf_hash, e.subtree_roots, sha256('\\x00'::bytea || public.audit_leaf(
