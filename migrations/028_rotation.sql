@@ -232,8 +232,8 @@ BEGIN
                 MESSAGE = format('%s may still hold version %s: it received it as %s for %s, last on %s',
                     account_name, version, login, purpose,
                     to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SSZ')),
-                HINT = 'Let it load anew, and see: account-registry list-credentials --held. '
-                    'Or add --although-held, if it will not use it any more.';
+                HINT = 'Let it load anew; or add --although-held if it does not use it any more. '
+                    'See: account-registry list-credentials --held';
         END IF;
         RETURN NEXT;
     END LOOP;
@@ -394,12 +394,13 @@ SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET jit = off AS $$
 #variable_conflict use_column
-DECLARE
-    collected record;
 BEGIN
-    SELECT * INTO STRICT collected FROM public.collect_releases(ARRAY[p_release_id]);
-    IF collected.outcome <> 'changed' THEN
-        RETURN QUERY SELECT collected.*;
+    SELECT * INTO STRICT release_id, outcome, exchange_id, owner_id, subaccount_index, permission,
+        version, api_key_encrypted, secret_key_encrypted, additional_credentials_encrypted, data_key_id,
+        wrapped_key, master_key_id
+    FROM public.collect_releases(ARRAY[p_release_id]);
+    IF outcome <> 'changed' THEN
+        RETURN NEXT;
         RETURN;
     END IF;
     RETURN QUERY
@@ -429,7 +430,7 @@ BEGIN
                 WHERE h.id = (e.data ->> 'share_id')::uuid
                     AND h.sharing_type = e.data ->> 'sharing_type'));
     IF NOT FOUND THEN
-        RETURN QUERY SELECT collected.*;
+        RETURN NEXT;
     END IF;
 END
 $$;

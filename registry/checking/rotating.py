@@ -181,7 +181,7 @@ class _Run:
         steps = self._wanted.steps
         result = self._prepared() if "prepare" in steps else self._pending()
         if "check" in steps and not self._dry_run:
-            result = replace(result, checked=self._check(result))
+            result = self._checked(result)
         if "activate" not in steps or (self._dry_run and "prepare" in steps):
             return result
         return self._activated(result)
@@ -225,7 +225,7 @@ class _Run:
 
     # ------------------------------------------------------------ asking the exchange
 
-    def _check(self, pending: Rotated) -> Checked:
+    def _checked(self, pending: Rotated) -> Rotated:
         record = self._record(pending.slot)
         details = details_of_version(self._database, record["id"], pending.version)
         ends = details.get("expires_at")
@@ -249,11 +249,10 @@ class _Run:
             differences=tuple(differences(said, finding.facts)),
             warnings=tuple(warnings(finding.facts)),
         )
-        for task in recorded([checked]):
-            self._execute(task, "record")
+        outcomes = [self._execute(task, "record") for task in recorded([checked])]
         if finding.outcome is not CheckOutcome.VALID:
             raise self._refusal(pending, finding)
-        return checked
+        return replace(pending, checked=checked, outcomes=(*pending.outcomes, *outcomes))
 
     def _record(self, slot: Slot) -> Mapping[str, Any]:
         for record in list_credentials(self._database, self._wanted.account, slot.exchange):

@@ -48,6 +48,11 @@ def prepare(
     slot, row = active_credential(state, wanted)
     details = checked(CredentialDetails, TABLE, given)
     digests = sealer.fingerprints(slot.exchange_id, fields)
+    if digests == state.fingerprints(row):
+        raise InvalidInput(
+            f"{state.name} uses these secrets for {slot} already, as version {row['version']}",
+            hint="Make a new key at the exchange, and give that one.",
+        )
     pending = state.pending_version(row)
     if pending is not None:
         if state.sealed[pending["id"]]["fingerprints"] == digests:
@@ -58,11 +63,6 @@ def prepare(
                 *("Bring it into use: ", rotate_command(state.name, slot, activate=True)),
                 *("; or give it up: ", rotate_command(state.name, slot, abandon=True)),
             ),
-        )
-    if digests == state.fingerprints(row):
-        raise InvalidInput(
-            f"{state.name} uses these secrets for {slot} already, as version {row['version']}",
-            hint="Make a new key at the exchange, and give that one.",
         )
     credential_id = uuid.UUID(row["id"])
     version = state.last_version(slot) + 1

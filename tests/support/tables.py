@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psycopg
 
-from projections import Table, accounts, credentials, project, sharing
+from projections import Table, accounts, credentials, project, sharing, versions
 from projections.memory_sink import Rows, apply_to_memory
 from registry.events.stored import StoredEvent
 
