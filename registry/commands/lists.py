@@ -209,8 +209,12 @@ _VERSIONS: Final = columns(
         "checked": "checked",
     },
     {},
-    under=("checked",),
-    seen=lambda version: {**version, "checked": _last_check(version["checked"])},
+    under=("since", "usable until", "expires", "destroyed", "checked"),
+    seen=lambda version: {
+        **version,
+        "checked": _last_check(version["checked"]),
+        "is_destroyed": version["is_destroyed"] or None,
+    },
 )
 _HELD: Final = columns(
     "list-credentials --held",

@@ -72,7 +72,7 @@ def rotate_credential(
     steps: StepOptions,
     source: SourceOptions,
 ) -> None:
-    """Replace a key without a stop: store the new one, check it, bring it into use.
+    """Bring a new key into use, checked first; the former one ends later.
 
     The former key can be asked for by its version for a while. Nothing changes at the exchange:
     there both keys work, until you delete the former one.

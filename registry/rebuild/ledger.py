@@ -48,7 +48,7 @@ class Ledger:
             MISFITS: a change is malformed.
         """
         for change in changes:
-            if misfit := misfit_of(change) or self._foreign(change, account_id):
+            if misfit := misfit_of(change) or self._unfitting(change, account_id):
                 return misfit
         # Only the first can meet another row: those after it are of the table of versions.
         for change in changes:
@@ -56,10 +56,12 @@ class Ledger:
                 return misfit
         return ""
 
-    def _foreign(self, change: RowChange, account_id: str) -> Misfit:
+    def _unfitting(self, change: RowChange, account_id: str) -> Misfit:
         match change:
             case Patch(table, key, _) | Delete(table, key):
                 return self._of_another(table, key, account_id)
+            case Insert(table, key, _) if key in self._rows.get(table.name, {}):
+                return "there is such a row already"
             case Put(table, key, _) if key in self._rows.get(table.name, {}):
                 return self._of_another(table, key, account_id)
         return ""
