@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from registry.facade.exposure import Exposure
     from registry.facade.positions import Positions
     from registry.facade.sharing import AccessOfRoles, Shares
+    from registry.facade.views import Views
     from registry.loader import CredentialLoader
     from registry.proofs.bundle import ProvenEvents
     from registry.proofs.checkpoint import Checkpoint
@@ -125,6 +126,7 @@ class Registry(Stopping, Seeing):
     positions: "Positions" = _part("positions.Positions", "The positions that each account owns.")
     exchanges: "Exchanges" = _part("exchanges.Exchanges", "The exchanges, and their fields.")
     exposure: "Exposure" = _part("exposure.Exposure", "The actual and possible users of a key.")
+    views: "Views" = _part("views.Views", "All accounts at once, in pages, for people.")
     backups: "Backups" = _part("backups.Backups", "Backups, and whether they restore.")
 
     @functools.cached_property
