@@ -37,7 +37,6 @@ from registry.services.audit.guards import HINT, unnamed_keys
 from registry.services.changes.sessions import log_holders
 from registry.services.problems.finding import found_in
 from registry.services.problems.kinds import KINDS, URGENT, KindName, Problem
-from registry.services.problems.outside import Files
 from registry.services.reading.logins import left_behind, without_idle_limit
 
 _QUERIES = load_queries("registry.services", "doctor.sql")
@@ -210,7 +209,7 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
 
 
 def _problems(connection: Connection) -> Iterator[Finding]:
-    found = found_in(connection, Files())
+    found = found_in(connection)
     for kind, of_kind in itertools.groupby(found, lambda problem: problem.kind):
         yield from _of_kind(kind, list(of_kind))
     if not found:

@@ -17,7 +17,7 @@ from registry.plurals import counted
 from registry.rebuild.readiness import PENDING, adoption_pending
 from registry.rules.account_state import Slot
 from registry.services.problems.kinds import DUE, KindName, Problem, in_order
-from registry.services.problems.outside import Files
+from registry.services.problems.outside import NO_FILES, Files
 from registry.services.reading.keys_in_use import Holder, keys_in_common, keys_used_again
 from registry.services.reading.lists import stops_in_force
 
@@ -46,7 +46,7 @@ def problems(
     return [p for p in found if account in (None, p.account, *p.also) and kind in (None, p.kind)]
 
 
-def found_in(connection: Connection, files: Files) -> list[Problem]:
+def found_in(connection: Connection, files: Files = NO_FILES) -> list[Problem]:
     """All problems of one moment, by severity."""
     with one_moment(connection):
         return found_within(connection, files)

@@ -96,3 +96,7 @@ class Files:
                 since=row[0],
                 about=str(path),
             )
+
+
+NO_FILES: Final = Files()
+"""Those that are known without being named."""
