@@ -8,9 +8,9 @@ from registry.clock import now
 from registry.errors import InvalidInput
 
 _SPAN: Final = re.compile(
-    r"([+-]?)([0-9]{1,5}) ?(?:(min|minutes?)|(h|hours?)|(d|days?)|(w|weeks?))"
+    r"([+-]?)([0-9]{1,5}) ?(?:(s|seconds?)|(min|minutes?)|(h|hours?)|(d|days?)|(w|weeks?))"
 )
-_UNITS: Final = ("minutes", "hours", "days", "weeks")
+_UNITS: Final = ("seconds", "minutes", "hours", "days", "weeks")
 _DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _YEARS: Final = range(1970, 2200)
 _DATE_LENGTH: Final = len("2030-01-31")
