@@ -16,7 +16,7 @@ _YEARS: Final = range(1970, 2200)
 _DATE_LENGTH: Final = len("2030-01-31")
 
 # No m: it is minutes for some and months for others.
-_SPAN_FORMS: Final = "30min, 36h, 14d or 2w"
+_SPAN_FORMS: Final = "10s, 30min, 36h, 14d or 2w"
 _FORMS: Final = "2030-01-31T12:00:00Z, 2030-01-31, -36h, -1d, 2w, yesterday, today or now"
 _FORMS_AHEAD: Final = "2030-01-31T12:00:00Z, 2030-01-31, 36h, 90d, 12w or tomorrow"
 

@@ -151,6 +151,6 @@ def _following(asked: "Asked") -> "ChangesSince":
             try:
                 return waiting.changed.result(_A_WHILE)
             except TimeoutError:
-                return waiting.seen(_A_WHILE)
+                return waiting.seen()
 
     return since

@@ -13,8 +13,8 @@ import typer
 
 from registry.commands._options import AccessOption, SubaccountChoice, wish_of
 from registry.commands._run import Run
-from registry.commands._watch import WatchOptions, supervise
 from registry.commands._verb import verb
+from registry.commands._watch import WatchOptions, supervise
 from registry.errors import InvalidInput
 from registry.hints import commands_of
 from registry.plurals import counted
@@ -190,7 +190,8 @@ def _become(run: Run, launch: Launch, gate: "Gate | None" = None) -> NoReturn:
     _tell_problems(run, released)
     for warning in key_locks.warnings(released.credentials.values(), across_exec=True):
         run.output.notice(f"Warning: {warning}")
-    _tell_left_out(run, passed_on, without)
+    if gate is None or gate.is_first:
+        _tell_left_out(run, passed_on, without)
     launching.become(launch.program, arguments, environment)
 
 

@@ -6,6 +6,7 @@ change is one `Task` for the executor; what is only read needs nothing but SQL.
 The packages, each of which may use those below it (an import contract keeps it so):
 
 - `backups`    the restore drill: whether a backup brings everything back
+- `supervising` a program is started again when what it was given changes
 - `audit`      what happened, who could use what; verification, checkpoints, proofs
 - `schema`     migrating up and down, and the rehearsal of both
 - `adoption`   tables that a bot wrote itself become the registry's

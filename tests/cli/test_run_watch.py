@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.cli import CommandLine
@@ -12,6 +13,7 @@ from support.proxy import Proxy
 from support.running import borrowing_bot
 from support.supervised import eventually, releases, replaced, saying, supervised
 
+slow = pytest.mark.slow
 IN_USE = "another process here has this lighter key of bot in use"
 
 
@@ -35,6 +37,7 @@ def test_a_replaced_key_restarts_the_program_with_the_new_one(bot: CommandLine) 
         assert not any(IN_USE in line for line in watched.said)
 
 
+@slow
 def test_several_changes_in_the_quiet_time_are_one_restart(bot: CommandLine) -> None:
     with supervised(bot, "--quiet", "1s") as watched:
         watched.up()
@@ -43,9 +46,11 @@ def test_several_changes_in_the_quiet_time_are_one_restart(bot: CommandLine) -> 
         replaced(bot, "backpack", "lender", public_key="pub-2")
         assert "backpack and lighter credentials" in watched.wait_for("Restarting")
         assert watched.up().keys == ["5", "pub-2"]
+        assert not any("Not passed on" in line for line in watched.said[2:]), "said once is enough"
     assert sum("up " in line for line in watched.said) == 2
 
 
+@slow
 def test_what_the_program_was_not_given_restarts_nothing(bot: CommandLine) -> None:
     with supervised(bot, "--exchange", "lighter", "--subaccount", "none") as watched:
         watched.up()
@@ -65,6 +70,7 @@ def test_what_the_program_was_not_given_restarts_nothing(bot: CommandLine) -> No
     assert before["data"]["exchange"] == "lighter"
 
 
+@slow
 def test_the_new_credentials_are_loaded_before_the_old_program_is_stopped(
     bot: CommandLine,
 ) -> None:
@@ -77,6 +83,7 @@ def test_the_new_credentials_are_loaded_before_the_old_program_is_stopped(
         assert watched.up().keys[0] == "5"
 
 
+@slow
 def test_a_program_that_does_not_end_in_its_grace_is_killed(bot: CommandLine) -> None:
     with supervised(bot, "--grace", "1s", program=saying(ends=False)) as watched:
         watched.up()
@@ -90,8 +97,10 @@ def test_a_program_that_does_not_end_in_its_grace_is_killed(bot: CommandLine) ->
     ("command", "status", "said"),
     [
         (("deactivate-account", "bot"), 5, "account bot is inactive"),
-        (("stop", "--account", "bot", "--reason", "theft", "--yes"), 5, "theft"),
-        (("rename-account", "bot", "other"), 3, "bot"),
+        pytest.param(
+            ("stop", "--account", "bot", "--reason", "it leaked", "--yes"), 5, "leaked", marks=slow
+        ),
+        pytest.param(("rename-account", "bot", "other"), 3, "bot", marks=slow),
     ],
 )
 def test_a_stop_ends_the_program_and_run_with_the_exit_code_of_a_refusal(
@@ -108,6 +117,7 @@ def test_a_stop_ends_the_program_and_run_with_the_exit_code_of_a_refusal(
         assert said in " ".join(watched.said)
 
 
+@slow
 def test_an_exchange_that_is_taken_away_restarts_the_program_without_it(bot: CommandLine) -> None:
     with supervised(bot) as watched:
         watched.up()
@@ -118,6 +128,7 @@ def test_an_exchange_that_is_taken_away_restarts_the_program_without_it(bot: Com
         assert watched.end() == 5
 
 
+@slow
 def test_a_key_that_must_be_there_ends_the_program_when_it_is_taken(bot: CommandLine) -> None:
     with supervised(bot, "--exchange", "backpack") as watched:
         watched.up()
@@ -126,6 +137,7 @@ def test_a_key_that_must_be_there_ends_the_program_when_it_is_taken(bot: Command
         assert watched.end() == 3
 
 
+@slow
 def test_a_signal_is_sent_instead_to_a_program_that_loads_itself(bot: CommandLine) -> None:
     with supervised(bot, "--on-change", "hup") as watched:
         first = watched.up()
@@ -138,14 +150,14 @@ def test_a_signal_is_sent_instead_to_a_program_that_loads_itself(bot: CommandLin
         assert watched.end() == 5
 
 
-@pytest.mark.parametrize("status", [0, 3, 77])
+@pytest.mark.parametrize("status", [0, 77])
 def test_the_exit_code_is_the_programs_own(bot: CommandLine, status: int) -> None:
     program = [sys.executable, "-c", f"import sys; sys.exit({status})"]
     with supervised(bot, program=program) as watched:
         assert watched.end() == status
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGSEGV"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
 def test_a_program_that_dies_by_a_signal_ends_run_by_the_same(bot: CommandLine, name: str) -> None:
     program = ["sh", "-c", f"kill -{name.removeprefix('SIG')} $$"]
     with supervised(bot, program=program) as watched:
@@ -162,6 +174,7 @@ def test_signals_are_passed_on_and_the_end_is_the_programs(bot: CommandLine) -> 
     assert watched.said.count("got SIGTERM") == 1
 
 
+@slow
 def test_a_stopped_program_is_continued_by_who_continues_run(bot: CommandLine) -> None:
     with supervised(bot) as watched:
         first = watched.up()
@@ -171,6 +184,7 @@ def test_a_stopped_program_is_continued_by_who_continues_run(bot: CommandLine) -
         watched.wait_for("got SIGCONT")
 
 
+@slow
 def test_who_asks_for_the_end_during_a_restart_gets_it(bot: CommandLine) -> None:
     with supervised(bot, "--grace", "60s", program=saying(ends=False)) as watched:
         first = watched.up()
@@ -182,16 +196,17 @@ def test_who_asks_for_the_end_during_a_restart_gets_it(bot: CommandLine) -> None
         assert watched.end() == -signal.SIGKILL
 
 
+@slow
 def test_a_program_that_fails_is_started_again_after_pauses_if_that_is_asked_for(
     bot: CommandLine,
 ) -> None:
     program = ["sh", "-c", "echo up; exit 3"]
     with supervised(bot, "--restart", "on-failure", program=program) as watched:
         for pause in (1, 2):
+            began = time.monotonic()
             watched.wait_for(f"ended with exit code 3; it is started again in {pause} s")
-        began = time.monotonic()
-        watched.wait_for("up")
-        assert time.monotonic() - began > 1
+        watched.wait_for("it is started again in 4 s")
+        assert time.monotonic() - began > 2
         os.kill(watched.process.pid, signal.SIGTERM)
         assert watched.end() == -signal.SIGTERM
 
@@ -203,6 +218,7 @@ def proxy(database_url: str) -> Iterator[Proxy]:
     proxy.close()
 
 
+@slow
 def test_a_database_that_is_away_stops_nothing_and_what_changed_meanwhile_is_seen_later(
     bot: CommandLine, proxy: Proxy
 ) -> None:
@@ -218,23 +234,25 @@ def test_a_database_that_is_away_stops_nothing_and_what_changed_meanwhile_is_see
         assert watched.up().keys[0] == "5"
 
 
+@slow
 def test_a_load_that_fails_leaves_the_old_program_running_and_is_tried_again(
     bot: CommandLine,
 ) -> None:
-    key = bot.file("master.key", bot.master_key)
-    os.chmod(key, 0o600)
+    key, away = Path(bot.file("master.key", bot.master_key)), bot.folder / "away"
+    key.chmod(0o600)
     with supervised(
-        bot, CREDENTIAL_ENCRYPTION_KEY="", CREDENTIAL_ENCRYPTION_KEY_FILE=key
+        bot, CREDENTIAL_ENCRYPTION_KEY="", CREDENTIAL_ENCRYPTION_KEY_FILE=str(key)
     ) as watched:
         first = watched.up()
-        os.rename(key, f"{key}.away")
+        key.rename(away)
         replaced(bot, "lighter", api_key_index="5")
         assert "goes on with the old ones" in watched.wait_for("cannot be loaded")
         assert first.pid in watched.children()
-        os.rename(f"{key}.away", key)
+        away.rename(key)
         assert watched.up().keys[0] == "5"
 
 
+@slow
 def test_a_key_that_only_one_may_use_stays_locked_across_restarts(bot: CommandLine) -> None:
     with supervised(bot) as watched:
         watched.up()
@@ -289,15 +307,16 @@ def test_an_option_that_cannot_be_meant_releases_nothing(
 def test_what_cannot_begin_says_why_as_without_it(
     bot: CommandLine, account: str, program: str, status: int, said: str
 ) -> None:
-    file = bot.file("README", "no program")
-    os.chmod(file, 0o755)
-    name = file if program == "README" else program
+    file = Path(bot.file("README", "no program"))
+    file.chmod(0o700)
+    name = str(file) if program == "README" else program
     with supervised(bot, account=account, program=[name]) as watched:
         assert watched.end() == status
         assert said in " ".join(watched.said)
         assert not any("Traceback" in line for line in watched.said)
 
 
+@slow
 def test_nothing_is_left_when_run_ends(bot: CommandLine) -> None:
     with supervised(bot) as watched:
         watched.up()

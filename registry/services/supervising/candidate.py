@@ -25,6 +25,8 @@ class Gate:
     def __init__(self, supervisor: Supervisor, held: frozenset[str]) -> None:
         self._supervisor = supervisor
         self._held = held
+        self.is_first = not held
+        """Whether nothing runs yet, which somebody could have been told of."""
 
     def pass_with(
         self,

@@ -9,7 +9,6 @@ from registry.services.supervising.candidate import described
 from registry.services.supervising.pace import Backoff, spread
 from registry.services.supervising.processes import Child, Supervisor, forked
 
-
 ChangesSince = Callable[[str | None], Changes]
 """Waits a while for changes since a mark."""
 
@@ -43,7 +42,7 @@ def _follow(changes_since: ChangesSince, mark: str, supervisor: Supervisor) -> N
             changes = changes_since(mark)
         except Unavailable as error:
             if not is_away:
-                supervisor.say(away=error.message)
+                supervisor.say(away=described(error))
             is_away = True
             time.sleep(spread(backoff.grown(at_least=0.2)))
             continue

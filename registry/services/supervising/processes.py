@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from registry.errors import ExitStatus
+from registry.errors import ExitStatus, ProcessLimit
 
 _PR_SET_PDEATHSIG: Final = 1
 """prctl(2)"""
@@ -91,12 +91,18 @@ def forked(work: Callable[[Supervisor], int]) -> Child:
 
     Where this process ends first, the system ends that one (Linux), also if it has become another
     program by then. Its own children go on.
+
+    Raises:
+        ProcessLimit: there can be no other process, or no channel to it.
     """
-    ours, theirs = socket.socketpair()
     here = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
+    try:
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+    except OSError as error:
+        raise ProcessLimit(f"no process can be started: {error.strerror}") from None
     if pid:
         theirs.close()
         return Child(pid, ours)

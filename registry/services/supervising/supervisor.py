@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from registry.database.patience import Notice
-from registry.errors import NotFound, Refused, RegistryError, Unavailable
+from registry.errors import NotFound, ProcessLimit, Refused, RegistryError, Unavailable
 from registry.plurals import plural
 from registry.services.releases.changes import Asked
 from registry.services.supervising.candidate import Candidate, Gate, as_error, candidate
@@ -22,7 +22,6 @@ from registry.services.supervising.processes import Child
 from registry.services.supervising.signals import STOPS_OF_JOBS, Received, Signals, stop_like
 
 _LONGEST_WAIT: Final = 3600.0
-_FOLLOW_AGAIN: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +69,13 @@ class Supervision:
         self._job, self._manner, self._tell = job, manner, tell
         self._signals = Signals()
         self._quiet = Quiet(manner.quiet)
-        self._pauses, self._retries = Backoff(), Backoff()
+        self._pauses, self._retries, self._rejoins = Backoff(), Backoff(), Backoff()
         self._program: Program | None = None
         self._candidate: Candidate | None = None
         self._follower: Child | None = None
         self._follow_at = 0.0
+        self._is_away = False
+        """Whether nothing can be followed now, and that was told."""
         self._kill_at = NEVER
         self._is_stopping = False
         """Whether we told the program to end."""
@@ -130,15 +131,28 @@ class Supervision:
             self._tell(f"{self._job.name} did not end within {self._manner.grace:g} s: killing it.")
             self._program.process.signal(signal.SIGKILL)
         if self._follower is None and self._follow_at <= now:
-            self._follower = follower(self._job.follow)
+            self._follow()
         if self._quiet.due <= now and self._may_load():
             self._quiet.taken()
             if self._program is not None and self._manner.on_change and not self._needs_load:
                 self._say_it_changed(self._program, self._manner.on_change)
                 return
             self._needs_load = False
-            held = frozenset(self._program.given if self._program is not None else ())
+            self._load()
+
+    def _follow(self) -> None:
+        self._follow_at = time.monotonic() + spread(self._rejoins.grown(at_least=1))
+        try:
+            self._follower = follower(self._job.follow)
+        except ProcessLimit as error:
+            self._tell_away(error)
+
+    def _load(self) -> None:
+        held = frozenset(self._program.given if self._program is not None else ())
+        try:
             self._candidate = candidate(self._job.become, self._signals, held)
+        except ProcessLimit as error:
+            self._not_loaded(error)
 
     # ------------------------------------------------------------ signals
 
@@ -171,15 +185,13 @@ class Supervision:
     def _followed(self, message: dict[str, Any]) -> None:
         now = time.monotonic()
         if "ready" in message:
-            # Also after an earlier follower: what changed meanwhile, nobody saw.
-            self._load_at(now)
+            self._rejoins.reset()
+            self._tell_away(None)
+            self._load_at(now)  # also after an earlier follower: nobody saw what changed meanwhile
         elif "error" in message:
-            error = as_error(message["error"])
-            if self._program is None:
-                raise error
-            self._tell_away(error.message)
+            self._tell_away(as_error(message["error"]))
         elif "away" in message:
-            self._tell_away(message["away"])
+            self._tell_away(message["away"] and as_error(message["away"]))
         elif message["stopped"]:
             self._drop_candidate()
             self._load_at(now)
@@ -188,14 +200,17 @@ class Supervision:
                 self._drop_candidate()
             self._quiet.changed(now)
 
-    def _tell_away(self, reason: str | None) -> None:
-        if reason is None:
-            self._tell(f"The credentials of {self._job.asked.account} are followed again.")
-        else:
+    def _tell_away(self, why: RegistryError | None) -> None:
+        if why is not None and not self._was_started:
+            raise why
+        was_away, self._is_away = self._is_away, why is not None
+        if why is not None and not was_away:
             self._tell(
-                f"The credentials of {self._job.asked.account} cannot be followed now: {reason}. "
-                f"{self._job.name} goes on."
+                f"The credentials of {self._job.asked.account} cannot be followed now: "
+                f"{why.message}. {self._job.name} goes on."
             )
+        elif was_away and why is None:
+            self._tell(f"The credentials of {self._job.asked.account} are followed again.")
 
     def _load_at(self, moment: float) -> None:
         self._needs_load = True
@@ -232,7 +247,7 @@ class Supervision:
     def _not_loaded(self, error: RegistryError) -> None:
         self._drop_candidate()
         passing = isinstance(error, Unavailable)
-        if self._program is None and not (passing and self._was_started):
+        if not self._was_started or (self._program is None and not passing):
             raise error
         if isinstance(error, Refused | NotFound):
             self._tell(f"Stopping {self._job.name}: {error.message}.")
@@ -298,32 +313,30 @@ class Supervision:
             self._not_loaded(RegistryError("the process that loads them was killed"))
         elif child is self._follower:
             self._follower = None
-            self._follow_at = time.monotonic() + _FOLLOW_AGAIN
 
     def _program_ended(self, program: Program, status: int) -> None:
         program.process.close()
         was_stopping, self._is_stopping = self._is_stopping, False
         self._program, self._kill_at = None, NEVER
-        pause = self._pauses.after(time.monotonic() - program.since)
+        lived = time.monotonic() - program.since
         if self._refusal is not None:
             raise self._refusal
         if self._asked_to_end:
             self._end = status
         elif was_stopping:
-            self._quiet.hold(time.monotonic() + pause)
+            self._quiet.hold(time.monotonic() + self._pauses.after(lived))
             if self._candidate is None:
                 self._load_at(time.monotonic())
             elif self._candidate.given is not None:
                 self._start()
         elif self._manner.restarts_failed and status != 0:
-            self._start_again(status, max(1.0, pause))
+            self._start_again(status, self._pauses.after(lived, at_least=1))
         else:
             self._end = status
 
     def _start_again(self, status: int, pause: float) -> None:
-        how = f"exit code {os.WEXITSTATUS(status)}"
-        if os.WIFSIGNALED(status):
-            how = signal.Signals(os.WTERMSIG(status)).name
-        self._tell(f"{self._job.name} ended with {how}; it is started again in {pause:.0f} s.")
+        number, code = os.WTERMSIG(status), os.WEXITSTATUS(status)
+        how = f"by signal {number}" if os.WIFSIGNALED(status) else f"with exit code {code}"
+        self._tell(f"{self._job.name} ended {how}; it is started again in {pause:.0f} s.")
         self._drop_candidate()
         self._load_at(time.monotonic() + pause)
