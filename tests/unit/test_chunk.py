@@ -197,13 +197,13 @@ USUAL = (
     ],
 )
 def test_however_the_data_is_written_its_data_key_is_the_one_that_a_parser_finds(data: str) -> None:
-    assert sealed(data.encode()) == [(0, f"{KEY}\t{CREDENTIAL}\t3".encode())]
+    assert sealed(data.encode()) == [(0, f"{KEY}\t{CREDENTIAL}\t3\n".encode())]
 
 
 def test_of_a_name_that_stands_twice_the_last_counts_as_for_the_program() -> None:
     other = str(uuid.UUID(int=9))
     data = f'{USUAL[:-1]},"data_key_id":"{other}"}}'
-    assert sealed(data.encode()) == [(0, f"{other}\t{CREDENTIAL}\t3".encode())]
+    assert sealed(data.encode()) == [(0, f"{other}\t{CREDENTIAL}\t3\n".encode())]
 
 
 @pytest.mark.parametrize("data", ["{}", "[1]", f'{{"x":{USUAL}}}', USUAL.replace("data_", "")])
