@@ -17,6 +17,42 @@ $$;
 
 ALTER FUNCTION public.account_allows(p_account_id uuid, p_exchange_id integer) OWNER TO registry_owner;
 
+CREATE FUNCTION public.account_digests(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text) RETURNS TABLE(outcome text, exchange text, digest text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    account record := public.session_account(p_account);
+    exchanges constant text[] := CASE WHEN account.outcome <> 'ok' THEN '{}'
+        ELSE coalesce(p_exchanges, ARRAY(SELECT * FROM public.exchanges_of(account.account_id))) END;
+    ids constant integer[] := ARRAY(
+        SELECT (SELECT d.id FROM public.dexes AS d WHERE d.name = n.name)
+        FROM unnest(exchanges) WITH ORDINALITY AS n (name, place) ORDER BY n.place);
+    found record;
+BEGIN
+    outcome := account.outcome;
+    IF outcome <> 'ok' THEN
+        RETURN NEXT;
+    END IF;
+    FOR i IN 1 .. cardinality(exchanges) LOOP
+        exchange := exchanges[i];
+        found := public.resolve_credential(account.account_id, ids[i],
+            public.wanted_subaccount(p_subaccounts, exchange), p_access, p_lender);
+        digest := CASE WHEN found.outcome = 'ok' THEN (
+            SELECT encode(sha256(convert_to(
+                concat_ws('|', c.id, c.version, c.data_key_id, found.access), 'UTF8')), 'hex')
+            FROM public.account_exchange_credentials AS c
+            WHERE c.id = found.credential_id) END;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+ALTER FUNCTION public.account_digests(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text) OWNER TO registry_owner;
+
 CREATE FUNCTION public.account_info(p_account text, p_account_id uuid, OUT outcome text, OUT account_id uuid, OUT account_name text, OUT description text, OUT wallet_address text, OUT is_active boolean, OUT metadata jsonb, OUT exchanges text[]) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -357,6 +393,19 @@ END
 $$;
 
 ALTER FUNCTION public.audit_refuse_change() OWNER TO registry_owner;
+
+CREATE FUNCTION public.audit_wake_bots() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) 0.5 THEN
+        NOTIFY account_registry_changes;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+ALTER FUNCTION public.audit_wake_bots() OWNER TO registry_owner;
 
 CREATE FUNCTION public.audit_wake_followers() RETURNS trigger
     LANGUAGE plpgsql
@@ -2354,6 +2403,8 @@ CREATE TRIGGER audit_events_exchange_variables BEFORE INSERT ON public.audit_eve
 
 CREATE TRIGGER audit_events_limit_idle_time AFTER INSERT ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.limit_idle_time();
 
+CREATE TRIGGER audit_events_wake_bots AFTER INSERT ON public.audit_events FOR EACH ROW WHEN (((new.event_type <> ALL (ARRAY['CredentialReleased'::text, 'CredentialChecked'::text, 'EnvironmentFallbackUsed'::text])) AND (NOT pg_try_advisory_xact_lock('7234117011'::bigint)))) EXECUTE FUNCTION public.audit_wake_bots();
+
 CREATE TRIGGER audit_events_wake_followers AFTER INSERT ON public.audit_events FOR EACH STATEMENT WHEN ((NOT pg_try_advisory_xact_lock('7234117009'::bigint))) EXECUTE FUNCTION public.audit_wake_followers();
 
 CREATE TRIGGER audit_head_stays BEFORE DELETE OR TRUNCATE ON public.audit_head FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
@@ -2419,6 +2470,10 @@ REVOKE ALL ON FUNCTION public.account_allows(p_account_id uuid, p_exchange_id in
 GRANT ALL ON FUNCTION public.account_allows(p_account_id uuid, p_exchange_id integer) TO registry_operator;
 GRANT ALL ON FUNCTION public.account_allows(p_account_id uuid, p_exchange_id integer) TO registry_auditor;
 
+REVOKE ALL ON FUNCTION public.account_digests(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.account_digests(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text) TO registry_bot;
+GRANT ALL ON FUNCTION public.account_digests(p_account text, p_exchanges text[], p_subaccounts jsonb, p_access text, p_lender text) TO registry_operator;
+
 REVOKE ALL ON FUNCTION public.account_info(p_account text, p_account_id uuid, OUT outcome text, OUT account_id uuid, OUT account_name text, OUT description text, OUT wallet_address text, OUT is_active boolean, OUT metadata jsonb, OUT exchanges text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.account_info(p_account text, p_account_id uuid, OUT outcome text, OUT account_id uuid, OUT account_name text, OUT description text, OUT wallet_address text, OUT is_active boolean, OUT metadata jsonb, OUT exchanges text[]) TO registry_bot;
 GRANT ALL ON FUNCTION public.account_info(p_account text, p_account_id uuid, OUT outcome text, OUT account_id uuid, OUT account_name text, OUT description text, OUT wallet_address text, OUT is_active boolean, OUT metadata jsonb, OUT exchanges text[]) TO registry_operator;
@@ -2442,6 +2497,8 @@ REVOKE ALL ON FUNCTION public.audit_event_of_this_transaction(p_event_id uuid, p
 REVOKE ALL ON FUNCTION public.audit_leaf(p_position bigint, p_event_id uuid, p_stream_type text, p_stream_id uuid, p_stream_version integer, p_event_type text, p_schema_version integer, p_data json, p_actor text, p_reason text, p_command_id uuid, p_command_index integer, p_command_digest bytea, p_related_account_id uuid, p_occurred_at timestamp with time zone, p_recorded_at timestamp with time zone, p_recorded_by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.audit_refuse_change() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.audit_wake_bots() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.audit_wake_followers() FROM PUBLIC;
 

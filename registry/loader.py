@@ -16,7 +16,7 @@ import asyncio
 import functools
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from registry.catalog.catalog import built_in_exchanges
@@ -28,18 +28,22 @@ from registry.database.target import Target
 from registry.errors import CredentialNotFound, InvalidInput, NoCredentials, RegistryError
 from registry.events.permissions import Access
 from registry.hints import Blank, Command, Hint
+from registry.loaded import AccountCredentials, Credential
 from registry.machine import host, user_at_host
 from registry.services.releases import key_locks
 from registry.services.releases.account_info import account_info
+from registry.services.releases.changes import Asked, Changes
 from registry.services.releases.fallback import EnvironmentFallback, record_fallback
 from registry.services.releases.releases import Caller, ReleasedCredential, Releases, ReleaseService
 from registry.services.releases.resolution import Wish
 from registry.subaccounts import Choice
+from registry.watching import AsyncWatching, Watch, Watching
 
 __all__ = [
     "Access",
     "AccountCredentials",
     "AsyncCredentialLoader",
+    "Changes",
     "Credential",
     "CredentialLoader",
     "DatabaseCredentialLoader",
@@ -58,39 +62,7 @@ _Result = TypeVar("_Result")
 _FALLBACK_VARIABLE: Final = "REGISTRY_ENV_FALLBACK"
 
 
-class Credential(dict[str, Any]):
-    """The fields of one credential: name -> value. An accidental print shows the names only."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self)})"
-
-    def __rich_repr__(self) -> Iterator[str]:
-        # Rich, which many bots use to show errors, would show the values.
-        yield from self
-
-
-class AccountCredentials(dict[str, dict[str, Any]]):
-    """The credentials of an account: exchange -> field -> value.
-
-    The order of the fields is api_key, secret_key, subaccount_index (a number, absent if
-    the credential has none), then all further fields. Every other value is a text.
-    """
-
-    def __init__(self, problems: dict[str, RegistryError]) -> None:
-        super().__init__()
-        self.problems = problems
-        """Exchange -> the error that its credential caused."""
-
-    def __repr__(self) -> str:
-        # An accidental print shows the names of the fields and no value.
-        shown = {exchange: sorted(fields) for exchange, fields in self.items()}
-        return f"AccountCredentials({shown})"
-
-    def __rich_repr__(self) -> Iterator[tuple[str, list[str]]]:
-        yield from ((exchange, sorted(fields)) for exchange, fields in self.items())
-
-
-class CredentialLoader:
+class CredentialLoader(Watching):
     """Loads the credentials of accounts that the database role may use."""
 
     def __init__(
@@ -156,20 +128,7 @@ class CredentialLoader:
             CannotDecrypt, MasterKeyWrong, MasterKeyMissing: see their texts.
             DatabaseUnavailable: no server answers.
         """
-        wish = Wish.of(subaccount, access)
-        released = self.release(account_name, exchanges, wish)
-        result = AccountCredentials(released.problems)
-        result.update(
-            {n: Credential(credential.plain()) for n, credential in released.credentials.items()}
-        )
-        if self._fallback is not None:
-            asked = exchanges or _of_bots()
-            self._fill_in(account_name, result, filter(wish.subaccounts.leaves_open, asked))
-        for exchange, problem in result.problems.items():
-            log.warning("no %s credential of %s: %s", exchange, account_name, problem.message)
-        if not result:
-            raise next(iter(result.problems.values()), _nothing(account_name))
-        return result
+        return self._loaded(self._asked(account_name, exchanges, Wish.of(subaccount, access)))
 
     def load(
         self,
@@ -261,6 +220,41 @@ class CredentialLoader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _asked(self, account: str, exchanges: Sequence[str] | None, wish: Wish) -> Asked:
+        return Asked(account, exchanges, wish, has_fallback=self._fallback is not None)
+
+    def _watch(
+        self,
+        account: str,
+        exchanges: Sequence[str] | None,
+        subaccount: Choice,
+        access: Access | None,
+    ) -> Watch:
+        asked = self._asked(account, exchanges, Wish.of(subaccount, access))
+        return Watch(self._database, asked, self._loaded, self._loaded_in_part)
+
+    def _loaded(self, asked: Asked) -> AccountCredentials:
+        """What can be loaded. If nothing can, the first problem is raised."""
+        result = self._loaded_in_part(asked)
+        if not result:
+            raise next(iter(result.problems.values()), _nothing(asked.account))
+        return result
+
+    def _loaded_in_part(self, asked: Asked) -> AccountCredentials:
+        """What can be loaded, which may be nothing; problems are logged."""
+        account, wish = asked.account, asked.wish
+        released = self.release(account, asked.exchanges, wish)
+        result = AccountCredentials(released.problems)
+        result.update(
+            {n: Credential(credential.plain()) for n, credential in released.credentials.items()}
+        )
+        if self._fallback is not None:
+            names = asked.exchanges or _of_bots()
+            self._fill_in(account, result, filter(wish.subaccounts.leaves_open, names))
+        for exchange, problem in result.problems.items():
+            log.warning("no %s credential of %s: %s", exchange, account, problem.message)
+        return result
+
     def _service(self) -> ReleaseService:
         # The key is read first, so that nothing is released in vain.
         return ReleaseService(self._database, self._keyring or _keyring())
@@ -322,7 +316,7 @@ def _in_thread(
     return call
 
 
-class AsyncCredentialLoader:
+class AsyncCredentialLoader(AsyncWatching):
     """`CredentialLoader` for asyncio programs: each load runs in a thread.
 
     Loading is rare. Half of its time goes into keys and decryption, which would block an
@@ -332,6 +326,7 @@ class AsyncCredentialLoader:
     def __init__(self, database: "Database | str | None" = None, **options: Any) -> None:
         """See `CredentialLoader`."""
         self._loader = CredentialLoader(database, **options)
+        super().__init__(self._loader)
 
     load_account_credentials = _in_thread(CredentialLoader.load_account_credentials)
     load = _in_thread(CredentialLoader.load)

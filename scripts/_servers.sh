@@ -6,6 +6,7 @@ needed_servers=(
     'postgresql /usr/lib/postgresql/*/bin/initdb'
     'pgbouncer  /usr/sbin/pgbouncer'
     'chromium   /usr/bin/chromium'
+    'chromium-driver /usr/bin/chromedriver'
     'systemd    /usr/bin/systemd-analyze'
 )
 

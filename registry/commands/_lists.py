@@ -10,9 +10,9 @@ import typer
 
 from registry.commands._changes import tell_stops
 from registry.commands._options import Wide
-from registry.commands._output import show
 from registry.commands._run import Run
 from registry.errors import InvalidInput
+from registry.plain import show
 from registry.plurals import counted
 from registry.shown import shown
 

@@ -7,9 +7,9 @@ import sys
 from typing import Any, Final
 
 from registry.commands._given import without_secrets
-from registry.commands._output import to_json, visible
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
+from registry.plain import to_json, visible
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _OF_EACH_RECORD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime"}

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from registry.commands._describe import describe, when
 from registry.commands._options import PermissionOption, Subaccount
 from registry.commands._progress import progress_bar
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import ExitStatus, InvalidInput
 from registry.plurals import counted
+from registry.services.reading.describing import describe, when
 
 if TYPE_CHECKING:
     from registry.proofs.bundle import ProvenEvents

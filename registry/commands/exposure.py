@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from registry.commands._describe import when
 from registry.commands._options import AccountName, ExchangeName
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.services.reading.describing import when
 
 if TYPE_CHECKING:
     from registry.services.reading.exposure import Reach

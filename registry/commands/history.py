@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
-from registry.commands._describe import describe, when
 from registry.commands._lists import none_fits
 from registry.commands._options import (
     ExchangeOption,
@@ -17,9 +16,10 @@ from registry.commands._options import (
     OptionalAccount,
     Wide,
 )
-from registry.commands._output import show, to_json
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.plain import show, to_json
+from registry.services.reading.describing import describe, when
 
 if TYPE_CHECKING:
     from registry.facade.given import Only

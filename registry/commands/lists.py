@@ -18,11 +18,11 @@ from registry.commands._options import (
     OptionalAccount,
     moment_of,
 )
-from registry.commands._output import show
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import ExitStatus
 from registry.moments import duration
+from registry.plain import show
 
 AsOf = Annotated[
     str | None,

@@ -1,7 +1,8 @@
 -- The advisory locks by which the registry's programs take turns: 7234117001 migrations, 7234117002
--- rebuilds, 7234117009 followers of the log. Only followers keep theirs for a session: what a pooler
--- lends is a transaction. Two more are taken where they are needed: 7234117010
--- appends (durability.sql), and (7234117, hash of an account) limits (a trigger).
+-- rebuilds, 7234117009 followers of the log, 7234117011 bots that follow their accounts. Only those
+-- who follow keep theirs for a session: what a pooler lends is a transaction. Two more are taken where
+-- they are needed: 7234117010 appends (durability.sql), and (7234117, hash of an account) limits (a
+-- trigger).
 
 -- name: try_lock_migrations
 SELECT pg_try_advisory_xact_lock(7234117001)
@@ -14,7 +15,7 @@ SELECT pg_try_advisory_xact_lock(7234117002)
 
 -- name: follow
 -- Makes appends send notifications while this session lasts; false during an append.
-SELECT pg_try_advisory_lock_shared(7234117009)
+SELECT pg_try_advisory_lock_shared(%(lock)s)
 
 -- name: in_the_way
 -- The other sessions that hold the log's head, a table of the registry, or the turn of a program.

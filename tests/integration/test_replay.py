@@ -7,7 +7,7 @@ from support.cli import CommandLine
 from support.credentials import ENV_FILE, FIELDS
 from support.tables import live_rows, replayed_rows
 
-from registry.commands._output import to_json
+from registry.plain import to_json
 
 STEPS: list[tuple[str, ...]] = [
     ("create-account", "one", "--metadata", '{"a": 1.50, "b": [null, true, {"c": "ü"}]}'),

@@ -8,8 +8,8 @@ import pytest
 from support.cli import CommandLine
 from support.credentials import FIELDS
 
-from registry.commands._output import to_json
 from registry.database.migrator import Migrator
+from registry.plain import to_json
 
 Connection = psycopg.Connection[Any]
 

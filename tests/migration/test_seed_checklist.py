@@ -8,8 +8,8 @@ from freezegun import freeze_time
 from support.appending import append
 from support.cli import CommandLine
 
-from registry.commands._output import to_json
 from registry.database.migrator import Migrator
+from registry.plain import to_json
 
 Connection = psycopg.Connection[Any]
 

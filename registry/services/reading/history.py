@@ -178,7 +178,7 @@ def _new_events(
         while True:
             # Before the log is read, so that every later append sends a notification.
             if listens and not following:
-                (following,) = one_row(connection.execute(_LOCKS["follow"]))
+                (following,) = one_row(connection.execute(_LOCKS["follow"], {"lock": 7234117009}))
             end = log_size(connection)
             while position < end:
                 start, position = position, min(position + _STEP, end)

@@ -66,3 +66,9 @@ FROM set_config('synchronous_commit', 'off', true)
 SELECT i.outcome, i.account_id, i.account_name, i.description, i.wallet_address, i.is_active,
     i.metadata::text AS metadata, i.exchanges
 FROM public.account_info(%(account)s, %(account_id)s) AS i
+
+-- name: digests
+-- Whether what the account resolves to is still the same; see migration 027.
+SELECT d.outcome, d.exchange, d.digest
+FROM public.account_digests(
+    %(account)s, %(exchanges)s::text[], %(subaccounts)s, %(access)s, %(lender)s) AS d

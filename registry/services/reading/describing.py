@@ -7,8 +7,8 @@ from typing import Any, Final
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
 from projections.rows import Table
-from registry.commands._output import show
 from registry.differences import in_words
+from registry.plain import show
 from registry.plurals import counted, plural
 from registry.rules.account_state import Slot
 from registry.rules.stops import what
