@@ -72,7 +72,7 @@ def rotate_credential(
     steps: StepOptions,
     source: SourceOptions,
 ) -> None:
-    """Bring a new key into use, checked first; the former one ends later.
+    """Bring a new key into use; the former one ends later.
 
     The former key can be asked for by its version for a while. Nothing changes at the exchange:
     there both keys work, until you delete the former one.

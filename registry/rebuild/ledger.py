@@ -15,6 +15,7 @@ from projections.rows import (
     Delete,
     Insert,
     Patch,
+    PatchAll,
     Put,
     Row,
     RowChange,
@@ -47,50 +48,19 @@ class Ledger:
         Raises:
             MISFITS: a change is malformed.
         """
+        misfits = (self._misfit(change, account_id) for change in changes)
+        if misfit := next(filter(None, misfits), ""):
+            return misfit
         for change in changes:
-            if misfit := misfit_of(change) or self._unfitting(change, account_id):
-                return misfit
-        # Only the first can meet another row: those after it are of the table of versions.
-        for change in changes:
-            if misfit := self._apply(change, position):
-                return misfit
-        return ""
-
-    def _unfitting(self, change: RowChange, account_id: str) -> Misfit:
-        match change:
-            case Patch(table, key, _) | Delete(table, key):
-                return self._of_another(table, key, account_id)
-            case Insert(table, key, _) if key in self._rows.get(table.name, {}):
-                return "there is such a row already"
-            case Put(table, key, _) if key in self._rows.get(table.name, {}):
-                return self._of_another(table, key, account_id)
-        return ""
-
-    def _apply(self, change: RowChange, position: int) -> Misfit:
-        match change:
-            case Insert(table, key, values):
-                return self.insert(table, key, reduced(table, values))
-            case Put(table, key, values):
-                self._rows.setdefault(table.name, {})[key] = reduced(table, values)
-            case Patch(table, key, values):
-                return self._patch(table, key, values)
-            case Delete(table, key):
-                return self._delete(table, key, position)
+            self._apply(change, position)
         return ""
 
     def insert(self, table: Table, key: str, row: Row) -> Misfit:
         """Inserts a reduced row."""
-        there = self._rows.setdefault(table.name, {})
-        misfit = (
-            "there is such a row already" if key in there else self._dangling(table, row)
-        ) or self._taken(table, row)
-        if not misfit and table == sharing.TABLE:
-            misfit = self._chain(row)
-        if misfit:
-            return misfit
-        there[key] = row
-        self._count(table, row, 1)
-        return ""
+        misfit = self._refused(table, key, row)
+        if not misfit:
+            self._add(table, key, row)
+        return misfit
 
     @property
     def removed_while_lent(self) -> list[int]:
@@ -104,31 +74,78 @@ class Ledger:
             if shares > 0 and self._held[lent] <= 0
         )
 
+    def _misfit(self, change: RowChange, account_id: str) -> Misfit:
+        """The reason why the tables would refuse a change."""
+        match change:
+            case Insert(table, key, values):
+                return misfit_of(change) or self._refused(table, key, reduced(table, values))
+            case Put(table, key, _):
+                held = key in self._rows.get(table.name, {})
+                misfit = self._of_another(table, key, account_id) if held else ""
+                return misfit or misfit_of(change)
+            case Patch(table, key, values):
+                misfit = self._of_another(table, key, account_id)
+                return misfit or misfit_of(change) or self._moved(table, key, values)
+            case PatchAll():
+                return misfit_of(change)
+            case Delete(table, key):
+                misfit = self._of_another(table, key, account_id)
+                return misfit or self._in_use(table, key)
+
+    def _apply(self, change: RowChange, position: int) -> None:
+        match change:
+            case Insert(table, key, values):
+                self._add(table, key, reduced(table, values))
+            case Put(table, key, values):
+                self._rows.setdefault(table.name, {})[key] = reduced(table, values)
+            case Patch(table, key, values):
+                self._patch(table, key, values)
+            case Delete(table, key):
+                self._delete(table, key, position)
+
     def _of_another(self, table: Table, key: str, account_id: str) -> Misfit:
         row = self._rows.get(table.name, {}).get(key)
         if row is None:
             return "it changes a row that no event has made"
         return "" if row[table.owner] == account_id else "it changes a row of another account"
 
-    def _patch(self, table: Table, key: str, values: Row) -> Misfit:
+    def _refused(self, table: Table, key: str, row: Row) -> Misfit:
+        held = key in self._rows.get(table.name, {})
+        misfit = "there is such a row already" if held else self._dangling(table, row)
+        misfit = misfit or self._taken(table, row)
+        return misfit or (self._chain(row) if table == sharing.TABLE else "")
+
+    def _add(self, table: Table, key: str, row: Row) -> None:
+        self._rows.setdefault(table.name, {})[key] = row
+        self._count(table, row, 1)
+
+    def _patched(self, table: Table, key: str, values: Row) -> tuple[Row, Row, bool]:
+        """The row before and after, and whether its unique values change."""
         row = self._rows[table.name][key]
         new = {**row, **{name: values[name] for name in row if name in values}}
-        if any(new[name] != row[name] for name in table.unique):
-            if misfit := self._taken(table, new):
-                return misfit
+        return row, new, any(new[name] != row[name] for name in table.unique)
+
+    def _moved(self, table: Table, key: str, values: Row) -> Misfit:
+        _, new, moves = self._patched(table, key, values)
+        return self._taken(table, new) if moves else ""
+
+    def _patch(self, table: Table, key: str, values: Row) -> None:
+        row, new, moves = self._patched(table, key, values)
+        if moves:
             self._unique.remove(_unique_key(table, row))
             self._unique.add(_unique_key(table, new))
         self._rows[table.name][key] = new
-        return ""
 
-    def _delete(self, table: Table, key: str, position: int) -> Misfit:
+    def _in_use(self, table: Table, key: str) -> Misfit:
         if table == accounts.TABLE and self._uses[key] > 0:
             return "the account still has credentials, shares or accesses"
+        return ""
+
+    def _delete(self, table: Table, key: str, position: int) -> None:
         row = self._rows[table.name].pop(key)
         self._count(table, row, -1)
         if table == credentials.TABLE:
             self._removed[row["account_id"], row["exchange_id"]] = position
-        return ""
 
     def _dangling(self, table: Table, row: Row) -> Misfit:
         there = self._rows.get(accounts.TABLE.name, {})
