@@ -67,7 +67,7 @@ METHODS: Final[Mapping[str, str]] = {
     "migrate": "migrate",
     "doctor": "doctor",
     "list-problems": "problems",
-    "metrics": "metrics",
+    "metrics": "serve_metrics",
     "restore-drill": "backups.drill",
     "end-session": "end_session",
 }
