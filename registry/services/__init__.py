@@ -9,6 +9,7 @@ The packages, each of which may use those below it (an import contract keeps it 
 - `alerts`     who is told of problems and events
 - `metrics`    the registry as figures for Prometheus
 - `views`      all accounts at once, for people: paged and filtered
+- `supervising`: a program is started again when what it was given changes
 - `problems`   what is wrong, or soon will be, and what to do about it
 - `audit`      what happened, who could use what; verification, checkpoints, proofs
 - `schema`     migrating up and down, and the rehearsal of both

@@ -22,7 +22,7 @@ try:
 except ImportError:
     raise MissingExtra(
         "the package prometheus_client is not installed",
-        hint=f"Run: pip --python {sys.prefix} install prometheus-client",
+        hint=f"Install it for {sys.executable}: pip install prometheus-client",
     ) from None
 
 MOST_SERIES: Final = 5000
