@@ -34,9 +34,10 @@ def alerts(
         bool, typer.Option("--anew", help="With run: begin at the end of the log of today.")
     ] = False,
 ) -> None:
-    """Tell receivers of problems and events, at least once, and never a value.
+    """Tell somebody of problems and events.
 
-    An auditor's login is enough. With test, exit code 1 if a receiver took nothing.
+    Each is told at least once, and never a value. An auditor's login is enough. With test, exit
+    code 1 if a receiver took nothing.
     """
     from registry.machine import config_folder
 
