@@ -56,6 +56,7 @@ _GROUPS: Final = (
         ("doctor", "doctor"),
         ("problems", "list-problems"),
         ("metrics", "metrics"),
+        ("alerts", "alerts"),
         ("stops", "stop resume"),
         ("keys", "generate-key rotate-master-key destroy-secrets"),
         ("migrate", "migrate schema-down"),
