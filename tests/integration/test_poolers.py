@@ -115,6 +115,9 @@ STORY: Final = """
     show-account bot
     add-credential lender aster --from-json - < {keys}
     replace-credential lender aster --from-json - --reason leak < {keys2}
+    rotate-credential lender aster --prepare --from-json - < {keys3}
+    rotate-credential lender aster --activate --no-check
+    rotate-credential lender aster --retire
     update-credential lender aster --label main
     deactivate-credential lender aster
     reactivate-credential lender aster
@@ -172,6 +175,11 @@ STORY: Final = """
 """
 
 
+def test_the_story_has_each_verb() -> None:
+    assert {line.split()[0] for line in STORY.strip().splitlines()} == set(VERBS)
+
+
+@pytest.mark.slow
 def test_every_verb_works_or_says_what_it_needs_and_leaves_nothing_behind(
     through: CommandLine, behind: Pooler, bot: LoginRole, mode: Mode, database_url: str
 ) -> None:
@@ -179,6 +187,7 @@ def test_every_verb_works_or_says_what_it_needs_and_leaves_nothing_behind(
         "role": bot.name,
         "keys": KEYS,
         "keys2": KEYS.replace("1", "2"),
+        "keys3": KEYS.replace("1", "3"),
         "env": through.file("bot.env", ENV_FILE),
         "config": through.file("bot.json", CONFIG),
         "stop": "0",
@@ -204,7 +213,6 @@ def test_every_verb_works_or_says_what_it_needs_and_leaves_nothing_behind(
         if left or not as_said:
             told.append((line.strip(), done.exit_status, done.err, done.out[-300:], left))
     assert told == []
-    assert {line.split()[0] for line in STORY.strip().splitlines()} == set(VERBS)
 
 
 # ---------------------------------------------------------------- bots, and everything at once
@@ -325,7 +333,7 @@ def test_a_follower_hears_of_each_event(
             adding.join()
         woken = direct or mode == "session"
         assert time.monotonic() - started < (0.9 if woken else 3)
-        events.close()  # type: ignore[attr-defined]
+        events.close()
     assert left_behind(behind, database_url) == []
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 import orjson
 import psycopg
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.large_log import Made, load_events
@@ -78,7 +79,8 @@ def made(steps: list[Step]) -> Iterator[Made]:
         elif kind == "fallback":
             yield event("EnvironmentFallbackUsed", account, {}, **released)
         else:
-            data = {**slot, "credential_version": version}
+            purpose = ("load", "reveal")[late % 2]
+            data = {**slot, "credential_version": version, "purpose": purpose}
             yield event("CredentialReleased", account, data, **released)
 
 
@@ -93,6 +95,7 @@ def rows_of(connection: Connection, size: int, *, every: bool, slices: int) -> l
         return [replay(connection, selection, Slice(n, slices)) for n in range(slices)]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     deadline=None,

@@ -20,6 +20,8 @@ EXAMPLES = PROJECT / "examples"
 UNITS = sorted(path for path in (EXAMPLES / "systemd").iterdir() if path.is_file())
 PROGRAM = "/opt/account-registry/bin/account-registry"
 CREDENTIALS = {"database_url", MASTER_KEY.credential, CHECKPOINT_KEY.credential}
+OTHERS = {"pg_service.conf", "alerts_secret", "telegram.json"}
+"""What pg_dump and examples/alerts look for."""
 ANALYZE = shutil.which("systemd-analyze")
 EXPOSURE = 1.5
 """What docs/deploying.md says, and a little more for other versions of systemd."""
@@ -41,20 +43,26 @@ def commands() -> Iterator[tuple[str, Sequence[str]]]:
 
 def test_each_command_has_a_verb_and_options_that_there_are() -> None:
     found = list(commands())
-    assert len(found) == len(list((EXAMPLES / "systemd").glob("*-*.timer"))) + 2
+    assert len(found) == len(list((EXAMPLES / "systemd").glob("*-*.timer"))) + 5
     for name, (verb, *words) in found:
         assert build().commands[verb].make_context(verb, list(words)), name
 
 
 @pytest.mark.parametrize(
-    ("kind", "file"), [("systemd", "systemd/main_bot.service"), ("compose", "compose/compose.yaml")]
+    ("form", "file"),
+    [
+        (bots.Form("systemd"), "systemd/main_bot.service"),
+        (bots.Form("systemd", watch=True), "systemd/watched_bot.service"),
+        (bots.Form("compose"), "compose/compose.yaml"),
+    ],
 )
 def test_the_bot_of_the_examples_is_what_add_bot_prints(
-    monkeypatch: pytest.MonkeyPatch, kind: str, file: str
+    monkeypatch: pytest.MonkeyPatch, form: bots.Form, file: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    address = Path("/etc/account-registry/main_bot.address")
-    printed = bots._rendered(kind, "main_bot", "main_bot", address)
+    name = "watched_bot" if form.watch else "main_bot"
+    address = Path(f"/etc/account-registry/{name}.address")
+    printed = bots._rendered(form, name, name, address)
     assert printed + "\n" == (EXAMPLES / file).read_text()
 
 
@@ -62,9 +70,9 @@ def test_the_credentials_are_those_that_the_program_looks_for() -> None:
     passed = {
         name
         for path in [*UNITS, *(EXAMPLES / "systemd").glob("*.d/*")]
-        for name in re.findall(r"^LoadCredential=(\w+):", path.read_text(), re.MULTILINE)
+        for name in re.findall(r"^LoadCredential=([\w.]+):", path.read_text(), re.MULTILINE)
     }
-    assert passed == CREDENTIALS
+    assert passed == CREDENTIALS | OTHERS
     document = yaml.safe_load((EXAMPLES / "compose" / "compose.yaml").read_text())
     secrets = document["services"]["main_bot"]["secrets"]
     assert {secret["target"] for secret in secrets} <= CREDENTIALS
