@@ -66,6 +66,8 @@ METHODS: Final[Mapping[str, str]] = {
     "rotate-master-key": "rotate_master_key",
     "migrate": "migrate",
     "doctor": "doctor",
+    "list-problems": "problems",
+    "metrics": "serve_metrics",
     "restore-drill": "backups.drill",
     "end-session": "end_session",
 }

@@ -27,6 +27,7 @@ from registry.facade.checking import checked
 from registry.facade.context import Context, Opened, log
 from registry.facade.given import By, ImportChoices, ignore, optional_path
 from registry.facade.reading import Reading
+from registry.facade.seeing import Seeing
 from registry.facade.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from registry.facade.exposure import Exposure
     from registry.facade.positions import Positions
     from registry.facade.sharing import AccessOfRoles, Shares
+    from registry.facade.views import Views
     from registry.loader import CredentialLoader
     from registry.proofs.bundle import ProvenEvents
     from registry.proofs.checkpoint import Checkpoint
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
     from registry.services.changes.rollback import Preview
     from registry.services.changes.rotation import Rotation
     from registry.services.changes.sessions import Holder
-    from registry.services.doctor import Finding
     from registry.services.importing.config_files import ConfigImport
     from registry.services.importing.env_files import EnvImport
     from registry.services.importing.env_folder import EnvFile
@@ -75,7 +76,7 @@ def _part(home: str, purpose: str) -> Any:
 
 
 @checked
-class Registry(Reading, Stopping):
+class Registry(Reading, Stopping, Seeing):
     """Accounts, exchange credentials and their sharing; every change is an event.
 
     Several threads may use it. Connections are opened on demand.
@@ -125,6 +126,7 @@ class Registry(Reading, Stopping):
     positions: "Positions" = _part("positions.Positions", "The positions that each account owns.")
     exchanges: "Exchanges" = _part("exchanges.Exchanges", "The exchanges, and their fields.")
     exposure: "Exposure" = _part("exposure.Exposure", "The actual and possible users of a key.")
+    views: "Views" = _part("views.Views", "All accounts at once, in pages, for people.")
     backups: "Backups" = _part("backups.Backups", "Backups, and whether they restore.")
 
     @functools.cached_property
@@ -347,22 +349,6 @@ class Registry(Reading, Stopping):
 
         invocation = self._context.invocation(by)
         return rotate(self._context, self._context.keyring(), invocation, progress)
-
-    def doctor(
-        self,
-        notice: Callable[[str], None] = log.warning,
-        *,
-        quick: bool = False,
-        full: bool = False,
-    ) -> "list[Finding]":
-        """Checks the set-up, the log and the tables, and expiries.
-
-        `quick` leaves out what reads the whole log; `full` reads it however long it is.
-        """
-        from registry.services.doctor import examine
-
-        context = self._context
-        return list(examine(context.target, notice, context.own_keyring, quick=quick, full=full))
 
     def end_session(self, **by: Unpack[By]) -> "Holder | None":
         """Ends the database session that holds the log's lock; returns its holder, or None."""

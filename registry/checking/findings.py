@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from registry.errors import ExitStatus
-from registry.events.credentials import CheckedDetail, Right
+from registry.events.credentials import DEAD, CheckedDetail, Right
 from registry.hints import Command, Hint
 
 
@@ -43,20 +43,12 @@ class CheckOutcome(enum.StrEnum):
     @property
     def is_dead(self) -> bool:
         """Whether the exchange refuses the key, at least from here."""
-        return self in _DEAD
+        return self in DEAD
 
     @property
     def was_asked(self) -> bool:
         """Whether the exchange was asked."""
         return self not in (self.NOT_CHECKABLE, self.IN_USE, self.NOT_RELEASED)
-
-
-_DEAD: Final = (
-    CheckOutcome.WRONG_KEY,
-    CheckOutcome.EXPIRED,
-    CheckOutcome.ADDRESS_NOT_ALLOWED,
-    CheckOutcome.NOT_PERMITTED,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,8 @@ _GROUPS: Final = (
     (
         "Keeping it in order",
         ("doctor", "doctor"),
+        ("problems", "list-problems"),
+        ("metrics", "metrics"),
         ("stops", "stop resume"),
         ("keys", "generate-key rotate-master-key destroy-secrets"),
         ("migrate", "migrate schema-down"),

@@ -30,10 +30,12 @@ def send_outside(
 
 def sentences(answer: psycopg.Cursor[Any]) -> list[str]:
     """What is refused, in words."""
-    return [
-        f"{account} may not use {exchange}, which its allowed_exchanges do not name: {what}"
-        for account, exchange, what in answer
-    ]
+    return [sentence(*row) for row in answer]
+
+
+def sentence(account: str, exchange: str, what: str) -> str:
+    """The same of one row of the answer."""
+    return f"{account} may not use {exchange}, which its allowed_exchanges do not name: {what}"
 
 
 def stopped_by(applied: Sequence[Migration], connection: Connection) -> list[str]:

@@ -18,12 +18,16 @@ FROM (
     JOIN public.accounts AS b ON b.id = s.primary_account_id
     UNION ALL
     -- As JSON, since a bot's own table may lack the columns.
-    SELECT p.account_id, side.value::integer, 'open positions (' || count(DISTINCT p.id) || ')'
-    FROM public.strategy_positions AS p
-    CROSS JOIN LATERAL jsonb_each_text(to_jsonb(p)) AS side
-    WHERE p.account_id IS NOT NULL AND p.status IS DISTINCT FROM 'closed'
-        AND side.key IN ('long_dex_id', 'short_dex_id')
-    GROUP BY p.account_id, side.value
+    SELECT o.account_id, side.value::integer, 'open positions (' || count(DISTINCT o.id) || ')'
+    FROM (
+        SELECT p.id, p.account_id, to_jsonb(p) AS position FROM public.strategy_positions AS p
+        WHERE p.account_id IS NOT NULL AND p.status IS DISTINCT FROM 'closed'
+        OFFSET 0
+    ) AS o
+    CROSS JOIN LATERAL (
+        VALUES (o.position ->> 'long_dex_id'), (o.position ->> 'short_dex_id')) AS side (value)
+    WHERE side.value IS NOT NULL
+    GROUP BY o.account_id, side.value
 ) AS h
 JOIN public.accounts AS a ON a.id = h.account_id AND a.metadata ? 'allowed_exchanges'
 JOIN public.dexes AS d ON d.id = h.exchange_id

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,13 @@ CheckResult = Literal[
     "unclear_answer",
 ]
 """What the exchange says of a key; see `registry.checking.findings.CheckOutcome`."""
+DEAD: Final[tuple[CheckResult, ...]] = (
+    "wrong_key",
+    "expired",
+    "address_not_allowed",
+    "not_permitted",
+)
+"""The results by which the exchange refuses the key, at least from where it was asked."""
 Right = Literal["read", "trade", "withdraw"]
 CheckedDetail = Literal["permission", "expires_at", "ip_allow_list", "exchange_account_id"]
 """What the exchange may say otherwise than the registry."""

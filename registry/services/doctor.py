@@ -1,9 +1,10 @@
 """The checks of `doctor`: it looks for misconfiguration, drift and damage."""
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from registry.clock import now
 from registry.database.connection import (
@@ -18,7 +19,6 @@ from registry.database.connection import (
 from registry.database.errors import no_writes
 from registry.database.migrator import Migrator
 from registry.database.objects import differences
-from registry.database.outside import outside_lists
 from registry.database.own_login import may_not_migrate, own_login
 from registry.database.pooler import OTHER_DATABASE, is_same_database, lends_transactions
 from registry.database.queries import load_queries, one_row
@@ -28,22 +28,20 @@ from registry.encryption.keyring import MasterKeyring
 from registry.errors import ExitStatus, NotMigrated, PermissionDenied, RegistryError
 from registry.events.stored import utc_text
 from registry.execution.vault import FINGERPRINT_KEY_ID
-from registry.hints import Blank, Command, Hint
+from registry.hints import Command, Hint
 from registry.log.reading import log_size
 from registry.plurals import counted
 from registry.rebuild.comparison import Options, Watch, examined
-from registry.rebuild.readiness import PENDING, adoption_pending
-from registry.rules.account_state import Slot
+from registry.rebuild.readiness import adoption_pending
 from registry.services.audit.guards import HINT, unnamed_keys
 from registry.services.changes.sessions import log_holders
-from registry.services.reading.keys_in_use import keys_in_common, keys_used_again
-from registry.services.reading.lists import stops_in_force
+from registry.services.problems.finding import found_in
+from registry.services.problems.kinds import KINDS, URGENT, KindName, Problem
 from registry.services.reading.logins import left_behind, without_idle_limit
 
 _QUERIES = load_queries("registry.services", "doctor.sql")
 _CLOCK_TOLERANCE: Final = dt.timedelta(seconds=5)
 
-_DUE: Final = dt.timedelta(days=14)
 _COMPARED: Final = 100_000
 """A log of more events is not replayed: whoever asks what is wrong wants to know it soon."""
 _LISTED: Final = 5
@@ -108,7 +106,7 @@ def examine(
             with registry_errors(connection):
                 yield _objects(connection)
                 yield from _contents(connection, keyring)
-                yield from _credentials(connection)
+                yield from _problems(connection)
                 yield from _whole_log(connection, quick=quick, full=full)
         except RegistryError as error:
             yield _failed("contents", error)
@@ -196,17 +194,6 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
         message = "every login may create objects in it, and so functions that others take for ours"
         revoke = "Run in the database: REVOKE CREATE ON SCHEMA public FROM PUBLIC"
         yield Finding("schema public", "warning", message, revoke)
-    if adoption_pending(connection):
-        hint = Hint("Take them in: ", Command("adopt", dry_run=True))
-        yield Finding("legacy rows", "warning", PENDING, hint)
-    for sentence in outside_lists(connection):
-        allow = Command(
-            "update-account", Blank("ACCOUNT"), set={"allowed_exchanges": Blank("LIST")}
-        )
-        hint = Hint("End what is refused, or name the exchange there: ", allow)
-        yield Finding("allowed exchanges", "warning", sentence, hint)
-    for stop in stops_in_force(connection):
-        yield Finding("stops", "warning", str(stop), stop.hint)
     if keyring is not None:
         yield from _keys(connection, keyring)
     yield from _holders(connection)
@@ -221,24 +208,24 @@ def _contents(connection: Connection, keyring: MasterKeyring | None) -> Iterator
     yield Finding("log", "failed", message, remedy)
 
 
-def _credentials(connection: Connection) -> Iterator[Finding]:
-    rows = connection.execute(_QUERIES["due"], {"span": _DUE}).fetchall()
-    expired = [told for *told, is_past in rows if is_past]
-    soon = [told for *told, is_past in rows if not is_past]
-    for what, found in (("expired", expired), (f"due within {_DUE.days} days", soon)):
-        if found:
-            message = f"{counted(len(found), 'credential')} {what}: {_listed(map(_ending, found))}"
-            store = Command("replace-credential", Blank("ACCOUNT"), Blank("EXCHANGE"))
-            every = Command("list-credentials", due=f"{_DUE.days}d")
-            hint = Hint("Store the next key: ", store, "; all are in: ", every)
-            yield Finding("expiry", "due", message, hint)
-    if not rows:
-        yield Finding("expiry", "ok", f"no credential expires within {_DUE.days} days")
+def _problems(connection: Connection) -> Iterator[Finding]:
+    found = found_in(connection)
+    for kind, of_kind in itertools.groupby(found, lambda problem: problem.kind):
+        yield from _of_kind(kind, list(of_kind))
+    if not found:
+        yield Finding("problems", "ok", f"none of {len(KINDS)} kinds")
 
 
-def _ending(credential: Sequence[Any]) -> str:
-    account, exchange, subaccount, permission, ends = credential
-    return f"{account} for {Slot(0, exchange, subaccount, permission)} on {ends:%Y-%m-%d}"
+def _of_kind(kind: KindName, found: Sequence[Problem]) -> Iterator[Finding]:
+    grade: Grade = "due" if kind in URGENT else "warning"
+    if kind == "drift":
+        grade = "damaged"
+    check = KINDS[kind].check
+    if len(found) > _LISTED:
+        more = Hint("All of them, each with what to do: ", Command("list-problems", kind=kind))
+        yield Finding(check, grade, _listed(problem.text for problem in found), more)
+        return
+    yield from (Finding(check, grade, problem.text, problem.hint) for problem in found)
 
 
 def _listed(texts: Iterable[str], most: int = _LISTED) -> str:
@@ -253,23 +240,9 @@ def _whole_log(connection: Connection, *, quick: bool, full: bool) -> Iterator[F
         why = "asked for a quick look" if quick else f"the log has {size:,} events"
         hint = Hint("This check reads the whole log: ", Command("doctor", full=True))
         yield Finding("tables", "skipped", f"not compared with the log: {why}", hint)
-        yield Finding("keys in common", "skipped", f"not looked for: {why}", hint)
         return
-    if adoption_pending(connection):
-        return  # that is told, and what is not in the log yet cannot be compared
-    yield from _keys_in_use(connection)
-    yield from _tables(connection)
-
-
-def _keys_in_use(connection: Connection) -> Iterator[Finding]:
-    found = [str(key) for key in keys_in_common(connection)]
-    if found:
-        yield Finding("keys in common", "warning", _listed(found))
-    else:
-        yield Finding("keys in common", "ok", "no two credentials hold the same key")
-    if again := list(map(str, keys_used_again(connection))):
-        hint = "Somebody may know a key that was given up: make a new one at the exchange."
-        yield Finding("keys in use again", "warning", _listed(again), hint)
+    if not adoption_pending(connection):  # what is not in the log yet cannot be compared
+        yield from _tables(connection)
 
 
 def _tables(connection: Connection) -> Iterator[Finding]:

@@ -35,14 +35,3 @@ WHERE k.purpose = 'fingerprint'
 SELECT (SELECT count(*) FROM public.audit_trail AS e),
     (SELECT h.size FROM public.audit_head AS h),
     (SELECT count(*) FROM public.accounts AS a)
-
--- name: due
--- The credentials in use that expire within this span, or have.
-SELECT a.account_name, d.name, c.subaccount_index, c.permission, c.expires_at,
-    c.expires_at <= clock_timestamp() AT TIME ZONE 'UTC'
-FROM public.credential_overview AS c
-JOIN public.accounts AS a ON a.id = c.account_id
-JOIN public.dexes AS d ON d.id = c.exchange_id
-WHERE c.is_active AND a.is_active
-    AND c.expires_at <= clock_timestamp() AT TIME ZONE 'UTC' + %(span)s
-ORDER BY c.expires_at, a.account_name

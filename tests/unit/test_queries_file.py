@@ -14,6 +14,7 @@ FILES = [
     ("registry.log", "queries.sql"),
     ("registry.execution", "queries.sql"),
     ("registry.services", "doctor.sql"),
+    ("registry.services.problems", "problems.sql"),
 ]
 
 
