@@ -23,6 +23,7 @@ _GROUPS: Final = (
     (
         "Credentials",
         ("credentials", "add-credential replace-credential update-credential"),
+        ("rotating", "rotate-credential"),
         ("credentials", "deactivate-credential reactivate-credential remove-credential"),
         ("lists", "list-credentials"),
         ("checking", "check-credential"),
@@ -55,6 +56,7 @@ _GROUPS: Final = (
         ("doctor", "doctor"),
         ("problems", "list-problems"),
         ("metrics", "metrics"),
+        ("alerts", "alerts"),
         ("stops", "stop resume"),
         ("keys", "generate-key rotate-master-key destroy-secrets"),
         ("migrate", "migrate schema-down"),

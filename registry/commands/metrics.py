@@ -38,7 +38,7 @@ def metrics(
         ),
     ] = 5000,
 ) -> None:
-    """Print the registry's figures for Prometheus, or serve them.
+    """Print figures for Prometheus, or serve them.
 
     An auditor's login is enough. If the database cannot be read, account_registry_up is 0; printed
     once, the exit code is 7 then. It needs the package prometheus_client.

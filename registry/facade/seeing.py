@@ -44,7 +44,7 @@ class Seeing:
         """
         from registry.services.problems.finding import problems
 
-        return problems(self._context, account, kind=kind, files=_files(**files))
+        return problems(self._context, account, kind=kind, files=files_of(**files))
 
     def metrics(self, *, most: int | None = None, **files: Unpack[FilesBeside]) -> str:
         """The registry's figures in the text format of Prometheus; see `metrics_collector`.
@@ -66,7 +66,7 @@ class Seeing:
         from registry.services.metrics.collector import MOST_SERIES, RegistryCollector
         from registry.services.metrics.figures import Reader
 
-        reader = Reader(self._context.target, _files(**files))
+        reader = Reader(self._context.target, files_of(**files))
         return RegistryCollector(reader.read, MOST_SERIES if most is None else most)
 
     def serve_metrics(
@@ -104,7 +104,10 @@ class Seeing:
         return list(examine(context.target, notice, context.own_keyring, quick=quick, full=full))
 
 
-def _files(bookmarks: Sequence[Path | str] = (), checkpoints: Path | str | None = None) -> "Files":
+def files_of(
+    bookmarks: Sequence[Path | str] = (), checkpoints: Path | str | None = None
+) -> "Files":
+    """The files as the services take them."""
     from registry.services.problems.outside import Files
 
     return Files([Path(one) for one in bookmarks], optional_path(checkpoints))

@@ -1,12 +1,9 @@
 """The registry's figures for Prometheus: as promtool wants them, bounded, and without values."""
 
-import http.client
-import queue
 import re
 import shutil
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,46 +103,6 @@ def test_who_asks_often_gets_the_figures_of_a_moment_ago(
     monkeypatch.setattr(figures, "_LEAST_SECONDS", 0)
     monkeypatch.setattr(figures, "_SHARE", 1e9)
     assert 'accounts{state="active"} 2.0' in auditor.metrics()
-
-
-class Served:
-    """The figures at an address of this machine."""
-
-    def __init__(self, registry: Registry) -> None:
-        address: queue.Queue[str] = queue.Queue()
-        threading.Thread(
-            target=registry.serve_metrics,
-            args=("127.0.0.1:0",),
-            kwargs={"ready": address.put},
-            daemon=True,
-        ).start()
-        self.url = address.get(timeout=30)
-        self.port = int(self.url.rpartition(":")[2].partition("/")[0])
-
-    def get(self, **headers: str) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request("GET", "/metrics", headers=headers)
-        return connection.getresponse()
-
-
-def test_they_are_served_on_this_machine_beside_clients_that_hang(
-    filled: World, auditor: Registry
-) -> None:
-    served = Served(auditor)
-    with socket.create_connection(("127.0.0.1", served.port)) as hanging:
-        hanging.sendall(b"GET /metrics HTT")
-        answer = served.get()
-        assert (answer.status, b"account_registry_up 1.0" in answer.read()) == (200, True)
-    # A web page may make a browser here ask by a name of its own.
-    assert served.get(Host="evil.example").status == 403
-    assert served.get(Host=f"localhost:{served.port}").status == 200
-
-
-@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"])
-def test_nobody_listens_to_other_machines_unless_told(cli: CommandLine, listen: str) -> None:
-    done = cli("metrics", "--listen", listen)
-    assert (done.exit_status, "other machines could reach" in done.err) == (2, True)
-    assert "--any-address" in done.err
 
 
 @pytest.mark.parametrize("listen", ["9187", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "web:1"])
