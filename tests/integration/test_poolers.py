@@ -115,6 +115,9 @@ STORY: Final = """
     show-account bot
     add-credential lender aster --from-json - < {keys}
     replace-credential lender aster --from-json - --reason leak < {keys2}
+    rotate-credential lender aster --prepare --from-json - < {keys3}
+    rotate-credential lender aster --activate --no-check
+    rotate-credential lender aster --retire
     update-credential lender aster --label main
     deactivate-credential lender aster
     reactivate-credential lender aster
@@ -184,6 +187,7 @@ def test_every_verb_works_or_says_what_it_needs_and_leaves_nothing_behind(
         "role": bot.name,
         "keys": KEYS,
         "keys2": KEYS.replace("1", "2"),
+        "keys3": KEYS.replace("1", "3"),
         "env": through.file("bot.env", ENV_FILE),
         "config": through.file("bot.json", CONFIG),
         "stop": "0",
