@@ -273,6 +273,27 @@ def test_a_damaged_state_is_named_and_left_as_it_is(auditor: Registry, settings:
         assert state.read_text() == text
 
 
+def test_a_state_that_cannot_be_written_ends_the_run_and_says_so(
+    world: World,
+    auditor: Registry,
+    settings: Path,
+    ops: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise errors.InvalidInput("cannot write it: No space left on device")
+
+    with pytest.raises(errors.InvalidInput, match="No space left"):
+        with running_alerts(auditor, settings):
+            began(settings)
+            with monkeypatch.context() as patch:
+                patch.setattr("registry.services.alerts.state.State.taken", full)
+                world.account("bot")
+                ops.took(1)
+                time.sleep(0.5)
+    assert position_of(settings) == 0
+
+
 def test_the_verb_tests_each_receiver_and_says_what_came_back(
     cli: CommandLine, settings: Path, ops: Receiver, tmp_path: Path
 ) -> None:
