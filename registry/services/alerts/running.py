@@ -62,7 +62,7 @@ class Alerts:
             ]
             for courier in couriers:
                 courier.start()
-            self._told(f"telling {', '.join(self._settings.receivers)}")
+            self._told(f"Telling {', '.join(self._settings.receivers)}")
             try:
                 self._run(state, couriers, stop, None if anew else state.place)
             except LogIsAnother as error:
