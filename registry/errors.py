@@ -141,6 +141,14 @@ class SecretInUse(Refused):
     """Another account holds the same secret, and the command does not allow that."""
 
 
+class VersionHeld(Refused):
+    """Somebody may still hold the version that was to be retired."""
+
+
+class VersionPending(Conflict):
+    """Another version of the credential is pending already."""
+
+
 class DeadKey(Refused):
     """The exchange refuses the key that was to be stored."""
 
@@ -307,6 +315,10 @@ class LogContradictsItself(RegistryError):
 
 class RowsRefused(LogContradictsItself):
     """The tables refuse the rows that follow from the log."""
+
+
+class LogIsAnother(Conflict):
+    """The log holds something else at a place that was read before, or ends before it."""
 
 
 class InvalidProof(VerificationFailed):

@@ -23,6 +23,7 @@ _GROUPS: Final = (
     (
         "Credentials",
         ("credentials", "add-credential replace-credential update-credential"),
+        ("rotating", "rotate-credential"),
         ("credentials", "deactivate-credential reactivate-credential remove-credential"),
         ("lists", "list-credentials"),
         ("checking", "check-credential"),
@@ -54,6 +55,9 @@ _GROUPS: Final = (
         "Keeping it in order",
         ("doctor", "doctor"),
         ("problems", "list-problems"),
+        ("monitor", "monitor"),
+        ("metrics", "metrics"),
+        ("alerts", "alerts"),
         ("stops", "stop resume"),
         ("keys", "generate-key rotate-master-key destroy-secrets"),
         ("migrate", "migrate schema-down"),

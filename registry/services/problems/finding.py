@@ -1,8 +1,8 @@
 """Finds the problems: a few queries of one moment, each cheap enough to ask every minute."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from registry.clock import now
@@ -18,13 +18,17 @@ from registry.plurals import counted
 from registry.rebuild.readiness import PENDING, adoption_pending
 from registry.rules.account_state import Slot
 from registry.services.problems.kinds import DUE, KindName, Problem, in_order
-from registry.services.problems.outside import lagging, uncovered
+from registry.services.problems.outside import NO_FILES, Files
 from registry.services.reading.keys_in_use import Holder, keys_in_common, keys_used_again
 from registry.services.reading.lists import stops_in_force
+from registry.services.reading.versions import Held, held_in
 
 _QUERIES = load_queries("registry.services.problems", "problems.sql")
 _SHARE: Final = 0.8
 _PLACES: Final = dt.timedelta(days=1)
+_GRACE: Final = dt.timedelta(hours=6)
+_HELD: Final = dt.timedelta(days=30)
+"""Whoever has not asked for longer is likely gone."""
 _FALLBACKS: Final = dt.timedelta(days=7)
 
 
@@ -33,13 +37,9 @@ def problems(
     account: str | None = None,
     *,
     kind: KindName | None = None,
-    bookmarks: Sequence[Path] = (),
-    checkpoints: Path | None = None,
+    files: Files,
 ) -> list[Problem]:
     """All problems, or those of an account or a kind, the worst first.
-
-    Consumers of the log are known by their bookmark files. `checkpoints` is a file of signed
-    checkpoints; by default only the last one that was signed on this machine is known.
 
     Raises:
         AccountNotFound: no account has this name.
@@ -47,21 +47,23 @@ def problems(
     """
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account, None)
-        found = found_in(connection, bookmarks=bookmarks, checkpoints=checkpoints)
+        found = found_in(connection, files)
     return [p for p in found if account in (None, p.account, *p.also) and kind in (None, p.kind)]
 
 
-def found_in(
-    connection: Connection, *, bookmarks: Sequence[Path] = (), checkpoints: Path | None = None
-) -> list[Problem]:
+def found_in(connection: Connection, files: Files = NO_FILES) -> list[Problem]:
     """All problems of one moment, by severity."""
-    finders: list[Callable[[Connection], Iterator[Problem]]] = [
-        *(_credentials, _keys, _places, _fallbacks, _limits, _stops, _outside, _drift),
-        lambda reading: uncovered(reading, checkpoints),
-        lambda reading: lagging(reading, bookmarks),
-    ]
     with one_moment(connection):
-        return in_order([problem for finder in finders for problem in finder(connection)])
+        return found_within(connection, files)
+
+
+def found_within(connection: Connection, files: Files) -> list[Problem]:
+    """The same in a transaction that sees one moment."""
+    finders: list[Callable[[Connection], Iterator[Problem]]] = [
+        *(_credentials, _keys, _places, _fallbacks, _held, _limits, _stops, _outside, _drift),
+        *(files.uncovered, files.lagging),
+    ]
+    return in_order([problem for finder in finders for problem in finder(connection)])
 
 
 def _credentials(connection: Connection) -> Iterator[Problem]:
@@ -159,6 +161,36 @@ def _fallbacks(connection: Connection) -> Iterator[Problem]:
             f"({counted(times, 'time')})",
             hint=Hint("Store it here: ", Command("import-env", account, Blank("ENV_FILE"))),
             since=since,
+        )
+
+
+def _held(connection: Connection) -> Iterator[Problem]:
+    """Programs that may still hold a former version that is over, or nearly."""
+    moment = now()
+    found = defaultdict[tuple[str, str, str], list[Held]](list)
+    for one in held_in(connection):
+        ends = one.usable_until
+        is_over = one.state == "retired" or (ends is not None and ends <= moment + _GRACE)
+        is_lately = one.last_received >= moment - _HELD
+        if is_over and is_lately and not one.purpose.startswith("reveal "):
+            key = f"{one.credential_id} {one.version}"
+            found[one.held_by, one.exchange, key].append(one)
+    for (holder, exchange, about), receipts in found.items():
+        one = receipts[0]
+        slot = Slot(0, exchange, one.subaccount_index, one.permission)
+        yield Problem(
+            kind="held",
+            account=holder,
+            exchange=exchange,
+            text=f"{holder} may still hold version {one.version} of the key of "
+            f"{one.account_name} for {slot}, which is {one.state}",
+            hint=Hint(
+                "Let its programs load anew; see which: ",
+                Command("list-credentials", one.account_name, held=True),
+            ),
+            also=() if one.account_name == holder else (one.account_name,),
+            since=one.since,
+            about=about,
         )
 
 

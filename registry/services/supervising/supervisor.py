@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from registry.database.patience import Notice
-from registry.errors import NotFound, ProcessLimit, Refused, RegistryError, Unavailable
+from registry.errors import (
+    InvalidInput,
+    NotFound,
+    ProcessLimit,
+    Refused,
+    RegistryError,
+    ReleaseRefused,
+)
 from registry.plurals import plural
 from registry.services.releases.changes import Asked
 from registry.services.supervising.candidate import Candidate, Gate, as_error, candidate
@@ -65,8 +72,10 @@ class Program:
 class Supervision:
     """One supervised program, from its first start to its end."""
 
-    def __init__(self, job: Job, manner: Manner, tell: Notice) -> None:
-        self._job, self._manner, self._tell = job, manner, tell
+    def __init__(
+        self, job: Job, manner: Manner, tell: Notice, refuse: Callable[[RegistryError], None]
+    ) -> None:
+        self._job, self._manner, self._tell, self._refuse = job, manner, tell, refuse
         self._signals = Signals()
         self._quiet = Quiet(manner.quiet)
         self._pauses, self._retries, self._rejoins = Backoff(), Backoff(), Backoff()
@@ -83,6 +92,8 @@ class Supervision:
         """Why the program may not go on."""
         self._needs_load = False
         """Whether the next thing due is a load, and no signal would do."""
+        self._is_stopped = False
+        """Whether the account can use nothing, as far as the follower knows."""
         self._asked_to_end = False
         """Whether a signal asked the program to end."""
         self._was_started = False
@@ -91,8 +102,10 @@ class Supervision:
     def run(self) -> int:
         """Runs the program until it ends; returns its status as waitpid(2) has it.
 
+        If the program may not go on, the status has the exit code of the refusal, which was told.
+
         Raises:
-            RegistryError: it could not be started, or may not use its credentials any more.
+            RegistryError: it could not be started.
         """
         try:
             while self._end is None:
@@ -180,7 +193,7 @@ class Supervision:
             else:
                 self._not_loaded(as_error(message["error"]))
         for message in self._program.process.heard() if self._program else ():
-            self._refusal = as_error(message["error"])  # the system cannot execute it
+            self._may_not_go_on(as_error(message["error"]))  # the system cannot execute it
 
     def _followed(self, message: dict[str, Any]) -> None:
         now = time.monotonic()
@@ -193,9 +206,11 @@ class Supervision:
         elif "away" in message:
             self._tell_away(message["away"] and as_error(message["away"]))
         elif message["stopped"]:
+            self._is_stopped = True
             self._drop_candidate()
-            self._load_at(now)
+            self._load_at(now)  # which is refused, and says why
         else:
+            self._is_stopped = False
             if not self._is_stopping:  # else the next program is looked at again after its start
                 self._drop_candidate()
             self._quiet.changed(now)
@@ -246,12 +261,14 @@ class Supervision:
 
     def _not_loaded(self, error: RegistryError) -> None:
         self._drop_candidate()
-        passing = isinstance(error, Unavailable)
+        passing = not isinstance(error, Refused | NotFound | InvalidInput)
         if not self._was_started or (self._program is None and not passing):
             raise error
+        if passing and self._is_stopped:
+            error = ReleaseRefused(f"{self._job.asked.account} may use no credential any more")
         if isinstance(error, Refused | NotFound):
-            self._tell(f"Stopping {self._job.name}: {error.message}.")
-            self._refusal = error
+            self._tell(f"Stopping {self._job.name}.")
+            self._may_not_go_on(error)
             self._stop()
             return
         again = "after the next change"
@@ -264,6 +281,10 @@ class Supervision:
             f"The credentials of {self._job.asked.account} cannot be loaded: {error.message}. "
             f"{now}; the next attempt is {again}."
         )
+
+    def _may_not_go_on(self, error: RegistryError) -> None:
+        self._refuse(error)  # now: until the program has ended may take a while
+        self._refusal = error
 
     def _drop_candidate(self) -> None:
         if self._candidate is not None:
@@ -310,7 +331,7 @@ class Supervision:
         if self._program is not None and child is self._program.process:
             self._program_ended(self._program, status)
         elif self._candidate is not None and child is self._candidate.process:
-            self._not_loaded(RegistryError("the process that loads them was killed"))
+            self._not_loaded(ProcessLimit("the process that loads them was killed"))
         elif child is self._follower:
             self._follower = None
 
@@ -320,8 +341,8 @@ class Supervision:
         self._program, self._kill_at = None, NEVER
         lived = time.monotonic() - program.since
         if self._refusal is not None:
-            raise self._refusal
-        if self._asked_to_end:
+            self._end = self._refusal.exit_status << 8
+        elif self._asked_to_end:
             self._end = status
         elif was_stopping:
             self._quiet.hold(time.monotonic() + self._pauses.after(lived))
