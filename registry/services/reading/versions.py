@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from registry.database.connection import Database, registry_errors
+from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, one_row, read_rows
 from registry.execution.lookup import check_names
 from registry.rules.account_state import Slot
@@ -100,7 +100,17 @@ def list_held(
         AccountNotFound: no account has this name.
         ExchangeNotFound: no exchange has this name.
     """
-    return [Held(**row) for row in _rows(database, "held", account, exchange)]
+    with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account, exchange)
+        return held_in(connection, account, exchange)
+
+
+def held_in(
+    connection: Connection, account: str | None = None, exchange: str | None = None
+) -> list[Held]:
+    """The same of a connection, for names that there are."""
+    parameters = {"account_name": account, "exchange": exchange}
+    return [Held(**row) for row in read_rows(connection, _QUERIES["held"], parameters)]
 
 
 def details_of_version(

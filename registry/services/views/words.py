@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from registry.hints import commands_of
+from registry.hints import Hint
 from registry.plain import show, visible
 from registry.plurals import counted
 from registry.services.views.described import Column
@@ -37,8 +37,10 @@ def _said(column: Column, value: Any, row: Mapping[str, Any], now: dt.datetime) 
             words = f"{value * 100:,.0f} %"
         case "number":
             words = _whole(value) + _limit(column, row, _whole)
+        case "said" if isinstance(value, Hint):  # the program's own words, with its placeholders
+            words = _shortened(visible(value.commands()))
         case "said":
-            words = said(commands_of(value))
+            words = said(value)
         case _:
             words = _shortened(show(value))
     return words
