@@ -93,6 +93,7 @@ def began(settings: Path) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_problem_is_told_once_and_once_when_it_is_over(
     world: World, auditor: Registry, settings: Path, ops: Receiver
 ) -> None:
@@ -148,6 +149,7 @@ def test_what_piled_up_is_one_digest(
     assert len(digest["messages"]) == 20
 
 
+@pytest.mark.slow
 def test_a_receiver_that_takes_nothing_keeps_no_other_waiting_and_gets_all_later(
     world: World,
     auditor: Registry,
@@ -181,6 +183,7 @@ def test_a_receiver_that_takes_nothing_keeps_no_other_waiting_and_gets_all_later
     assert (ops.ids, night.ids) == (["event-0"], ["event-0"])
 
 
+@pytest.mark.slow
 def test_what_a_receiver_has_not_taken_is_told_after_a_kill(
     cli: CommandLine, settings: Path, ops: Receiver
 ) -> None:
@@ -324,6 +327,7 @@ def test_a_command_gets_json_and_no_variable_but_those_of_the_system_and_those_n
     assert out.read_text() == '{"text": "x"}/passed on\n'
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path) -> None:
     child = tmp_path / "child"
     words = ["sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {child}; wait; sleep 60"]
