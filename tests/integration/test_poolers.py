@@ -17,6 +17,8 @@ from support.bots import LoginRole, login_role
 from support.cli import PROJECT, CommandLine
 from support.herd import EXCHANGE, run_herd
 from support.pooler import Mode, Pooler, documented_pooler, pooler
+from support.running import borrowing_bot
+from support.supervised import replaced, supervised
 from support.world import World
 
 from registry import Registry
@@ -601,3 +603,15 @@ def test_the_pages_pooler_knows_a_bot_as_soon_as_the_server_does(
         connection.execute("DROP ROLE pooler")
     assert (refused.exit_status, "authentication failed" in refused.err) == (7, True)
     assert superuser.exit_status == 7
+
+
+@pytest.mark.slow
+def test_a_watched_program_follows_through_a_pooler(through: CommandLine, mode: Mode) -> None:
+    bot = borrowing_bot(through)
+    with supervised(bot) as watched:
+        assert watched.up().keys[0] == "0"
+        replaced(bot, "lighter", api_key_index="5")
+        assert watched.up().keys[0] == "5"
+        bot("deactivate-account", "bot", "--cascade")
+        watched.wait_for("got SIGTERM")
+        assert watched.end() == 5, mode
