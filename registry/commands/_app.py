@@ -54,6 +54,7 @@ _GROUPS: Final = (
         "Keeping it in order",
         ("doctor", "doctor"),
         ("problems", "list-problems"),
+        ("serving", "serve"),
         ("stops", "stop resume"),
         ("keys", "generate-key rotate-master-key destroy-secrets"),
         ("migrate", "migrate schema-down"),

@@ -59,7 +59,6 @@ class View:
     """State -> urgency, the most urgent first."""
     asked: tuple[str, ...] = ()
     """States that are shown only if asked for."""
-    by_exchange: bool = True
 
     def states_of(self, wanted: str | None) -> list[str]:
         """The states that a filter selects; None selects the everyday ones.

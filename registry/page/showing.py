@@ -1,0 +1,156 @@
+"""Renders the views as HTML."""
+
+import datetime as dt
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from registry.page.pictures import bar
+from registry.plain import show, visible
+from registry.services.reading.describing import describe
+from registry.services.views.described import VIEWS, Column, Urgency, View
+from registry.services.views.reading import AccountPicture, Filter, Row, Rows
+from registry.services.views.words import NONE, in_words, said, span
+
+_MARKS: Final[Mapping[str, str]] = {"bad": "▲", "warn": "◆", "ok": "●", "off": "○"}
+"""States differ by form too, for who does not see colours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table."""
+
+    label: str
+    kind: str
+    text: str
+    href: str | None = None
+    title: str | None = None
+    urgency: Urgency | None = None
+    picture: Markup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A view to choose."""
+
+    name: str
+    title: str
+    is_chosen: bool
+
+
+@functools.cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("registry.page"),
+        autoescape=True,
+        auto_reload=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["marks"] = _MARKS
+    return made
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template with its values."""
+    return _environment().get_template(template).render(**values)
+
+
+def table(rows: Rows, *, without: str | None = None) -> dict[str, Any]:
+    """What the template of a table needs; `without` leaves a column out."""
+    columns = [column for column in rows.view.columns if column.name != without]
+    return {
+        "view": rows.view,
+        "columns": columns,
+        "rows": [[_cell(rows, column, row) for column in columns] for row in rows.rows],
+    }
+
+
+def _cell(rows: Rows, column: Column, row: Row) -> Cell:
+    text = in_words(column, row, rows.read_at)
+    value = row[column.name]
+    if text == NONE:
+        return Cell(column.heading, "none", text)
+    match column.kind:
+        case "account":
+            return Cell(column.heading, column.kind, text, href=account_address(value))
+        case "state":
+            return Cell(column.heading, column.kind, text, urgency=rows.view.states[value])
+        case "part":
+            return Cell(column.heading, column.kind, text, picture=bar(value))
+        case "since" | "until":
+            return Cell(column.heading, column.kind, text, title=show(value))
+        case kind:
+            return Cell(column.heading, kind, text)
+
+
+def account_address(name: str) -> str:
+    """The address of an account's page."""
+    return f"/account?{urlencode({'name': name})}"
+
+
+def view_address(view: View, wanted: Filter, **changed: Any) -> str:
+    """The address of a view with its filters, some of them changed."""
+    values = {**wanted.given, **changed}
+    given = {name: value for name, value in values.items() if value not in (None, "", 1)}
+    path = "/" if view.name == "accounts" else f"/{view.name}"
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def tabs(chosen: str | None) -> list[Tab]:
+    """The views, of which one may be chosen."""
+    return [Tab(view.name, view.title, view.name == chosen) for view in VIEWS.values()]
+
+
+def paging(rows: Rows) -> dict[str, Any]:
+    """Where in a view a page is, and the addresses of its neighbours."""
+    wanted, view = rows.filter, rows.view
+    first = (wanted.page - 1) * wanted.size + 1
+    return {
+        "first": first,
+        "last": first + len(rows.rows) - 1,
+        "earlier": view_address(view, wanted, page=wanted.page - 1) if wanted.page > 1 else None,
+        "later": view_address(view, wanted, page=wanted.page + 1)
+        if wanted.page < rows.pages
+        else None,
+    }
+
+
+def facts(picture: AccountPicture, now: dt.datetime) -> list[tuple[str, str]]:
+    """What is known of an account itself."""
+    own = picture.facts
+    allowed = own["allowed_exchanges"]
+    last = own["released_at"]
+    told = [
+        ("why", own["why"] and said(own["why"])),
+        ("description", own["description"] and said(own["description"])),
+        ("wallet", own["wallet"] and visible(own["wallet"])),
+        ("roles", ", ".join(map(visible, own["roles"])) or "none: no bot can load its keys"),
+        ("allowed exchanges", "all" if allowed is None else show(allowed)),
+        ("last release", f"{span(now - last)} ago" if last else "never"),
+        ("created", show(own["created_at"])),
+        ("changed", show(own["updated_at"])),
+        ("id", str(own["id"])),
+    ]
+    return [(name, text) for name, text in told if text]
+
+
+def events(found: list[dict[str, Any]], now: dt.datetime) -> list[dict[str, str]]:
+    """The history of an account, the newest first."""
+    return [
+        {
+            "position": f"{event['position']:,}",
+            "when": f"{span(now - event['recorded_at'])} ago",
+            "exactly": show(event["recorded_at"]),
+            "who": visible(f"{event['actor']} as {event['recorded_by']}"),
+            "what": visible(describe(event)),
+            "why": said(event["reason"]) if event["reason"] else "",
+        }
+        for event in reversed(found)
+    ]
