@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 from registry.encryption.secret import Secret
 from registry.registry import Registry
+from registry.services.feed.feed import AsyncFeed
 
 _NEVER_DONE: Final = ("follow", "stream_history")
 """Generators of events: each step would block the event loop."""
@@ -57,6 +58,10 @@ class AsyncRegistry(_InThreads):
     ) -> Self:
         """See `Registry.open`."""
         return cls(Registry.open(url, key=key, actor=actor, direct=direct))
+
+    def feed(self, *arguments: Any, **options: Any) -> AsyncFeed:
+        """See `Registry.feed`; the events come by `async for`."""
+        return AsyncFeed(functools.partial(self._part.feed, *arguments, **options))
 
     async def close(self) -> None:
         """Closes the connections. The registry cannot be used afterwards."""

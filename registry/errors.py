@@ -305,6 +305,10 @@ class RowsRefused(LogContradictsItself):
     """The tables refuse the rows that follow from the log."""
 
 
+class LogIsAnother(Conflict):
+    """The log holds something else at a place that was read before, or ends before it."""
+
+
 class InvalidProof(VerificationFailed):
     """A checkpoint or a proof that proves nothing: malformed, forged or of another log."""
 

@@ -15,7 +15,7 @@ key, `REGISTRY_ACTOR`. Changes take `actor`, `reason`, `command_id`, `expected_v
 
 import functools
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
@@ -25,7 +25,8 @@ from registry.errors import InvalidInput
 from registry.events.permissions import Permission
 from registry.facade.checking import checked
 from registry.facade.context import Context, Opened, log
-from registry.facade.given import By, ImportChoices, Only, ignore, optional_path, wanted
+from registry.facade.given import By, ImportChoices, ignore, optional_path
+from registry.facade.reading import Reading
 from registry.facade.seeing import Seeing
 from registry.facade.stopping import Stopping
 
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from registry.services.importing.env_folder import EnvFile
     from registry.services.importing.folder import Approve
     from registry.services.reading.as_of import Moment
-    from registry.services.reading.history import Record
     from registry.services.schema.mending import Repaired
     from registry.services.schema.schema import BroughtUp, TakenDown
 
@@ -76,7 +76,7 @@ def _part(home: str, purpose: str) -> Any:
 
 
 @checked
-class Registry(Stopping, Seeing):
+class Registry(Reading, Stopping, Seeing):
     """Accounts, exchange credentials and their sharing; every change is an event.
 
     Several threads may use it. Connections are opened on demand.
@@ -136,35 +136,6 @@ class Registry(Stopping, Seeing):
 
         context = self._context
         return CredentialLoader(context, keyring=context.own_keyring, actor=context.actor)
-
-    def history(self, account: str | None = None, **only: Unpack[Only]) -> "list[Record]":
-        """The newest matching events, oldest first, with actor, time and reason.
-
-        With `account`, only events of the account that has this name, or was the last to have it.
-        """
-        from registry.services.reading.history import history
-
-        return history(self._context, wanted(account, only))
-
-    def stream_history(
-        self, account: str | None = None, **only: Unpack[Only]
-    ) -> "Iterator[Record]":
-        """Yields the events of `history` one by one, so that a long answer needs little memory."""
-        from registry.services.reading.history import stream_history
-
-        return stream_history(self._context, wanted(account, only))
-
-    def follow(
-        self,
-        account: str | None = None,
-        *,
-        lost: Callable[[str], None] = log.warning,
-        **only: Unpack[Only],
-    ) -> "Iterator[Record]":
-        """Yields `history` and then each new event; `lost` is called for each lost connection."""
-        from registry.services.reading.history import follow
-
-        return follow(self._context, wanted(account, only), lost)
 
     def verify(
         self,

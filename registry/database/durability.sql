@@ -23,3 +23,8 @@ SELECT pg_logical_emit_message(true, 'account-registry', ''),
         WHEN 'off' THEN set_config('synchronous_commit', 'on', true)
     END,
     pg_try_advisory_xact_lock_shared(7234117010)
+
+-- name: is_flushed
+-- Whether the write-ahead log is on disk up to a place, and no standby is waited for.
+SELECT pg_current_wal_flush_lsn() >= %(place)s::pg_lsn
+    AND current_setting('synchronous_standby_names') = ''

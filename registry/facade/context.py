@@ -4,6 +4,7 @@ import contextlib
 import functools
 import logging
 import os
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from registry.database.connection import Connection, Database
@@ -15,6 +16,7 @@ from registry.machine import host, user_at_host
 if TYPE_CHECKING:
     from registry.encryption.keyring import MasterKeyring
     from registry.execution.executor import CommandExecutor, Invocation, Outcome, Task
+    from registry.services.feed.feed import Feed
     from registry.services.releases.releases import Caller
 
 log = logging.getLogger("registry")
@@ -40,6 +42,8 @@ class Context:
         """The keyring given by the program, instead of that of the environment."""
         self._actor = actor
         self._closed = False
+        self.feeds: weakref.WeakSet[Feed] = weakref.WeakSet()
+        """Those that end when it is closed."""
 
     @property
     def target(self) -> Target:
@@ -48,15 +52,21 @@ class Context:
 
     def connection(self) -> contextlib.AbstractContextManager[Connection]:
         """See `Database.connection`; RegistryClosed after `close`."""
+        self.check_open()
+        return self._database.connection()
+
+    def check_open(self) -> None:
+        """Raises RegistryClosed after `close`."""
         if self._closed:
             raise RegistryClosed(
                 "the registry was closed", hint="Open another one: Registry.open()"
             )
-        return self._database.connection()
 
     def close(self) -> None:
         """Closes the connections, for good."""
         self._closed = True
+        for feed in list(self.feeds):
+            feed.close()
         self._database.close()
 
     def keyring(self) -> "MasterKeyring":

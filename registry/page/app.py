@@ -1,6 +1,7 @@
 """The server of the page."""
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import time
@@ -22,9 +23,10 @@ from registry.errors import (
 from registry.hints import commands_of
 from registry.page.guard import HEADERS, Guard
 from registry.page.live import Live
-from registry.page.pictures import bar, by_hour
+from registry.page.pictures import bar
 from registry.page.showing import (
     account_address,
+    chart_of,
     events,
     facts,
     paging,
@@ -49,7 +51,6 @@ _PATIENCE: Final = 2.0
 """So many seconds a page waits for a server that is not ready; then it says so."""
 _LONGEST: Final = 15.0
 _READERS: Final = 3
-"""The fourth connection of a process follows the log."""
 _EVENTS: Final = 50
 _MOST_EVENTS: Final = 1000
 _KNOWN: Final = 30.0
@@ -117,7 +118,7 @@ class Page:
             return web.Response(status=403, text="This form is not of this server.\n")
         if request.path in _OPEN or self._may_see(request):
             return await handler(request)
-        return _html(rendered("login.html", wrong=False), 401)
+        return _login_form(request.path_qs)
 
     def _may_see(self, request: web.Request) -> bool:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -126,10 +127,11 @@ class Page:
         return self._guard.knows_session(request.cookies.get(self._cookie, ""))
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
-        given = (await request.post()).get("token", "")
-        if not isinstance(given, str) or not self._guard.knows_token(given):
-            return _html(rendered("login.html", wrong=True), 401)
-        answer = web.Response(status=303, headers={"Location": "/"})
+        sent = await request.post()
+        given, back = str(sent.get("token", "")), str(sent.get("back", "/"))
+        if not self._guard.knows_token(given):
+            return _login_form(back, wrong=True)
+        answer = web.Response(status=303, headers={"Location": _local(back)})
         session = self._guard.new_session()
         answer.set_cookie(self._cookie, session, httponly=True, samesite="Strict", path="/")
         return answer
@@ -171,7 +173,7 @@ class Page:
             views = self._registry.views
             rows = views.read(view.name, **given)
             total = 0 if rows.rows else views.read(view.name, size=1).total
-            chart = by_hour(views.releases_by_hour()) if view.name == "releases" else None
+            chart = chart_of(views.releases_by_hour()) if view.name == "releases" else None
             return rows, self._known_exchanges(), total, chart
 
         rows, exchanges, total, chart = await self._read(read)
@@ -209,7 +211,7 @@ class Page:
         sections = [
             {
                 "rows": rows,
-                "it": table(rows, without="account" if rows.view.name != "shares" else None),
+                "it": table(rows),
                 "all": view_address(rows.view, Filter(account=name, state=_all(rows))),
             }
             for rows in (
@@ -254,10 +256,14 @@ class Page:
         answer.content_type = "text/event-stream"
         await answer.prepare(request)
         await answer.write(b"retry: 2000\n\n")
-        if self._live is not None:
-            async for number in self._live.changes():
-                told = ":\n\n" if number is None else f"event: change\ndata: {number}\n\n"
-                await answer.write(told.encode())
+        if self._live is None:
+            return answer
+        # Whoever looks may have gone.
+        with contextlib.suppress(ConnectionResetError):
+            async with contextlib.aclosing(self._live.changes()) as changes:
+                async for number in changes:
+                    told = ":\n\n" if number is None else f"event: change\ndata: {number}\n\n"
+                    await answer.write(told.encode())
         return answer
 
     def _known_exchanges(self) -> list[str]:
@@ -265,6 +271,7 @@ class Page:
         read_at, names = self._exchanges
         if time.monotonic() - read_at > _KNOWN:
             names = self._registry.views.exchanges()
+            names = [name for name in names if name.isprintable()]
             self._exchanges = time.monotonic(), names
         return names
 
@@ -299,6 +306,16 @@ def _static(name: str, kind: str) -> _Handler:
 
 def _html(text: str, status: int = 200) -> web.Response:
     return web.Response(text=text, status=status, content_type="text/html")
+
+
+def _login_form(back: str, *, wrong: bool = False) -> web.Response:
+    return _html(rendered("login.html", wrong=wrong, back=_local(back)), 401)
+
+
+def _local(path: str) -> str:
+    """The path, if it is one of this server: other servers' addresses may look like paths."""
+    known = {"/account", *(f"/{name}" for name in VIEWS)}
+    return path if path.partition("?")[0] in known and path.isprintable() else "/"
 
 
 def _error(request: web.Request, status: int, message: str, hint: str) -> web.Response:

@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Final
 
 from registry.errors import RegistryError
 from registry.registry import Registry
+
+if TYPE_CHECKING:
+    from registry.services.feed.feed import Feed
 
 log = logging.getLogger("registry")
 
@@ -27,11 +30,11 @@ class Live:
         self._changed = asyncio.Condition()
         self._count = 0
         self._closing = threading.Event()
+        self._feed: Feed | None = None
         self._loop = asyncio.get_running_loop()
-        # It sleeps in the database's connection; so it ends with the program, not before.
         threading.Thread(target=self._follow, name="page-follows", daemon=True).start()
 
-    async def changes(self) -> AsyncIterator[int | None]:
+    async def changes(self) -> AsyncGenerator[int | None, None]:
         """A growing number after each change, and None now and then to show that all is well.
 
         Many changes at once are told as one.
@@ -52,6 +55,8 @@ class Live:
     async def close(self) -> None:
         """Ends the waiting of every page."""
         self._closing.set()
+        if self._feed is not None:
+            self._feed.close()
         await self._tell()
 
     async def _tell(self) -> None:
@@ -62,18 +67,21 @@ class Live:
     def _follow(self) -> None:
         while not self._closing.is_set():
             try:
-                # The first is the newest event that there is.
-                for _ in self._registry.follow(limit=1, lost=self._lost):
-                    self._wake()
+                with self._registry.feed(lost=self._lost) as self._feed:
+                    for _ in self._feed:
+                        self._wake()
             except RegistryError as error:
+                # Such as a log that was restored: whoever looks reads it anew.
                 self._lost(error.message)
             self._closing.wait(_RETRY)
 
     def _lost(self, why: str) -> None:
-        log.info("the page follows no more: %s", why)
+        log.info("the page has to follow the log anew: %s", why)
         self._wake()
 
     def _wake(self) -> None:
-        # Only an ended loop refuses.
-        with contextlib.suppress(RuntimeError):
-            asyncio.run_coroutine_threadsafe(self._tell(), self._loop)
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._soon)
+
+    def _soon(self) -> None:
+        self._told = self._loop.create_task(self._tell())

@@ -7,10 +7,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-_WIDTH: Final = 720
-_HEIGHT: Final = 96
-_FOOT: Final = 18
-_HEAD: Final = 14
+_HEIGHT: Final = 80
 _NEAR: Final = Decimal("0.8")
 
 
@@ -32,36 +29,30 @@ def by_hour(counts: Sequence[tuple[dt.datetime, int]]) -> Markup:
     """Bars of the releases in each hour, the oldest on the left."""
     most = max((count for _, count in counts), default=0)
     total = sum(count for _, count in counts)
-    step = _WIDTH / max(1, len(counts))
-    room = _HEIGHT - _FOOT - _HEAD
-    parts = [
-        Markup(
-            '<svg class="hours" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
-            '<line class="foot" x1="0" x2="{w}" y1="{y}" y2="{y}"/>'
-        ).format(
-            w=_WIDTH,
-            h=_HEIGHT,
-            y=_HEIGHT - _FOOT + 0.5,
-            label=f"{total:,} releases in the last {len(counts)} hours, at most {most:,} in one",
-        )
-    ]
-    for number, (hour, count) in enumerate(counts):
-        height = 0 if not count else max(2, round(room * count / most))
-        x = number * step
-        parts.append(
-            Markup(
-                '<rect x="{x:.1f}" y="{y}" width="{w:.1f}" height="{h}" rx="2">'
-                "<title>{hour:%H}:00, {count:,}</title></rect>"
-            ).format(
-                x=x + 2, y=_HEIGHT - _FOOT - height, w=step - 4, h=height, hour=hour, count=count
-            )
-        )
-        if count == most > 0:
-            parts.append(_label(x + step / 2, _HEIGHT - _FOOT - height - 4, f"{count:,}"))
-        if number % 6 == 0 or number == len(counts) - 1:
-            parts.append(_label(x + step / 2, _HEIGHT - 4, f"{hour:%H}:00"))
-    return Markup("").join([*parts, Markup("</svg>")])
+    head = Markup(
+        '<svg class="hours" viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img"'
+        ' aria-label="{label}">'
+    ).format(
+        width=10 * len(counts),
+        height=_HEIGHT,
+        label=f"{total:,} releases in {len(counts)} hours, at most {most:,} in one",
+    )
+    return Markup("").join(
+        [head, *(_hour(n, *found, most) for n, found in enumerate(counts)), Markup("</svg>")]
+    )
 
 
-def _label(x: float, y: float, text: str) -> Markup:
-    return Markup('<text x="{x:.1f}" y="{y}">{text}</text>').format(x=x, y=y, text=text)
+def _hour(number: int, hour: dt.datetime, count: int, most: int) -> Markup:
+    # An hour without releases has a line, so that it is seen to be an hour.
+    height = max(2, round(_HEIGHT * count / most)) if count else 1
+    return Markup(
+        '<rect x="{x}" y="{y}" width="8" height="{height}" class="{form}">'
+        "<title>{hour:%H}:00, {count:,}</title></rect>"
+    ).format(
+        x=10 * number + 1,
+        y=_HEIGHT - height,
+        height=height,
+        form="some" if count else "none",
+        hour=hour,
+        count=count,
+    )

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from registry.page.pictures import bar
+from registry.page.pictures import bar, by_hour
 from registry.plain import show, visible
 from registry.services.reading.describing import describe
 from registry.services.views.described import VIEWS, Column, Urgency, View
@@ -62,9 +62,9 @@ def rendered(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def table(rows: Rows, *, without: str | None = None) -> dict[str, Any]:
-    """What the template of a table needs; `without` leaves a column out."""
-    columns = [column for column in rows.view.columns if column.name != without]
+def table(rows: Rows) -> dict[str, Any]:
+    """What the template of a table needs."""
+    columns = rows.view.columns
     return {
         "view": rows.view,
         "columns": columns,
@@ -76,7 +76,7 @@ def _cell(rows: Rows, column: Column, row: Row) -> Cell:
     text = in_words(column, row, rows.read_at)
     value = row[column.name]
     if text == NONE:
-        return Cell(column.heading, "none", text)
+        return Cell(column.heading, "none", "")
     match column.kind:
         case "account":
             return Cell(column.heading, column.kind, text, href=account_address(value))
@@ -119,6 +119,16 @@ def paging(rows: Rows) -> dict[str, Any]:
         "later": view_address(view, wanted, page=wanted.page + 1)
         if wanted.page < rows.pages
         else None,
+    }
+
+
+def chart_of(counts: Sequence[tuple[dt.datetime, int]]) -> dict[str, Any]:
+    """The releases in each hour, and what stands below their bars."""
+    most = max((count for _, count in counts), default=0)
+    return {
+        "picture": by_hour(counts),
+        "hours": [f"{hour:%H}:00" for hour, _ in (*counts[::6], counts[-1])],
+        "said": f"Releases in each hour, UTC; at most {most:,} in one",
     }
 
 

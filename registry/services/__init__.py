@@ -14,6 +14,7 @@ The packages, each of which may use those below it (an import contract keeps it 
 - `releases`   secrets that leave: which credential, why, to whom, and how they get there
 - `importing`  credentials from env files and from configurations of other programs
 - `changes`    changes of accounts, credentials, keys and sharing, one command each
+- `feed`       the log as it grows, for whoever follows it
 - `reading`    what is only read: accounts now or as of a moment, history, exposure
 
 Beside them, `doctor` also looks at how the registry is set up. What changes stand on is

@@ -37,7 +37,8 @@ from registry.log.rows import copy_rows
 from registry.rebuild.comparison import Options
 from registry.rebuild.rebuild import RebuildService
 from registry.services.audit.verification import Extent, verify
-from registry.services.reading.history import HistoryFilter, follow
+from registry.services.feed.feed import follow
+from registry.services.reading.history import HistoryFilter
 
 pytestmark = pytest.mark.slow
 

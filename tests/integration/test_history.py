@@ -17,7 +17,8 @@ from support.cli import CommandLine
 
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
-from registry.services.reading.history import HistoryFilter, follow, stream_history
+from registry.services.feed.feed import follow
+from registry.services.reading.history import HistoryFilter, stream_history
 
 ROOT = Path(__file__).resolve().parents[2]
 ASTER = json.dumps({"api_key": "the-api-key", "secret_key": "the-secret"})

@@ -325,7 +325,7 @@ def test_a_follower_hears_of_each_event(
             adding.join()
         woken = direct or mode == "session"
         assert time.monotonic() - started < (0.9 if woken else 3)
-        events.close()  # type: ignore[attr-defined]
+        events.close()
     assert left_behind(behind, database_url) == []
 
 

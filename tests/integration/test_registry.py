@@ -372,7 +372,7 @@ def test_every_call_can_be_awaited(database_url: str, keyring: MasterKeyring) ->
 
 def test_it_has_all_that_a_registry_has() -> None:
     closed = AsyncRegistry.open("postgresql://nobody@127.0.0.1:1/none")
-    public = [name for name in vars(Registry) if not name.startswith("_")]
+    public = [name for name in dir(Registry) if not name.startswith("_")]
     assert set(public) - set(dir(closed)) == {"follow", "stream_history"}
     assert inspect.iscoroutinefunction(closed.accounts.create)
     with pytest.raises(AttributeError, match="use a Registry in a thread"):

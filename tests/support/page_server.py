@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from registry.page.guard import Guard
 from registry.page.serving import listening
 from registry.registry import Registry
+from support.bots import login_role
+from support.demo_fleet import demo_fleet
+from support.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +92,15 @@ def page_of(registry: Registry, *names: str) -> Iterator[Browser]:
         loop.call_soon_threadsafe(ended[0].set)
         thread.join(20)
         loop.close()
+
+
+@contextlib.contextmanager
+def page_of_fleet(address: str, *names: str) -> Iterator[tuple[World, Browser]]:
+    """A fleet in the empty registry at an address, and its page on an auditor's login."""
+    with (
+        demo_fleet(address) as world,
+        login_role(address, "registry_auditor") as auditor,
+        Registry.open(auditor.address) as registry,
+        page_of(registry, *names) as page,
+    ):
+        yield world, page

@@ -6,12 +6,10 @@ filters PostgreSQL reads the rarer one's index, or both. The only slow case is t
 that rarely match together.
 """
 
-import contextlib
 import datetime as dt
 import difflib
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,30 +18,15 @@ from psycopg.rows import dict_row
 
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
-from registry.database.connection import (
-    Connection,
-    Database,
-    check_schema,
-    is_standby,
-    registry_errors,
-)
-from registry.database.durability import wait_until_durable
-from registry.database.opening import AtTarget
-from registry.database.pooler import connect_directly, lends_transactions
-from registry.database.queries import load_queries, one_row, read_rows
-from registry.errors import CredentialNotFound, DatabaseUnavailable, InvalidInput
+from registry.database.connection import Connection, Database, registry_errors
+from registry.database.queries import load_queries, read_rows
+from registry.errors import CredentialNotFound, InvalidInput
 from registry.events.permissions import Permission
 from registry.execution.lookup import account_id, check_names
 from registry.hints import Blank, Command, Hint
-from registry.log.reading import events_before, log_size
+from registry.log.reading import events_before
 
 _QUERIES = load_queries("registry.services.reading", "history.sql")
-_LOCKS = load_queries("registry.database", "locks.sql")
-_POLL_SECONDS: Final = 5.0
-_RETRY_SECONDS: Final = 0.05
-_ASK_SECONDS: Final = 1.0
-"""How often a follower asks whom a pooler lends no session, so that nobody can wake it."""
-_PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEP: Final = 1000
 _MAX: Final = 2**63 - 1
 _SPAN: Final = 8
@@ -119,86 +102,26 @@ def stream_history(database: Database, wanted: HistoryFilter) -> Iterator[Record
             yield from cursor.execute(_newest(wanted), parameters)
 
 
-def follow(
-    database: AtTarget, wanted: HistoryFilter, lost: Callable[[str], None] = lambda _: None
-) -> Iterator[Record]:
-    """The newest matching events, and then each new event as it is appended, without end.
+def event_reader(
+    connection: Connection, wanted: HistoryFilter, types: Sequence[str] = ()
+) -> Callable[[Connection, int, int], list[Record]]:
+    """Reads the matching events from a position until before another, with their leaf hashes.
 
-    Positions are gapless, so it continues after the last position that it has seen. A missed
-    notification or a lost connection therefore loses no event. No event is shown before it is
-    durable, and so none is taken back. `lost` is called with the error's message for each lost
-    connection.
+    `types` may name several event types, one of which an event then has.
 
     Raises:
         AccountNotFound, ExchangeNotFound: see `history`.
-        InvalidInput: DATABASE_URL_DIRECT is another database.
-        DatabaseUnavailable: the database cannot be reached at the start.
+        InvalidInput: there is no such event type.
     """
-    with _listening(database) as connection, registry_errors(connection):
-        # The end is read first: events appended during the query are read by the loop below.
-        position = log_size(connection)
-        _keep(connection)
-        parameters = _parameters(connection, wanted)
-    for event in history(database, wanted):
-        if event["position"] < position:
-            yield event
-    failures = 0
-    while True:
-        try:
-            for events, position in _new_events(database, parameters, position):  # noqa: B007, B020
-                failures = 0
-                yield from events
-        except DatabaseUnavailable as error:
-            lost(error.message)
-            time.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
-            failures += 1
+    for event_type in types:
+        _check_type(event_type)
+    statement = _compose("show", positions=_compose("between"), more=sql.SQL(", t.leaf_hash"))
+    known = {**_parameters(connection, wanted), "types": list(types) or None}
 
+    def read(connection: Connection, start: int, end: int) -> list[Record]:
+        return read_rows(connection, statement, {**known, "from": start, "to": end})
 
-@contextlib.contextmanager
-def _listening(database: AtTarget) -> Iterator[Connection]:
-    """A connection with a session of its own, if there is an address for that."""
-    if database.target.direct is None:
-        with database.connection() as connection:
-            yield connection
-    else:
-        with connect_directly(database.target) as connection:
-            check_schema(connection)
-            yield connection
-
-
-def _new_events(
-    database: AtTarget, parameters: Record, position: int
-) -> Iterator[tuple[list[Record], int]]:
-    """Yields batches of new events from a position on, each with the next position."""
-    statement = _compose("show", positions=_compose("since_position"))
-    with _listening(database) as connection, registry_errors(connection):
-        listens, following = not lends_transactions(connection), False
-        if listens:
-            connection.execute(_QUERIES["listen"])
-        while True:
-            # Before the log is read, so that every later append sends a notification.
-            if listens and not following:
-                (following,) = one_row(connection.execute(_LOCKS["follow"], {"lock": 7234117009}))
-            end = log_size(connection)
-            while position < end:
-                start, position = position, min(position + _STEP, end)
-                rows = read_rows(
-                    connection, statement, {**parameters, "from": start, "to": position}
-                )
-                if rows:
-                    _keep(connection)
-                yield rows, position
-            # Woken by an append, or by the timeout in case a notification was lost.
-            retry = _RETRY_SECONDS if listens else _ASK_SECONDS
-            patience = _POLL_SECONDS if following else retry
-            for _ in connection.notifies(timeout=patience, stop_after=1):
-                pass
-
-
-def _keep(connection: Connection) -> None:
-    """Returns when no crash or failover can take back what was read: commits are seen earlier."""
-    if not is_standby(connection):
-        wait_until_durable(connection)
+    return read
 
 
 def _newest(wanted: HistoryFilter) -> sql.Composed:
@@ -217,8 +140,9 @@ def _compose(name: str, **parts: sql.Composable) -> sql.Composed:
     shared: dict[str, sql.Composable] = {
         part: sql.SQL(_text(part)) for part in ("conditions", "about")
     }
+    shared["more"] = sql.SQL("")
     shared["columns"] = sql.SQL(_text("columns")).format(previous=sql.SQL(_text("previous")))
-    return sql.SQL(_text(name)).format(**shared, **parts)
+    return sql.SQL(_text(name)).format(**{**shared, **parts})
 
 
 def _text(name: str) -> Any:

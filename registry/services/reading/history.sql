@@ -43,7 +43,7 @@ WHERE t.data ? n.name
 
 -- name: show
 -- The events at the positions that another statement finds, oldest first.
-SELECT {columns}
+SELECT {columns}{more}
 FROM ({positions}) AS p
 JOIN public.audit_trail AS t ON t.position = p.position
 LEFT JOIN public.accounts AS a ON a.id = t.stream_id
@@ -88,13 +88,11 @@ SELECT own.position FROM (
 ORDER BY own.position DESC
 LIMIT %(limit)s
 
--- name: since_position
+-- name: between
 -- Matching events between two positions.
 SELECT t.position FROM public.audit_trail AS t
 WHERE {about} AND {conditions}
-
--- name: listen
-LISTEN account_registry_events
+    AND (%(types)s::text[] IS NULL OR t.event_type = ANY (%(types)s))
 
 -- name: account_of_credential
 SELECT c.account_id FROM public.credential_overview AS c WHERE c.id = %(credential_id)s
