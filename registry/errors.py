@@ -244,6 +244,10 @@ class CommandNotFound(NotFound):
     """There is no such program to run."""
 
 
+class ProcessLimit(Unavailable):
+    """The system has no room for another process now."""
+
+
 class PositionNotFound(NotFound):
     """There is no position of this id, or it is not the account's."""
 

@@ -8,15 +8,15 @@ from registry.clock import now
 from registry.errors import InvalidInput
 
 _SPAN: Final = re.compile(
-    r"([+-]?)([0-9]{1,5}) ?(?:(min|minutes?)|(h|hours?)|(d|days?)|(w|weeks?))"
+    r"([+-]?)([0-9]{1,5}) ?(?:(s|seconds?)|(min|minutes?)|(h|hours?)|(d|days?)|(w|weeks?))"
 )
-_UNITS: Final = ("minutes", "hours", "days", "weeks")
+_UNITS: Final = ("seconds", "minutes", "hours", "days", "weeks")
 _DAYS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _YEARS: Final = range(1970, 2200)
 _DATE_LENGTH: Final = len("2030-01-31")
 
 # No m: it is minutes for some and months for others.
-_SPAN_FORMS: Final = "30min, 36h, 14d or 2w"
+_SPAN_FORMS: Final = "10s, 30min, 36h, 14d or 2w"
 _FORMS: Final = "2030-01-31T12:00:00Z, 2030-01-31, -36h, -1d, 2w, yesterday, today or now"
 _FORMS_AHEAD: Final = "2030-01-31T12:00:00Z, 2030-01-31, 36h, 90d, 12w or tomorrow"
 

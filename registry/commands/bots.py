@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -55,6 +56,10 @@ def add_bot(
     new_password: Annotated[
         bool, typer.Option("--new-password", help="Only give the account's login a new password.")
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="The unit or the service starts it with run --watch."),
+    ] = False,
 ) -> None:
     """Make a login for one account, and its bot's settings.
 
@@ -89,10 +94,24 @@ def add_bot(
         "database_url": made.address.reveal() if made.address and out is None else None,
         **(events_of(made.outcome) if made.outcome else {"dry_run": by["dry_run"]}),
     }
-    run.output.result(data, lambda: _tell_made(run, account, made, kind, out))
+    form = Form(kind, watch=watch)
+    run.output.result(data, lambda: _tell_made(run, account, made, form, out))
 
 
-def _tell_made(run: Run, account: str, made: "NewBot", kind: str, out: Path | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is printed for a new bot."""
+
+    kind: str
+    watch: bool = False
+
+    @property
+    def verb(self) -> str:
+        """The verb that starts the bot."""
+        return "run --watch" if self.watch else "run"
+
+
+def _tell_made(run: Run, account: str, made: "NewBot", form: Form, out: Path | None) -> None:
     if made.outcome is None:
         verb = "Would have given" if run.by["dry_run"] else "Gave"
         run.output.notice(f"{verb} the login {made.login} a new password.")
@@ -107,13 +126,13 @@ def _tell_made(run: Run, account: str, made: "NewBot", kind: str, out: Path | No
         return
     if out is not None:
         run.output.notice(f"Its address is in {out} (mode 0600), and nowhere else.")
-    if kind != "env" and out is not None and made.outcome is not None:
-        run.output.lines(_rendered(kind, account, made.login, out))
+    if form.kind != "env" and out is not None and made.outcome is not None:
+        run.output.lines(_rendered(form, account, made.login, out))
     elif out is None:
         run.output.notice("This is a secret, and not shown again:")
         run.output.lines(_secret("env", made.address).rstrip("\n"))
     run.output.notice(
-        f"Start it with: account-registry run --account {shlex.quote(account)} -- COMMAND"
+        f"Start it with: account-registry {form.verb} --account {shlex.quote(account)} -- COMMAND"
     )
 
 
@@ -167,13 +186,21 @@ def _quoted(value: str) -> str:
     return value if re.fullmatch(r"[\w@%+:,./=?\[\]-]*", value, re.ASCII) else shlex.quote(value)
 
 
-def _rendered(kind: str, account: str, login: str, address: Path) -> str:
+# A supervisor passes a signal on; so the program must not get it from the system too.
+_STOPPING: Final = {
+    "systemd": "# The supervisor passes SIGTERM on.\nKillMode=mixed\n",
+    "compose": "    stop_grace_period: 1m\n",
+}
+
+
+def _rendered(form: Form, account: str, login: str, address: Path) -> str:
     """The systemd unit, or the service of a compose file."""
     from registry.encryption.key_source import MASTER_KEY
 
     key = MASTER_KEY.file
-    word = _unit_word if kind == "systemd" else _yaml_word
-    template = files(__package__).joinpath(f"bot.{kind}").read_text(encoding="utf-8")
+    is_unit = form.kind == "systemd"
+    word = _unit_word if is_unit else _yaml_word
+    template = files(__package__).joinpath(f"bot.{form.kind}").read_text(encoding="utf-8")
     return (
         Template(template)
         .substitute(
@@ -182,6 +209,8 @@ def _rendered(kind: str, account: str, login: str, address: Path) -> str:
             program=word(shutil.which("account-registry") or _PROGRAM),
             address=word(str(address.absolute())),
             key=word(str(key.absolute()) if key.exists() else _KEY_FILE),
+            watch=("--watch " if is_unit else "--watch, ") if form.watch else "",
+            stopping=_STOPPING[form.kind] if form.watch else "",
         )
         .rstrip("\n")
     )

@@ -1,16 +1,20 @@
-"""The verbs `run` and `runbot`: a program with an account's credentials takes their place."""
+"""The verbs `run` and `runbot`: a program with an account's credentials takes their place.
+
+With `--watch` they stay, and start the program again when what it was given changes.
+"""
 
 import os
 import shlex
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from registry.commands._options import AccessOption, SubaccountChoice, wish_of
 from registry.commands._run import Run
 from registry.commands._verb import verb
+from registry.commands._watch import WatchOptions, supervise
 from registry.errors import InvalidInput
 from registry.hints import commands_of
 from registry.plurals import counted
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from registry.catalog.specification import ExchangeSpec
     from registry.services.releases.program_environment import PassedOn
     from registry.services.releases.releases import Releases
+    from registry.services.supervising.candidate import Gate
 
 _ENV_FILE_PLACE = "{env-file}"
 _NAMES_SHOWN = 6
@@ -71,6 +76,16 @@ class Surroundings:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A program to start, and what it gets."""
+
+    program: str
+    command: list[str]
+    credentials: WantedCredentials
+    surroundings: Surroundings
+
+
 @verb(context_settings={"allow_interspersed_args": False})
 def run(
     run: Run,
@@ -80,6 +95,7 @@ def run(
     ],
     credentials: WantedCredentials,
     surroundings: Surroundings,
+    watch: WatchOptions,
 ) -> None:
     """Start a program with an account's credentials.
 
@@ -87,8 +103,11 @@ def run(
     it, and its exit code is the one that the caller sees. Of this environment it gets
     the variables of the system (PATH, HOME, LANG, PYTHONPATH and such) and those that
     --pass-env names.
+
+    With --watch this process stays. It starts the program again when one of its credentials
+    was replaced, and stops it (exit code 5) when it may not use them any more.
     """
-    _start(run, command, credentials, surroundings)
+    _start(run, command, credentials, surroundings, watch)
 
 
 @verb(context_settings={"allow_interspersed_args": False})
@@ -96,6 +115,7 @@ def runbot(
     run: Run,
     credentials: WantedCredentials,
     surroundings: Surroundings,
+    watch: WatchOptions,
     command: Annotated[
         list[str] | None,
         typer.Argument(metavar="[-- ARGUMENT…]", help="Its arguments, or another command."),
@@ -109,7 +129,7 @@ def runbot(
     words = command or []
     if not words or words[0].startswith("-"):
         words = [*_entry(), *words]
-    _start(run, words, credentials, surroundings)
+    _start(run, words, credentials, surroundings, watch)
 
 
 def _entry() -> list[str]:
@@ -122,24 +142,38 @@ def _entry() -> list[str]:
 
 
 def _start(
-    run: Run, command: list[str], credentials: WantedCredentials, surroundings: Surroundings
+    run: Run,
+    command: list[str],
+    credentials: WantedCredentials,
+    surroundings: Surroundings,
+    watch: WatchOptions,
 ) -> None:
     from registry.services.releases import launching
+    from registry.services.releases.changes import Asked
     from registry.services.releases.program_environment import Wanted
 
-    program = launching.find_program(command[0])
-    wanted = Wanted.of(surroundings.pass_env or ())
-    released, specs = _release(run, credentials, launching.short_name(program))
+    launch = Launch(launching.find_program(command[0]), command, credentials, surroundings)
+    Wanted.of(surroundings.pass_env or ())  # a wrong one is told before anything is released
+    manner = watch.manner()
+    if manner is None:
+        _become(run, launch)
+    name = launching.short_name(launch.program)
+    wish = wish_of(credentials.subaccount, credentials.access)
+    asked = Asked(credentials.account, credentials.exchange, wish)
+    run.exit_status = supervise(run, name, manner, asked, lambda gate: _become(run, launch, gate))
+
+
+def _become(run: Run, launch: Launch, gate: "Gate | None" = None) -> NoReturn:
+    """Loads, waits at the gate of a supervisor if there is one, and becomes the program."""
+    from registry.services.releases import key_locks, launching
+    from registry.services.releases.program_environment import Wanted
+
+    account, surroundings = launch.credentials.account, launch.surroundings
+    released, specs = _release(run, launch.credentials, launching.short_name(launch.program))
     values, without = launching.variables(released, specs)
-    if without:
-        run.output.notice(
-            f"Warning: not passed on: {', '.join(without)}, for which there is no variable; "
-            "see account-registry exchanges EXCHANGE."
-        )
-    passed_on = wanted.pick(specs.values())
-    _tell_left_out(run, passed_on)
-    environment = {**passed_on.variables, "REGISTRY_ACCOUNT": credentials.account}
-    arguments = list(command)
+    passed_on = Wanted.of(surroundings.pass_env or ()).pick(specs.values())
+    environment = {**passed_on.variables, "REGISTRY_ACCOUNT": account}
+    arguments = list(launch.command)
     if surroundings.env_file or surroundings.file_format:
         paths = launching.files(values, surroundings.file_format or "dotenv")
         environment |= paths
@@ -148,15 +182,28 @@ def _start(
     else:
         environment |= {name: value.reveal() for name, value in values.items()}
     run.close()
-    launching.become(program, arguments, environment)
+    if gate is not None:
+        given = {name: found.plain() for name, found in released.credentials.items()}
+        gate.pass_with(given, released.problems)
+        environment |= launching.as_the_first_process(environment)
+    # Said, and locked, only now: where nothing has changed, the program that runs goes on.
+    _tell_problems(run, released)
+    for warning in key_locks.warnings(released.credentials.values(), across_exec=True):
+        run.output.notice(f"Warning: {warning}")
+    if gate is None or gate.is_first:
+        _tell_left_out(run, passed_on, without)
+    launching.become(launch.program, arguments, environment)
 
 
 def _release(
     run: Run, wanted: WantedCredentials, program: str
 ) -> "tuple[Releases, dict[str, ExchangeSpec]]":
-    """The released credentials, and the specifications of their exchanges."""
+    """The released credentials, and the specifications of their exchanges.
+
+    Raises:
+        RegistryError: what is named is not there, or nothing is.
+    """
     from registry.machine import host
-    from registry.services.releases import key_locks
     from registry.services.releases.releases import Caller, ReleaseService
 
     actor = run.actor()
@@ -164,17 +211,18 @@ def _release(
     caller = Caller(actor=actor, host=host(), purpose=f"run {program}", reason=run.reason)
     wish = wish_of(wanted.subaccount, wanted.access)
     released = service.release(wanted.account, wanted.exchange, wish, caller)
-    _tell_problems(run, released, {*(wanted.exchange or ()), *wish.subaccounts.chosen})
-    for warning in key_locks.warnings(released.credentials.values(), across_exec=True):
-        run.output.notice(f"Warning: {warning}")
+    _must_have(released, {*(wanted.exchange or ()), *wish.subaccounts.chosen})
     return released, {name: service.specification(name) for name in released.credentials}
 
 
-def _tell_problems(run: Run, released: "Releases", named: AbstractSet[str]) -> None:
-    """Tells what else the program lacks; what is named must be there."""
+def _must_have(released: "Releases", named: AbstractSet[str]) -> None:
     for exchange, problem in released.problems.items():
         if exchange in named or not released.credentials:
             raise problem
+
+
+def _tell_problems(run: Run, released: "Releases") -> None:
+    """Tells what else the program lacks."""
     for warning in released.warnings():
         run.output.notice(f"Warning: {warning}")
     for exchange, problem in released.problems.items():
@@ -183,7 +231,12 @@ def _tell_problems(run: Run, released: "Releases", named: AbstractSet[str]) -> N
             run.output.notice(f"  {commands_of(problem.hint)}")
 
 
-def _tell_left_out(run: Run, passed_on: "PassedOn") -> None:
+def _tell_left_out(run: Run, passed_on: "PassedOn", without: list[str]) -> None:
+    if without:
+        run.output.notice(
+            f"Warning: not passed on: {', '.join(without)}, for which there is no variable; "
+            "see account-registry exchanges EXCHANGE."
+        )
     if passed_on.not_set:
         run.output.notice(f"Warning: not in the environment: {', '.join(passed_on.not_set)}.")
     if passed_on.left_out:

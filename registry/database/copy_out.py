@@ -38,27 +38,36 @@ def copy_out(
         raise psycopg.errors.error_from_result(result)
     read = connection.pgconn.get_copy_data
     length = 1
+    all_seen = False
     try:
-        while True:
-            length, message = read(1)
-            if length == 0:
-                length, message = _awaited(connection)
-            if length < 0:
-                break
-            yield form(message)
+        while length >= 0:
+            length, message = _awaited(connection)
+            arrived = []
+            while length > 0:
+                arrived.append(form(message))
+                length, message = read(1)
+            yield from arrived
+        all_seen = True
     finally:
-        if length >= 0 and not connection.closed:  # the caller has seen enough
-            connection.cancel_safe()
-            while length >= 0:
-                length, _ = _awaited(connection)
-            connection.wait(generators.fetch_many(connection.pgconn))
+        if not all_seen and not connection.closed:
+            _leave(connection, length)
     for result in connection.wait(generators.fetch_many(connection.pgconn)):
         if result.status != pq.ExecStatus.COMMAND_OK:
             raise psycopg.errors.error_from_result(result)
 
 
+def _leave(connection: psycopg.Connection[Any], length: int) -> None:
+    """Ends a COPY of which the caller has seen enough; `length` is that of the newest message."""
+    if length >= 0:
+        connection.cancel_safe()
+    while length >= 0:
+        length, _ = _awaited(connection)
+    connection.wait(generators.fetch_many(connection.pgconn))
+
+
 def _awaited(connection: psycopg.Connection[Any]) -> tuple[int, memoryview]:
     """Awaits the next message of a COPY: its length, negative at the end, and its bytes."""
+    connection.pgconn.consume_input()  # without waiting
     while True:
         length, data = connection.pgconn.get_copy_data(1)
         if length:

@@ -4,13 +4,14 @@ This is the innermost loop of a verification. It only says whether the block is 
 is not, `registry.log.chunk` finds the faults row by row.
 """
 
+import itertools
 import struct
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
 from registry.log import row_form
-from registry.log.findings import NOTED, ChunkReport
+from registry.log.findings import NOTED_STARTS, ChunkReport
 from registry.log.merkle import completed_subtrees
 
 LEVEL: Final = 8
@@ -19,10 +20,12 @@ ROWS: Final = (1 << LEVEL) - 1
 roots of larger subtrees."""
 
 _LEAF_STARTS: Final = tuple(
-    row_form.ROOTS + len(row_form.ARRAY_START[count]) + count * row_form.ROOT
+    row_form.ROOTS + len(row_form.ARRAY_START[count]) + count * row_form.ROOT + len(row_form.ZERO)
     for count in map(completed_subtrees, range(ROWS))
 )
 """The offset of the leaf in a row, by the row's index in the block."""
+_HASHED_STARTS: Final = tuple(start - 1 for start in _LEAF_STARTS)
+"""The offset of the zero byte before it, which is hashed too."""
 
 
 def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
@@ -31,35 +34,30 @@ def check_block(report: ChunkReport, first: int, rows: Sequence[bytes]) -> bool:
     `first` is a multiple of 2**LEVEL, and there are at most `ROWS` rows. True extends the
     report; False leaves it unchanged.
     """
-    starts = _LEAF_STARTS[: len(rows)]
-    leaves = [sha256(b"\x00" + row[at:]).digest() for row, at in zip(rows, starts, strict=True)]
+    if not rows:
+        return True
+    starts = _HASHED_STARTS[: len(rows)]
+    leaves = [sha256(row[at:]).digest() for row, at in zip(rows, starts, strict=True)]
     heads, peaks = _heads_and_peaks(leaves)
     if not all(map(bytes.startswith, rows, heads)):
         return False
     try:
-        places = list(map(row_form.place, rows, starts))
+        columns = row_form.columns(rows, _LEAF_STARTS[: len(rows)])
     except struct.error:
         return False
-    if [place[0] for place in places] != list(range(first, first + len(rows))):
+    if columns.positions != tuple(range(first, first + len(rows))):
         return False
-    _note(report, rows, places)
+    _note(report, rows, columns)
     report.nodes += peaks
     return True
 
 
 def _heads_and_peaks(leaves: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
     """The expected bytes of each row before its leaf; and the subtrees, largest first."""
-    heads = [b""] * len(leaves)
+    tails = [row_form.ARRAY_START[0] + row_form.ZERO] * len(leaves)
     peaks: list[bytes] = []
     nodes, roots, level = leaves, [b""] * len(leaves), 0
     while nodes:
-        # Of the rows that complete a subtree of this level, every second completes no larger one.
-        step = 1 << level
-        places = slice(step - 1, None, 2 * step)
-        start, end = row_form.START, row_form.ARRAY_START[level]
-        heads[places] = [
-            start + leaf + end + root for leaf, root in zip(leaves[places], roots[::2], strict=True)
-        ]
         if len(nodes) & 1:
             peaks.append(nodes[-1])
         nodes = [
@@ -71,15 +69,20 @@ def _heads_and_peaks(leaves: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]
             for lower, node in zip(roots[1::2], nodes, strict=True)
         ]
         level += 1
+        # Of the rows that complete a subtree of this level, every second completes no larger one.
+        step = 1 << level
+        start, end = row_form.ARRAY_START[level], row_form.ZERO
+        tails[step - 1 :: 2 * step] = [start + root + end for root in roots[::2]]
+    start = row_form.START
+    heads = [start + leaf + tail for leaf, tail in zip(leaves, tails, strict=True)]
     return heads, peaks[::-1]
 
 
-def _note(
-    report: ChunkReport, rows: Sequence[bytes], places: Sequence[row_form.FieldPlace]
-) -> None:
+def _note(report: ChunkReport, rows: Sequence[bytes], columns: row_form.Columns) -> None:
     first_versions, last_versions = report.first_versions, report.last_versions
     known = last_versions.get
-    for row, (position, stream, version, type_start, type_end) in zip(rows, places, strict=True):
+    of_events = zip(columns.positions, columns.streams, columns.versions, strict=True)
+    for position, stream, version in of_events:
         last = known(stream)
         if last is not None and version == last + 1:
             last_versions[stream] = version
@@ -88,5 +91,7 @@ def _note(
             last_versions[stream] = version
         else:
             report.note_version(stream, version, position)
-        if row[type_start:type_end] in NOTED:
-            report.note_data_keys(position, row, type_start, type_end)
+    for at in itertools.compress(range(len(rows)), map(NOTED_STARTS.__contains__, columns.types)):
+        start = columns.type_starts[at]
+        end = start + columns.type_lengths[at]
+        report.note_data_keys(columns.positions[at], rows[at], start, end)

@@ -1,5 +1,6 @@
 """The findings of a check of one chunk of the log."""
 
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
@@ -15,6 +16,20 @@ MAX_FAILURES: Final = 100
 _DESTROYED: Final = b"CredentialSecretsDestroyed"
 NOTED: Final = frozenset({b"CredentialAdded", b"CredentialReplaced", _DESTROYED})
 """The types of the events that name data keys."""
+NOTED_STARTS: Final = frozenset(event_type[: row_form.TYPE_START] for event_type in NOTED)
+# An event with a data key as this program mostly writes it, from its type to its tokens, and from
+# their end to that of its data. Tokens are long: to parse them takes much of a verification.
+_USUAL_START: Final = re.compile(
+    # The schema's version and the length of the data follow the type.
+    rb"Credential(?:Added|Replaced)\x00\x00\x00\x04.{4}.{4}"
+    rb'\{"credential_id":"([^"\\]*)","exchange":"[^"\\]*","exchange_id":\d+,'
+    rb'"subaccount_index":(?:\d+|null),"permission":"[^"\\]*","version":(\d+),'
+    rb'"data_key_id":"([^"\\]*)","tokens":\{',
+    re.DOTALL,
+)
+_USUAL_END: Final = re.compile(
+    rb'\},"fingerprints":\{[^}]*\}(?:,"label":"[^"\\]*")?(?:,"expires_at":"[^"\\]*")?\}\x00'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +103,10 @@ class ChunkReport:
 
     def note_data_keys(self, position: int, row: bytes, type_start: int, type_end: int) -> None:
         """Notes the data keys of an event whose type is in `NOTED`."""
+        usual = _USUAL_START.match(row, type_start)
+        if usual and _USUAL_END.match(row, row.find(b"}", usual.end())):
+            self.sealed.append((position, b"%b\t%b\t%b\n" % usual.group(3, 1, 2)))
+            return
         event_type = row[type_start:type_end]
         if event_type not in NOTED:
             return
@@ -97,8 +116,8 @@ class ChunkReport:
             if event_type == _DESTROYED:
                 self.destroyed.update(data["data_key_ids"])
             else:
-                names = data["data_key_id"], data["credential_id"], data["version"]
-                self.sealed.append((position, "\t".join(map(str, names)).encode()))
+                line = f"{data['data_key_id']}\t{data['credential_id']}\t{data['version']}\n"
+                self.sealed.append((position, line.encode()))
         except (ValueError, KeyError, TypeError, struct.error):
             self.fail_data_key(position)
 

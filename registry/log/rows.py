@@ -31,17 +31,18 @@ def copy_rows(connection: Connection, first: int, end: int, at_once: int) -> Ite
 def copy_leaves(connection: Connection, positions: list[int]) -> list[bytes]:
     """The leaves at these positions, in the order of the log."""
     there = sql.SQL("e.position = ANY({}::bigint[])").format(positions)
-    copied = _copied(connection, COLUMNS, there, len(positions) + 1)
+    selected = tuple(f"e.{name}" for name in COLUMNS)
+    copied = _copied(connection, selected, there, len(positions) + 1)
     return [row[_COLUMN_COUNT:] for rows in copied for row in rows]
 
 
 def _copied(
-    connection: Connection, columns: tuple[str, ...], condition: sql.Composable, at_once: int
+    connection: Connection, selected: tuple[str, ...], condition: sql.Composable, at_once: int
 ) -> Iterator[list[bytes]]:
     statement = sql.SQL(
         "COPY (SELECT {} FROM public.audit_events AS e WHERE {} ORDER BY e.position) "
         "TO STDOUT (FORMAT binary)"
-    ).format(sql.SQL(", ").join(sql.Identifier("e", column) for column in columns), condition)
+    ).format(sql.SQL(", ".join(selected)), condition)
     # A server sends one message for each row, the first with the header before it.
     messages = copy_out(connection, statement.as_bytes(connection), bytes)
     rows = itertools.chain([next(messages)[_HEADER:]], messages)

@@ -7,6 +7,7 @@ The packages, each of which may use those below it (an import contract keeps it 
 
 - `backups`    the restore drill: whether a backup brings everything back
 - `views`      all accounts at once, for people: paged and filtered
+- `supervising`: a program is started again when what it was given changes
 - `problems`   what is wrong, or soon will be, and what to do about it
 - `audit`      what happened, who could use what; verification, checkpoints, proofs
 - `schema`     migrating up and down, and the rehearsal of both

@@ -237,6 +237,7 @@ def made_earlier(connection: Connection, role: str) -> None:
             )
 
 
+@pytest.mark.slow
 def test_the_drill_passes_and_doctor_names_what_a_login_left(
     cli: CommandLine, connection: Connection, database_url: str
 ) -> None:

@@ -26,28 +26,28 @@ def listed(cli: CommandLine, *options: str) -> list[str]:
     return [account["account_name"] for account in result.data]
 
 
-@pytest.mark.parametrize("as_of", [(), ("--as-of", "8")], ids=["now", "then"])
-@pytest.mark.parametrize(
-    ("options", "names"),
-    [
-        ((), ["grid_btc", "grid_eth", "main", "old"]),
-        (("--active",), ["grid_btc", "grid_eth", "main"]),
-        (("--inactive",), ["old"]),
-        (("--exchange", "aster"), ["grid_btc", "main"]),
-        (("--exchange", "lighter", "--active"), ["main"]),
-        (("--exchange", "paradex"), []),
-        (("--name", "grid_*"), ["grid_btc", "grid_eth"]),
-        (("--name", "main"), ["main"]),
-        (("--name", "GRID_*"), []),
-        (("--sort", "credentials", "--limit", "2"), ["main", "grid_btc"]),
-        (("--sort", "created"), ["old", "grid_btc", "grid_eth", "main"]),
-        (("--sort", "updated", "--limit", "1"), ["grid_eth"]),
-    ],
+CHOSEN: tuple[tuple[tuple[str, ...], list[str]], ...] = (
+    ((), ["grid_btc", "grid_eth", "main", "old"]),
+    (("--active",), ["grid_btc", "grid_eth", "main"]),
+    (("--inactive",), ["old"]),
+    (("--exchange", "aster"), ["grid_btc", "main"]),
+    (("--exchange", "lighter", "--active"), ["main"]),
+    (("--exchange", "paradex"), []),
+    (("--name", "grid_*"), ["grid_btc", "grid_eth"]),
+    (("--name", "main"), ["main"]),
+    (("--name", "GRID_*"), []),
+    (("--sort", "credentials", "--limit", "2"), ["main", "grid_btc"]),
+    (("--sort", "created"), ["old", "grid_btc", "grid_eth", "main"]),
+    (("--sort", "updated", "--limit", "1"), ["grid_eth"]),
 )
+
+
+@pytest.mark.parametrize("as_of", [(), ("--as-of", "8")], ids=["now", "then"])
 def test_accounts_can_be_chosen_now_and_as_they_were(
-    several: CommandLine, as_of: tuple[str, ...], options: tuple[str, ...], names: list[str]
+    several: CommandLine, as_of: tuple[str, ...]
 ) -> None:
-    assert listed(several, *as_of, *options) == names
+    for options, names in CHOSEN:
+        assert listed(several, *as_of, *options) == names, options
 
 
 def test_a_list_that_is_cut_says_how_many_more_there_are(several: CommandLine) -> None:
@@ -65,9 +65,8 @@ def test_a_list_that_is_cut_says_how_many_more_there_are(several: CommandLine) -
     assert json.loads(several("list-accounts", "--json").out)["cut"] is False
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
+def test_an_empty_list_says_what_was_asked_and_what_there_is(several: CommandLine) -> None:
+    for options, told in (
         (("--name", "nobody*"), "No account fits name nobody*. There are 4 accounts in all."),
         (
             ("--exchange", "paradex", "--inactive"),
@@ -77,25 +76,20 @@ def test_a_list_that_is_cut_says_how_many_more_there_are(several: CommandLine) -
             ("--as-of", "2020-01-01"),
             "No account fits as of 2020-01-01 00:00:00Z. There are 4 accounts now, the first since",
         ),
-    ],
-)
-def test_an_empty_list_says_what_was_asked_and_what_there_is(
-    several: CommandLine, options: tuple[str, ...], told: str
-) -> None:
-    none = several("list-accounts", *options)
-    assert len(none.out.splitlines()) == 1  # the heads of the columns
-    assert none.err.startswith(told)
-    assert "Make one" not in none.err
-    assert shown_on_a_terminal(several, "list-accounts", *options)[0].startswith(told)
+    ):
+        none = several("list-accounts", *options)
+        assert len(none.out.splitlines()) == 1  # the heads of the columns
+        assert none.err.startswith(told)
+        assert "Make one" not in none.err
+        assert shown_on_a_terminal(several, "list-accounts", *options)[0].startswith(told)
 
 
-@pytest.mark.parametrize(
-    ("options", "status"),
-    [(("--exchange", "nowhere"), 3), (("--sort", "age"), 2), (("--limit", "0"), 2)],
-)
-def test_what_no_list_has_is_refused(
-    several: CommandLine, options: tuple[str, ...], status: int
-) -> None:
-    assert several("list-accounts", *options).exit_status == status
-    then = several("list-accounts", "--as-of", "8", *options)
-    assert then.exit_status == status
+def test_what_no_list_has_is_refused(several: CommandLine) -> None:
+    for options, status in (
+        (("--exchange", "nowhere"), 3),
+        (("--sort", "age"), 2),
+        (("--limit", "0"), 2),
+    ):
+        assert several("list-accounts", *options).exit_status == status, options
+        then = several("list-accounts", "--as-of", "8", *options)
+        assert then.exit_status == status, options

@@ -375,6 +375,7 @@ def test_tables_of_a_bot_are_right_as_they_are_and_ours_come_back(
 # ---------------------------------------------------------------- no circle
 
 
+@pytest.mark.slow
 def test_each_command_that_meets_the_damage_names_what_mends_it(
     used: CommandLine, connection: Connection
 ) -> None:

@@ -172,38 +172,38 @@ def test_this_program_uses_what_an_older_one_made(
     use(cli)
 
 
+@pytest.mark.slow
 def test_the_next_program_uses_what_this_one_made(newer: NewerProgram) -> None:
     assert newer("migrate", "up").exit_status == 0
     assert json.loads(newer.load().out) == LOADED
     use(newer)
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        ("create-account", "other"),
-        ("list-accounts",),
-        ("resolve", "main_bot"),
-        ("run", "--account", "main_bot", "--", "true"),
-        ("history",),
-        ("verify",),
-        ("rebuild", "--check"),
-        ("rebuild", "--yes"),
-        ("migrate", "up"),
-        ("migrate", "down", "--yes"),
-        ("migrate", "status"),
-    ],
-    ids=" ".join,
+REFUSED: Final = (
+    ("create-account", "other"),
+    ("list-accounts",),
+    ("resolve", "main_bot"),
+    ("run", "--account", "main_bot", "--", "true"),
+    ("history",),
+    ("verify",),
+    ("rebuild", "--check"),
+    ("rebuild", "--yes"),
+    ("migrate", "up"),
+    ("migrate", "down", "--yes"),
+    ("migrate", "status"),
 )
-def test_a_verb_of_this_program_says_that_the_schema_is_newer(
-    cli: CommandLine, newer: NewerProgram, verb: tuple[str, ...]
+
+
+def test_each_verb_of_this_program_says_that_the_schema_is_newer(
+    cli: CommandLine, newer: NewerProgram
 ) -> None:
     assert cli("migrate", "up").exit_status == 0
     assert newer("migrate", "up").exit_status == 0
-    refused = cli(*verb, "--json") if verb[0] != "run" else cli("run", "--json", *verb[1:])
-    assert (refused.exit_status, refused.error["code"]) == (7, "schema_too_new")
-    assert "migration 099" in refused.error["message"]
-    assert refused.error["hint"] == "Update account-registry on this machine."
+    for verb in REFUSED:
+        refused = cli(verb[0], "--json", *verb[1:])
+        assert (refused.exit_status, refused.error["code"]) == (7, "schema_too_new"), verb
+        assert "migration 099" in refused.error["message"], verb
+        assert refused.error["hint"] == "Update account-registry on this machine.", verb
 
 
 def test_a_loader_of_this_program_says_that_the_schema_is_newer(

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 import orjson
 import psycopg
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.large_log import Made, load_events
@@ -93,6 +94,7 @@ def rows_of(connection: Connection, size: int, *, every: bool, slices: int) -> l
         return [replay(connection, selection, Slice(n, slices)) for n in range(slices)]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     deadline=None,

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Self
 
-from registry.log import chunk, findings, merkle, row_form
-from registry.log.leaf import Leaf, encode
+from registry.log import chunk, findings, merkle
+from registry.log.leaf import COLUMNS, Leaf, encode
 
 MOMENT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 STREAMS = [uuid.UUID(int=number) for number in range(3)]
@@ -41,9 +41,9 @@ def row(raw: bytes, digest: bytes, roots: Sequence[bytes]) -> bytes:
     sized = b"".join(struct.pack(">i", len(root)) + root for root in roots)
     head = struct.pack(">iii", 1 if roots else 0, 0, 17)
     array = head + (struct.pack(">ii", len(roots), 1) + sized if roots else b"")
-    parts = (digest, array)
+    parts = (digest, array, bytes(1))
     return (
-        struct.pack(">h", len(row_form.SELECTED))
+        struct.pack(">h", len(parts) + len(COLUMNS))
         + b"".join(struct.pack(">i", len(part)) + part for part in parts)
         + raw
     )

@@ -38,6 +38,7 @@ class Proxy:
         self._client_speaks = False
         self._passing = threading.Event()
         self._passing.set()
+        self._open: list[socket.socket] = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(Path(self._folder.name) / ".s.PGSQL.5432"))
         self._listener.listen()
@@ -56,6 +57,17 @@ class Proxy:
     def speak_again(self) -> None:
         """Forwards the bytes that came meanwhile, and all further bytes."""
         self._passing.set()
+
+    def refuse_all(self) -> None:
+        """Ends all connections, and refuses new ones, as while a server is away."""
+        self.refusals = 1_000_000
+        for end in self._open:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def serve_again(self) -> None:
+        """Accepts connections again."""
+        self.refusals = 0
 
     def close(self) -> None:
         """Accepts no more connections, and lets the silent ones end."""
@@ -77,6 +89,7 @@ class Proxy:
                 client.close()
                 continue
             server = self._connect()
+            self._open += [client, server]
             for source, target, from_client in ((client, server, True), (server, client, False)):
                 arguments = (source, target, from_client, self._passing)
                 threading.Thread(target=self._pass_on, args=arguments, daemon=True).start()

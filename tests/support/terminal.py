@@ -1,5 +1,6 @@
 """A verb on a pseudo-terminal."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -103,3 +104,44 @@ def shown_on_a_terminal(cli: CommandLine, *arguments: str, columns: int = 80) ->
 
 def _make_controlling(side: int) -> None:
     fcntl.ioctl(side, termios.TIOCSCTTY, 0)
+
+
+class Shell:
+    """A shell on a terminal of its own, as a person has it, with job control."""
+
+    def __init__(self, cli: CommandLine) -> None:
+        self._main, side = pty.openpty()
+        self.shown = ""
+        """What was shown since the last `wait_for`."""
+        self._process = subprocess.Popen(
+            ["bash", "--norc", "--noprofile", "-i"],
+            stdin=side,
+            stdout=side,
+            stderr=side,
+            env={**cli.environment, "PS1": "ready> ", "TERM": "dumb", "PYTHON": sys.executable},
+            cwd=PROJECT,
+            start_new_session=True,
+            preexec_fn=lambda: _make_controlling(side),  # noqa: PLW1509 - no other thread there
+        )
+        os.close(side)
+        self.wait_for("ready> ")
+
+    def types(self, keys: str) -> None:
+        """Types keys; ^C and ^Z as their control characters."""
+        os.write(self._main, keys.encode())
+
+    def wait_for(self, text: str) -> str:
+        """Waits until the text is shown; returns all that was shown up to its end."""
+        deadline = time.monotonic() + 20
+        while text not in self.shown:
+            assert time.monotonic() < deadline, f"not shown: {text!r}, but {self.shown!r}"
+            if select.select([self._main], [], [], 0.1)[0]:
+                self.shown += os.read(self._main, 4096).decode(errors="replace")
+        seen, _, self.shown = self.shown.partition(text)
+        return seen + text
+
+    def close(self) -> None:
+        """Closes the terminal, which ends what runs on it."""
+        with contextlib.suppress(OSError):  # it is closed
+            os.close(self._main)
+        self._process.wait(timeout=20)

@@ -184,10 +184,24 @@ USUAL = (
 )
 
 
+FULL = (
+    f'{USUAL[:-1].removesuffix("{}")}{{"api_key":"gAAA-_==","secret_key":"gBBB"}},'
+    f'"fingerprints":{{"api_key":"0f","secret_key":"1e"}},"label":"main"}}'
+)
+"""As this program writes it."""
+
+
 @pytest.mark.parametrize(
     "data",
     [
         USUAL,
+        FULL,
+        FULL.replace('"label":"main"', '"expires_at":"2027-01-01T00:00:00Z"'),
+        FULL.replace('"main"', '"a \\"data_key_id\\":\\"no\\" word"'),
+        FULL.replace('"label":"main"', '"ip_allow_list":["10.0.0.1"],"is_active":false'),
+        FULL.replace('"gBBB"', '{"data_key_id":"no"}'),
+        FULL.replace('"gBBB"', '"}","data_key_id":"no"'),
+        FULL.replace('"label":"main"', f'"data_key_id":"{KEY}"'),
         USUAL.replace(":", ": "),
         f'{USUAL[:-1]},"label":"a \\"quoted\\" word"}}',
         USUAL.replace("data_key_id", "data\\u005fkey_id"),
@@ -197,13 +211,19 @@ USUAL = (
     ],
 )
 def test_however_the_data_is_written_its_data_key_is_the_one_that_a_parser_finds(data: str) -> None:
-    assert sealed(data.encode()) == [(0, f"{KEY}\t{CREDENTIAL}\t3".encode())]
+    assert sealed(data.encode()) == [(0, f"{KEY}\t{CREDENTIAL}\t3\n".encode())]
 
 
-def test_of_a_name_that_stands_twice_the_last_counts_as_for_the_program() -> None:
+@pytest.mark.parametrize(
+    "again", ['"data_key_id":"{}"', '"label":"x","data_key_id":"{}"', '"data\\u005fkey_id":"{}"']
+)
+@pytest.mark.parametrize("before", [USUAL, FULL])
+def test_of_a_name_that_stands_twice_the_last_counts_as_for_the_program(
+    before: str, again: str
+) -> None:
     other = str(uuid.UUID(int=9))
-    data = f'{USUAL[:-1]},"data_key_id":"{other}"}}'
-    assert sealed(data.encode()) == [(0, f"{other}\t{CREDENTIAL}\t3".encode())]
+    data = f"{before[:-1]},{again.format(other)}}}"
+    assert sealed(data.encode()) == [(0, f"{other}\t{CREDENTIAL}\t3\n".encode())]
 
 
 @pytest.mark.parametrize("data", ["{}", "[1]", f'{{"x":{USUAL}}}', USUAL.replace("data_", "")])

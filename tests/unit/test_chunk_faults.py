@@ -188,7 +188,7 @@ def test_what_is_noted_of_a_data_key_row_by_row_is_what_a_block_notes() -> None:
     rows = Log.of([of_type("AccountUpdated", "{}"), of_type("CredentialReplaced", data, 1)]).rows
     whole = check(rows, 0, 2)
     rows[0] = rows[0][:-1] + b"X"
-    assert check(rows, 0, 2).sealed == whole.sealed == [(1, b"k\tc\t3")]
+    assert check(rows, 0, 2).sealed == whole.sealed == [(1, b"k\tc\t3\n")]
     assert LoggedVersion.of(*whole.sealed[0]) == LoggedVersion(1, "k", "c", 3)
 
 

@@ -41,20 +41,26 @@ def commands() -> Iterator[tuple[str, Sequence[str]]]:
 
 def test_each_command_has_a_verb_and_options_that_there_are() -> None:
     found = list(commands())
-    assert len(found) == len(list((EXAMPLES / "systemd").glob("*-*.timer"))) + 2
+    assert len(found) == len(list((EXAMPLES / "systemd").glob("*-*.timer"))) + 3
     for name, (verb, *words) in found:
         assert build().commands[verb].make_context(verb, list(words)), name
 
 
 @pytest.mark.parametrize(
-    ("kind", "file"), [("systemd", "systemd/main_bot.service"), ("compose", "compose/compose.yaml")]
+    ("form", "file"),
+    [
+        (bots.Form("systemd"), "systemd/main_bot.service"),
+        (bots.Form("systemd", watch=True), "systemd/watched_bot.service"),
+        (bots.Form("compose"), "compose/compose.yaml"),
+    ],
 )
 def test_the_bot_of_the_examples_is_what_add_bot_prints(
-    monkeypatch: pytest.MonkeyPatch, kind: str, file: str
+    monkeypatch: pytest.MonkeyPatch, form: bots.Form, file: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    address = Path("/etc/account-registry/main_bot.address")
-    printed = bots._rendered(kind, "main_bot", "main_bot", address)
+    name = "watched_bot" if form.watch else "main_bot"
+    address = Path(f"/etc/account-registry/{name}.address")
+    printed = bots._rendered(form, name, name, address)
     assert printed + "\n" == (EXAMPLES / file).read_text()
 
 

@@ -148,8 +148,9 @@ def named_commands() -> Iterator[tuple[str, list[Any], list[str]]]:
 def test_every_command_in_a_hint_can_be_run_and_its_call_can_be_made() -> None:
     found = list(named_commands())
     assert len(found) > 50
+    verbs = build().commands
     for verb, arguments, options in found:
-        parameters = build().commands[verb].params
+        parameters = verbs[verb].params
         known = {option for parameter in parameters for option in parameter.opts}
         for option in options:
             assert f"--{OPTIONS.get(option, option).replace('_', '-')}" in known, (verb, option)
@@ -174,13 +175,15 @@ def named_options() -> set[str]:
 
 
 def test_every_option_in_a_hint_is_one_of_a_verb_and_of_a_method() -> None:
-    known = {o for verb in VERBS for param in build().commands[verb].params for o in param.opts}
+    verbs = build().commands
+    known = {o for verb in VERBS for param in verbs[verb].params for o in param.opts}
     parameters: set[str] = {"exchange"}
     for path in METHODS.values():
         method = REFERENCE["method_of"](path)
         parameters |= set(inspect.signature(method).parameters) | set(REFERENCE["options"](method))
-    assert named_options() >= {"cascade", "subaccount", "move"}
-    for option in named_options():
+    named = named_options()
+    assert named >= {"cascade", "subaccount", "move"}
+    for option in named:
         assert f"--{OPTIONS.get(option, option).replace('_', '-')}" in known, option
         assert option in parameters, option
 

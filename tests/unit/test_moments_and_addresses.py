@@ -62,12 +62,13 @@ def test_a_span_without_a_sign_goes_where_what_is_asked_lies(
         ("2w", 14),
         ("36h", 1.5),
         ("1440min", 1),
+        ("86400s", 1),
         (" 7D ", 7),
         ("2weeks", 14),
         ("1 day", 1),
     ],
 )
-def test_a_span_is_minutes_hours_days_or_weeks(text: str, days: float) -> None:
+def test_a_span_is_seconds_minutes_hours_days_or_weeks(text: str, days: float) -> None:
     assert duration(text, "--due") == dt.timedelta(days=days)
 
 
@@ -77,7 +78,7 @@ def test_a_span_is_minutes_hours_days_or_weeks(text: str, days: float) -> None:
 def test_what_is_no_span_is_refused_with_the_forms_that_are(text: str) -> None:
     with pytest.raises(InvalidInput, match="is not a span of time") as refused:
         duration(text, "--due")
-    assert refused.value.hint == "It looks like 30min, 36h, 14d or 2w."
+    assert refused.value.hint == "It looks like 10s, 30min, 36h, 14d or 2w."
 
 
 @pytest.mark.parametrize(

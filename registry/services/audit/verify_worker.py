@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from registry.database.connection import Connection
-from registry.database.copy_out import copy_lines
+from registry.database.copy_out import copy_out
 from registry.database.queries import load_queries
 from registry.encryption.key_source import load_keyring
 from registry.encryption.keyring import MasterKeyring
@@ -103,8 +103,7 @@ def _known_versions(connection: Connection, sealed: list[tuple[int, bytes]]) -> 
     statement = sql.SQL(_QUERIES["copy_data_keys_between"].decode()).format(
         first=first, last=last, limit=2 * len(lines)
     )
-    copied = "".join(copy_lines(connection, statement.as_string(connection)))
-    return set(copied.encode().splitlines())
+    return set(copy_out(connection, statement.as_bytes(connection), bytes))
 
 
 def _stored_keys(connection: Connection, ids: list[str]) -> dict[str, TupleRow]:

@@ -117,6 +117,15 @@ def memory_file(text: str) -> str:
     return f"/dev/fd/{descriptor}"
 
 
+def as_the_first_process(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which systemd names the process that it started, for its child.
+
+    They count for the process whose number they hold: sd_listen_fds(3), sd_watchdog_enabled(3).
+    """
+    ours = {name: environment.get(name) for name in ("LISTEN_PID", "WATCHDOG_PID")}
+    return {name: str(os.getpid()) for name, pid in ours.items() if pid == str(os.getppid())}
+
+
 def become(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     """Replaces this process with the program (execve(2)).
 
