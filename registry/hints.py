@@ -67,6 +67,7 @@ METHODS: Final[Mapping[str, str]] = {
     "migrate": "migrate",
     "doctor": "doctor",
     "list-problems": "problems",
+    "metrics": "serve_metrics",
     "restore-drill": "backups.drill",
     "end-session": "end_session",
 }

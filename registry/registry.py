@@ -23,6 +23,7 @@ from registry.database.target import Target
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
 from registry.events.permissions import Permission
+from registry.facade.alerting import Alerting
 from registry.facade.checking import checked
 from registry.facade.context import Context, Opened, log
 from registry.facade.given import By, ImportChoices, ignore, optional_path
@@ -76,7 +77,7 @@ def _part(home: str, purpose: str) -> Any:
 
 
 @checked
-class Registry(Reading, Stopping, Seeing):
+class Registry(Reading, Stopping, Seeing, Alerting):
     """Accounts, exchange credentials and their sharing; every change is an event.
 
     Several threads may use it. Connections are opened on demand.

@@ -8,6 +8,7 @@ needed_servers=(
     'chromium   /usr/bin/chromium'
     'chromium-driver /usr/bin/chromedriver'
     'systemd    /usr/bin/systemd-analyze'
+    'prometheus /usr/bin/promtool'
 )
 
 # What scripts/failover-drill needs in addition. The package postgresql is its server.

@@ -55,6 +55,8 @@ _GROUPS: Final = (
         ("doctor", "doctor"),
         ("problems", "list-problems"),
         ("serving", "serve"),
+        ("metrics", "metrics"),
+        ("alerts", "alerts"),
         ("stops", "stop resume"),
         ("keys", "generate-key rotate-master-key destroy-secrets"),
         ("migrate", "migrate schema-down"),

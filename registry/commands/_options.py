@@ -6,6 +6,7 @@ A dataclass groups several options; `_verb.verb` expands it into them.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from registry.events.permissions import Access, Permission, SharingType
 
 if TYPE_CHECKING:
+    from registry.facade.seeing import FilesBeside as FilesBesideGiven
     from registry.services.releases.resolution import Wish
 
 # ---------------------------------------------------------------- accounts and exchanges
@@ -175,3 +177,30 @@ AllowOtherAccount = Annotated[
 ]
 Wide = Annotated[bool, typer.Option("--wide", help="Show ids, and all that there is, too.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+# ---------------------------------------------------------------- files beside the database
+
+
+@dataclass(frozen=True, slots=True)
+class FilesBeside:
+    """Files that tell what the database does not know."""
+
+    bookmark: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--bookmark",
+            metavar="FILE",
+            help="A bookmark of a consumer of the log, which may lag; may be repeated.",
+        ),
+    ] = None
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Signed checkpoints. [default: the last one that was signed here]"
+        ),
+    ] = None
+
+    def given(self) -> "FilesBesideGiven":
+        """The same as the registry's methods take it."""
+        return {"bookmarks": self.bookmark or [], "checkpoints": self.checkpoints}

@@ -120,7 +120,7 @@ def supervise(
     """Supervises a program until it ends, and ends as it did; returns its exit code.
 
     Raises:
-        RegistryError: it could not be started, or was stopped.
+        RegistryError: it could not be started.
     """
     from registry.services.supervising.signals import end_like
     from registry.services.supervising.supervisor import Job, Supervision
@@ -129,7 +129,7 @@ def supervise(
         run.output.notice(f"account-registry: {text}")
 
     job = Job(name=name, asked=asked, become=become, follow=lambda: _following(asked))
-    status = Supervision(job, manner, tell).run()
+    status = Supervision(job, manner, tell, run.output.error).run()
     return end_like(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 

@@ -1,14 +1,13 @@
 """The verb `list-problems`."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from registry.commands._given import without_secrets
 from registry.commands._lists import ListOptions, columns, show_list
-from registry.commands._options import OptionalAccount
+from registry.commands._options import FilesBeside, OptionalAccount
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import ExitStatus
@@ -39,39 +38,14 @@ class ProblemFilter:
     kind: Annotated[KindName | None, typer.Option(help="Only these.")] = None
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """What only files beside the database tell."""
-
-    bookmark: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--bookmark",
-            metavar="FILE",
-            help="A consumer's bookmark: whether it lags; may be repeated.",
-        ),
-    ] = None
-    checkpoints: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Signed checkpoints. [default: the last one that was signed here]"
-        ),
-    ] = None
-
-
 @verb()
-def list_problems(run: Run, only: ProblemFilter, files: Files, how: ListOptions) -> None:
+def list_problems(run: Run, only: ProblemFilter, files: FilesBeside, how: ListOptions) -> None:
     """List what is wrong or soon will be, and what to do.
 
     An auditor's login is enough. Exit code 6 if something is due, damaged, or refused by its
     exchange.
     """
-    found = run.registry.problems(
-        only.account,
-        kind=only.kind,
-        bookmarks=files.bookmark or (),
-        checkpoints=files.checkpoints,
-    )
+    found = run.registry.problems(only.account, kind=only.kind, **files.given())
     records = [
         {
             "severity": problem.severity,

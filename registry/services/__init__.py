@@ -6,6 +6,8 @@ change is one `Task` for the executor; what is only read needs nothing but SQL.
 The packages, each of which may use those below it (an import contract keeps it so):
 
 - `backups`    the restore drill: whether a backup brings everything back
+- `alerts`     who is told of problems and events
+- `metrics`    the registry as figures for Prometheus
 - `views`      all accounts at once, for people: paged and filtered
 - `supervising`: a program is started again when what it was given changes
 - `problems`   what is wrong, or soon will be, and what to do about it

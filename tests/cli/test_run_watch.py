@@ -253,6 +253,29 @@ def test_a_load_that_fails_leaves_the_old_program_running_and_is_tried_again(
 
 
 @slow
+def test_a_mistake_that_leaves_a_choice_open_takes_no_key_from_the_running_program(
+    bot: CommandLine,
+) -> None:
+    with supervised(bot) as watched:
+        first = watched.up()
+        assert bot.store("bot", "lighter", "--subaccount", "3", api_key_index="3").exit_status == 0
+        assert "the next attempt is after the next change" in watched.wait_for("cannot be loaded")
+        assert first.pid in watched.children()
+        replaced(bot, "backpack", "lender", public_key="pub-2")
+        watched.wait_for("cannot be loaded")
+        assert first.pid in watched.children()
+
+
+@slow
+def test_a_program_that_somebody_has_stopped_is_restarted_too(bot: CommandLine) -> None:
+    with supervised(bot, "--grace", "60s") as watched:
+        first = watched.up()
+        os.kill(first.pid, signal.SIGSTOP)
+        replaced(bot, "lighter", api_key_index="5")
+        assert watched.up().keys[0] == "5"
+
+
+@slow
 def test_a_key_that_only_one_may_use_stays_locked_across_restarts(bot: CommandLine) -> None:
     with supervised(bot) as watched:
         watched.up()

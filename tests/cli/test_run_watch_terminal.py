@@ -22,6 +22,18 @@ for line in sys.stdin:
     say("read", line.strip())
     if line.startswith("exit"): sys.exit(7)
 """
+TAKES = """
+import signal, sys
+if sys.argv[1] == "without":  # as on macOS
+    del signal.sigtimedwait
+from registry.services.supervising.signals import Signals
+signals = Signals()
+assert signals.next(0.01) is None
+print("ready to take", flush=True)
+for _ in range(2):
+    taken = signals.next(20)
+    print("took", taken.number, taken.from_terminal, taken.ends, flush=True)
+"""
 START = "$PYTHON -m registry.commands run --watch --quiet 0s --account bot -- $PYTHON program.py"
 
 
@@ -70,6 +82,24 @@ def test_an_interrupt_key_reaches_the_program_once_and_the_program_decides(
     shell.types("word\n")
     assert "got" not in shell.wait_for("read word")
     shell.types("exit\n")
+    shell.wait_for("ready> ")
+
+
+@pytest.mark.parametrize("way", ["with", "without"])
+def test_a_key_is_told_from_a_signal_that_somebody_sent(
+    bot: CommandLine, shell: Shell, way: str
+) -> None:
+    path = bot.file("takes.py", TAKES)
+    shell.types(f"$PYTHON {path} {way}\n")
+    shell.wait_for("ready to take\r\n")
+    shell.types("\x03")
+    shell.wait_for("took 2 True True")
+    shell.types("\x1a")
+    shell.wait_for("took 20 True False")
+    shell.wait_for("ready> ")
+    shell.types(f"$PYTHON {path} {way} & sleep 1; kill -INT $!; sleep 1; kill -HUP $!; wait\n")
+    shell.wait_for("took 2 False True")
+    shell.wait_for("took 1 False False")
     shell.wait_for("ready> ")
 
 

@@ -20,6 +20,8 @@ EXAMPLES = PROJECT / "examples"
 UNITS = sorted(path for path in (EXAMPLES / "systemd").iterdir() if path.is_file())
 PROGRAM = "/opt/account-registry/bin/account-registry"
 CREDENTIALS = {"database_url", MASTER_KEY.credential, CHECKPOINT_KEY.credential}
+OTHERS = {"pg_service.conf", "alerts_secret", "telegram.json"}
+"""What pg_dump and examples/alerts look for."""
 ANALYZE = shutil.which("systemd-analyze")
 EXPOSURE = 1.5
 """What docs/deploying.md says, and a little more for other versions of systemd."""
@@ -41,7 +43,7 @@ def commands() -> Iterator[tuple[str, Sequence[str]]]:
 
 def test_each_command_has_a_verb_and_options_that_there_are() -> None:
     found = list(commands())
-    assert len(found) == len(list((EXAMPLES / "systemd").glob("*-*.timer"))) + 3
+    assert len(found) == len(list((EXAMPLES / "systemd").glob("*-*.timer"))) + 5
     for name, (verb, *words) in found:
         assert build().commands[verb].make_context(verb, list(words)), name
 
@@ -68,9 +70,9 @@ def test_the_credentials_are_those_that_the_program_looks_for() -> None:
     passed = {
         name
         for path in [*UNITS, *(EXAMPLES / "systemd").glob("*.d/*")]
-        for name in re.findall(r"^LoadCredential=(\w+):", path.read_text(), re.MULTILINE)
+        for name in re.findall(r"^LoadCredential=([\w.]+):", path.read_text(), re.MULTILINE)
     }
-    assert passed == CREDENTIALS
+    assert passed == CREDENTIALS | OTHERS
     document = yaml.safe_load((EXAMPLES / "compose" / "compose.yaml").read_text())
     secrets = document["services"]["main_bot"]["secrets"]
     assert {secret["target"] for secret in secrets} <= CREDENTIALS

@@ -23,6 +23,7 @@ NO_METHOD = {
     "generate-checkpoint-key": "likewise",
     "runbot": "run, for a program with a name of its own",
     "schema-down": "migrate, in one direction",
+    "alerts": "it has two, run_alerts and test_alerts",
     "embedded": "the server of a machine, whatever a program does",
 }
 """Verbs that a program has no method for, and why."""

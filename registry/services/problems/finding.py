@@ -1,8 +1,7 @@
 """Finds the problems: a few queries of one moment, each cheap enough to ask every minute."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from registry.clock import now
@@ -18,7 +17,7 @@ from registry.plurals import counted
 from registry.rebuild.readiness import PENDING, adoption_pending
 from registry.rules.account_state import Slot
 from registry.services.problems.kinds import DUE, KindName, Problem, in_order
-from registry.services.problems.outside import lagging, uncovered
+from registry.services.problems.outside import NO_FILES, Files
 from registry.services.reading.keys_in_use import Holder, keys_in_common, keys_used_again
 from registry.services.reading.lists import stops_in_force
 
@@ -33,13 +32,9 @@ def problems(
     account: str | None = None,
     *,
     kind: KindName | None = None,
-    bookmarks: Sequence[Path] = (),
-    checkpoints: Path | None = None,
+    files: Files,
 ) -> list[Problem]:
     """All problems, or those of an account or a kind, the worst first.
-
-    Consumers of the log are known by their bookmark files. `checkpoints` is a file of signed
-    checkpoints; by default only the last one that was signed on this machine is known.
 
     Raises:
         AccountNotFound: no account has this name.
@@ -47,21 +42,23 @@ def problems(
     """
     with database.connection() as connection, registry_errors(connection):
         check_names(connection, account, None)
-        found = found_in(connection, bookmarks=bookmarks, checkpoints=checkpoints)
+        found = found_in(connection, files)
     return [p for p in found if account in (None, p.account, *p.also) and kind in (None, p.kind)]
 
 
-def found_in(
-    connection: Connection, *, bookmarks: Sequence[Path] = (), checkpoints: Path | None = None
-) -> list[Problem]:
+def found_in(connection: Connection, files: Files = NO_FILES) -> list[Problem]:
     """All problems of one moment, by severity."""
+    with one_moment(connection):
+        return found_within(connection, files)
+
+
+def found_within(connection: Connection, files: Files) -> list[Problem]:
+    """The same in a transaction that sees one moment."""
     finders: list[Callable[[Connection], Iterator[Problem]]] = [
         *(_credentials, _keys, _places, _fallbacks, _limits, _stops, _outside, _drift),
-        lambda reading: uncovered(reading, checkpoints),
-        lambda reading: lagging(reading, bookmarks),
+        *(files.uncovered, files.lagging),
     ]
-    with one_moment(connection):
-        return in_order([problem for finder in finders for problem in finder(connection)])
+    return in_order([problem for finder in finders for problem in finder(connection)])
 
 
 def _credentials(connection: Connection) -> Iterator[Problem]:

@@ -26,6 +26,8 @@ KindName: TypeAlias = Literal[
     "not_adopted",
     "no_checkpoint",
     "lag",
+    "unreachable",
+    "another_log",
 ]
 
 DUE: Final = dt.timedelta(days=14)
@@ -69,6 +71,9 @@ KINDS: Final[Mapping[KindName, Kind]] = {
         "checkpoints", "warning", "no checkpoint covers events that are a day old"
     ),
     "lag": Kind("consumers", "warning", "a consumer of the log has not read for minutes"),
+    # These two are told by `alerts run` alone: whoever lists problems can read the registry.
+    "unreachable": Kind("database", "critical", "the registry could not be read for minutes"),
+    "another_log": Kind("log", "critical", "the log is not the one that was followed"),
 }
 """Every kind of problem, by its name; the order is that of the list."""
 

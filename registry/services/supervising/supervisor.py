@@ -65,8 +65,10 @@ class Program:
 class Supervision:
     """One supervised program, from its first start to its end."""
 
-    def __init__(self, job: Job, manner: Manner, tell: Notice) -> None:
-        self._job, self._manner, self._tell = job, manner, tell
+    def __init__(
+        self, job: Job, manner: Manner, tell: Notice, refuse: Callable[[RegistryError], None]
+    ) -> None:
+        self._job, self._manner, self._tell, self._refuse = job, manner, tell, refuse
         self._signals = Signals()
         self._quiet = Quiet(manner.quiet)
         self._pauses, self._retries, self._rejoins = Backoff(), Backoff(), Backoff()
@@ -91,8 +93,10 @@ class Supervision:
     def run(self) -> int:
         """Runs the program until it ends; returns its status as waitpid(2) has it.
 
+        If the program may not go on, the status has the exit code of the refusal, which was told.
+
         Raises:
-            RegistryError: it could not be started, or may not use its credentials any more.
+            RegistryError: it could not be started.
         """
         try:
             while self._end is None:
@@ -180,7 +184,7 @@ class Supervision:
             else:
                 self._not_loaded(as_error(message["error"]))
         for message in self._program.process.heard() if self._program else ():
-            self._refusal = as_error(message["error"])  # the system cannot execute it
+            self._may_not_go_on(as_error(message["error"]))  # the system cannot execute it
 
     def _followed(self, message: dict[str, Any]) -> None:
         now = time.monotonic()
@@ -250,8 +254,8 @@ class Supervision:
         if not self._was_started or (self._program is None and not passing):
             raise error
         if isinstance(error, Refused | NotFound):
-            self._tell(f"Stopping {self._job.name}: {error.message}.")
-            self._refusal = error
+            self._tell(f"Stopping {self._job.name}.")
+            self._may_not_go_on(error)
             self._stop()
             return
         again = "after the next change"
@@ -264,6 +268,10 @@ class Supervision:
             f"The credentials of {self._job.asked.account} cannot be loaded: {error.message}. "
             f"{now}; the next attempt is {again}."
         )
+
+    def _may_not_go_on(self, error: RegistryError) -> None:
+        self._refuse(error)  # now: until the program has ended may take a while
+        self._refusal = error
 
     def _drop_candidate(self) -> None:
         if self._candidate is not None:
@@ -320,8 +328,8 @@ class Supervision:
         self._program, self._kill_at = None, NEVER
         lived = time.monotonic() - program.since
         if self._refusal is not None:
-            raise self._refusal
-        if self._asked_to_end:
+            self._end = self._refusal.exit_status << 8
+        elif self._asked_to_end:
             self._end = status
         elif was_stopping:
             self._quiet.hold(time.monotonic() + self._pauses.after(lived))
