@@ -646,6 +646,57 @@ $_$;
 
 ALTER FUNCTION public.collect_releases(p_release_ids uuid[]) OWNER TO registry_owner;
 
+CREATE FUNCTION public.collect_version(p_release_id uuid) RETURNS TABLE(release_id uuid, outcome text, exchange_id integer, owner_id uuid, subaccount_index integer, permission text, version integer, api_key_encrypted text, secret_key_encrypted text, additional_credentials_encrypted jsonb, data_key_id uuid, wrapped_key text, master_key_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT * INTO STRICT release_id, outcome, exchange_id, owner_id, subaccount_index, permission,
+        version, api_key_encrypted, secret_key_encrypted, additional_credentials_encrypted, data_key_id,
+        wrapped_key, master_key_id
+    FROM public.collect_releases(ARRAY[p_release_id]);
+    IF outcome <> 'changed' THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT e.event_id, 'ok', c.exchange_id, c.account_id, c.subaccount_index, c.permission::text,
+            v.version, s.tokens ->> 'api_key', s.tokens ->> 'secret_key',
+            s.tokens - '{api_key, secret_key}'::text[], k.id, k.wrapped_key, k.master_key_id
+        FROM public.audit_events AS e
+        JOIN public.account_exchange_credentials AS c
+            ON c.id = (e.data ->> 'credential_id')::uuid AND c.is_active
+        JOIN public.account_exchange_credential_versions AS v
+            ON v.credential_id = c.id AND v.version = (e.data ->> 'credential_version')::integer
+        JOIN public.credential_data_keys AS k ON k.id = v.id
+        JOIN public.accounts AS o ON o.id = c.account_id AND o.is_active
+        JOIN public.accounts AS b ON b.id = e.stream_id AND b.is_active
+        CROSS JOIN LATERAL (
+            SELECT l.data::jsonb -> 'tokens' AS tokens FROM public.audit_events AS l
+            WHERE l.stream_type = 'account' AND l.stream_id = v.account_id
+                AND l.stream_version = v.stream_version) AS s
+        WHERE e.event_id = p_release_id
+            AND (v.usable_until > clock_timestamp() AT TIME ZONE 'UTC'
+                OR v.is_pending AND NOT public.session_is_bot())
+            AND public.session_may_use(b.id)
+            AND public.account_allows(b.id, c.exchange_id) AND public.account_allows(o.id, c.exchange_id)
+            AND public.stop_of(b.id, c.exchange_id, o.id, c.subaccount_index, c.permission) IS NULL
+            AND (e.data ->> 'share_id' IS NULL OR EXISTS (
+                SELECT FROM public.account_exchange_sharing AS h
+                WHERE h.id = (e.data ->> 'share_id')::uuid
+                    AND h.sharing_type = e.data ->> 'sharing_type'));
+    IF NOT FOUND THEN
+        RETURN NEXT;
+    END IF;
+END
+$$;
+
+ALTER FUNCTION public.collect_version(p_release_id uuid) OWNER TO registry_owner;
+
 CREATE FUNCTION public.confirm_releases() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -790,7 +841,7 @@ ALTER FUNCTION public.end_log_holder(p_pid integer, p_started timestamp with tim
 
 CREATE FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (p_event_type = 'AccountCreated'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{account_name,wallet_address,description,metadata,is_active,created_at,updated_at,origin}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."account_name".type() == "string")'::jsonpath) AND (p_data @@ '((((((!($."wallet_address".type() != "null" && $."wallet_address".type() != "string") && !($."description".type() != "null" && $."description".type() != "string")) && !($."metadata".type() != "object")) && !($."is_active".type() != "boolean")) && !($."created_at".type() != "null" && $."created_at".type() != "string")) && !($."updated_at".type() != "null" && $."updated_at".type() != "string")) && ((!(exists ($."origin")) || $."origin".type() == "null") || $."origin".type() == "string" && $."origin" == "legacy"))'::jsonpath)) WHEN (p_event_type = 'AccountUpdated'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{wallet_address,description,metadata}'::text[]) = '{}'::jsonb) AND (p_data @@ '((!($."wallet_address".type() != "null" && $."wallet_address".type() != "string") && !($."description".type() != "null" && $."description".type() != "string")) && !($."metadata".type() != "object"))'::jsonpath)) WHEN (p_event_type = 'AccountRenamed'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{account_name,previous_name}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."account_name".type() == "string" && $."previous_name".type() == "string")'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['AccountDeactivated'::text, 'AccountReactivated'::text])) THEN ((p_stream_type = 'account'::text) AND (p_data = '{}'::jsonb)) WHEN (p_event_type = 'AccountDeleted'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{account_name}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."account_name".type() == "string")'::jsonpath)) WHEN (p_event_type = 'AccountRestored'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{account_name,wallet_address,description,metadata,is_active,created_at}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (($."account_name".type() == "string" && $."is_active".type() == "boolean") && $."created_at".type() == "string")'::jsonpath) AND (p_data @@ '((!($."wallet_address".type() != "null" && $."wallet_address".type() != "string") && !($."description".type() != "null" && $."description".type() != "string")) && !($."metadata".type() != "object"))'::jsonpath)) WHEN (p_event_type = 'CredentialAdded'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,version,data_key_id,tokens,fingerprints,label,expires_at,ip_allow_list,exchange_account_id,created_at,last_used,updated_at,is_active,origin}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((((((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && $."version" > 0) && $."version" % 1 == 0) && $."data_key_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."tokens".type() == "object") && !($."tokens".*.type() != "string")) && $."fingerprints".type() == "object") && !($."fingerprints".*.type() != "string"))'::jsonpath) AND CASE jsonb_typeof((p_data -> 'version'::text)) WHEN 'number'::text THEN (((p_data ->> 'version'::text))::numeric <= (p_stream_version)::numeric) ELSE NULL::boolean END AND (p_data @@ '((((((((!($."label".type() != "null" && $."label".type() != "string") && !($."expires_at".type() != "null" && $."expires_at".type() != "string")) && ((!(exists ($."ip_allow_list")) || $."ip_allow_list".type() == "null") || $."ip_allow_list".type() == "array" && !($."ip_allow_list"[*].type() != "string"))) && !($."exchange_account_id".type() != "null" && $."exchange_account_id".type() != "string")) && !($."created_at".type() != "null" && $."created_at".type() != "string")) && !($."last_used".type() != "null" && $."last_used".type() != "string")) && !($."updated_at".type() != "null" && $."updated_at".type() != "string")) && !($."is_active".type() != "boolean")) && ((!(exists ($."origin")) || $."origin".type() == "null") || $."origin".type() == "string" && $."origin" == "legacy"))'::jsonpath)) WHEN (p_event_type = 'CredentialReplaced'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,version,data_key_id,tokens,fingerprints,label,expires_at,ip_allow_list,exchange_account_id}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((((((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && $."version" > 0) && $."version" % 1 == 0) && $."data_key_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."tokens".type() == "object") && !($."tokens".*.type() != "string")) && $."fingerprints".type() == "object") && !($."fingerprints".*.type() != "string"))'::jsonpath) AND CASE jsonb_typeof((p_data -> 'version'::text)) WHEN 'number'::text THEN (((p_data ->> 'version'::text))::numeric <= (p_stream_version)::numeric) ELSE NULL::boolean END AND (p_data @@ '(((!($."label".type() != "null" && $."label".type() != "string") && !($."expires_at".type() != "null" && $."expires_at".type() != "string")) && ((!(exists ($."ip_allow_list")) || $."ip_allow_list".type() == "null") || $."ip_allow_list".type() == "array" && !($."ip_allow_list"[*].type() != "string"))) && !($."exchange_account_id".type() != "null" && $."exchange_account_id".type() != "string"))'::jsonpath)) WHEN (p_event_type = 'CredentialUpdated'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,label,expires_at,ip_allow_list,exchange_account_id}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only"))'::jsonpath) AND (p_data @@ '(((!($."label".type() != "null" && $."label".type() != "string") && !($."expires_at".type() != "null" && $."expires_at".type() != "string")) && ((!(exists ($."ip_allow_list")) || $."ip_allow_list".type() == "null") || $."ip_allow_list".type() == "array" && !($."ip_allow_list"[*].type() != "string"))) && !($."exchange_account_id".type() != "null" && $."exchange_account_id".type() != "string"))'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['CredentialDeactivated'::text, 'CredentialReactivated'::text, 'CredentialRemoved'::text])) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only"))'::jsonpath)) WHEN (p_event_type = 'CredentialSecretsDestroyed'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,versions,data_key_ids}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && $."versions".type() == "array") && !($."versions"[*].type() != "number")) && $."data_key_ids".type() == "array") && !($."data_key_ids"[*].type() != "string"))'::jsonpath)) WHEN (p_event_type = 'CredentialChecked'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,version,outcome,may,bound,addresses,expires_at,exchange_account_id,differences}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && $."version" > 0) && $."version" < 2147483648) && $."version" % 1 == 0) && (((((((((($."outcome" == "valid" || $."outcome" == "wrong_key") || $."outcome" == "expired") || $."outcome" == "address_not_allowed") || $."outcome" == "not_permitted") || $."outcome" == "clock_skew") || $."outcome" == "rate_limited") || $."outcome" == "server_error") || $."outcome" == "html_answer") || $."outcome" == "no_answer") || $."outcome" == "unclear_answer"))'::jsonpath) AND (p_data @@ '(((((((!(exists ($."may")) || $."may".type() == "null") || $."may".type() == "array" && !($."may"[*].type() != "string")) && !($."bound".type() != "null" && $."bound".type() != "boolean")) && ((!(exists ($."addresses")) || $."addresses".type() == "null") || $."addresses".type() == "array" && !($."addresses"[*].type() != "string"))) && !($."expires_at".type() != "null" && $."expires_at".type() != "string")) && !($."exchange_account_id".type() != "null" && $."exchange_account_id".type() != "string")) && ((!(exists ($."differences")) || $."differences".type() == "null") || $."differences".type() == "array" && !($."differences"[*].type() != "string")))'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['ExchangeAdded'::text, 'ExchangeUpdated'::text])) THEN ((p_stream_type = 'exchange'::text) AND ((p_data - '{exchange,exchange_id,display_name,fields,ccxt_id,nonce_per_key}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((($."exchange".type() == "string" && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && $."display_name".type() == "string") && $."fields".type() == "array") && !($."fields"[*].type() != "object"))'::jsonpath) AND (p_data @@ '(!($."ccxt_id".type() != "null" && $."ccxt_id".type() != "string") && !($."nonce_per_key".type() != "boolean"))'::jsonpath)) WHEN (p_event_type = 'ExchangeRemoved'::text) THEN ((p_stream_type = 'exchange'::text) AND ((p_data - '{exchange,exchange_id}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((($."exchange".type() == "string" && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0)'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['PositionsLinked'::text, 'PositionsUnlinked'::text])) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{positions}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."positions".type() == "array" && !($."positions"[*].type() != "string"))'::jsonpath)) WHEN (p_event_type = 'ProjectionsRebuilt'::text) THEN ((p_stream_type = 'registry'::text) AND ((p_data - '{size,tables}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (($."size" % 1 == 0 && $."tables".type() == "object") && !($."tables".*.type() != "object"))'::jsonpath)) WHEN (p_event_type = 'SchemaTakenDown'::text) THEN ((p_stream_type = 'registry'::text) AND ((p_data - '{references}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."references".type() == "array" && !($."references"[*].type() != "object"))'::jsonpath)) WHEN (p_event_type = 'SharingGranted'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{share_id,exchange,exchange_id,lender_id,lender,sharing_type,created_at,updated_at,origin}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((($."share_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && $."lender_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."lender".type() == "string") && (($."sharing_type" == "full" || $."sharing_type" == "read_only") || $."sharing_type" == "positions_only"))'::jsonpath) AND (p_data @@ '((!($."created_at".type() != "null" && $."created_at".type() != "string") && !($."updated_at".type() != "null" && $."updated_at".type() != "string")) && ((!(exists ($."origin")) || $."origin".type() == "null") || $."origin".type() == "string" && $."origin" == "legacy"))'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['SharingChanged'::text, 'SharingRevoked'::text])) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{share_id,exchange,exchange_id,lender_id,lender,sharing_type}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((($."share_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && $."lender_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."lender".type() == "string") && (($."sharing_type" == "full" || $."sharing_type" == "read_only") || $."sharing_type" == "positions_only"))'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['AccessGranted'::text, 'AccessRevoked'::text])) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{access_id,role}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."access_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."role".type() == "string")'::jsonpath)) WHEN (p_event_type = 'CredentialReleased'::text) THEN ((p_stream_type = 'release'::text) AND ((p_data - '{account,exchange,exchange_id,purpose,host,client_address,credential_id,credential_version,subaccount_index,permission,source,access,lender_id,lender,share_id,sharing_type}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((((((((((((((($."account".type() == "string" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && $."purpose".type() == "string") && $."host".type() == "string") && ($."client_address" == null || $."client_address".type() == "string")) && $."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."credential_version" > 0) && $."credential_version" < 2147483648) && $."credential_version" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && ($."source" == "own" || $."source" == "shared")) && (($."access" == "full" || $."access" == "read_only") || $."access" == "positions_only")) && ($."lender_id" == null || $."lender_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")) && ($."lender" == null || $."lender".type() == "string")) && ($."share_id" == null || $."share_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")) && ($."sharing_type" == null || (($."sharing_type" == "full" || $."sharing_type" == "read_only") || $."sharing_type" == "positions_only")))'::jsonpath)) WHEN (p_event_type = 'EnvironmentFallbackUsed'::text) THEN ((p_stream_type = 'release'::text) AND ((p_data - '{account,exchange,exchange_id,purpose,host,client_address,origin}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((((($."account".type() == "string" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && $."purpose".type() == "string") && $."host".type() == "string") && ($."client_address" == null || $."client_address".type() == "string")) && $."origin".type() == "string")'::jsonpath)) WHEN (p_event_type = 'MasterKeyRotated'::text) THEN ((p_stream_type = 'registry'::text) AND ((p_data - '{master_key_id,previous_key_ids,keys,remaining}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((($."master_key_id".type() == "string" && $."previous_key_ids".type() == "array") && !($."previous_key_ids"[*].type() != "string")) && $."keys" % 1 == 0) && $."remaining" % 1 == 0)'::jsonpath)) WHEN (p_event_type = 'LegacyAdopted'::text) THEN ((p_stream_type = 'registry'::text) AND ((p_data - '{tables,decisions}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((($."tables".type() == "object" && !($."tables".*.type() != "object")) && $."decisions".type() == "array") && !($."decisions"[*].type() != "object"))'::jsonpath)) WHEN (p_event_type = 'SessionEnded'::text) THEN ((p_stream_type = 'registry'::text) AND ((p_data - '{pid,role,application,client,since}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (($."pid" > 0 && $."pid" % 1 == 0) && $."role".type() == "string")'::jsonpath) AND (p_data @@ '((!($."application".type() != "null" && $."application".type() != "string") && !($."client".type() != "null" && $."client".type() != "string")) && !($."since".type() != "null" && $."since".type() != "string"))'::jsonpath)) WHEN (p_event_type = 'UseStopped'::text) THEN ((p_stream_type = 'stop'::text) AND ((p_data - '{standing,scope,account_id,account,exchange_id,exchange,subaccount_index,permission}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (($."standing".type() == "array" && !($."standing"[*].type() != "number")) && (((($."scope" == "all" || $."scope" == "exchange") || $."scope" == "lender") || $."scope" == "account") || $."scope" == "credential"))'::jsonpath) AND (p_data @@ '(((((((!(exists ($."account_id")) || $."account_id".type() == "null") || $."account_id".type() == "string" && $."account_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && !($."account".type() != "null" && $."account".type() != "string")) && ((!(exists ($."exchange_id")) || $."exchange_id".type() == "null") || (($."exchange_id".type() == "number" && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0)) && !($."exchange".type() != "null" && $."exchange".type() != "string")) && ((!(exists ($."subaccount_index")) || $."subaccount_index".type() == "null") || (($."subaccount_index".type() == "number" && $."subaccount_index" >= 0) && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ((!(exists ($."permission")) || $."permission".type() == "null") || $."permission".type() == "string" && ($."permission" == "full" || $."permission" == "read_only")))'::jsonpath)) WHEN (p_event_type = 'UseResumed'::text) THEN ((p_stream_type = 'stop'::text) AND ((p_data - '{standing,scope,account_id,account,exchange_id,exchange,subaccount_index,permission,stop}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((($."standing".type() == "array" && !($."standing"[*].type() != "number")) && (((($."scope" == "all" || $."scope" == "exchange") || $."scope" == "lender") || $."scope" == "account") || $."scope" == "credential")) && $."stop" % 1 == 0)'::jsonpath) AND (p_data @@ '(((((((!(exists ($."account_id")) || $."account_id".type() == "null") || $."account_id".type() == "string" && $."account_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && !($."account".type() != "null" && $."account".type() != "string")) && ((!(exists ($."exchange_id")) || $."exchange_id".type() == "null") || (($."exchange_id".type() == "number" && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0)) && !($."exchange".type() != "null" && $."exchange".type() != "string")) && ((!(exists ($."subaccount_index")) || $."subaccount_index".type() == "null") || (($."subaccount_index".type() == "number" && $."subaccount_index" >= 0) && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ((!(exists ($."permission")) || $."permission".type() == "null") || $."permission".type() == "string" && ($."permission" == "full" || $."permission" == "read_only")))'::jsonpath)) ELSE NULL::boolean END;
+    RETURN CASE WHEN (p_event_type = 'AccountCreated'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{account_name,wallet_address,description,metadata,is_active,created_at,updated_at,origin}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."account_name".type() == "string")'::jsonpath) AND (p_data @@ '((((((!($."wallet_address".type() != "null" && $."wallet_address".type() != "string") && !($."description".type() != "null" && $."description".type() != "string")) && !($."metadata".type() != "object")) && !($."is_active".type() != "boolean")) && !($."created_at".type() != "null" && $."created_at".type() != "string")) && !($."updated_at".type() != "null" && $."updated_at".type() != "string")) && ((!(exists ($."origin")) || $."origin".type() == "null") || $."origin".type() == "string" && $."origin" == "legacy"))'::jsonpath)) WHEN (p_event_type = 'AccountUpdated'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{wallet_address,description,metadata}'::text[]) = '{}'::jsonb) AND (p_data @@ '((!($."wallet_address".type() != "null" && $."wallet_address".type() != "string") && !($."description".type() != "null" && $."description".type() != "string")) && !($."metadata".type() != "object"))'::jsonpath)) WHEN (p_event_type = 'AccountRenamed'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{account_name,previous_name}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."account_name".type() == "string" && $."previous_name".type() == "string")'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['AccountDeactivated'::text, 'AccountReactivated'::text])) THEN ((p_stream_type = 'account'::text) AND (p_data = '{}'::jsonb)) WHEN (p_event_type = 'AccountDeleted'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{account_name}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."account_name".type() == "string")'::jsonpath)) WHEN (p_event_type = 'AccountRestored'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{account_name,wallet_address,description,metadata,is_active,created_at}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (($."account_name".type() == "string" && $."is_active".type() == "boolean") && $."created_at".type() == "string")'::jsonpath) AND (p_data @@ '((!($."wallet_address".type() != "null" && $."wallet_address".type() != "string") && !($."description".type() != "null" && $."description".type() != "string")) && !($."metadata".type() != "object"))'::jsonpath)) WHEN (p_event_type = 'CredentialAdded'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,version,data_key_id,tokens,fingerprints,label,expires_at,ip_allow_list,exchange_account_id,created_at,last_used,updated_at,is_active,origin}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((((((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && $."version" > 0) && $."version" % 1 == 0) && $."data_key_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."tokens".type() == "object") && !($."tokens".*.type() != "string")) && $."fingerprints".type() == "object") && !($."fingerprints".*.type() != "string"))'::jsonpath) AND CASE jsonb_typeof((p_data -> 'version'::text)) WHEN 'number'::text THEN (((p_data ->> 'version'::text))::numeric <= (p_stream_version)::numeric) ELSE NULL::boolean END AND (p_data @@ '((((((((!($."label".type() != "null" && $."label".type() != "string") && !($."expires_at".type() != "null" && $."expires_at".type() != "string")) && ((!(exists ($."ip_allow_list")) || $."ip_allow_list".type() == "null") || $."ip_allow_list".type() == "array" && !($."ip_allow_list"[*].type() != "string"))) && !($."exchange_account_id".type() != "null" && $."exchange_account_id".type() != "string")) && !($."created_at".type() != "null" && $."created_at".type() != "string")) && !($."last_used".type() != "null" && $."last_used".type() != "string")) && !($."updated_at".type() != "null" && $."updated_at".type() != "string")) && !($."is_active".type() != "boolean")) && ((!(exists ($."origin")) || $."origin".type() == "null") || $."origin".type() == "string" && $."origin" == "legacy"))'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['CredentialReplaced'::text, 'CredentialPrepared'::text])) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,version,data_key_id,tokens,fingerprints,label,expires_at,ip_allow_list,exchange_account_id}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((((((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && $."version" > 0) && $."version" % 1 == 0) && $."data_key_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."tokens".type() == "object") && !($."tokens".*.type() != "string")) && $."fingerprints".type() == "object") && !($."fingerprints".*.type() != "string"))'::jsonpath) AND CASE jsonb_typeof((p_data -> 'version'::text)) WHEN 'number'::text THEN (((p_data ->> 'version'::text))::numeric <= (p_stream_version)::numeric) ELSE NULL::boolean END AND (p_data @@ '(((!($."label".type() != "null" && $."label".type() != "string") && !($."expires_at".type() != "null" && $."expires_at".type() != "string")) && ((!(exists ($."ip_allow_list")) || $."ip_allow_list".type() == "null") || $."ip_allow_list".type() == "array" && !($."ip_allow_list"[*].type() != "string"))) && !($."exchange_account_id".type() != "null" && $."exchange_account_id".type() != "string"))'::jsonpath)) WHEN (p_event_type = 'CredentialUpdated'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,label,expires_at,ip_allow_list,exchange_account_id}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only"))'::jsonpath) AND (p_data @@ '(((!($."label".type() != "null" && $."label".type() != "string") && !($."expires_at".type() != "null" && $."expires_at".type() != "string")) && ((!(exists ($."ip_allow_list")) || $."ip_allow_list".type() == "null") || $."ip_allow_list".type() == "array" && !($."ip_allow_list"[*].type() != "string"))) && !($."exchange_account_id".type() != "null" && $."exchange_account_id".type() != "string"))'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['CredentialDeactivated'::text, 'CredentialReactivated'::text, 'CredentialRemoved'::text])) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only"))'::jsonpath)) WHEN (p_event_type = 'CredentialSecretsDestroyed'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,versions,data_key_ids}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && $."versions".type() == "array") && !($."versions"[*].type() != "number")) && $."data_key_ids".type() == "array") && !($."data_key_ids"[*].type() != "string"))'::jsonpath)) WHEN (p_event_type = 'CredentialChecked'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,version,outcome,may,bound,addresses,expires_at,exchange_account_id,differences}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && $."version" > 0) && $."version" < 2147483648) && $."version" % 1 == 0) && (((((((((($."outcome" == "valid" || $."outcome" == "wrong_key") || $."outcome" == "expired") || $."outcome" == "address_not_allowed") || $."outcome" == "not_permitted") || $."outcome" == "clock_skew") || $."outcome" == "rate_limited") || $."outcome" == "server_error") || $."outcome" == "html_answer") || $."outcome" == "no_answer") || $."outcome" == "unclear_answer"))'::jsonpath) AND (p_data @@ '(((((((!(exists ($."may")) || $."may".type() == "null") || $."may".type() == "array" && !($."may"[*].type() != "string")) && !($."bound".type() != "null" && $."bound".type() != "boolean")) && ((!(exists ($."addresses")) || $."addresses".type() == "null") || $."addresses".type() == "array" && !($."addresses"[*].type() != "string"))) && !($."expires_at".type() != "null" && $."expires_at".type() != "string")) && !($."exchange_account_id".type() != "null" && $."exchange_account_id".type() != "string")) && ((!(exists ($."differences")) || $."differences".type() == "null") || $."differences".type() == "array" && !($."differences"[*].type() != "string")))'::jsonpath)) WHEN (p_event_type = 'CredentialVersionKept'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,version,data_key_id,usable_until}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && $."version" > 0) && $."version" < 2147483648) && $."version" % 1 == 0) && $."data_key_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."usable_until".type() == "string")'::jsonpath)) WHEN (p_event_type = 'CredentialVersionRetired'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{credential_id,exchange,exchange_id,subaccount_index,permission,version,data_key_id}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((((((($."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && $."version" > 0) && $."version" < 2147483648) && $."version" % 1 == 0) && $."data_key_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['ExchangeAdded'::text, 'ExchangeUpdated'::text])) THEN ((p_stream_type = 'exchange'::text) AND ((p_data - '{exchange,exchange_id,display_name,fields,ccxt_id,nonce_per_key}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((($."exchange".type() == "string" && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && $."display_name".type() == "string") && $."fields".type() == "array") && !($."fields"[*].type() != "object"))'::jsonpath) AND (p_data @@ '(!($."ccxt_id".type() != "null" && $."ccxt_id".type() != "string") && !($."nonce_per_key".type() != "boolean"))'::jsonpath)) WHEN (p_event_type = 'ExchangeRemoved'::text) THEN ((p_stream_type = 'exchange'::text) AND ((p_data - '{exchange,exchange_id}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((($."exchange".type() == "string" && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0)'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['PositionsLinked'::text, 'PositionsUnlinked'::text])) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{positions}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."positions".type() == "array" && !($."positions"[*].type() != "string"))'::jsonpath)) WHEN (p_event_type = 'ProjectionsRebuilt'::text) THEN ((p_stream_type = 'registry'::text) AND ((p_data - '{size,tables}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (($."size" % 1 == 0 && $."tables".type() == "object") && !($."tables".*.type() != "object"))'::jsonpath)) WHEN (p_event_type = 'SchemaTakenDown'::text) THEN ((p_stream_type = 'registry'::text) AND ((p_data - '{references}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."references".type() == "array" && !($."references"[*].type() != "object"))'::jsonpath)) WHEN (p_event_type = 'SharingGranted'::text) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{share_id,exchange,exchange_id,lender_id,lender,sharing_type,created_at,updated_at,origin}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((($."share_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && $."lender_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."lender".type() == "string") && (($."sharing_type" == "full" || $."sharing_type" == "read_only") || $."sharing_type" == "positions_only"))'::jsonpath) AND (p_data @@ '((!($."created_at".type() != "null" && $."created_at".type() != "string") && !($."updated_at".type() != "null" && $."updated_at".type() != "string")) && ((!(exists ($."origin")) || $."origin".type() == "null") || $."origin".type() == "string" && $."origin" == "legacy"))'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['SharingChanged'::text, 'SharingRevoked'::text])) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{share_id,exchange,exchange_id,lender_id,lender,sharing_type}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((($."share_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && $."lender_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."lender".type() == "string") && (($."sharing_type" == "full" || $."sharing_type" == "read_only") || $."sharing_type" == "positions_only"))'::jsonpath)) WHEN (p_event_type = ANY (ARRAY['AccessGranted'::text, 'AccessRevoked'::text])) THEN ((p_stream_type = 'account'::text) AND ((p_data - '{access_id,role}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ($."access_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" && $."role".type() == "string")'::jsonpath)) WHEN (p_event_type = 'CredentialReleased'::text) THEN ((p_stream_type = 'release'::text) AND ((p_data - '{account,exchange,exchange_id,purpose,host,client_address,credential_id,credential_version,subaccount_index,permission,source,access,lender_id,lender,share_id,sharing_type}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((((((((((((((((((($."account".type() == "string" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && $."purpose".type() == "string") && $."host".type() == "string") && ($."client_address" == null || $."client_address".type() == "string")) && $."credential_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && $."credential_version" > 0) && $."credential_version" < 2147483648) && $."credential_version" % 1 == 0) && ($."subaccount_index" == null || ($."subaccount_index" >= 0 && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ($."permission" == "full" || $."permission" == "read_only")) && ($."source" == "own" || $."source" == "shared")) && (($."access" == "full" || $."access" == "read_only") || $."access" == "positions_only")) && ($."lender_id" == null || $."lender_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")) && ($."lender" == null || $."lender".type() == "string")) && ($."share_id" == null || $."share_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")) && ($."sharing_type" == null || (($."sharing_type" == "full" || $."sharing_type" == "read_only") || $."sharing_type" == "positions_only")))'::jsonpath)) WHEN (p_event_type = 'EnvironmentFallbackUsed'::text) THEN ((p_stream_type = 'release'::text) AND ((p_data - '{account,exchange,exchange_id,purpose,host,client_address,origin}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((((((($."account".type() == "string" && $."exchange".type() == "string") && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0) && $."purpose".type() == "string") && $."host".type() == "string") && ($."client_address" == null || $."client_address".type() == "string")) && $."origin".type() == "string")'::jsonpath)) WHEN (p_event_type = 'MasterKeyRotated'::text) THEN ((p_stream_type = 'registry'::text) AND ((p_data - '{master_key_id,previous_key_ids,keys,remaining}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (((($."master_key_id".type() == "string" && $."previous_key_ids".type() == "array") && !($."previous_key_ids"[*].type() != "string")) && $."keys" % 1 == 0) && $."remaining" % 1 == 0)'::jsonpath)) WHEN (p_event_type = 'LegacyAdopted'::text) THEN ((p_stream_type = 'registry'::text) AND ((p_data - '{tables,decisions}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((($."tables".type() == "object" && !($."tables".*.type() != "object")) && $."decisions".type() == "array") && !($."decisions"[*].type() != "object"))'::jsonpath)) WHEN (p_event_type = 'SessionEnded'::text) THEN ((p_stream_type = 'registry'::text) AND ((p_data - '{pid,role,application,client,since}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (($."pid" > 0 && $."pid" % 1 == 0) && $."role".type() == "string")'::jsonpath) AND (p_data @@ '((!($."application".type() != "null" && $."application".type() != "string") && !($."client".type() != "null" && $."client".type() != "string")) && !($."since".type() != "null" && $."since".type() != "string"))'::jsonpath)) WHEN (p_event_type = 'UseStopped'::text) THEN ((p_stream_type = 'stop'::text) AND ((p_data - '{standing,scope,account_id,account,exchange_id,exchange,subaccount_index,permission}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict (($."standing".type() == "array" && !($."standing"[*].type() != "number")) && (((($."scope" == "all" || $."scope" == "exchange") || $."scope" == "lender") || $."scope" == "account") || $."scope" == "credential"))'::jsonpath) AND (p_data @@ '(((((((!(exists ($."account_id")) || $."account_id".type() == "null") || $."account_id".type() == "string" && $."account_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && !($."account".type() != "null" && $."account".type() != "string")) && ((!(exists ($."exchange_id")) || $."exchange_id".type() == "null") || (($."exchange_id".type() == "number" && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0)) && !($."exchange".type() != "null" && $."exchange".type() != "string")) && ((!(exists ($."subaccount_index")) || $."subaccount_index".type() == "null") || (($."subaccount_index".type() == "number" && $."subaccount_index" >= 0) && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ((!(exists ($."permission")) || $."permission".type() == "null") || $."permission".type() == "string" && ($."permission" == "full" || $."permission" == "read_only")))'::jsonpath)) WHEN (p_event_type = 'UseResumed'::text) THEN ((p_stream_type = 'stop'::text) AND ((p_data - '{standing,scope,account_id,account,exchange_id,exchange,subaccount_index,permission,stop}'::text[]) = '{}'::jsonb) AND (p_data @@ 'strict ((($."standing".type() == "array" && !($."standing"[*].type() != "number")) && (((($."scope" == "all" || $."scope" == "exchange") || $."scope" == "lender") || $."scope" == "account") || $."scope" == "credential")) && $."stop" % 1 == 0)'::jsonpath) AND (p_data @@ '(((((((!(exists ($."account_id")) || $."account_id".type() == "null") || $."account_id".type() == "string" && $."account_id" like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$") && !($."account".type() != "null" && $."account".type() != "string")) && ((!(exists ($."exchange_id")) || $."exchange_id".type() == "null") || (($."exchange_id".type() == "number" && $."exchange_id" > 0) && $."exchange_id" < 2147483648) && $."exchange_id" % 1 == 0)) && !($."exchange".type() != "null" && $."exchange".type() != "string")) && ((!(exists ($."subaccount_index")) || $."subaccount_index".type() == "null") || (($."subaccount_index".type() == "number" && $."subaccount_index" >= 0) && $."subaccount_index" < 2147483648) && $."subaccount_index" % 1 == 0)) && ((!(exists ($."permission")) || $."permission".type() == "null") || $."permission".type() == "string" && ($."permission" == "full" || $."permission" == "read_only")))'::jsonpath)) ELSE NULL::boolean END;
 
 ALTER FUNCTION public.event_is_well_formed(p_stream_type text, p_stream_version integer, p_event_type text, p_data jsonb) OWNER TO registry_owner;
 
@@ -922,7 +973,8 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT v.stream_id, v.data
                 FROM public.audit_events AS v
-                WHERE (v.event_type IN ('CredentialAdded', 'CredentialReplaced')) IS TRUE
+                WHERE (v.event_type IN
+                        ('CredentialAdded', 'CredentialReplaced', 'CredentialPrepared')) IS TRUE
                     AND v.data::jsonb -> 'fingerprints' @> jsonb_build_object(s.key, s.value)
                 OFFSET 0) AS e
         )
@@ -933,10 +985,13 @@ BEGIN
         FROM versions AS v
         JOIN public.account_exchange_credentials AS c
             ON c.id = (v.data ->> 'credential_id')::uuid AND c.account_id = v.stream_id
-            AND c.data_key_id = (v.data ->> 'data_key_id')::uuid
         JOIN public.accounts AS a ON a.id = c.account_id
         JOIN public.dexes AS d ON d.id = c.exchange_id
         WHERE c.id <> p_credential_id
+            AND (c.data_key_id = (v.data ->> 'data_key_id')::uuid OR EXISTS (
+                SELECT FROM public.account_exchange_credential_versions AS r
+                WHERE r.id = (v.data ->> 'data_key_id')::uuid
+                    AND (r.is_pending OR r.usable_until > clock_timestamp() AT TIME ZONE 'UTC')))
         GROUP BY a.account_name, d.name, c.subaccount_index, c.permission
         ORDER BY a.account_name, c.permission, c.subaccount_index NULLS FIRST
     LOOP
@@ -1014,22 +1069,25 @@ CREATE FUNCTION public.newest_releases(p_size bigint) RETURNS SETOF bigint
     SET enable_bitmapscan TO 'off'
     SET jit TO 'off'
     AS $$
-    WITH RECURSIVE released (credential, version, account) AS (
-        (SELECT e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id
+    WITH RECURSIVE released (credential, version, account, login, purpose) AS (
+        (SELECT e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id,
+            e.recorded_by, e.data ->> 'purpose'
          FROM public.audit_events AS e
          WHERE e.data ->> 'credential_version' IS NOT NULL
-         ORDER BY 1, 2, 3
+         ORDER BY 1, 2, 3, 4, 5
          LIMIT 1)
         UNION ALL
         SELECT following.*
         FROM released AS r
         CROSS JOIN LATERAL (
-            SELECT e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id
+            SELECT e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id,
+                e.recorded_by, e.data ->> 'purpose'
             FROM public.audit_events AS e
             WHERE e.data ->> 'credential_version' IS NOT NULL
-                AND (e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id)
-                    > (r.credential, r.version, r.account)
-            ORDER BY 1, 2, 3
+                AND (e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id,
+                        e.recorded_by, e.data ->> 'purpose')
+                    > (r.credential, r.version, r.account, r.login, r.purpose)
+            ORDER BY 1, 2, 3, 4, 5
             LIMIT 1) AS following
     )
     SELECT newest.position
@@ -1039,7 +1097,8 @@ CREATE FUNCTION public.newest_releases(p_size bigint) RETURNS SETOF bigint
         FROM public.audit_events AS e
         WHERE e.data ->> 'credential_id' = r.credential
             AND e.data ->> 'credential_version' = r.version
-            AND e.stream_id = r.account
+            AND e.stream_id = r.account AND e.recorded_by = r.login
+            AND e.data ->> 'purpose' = r.purpose
             AND e.position >> 16 <= (p_size - 1) >> 16 AND e.position < p_size
         ORDER BY e.position >> 16 DESC, e.position DESC
         LIMIT 1) AS newest
@@ -1640,6 +1699,82 @@ END;
 
 ALTER FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) OWNER TO registry_owner;
 
+CREATE FUNCTION public.request_version(p_account text, p_exchange text, p_version integer, p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) RETURNS TABLE(exchange text, outcome text, release_id uuid, event_position bigint, source text, owner_name text, credential_id uuid, version integer, subaccount_index integer, permission text, access text, sharing_type text, expires_at timestamp without time zone, choices text[], other_users integer, master_key_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    account record := public.session_account(p_account);
+    head public.audit_head;
+    answer public.release_answers;
+    data_key public.credential_data_keys;
+    reserve public.account_exchange_credential_versions;
+BEGIN
+    IF length(p_subaccounts::text) > 65536 OR length(p_master_keys::text) > 65536 THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'more subaccounts or master keys are named than an account can have';
+    ELSIF p_access NOT IN ('full', 'read_only', 'positions_only') THEN
+        RAISE EXCEPTION USING ERRCODE = 'RG021',
+            MESSAGE = 'there is no such access',
+            HINT = 'It is full, read_only or positions_only.';
+    END IF;
+    -- Decided before the lock and again under it: who is given nothing delays nobody.
+    FOR attempt IN 1 .. 2 LOOP
+        IF account.outcome <> 'ok' THEN
+            outcome := account.outcome;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        answer := (public.decide_releases(p_account, account.account_id, ARRAY[p_exchange],
+            p_subaccounts, p_access, p_lender, public.release_claim(p_host),
+            public.release_claim(p_purpose), NULL))[1];
+        IF answer.outcome = 'ok' THEN
+            SELECT * INTO reserve FROM public.account_exchange_credential_versions AS v
+            WHERE v.credential_id = answer.credential_id AND v.version = p_version;
+            SELECT * INTO data_key FROM public.credential_data_keys AS k WHERE k.id = reserve.id;
+            answer.master_key_id := data_key.master_key_id;
+            answer.outcome := CASE
+                WHEN reserve.id IS NULL THEN 'no_such_version'
+                WHEN data_key.id IS NULL THEN 'secrets_destroyed'
+                WHEN p_version = answer.version
+                    OR reserve.usable_until > clock_timestamp() AT TIME ZONE 'UTC' THEN 'ok'
+                WHEN NOT reserve.is_pending THEN 'version_retired'
+                WHEN public.session_is_bot() THEN 'version_pending'
+                ELSE 'ok'
+            END;
+            IF answer.outcome = 'ok' AND answer.master_key_id <> ALL (p_master_keys) THEN
+                answer.outcome := 'other_master_key';
+            END IF;
+            IF p_version <> answer.version THEN
+                answer.version := p_version;
+                answer.expires_at := NULL;
+                answer.data := answer.data::jsonb || jsonb_build_object('credential_version', p_version);
+            END IF;
+        END IF;
+        EXIT WHEN answer.outcome <> 'ok' OR attempt = 2;
+        head := public.take_turn();
+        account := public.session_account(p_account);
+    END LOOP;
+    IF answer.outcome <> 'ok' THEN
+        answer.release_id := NULL;
+    END IF;
+    RETURN QUERY
+        SELECT a.exchange, a.outcome, a.release_id, a.event_position, a.source, a.owner_name,
+            a.credential_id, a.version, a.subaccount_index, a.permission, a.access, a.sharing_type,
+            a.expires_at, a.choices, a.other_users, a.master_key_id
+        FROM unnest(public.append_releases(
+            head, ARRAY[answer], account.account_id, p_actor,
+            CASE WHEN p_reason <> '' THEN public.release_claim(p_reason, 1000) END,
+            clock_timestamp())) AS a;
+END
+$$;
+
+ALTER FUNCTION public.request_version(p_account text, p_exchange text, p_version integer, p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) OWNER TO registry_owner;
+
 CREATE FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) RETURNS void
     LANGUAGE plpgsql STABLE
     AS $$
@@ -1703,6 +1838,35 @@ END
 $$;
 
 ALTER FUNCTION public.require_fields(p_exchange_id integer, p_fields text[]) OWNER TO registry_owner;
+
+CREATE FUNCTION public.require_not_held(p_credential_id uuid, p_versions integer[], p_allowed boolean) RETURNS TABLE(version integer, account_name text, login text, purpose text, received_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    FOR version, account_name, login, purpose, received_at IN
+        SELECT h.version, coalesce(a.account_name, e.data ->> 'account'), h.login, h.purpose,
+            e.recorded_at
+        FROM public.versions_held(p_credential_id) AS h
+        JOIN public.audit_events AS e ON e.position = h.last_position
+        LEFT JOIN public.accounts AS a ON a.id = h.account_id
+        WHERE h.version = ANY (p_versions)
+        ORDER BY h.version, h.last_position DESC
+    LOOP
+        IF NOT p_allowed THEN
+            RAISE EXCEPTION USING ERRCODE = 'RG032',
+                MESSAGE = format('%s may still hold version %s: it received it as %s for %s, last on %s',
+                    account_name, version, login, purpose,
+                    to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SSZ')),
+                HINT = 'Let it load anew; or add --although-held if it does not use it any more. '
+                    'See: account-registry list-credentials --held';
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+ALTER FUNCTION public.require_not_held(p_credential_id uuid, p_versions integer[], p_allowed boolean) OWNER TO registry_owner;
 
 CREATE FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -2021,11 +2185,92 @@ $$;
 
 ALTER FUNCTION public.take_turn() OWNER TO registry_owner;
 
+CREATE FUNCTION public.versions_held(p_credential_id uuid DEFAULT NULL::uuid) RETURNS TABLE(credential_id uuid, version integer, account_id uuid, login text, purpose text, first_position bigint, last_position bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+    WITH RECURSIVE released (credential, version, account, login, purpose) AS (
+        (SELECT e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id,
+            e.recorded_by, e.data ->> 'purpose'
+         FROM public.audit_events AS e
+         WHERE e.data ->> 'credential_version' IS NOT NULL
+            AND e.data ->> 'credential_id' >= coalesce(p_credential_id::text, '')
+         ORDER BY 1, 2, 3, 4, 5
+         LIMIT 1)
+        UNION ALL
+        SELECT following.*
+        FROM released AS r
+        CROSS JOIN LATERAL (
+            SELECT e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id,
+                e.recorded_by, e.data ->> 'purpose'
+            FROM public.audit_events AS e
+            WHERE e.data ->> 'credential_version' IS NOT NULL
+                AND (e.data ->> 'credential_id', e.data ->> 'credential_version', e.stream_id,
+                        e.recorded_by, e.data ->> 'purpose')
+                    > (r.credential, r.version, r.account, r.login, r.purpose)
+            ORDER BY 1, 2, 3, 4, 5
+            LIMIT 1) AS following
+        WHERE p_credential_id IS NULL OR r.credential = p_credential_id::text
+    ),
+    latest AS (
+        SELECT DISTINCT ON (r.credential, r.account, r.login, r.purpose) r.*, newest.position
+        FROM released AS r
+        CROSS JOIN LATERAL (
+            SELECT e.position
+            FROM public.audit_events AS e
+            WHERE e.data ->> 'credential_id' = r.credential
+                AND e.data ->> 'credential_version' = r.version
+                AND e.stream_id = r.account AND e.recorded_by = r.login
+                AND e.data ->> 'purpose' = r.purpose
+            ORDER BY e.position >> 16 DESC, e.position DESC
+            LIMIT 1) AS newest
+        WHERE r.purpose <> 'check-credential'
+            AND (p_credential_id IS NULL OR r.credential = p_credential_id::text)
+        ORDER BY r.credential, r.account, r.login, r.purpose, newest.position DESC
+    )
+    SELECT l.credential::uuid, l.version::integer, l.account, l.login, l.purpose, oldest.position,
+        l.position
+    FROM latest AS l
+    CROSS JOIN LATERAL (
+        SELECT e.position
+        FROM public.audit_events AS e
+        WHERE e.data ->> 'credential_id' = l.credential
+            AND e.data ->> 'credential_version' = l.version
+            AND e.stream_id = l.account AND e.recorded_by = l.login AND e.data ->> 'purpose' = l.purpose
+        ORDER BY e.position >> 16, e.position
+        LIMIT 1) AS oldest
+    WHERE NOT EXISTS (
+        SELECT FROM public.account_exchange_credentials AS c
+        WHERE c.id = l.credential::uuid AND c.version = l.version::integer)
+$$;
+
+ALTER FUNCTION public.versions_held(p_credential_id uuid) OWNER TO registry_owner;
+
 CREATE FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (p_subaccounts ? p_exchange) THEN COALESCE(((p_subaccounts ->> p_exchange))::integer, '-1'::integer) WHEN (p_subaccounts ? ''::text) THEN COALESCE(((p_subaccounts ->> ''::text))::integer, '-1'::integer) ELSE NULL::integer END;
 
 ALTER FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) OWNER TO registry_owner;
+
+CREATE TABLE public.account_exchange_credential_versions (
+    id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    credential_id uuid NOT NULL,
+    version integer NOT NULL,
+    stream_version integer NOT NULL,
+    is_pending boolean NOT NULL,
+    usable_until timestamp without time zone,
+    updated_at timestamp without time zone NOT NULL,
+    CONSTRAINT account_exchange_credential_versions_stream_version_check CHECK ((stream_version > 0)),
+    CONSTRAINT account_exchange_credential_versions_version_check CHECK ((version > 0))
+);
+
+ALTER TABLE public.account_exchange_credential_versions OWNER TO registry_owner;
+
+COMMENT ON TABLE public.account_exchange_credential_versions IS 'Every version that a credential ever had. A projection of audit_events.';
 
 CREATE TABLE public.accounts (
     id uuid NOT NULL,
@@ -2145,6 +2390,32 @@ CREATE VIEW public.credential_overview AS
    FROM public.account_exchange_credentials c;
 
 ALTER VIEW public.credential_overview OWNER TO registry_owner;
+
+CREATE VIEW public.credential_versions AS
+ SELECT v.id,
+    v.account_id,
+    v.credential_id,
+    v.version,
+    v.stream_version,
+        CASE
+            WHEN (c.data_key_id = v.id) THEN 'current'::text
+            WHEN (c.id IS NULL) THEN 'retired'::text
+            WHEN v.is_pending THEN 'pending'::text
+            WHEN (v.usable_until > (clock_timestamp() AT TIME ZONE 'UTC'::text)) THEN 'grace'::text
+            ELSE 'retired'::text
+        END AS state,
+    v.usable_until,
+        CASE
+            WHEN ((NOT v.is_pending) AND (c.data_key_id IS DISTINCT FROM v.id) AND (v.usable_until <= (clock_timestamp() AT TIME ZONE 'UTC'::text))) THEN v.usable_until
+            ELSE v.updated_at
+        END AS since,
+    (NOT (EXISTS ( SELECT
+           FROM public.credential_data_keys k
+          WHERE (k.id = v.id)))) AS is_destroyed
+   FROM (public.account_exchange_credential_versions v
+     LEFT JOIN public.account_exchange_credentials c ON ((c.id = v.credential_id)));
+
+ALTER VIEW public.credential_versions OWNER TO registry_owner;
 
 CREATE SEQUENCE public.dexes_id_seq
     AS integer
@@ -2283,6 +2554,9 @@ ALTER TABLE ONLY public.account_access
 ALTER TABLE ONLY public.account_access
     ADD CONSTRAINT account_access_role_name_account_id_key UNIQUE (role_name, account_id);
 
+ALTER TABLE ONLY public.account_exchange_credential_versions
+    ADD CONSTRAINT account_exchange_credential_versions_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.account_exchange_credentials
     ADD CONSTRAINT account_exchange_credentials_pkey PRIMARY KEY (id);
 
@@ -2350,7 +2624,7 @@ CREATE INDEX audit_events_by_actor ON public.audit_events USING btree (actor, ((
 
 CREATE INDEX audit_events_by_exchange ON public.audit_events USING btree (((data ->> 'exchange'::text)), (("position" >> 8))) WHERE ((data ->> 'exchange'::text) IS NOT NULL);
 
-CREATE INDEX audit_events_by_release ON public.audit_events USING btree (((data ->> 'credential_id'::text)), ((data ->> 'credential_version'::text)), stream_id, (("position" >> 16))) WHERE ((data ->> 'credential_version'::text) IS NOT NULL);
+CREATE INDEX audit_events_by_holder ON public.audit_events USING btree (((data ->> 'credential_id'::text)), ((data ->> 'credential_version'::text)), stream_id, recorded_by, ((data ->> 'purpose'::text)), (("position" >> 16))) WHERE ((data ->> 'credential_version'::text) IS NOT NULL);
 
 CREATE INDEX audit_events_by_type ON public.audit_events USING btree (event_type, (("position" >> 8)));
 
@@ -2358,11 +2632,11 @@ CREATE INDEX audit_events_changes ON public.audit_events USING btree ("position"
 
 CREATE INDEX audit_events_checked_credential ON public.audit_events USING btree (((data ->> 'credential_id'::text)), "position") WHERE (event_type = 'CredentialChecked'::text);
 
-CREATE INDEX audit_events_fingerprints ON public.audit_events USING gin ((((data)::jsonb -> 'fingerprints'::text)) jsonb_path_ops) WITH (fastupdate=off) WHERE ((event_type = ANY (ARRAY['CredentialAdded'::text, 'CredentialReplaced'::text])) IS TRUE);
-
 CREATE INDEX audit_events_former_name ON public.audit_events USING btree (COALESCE((data ->> 'previous_name'::text), (data ->> 'account_name'::text)), "position") WHERE (event_type = ANY (ARRAY['AccountDeleted'::text, 'AccountRenamed'::text]));
 
 CREATE INDEX audit_events_related_account ON public.audit_events USING btree (related_account_id, "position") WHERE (related_account_id IS NOT NULL);
+
+CREATE INDEX audit_events_sealed ON public.audit_events USING gin ((((data)::jsonb -> 'fingerprints'::text)) jsonb_path_ops) WITH (fastupdate=off) WHERE ((event_type = ANY (ARRAY['CredentialAdded'::text, 'CredentialReplaced'::text, 'CredentialPrepared'::text])) IS TRUE);
 
 CREATE INDEX credential_data_keys_master_key ON public.credential_data_keys USING btree (master_key_id);
 
@@ -2386,6 +2660,8 @@ CREATE INDEX idx_accounts_active ON public.accounts USING btree (is_active) WHER
 
 CREATE INDEX idx_accounts_name ON public.accounts USING btree (account_name);
 
+CREATE INDEX idx_credential_versions_credential ON public.account_exchange_credential_versions USING btree (credential_id, version);
+
 CREATE INDEX idx_log_marks_size ON public.log_marks USING btree (size);
 
 CREATE INDEX idx_positions_account ON public.strategy_positions USING btree (account_id);
@@ -2395,6 +2671,8 @@ CREATE INDEX idx_positions_account_status ON public.strategy_positions USING btr
 CREATE INDEX idx_release_collections_asked ON public.release_collections USING btree (asked_at);
 
 CREATE TRIGGER account_access_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.account_access FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('grant-access or revoke-access');
+
+CREATE TRIGGER account_exchange_credential_versions_only_by_event BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.account_exchange_credential_versions FOR EACH STATEMENT EXECUTE FUNCTION public.projection_refuse_direct_write('rotate-credential');
 
 CREATE CONSTRAINT TRIGGER account_exchange_credentials_allowed AFTER INSERT OR UPDATE OF version ON public.account_exchange_credentials DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.allowed_exchange_check('credential_id');
 
@@ -2522,6 +2800,10 @@ REVOKE ALL ON FUNCTION public.can_carry_a_credential(p_exchange text, p_variable
 REVOKE ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) TO registry_bot;
 GRANT ALL ON FUNCTION public.collect_releases(p_release_ids uuid[]) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.collect_version(p_release_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.collect_version(p_release_id uuid) TO registry_bot;
+GRANT ALL ON FUNCTION public.collect_version(p_release_id uuid) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.confirm_releases() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.confirm_releases() TO registry_bot;
@@ -2671,6 +2953,10 @@ REVOKE ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[]
 GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_bot;
 GRANT ALL ON FUNCTION public.request_release(p_account text, p_exchanges text[], p_subaccount integer, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text) TO registry_operator;
 
+REVOKE ALL ON FUNCTION public.request_version(p_account text, p_exchange text, p_version integer, p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.request_version(p_account text, p_exchange text, p_version integer, p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) TO registry_bot;
+GRANT ALL ON FUNCTION public.request_version(p_account text, p_exchange text, p_version integer, p_subaccounts jsonb, p_access text, p_lender text, p_actor text, p_host text, p_purpose text, p_reason text, p_master_keys text[]) TO registry_operator;
+
 REVOKE ALL ON FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.require_allowed(p_account_id uuid, p_exchange_id integer) TO registry_operator;
 
@@ -2679,6 +2965,9 @@ GRANT ALL ON FUNCTION public.require_definition(p_stream_id uuid, p_version inte
 
 REVOKE ALL ON FUNCTION public.require_fields(p_exchange_id integer, p_fields text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.require_fields(p_exchange_id integer, p_fields text[]) TO registry_operator;
+
+REVOKE ALL ON FUNCTION public.require_not_held(p_credential_id uuid, p_versions integer[], p_allowed boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.require_not_held(p_credential_id uuid, p_versions integer[], p_allowed boolean) TO registry_operator;
 
 REVOKE ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.resolve_credential(p_account_id uuid, p_exchange_id integer, p_subaccount integer, p_access text, p_lender text, OUT outcome text, OUT source text, OUT owner_id uuid, OUT owner_name text, OUT credential_id uuid, OUT version integer, OUT subaccount_index integer, OUT permission text, OUT access text, OUT share_id uuid, OUT sharing_type text, OUT expires_at timestamp without time zone, OUT choices text[]) TO registry_operator;
@@ -2719,9 +3008,16 @@ GRANT ALL ON FUNCTION public.stop_of(p_account_id uuid, p_exchange_id integer, p
 
 REVOKE ALL ON FUNCTION public.take_turn() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.versions_held(p_credential_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.versions_held(p_credential_id uuid) TO registry_operator;
+GRANT ALL ON FUNCTION public.versions_held(p_credential_id uuid) TO registry_auditor;
+
 REVOKE ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) TO registry_operator;
 GRANT ALL ON FUNCTION public.wanted_subaccount(p_subaccounts jsonb, p_exchange text) TO registry_auditor;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.account_exchange_credential_versions TO registry_operator;
+GRANT SELECT ON TABLE public.account_exchange_credential_versions TO registry_auditor;
 
 GRANT SELECT,DELETE ON TABLE public.accounts TO registry_operator;
 GRANT SELECT ON TABLE public.accounts TO registry_auditor;
@@ -2761,6 +3057,9 @@ GRANT SELECT(created_at) ON TABLE public.credential_data_keys TO registry_audito
 
 GRANT SELECT ON TABLE public.credential_overview TO registry_operator;
 GRANT SELECT ON TABLE public.credential_overview TO registry_auditor;
+
+GRANT SELECT ON TABLE public.credential_versions TO registry_operator;
+GRANT SELECT ON TABLE public.credential_versions TO registry_auditor;
 
 GRANT USAGE ON SEQUENCE public.dexes_id_seq TO registry_operator;
 

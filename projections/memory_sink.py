@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from projections.rows import Delete, Insert, Patch, PatchAll, Row, RowChange
+from projections.rows import Delete, Insert, Patch, PatchAll, Put, Row, RowChange
 
 Rows = dict[str, dict[str, Row]]
 """Table name -> key -> row."""
@@ -38,6 +38,15 @@ def apply_to_memory(rows: Rows, change: RowChange, account_id: str | None = None
         row = dict(change.values)  # type: ignore[union-attr]
         if table.setdefault(change.key, row) is not row:  # type: ignore[union-attr]
             raise KeyError(change.key)  # type: ignore[union-attr]
+    elif kind is Put:
+        former = table.get(change.key)  # type: ignore[union-attr]
+        if (
+            account_id is not None
+            and former is not None
+            and former[change.table.owner] != account_id
+        ):
+            raise KeyError(account_id)
+        table[change.key] = dict(change.values)  # type: ignore[union-attr]
     elif kind is Delete:
         if account_id is not None and table[change.key][change.table.owner] != account_id:  # type: ignore[union-attr]
             raise KeyError(account_id)

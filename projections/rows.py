@@ -123,6 +123,14 @@ class Insert(NamedTuple):
     values: Row
 
 
+class Put(NamedTuple):
+    """A row with a value for every column, in place of the row with its key, if there is one."""
+
+    table: Table
+    key: str
+    values: Row
+
+
 class Patch(NamedTuple):
     """New values for some columns of a row."""
 
@@ -146,13 +154,13 @@ class Delete(NamedTuple):
     key: str
 
 
-RowChange = Insert | Patch | PatchAll | Delete
+RowChange = Insert | Put | Patch | PatchAll | Delete
 
 
 def misfit_of(change: RowChange) -> Misfit:
     """The reason why the table's columns cannot hold a change's values; empty if they can."""
     match change:
-        case Insert(table, _, values) | Patch(table, _, values):
+        case Insert(table, _, values) | Put(table, _, values) | Patch(table, _, values):
             return table.misfit(values)
         case PatchAll(_, keys, _) if not all(map(is_uuid, keys)):
             return "it names what is no id"

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import psycopg
 
-from projections.rows import Delete, Insert, Patch, PatchAll, RowChange, Table
+from projections.rows import Delete, Insert, Patch, PatchAll, Put, RowChange, Table
 
 
 def apply_to_tables(
@@ -19,6 +19,8 @@ def apply_to_tables(
     match change:
         case Insert(table, _, values):
             return connection.execute(_insert(schema, table, tuple(values)), _adapted(values))
+        case Put(table, _, values):
+            return connection.execute(_put(schema, table, tuple(values)), _adapted(values))
         case PatchAll(table, keys, values):
             parameters = [*_adapted(values), list(keys)]
             return connection.execute(_update_all(schema, table, tuple(values)), parameters)
@@ -34,6 +36,15 @@ def apply_to_tables(
 def _insert(schema: str, table: Table, columns: tuple[str, ...]) -> bytes:
     values = ", ".join(f"%s::{table.columns[column]}" for column in columns)
     return f"INSERT INTO {schema}.{table.name} ({', '.join(columns)}) VALUES ({values})".encode()
+
+
+@functools.cache
+def _put(schema: str, table: Table, columns: tuple[str, ...]) -> bytes:
+    values = ", ".join(f"{c} = excluded.{c}" for c in columns if c != table.key)
+    return (
+        _insert(schema, table, columns)
+        + f" ON CONFLICT ({table.key}) DO UPDATE SET {values}".encode()
+    )
 
 
 @functools.cache

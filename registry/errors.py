@@ -141,6 +141,14 @@ class SecretInUse(Refused):
     """Another account holds the same secret, and the command does not allow that."""
 
 
+class VersionHeld(Refused):
+    """Somebody may still hold the version that was to be retired."""
+
+
+class VersionPending(Conflict):
+    """Another version of the credential is pending already."""
+
+
 class DeadKey(Refused):
     """The exchange refuses the key that was to be stored."""
 

@@ -31,6 +31,7 @@ METHODS: Final[Mapping[str, str]] = {
     "destroy-secrets": "credentials.destroy_secrets",
     "list-credentials": "credentials.list",
     "check-credential": "credentials.check",
+    "rotate-credential": "credentials.rotate",
     "resolve": "credentials.resolve",
     "reveal-credential": "credentials.reveal",
     "whose-key": "credentials.whose_key",
@@ -73,6 +74,12 @@ METHODS: Final[Mapping[str, str]] = {
 }
 """Verb -> the method of `Registry` that does the same. A verb without a method stays a command."""
 
+OTHERS: Final[Mapping[tuple[str, str], str]] = {
+    ("list-credentials", "held"): "credentials.held",
+    ("list-credentials", "versions"): "credentials.versions",
+}
+"""Verb and option -> a method of its own, where the option makes another list."""
+
 OPTIONS: Final[Mapping[str, str]] = {
     "sharing_type": "type",
     "event_type": "type",
@@ -86,7 +93,10 @@ OPTIONS: Final[Mapping[str, str]] = {
 
 _COMMAND: Final = re.compile(r"account-registry ([a-z]+(?:-[a-z]+)*)((?: [^\s;,\"]+)*)")
 _OPTION: Final = re.compile(r"(?<![\w-])--(?!help)([a-z]+(?:-[a-z]+)*)")
-_FLAGS: Final = {"cascade", "dry_run", "move", "skip", "allow_shared_secret", "help"}
+_FLAGS: Final = {
+    *("cascade", "dry_run", "move", "skip", "allow_shared_secret", "help"),
+    *("although_held", "held", "activate", "abandon", "retire"),
+}
 
 
 class Blank(str):
@@ -107,6 +117,8 @@ class Option:
     def as_command(self) -> str:
         """The option as typed, such as `--subaccount 3`, or `--subaccount lighter=3`."""
         option = f"--{OPTIONS.get(self.name, self.name).replace('_', '-')}"
+        if self.value is False:
+            return f"--no-{option.removeprefix('--')}"
         bare = self.value is True or isinstance(self.value, EllipsisType)
         return option if bare else f"{option} {_word(self.value)}"
 
@@ -142,9 +154,12 @@ class Command:
         """Example: `registry.credentials.add("main_bot", "aster", permission="read_only")`."""
         if self.verb not in METHODS:
             return self.as_command()
-        options = [option.as_call() for option in self.options if option.name != "help"]
+        asked = [option for option in self.options if option.name != "help"]
+        named = [(self.verb, option.name) for option in asked]
+        method = next((OTHERS[name] for name in named if name in OTHERS), METHODS[self.verb])
+        options = [o.as_call() for o in asked if (self.verb, o.name) not in OTHERS]
         given = ", ".join([*map(_literal, self.arguments), *options])
-        return f"registry.{METHODS[self.verb]}({given})"
+        return f"registry.{method}({given})"
 
     def filled(self, values: Mapping[str, Any]) -> "Command":
         """A copy with the placeholders of a template filled in."""

@@ -138,6 +138,7 @@ class CredentialLoader(Watching):
         subaccount: Choice = None,
         access: Access | None = None,
         lender: str | None = None,
+        version: int | None = None,
     ) -> dict[str, Any]:
         """The credential for one exchange: field -> value.
 
@@ -147,12 +148,13 @@ class CredentialLoader(Watching):
             subaccount: its number, where there are several; see `load_account_credentials`.
             access: a restriction of the use: `read_only` or `positions_only`.
             lender: use the credential that this account shares, even if there is an own one.
+            version: a former version that is in grace; the default is the current one.
 
         Raises:
             CredentialNotFound, CredentialInactive, ReleaseRefused: see their texts.
             RegistryError: as `load_account_credentials`.
         """
-        wish = Wish.of(subaccount, access, lender)
+        wish = Wish.of(subaccount, access, lender, version)
         try:
             return Credential(self.release_one(account_name, exchange, wish).plain())
         except CredentialNotFound:

@@ -133,11 +133,7 @@ def check_before_storing(
         fields=spec.check(given.fields),
         subaccount_index=None,
     )
-    _check_config(config or {}, {exchange: spec})
-    if why := unaskable(spec):
-        finding = Finding(CheckOutcome.NOT_CHECKABLE, why=why)
-    else:
-        (finding,) = _run([ToAsk(spec, released)], config or {})
+    finding = ask_one(spec, released, config)
     if finding.outcome is CheckOutcome.VALID:
         told = [difference.text for difference in differences(said, finding.facts)]
         return [*told, *warnings(finding.facts)]
@@ -150,6 +146,22 @@ def check_before_storing(
         "nothing was stored",
         hint=Hint("To store it nevertheless, leave out ", Option("check"), "."),
     )
+
+
+def ask_one(
+    spec: ExchangeSpec, released: ReleasedCredential, config: ClientConfig | None
+) -> Finding:
+    """Asks about one key.
+
+    Raises:
+        MissingExtra: ccxt is not installed.
+        InvalidInput: the settings of a client are not acceptable.
+    """
+    _check_config(config or {}, {spec.name: spec})
+    if why := unaskable(spec):
+        return Finding(CheckOutcome.NOT_CHECKABLE, why=why)
+    (finding,) = _run([ToAsk(spec, released)], config or {})
+    return finding
 
 
 def _run(keys: Sequence[ToAsk], config: ClientConfig) -> list[Finding]:

@@ -23,6 +23,7 @@ _GROUPS: Final = (
     (
         "Credentials",
         ("credentials", "add-credential replace-credential update-credential"),
+        ("rotating", "rotate-credential"),
         ("credentials", "deactivate-credential reactivate-credential remove-credential"),
         ("lists", "list-credentials"),
         ("checking", "check-credential"),

@@ -103,15 +103,13 @@ def _store(
     config = read_config(how.client_config)
     if config is not None and not how.check:
         raise InvalidInput("--client-config is for the exchange's client, with --check only")
-    if how.from_json is None:
-        from registry.commands._ask import ask_for_fields
-
-        fields = ask_for_fields(run, slot, replace=mode == "replace")
-    else:
-        run.keyring()
-        if not how.allow_other_account:
-            _check_file(run, slot, how.from_json)
-        fields = _read_fields(how.from_json, slot.exchange)
+    fields = fields_given(
+        run,
+        slot,
+        how.from_json,
+        replace=mode == "replace",
+        allow_other_account=how.allow_other_account,
+    )
     store = getattr(run.registry.credentials, mode)
     outcome = store(
         *slot.place,
@@ -128,6 +126,30 @@ def _store(
     of = f"{slot.account} for {versions(outcome.stored[0])}" if outcome.stored else str(slot)
     tell(run, outcome, f"{what} of {of}", **slot.facts)
     run.warn_of_readers(*([how.from_json] if how.from_json else []))
+
+
+def fields_given(
+    run: Run,
+    slot: SlotOptions,
+    from_json: str | None,
+    *,
+    replace: bool,
+    allow_other_account: bool,
+) -> "dict[str, Field]":
+    """The fields of a key, from a file, standard input or a person.
+
+    Raises:
+        InvalidInput: there is none of them, or it holds no fields.
+        OtherAccountNamed: the file names another account.
+    """
+    if from_json is None:
+        from registry.commands._ask import ask_for_fields
+
+        return ask_for_fields(run, slot, replace=replace)
+    run.keyring()
+    if not allow_other_account:
+        _check_file(run, slot, from_json)
+    return _read_fields(from_json, slot.exchange)
 
 
 def _check_file(run: Run, slot: SlotOptions, source: str) -> None:

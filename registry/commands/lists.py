@@ -20,7 +20,7 @@ from registry.commands._options import (
 )
 from registry.commands._run import Run
 from registry.commands._verb import verb
-from registry.errors import ExitStatus
+from registry.errors import ExitStatus, InvalidInput
 from registry.moments import duration
 from registry.plain import show
 
@@ -193,9 +193,70 @@ class CredentialFilter:
     ] = None
 
 
+_VERSIONS: Final = columns(
+    "list-credentials --versions",
+    {
+        "account": "account_name",
+        "exchange": "exchange",
+        "subaccount": "subaccount_index",
+        "permission": "permission",
+        "version": "version",
+        "state": "state",
+        "since": "since",
+        "usable until": "usable_until",
+        "expires": "expires_at",
+        "destroyed": "is_destroyed",
+        "checked": "checked",
+    },
+    {},
+    under=("since", "usable until", "expires", "destroyed", "checked"),
+    seen=lambda version: {
+        **version,
+        "checked": _last_check(version["checked"]),
+        "is_destroyed": version["is_destroyed"] or None,
+    },
+)
+_HELD: Final = columns(
+    "list-credentials --held",
+    {
+        "account": "account_name",
+        "exchange": "exchange",
+        "subaccount": "subaccount_index",
+        "permission": "permission",
+        "version": "version",
+        "state": "state",
+        "held by": "held_by",
+        "login": "login",
+        "purpose": "purpose",
+        "host": "host",
+        "since": "since",
+        "last": "last_received",
+    },
+    {"usable until": "usable_until"},
+    under=("purpose", "host", "since", "last", "usable until"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionLists:
+    """Other lists than that of the credentials as they are."""
+
+    versions: Annotated[
+        bool, typer.Option("--versions", help="Each version, and whether it can be used.")
+    ] = False
+    held: Annotated[
+        bool, typer.Option("--held", help="Who may still hold a version that is not current.")
+    ] = False
+
+
 @verb()
-def list_credentials(run: Run, only: CredentialFilter, how: ListOptions) -> None:
+def list_credentials(
+    run: Run, only: CredentialFilter, other: VersionLists, how: ListOptions
+) -> None:
     """List credentials, never their secrets. With --due, exit code 6 if there is one."""
+    if other.versions or other.held:
+        _list_versions(run, only, other, how)
+        return
     asked = dataclasses.asdict(only)
     span = None if only.due is None else duration(only.due, "--due")
     credentials = run.registry.credentials.list(**{**asked, "due": span})
@@ -206,3 +267,20 @@ def list_credentials(run: Run, only: CredentialFilter, how: ListOptions) -> None
     show_list(run, how, _CREDENTIALS, credentials, none, stops_of(credentials))
     if only.due is not None and credentials:
         run.exit_status = ExitStatus.VERIFICATION
+
+
+def _list_versions(run: Run, only: CredentialFilter, other: VersionLists, how: ListOptions) -> None:
+    if (other.versions and other.held) or only.due is not None or only.active is not None:
+        raise InvalidInput("--versions and --held are lists of their own, each without the rest")
+    credentials = run.registry.credentials
+    found = (credentials.held if other.held else credentials.versions)(
+        only.account, exchange=only.exchange
+    )
+    wanted = {"subaccount_index": only.subaccount, "permission": only.permission}
+    records = [
+        record
+        for record in map(dataclasses.asdict, found)
+        if all(value in (None, record[name]) for name, value in wanted.items())
+    ]
+    none = "Nobody may hold a former version." if other.held else "There are no versions."
+    show_list(run, how, _HELD if other.held else _VERSIONS, records, lambda: none)

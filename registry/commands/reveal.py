@@ -1,6 +1,7 @@
 """The verb `reveal-credential`: shows a secret to a person, one field at a time, as a release."""
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -27,6 +28,10 @@ def reveal_credential(
     ] = None,
     subaccount: SubaccountChoice = None,
     access: AccessOption = None,
+    version: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Another version than the current one."),
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Show one field in plain text, recorded as a release.
@@ -36,7 +41,7 @@ def reveal_credential(
     from registry.machine import host
     from registry.services.releases.releases import Caller, ReleaseService
 
-    wish = wish_of(subaccount, access)
+    wish = replace(wish_of(subaccount, access), version=version)
     service = ReleaseService(run.database, run.keyring())
     wanted = service.field_to_reveal(account, exchange, field)
     if sys.stdout.isatty():

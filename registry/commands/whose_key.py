@@ -24,6 +24,7 @@ _SHOWN: Final = {
     "permission": "permission",
     "field": "field",
     "version": "version",
+    "state": "state",
     "from": "since",
     "until": "until",
     "event": "position",

@@ -27,6 +27,7 @@ ACCOUNT_INACTIVE: Final = "RG025"
 EXCHANGE_NOT_ALLOWED: Final = "RG026"
 EXCHANGE_IN_USE: Final = "RG027"
 HELD_ELSEWHERE: Final = "RG031"
+STILL_HELD: Final = "RG032"
 
 _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     STALE_VERSION: errors.StaleVersion,
@@ -41,6 +42,7 @@ _BY_SQLSTATE: Final[dict[str, type[errors.RegistryError]]] = {
     EXCHANGE_NOT_ALLOWED: errors.ExchangeNotAllowed,
     EXCHANGE_IN_USE: errors.ExchangeInUse,
     HELD_ELSEWHERE: errors.SecretInUse,
+    STILL_HELD: errors.VersionHeld,
     "42710": errors.RoleExists,  # the only named objects that commands make
 }
 

@@ -18,11 +18,14 @@ from registry.events.credentials import (
     CredentialAdded,
     CredentialChecked,
     CredentialDeactivated,
+    CredentialPrepared,
     CredentialReactivated,
     CredentialRemoved,
     CredentialReplaced,
     CredentialSecretsDestroyed,
     CredentialUpdated,
+    CredentialVersionKept,
+    CredentialVersionRetired,
 )
 from registry.events.exchanges import ExchangeAdded, ExchangeRemoved, ExchangeUpdated
 from registry.events.keys import MasterKeyRotated
@@ -57,6 +60,9 @@ EVENT_TYPES: Final[dict[str, type[EventModel]]] = {
         CredentialRemoved,
         CredentialSecretsDestroyed,
         CredentialChecked,
+        CredentialPrepared,
+        CredentialVersionKept,
+        CredentialVersionRetired,
         ExchangeAdded,
         ExchangeUpdated,
         ExchangeRemoved,

@@ -88,6 +88,30 @@ class CredentialReplaced(DescribedCredential, SealedVersion):
     """The credential has new secrets."""
 
 
+class CredentialPrepared(DescribedCredential, SealedVersion):
+    """The credential's next version is stored, and not used before it replaces the current one.
+
+    The details are those that the credential will have then.
+    """
+
+
+class VersionEvent(CredentialEvent):
+    """The fields of an event about a version that is not the current one."""
+
+    version: Number
+    data_key_id: uuid.UUID
+
+
+class CredentialVersionKept(VersionEvent):
+    """A former version can still be asked for, until a moment."""
+
+    usable_until: dt.datetime
+
+
+class CredentialVersionRetired(VersionEvent):
+    """A former or a pending version cannot be asked for, nor come into use, any more."""
+
+
 class CredentialUpdated(DescribedCredential, CredentialEvent):
     """Some of the credential's details changed."""
 

@@ -246,7 +246,7 @@ class CommandExecutor:
             changes = [
                 apply_to_tables(connection, change)
                 for event in decision.events
-                if (change := project(event.stored(record.occurred_at))) is not None
+                for change in project(event.stored(record.occurred_at))
             ]
             answers = [(check, check.send(connection)) for check in decision.checks]
             connection.execute("ROLLBACK" if dry_run else "COMMIT")

@@ -64,6 +64,11 @@ WHERE a.account_name = %(account_name)s
 -- Fails if a credential of an exchange holds a field that is none of these.
 SELECT public.require_fields(%(exchange_id)s, %(fields)s::text[])
 
+-- name: require_not_held
+-- Fails if somebody may still hold one of these versions, or tells who if that is allowed.
+SELECT h.version, h.account_name, h.login, h.purpose, h.received_at
+FROM public.require_not_held(%(credential_id)s, %(versions)s::integer[], %(allowed)s) AS h
+
 -- name: require_definition
 -- Fails if an exchange was defined anew.
 SELECT public.require_definition(%(stream_id)s, %(version)s)
@@ -195,7 +200,8 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT e.stream_id, e.data
         FROM public.audit_events AS e
-        WHERE (e.event_type IN ('CredentialAdded', 'CredentialReplaced')) IS TRUE
+        WHERE (e.event_type IN
+                ('CredentialAdded', 'CredentialReplaced', 'CredentialPrepared')) IS TRUE
             AND e.data::jsonb -> 'fingerprints' @> jsonb_build_object(s.key, s.value)
         OFFSET 0) AS v
     LEFT JOIN public.accounts AS a ON a.id = v.stream_id

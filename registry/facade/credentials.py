@@ -20,8 +20,10 @@ from registry.subaccounts import Choice
 
 if TYPE_CHECKING:
     from registry.checking.findings import Checked
+    from registry.checking.rotating import Rotated
     from registry.execution.executor import Outcome
     from registry.services.changes.slot_tasks import SlotName
+    from registry.services.reading.versions import Held, Version
     from registry.services.releases.resolution import Resolution
 
 Fields: TypeAlias = Mapping[str, Secret | str | int]
@@ -31,6 +33,8 @@ ClientConfig: TypeAlias = Mapping[str, Mapping[str, Any]]
 Records = list[reading.Record]
 Resolutions: TypeAlias = "list[Resolution]"
 Checks: TypeAlias = "list[Checked]"
+Versions: TypeAlias = "list[Version]"
+HeldVersions: TypeAlias = "list[Held]"
 
 
 class Which(By, total=False):
@@ -59,6 +63,15 @@ class New(CredentialChange, total=False):
     """Settings of ccxt's clients for that, by exchange."""
 
 
+class NewVersion(CredentialChange, total=False):
+    """Options for a rotation."""
+
+    allow_shared_secret: bool
+    """Whether another account may hold the same secret."""
+    client_config: ClientConfig | None
+    """Settings of ccxt's clients for the check, by exchange."""
+
+
 @checked
 class Credentials(Part):
     """Credentials of accounts at exchanges, each in its slot."""
@@ -79,6 +92,65 @@ class Credentials(Part):
         key, unless `cascade`.
         """
         return self._store(account, exchange, fields, "replace", how)
+
+    def rotate(
+        self,
+        account: str,
+        exchange: str,
+        fields: Fields | None = None,
+        *,
+        prepare: bool = False,
+        check: bool | None = None,
+        activate: bool = False,
+        abandon: bool = False,
+        retire: bool = False,
+        grace: dt.timedelta | str = "24h",
+        version: int | None = None,
+        although_held: bool = False,
+        **how: Unpack[NewVersion],
+    ) -> "Rotated":
+        """Takes the steps of a rotation; nothing changes at the exchange.
+
+        With `fields` alone, it takes three: the new key is stored as a pending version, the
+        exchange is asked about it, and it comes into use. Each step can be named alone:
+        `prepare` stores the fields, `check` asks, `activate` asks and brings the pending version
+        into use, `abandon` gives it up. With `check=False` nobody asks. The former version can be
+        asked for by its number during the `grace`; `retire` ends that, for one `version` or all.
+
+        DeadKey says that the exchange refuses the key, which is given up if it was new.
+        ExchangeGaveNoAnswer and NotCheckable leave it pending. VersionPending: there is another.
+        VersionHeld names who may still hold what is to be retired, unless `although_held`.
+        """
+        from registry.facade.rotating import rotate, steps_of
+
+        slot, rest = _slot(exchange, how)
+        named = {"prepare": prepare, "activate": activate, "abandon": abandon, "retire": retire}
+        return rotate(
+            self._context,
+            (account, slot),
+            steps_of(named, check=check, is_new=fields is not None),
+            fields,
+            rest,
+            grace=duration(grace, "grace") if isinstance(grace, str) else grace,
+            version=version,
+            although_held=although_held,
+        )
+
+    def versions(self, account: str | None = None, *, exchange: str | None = None) -> "Versions":
+        """The versions of credentials, the newest first, each with its state; never secrets."""
+        from registry.services.reading.versions import list_versions
+
+        return list_versions(self._context, account, exchange)
+
+    def held(self, account: str | None = None, *, exchange: str | None = None) -> "HeldVersions":
+        """Who may still hold a version that is not the current one, the longest first.
+
+        An account, login and purpose that received it, and no other version since. So it names
+        borrowers too, and whoever received a credential that was removed or destroyed.
+        """
+        from registry.services.reading.versions import list_held
+
+        return list_held(self._context, account, exchange)
 
     def update(self, account: str, exchange: str, **details: Unpack[CredentialChange]) -> "Outcome":
         """Changes the named details; None clears a detail."""
@@ -250,16 +322,20 @@ class Credentials(Part):
         *,
         subaccount: Choice = None,
         access: Access | None = None,
+        version: int | None = None,
         actor: str | None = None,
         reason: str | None = None,
     ) -> Secret:
-        """One field of a credential (by default its only field); recorded as a release."""
+        """One field of a credential (by default its only field); recorded as a release.
+
+        `version` is the current one, unless a former one in grace is named, or a pending one.
+        """
         from registry.services.releases.releases import ReleaseService
         from registry.services.releases.resolution import Wish
 
         caller = self._context.caller("reveal", actor, reason)
         service = ReleaseService(self._context, self._context.keyring())
-        wish = Wish.of(subaccount, access)
+        wish = Wish.of(subaccount, access, version=version)
         return service.reveal(account, exchange, field, wish, caller)[0]
 
     def whose_key(

@@ -109,13 +109,15 @@ def _judged(ledger: Ledger, line: str) -> tuple[int, Misfit]:
     number = int(position)
     if event_type in UNPROJECTED:
         return number, ""
-    handler = HANDLERS.get(event_type)
-    if handler is None:
+    handlers = HANDLERS.get(event_type)
+    if handlers is None:
         return number, "no program writes such an event"
     values = orjson.loads(unescape(data))
     event = StoredEvent(account_id, int(version), event_type, int(schema), occurred_at, values)
     try:
-        return number, ledger.take(handler(upcast(event)), account_id, number)
+        current = upcast(event)
+        changes = [handler(current) for handler in handlers]
+        return number, ledger.take(changes, account_id, number)
     except MISFITS:
         return number, "it does not hold what an event of its type holds"
 

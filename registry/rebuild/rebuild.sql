@@ -26,7 +26,7 @@ ORDER BY p.account_id
 -- name: releases_are_indexed
 SELECT to_regprocedure('public.newest_releases(bigint)') IS NOT NULL AND coalesce(
     (SELECT x.indisvalid FROM pg_catalog.pg_index AS x
-     WHERE x.indexrelid = to_regclass('public.audit_events_by_release')), FALSE)
+     WHERE x.indexrelid = to_regclass('public.audit_events_by_holder')), FALSE)
 
 -- name: newest_releases
 SELECT public.newest_releases(%(size)s)

@@ -174,13 +174,12 @@ def follow_tail(connection: Connection, comparison: Comparison, *, shadow: bool 
             hint="Run it again: it compares them as they are now.",
         )
     try:
-        projected = [project(event) for event in tail]
+        changes = [change for event in tail for change in project(event)]
     except MISFITS:
         raise RowsRefused(
             "an event that came meanwhile does not hold what an event of its type holds",
             hint="Try again: it is looked at then.",
         ) from None
-    changes = [change for change in projected if change is not None]
     if shadow:
         _hold_back(connection, comparison, changes)
     for change in changes:

@@ -165,8 +165,8 @@ def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
     # each avoided call saves a few percent.
     for line in lines:
         position, account_id, version, event_type, schema, occurred_at, data = line.split("\t")
-        handler = HANDLERS.get(event_type)
-        if handler is None:
+        handlers = HANDLERS.get(event_type)
+        if handlers is None:
             if event_type in UNPROJECTED:
                 continue
             raise _does_not_fit(position, event_type)
@@ -184,7 +184,9 @@ def _replay(rows: Rows, lines: Iterator[str]) -> int | None:
             ),
         )
         try:
-            apply_to_memory(rows, handler(upcast(event)), account_id)
+            event = upcast(event)
+            for handler in handlers:
+                apply_to_memory(rows, handler(event), account_id)
         except MISFITS:
             raise _does_not_fit(position, event_type) from None
     return None if position is None else int(position)

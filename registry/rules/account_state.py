@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from projections import TABLES, accounts, credentials, project
+from projections import TABLES, accounts, credentials, project, versions
 from projections.accounts import AccountRow
 from projections.credentials import CredentialRow
 from projections.memory_sink import MISFITS, Rows, apply_to_memory
 from projections.rows import Delete, RowChange, misfit_of
+from projections.versions import VersionRow
 from registry.errors import AccountInactive, AccountNotFound, CredentialNotFound, InvalidInput
 from registry.events.stored import StoredEvent
 from registry.hints import Command, Hint, Option
@@ -46,8 +47,10 @@ class AccountState:
     rows: Rows = field(default_factory=dict)
     versions: dict[SlotKey, dict[int, Mapping[str, str]]] = field(default_factory=dict)
     """The fingerprints of each version that a slot ever held."""
-    fingerprints: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Credential id -> fingerprints of its newest version."""
+    sealed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Data key id -> data of the newest event that holds the version's tokens."""
+    checks: dict[tuple[str, int], str] = field(default_factory=dict)
+    """(credential id, version) -> the outcome of its last check."""
     exchange_names: dict[int, str] = field(default_factory=dict)
     """Exchange id -> name, as in the events."""
     checked: bool = False
@@ -78,22 +81,26 @@ class AccountState:
         self.version = event.stream_version
 
     def _take(self, event: StoredEvent) -> None:
-        change = project(event)
+        changes = project(event)
         data = event.data
         # Read all fields before any change: a later field may be malformed.
         exchanges = {data["exchange_id"]: data["exchange"]} if "exchange_id" in data else {}
-        versions, fingerprints = {}, {}
+        former, sealed, checks = {}, {}, {}
         if "fingerprints" in data:
             slot = (data["exchange_id"], data["subaccount_index"], data["permission"])
             held = self.versions.get(slot, {})
-            versions[slot] = {**held, int(data["version"]): data["fingerprints"]}
-            fingerprints[data["credential_id"]] = data["fingerprints"]
-        if change is not None:
+            former[slot] = {**held, int(data["version"]): data["fingerprints"]}
+            sealed[data["data_key_id"]] = data
+        if event.event_type == "CredentialChecked":
+            checks[data["credential_id"], data["version"]] = data["outcome"]
+        for change in changes:
             self._check(change)
+        for change in changes:
             apply_to_memory(self.rows, change)
         self.exchange_names |= exchanges
-        self.versions |= versions
-        self.fingerprints |= fingerprints
+        self.versions |= former
+        self.sealed |= sealed
+        self.checks |= checks
 
     def _check(self, change: RowChange) -> None:
         if isinstance(change, Delete) and change.table == accounts.TABLE:
@@ -144,6 +151,22 @@ class AccountState:
         """The credentials that the account holds."""
         for row in self.rows.get(credentials.TABLE.name, {}).values():
             yield cast("CredentialRow", row)
+
+    def fingerprints(self, row: CredentialRow) -> Mapping[str, str]:
+        """The fingerprints of a credential's current version."""
+        found: Mapping[str, str] = self.sealed[row["data_key_id"]]["fingerprints"]
+        return found
+
+    def versions_held(self, credential_id: str) -> Iterator[VersionRow]:
+        """The versions that a credential ever had."""
+        for row in self.rows.get(versions.TABLE.name, {}).values():
+            if row["credential_id"] == credential_id:
+                yield cast("VersionRow", row)
+
+    def pending_version(self, row: CredentialRow) -> VersionRow | None:
+        """The version that is to replace the current one of a credential, if any."""
+        pending = (v for v in self.versions_held(row["id"]) if v["is_pending"])
+        return max(pending, key=lambda version: version["version"], default=None)
 
     def credential_in(self, slot: Slot) -> CredentialRow | None:
         """The credential of a slot, if it holds one."""

@@ -13,6 +13,7 @@ from registry.events.credentials import (
     CredentialAdded,
     CredentialChecked,
     CredentialDeactivated,
+    CredentialPrepared,
     CredentialReactivated,
     CredentialRemoved,
     CredentialReplaced,
@@ -52,7 +53,7 @@ class StoredCredential:
     """The result for a credential that was given."""
 
     slot: Slot
-    change: Literal["added", "replaced", "updated", "unchanged"]
+    change: Literal["added", "replaced", "updated", "unchanged", "prepared", "retired"]
     version: int
     previous_version: int | None = None
     """The version in the slot before, if any."""
@@ -67,8 +68,10 @@ class StoredCredential:
         match events:
             case [CredentialAdded(version=version)]:
                 return cls(slot, "added", version)
-            case [CredentialReplaced(version=version)]:
+            case [CredentialReplaced(version=version), *_]:
                 return cls(slot, "replaced", version, before)
+            case [CredentialPrepared(version=version)]:
+                return cls(slot, "prepared", version, before)
             case _:
                 return cls(slot, "updated" if events else "unchanged", before or 0, before)
 
@@ -105,7 +108,7 @@ def check_place(state: AccountState, wanted: SlotQuery, *, replace: bool) -> lis
     """Raises what `add`, or `replace`, says of the place alone; no event."""
     state.active_account()
     if replace:
-        _active(state, wanted)
+        active_credential(state, wanted)
     else:
         named = wanted.subaccount_index is not None
         _refuse_taken(state, wanted.slot(), beside_others=named)
@@ -205,10 +208,10 @@ def replace(
         InvalidInput: a detail is not acceptable.
     """
     account = state.active_account()
-    slot, row = _active(state, wanted)
+    slot, row = active_credential(state, wanted)
     details = checked(CredentialDetails, TABLE, given)
     changed = differences(TABLE.details_in(row), details)
-    if sealer.fingerprints(slot.exchange_id, fields) == state.fingerprints[row["id"]]:
+    if sealer.fingerprints(slot.exchange_id, fields) == state.fingerprints(row):
         return _update(state, row, changed)
     credential_id = uuid.UUID(row["id"])
     version = state.last_version(slot) + 1
@@ -240,7 +243,7 @@ def deactivate(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
         CredentialInactive: it is deactivated already.
     """
     _check_account_exists(state)
-    _, row = _active(state, wanted)
+    _, row = active_credential(state, wanted)
     return [CredentialDeactivated(**identity(state, row))]
 
 
@@ -274,10 +277,12 @@ def remove(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
 def was_checked(
     state: AccountState, credential_id: uuid.UUID, version: int, told: Mapping[str, Any]
 ) -> list[EventModel]:
-    """Records what an exchange said of a version; nothing if the slot holds another by now."""
+    """Records what an exchange said of a version, the current one or the pending one by now."""
     rows = (row for row in state.credentials() if row["id"] == str(credential_id))
     row = next(rows, None)
-    if row is None or row["version"] != version:
+    pending = None if row is None else state.pending_version(row)
+    known = [held["version"] for held in (row, pending) if held is not None]
+    if row is None or version not in known:
         return []
     return [CredentialChecked(**identity(state, row), version=version, **told)]
 
@@ -291,7 +296,13 @@ def _check_account_exists(state: AccountState) -> None:
     _ = state.account  # raises AccountNotFound
 
 
-def _active(state: AccountState, wanted: SlotQuery) -> tuple[Slot, CredentialRow]:
+def active_credential(state: AccountState, wanted: SlotQuery) -> tuple[Slot, CredentialRow]:
+    """The one active credential that matches.
+
+    Raises:
+        CredentialNotFound: there is none.
+        CredentialInactive: it is deactivated.
+    """
     slot, row = state.find_credential(wanted)
     if not row["is_active"]:
         raise CredentialInactive(

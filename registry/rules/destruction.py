@@ -1,15 +1,16 @@
 """Decisions about the destruction of secrets: existing versions, and those that may go."""
 
+import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from registry.errors import CredentialNotFound, Refused, SecretsDestroyed
 from registry.events.base import EventModel
 from registry.events.credentials import CredentialSecretsDestroyed
-from registry.events.stored import StoredEvent
-from registry.hints import Blank, Command, Hint
+from registry.events.stored import StoredEvent, utc_text
+from registry.hints import Command, Hint
 from registry.rules.account_state import AccountState, SlotQuery
 
 
@@ -48,7 +49,10 @@ def destroyed_keys(events: Iterable[StoredEvent]) -> set[str]:
 
 
 def destroy(
-    events: Sequence[StoredEvent], wanted: SlotQuery, versions: Sequence[int] | None
+    events: Sequence[StoredEvent],
+    wanted: SlotQuery,
+    versions: Sequence[int] | None,
+    now: dt.datetime,
 ) -> list[EventModel]:
     """Destroys versions of a slot: the given `versions`, or all versions that are not in use.
 
@@ -59,15 +63,34 @@ def destroy(
     """
     held = [version for version in sealed_versions(events) if wanted.matches(version.identity)]
     gone = destroyed_keys(events)
-    used = {row["data_key_id"] for row in AccountState.of(events).credentials()}
+    used = _in_use(AccountState.of(events), now)
     if not held:
         raise CredentialNotFound(f"the account never had a credential for {wanted}")
     if versions is None:
-        chosen = [version for version in held if version.data_key_id not in gone | used]
+        chosen = [version for version in held if version.data_key_id not in gone | used.keys()]
     else:
         chosen = [version for version in held if version.number in versions]
         _check(chosen, wanted, versions, gone, used)
     return _events(chosen)
+
+
+def _in_use(state: AccountState, now: dt.datetime) -> dict[str, Hint]:
+    """Data key id -> how to end its use: of versions that are current, pending or in grace."""
+    ends: dict[str, Hint] = {}
+    for row in state.credentials():
+        place = (state.name, state.exchange_names[row["exchange_id"]])
+        for version in state.versions_held(row["id"]):
+            if version["is_pending"]:
+                command = Command("rotate-credential", *place, abandon=True)
+                ends[version["id"]] = Hint("It is pending. Give it up first: ", command)
+            elif (version["usable_until"] or "") > utc_text(now):
+                command = Command("rotate-credential", *place, retire=True)
+                ends[version["id"]] = Hint("It is in grace. Retire it first: ", command)
+        ends[row["data_key_id"]] = Hint(
+            "Replace or remove the credential first, or do both at once: ",
+            Command("remove-credential", *place, destroy=True),
+        )
+    return ends
 
 
 def _check(
@@ -75,20 +98,16 @@ def _check(
     wanted: SlotQuery,
     versions: Sequence[int],
     gone: set[str],
-    used: set[str],
+    used: Mapping[str, Hint],
 ) -> None:
     for number in versions:
         found = [version for version in chosen if version.number == number]
         if not found:
             raise CredentialNotFound(f"{wanted} never had a version {number}")
-        if any(version.data_key_id in used for version in found):
-            raise Refused(
-                f"version {number} for {wanted} is in use",
-                hint=Hint(
-                    "Replace or remove the credential first, or do both at once: ",
-                    Command("remove-credential", Blank("ACCOUNT"), wanted.exchange, destroy=True),
-                ),
-            )
+        for version in found:
+            if version.data_key_id in used:
+                hint = used[version.data_key_id]
+                raise Refused(f"version {number} for {wanted} is in use", hint=hint)
         if any(version.data_key_id in gone for version in found):
             raise SecretsDestroyed(f"version {number} for {wanted} was destroyed before")
 

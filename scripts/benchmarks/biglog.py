@@ -22,7 +22,7 @@ from typing import Any, Final
 import orjson
 import psycopg
 
-from projections import accounts, credentials, project, sharing
+from projections import accounts, credentials, project, sharing, versions
 from projections.memory_sink import Rows, apply_to_memory
 from registry.encryption.keyring import MasterKeyring
 from registry.events.stored import StoredEvent, utc_text
@@ -36,7 +36,7 @@ EVENTS_PER_ACCOUNT: Final = 8
 _INTERLEAVED: Final = 500
 _SECRET: Final = 66
 """The length of a typical private key in hexadecimal."""
-_TABLES: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE)
+_TABLES: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE, versions.TABLE)
 
 
 def fill(
@@ -77,8 +77,7 @@ def _projected(events: Iterable[Made], rows: Rows) -> Iterator[Made]:
             utc_text(recorded_at(position)),
             orjson.loads(made.data),
         )
-        change = project(stored)
-        if change is not None:
+        for change in project(stored):
             apply_to_memory(rows, change)
         yield made
 

@@ -61,8 +61,7 @@ class View(PostgresTrackingRecorder):
         with self.datastore.get_connection() as connection, connection.transaction():
             with connection.cursor() as cursor:
                 self._insert_tracking(cursor, tracking)
-            change = project(stored)
-            if change is not None:
+            for change in project(stored):
                 apply_to_tables(connection, change)
 
 

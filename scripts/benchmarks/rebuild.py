@@ -193,8 +193,7 @@ def _identical(connection: Connection) -> bool:
 def _apply(connection: Connection, events: list[StoredEvent]) -> None:
     with connection.pipeline():
         for event in events:
-            change = project(event)
-            if change is not None:
+            for change in project(event):
                 apply_to_tables(connection, change)
 
 

@@ -225,9 +225,6 @@ def test_an_operator_that_appends_by_hand_is_refused_too(
         operator.transaction(),
     ):
         append(operator, stream=stream, version=account["version"] + 1, event=event)
-        change = project(
-            NewEvent(stream, account["version"] + 1, event).stored(dt.datetime.now(dt.UTC))
-        )
-        assert change is not None
-        apply_to_tables(operator, change)
+        stored = NewEvent(stream, account["version"] + 1, event).stored(dt.datetime.now(dt.UTC))
+        apply_to_tables(operator, project(stored)[0])
     assert caught.value.sqlstate == "RG026"

@@ -21,6 +21,7 @@ TABLES = (
     "accounts",
     "account_exchange_credentials",
     "account_exchange_sharing",
+    "account_exchange_credential_versions",
     "audit_events",
     "audit_head",
     "audit_trail",
@@ -285,11 +286,13 @@ BOT = {
     "account_digests(text,text[],jsonb,text,text,text)",
     "account_info(text,uuid)",
     "collect_releases(uuid[])",
+    "collect_version(uuid)",
     "confirm_releases()",
     "exchange_definition(text)",
     "record_fallback(text,text,text,text,text,text,text)",
     "request_release(text,text[],integer,text,text,text,text,text,text)",
     "request_releases(text,text[],jsonb,text,text,text,text,text,text,text[])",
+    "request_version(text,text,integer,jsonb,text,text,text,text,text,text,text[])",
     "session_account(text)",
 }
 AUDITOR = {
@@ -303,6 +306,7 @@ AUDITOR = {
     "wanted_subaccount(jsonb,text)",
     "stop_includes(jsonb,uuid,integer,uuid,integer,text)",
     "stop_of(uuid,integer,uuid,integer,text)",
+    "versions_held(uuid)",
 }
 OPERATOR = {
     "append_event(uuid,text,uuid,integer,text,integer,json,text,text,uuid,integer,bytea,uuid,"
@@ -313,6 +317,7 @@ OPERATOR = {
     "require_allowed(uuid,integer)",
     "require_definition(uuid,integer)",
     "require_fields(integer,text[])",
+    "require_not_held(uuid,integer[],boolean)",
     "rewrap_data_keys(uuid,uuid[],text[],text[],text)",
     "rewrap_registry_key(uuid,text,text,text,text)",
 }

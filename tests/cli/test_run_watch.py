@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,18 +149,20 @@ def test_a_signal_is_sent_instead_to_a_program_that_loads_itself(bot: CommandLin
         assert watched.end() == 5
 
 
-@pytest.mark.parametrize("status", [0, 77])
-def test_the_exit_code_is_the_programs_own(bot: CommandLine, status: int) -> None:
-    program = [sys.executable, "-c", f"import sys; sys.exit({status})"]
-    with supervised(bot, program=program) as watched:
-        assert watched.end() == status
-
-
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
-def test_a_program_that_dies_by_a_signal_ends_run_by_the_same(bot: CommandLine, name: str) -> None:
-    program = ["sh", "-c", f"kill -{name.removeprefix('SIG')} $$"]
-    with supervised(bot, program=program) as watched:
-        assert watched.end() == -signal.Signals[name]
+@pytest.mark.parametrize(
+    ("program", "end"),
+    [
+        pytest.param("exit 0", 0, marks=slow),
+        ("exit 77", 77),
+        ("kill -TERM $$", -signal.SIGTERM),
+        pytest.param("kill -KILL $$", -signal.SIGKILL, marks=slow),
+    ],
+)
+def test_run_ends_as_the_program_by_its_exit_code_or_its_signal(
+    bot: CommandLine, program: str, end: int
+) -> None:
+    with supervised(bot, program=["sh", "-c", program]) as watched:
+        assert watched.end() == end
 
 
 def test_signals_are_passed_on_and_the_end_is_the_programs(bot: CommandLine) -> None:
@@ -253,6 +254,21 @@ def test_a_load_that_fails_leaves_the_old_program_running_and_is_tried_again(
 
 
 @slow
+def test_a_stop_ends_the_program_also_where_nothing_could_be_loaded(bot: CommandLine) -> None:
+    key = Path(bot.file("master.key", bot.master_key))
+    key.chmod(0o600)
+    with supervised(
+        bot, CREDENTIAL_ENCRYPTION_KEY="", CREDENTIAL_ENCRYPTION_KEY_FILE=str(key)
+    ) as watched:
+        watched.up()
+        key.unlink()
+        assert bot("deactivate-account", "bot", "--cascade").exit_status == 0
+        watched.wait_for("bot may use no credential any more")
+        watched.wait_for("got SIGTERM")
+        assert watched.end() == 5
+
+
+@slow
 def test_a_mistake_that_leaves_a_choice_open_takes_no_key_from_the_running_program(
     bot: CommandLine,
 ) -> None:
@@ -288,6 +304,7 @@ def test_a_key_that_only_one_may_use_stays_locked_across_restarts(bot: CommandLi
     assert IN_USE not in bot.process("run", "--account", "bot", "--", "true").err
 
 
+@slow
 def test_what_systemd_says_to_the_process_it_started_is_said_to_the_program(
     bot: CommandLine,
 ) -> None:
@@ -314,7 +331,7 @@ def test_what_systemd_says_to_the_process_it_started_is_said_to_the_program(
 def test_an_option_that_cannot_be_meant_releases_nothing(
     bot: CommandLine, options: tuple[str, ...], said: str
 ) -> None:
-    refused = bot.process("run", "--account", "bot", *options, "--", "true")
+    refused = bot("run", "--account", "bot", *options, "--", "true")
     assert (refused.exit_status, said in refused.err) == (2, True), refused.err
     assert releases(bot) == []
 
@@ -322,8 +339,8 @@ def test_an_option_that_cannot_be_meant_releases_nothing(
 @pytest.mark.parametrize(
     ("account", "program", "status", "said"),
     [
-        ("nobody", "true", 3, "there is no account nobody"),
-        ("bot", "no-such-program", 3, "there is no program no-such-program"),
+        pytest.param("nobody", "true", 3, "there is no account nobody", marks=slow),
+        pytest.param("bot", "no-such", 3, "there is no program no-such", marks=slow),
         ("bot", "README", 3, "cannot be run: Exec format error"),
     ],
 )

@@ -1,6 +1,7 @@
 """Further kinds of commands, killed at each statement, take effect wholly or not at all."""
 
 import contextlib
+import datetime as dt
 import time
 import uuid
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from registry import Registry
 from registry.database.opening import SingleConnection
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring
-from registry.execution.executor import Invocation, Outcome
+from registry.execution.executor import CommandExecutor, Invocation, Outcome
 from registry.facade.given import By
 from registry.services.changes.credentials import CredentialInput, CredentialService, Mode
+from registry.services.changes.rotating import ActivateTask, PrepareTask
 from registry.services.changes.slot_tasks import SlotName
 
 pytestmark = [
@@ -39,6 +41,8 @@ SECOND = CredentialInput(
 OTHER = CredentialInput(
     BACKPACK, secrets({"public_key": "p-one", "secret_key": "s-one"}), mode=Mode.MERGE
 )
+THIRD = CredentialInput(ASTER, secrets({"api_key": "k-three", "secret_key": "s-four"}))
+FOURTH = secrets({"api_key": "k-four", "secret_key": "s-five"})
 MERGED = CredentialInput(ASTER, secrets({"secret_key": "s-three"}), mode=Mode.MERGE)
 
 
@@ -67,6 +71,18 @@ KINDS: dict[str, tuple[Act, int]] = {
     "deactivate-credential": (
         _by(lambda of, by: of.credentials.deactivate("bot", "aster", **by)),
         1,
+    ),
+    "rotate-credential --prepare": (
+        lambda database, keyring, by: CommandExecutor(database).execute(
+            PrepareTask("bot", ASTER, SECOND.fields, {}, keyring), by
+        ),
+        1,
+    ),
+    "rotate-credential --activate": (
+        lambda database, _, by: CommandExecutor(database).execute(
+            ActivateTask("turned", ASTER, dt.timedelta(hours=1)), by
+        ),
+        2,
     ),
     "remove-credential": (_by(lambda of, by: of.credentials.remove("bot", "aster", **by)), 1),
 }
@@ -105,8 +121,12 @@ def _prepare(address: str, keyring: MasterKeyring) -> int:
         for name in ("bot", "empty", "still"):
             accounts.create(name)
         accounts.deactivate("still")
+        accounts.create("turned")
         _store("bot", FIRST)(database, keyring, by)
-    return 5
+        _store("turned", THIRD)(database, keyring, by)
+        task = PrepareTask("turned", ASTER, FOURTH, {}, keyring)
+        CommandExecutor(database).execute(task, by)
+    return 8
 
 
 def _wait_until_alone(connection: psycopg.Connection[Any]) -> None:

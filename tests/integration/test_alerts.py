@@ -168,7 +168,9 @@ def test_a_receiver_that_takes_nothing_keeps_no_other_waiting_and_gets_all_later
         world.account("bot")
         night.took(1)
         ops.was_asked(2)
-        assert "ops took no message, and is tried again: no answer within 1 seconds" in told.get()
+        assert told.get(timeout=30) == "telling ops, night"
+        failed = "ops took no message, and is tried again: no answer within 1 seconds"
+        assert told.get(timeout=30) == failed
         ops.behave = answers(503)
         asked = ops.asked
         ops.was_asked(asked + 2)
@@ -256,6 +258,7 @@ def test_a_registry_that_is_away_is_told_and_ends_no_problem(
         with monkeypatch.context() as patch:
             patch.setattr(running, "connect_once", away)
             assert ops.took(2)[1]["type"] == "problem.unreachable"
+            assert told.get(timeout=30) == "telling ops"
             assert told.get(timeout=30) == "the registry cannot be read: it is away"
         assert ops.took(3)[2]["type"] == "over.unreachable"
     assert [body["type"] for body in ops.bodies].count("over.expired") == 0

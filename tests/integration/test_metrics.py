@@ -80,17 +80,15 @@ def test_a_database_that_is_away_is_no_error_but_a_figure(tmp_path: Path) -> Non
     assert "account_registry_accounts" not in text
 
 
-def test_a_file_that_cannot_be_read_is_named(auditor: Registry, tmp_path: Path) -> None:
-    reading = figures.Reader(
-        auditor._context.target, collector_files(tmp_path / "none.json")
-    ).read()
-    assert isinstance(reading.error, errors.InvalidInput)
-
-
-def collector_files(bookmark: Path) -> Any:
-    from registry.services.problems.outside import Files
-
-    return Files([bookmark])
+def test_a_file_that_is_no_bookmark_is_named_and_a_missing_one_is_of_who_has_not_begun(
+    filled: World, auditor: Registry, tmp_path: Path
+) -> None:
+    bookmark = tmp_path / "alerts.json"
+    unread = 'consumer_unread_events{consumer="alerts.json"}'
+    assert value(auditor.metrics(bookmarks=[bookmark]), unread) == 5
+    bookmark.write_text("{}")
+    with pytest.raises(errors.InvalidInput, match="is no bookmark"):
+        auditor.metrics(bookmarks=[bookmark])
 
 
 def test_who_asks_often_gets_the_figures_of_a_moment_ago(

@@ -17,6 +17,8 @@ from support.bots import LoginRole, login_role
 from support.cli import PROJECT, CommandLine
 from support.herd import EXCHANGE, run_herd
 from support.pooler import Mode, Pooler, documented_pooler, pooler
+from support.running import borrowing_bot
+from support.supervised import replaced, supervised
 from support.world import World
 
 from registry import Registry
@@ -115,6 +117,9 @@ STORY: Final = """
     show-account bot
     add-credential lender aster --from-json - < {keys}
     replace-credential lender aster --from-json - --reason leak < {keys2}
+    rotate-credential lender aster --prepare --from-json - < {keys3}
+    rotate-credential lender aster --activate --no-check
+    rotate-credential lender aster --retire
     update-credential lender aster --label main
     deactivate-credential lender aster
     reactivate-credential lender aster
@@ -184,6 +189,7 @@ def test_every_verb_works_or_says_what_it_needs_and_leaves_nothing_behind(
         "role": bot.name,
         "keys": KEYS,
         "keys2": KEYS.replace("1", "2"),
+        "keys3": KEYS.replace("1", "3"),
         "env": through.file("bot.env", ENV_FILE),
         "config": through.file("bot.json", CONFIG),
         "stop": "0",
@@ -597,3 +603,15 @@ def test_the_pages_pooler_knows_a_bot_as_soon_as_the_server_does(
         connection.execute("DROP ROLE pooler")
     assert (refused.exit_status, "authentication failed" in refused.err) == (7, True)
     assert superuser.exit_status == 7
+
+
+@pytest.mark.slow
+def test_a_watched_program_follows_through_a_pooler(through: CommandLine, mode: Mode) -> None:
+    bot = borrowing_bot(through)
+    with supervised(bot) as watched:
+        assert watched.up().keys[0] == "0"
+        replaced(bot, "lighter", api_key_index="5")
+        assert watched.up().keys[0] == "5"
+        bot("deactivate-account", "bot", "--cascade")
+        watched.wait_for("got SIGTERM")
+        assert watched.end() == 5, mode

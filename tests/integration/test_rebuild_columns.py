@@ -46,12 +46,16 @@ def test_a_rebuild_brings_a_column_back(
 ) -> None:
     read = f"SELECT t::text FROM public.{table.name} AS t ORDER BY 1"
     before = connection.execute(read).fetchall()
-    wrong = next(v for v in SAMPLES[table.columns[column]] if not table.misfit({column: v}))
+    first = f"(SELECT min(t.{table.key}::text) FROM public.{table.name} AS t)"
+    row = f"public.{table.name} WHERE {table.key}::text = {first}"
+    ((value,),) = connection.execute(f"SELECT {column} FROM {row}").fetchall()
+    wrong = next(
+        v for v in SAMPLES[table.columns[column]] if v != value and not table.misfit({column: v})
+    )
     stored = Jsonb(wrong) if isinstance(wrong, dict | list) else wrong
     with unguarded(connection):
-        first = f"SELECT min(t.{table.key}::text) FROM public.{table.name} AS t"
         connection.execute(
-            f"UPDATE public.{table.name} SET {column} = %s WHERE {table.key}::text = ({first})",
+            f"UPDATE public.{table.name} SET {column} = %s WHERE {table.key}::text = {first}",
             [stored],
         )
     assert connection.execute(read).fetchall() != before

@@ -26,8 +26,7 @@ def replayed(world: World) -> Rows:
     with world.database.connection() as connection:
         for event in events_of(connection.execute(EVENTS)):
             parse(event)
-            change = project(event)
-            if change is not None:
+            for change in project(event):
                 apply_to_memory(rows, change)
     return rows
 

@@ -47,10 +47,25 @@ def test_after_every_kind_of_command_the_tables_are_a_replay_of_the_log(
             arguments = (verb, "env", "aster", "--permission", permission, "--from-json", "-")
             assert cli(*arguments, stdin=fields).exit_status == 0
             assert live_rows(connection) == replayed_rows(connection)
+    rotate = ("rotate-credential", "env", "aster", "--permission", "full")
+    for number, options in enumerate(
+        [
+            ("--prepare",),
+            ("--activate", "--no-check"),
+            ("--retire",),
+            ("--prepare", "--label", "x"),
+            ("--abandon",),
+        ]
+    ):
+        fields = to_json({**FIELDS["aster"], "api_key": f"k8-{number}"})
+        given = ("--from-json", "-") if "--prepare" in options else ()
+        done = cli(*rotate, *options, *given, stdin=fields)
+        assert done.exit_status == 0, done.err
+        assert live_rows(connection) == replayed_rows(connection), options
     for step in STEPS:
         done = cli(*step)
         assert done.exit_status == 0, (step, done.err)
         assert live_rows(connection) == replayed_rows(connection), step
-    assert {len(rows) for rows in live_rows(connection).values()} == {3, 4, 0}
+    assert {len(rows) for rows in live_rows(connection).values()} == {3, 4, 9, 0}
     types = {row[0] for row in connection.execute("SELECT DISTINCT event_type FROM audit_events")}
-    assert len(types) == 13
+    assert len(types) == 16

@@ -1,4 +1,4 @@
-"""Migration 026 on a long log: its indexes may be made before, and answers stay the same."""
+"""Migrations 026 and 028 on a long log: their indexes may be made before, and answers stay."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ from registry.database.objects import differences
 
 Connection = psycopg.Connection[Any]
 
-NUMBER = 26
+YEARS, ROTATION = 26, 28
 MADE = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'audit_events' ORDER BY 1"
 HISTORIES = [
     ("--by", "ann@desk"),
@@ -29,10 +29,10 @@ def plain(sql: str) -> str:
     return " ".join(sql.split())
 
 
-def documented() -> list[str]:
-    """The statements of the page that make the indexes before."""
+def documented(number: int) -> list[str]:
+    """The statements of the page that make the indexes of a migration before."""
     page = (PROJECT / "docs" / "operations.md").read_text()
-    section = page.partition("### Migration 026")[2]
+    section = page.partition(f"### Migration {number:03}")[2]
     block = re.search(r"```sql\n(.*?)```", section, re.DOTALL)
     assert block
     return [plain(one) for one in block[1].split(";") if one.strip()]
@@ -41,30 +41,34 @@ def documented() -> list[str]:
 @pytest.fixture
 def before(connection: Connection) -> Connection:
     """A database whose log has the indexes of the migrations before."""
-    connection.execute(_migration().down_sql.encode())
+    for number in (ROTATION, YEARS):
+        connection.execute(_migration(number).down_sql.encode())
     return connection
 
 
-def _migration() -> Any:
-    return next(m for m in load_migrations() if m.number == NUMBER)
+def _migration(number: int = YEARS) -> Any:
+    return next(m for m in load_migrations() if m.number == number)
 
 
-def test_the_page_makes_the_indexes_of_the_migration() -> None:
-    made = re.findall(r"^CREATE INDEX.*?(?=;)", _migration().up_sql, re.DOTALL | re.MULTILINE)
-    shown = [one.replace(" CONCURRENTLY", "") for one in documented() if "CREATE" in one]
-    assert shown == [plain(one) for one in made]
+@pytest.mark.parametrize("number", [YEARS, ROTATION])
+def test_the_page_makes_the_indexes_of_the_migration(number: int) -> None:
+    up = _migration(number).up_sql
+    made = re.findall(r"^CREATE INDEX.*?(?=;)", up, re.DOTALL | re.MULTILINE)
+    shown = [one.replace(" CONCURRENTLY", "") for one in documented(number) if "CREATE" in one]
+    assert shown == [plain(one) for one in made if "public.audit_events" in one]
 
 
 def test_indexes_that_were_made_before_are_those_of_the_migration(
     connection: Connection, before: Connection
 ) -> None:
-    for statement in documented():
-        before.execute(statement.encode())
-    indexes = dict(before.execute(MADE).fetchall())
-    before.execute(_migration().up_sql.encode())
-    after = dict(before.execute(MADE).fetchall())
-    assert after == {name: indexes[name] for name in after}
-    assert len(indexes) == len(after) + 4
+    for number, dropped in ((YEARS, 4), (ROTATION, 1)):
+        for statement in documented(number):
+            before.execute(statement.encode())
+        indexes = dict(before.execute(MADE).fetchall())
+        before.execute(_migration(number).up_sql.encode())
+        after = dict(before.execute(MADE).fetchall())
+        assert after == {name: indexes[name] for name in after}
+        assert len(indexes) == len(after) + dropped
     assert differences(connection) == []
     assert [m.number for m in Migrator(connection).up()] == []
 

@@ -79,7 +79,8 @@ def made(steps: list[Step]) -> Iterator[Made]:
         elif kind == "fallback":
             yield event("EnvironmentFallbackUsed", account, {}, **released)
         else:
-            data = {**slot, "credential_version": version}
+            purpose = ("load", "reveal")[late % 2]
+            data = {**slot, "credential_version": version, "purpose": purpose}
             yield event("CredentialReleased", account, data, **released)
 
 

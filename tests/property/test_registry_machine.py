@@ -135,8 +135,41 @@ class RegistryMachine(RuleBasedStateMachine):
         )
         with self._expect(allowed):
             self._service.store(name, [one], WHO, verb="import-env", allow_shared_secret=True)
-            fresh = held or {"label": None, "active": True}
+            fresh = held or {"label": None, "active": True, "pending": None, "grace": []}
             account["credentials"][slot] = {**fresh, "secret": f"secret{number}"}  # type: ignore[index]
+
+    @rule(name=names, slot=slots, number=numbers)
+    def prepare(self, name: str, slot: Any, number: int) -> None:
+        held, usable = self._held(name, slot)
+        secret = f"secret{number}"
+        fits = usable and held["secret"] != secret and held["pending"] in (None, secret)
+        with self._expect(fits):
+            fields = {"api_key": f"key{number}", "secret_key": secret}
+            self._rotate(name, slot, fields, prepare=True, allow_shared_secret=True)
+            held["pending"] = secret
+
+    @rule(name=names, slot=slots, grace=st.sampled_from(("0h", "24h")))
+    def activate(self, name: str, slot: Any, grace: str) -> None:
+        held, usable = self._held(name, slot)
+        with self._expect(usable and held["pending"] is not None):
+            self._rotate(name, slot, activate=True, check=False, grace=grace)
+            if grace != "0h":
+                held["grace"] = sorted([*held["grace"], held["secret"]])
+            held["secret"], held["pending"] = held["pending"], None
+
+    @rule(name=names, slot=slots)
+    def abandon(self, name: str, slot: Any) -> None:
+        held, _ = self._held(name, slot)
+        with self._expect(bool(held) and held["pending"] is not None):
+            self._rotate(name, slot, abandon=True)
+            held["pending"] = None
+
+    @rule(name=names, slot=slots)
+    def retire(self, name: str, slot: Any) -> None:
+        held, _ = self._held(name, slot)
+        with self._expect(bool(held) and bool(held["grace"])):
+            self._rotate(name, slot, retire=True, although_held=True)
+            held["grace"] = []
 
     @rule(name=names, slot=slots, text=texts)
     def label(self, name: str, slot: Any, text: str) -> None:
@@ -246,6 +279,15 @@ class RegistryMachine(RuleBasedStateMachine):
     def _account(self, name: str) -> Model | None:
         return self._model.get(self._id(name) or "")
 
+    def _held(self, name: str, slot: str) -> tuple[Model, bool]:
+        """A credential of the model, if there is one, and whether it can be used."""
+        account = self._account(name)
+        held = account["credentials"].get(slot) if account else None
+        return held or {}, bool(held and held["active"] and account and account["active"])
+
+    def _rotate(self, name: str, slot: Any, *fields: Any, **step: Any) -> None:
+        self._credentials.rotate(name, "aster", *fields, permission=slot, **step)
+
     def _named_in_log(self, position: uuid.UUID) -> bool:
         found = self._direct.execute(
             "SELECT FROM public.audit_events WHERE event_type LIKE 'Positions%%'"
@@ -273,7 +315,8 @@ class RegistryMachine(RuleBasedStateMachine):
             model[row["account_id"]]["credentials"][row["permission"]] = {
                 "label": row["label"],
                 "active": row["is_active"],
-                "secret": self._opened(row),
+                "secret": self._opened(row, row["data_key_id"], tokens_of(row)),
+                **self._in_reserve(row),
             }
         for position, owner in self._direct.execute(
             "SELECT id, account_id::text FROM public.strategy_positions "
@@ -282,14 +325,30 @@ class RegistryMachine(RuleBasedStateMachine):
             model[owner]["positions"].add(position)
         return model
 
-    def _opened(self, row: Any) -> str:
+    def _in_reserve(self, row: Any) -> Model:
+        found: Model = {"pending": None, "grace": []}
+        versions = self._direct.execute(
+            "SELECT v.id, v.state, e.data -> 'tokens' FROM public.credential_versions AS v "
+            "JOIN public.audit_events AS e ON e.stream_type = 'account' "
+            "AND e.stream_id = v.account_id AND e.stream_version = v.stream_version "
+            "WHERE v.credential_id = %s",
+            [row["id"]],
+        )
+        for key, state, tokens in versions.fetchall():
+            if state == "pending":
+                found["pending"] = self._opened(row, key, tokens)
+            elif state == "grace":
+                found["grace"].append(self._opened(row, key, tokens))
+        return {**found, "grace": sorted(found["grace"])}
+
+    def _opened(self, row: Any, data_key_id: Any, tokens: dict[str, str]) -> str:
         key = self._direct.execute(
             "SELECT id, wrapped_key, master_key_id FROM public.credential_data_keys WHERE id = %s",
-            [row["data_key_id"]],
+            [data_key_id],
         ).fetchone()
         assert key is not None
         place = Place(uuid.UUID(row["account_id"]), row["exchange_id"], None, row["permission"])
-        fields = DataKey.unwrap(self._keyring, *key).open(place, tokens_of(row))
+        fields = DataKey.unwrap(self._keyring, *key).open(place, tokens)
         return fields["secret_key"].reveal()
 
 

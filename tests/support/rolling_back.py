@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from projections import TABLES, project
+from projections import TABLES, project, versions
 from projections.rows import Row, Table
 from registry.events.base import EventModel
 from registry.rebuild.ledger import Ledger, reduced
@@ -26,6 +26,7 @@ OF_A_ROLLBACK: Final[dict[str, set[str]]] = {
     "account_exchange_credentials": {"updated_at"},
     "account_exchange_sharing": {"created_at", "updated_at"},
     "account_access": {"granted_at"},
+    "account_exchange_credential_versions": {"stream_version", "updated_at"},
     "strategy_positions": set(),
 }
 """The columns whose times, in changed rows, are those of the rollback."""
@@ -64,7 +65,7 @@ def world_of(*accounts: Histories) -> World:
     """The tables if there are no other accounts, and no secrets were destroyed."""
     states = [state for one in accounts for state in (one.then, one.now)]
     return World(
-        data_keys=frozenset(row["data_key_id"] for s in states for row in s.credentials()),
+        data_keys=frozenset(key for state in states for key in state.sealed),
         owners={position: None for s in states for position in _table(s, "strategy_positions")}
         | {
             position: row["account_id"]
@@ -103,9 +104,7 @@ def carried_out(plan: Plan, *accounts: Histories) -> dict[str, AccountState]:
     for position, step in enumerate(plan.steps):
         state = states[str(step.account_id)]
         (event,) = history(step.event, account=step.account_id, first=state.version + 1)
-        change = project(event)
-        assert change is not None
-        assert ledger.take(change, event.stream_id, position) == "", step
+        assert ledger.take(project(event), event.stream_id, position) == "", step
         state.apply(event)
     assert ledger.removed_while_lent == []
     return {NAMES[key]: state for key, state in states.items()}
@@ -117,10 +116,19 @@ def contents(state: AccountState) -> dict[str, dict[str, Row]]:
         table.name: {
             key: _known(table, row)
             for key, row in _table(state, table.name).items()
-            if not table.partial or row["account_id"] is not None
+            if _matters(state, table, row)
         }
         for table in TABLES
     }
+
+
+def _matters(state: AccountState, table: Table, row: Row) -> bool:
+    """Whether the row says more than that something was once there, which stays."""
+    if table == versions.TABLE:
+        held = {credential["id"]: credential["data_key_id"] for credential in state.credentials()}
+        in_reserve = row["is_pending"] or row["usable_until"] is not None
+        return in_reserve if row["credential_id"] in held else False
+    return not table.partial or row["account_id"] is not None
 
 
 def _known(table: Table, row: Row) -> Row:

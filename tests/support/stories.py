@@ -5,6 +5,7 @@
 Each word is an event; values that the test does not give do not matter.
 """
 
+import datetime as dt
 import uuid
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,15 +15,19 @@ from registry.events.accounts import AccountCreated
 from registry.events.credentials import (
     CredentialAdded,
     CredentialDeactivated,
+    CredentialPrepared,
     CredentialReactivated,
     CredentialRemoved,
     CredentialReplaced,
     CredentialSecretsDestroyed,
     CredentialUpdated,
+    CredentialVersionKept,
+    CredentialVersionRetired,
 )
 from registry.events.permissions import Permission, SharingType
 from registry.events.sharing import SharingChanged, SharingGranted, SharingRevoked
 
+GRACE_ENDS: Final = dt.datetime(2031, 1, 1, tzinfo=dt.UTC)
 EXCHANGES: Final = {"lighter": 1, "aster": 2, "backpack": 3}
 
 
@@ -77,6 +82,20 @@ class Credential:
     def replaced(self, version: int = 2, **details: Any) -> CredentialReplaced:
         """Its secrets were replaced."""
         return CredentialReplaced(**self._sealed(version), **details)
+
+    def prepared(self, version: int = 2, **details: Any) -> CredentialPrepared:
+        """A next version of its secrets was stored."""
+        return CredentialPrepared(**self._sealed(version), **details)
+
+    def kept(self, version: int = 1, *, until: dt.datetime = GRACE_ENDS) -> CredentialVersionKept:
+        """A former version can still be asked for."""
+        named: dict[str, Any] = {"version": version, "data_key_id": self.key(version)}
+        return CredentialVersionKept(**self.identity, **named, usable_until=until)
+
+    def retired(self, version: int = 1) -> CredentialVersionRetired:
+        """A version cannot be asked for any more."""
+        named: dict[str, Any] = {"version": version, "data_key_id": self.key(version)}
+        return CredentialVersionRetired(**self.identity, **named)
 
     def updated(self, **details: Any) -> CredentialUpdated:
         """Its details changed."""

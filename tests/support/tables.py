@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import psycopg
 
-from projections import Table, accounts, credentials, project, sharing
+from projections import Table, accounts, credentials, project, sharing, versions
 from projections.memory_sink import Rows, apply_to_memory
 from registry.events.stored import StoredEvent
 
-PROJECTIONS: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE)
+PROJECTIONS: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE, versions.TABLE)
 
 _EVERYTHING: Final = (
     "audit_events",
@@ -69,8 +69,7 @@ def replayed_rows(connection: psycopg.Connection[Any]) -> Rows:
     """The rows that a replay of the whole log gives, by the memory sink."""
     rows: Rows = {}
     for event in stored_events(connection):
-        change = project(event)
-        if change is not None:
+        for change in project(event):
             apply_to_memory(rows, change)
     return {table.name: _typed(table, rows.get(table.name, {})) for table in PROJECTIONS}
 

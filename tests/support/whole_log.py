@@ -10,11 +10,11 @@ from typing import Any, Final
 import orjson
 import psycopg
 
-from projections import accounts, credentials, project, sharing
+from projections import accounts, credentials, project, sharing, versions
 from projections.memory_sink import Rows, apply_to_memory
 from registry.events.stored import StoredEvent
 
-_TABLES: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE)
+_TABLES: Final = (accounts.TABLE, credentials.TABLE, sharing.TABLE, versions.TABLE)
 
 _EVENTS: Final = """
 SELECT e.position, e.leaf_hash, e.subtree_roots, sha256('\\x00'::bytea || public.audit_leaf(
@@ -48,8 +48,7 @@ def check_whole_log(connection: psycopg.Connection[Any]) -> int:
         stream = (stream_type, event.stream_id)
         assert event.stream_version == versions.get(stream, 0) + 1, "stream versions have no gap"
         versions[stream] = event.stream_version
-        change = project(event)
-        if change is not None:
+        for change in project(event):
             apply_to_memory(rows, change)
     head = connection.execute("SELECT size, peaks FROM public.audit_head").fetchone()
     assert head == (len(leaves), _peaks(leaves)), "the head is that of the last event"

@@ -12,7 +12,7 @@ import pytest
 
 from registry.commands._app import VERBS, build
 from registry.errors import AccountInUse, AccountNotFound, together
-from registry.hints import METHODS, OPTIONS, Blank, Command, Hint, Option, commands_of
+from registry.hints import METHODS, OPTIONS, OTHERS, Blank, Command, Hint, Option, commands_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 REFERENCE = runpy.run_path(str(PROJECT / "scripts/python_reference.py"))
@@ -57,6 +57,11 @@ NO_METHOD = {
             Hint(Command("generate-key", save=True)),
             "account-registry generate-key --save",
             "account-registry generate-key --save",
+        ),
+        (
+            Hint(Command("list-credentials", "a", held=True), Option("check", False)),
+            "account-registry list-credentials a --held--no-check",
+            'registry.credentials.held("a")check=False',
         ),
         (
             Hint(Command("resolve", "a", access=None)),
@@ -156,11 +161,13 @@ def test_every_command_in_a_hint_can_be_run_and_its_call_can_be_made() -> None:
         for option in options:
             assert f"--{OPTIONS.get(option, option).replace('_', '-')}" in known, (verb, option)
         if verb in METHODS:
-            method = REFERENCE["method_of"](METHODS[verb])
-            values = dict.fromkeys(options)
+            other = next((o for o in options if (verb, o) in OTHERS), "")
+            method = REFERENCE["method_of"](OTHERS.get((verb, other), METHODS[verb]))
+            given = [option for option in options if option != other]
+            values = dict.fromkeys(given)
             inspect.signature(method).bind_partial(None, *arguments, **values)
             named = set(inspect.signature(method).parameters) | set(REFERENCE["options"](method))
-            assert set(options) <= named, (verb, options)
+            assert set(given) <= named, (verb, options)
 
 
 def named_options() -> set[str]:

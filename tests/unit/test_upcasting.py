@@ -45,7 +45,7 @@ def third_version(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_older_version_is_read_step_by_step(version: int, data: dict[str, Any]) -> None:
     event = renamed(version, data)
     assert parse(event) == AccountRenamed(account_name="new", previous_name="unknown")
-    change = project(event)
+    (change,) = project(event)
     assert isinstance(change, Patch)
     assert change.values["account_name"] == "new"
     assert upcast(event).schema_version == 3

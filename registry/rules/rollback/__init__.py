@@ -7,7 +7,7 @@ cannot come back is named, and is left out only if the caller allows it.
 from collections.abc import Iterable
 
 from registry.rules.rollback import accounts as account
-from registry.rules.rollback import credentials, positions, shares
+from registry.rules.rollback import credentials, positions, shares, versions
 from registry.rules.rollback.draft import Draft, Histories, Line, Plan, Step, World
 
 __all__ = ["Histories", "Line", "Plan", "Step", "World", "plan"]
@@ -34,6 +34,7 @@ def plan(accounts: Iterable[Histories], world: World) -> Plan:
     for bring in (
         account.change,
         credentials.come,
+        versions.come,
         positions.come,
         shares.shares_come,
         shares.access_comes,

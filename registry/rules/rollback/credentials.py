@@ -96,7 +96,7 @@ def _sealed(state: AccountState, row: CredentialRow) -> dict[str, Any]:
         "version": row["version"],
         "data_key_id": row["data_key_id"],
         "tokens": tokens_of(row),
-        "fingerprints": state.fingerprints[row["id"]],
+        "fingerprints": state.fingerprints(row),
     }
 
 

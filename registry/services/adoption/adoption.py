@@ -21,8 +21,9 @@ import psycopg
 from projections import TABLES, project
 from projections.accounts import TABLE as ACCOUNTS
 from projections.credentials import TABLE as CREDENTIALS
-from projections.rows import Insert, Table
+from projections.rows import Insert, Put, Table
 from projections.sharing import TABLE as SHARING
+from projections.versions import TABLE as VERSIONS
 from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.outside import outside_lists
@@ -41,7 +42,7 @@ from registry.log.append import NewEvent
 from registry.log.ids import REGISTRY_STREAM
 from registry.log.reading import send_versions, versions_of
 from registry.plurals import counted
-from registry.rebuild.merge import fill_table, make_shadow, update_in_place
+from registry.rebuild.merge import copy_in, fill_table, make_shadow, update_in_place
 from registry.rebuild.readiness import adoption_pending, refuse_other_rebuilds
 from registry.rebuild.text_rows import line_of
 from registry.rules.adoption.accounts import LegacyAccount, adopt_account
@@ -161,12 +162,13 @@ class _Run:
 
     def adopt_all(self, progress: Progress) -> None:
         with contextlib.ExitStack() as stack:
-            for table in (ACCOUNTS, CREDENTIALS, SHARING):
+            for table in (ACCOUNTS, CREDENTIALS, SHARING, VERSIONS):
                 self._spools[table.name] = stack.enter_context(tempfile.TemporaryFile())
             self._find_own_columns()
             self._accounts(progress)
             self._keys.note(self._judge)
             self._change_tables(ACCOUNTS, CREDENTIALS)
+            self._versions()
             self._shares()
             self._positions()
             self._finish()
@@ -271,10 +273,10 @@ class _Run:
             for number, event in enumerate(events, start=1)
         ]
         for event in self._log.add(new):
-            change = project(event)
-            if isinstance(change, Insert):
-                line = line_of(change.table, change.values)
-                self._spools[change.table.name].write(line.encode() + b"\n")
+            for change in project(event):
+                if isinstance(change, Insert | Put):
+                    line = line_of(change.table, change.values)
+                    self._spools[change.table.name].write(line.encode() + b"\n")
 
     def _flush(self) -> None:
         self._keys.flush()
@@ -304,10 +306,17 @@ class _Run:
             if ids := left_out.get(table.name):
                 self._result.left_out[table.name] += len(ids)
                 self._delete(table, ids)
-            spool = self._spools[table.name]
-            spool.seek(0)
-            fill_table(self._connection, table, iter(functools.partial(spool.read, _BLOCK), b""))
+            fill_table(self._connection, table, self._spooled(table))
             update_in_place(self._connection, table)
+
+    def _versions(self) -> None:
+        if self._writing:
+            copy_in(self._connection, VERSIONS, self._spooled(VERSIONS))
+
+    def _spooled(self, table: Table) -> Iterator[bytes]:
+        spool = self._spools[table.name]
+        spool.seek(0)
+        return iter(functools.partial(spool.read, _BLOCK), b"")
 
     def _left_out(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

@@ -22,6 +22,8 @@ from registry.services.problems.kinds import Problem
 from registry.services.problems.outside import Files
 from registry.services.reading.history import HistoryFilter
 
+_RARE: Final = ("SchemaTakenDown",)
+"""What is followed if nobody is told of events: so it is noticed that the log is another one."""
 _STEP_SECONDS: Final = 0.5
 _BATCH: Final = 500
 _AWAY_SECONDS: Final = 300.0
@@ -60,6 +62,7 @@ class Alerts:
             ]
             for courier in couriers:
                 courier.start()
+            self._told(f"telling {', '.join(self._settings.receivers)}")
             try:
                 self._run(state, stop, None if anew else state.place)
             except LogIsAnother as error:
@@ -78,7 +81,7 @@ class Alerts:
             feed = None
             while not stop.is_set():
                 is_due = time.monotonic() >= look
-                if feed is None and is_due and self._settings.events:
+                if feed is None and is_due:
                     feed = self._opened(place)
                     if feed is not None:
                         closing.enter_context(feed)
@@ -94,7 +97,7 @@ class Alerts:
 
     def _opened(self, place: Place | None) -> Feed | None:
         """The feed behind a place, or None while the database is away."""
-        types = sorted(self._settings.events)
+        types = sorted(self._settings.events) or _RARE
         try:
             return Feed(self._database, HistoryFilter(), types=types, after=place, lost=self._told)
         except DatabaseUnavailable as error:

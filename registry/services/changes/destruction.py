@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.events.base import EventModel
 from registry.events.credentials import CredentialSecretsDestroyed
@@ -65,7 +66,7 @@ class _Destroy:
 
     def _decide(self, events: Sequence[StoredEvent]) -> list[EventModel]:
         exchange_id, _ = exchange_of(self._exchange, self._slot.exchange)
-        return destruction.destroy(events, self._slot.query(exchange_id), self._versions)
+        return destruction.destroy(events, self._slot.query(exchange_id), self._versions, now())
 
 
 class RemoveAndDestroy(LentSlotTask):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psycopg
 
-from projections import access, positions, sharing
+from projections import access, positions, sharing, versions
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.outside import send_outside, sentences
 from registry.database.queries import load_queries
@@ -178,6 +178,9 @@ class _RollbackTask:
 
     def _world(self, accounts: list[Histories]) -> World:
         ids = [row["data_key_id"] for account in accounts for row in account.then.credentials()]
+        ids += [
+            key for account in accounts for key in account.then.rows.get(versions.TABLE.name, {})
+        ]
         named = [
             key for account in accounts for key in account.then.rows.get(positions.TABLE.name, {})
         ]

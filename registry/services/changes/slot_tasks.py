@@ -49,7 +49,7 @@ SlotRule = Callable[[AccountState, SlotQuery], Sequence[EventModel]]
 """A function of `registry.rules.credentials`."""
 
 
-class _SlotTask(AccountTask):
+class SlotTask(AccountTask):
     """A command about an existing credential."""
 
     def __init__(
@@ -61,6 +61,7 @@ class _SlotTask(AccountTask):
         self._rule = rule
 
     def send_reads(self, connection: Connection) -> None:
+        """See `Task`."""
         super().send_reads(connection)
         self._exchange = send_exchange(connection, self._slot.exchange)
         self._shares = send_shares(connection, self._name)
@@ -70,7 +71,7 @@ class _SlotTask(AccountTask):
         return self._slot.query(exchange_id)
 
 
-class CheckTask(_SlotTask):
+class CheckTask(SlotTask):
     """Changes nothing: the rule only raises what it has against the slot."""
 
     def decide(self) -> Decided:
@@ -79,7 +80,7 @@ class CheckTask(_SlotTask):
         return Decided([])
 
 
-class ReactivateTask(_SlotTask):
+class ReactivateTask(SlotTask):
     """Reactivates a credential, perhaps next to another active one."""
 
     def decide(self) -> Decided:
@@ -91,7 +92,7 @@ class ReactivateTask(_SlotTask):
         return Decided(new, notes=tuple(rules.must_choose(state, slot)))
 
 
-class LentSlotTask(_SlotTask):
+class LentSlotTask(SlotTask):
     """A command that takes a credential away from its borrowers.
 
     If there are borrowers, it is refused unless `cascade` is set. With `ends_shares` their
@@ -108,7 +109,7 @@ class LentSlotTask(_SlotTask):
         cascade: bool,
         ends_shares: bool = False,
     ) -> None:
-        """As `_SlotTask`."""
+        """As `SlotTask`."""
         super().__init__(account_name, slot, content, rule)
         self._cascade = cascade
         self._ends_shares = ends_shares
@@ -128,7 +129,7 @@ class LentSlotTask(_SlotTask):
         return Decided([*next_events(state, events), *ended], notes=notes)
 
 
-class UpdateTask(_SlotTask):
+class UpdateTask(SlotTask):
     """Changes details other than secrets: borrowers lose nothing, and are named in notes."""
 
     def decide(self) -> Decided:

@@ -79,6 +79,14 @@ class Reader:
     """Reads the figures of a database; several threads may ask."""
 
     def __init__(self, target: Target, files: Files) -> None:
+        """Looks at the files, so that a wrong one is told.
+
+        Raises:
+            InvalidInput, InvalidProof: a file cannot be read, or is something else.
+        """
+        files.covered()
+        for path in files.bookmarks:
+            files.next_position(path)
         self._target = target
         self._files = files
         self._lock = threading.Lock()

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +51,13 @@ class Files:
     def next_position(path: Path) -> int:
         """The position of the first event that a consumer has not read.
 
+        Who has written no file so far has read nothing.
+
         Raises:
             InvalidInput: its file cannot be read, or is no bookmark.
         """
+        if not os.path.lexists(path):
+            return 0
         try:
             found = json.loads(text_of_file(path, limit=_MAX_BYTES))["position"]
         except (ValueError, KeyError, TypeError):

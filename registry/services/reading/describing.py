@@ -43,6 +43,10 @@ def _slot(data: Data) -> str:
     return str(Slot(0, data["exchange"], data.get("subaccount_index"), data["permission"]))
 
 
+def _minute(moment: str) -> str:
+    return f"{moment[:16].replace('T', ' ')}Z"
+
+
 def _version_words(verb: str) -> Callable[[Data], str]:
     def words(data: Data) -> str:
         values = ", ".join(f"{name}#{digest[:8]}" for name, digest in data["fingerprints"].items())
@@ -145,6 +149,11 @@ _WORDS: Final[dict[str, Callable[[Data], str]]] = {
     "AccountDeleted": lambda data: f"deleted account {data['account_name']}",
     "AccountRestored": lambda data: f"restored account {data['account_name']}",
     "CredentialAdded": _version_words("added"),
+    "CredentialPrepared": _version_words("prepared"),
+    "CredentialVersionKept": lambda data: (
+        f"kept {_slot(data)} version {data['version']} until {_minute(data['usable_until'])}"
+    ),
+    "CredentialVersionRetired": lambda data: f"retired {_slot(data)} version {data['version']}",
     "CredentialDeactivated": lambda data: f"deactivated {_slot(data)}",
     "CredentialReactivated": lambda data: f"reactivated {_slot(data)}",
     "CredentialRemoved": lambda data: f"removed {_slot(data)}",

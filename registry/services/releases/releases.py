@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     from registry.encryption.keyring import MasterKeyring
 
 _QUERIES = load_queries("registry.services.releases", "releases.sql")
+_COLLECT: Final = _QUERIES["collect"].replace(
+    b"{collected}", b"public.collect_releases(%(release_ids)s)"
+)
+_COLLECT_VERSION: Final = _QUERIES["collect"].replace(
+    b"{collected}", b"public.collect_version((%(release_ids)s)[1])"
+)
 _ATTEMPTS: Final = 4
 _OWN_FIELDS: Final = ("api_key", "secret_key")
 
@@ -219,13 +225,15 @@ class ReleaseService:
                 "account": account,
                 "exchanges": None if exchanges is None else list(exchanges),
                 **wish.parameters(),
+                "version": wish.version,
                 **asdict(caller),
                 "master_keys": list(self._keyring.ids),
             }
             # In autocommit mode: the request is committed by the time its answer arrives, and the
             # log is free for others, but it may not be on disk yet.
             with registry_errors(connection):
-                rows = append_rows(connection, _QUERIES["request"], parameters)
+                request = _QUERIES["request" if wish.version is None else "request_version"]
+                rows = append_rows(connection, request, parameters)
             if not rows:
                 raise NoCredentials(
                     f"account {account} has no credentials, own or shared",
@@ -303,6 +311,11 @@ class ReleaseService:
         return data_key.open(place, tokens)
 
 
+def _collecting(granted: Mapping[uuid.UUID, Resolution]) -> bytes:
+    any_version = any(one.wish.version is not None for one in granted.values())
+    return _COLLECT_VERSION if any_version else _COLLECT
+
+
 def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> Sequence[Any]:
     """The sealed fields, once the releases are on disk, and on synchronous standbys."""
     if not granted:
@@ -318,7 +331,7 @@ def _sealed(connection: Connection, granted: Mapping[uuid.UUID, Resolution]) -> 
     }
     # Only parameters that the client puts in let several statements be sent as one message.
     with registry_errors(connection), ClientCursor(connection, row_factory=dict_row) as cursor:
-        cursor.execute(_QUERIES["collect"], parameters)
+        cursor.execute(_collecting(granted), parameters)
         while cursor.nextset():
             pass
         return cursor.fetchall()

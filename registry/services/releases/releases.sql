@@ -25,6 +25,16 @@ FROM set_config('synchronous_commit', 'off', true), public.request_releases(
     %(account)s, %(exchanges)s::text[], %(subaccounts)s, %(access)s, %(lender)s,
     %(actor)s, %(host)s, %(purpose)s, %(reason)s, %(master_keys)s::text[]) AS r
 
+-- name: request_version
+-- The same for one exchange, and a version that need not be the current one.
+SELECT r.exchange, r.outcome, r.source, r.owner_name AS owner, r.credential_id, r.version,
+    r.subaccount_index, r.permission, r.access, r.sharing_type, r.expires_at,
+    coalesce(r.choices, '{}') AS choices, r.other_users, r.release_id, r.event_position,
+    r.master_key_id
+FROM set_config('synchronous_commit', 'off', true), public.request_version(
+    %(account)s, (%(exchanges)s::text[])[1], %(version)s, %(subaccounts)s, %(access)s, %(lender)s,
+    %(actor)s, %(host)s, %(purpose)s, %(reason)s, %(master_keys)s::text[]) AS r
+
 -- name: collect
 -- Two transactions in one round trip. The first waits until the releases are on disk, and on
 -- synchronous standbys. The second changes only data that a crash may lose, and waits for nothing.
@@ -35,7 +45,7 @@ SELECT r.*, set_config('synchronous_commit', 'off', true),
     CASE WHEN r.release_id = ANY (%(defined)s) THEN (
         SELECT public.exchange_definition(d.name) ->> 'nonce_per_key' = 'true'
         FROM public.dexes AS d WHERE d.id = r.exchange_id) END AS defined_nonces
-FROM public.collect_releases(%(release_ids)s) AS r
+FROM {collected} AS r
 
 -- name: held_fields
 -- The fields of an account's credentials for an exchange, or of those that are lent to it.

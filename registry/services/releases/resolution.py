@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from psycopg.types.json import Jsonb
 
@@ -21,7 +21,8 @@ from registry.database.own_login import own_login
 from registry.database.queries import load_queries, read_rows
 from registry.events.permissions import Access
 from registry.execution.lookup import check_names
-from registry.hints import Blank, Command, Hint, Option
+from registry.hints import Hint, Option
+from registry.services.releases.refusals import REFUSALS
 from registry.shown import shown
 from registry.subaccounts import NOT_CHOSEN, Choice, Subaccounts, not_loaded
 
@@ -42,13 +43,26 @@ class Wish:
     """Reduced access, if wanted; None takes the access that is available."""
     lender: str | None = None
     """Use this lender's share, even if the account has a credential of its own."""
+    version: int | None = None
+    """This version, which may be a former one in grace; None takes the current one."""
 
     @classmethod
     def of(
-        cls, subaccount: Choice = None, access: Access | None = None, lender: str | None = None
+        cls,
+        subaccount: Choice = None,
+        access: Access | None = None,
+        lender: str | None = None,
+        version: int | None = None,
     ) -> Self:
-        """Builds it from arguments; errors as `Subaccounts.of`."""
-        return cls(subaccounts=Subaccounts.of(subaccount), access=access, lender=lender)
+        """Builds it from arguments; errors as `Subaccounts.of`.
+
+        Raises:
+            InvalidInput: the version is no number that a version can have.
+        """
+        if version is not None and not 0 < version < 2**31:
+            raise errors.InvalidInput(f"a version is numbered from 1, not {version}")
+        chosen = Subaccounts.of(subaccount)
+        return cls(subaccounts=chosen, access=access, lender=lender, version=version)
 
     def for_one(self, exchange: str) -> Self:
         """The part of it that is about this exchange."""
@@ -179,7 +193,7 @@ class Resolution:
             return self._several()
         if self.outcome == "not_loaded":
             return not_loaded(self.exchange or "", self.choices)
-        kind, message, hint = _REFUSALS[self._case()]
+        kind, message, hint = REFUSALS[self._case()]
         named = self._shown() if self.outcome in _NO_SUCH_NAME else self
         return kind(message.format(r=named), hint=hint.filled(r=named))
 
@@ -217,133 +231,6 @@ _USES: Final = {"read_only": "reading", "positions_only": "reading positions"}
 
 
 _NO_SUCH_NAME: Final = ("account_not_found", "exchange_not_found", "not_shared")
-
-
-class _Refusal(NamedTuple):
-    """An error class with texts that are filled in from the resolution, `r`."""
-
-    kind: type[errors.RegistryError]
-    message: str
-    hint: Hint
-
-
-_HELD: Final = ("{r.holder}", "{r.exchange}")
-_ADD: Final = Hint("Add one with: ", Command("add-credential", *_HELD))
-_ADD_READ_ONLY: Final = Hint(
-    "Make a read-only key at the exchange and add it with: ",
-    Command("add-credential", *_HELD, permission="read_only"),
-)
-
-_REFUSALS: Final = {
-    "account_not_found": _Refusal(
-        errors.AccountNotFound,
-        "there is no account {r.account}",
-        Hint("See: ", Command("list-accounts")),
-    ),
-    "not_permitted": _Refusal(
-        errors.NotPermitted,
-        "the database role that is logged in may not use account {r.account}",
-        Hint(
-            "An operator permits it with: ",
-            Command("grant-access", "{r.account}", role="{r.login}"),
-        ),
-    ),
-    "no_operator": _Refusal(
-        errors.NotPermitted,
-        "the login {r.login} may change the registry, but is no operator, so it gets no secrets",
-        Hint('Let it run all commands: GRANT registry_operator TO "{r.login}"'),
-    ),
-    "account_inactive": _Refusal(
-        errors.AccountInactive,
-        "account {r.account} is inactive",
-        Hint("Reactivate it first: ", Command("reactivate-account", "{r.account}")),
-    ),
-    "exchange_not_found": _Refusal(
-        errors.ExchangeNotFound,
-        "there is no exchange {r.exchange}",
-        Hint("See: ", Command("exchanges")),
-    ),
-    "exchange_not_allowed": _Refusal(
-        errors.ExchangeNotAllowed,
-        "account {r.holder} may not use {r.exchange}, which its allowed_exchanges do not name",
-        Hint(
-            "Name it there too: ",
-            Command("update-account", "{r.holder}", set={"allowed_exchanges": Blank("LIST")}),
-        ),
-    ),
-    "stopped": _Refusal(
-        errors.UseIsStopped,
-        "no {r.exchange} key for {r.account}: {r.stop}",
-        Hint("It is taken back with: ", Command("resume", "{r.stop.position}")),
-    ),
-    "no_credential": _Refusal(
-        errors.CredentialNotFound,
-        "{r.account} has no credential for {r.exchange}, own or shared",
-        _ADD,
-    ),
-    "no_credential of the lender": _Refusal(
-        errors.CredentialNotFound,
-        "the lender {r.owner} has no credential for {r.exchange}",
-        _ADD,
-    ),
-    "no_such_subaccount": _Refusal(
-        errors.CredentialNotFound,
-        "{r.holder} has no credential for {r.exchange} {r.chosen}",
-        Hint("See: ", Command("list-credentials", "{r.holder}")),
-    ),
-    "credential_inactive": _Refusal(
-        errors.CredentialInactive,
-        "the credential of {r.holder} for {r.exchange} is inactive",
-        Hint("Reactivate it: ", Command("reactivate-credential", *_HELD)),
-    ),
-    "needs_other_permission for full access": _Refusal(
-        errors.ReleaseRefused,
-        "{r.holder} has only a read-only key for {r.exchange}, and a full one was asked for",
-        _ADD,
-    ),
-    "needs_other_permission for less": _Refusal(
-        errors.ReleaseRefused,
-        "{r.holder} has only a full key for {r.exchange}, which is not released where it is "
-        "asked for as {r.wish.access}",
-        _ADD_READ_ONLY,
-    ),
-    "needs_other_permission for a narrow share": _Refusal(
-        errors.ReleaseRefused,
-        "{r.holder} has only a full key for {r.exchange}, which is not released where it is "
-        "shared as {r.sharing_type}",
-        _ADD_READ_ONLY,
-    ),
-    "secrets_destroyed": _Refusal(
-        errors.ReleaseRefused,
-        "the secrets of {r.holder} for {r.exchange} were destroyed",
-        Hint("Store new ones: ", Command("replace-credential", *_HELD)),
-    ),
-    "not_adopted": _Refusal(
-        errors.AdoptionPending,
-        "the credential of {r.holder} for {r.exchange} is from before the registry, which has not "
-        "taken it in yet",
-        Hint("Take it in: ", Command("adopt", dry_run=True)),
-    ),
-    "not_shared": _Refusal(
-        errors.ShareNotFound,
-        "{r.wish.lender} shares no {r.exchange} credential with {r.account}",
-        Hint("See: ", Command("list-shares", "{r.account}")),
-    ),
-    "lender_inactive": _Refusal(
-        errors.AccountInactive,
-        "the lender {r.owner} is inactive, from whom {r.account} borrows for {r.exchange}",
-        Hint("Reactivate it first: ", Command("reactivate-account", "{r.owner}")),
-    ),
-    "share_is_narrower": _Refusal(
-        errors.ReleaseRefused,
-        "{r.owner} shares {r.exchange} with {r.account} as {r.sharing_type} only",
-        Hint(
-            "Change it with: ",
-            Command("share", "{r.account}", "{r.owner}", "{r.exchange}", sharing_type="full"),
-        ),
-    ),
-}
-"""Case of the refusal -> the error; most cases are outcomes of the database."""
 
 
 def tell_causes(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from registry.database.patience import Notice
-from registry.errors import NotFound, ProcessLimit, Refused, RegistryError, Unavailable
+from registry.errors import (
+    InvalidInput,
+    NotFound,
+    ProcessLimit,
+    Refused,
+    RegistryError,
+    ReleaseRefused,
+)
 from registry.plurals import plural
 from registry.services.releases.changes import Asked
 from registry.services.supervising.candidate import Candidate, Gate, as_error, candidate
@@ -85,6 +92,8 @@ class Supervision:
         """Why the program may not go on."""
         self._needs_load = False
         """Whether the next thing due is a load, and no signal would do."""
+        self._is_stopped = False
+        """Whether the account can use nothing, as far as the follower knows."""
         self._asked_to_end = False
         """Whether a signal asked the program to end."""
         self._was_started = False
@@ -197,9 +206,11 @@ class Supervision:
         elif "away" in message:
             self._tell_away(message["away"] and as_error(message["away"]))
         elif message["stopped"]:
+            self._is_stopped = True
             self._drop_candidate()
-            self._load_at(now)
+            self._load_at(now)  # which is refused, and says why
         else:
+            self._is_stopped = False
             if not self._is_stopping:  # else the next program is looked at again after its start
                 self._drop_candidate()
             self._quiet.changed(now)
@@ -250,9 +261,11 @@ class Supervision:
 
     def _not_loaded(self, error: RegistryError) -> None:
         self._drop_candidate()
-        passing = isinstance(error, Unavailable)
+        passing = not isinstance(error, Refused | NotFound | InvalidInput)
         if not self._was_started or (self._program is None and not passing):
             raise error
+        if passing and self._is_stopped:
+            error = ReleaseRefused(f"{self._job.asked.account} may use no credential any more")
         if isinstance(error, Refused | NotFound):
             self._tell(f"Stopping {self._job.name}.")
             self._may_not_go_on(error)
@@ -318,7 +331,7 @@ class Supervision:
         if self._program is not None and child is self._program.process:
             self._program_ended(self._program, status)
         elif self._candidate is not None and child is self._candidate.process:
-            self._not_loaded(RegistryError("the process that loads them was killed"))
+            self._not_loaded(ProcessLimit("the process that loads them was killed"))
         elif child is self._follower:
             self._follower = None
 

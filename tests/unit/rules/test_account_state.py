@@ -99,7 +99,7 @@ def test_a_malformed_version_of_a_credential_leaves_no_trace() -> None:
     del data["tokens"]
     state.apply(by_hand("CredentialReplaced", data))
     assert state.last_version(SLOT) == 1
-    assert state.fingerprints[str(KEY.id)]["api_key"] == "1.1"
+    assert state.fingerprints(next(state.credentials()))["api_key"] == "1.1"
 
 
 def test_an_event_of_a_newer_program_is_not_passed_over() -> None:

@@ -1,5 +1,6 @@
 """The rules about destroying secrets: the versions that may be destroyed."""
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 
@@ -20,6 +21,7 @@ NUMBERED = Credential(3, "aster", subaccount=4)
 READ_ONLY = Credential(4, "aster", permission="read_only")
 BACKPACK = Credential(5, "backpack")
 THE_ASTER = SlotQuery(2, "aster")
+NOW = dt.datetime(2030, 6, 1, tzinfo=dt.UTC)
 
 ROTATED = (created(), ASTER.added(1), ASTER.replaced(2), ASTER.replaced(3))
 
@@ -27,7 +29,7 @@ ROTATED = (created(), ASTER.added(1), ASTER.replaced(2), ASTER.replaced(3))
 def destroyed(
     *events: EventModel, wanted: SlotQuery = THE_ASTER, versions: Sequence[int] | None = None
 ) -> list[EventModel]:
-    return rules.destroy(history(*events), wanted, versions)
+    return rules.destroy(history(*events), wanted, versions, NOW)
 
 
 def test_by_default_all_versions_go_but_the_one_in_use() -> None:

@@ -23,6 +23,7 @@ from registry.rules.rollback import Histories, Plan
 
 KEY, PASSIVE = Credential(1), Credential(2, subaccount=1)
 READ_ONLY = Credential(3, permission="read_only")
+KEPT = Credential(5, subaccount=7)
 LOAN = Loan(IDS["beta"], "beta", "backpack")
 LENT = Credential(4, "backpack")
 ROLE = Access()
@@ -56,6 +57,10 @@ FULL_LIFE: Final[list[EventModel]] = [
     ),
     PASSIVE.added(),
     PASSIVE.deactivated(),
+    KEPT.added(),
+    KEPT.replaced(),
+    KEPT.kept(1),
+    KEPT.prepared(3, label="next"),
     LOAN.granted("read_only"),
     ROLE.granted(),
     linked(0, 1),
@@ -73,6 +78,10 @@ EVERYTHING_CHANGED: Final[list[EventModel]] = [
     KEY.deactivated(),
     PASSIVE.reactivated(),
     READ_ONLY.added(),
+    KEPT.retired(1),
+    KEPT.replaced(3),
+    KEPT.kept(2),
+    KEPT.prepared(4),
     LOAN.changed("full"),
     ROLE.revoked(),
     Access("another", 2).granted(),
@@ -82,6 +91,7 @@ EVERYTHING_CHANGED: Final[list[EventModel]] = [
 EVERYTHING_GONE: Final[list[EventModel]] = [
     KEY.removed(),
     PASSIVE.removed(),
+    KEPT.removed(),
     LOAN.revoked("read_only"),
     ROLE.revoked(),
     unlinked(0, 1),
@@ -159,6 +169,10 @@ def test_each_difference_is_a_line_as_in_a_diff() -> None:
         "omega ~ aster: secrets of version 2 → 1",
         "omega ~ aster: inactive → active",
         "omega ~ aster subaccount 1: active → inactive",
+        "omega ~ aster subaccount 7: secrets of version 3 → 2",
+        "omega ~ aster subaccount 7 version 4 is retired",
+        "omega ~ aster subaccount 7 version 1 can be asked for until 2031-01-01 00:00Z",
+        "omega ~ aster subaccount 7 version 3 is pending",
         "omega + 1 position",
         "omega ~ share: full → read_only",
         "omega + access of role bot_role",
@@ -171,6 +185,7 @@ def test_what_comes_back_with_a_deleted_account_is_told_under_the_name_it_had() 
         "alpha + account",
         "alpha + credential aster version 1",
         "alpha + credential aster subaccount 1 version 1",
+        "alpha + credential aster subaccount 7 version 2",
         "alpha + 2 positions",
         "alpha + share of beta",
         "alpha + access of role bot_role",
