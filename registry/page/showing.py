@@ -26,7 +26,8 @@ class Cell:
     """A cell of a table."""
 
     label: str
-    kind: str
+    form: str
+    """Its kind, and whether it may be left out, as classes for the style sheet."""
     text: str
     href: str | None = None
     title: str | None = None
@@ -73,21 +74,20 @@ def table(rows: Rows) -> dict[str, Any]:
 
 
 def _cell(rows: Rows, column: Column, row: Row) -> Cell:
-    text = in_words(column, row, rows.read_at)
-    value = row[column.name]
+    text, value = in_words(column, row, rows.read_at), row[column.name]
+    form = f"{column.kind}{' number' if column.is_number else ''}{' wide' if column.wide else ''}"
     if text == NONE:
-        return Cell(column.heading, "none", "")
+        return Cell(column.heading, f"none{' wide' if column.wide else ''}", "")
     match column.kind:
         case "account":
-            return Cell(column.heading, column.kind, text, href=account_address(value))
+            return Cell(column.heading, form, text, href=account_address(value))
         case "state":
-            return Cell(column.heading, column.kind, text, urgency=rows.view.states[value])
+            return Cell(column.heading, form, text, urgency=rows.view.states[value])
         case "part":
-            return Cell(column.heading, column.kind, text, picture=bar(value))
+            return Cell(column.heading, form, text, picture=bar(value))
         case "since" | "until":
-            return Cell(column.heading, column.kind, text, title=show(value))
-        case kind:
-            return Cell(column.heading, kind, text)
+            return Cell(column.heading, form, text, title=show(value))
+    return Cell(column.heading, form, text)
 
 
 def account_address(name: str) -> str:
