@@ -56,6 +56,7 @@ _GROUPS: Final = (
         ("doctor", "doctor"),
         ("problems", "list-problems"),
         ("serving", "serve"),
+        ("monitor", "monitor"),
         ("metrics", "metrics"),
         ("alerts", "alerts"),
         ("stops", "stop resume"),

@@ -22,7 +22,7 @@ from registry.errors import (
 )
 from registry.hints import commands_of
 from registry.page.guard import HEADERS, Guard
-from registry.page.live import Live
+from registry.page.live import Changes
 from registry.page.pictures import bar
 from registry.page.showing import (
     account_address,
@@ -52,7 +52,7 @@ _PATIENCE: Final = 2.0
 _LONGEST: Final = 15.0
 _READERS: Final = 3
 _EVENTS: Final = 50
-_MOST_EVENTS: Final = 1000
+_MOST_EVENTS: Final = 499
 _KNOWN: Final = 30.0
 """So long the names of the exchanges, for the filter, are known."""
 _STATIC: Final = {
@@ -77,7 +77,7 @@ class Page:
         self._registry = registry
         self._guard = guard
         self._cookie = cookie
-        self._live: Live | None = None
+        self._live: Changes | None = None
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="page-reads")
         self._exchanges: tuple[float, list[str]] = (float("-inf"), [])
 
@@ -99,7 +99,7 @@ class Page:
         return made
 
     async def _start(self, _: web.Application) -> None:
-        self._live = Live(self._registry)
+        self._live = Changes(self._registry)
 
     async def _stop(self, _: web.Application) -> None:
         if self._live is not None:
@@ -202,7 +202,7 @@ class Page:
         def read() -> Any:
             return (
                 self._registry.views.account(name),
-                self._registry.history(name, limit=wanted + 1),
+                self._registry.views.history(name, size=wanted + 1).rows,
             )
 
         picture, found = await self._read(read)
@@ -241,7 +241,7 @@ class Page:
             ],
             "facts": facts(picture, moment),
             "sections": sections,
-            "events": events(found[-wanted:], moment),
+            "events": events(found[:wanted], moment),
             "more_events": f"{account_address(name)}&events={min(4 * wanted, _MOST_EVENTS)}#older"
             if more
             else None,
@@ -260,7 +260,7 @@ class Page:
             return answer
         # Whoever looks may have gone.
         with contextlib.suppress(ConnectionResetError):
-            async with contextlib.aclosing(self._live.changes()) as changes:
+            async with contextlib.aclosing(self._live.told()) as changes:
                 async for number in changes:
                     told = ":\n\n" if number is None else f"event: change\ndata: {number}\n\n"
                     await answer.write(told.encode())

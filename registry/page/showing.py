@@ -12,7 +12,6 @@ from markupsafe import Markup
 
 from registry.page.pictures import bar, by_hour
 from registry.plain import show, visible
-from registry.services.reading.describing import describe
 from registry.services.views.described import VIEWS, Column, Urgency, View
 from registry.services.views.reading import AccountPicture, Filter, Row, Rows
 from registry.services.views.words import NONE, in_words, said, span
@@ -151,7 +150,7 @@ def facts(picture: AccountPicture, now: dt.datetime) -> list[tuple[str, str]]:
     return [(name, text) for name, text in told if text]
 
 
-def events(found: list[dict[str, Any]], now: dt.datetime) -> list[dict[str, str]]:
+def events(found: list[Row], now: dt.datetime) -> list[dict[str, str]]:
     """The history of an account, the newest first."""
     return [
         {
@@ -159,8 +158,8 @@ def events(found: list[dict[str, Any]], now: dt.datetime) -> list[dict[str, str]
             "when": f"{span(now - event['recorded_at'])} ago",
             "exactly": show(event["recorded_at"]),
             "who": visible(f"{event['actor']} as {event['recorded_by']}"),
-            "what": visible(describe(event)),
+            "what": visible(event["what"]),
             "why": said(event["reason"]) if event["reason"] else "",
         }
-        for event in reversed(found)
+        for event in found
     ]

@@ -234,6 +234,22 @@ PROBLEMS: Final = View(
 )
 """The only view that is not a query: the problems are found by `registry.services.problems`."""
 
+HISTORY: Final = View(
+    "history",
+    "History",
+    "event",
+    "What was done, and by whom; the newest first.",
+    (
+        Column("recorded_at", "when", "since"),
+        Column("what", "what", "said"),
+        Column("actor", "who", "said"),
+        Column("reason", "why", "said"),
+        Column("position", "event", "number", wide=True),
+    ),
+    {},
+)
+"""What an account shows of the log."""
+
 VIEWS: Final[Mapping[str, View]] = {
     view.name: view for view in (_ACCOUNTS, PROBLEMS, _CREDENTIALS, _SHARES, _POSITIONS, _RELEASES)
 }
