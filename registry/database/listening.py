@@ -38,8 +38,10 @@ _POLL_SECONDS: Final = 5.0
 """How often the hub looks without a message."""
 _RETRY_SECONDS: Final = 0.05
 """How soon the lock is tried again that makes the database send messages."""
-_COALESCED_SECONDS: Final = 0.05
+_COALESCED_SECONDS: Final = 0.1
 """Messages that come so soon after a look are answered by one look."""
+_SETTLING_SECONDS: Final = 0.03
+"""At most so long after a message everybody looks: not all at once, nor before it is on disk."""
 _LINGER_SECONDS: Final = 5.0
 """How long an unused connection is kept for whoever comes next."""
 
@@ -57,7 +59,7 @@ class Channel:
 
 
 LOG: Final = Channel("log", 7234117009, 1.0)
-CHANGES: Final = Channel("changes", 7234117011, 1.5)
+CHANGES: Final = Channel("changes", 7234117011, 1.2)
 
 
 class Listener(Protocol):
@@ -202,7 +204,8 @@ class _Bell:
         looked = time.monotonic()
         # The driver keeps those that came together with an answer.
         if list(connection.notifies(timeout=0)) or self.heard(seconds, connection.fileno()):
-            time.sleep(max(0.0, looked + _COALESCED_SECONDS - time.monotonic()))
+            settled = time.monotonic() + random.uniform(0, _SETTLING_SECONDS)  # noqa: S311
+            time.sleep(max(settled, looked + _COALESCED_SECONDS) - time.monotonic())
             for _ in connection.notifies(timeout=0):
                 pass
 

@@ -283,7 +283,7 @@ def test_functions_that_run_with_the_owner_s_rights_fix_their_search_path(
 EVERYBODY = {"session_accounts()", "session_is_bot()"}
 """For the policy on positions, which every role's query evaluates."""
 BOT = {
-    "account_digests(text,text[],jsonb,text,text)",
+    "account_digests(text,text[],jsonb,text,text,text)",
     "account_info(text,uuid)",
     "collect_releases(uuid[])",
     "collect_version(uuid)",

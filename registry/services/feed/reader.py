@@ -102,7 +102,8 @@ class Reader:
             return False
         stop = min(following + _STEP, end)
         events = [Event(**row) for row in self._read(connection, following, stop)]
-        place = _place_at(connection, stop - 1)
+        is_last = bool(events) and events[-1].position == stop - 1
+        place = events[-1].place if is_last else _place_at(connection, stop - 1)
         with self._changed:
             self._events.extend(events)
             self._place = place

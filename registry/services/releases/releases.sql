@@ -79,6 +79,6 @@ FROM public.account_info(%(account)s, %(account_id)s) AS i
 
 -- name: digests
 -- Whether what the account resolves to is still the same; see migration 027.
-SELECT d.outcome, d.exchange, d.digest
+SELECT d.outcome, d.exchange, d.digest, d.newest
 FROM public.account_digests(
-    %(account)s, %(exchanges)s::text[], %(subaccounts)s, %(access)s, %(lender)s) AS d
+    %(account)s, %(exchanges)s::text[], %(subaccounts)s, %(access)s, %(lender)s, %(newest)s) AS d
