@@ -3,7 +3,7 @@
 Whoever waits joins the hub of its channel. The hub's thread lets each of them look when there may
 be something new: after a message of the database, and now and then in case one was lost. A lost
 connection is opened again, and all of them look again. Where a pooler lends no session, nobody
-can wake the hub, so it looks at intervals.
+can wake the hub, so it looks at intervals; and so at a standby, which sends no messages.
 """
 
 import contextlib
@@ -22,6 +22,8 @@ from registry.database.connection import (
     Connection,
     Database,
     check_schema,
+    is_standby,
+    refuse_standby,
     registry_errors,
 )
 from registry.database.opening import open_once
@@ -141,7 +143,10 @@ class Hub:
         listener.failed(error)
 
     def _serve(self, connection: Connection, bell: "_Bell") -> None:
-        listens = not lends_transactions(connection)
+        at_standby = is_standby(connection)
+        if at_standby and getattr(connection, "is_one_of_several", False):
+            refuse_standby(connection)  # another of them is the primary, or will be
+        listens = not at_standby and not lends_transactions(connection)
         if listens:
             connection.execute(_LISTEN[self._channel.name])
         is_announced, used = not listens, time.monotonic()
@@ -156,6 +161,8 @@ class Hub:
             if any(more):
                 continue
             self._failures = 0
+            if at_standby and not is_standby(connection):
+                return  # it was promoted, and sends messages now
             patience = self._patience(listens=listens, is_announced=is_announced)
             bell.message(connection, patience)
 

@@ -31,11 +31,14 @@ class Reader:
         self._read: Callable[[Connection, int, int], list[Record]] | None = None
         self._changed = threading.Condition()
         self._events: deque[Event] = deque()
+        self._began: Place | None = None
         self._place: Place | None = None
         """Up to where it has read; None before it has begun."""
         self._lost: RegistryError | None = None
         self._ended: BaseException | None = None
         self._is_full = False
+        self._is_lost = False
+        """Whether the consumer is told already that there is no connection."""
         self._created = time.monotonic()
 
     # ------------------------------------------------------- in the consumer's thread
@@ -43,12 +46,11 @@ class Reader:
     def begun(self) -> Place:
         """Waits until it has begun, and returns where; errors as it is told by `failed`."""
         with self._changed:
-            while self._place is None:
+            while self._began is None:
                 if self._ended is not None:
                     raise self._ended
                 self._changed.wait()
-            self._lost = None
-            return self._place
+            return self._began
 
     def wait(self) -> None:
         """Waits until there is something to take."""
@@ -90,13 +92,14 @@ class Reader:
             self._read = event_reader(connection, self._wanted, self._types)
             place = self._beginning(connection)
             with self._changed:
-                self._place = place
+                self._began = self._place = place
                 self._changed.notify_all()
             return True
         with self._changed:
             self._is_full = len(self._events) >= _STEP
             if self._is_full:
                 return False  # the consumer calls when it has taken them
+        self._is_lost = False
         following, end = self._place.position + 1, _durable_end(connection, self._place)
         if following >= end:
             return False
@@ -129,8 +132,10 @@ class Reader:
             self.failed(error)
             return
         with self._changed:
-            self._lost = error
-            self._changed.notify_all()
+            is_told, self._is_lost = self._is_lost, True
+            if not is_told and self._place is not None:
+                self._lost = error
+                self._changed.notify_all()
         self.on_ready()
 
     def failed(self, error: BaseException) -> None:
