@@ -18,6 +18,7 @@ from support.world import World
 
 from registry import AsyncRegistry, Registry, errors
 from registry.database import listening
+from registry.database.listening import News
 from registry.services.feed.events import Place
 from registry.services.feed.feed import Feed
 from registry.services.feed.reader import Reader
@@ -96,7 +97,7 @@ def test_it_knows_where_it_began_also_when_it_has_read_ahead(
 ) -> None:
     world.account("bot", "aster")
     reader = Reader(HistoryFilter(), (), Place(-1))
-    while reader.look(connection):
+    while reader.look(connection) is News.MORE:
         pass
     assert (reader.begun(), reader.up_to()) == (Place(-1), None)
 

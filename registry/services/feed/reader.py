@@ -8,6 +8,7 @@ from typing import Final
 
 from registry.database.connection import Connection, is_standby
 from registry.database.durability import wait_until_flushed
+from registry.database.listening import News
 from registry.database.patience import longest_wait
 from registry.database.queries import load_queries, one_row
 from registry.errors import DatabaseUnavailable, LogIsAnother, RegistryError
@@ -86,7 +87,7 @@ class Reader:
 
     # ------------------------------------------------------- in the hub's thread
 
-    def look(self, connection: Connection) -> bool:
+    def look(self, connection: Connection) -> News:
         """See `Listener`."""
         if self._read is None or self._place is None:
             self._read = event_reader(connection, self._wanted, self._types)
@@ -94,15 +95,15 @@ class Reader:
             with self._changed:
                 self._began = self._place = place
                 self._changed.notify_all()
-            return True
+            return News.MORE
         with self._changed:
             self._is_full = len(self._events) >= _STEP
             if self._is_full:
-                return False  # the consumer calls when it has taken them
+                return News.NONE  # the consumer calls when it has taken them
         self._is_lost = False
         following, end = self._place.position + 1, _durable_end(connection, self._place)
         if following >= end:
-            return False
+            return News.NONE
         stop = min(following + _STEP, end)
         events = [Event(**row) for row in self._read(connection, following, stop)]
         is_last = bool(events) and events[-1].position == stop - 1
@@ -114,7 +115,7 @@ class Reader:
                 self._changed.notify_all()
         if events:
             self.on_ready()
-        return stop < end
+        return News.MORE if stop < end else News.SOME
 
     def _beginning(self, connection: Connection) -> Place:
         if self._start is None:
