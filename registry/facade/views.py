@@ -1,11 +1,14 @@
 """`Registry.views`: all accounts at once, in pages, for people."""
 
 import datetime as dt
+from collections.abc import Callable
 from typing import TypedDict, Unpack
 
+from registry.errors import RegistryError
 from registry.facade.checking import checked
 from registry.facade.context import Part
 from registry.services.views import reading
+from registry.services.views.live import Live
 from registry.services.views.reading import AccountPicture, Filter, Rows
 
 
@@ -39,6 +42,10 @@ class Views(Part):
         """An account with the first rows of each view that are about it."""
         return reading.picture(self._context, account, size)
 
+    def history(self, account: str, *, size: int = 50) -> Rows:
+        """The newest events of an account in words, the newest first; `HISTORY` describes it."""
+        return reading.happened(self._context, account, size)
+
     def exchanges(self) -> list[str]:
         """The exchanges that something is about."""
         return reading.exchanges(self._context)
@@ -46,3 +53,10 @@ class Views(Part):
     def releases_by_hour(self) -> list[tuple[dt.datetime, int]]:
         """The number of releases in each of the last 24 hours, the oldest first."""
         return reading.releases_by_hour(self._context)
+
+    def live(self, changed: Callable[[], None], lost: Callable[[RegistryError], None]) -> Live:
+        """Calls `changed` when the log has grown or the database is back, until it is closed.
+
+        `lost` is called when the database is away. A thread calls both. Positions are no events.
+        """
+        return Live(self._context, changed, lost)

@@ -18,13 +18,14 @@ NOTED: Final = frozenset({b"CredentialAdded", b"CredentialReplaced", _DESTROYED}
 """The types of the events that name data keys."""
 NOTED_STARTS: Final = frozenset(event_type[: row_form.TYPE_START] for event_type in NOTED)
 # An event with a data key as this program mostly writes it, from its type to its tokens, and from
-# their end to that of its data. Tokens are long: to parse them takes much of a verification.
+# their end to that of its data. Tokens are long: to parse them takes much of a verification. The
+# database holds valid JSON only, so what stands between these names is a value, and no other name.
 _USUAL_START: Final = re.compile(
     # The schema's version and the length of the data follow the type.
-    rb"Credential(?:Added|Replaced)\x00\x00\x00\x04.{4}.{4}"
-    rb'\{"credential_id":"([^"\\]*)","exchange":"[^"\\]*","exchange_id":\d+,'
-    rb'"subaccount_index":(?:\d+|null),"permission":"[^"\\]*","version":(\d+),'
-    rb'"data_key_id":"([^"\\]*)","tokens":\{',
+    rb"Credential(?:Add|Replac)ed\x00\x00\x00\x04.{4}.{4}"
+    rb'\{"credential_id":"(.{36})","exchange":"[^"]*","exchange_id":[^"]*,'
+    rb'"subaccount_index":[^"]*,"permission":"[^"]*","version":(\d+),'
+    rb'"data_key_id":"(.{36})","tokens":\{',
     re.DOTALL,
 )
 _USUAL_END: Final = re.compile(

@@ -157,6 +157,28 @@ def test_a_key_that_an_account_receives_in_a_second_place_is_a_problem_for_a_day
     assert auditor.problems() == []
 
 
+def test_a_program_that_may_still_hold_an_old_version_is_a_problem_until_it_loads_anew(
+    world: World, auditor: Registry
+) -> None:
+    world.account("bot", "aster")
+    world.account("friend")
+    world.share("friend", "bot", "aster")
+    world.loader.load("friend", "aster")
+    world.credentials.reveal("bot", "aster", "api_key")
+    new = {"api_key": "the-next-key", "secret_key": "the-next-secret"}
+    world.credentials.rotate("bot", "aster", new, check=False, grace="24h")
+    assert auditor.problems() == []
+    world.credentials.rotate("bot", "aster", retire=True, although_held=True)
+    held = the(auditor)
+    assert held.text == (
+        "friend may still hold version 1 of the key of bot for aster, which is retired"
+    )
+    assert auditor.problems("bot") == auditor.problems("friend") == [held]
+    assert held.hint.commands().endswith("account-registry list-credentials bot --held")
+    world.loader.load("friend", "aster")
+    assert auditor.problems() == []
+
+
 def test_a_limit_is_a_problem_from_four_fifths_on(
     world: World, auditor: Registry, connection: Connection
 ) -> None:

@@ -33,16 +33,14 @@ Snapshot = dict[str, list[str] | None]
 def snapshot(address: str) -> Snapshot:
     """The complete content of a registry's database."""
     with psycopg.connect(address, autocommit=True) as connection:
-        return {table: _rows(connection, table) for table in _EVERYTHING}
-
-
-def _rows(connection: psycopg.Connection[Any], table: str) -> list[str] | None:
-    found = connection.execute("SELECT to_regclass(%s)", [f"public.{table}"]).fetchone()
-    if found is None or found[0] is None:
-        return None
-    return [
-        row[0] for row in connection.execute(f"SELECT t::text FROM public.{table} t ORDER BY 1")
-    ]
+        is_there = ", ".join(f"to_regclass('public.{table}') IS NOT NULL" for table in _EVERYTHING)
+        found = connection.execute(f"SELECT {is_there}").fetchone() or ()
+        tables = [table for table, there in zip(_EVERYTHING, found, strict=True) if there]
+        each = " UNION ALL ".join(f"SELECT '{t}', t::text FROM public.{t} AS t" for t in tables)
+        rows: dict[str, list[str]] = {table: [] for table in tables}
+        for table, row in connection.execute(f"{each} ORDER BY 1, 2") if tables else ():
+            rows[table].append(row)
+    return {table: rows.get(table) for table in _EVERYTHING}
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Finds the problems: a few queries of one moment, each cheap enough to ask every minute."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -20,10 +21,14 @@ from registry.services.problems.kinds import DUE, KindName, Problem, in_order
 from registry.services.problems.outside import NO_FILES, Files
 from registry.services.reading.keys_in_use import Holder, keys_in_common, keys_used_again
 from registry.services.reading.lists import stops_in_force
+from registry.services.reading.versions import Held, held_in
 
 _QUERIES = load_queries("registry.services.problems", "problems.sql")
 _SHARE: Final = 0.8
 _PLACES: Final = dt.timedelta(days=1)
+_GRACE: Final = dt.timedelta(hours=6)
+_HELD: Final = dt.timedelta(days=30)
+"""Whoever has not asked for longer is likely gone."""
 _FALLBACKS: Final = dt.timedelta(days=7)
 
 
@@ -55,7 +60,7 @@ def found_in(connection: Connection, files: Files = NO_FILES) -> list[Problem]:
 def found_within(connection: Connection, files: Files) -> list[Problem]:
     """The same in a transaction that sees one moment."""
     finders: list[Callable[[Connection], Iterator[Problem]]] = [
-        *(_credentials, _keys, _places, _fallbacks, _limits, _stops, _outside, _drift),
+        *(_credentials, _keys, _places, _fallbacks, _held, _limits, _stops, _outside, _drift),
         *(files.uncovered, files.lagging),
     ]
     return in_order([problem for finder in finders for problem in finder(connection)])
@@ -156,6 +161,36 @@ def _fallbacks(connection: Connection) -> Iterator[Problem]:
             f"({counted(times, 'time')})",
             hint=Hint("Store it here: ", Command("import-env", account, Blank("ENV_FILE"))),
             since=since,
+        )
+
+
+def _held(connection: Connection) -> Iterator[Problem]:
+    """Programs that may still hold a former version that is over, or nearly."""
+    moment = now()
+    found = defaultdict[tuple[str, str, str], list[Held]](list)
+    for one in held_in(connection):
+        ends = one.usable_until
+        is_over = one.state == "retired" or (ends is not None and ends <= moment + _GRACE)
+        is_lately = one.last_received >= moment - _HELD
+        if is_over and is_lately and not one.purpose.startswith("reveal "):
+            key = f"{one.credential_id} {one.version}"
+            found[one.held_by, one.exchange, key].append(one)
+    for (holder, exchange, about), receipts in found.items():
+        one = receipts[0]
+        slot = Slot(0, exchange, one.subaccount_index, one.permission)
+        yield Problem(
+            kind="held",
+            account=holder,
+            exchange=exchange,
+            text=f"{holder} may still hold version {one.version} of the key of "
+            f"{one.account_name} for {slot}, which is {one.state}",
+            hint=Hint(
+                "Let its programs load anew; see which: ",
+                Command("list-credentials", one.account_name, held=True),
+            ),
+            also=() if one.account_name == holder else (one.account_name,),
+            since=one.since,
+            about=about,
         )
 
 

@@ -4,11 +4,12 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from registry.database.connection import Database, registry_errors
+from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, one_row, read_rows
 from registry.execution.lookup import check_names
+from registry.rules.account_state import Slot
 
 _QUERIES = load_queries("registry.services.reading", "versions.sql")
 
@@ -35,6 +36,17 @@ class Version:
     checked: Mapping[str, Any] | None
     """What the exchange said of it last: outcome, differences, at."""
     credential_id: uuid.UUID
+
+
+class VersionOfEvent(NamedTuple):
+    """The version that an event is about."""
+
+    slot: Slot
+    version: int
+    state: State
+    """Its state now."""
+    current_version: int
+    """The version in use now; 0 if the credential is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +100,17 @@ def list_held(
         AccountNotFound: no account has this name.
         ExchangeNotFound: no exchange has this name.
     """
-    return [Held(**row) for row in _rows(database, "held", account, exchange)]
+    with database.connection() as connection, registry_errors(connection):
+        check_names(connection, account, exchange)
+        return held_in(connection, account, exchange)
+
+
+def held_in(
+    connection: Connection, account: str | None = None, exchange: str | None = None
+) -> list[Held]:
+    """The same of a connection, for names that there are."""
+    parameters = {"account_name": account, "exchange": exchange}
+    return [Held(**row) for row in read_rows(connection, _QUERIES["held"], parameters)]
 
 
 def details_of_version(
@@ -99,6 +121,14 @@ def details_of_version(
     with database.connection() as connection, registry_errors(connection):
         (data,) = one_row(connection.execute(_QUERIES["pending_details"], wanted))
     return dict(data)
+
+
+def version_of_event(database: Database, position: int) -> VersionOfEvent:
+    """The version that an event is about."""
+    with database.connection() as connection, registry_errors(connection):
+        (row,) = read_rows(connection, _QUERIES["version_of_event"], {"position": position})
+    state, version, current = (row.pop(name) for name in ("state", "version", "current_version"))
+    return VersionOfEvent(Slot(**row), version, state, current)
 
 
 def _rows(

@@ -18,7 +18,9 @@ from registry.log.reading import events_before, log_size
 from registry.plurals import plural
 from registry.services.problems.finding import found_in
 from registry.services.problems.kinds import DUE, Problem
-from registry.services.views.described import ATTENTION, PROBLEMS, VIEWS, View
+from registry.services.reading.describing import describe
+from registry.services.reading.history import HistoryFilter, history
+from registry.services.views.described import ATTENTION, HISTORY, PROBLEMS, VIEWS, View
 from registry.services.views.words import why
 from registry.shown import shown
 
@@ -29,7 +31,8 @@ _MOST: Final = 50_000
 SIZE: Final = 50
 _LARGEST: Final = 500
 _LONGEST: Final = 200
-_FIELDS: Final = ("account", "exchange", "state", "text")
+FILTERS: Final = ("account", "exchange", "state", "text")
+"""What a filter may name."""
 
 Row = dict[str, Any]
 """Column -> value; times carry their zone."""
@@ -50,7 +53,7 @@ class Filter:
     size: int = SIZE
 
     def __post_init__(self) -> None:
-        for name in _FIELDS:
+        for name in FILTERS:
             value = getattr(self, name)
             if value is not None and (len(value) > _LONGEST or "\0" in value):
                 raise InvalidInput(f"the filter {name} is longer than {_LONGEST} letters")
@@ -60,7 +63,7 @@ class Filter:
     @property
     def given(self) -> dict[str, str]:
         """What filters, by name."""
-        return {name: value for name in _FIELDS if (value := getattr(self, name))}
+        return {name: value for name in FILTERS if (value := getattr(self, name))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +144,24 @@ def picture(database: Database, account: str, size: int = SIZE) -> AccountPictur
             }
     accounts = views.pop("accounts")
     return AccountPicture(facts={**accounts.rows[0], **own[0]}, problems=problems, **views)
+
+
+def happened(database: Database, account: str, size: int = SIZE) -> Rows:
+    """The newest events of an account, the newest first.
+
+    Raises:
+        AccountNotFound: no account has this name, or had it.
+    """
+    events = history(database, HistoryFilter(account=account, limit=size))
+    rows = [{**event, "what": describe(event)} for event in reversed(events)]
+    return Rows(
+        view=HISTORY,
+        filter=Filter(account=account, size=size),
+        rows=rows,
+        total=len(rows),
+        attention=0,
+        read_at=now(),
+    )
 
 
 def releases_by_hour(database: Database) -> list[tuple[dt.datetime, int]]:

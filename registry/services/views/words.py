@@ -37,8 +37,10 @@ def _said(column: Column, value: Any, row: Mapping[str, Any], now: dt.datetime) 
             words = f"{value * 100:,.0f} %"
         case "number":
             words = _whole(value) + _limit(column, row, _whole)
+        case "prose":
+            words = _shortened(visible(commands_of(value)))
         case "said":
-            words = said(commands_of(value))
+            words = said(value)
         case _:
             words = _shortened(show(value))
     return words
@@ -93,7 +95,7 @@ def _limit(column: Column, row: Mapping[str, Any], form: Callable[[Any], str]) -
 
 def _usd(value: Decimal) -> str:
     """Dollars, with cents where they say something."""
-    return f"{value:,.2f}" if abs(value) < _LARGE else f"{value:,.0f}"
+    return f"{value:,.2f}" if 0 < abs(value) < _LARGE else f"{value:,.0f}"
 
 
 def _whole(value: Decimal | int) -> str:
