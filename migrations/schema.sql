@@ -2227,7 +2227,10 @@ CREATE FUNCTION public.versions_held(p_credential_id uuid DEFAULT NULL::uuid) RE
                 AND e.data ->> 'purpose' = r.purpose
             ORDER BY e.position >> 16 DESC, e.position DESC
             LIMIT 1) AS newest
-        WHERE r.purpose <> 'check-credential'
+        -- A bot's login checks nothing, whatever purpose it names.
+        WHERE (r.purpose <> 'check-credential' OR NOT EXISTS (
+                SELECT FROM pg_roles AS o
+                WHERE o.rolname = r.login AND pg_has_role(o.oid, 'registry_operator', 'MEMBER')))
             AND (p_credential_id IS NULL OR r.credential = p_credential_id::text)
         ORDER BY r.credential, r.account, r.login, r.purpose, newest.position DESC
     )

@@ -3,6 +3,7 @@
 Each step is a command of its own, so that a rotation which was cut off goes on where it stopped.
 """
 
+import contextlib
 import datetime as dt
 import uuid
 from collections.abc import Callable, Mapping
@@ -26,12 +27,11 @@ from registry.errors import (
 from registry.execution.executor import Outcome, Task
 from registry.hints import Command, Hint, Option
 from registry.rules.account_state import Slot
-from registry.rules.credentials import StoredCredential
 from registry.rules.rotation import rotate_command
 from registry.services.changes.rotating import ActivateTask, PrepareTask, RetireTask, abandon
 from registry.services.changes.slot_tasks import SlotName
 from registry.services.reading.accounts import list_credentials
-from registry.services.reading.versions import details_of_version
+from registry.services.reading.versions import details_of_version, version_of_event
 from registry.services.releases.releases import Caller, ReleasedCredential, ReleaseService
 from registry.services.releases.resolution import Resolution, Wish
 
@@ -44,6 +44,7 @@ Execute = Callable[[Task, str], Outcome]
 """Executes the task of a step, named by the text."""
 
 _ONE_GO: Final[frozenset[Step]] = frozenset({"prepare", "check", "activate"})
+_LONGEST_GRACE: Final = dt.timedelta(days=3660)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +73,10 @@ class Rotation:
             raise InvalidInput(f"this step of a rotation {what}")
         if self.details and "prepare" not in self.steps:
             raise InvalidInput("the details of a new key are given when it is prepared")
-        if self.grace < dt.timedelta(0):
-            raise InvalidInput("a grace is no negative time")
+        if "retire" not in self.steps and (self.version is not None or self.although_held):
+            raise InvalidInput("only retiring takes a version, or goes by who holds it")
+        if not dt.timedelta(0) <= self.grace <= _LONGEST_GRACE:
+            raise InvalidInput("a grace is no negative time, and ten years at most")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,40 +124,43 @@ def rotate(
         RegistryError: as for a replacement.
     """
     if "retire" in wanted.steps or "abandon" in wanted.steps:
-        return _end(wanted, execute)
+        return _end(database, wanted, execute)
     if "check" in wanted.steps:
         import_ccxt("ccxt")
     return _Run(database, keyring, wanted, execute, caller, dry_run=dry_run).all_steps()
 
 
-def _end(wanted: Rotation, execute: Execute) -> Rotated:
+def _end(database: Database, wanted: Rotation, execute: Execute) -> Rotated:
     place = wanted.account, wanted.slot
     if "abandon" in wanted.steps:
-        outcome, state = execute(abandon(*place), "abandon"), "abandoned"
+        return _result(database, wanted, execute(abandon(*place), "abandon"), "abandoned")
+    task = RetireTask(*place, wanted.version, although_held=wanted.although_held)
+    return _result(database, wanted, execute(task, "retire"), "retired")
+
+
+def _result(
+    database: Database,
+    wanted: Rotation,
+    outcome: Outcome,
+    state: Literal["pending", "current", "abandoned", "retired"],
+) -> Rotated:
+    if outcome.replayed:
+        # It was applied before, perhaps before the connection was lost: the log knows what it did.
+        found = version_of_event(database, outcome.positions[-1])
+        slot, version, current = found.slot, found.version, found.current_version
+        if state == "pending" and found.state != "pending":
+            state = "current" if found.state == "current" else "retired"
     else:
-        task = RetireTask(*place, wanted.version, although_held=wanted.although_held)
-        outcome, state = execute(task, "retire"), "retired"
-    return _result(wanted, outcome, state)
-
-
-def _result(wanted: Rotation, outcome: Outcome, state: Any, **more: Any) -> Rotated:
-    stored = outcome.stored[-1] if outcome.stored else _unknown(wanted)
+        stored = outcome.stored[-1]
+        slot, version, current = stored.slot, stored.version, stored.previous_version or 0
     return Rotated(
         account=wanted.account,
-        slot=stored.slot,
-        version=stored.version,
+        slot=slot,
+        version=version,
         state=state,
-        current_version=stored.version if state == "current" else stored.previous_version or 0,
+        current_version=current,
         outcomes=(outcome,),
-        **more,
     )
-
-
-def _unknown(wanted: Rotation) -> StoredCredential:
-    """What is told of a command that was applied before, whose result only the log has."""
-    name = wanted.slot
-    slot = Slot(0, name.exchange, name.subaccount_index, name.permission or "full")
-    return StoredCredential(slot, "unchanged", 0)
 
 
 class _Run:
@@ -180,7 +186,7 @@ class _Run:
     def all_steps(self) -> Rotated:
         steps = self._wanted.steps
         result = self._prepared() if "prepare" in steps else self._pending()
-        if "check" in steps and not self._dry_run:
+        if "check" in steps and not self._dry_run and result.state == "pending":
             result = self._checked(result)
         if "activate" not in steps or (self._dry_run and "prepare" in steps):
             return result
@@ -196,7 +202,8 @@ class _Run:
             self._keyring(),
             allow_shared_secret=wanted.allow_shared_secret,
         )
-        return _result(wanted, self._execute(task, "prepare"), "pending")
+        outcome = self._execute(task, "prepare")
+        return _result(self._database, wanted, outcome, "pending")
 
     def _pending(self) -> Rotated:
         """The pending version, as bringing it into use would find it."""
@@ -213,7 +220,8 @@ class _Run:
     def _activated(self, before: Rotated) -> Rotated:
         wanted = self._wanted
         slot = _name_of(before.slot)
-        task = ActivateTask(wanted.account, slot, wanted.grace)
+        # This version and no other: it is the one that was checked.
+        task = ActivateTask(wanted.account, slot, wanted.grace, before.version)
         outcome = self._execute(task, "activate")
         return replace(
             before,
@@ -290,8 +298,9 @@ class _Run:
         is_new = self._wanted.fields is not None
         stays = f"version {pending.version} stays pending"
         if finding.outcome.is_dead and is_new:
-            self._execute(abandon(pending.account, name), "abandon")
             stays = f"version {pending.version} was given up"
+            with contextlib.suppress(CredentialNotFound):  # somebody else did
+                self._execute(abandon(pending.account, name, pending.version), "give_up")
         kind: type[RegistryError] = NotCheckable
         result, hint = "was not checked", _go_on(pending)
         if finding.outcome.is_dead:

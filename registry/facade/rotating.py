@@ -72,7 +72,9 @@ def _by_of(by: By, step: str) -> By:
     own: dict[str, Any] = {**by, "command_id": None if named is None else uuid.uuid5(named, step)}
     if step == "look":
         own |= {"command_id": None, "dry_run": True}
-    elif step in ("record", "activate"):
+    elif step in ("record", "give_up", "activate"):
         own.pop("expected_version", None)  # the step before has met it
+    if step == "record":
+        own["command_id"] = None  # asked again, the exchange may say something else
     made: By = By(**own)  # type: ignore[typeddict-item]
     return made

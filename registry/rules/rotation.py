@@ -54,38 +54,55 @@ def prepare(
             hint="Make a new key at the exchange, and give that one.",
         )
     pending = state.pending_version(row)
-    if pending is not None:
-        if state.sealed[pending["id"]]["fingerprints"] == digests:
-            return []
-        raise VersionPending(
-            f"version {pending['version']} of {state.name} for {slot} is pending already",
-            hint=Hint(
-                *("Bring it into use: ", rotate_command(state.name, slot, activate=True)),
-                *("; or give it up: ", rotate_command(state.name, slot, abandon=True)),
-            ),
-        )
+    if pending is not None and state.sealed[pending["id"]]["fingerprints"] == digests:
+        return []
+    _refuse_another(state, slot, pending)
     credential_id = uuid.UUID(row["id"])
     version = state.last_version(slot) + 1
     sealed = sealer.seal(credential_id, version, place_of(account["id"], slot), fields)
     return [CredentialPrepared(**version_of(credential_id, slot, version, sealed), **details)]
 
 
+def check_place(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
+    """Raises what `prepare` says of the place alone; no event."""
+    state.active_account()
+    slot, row = active_credential(state, wanted)
+    _refuse_another(state, slot, state.pending_version(row))
+    return []
+
+
+def _refuse_another(state: AccountState, slot: Slot, pending: VersionRow | None) -> None:
+    if pending is None:
+        return
+    raise VersionPending(
+        f"version {pending['version']} of {state.name} for {slot} is pending already",
+        hint=Hint(
+            *("Bring it into use: ", rotate_command(state.name, slot, activate=True)),
+            *("; or give it up: ", rotate_command(state.name, slot, abandon=True)),
+        ),
+    )
+
+
 def activate(
-    state: AccountState, wanted: SlotQuery, *, usable_until: dt.datetime | None
+    state: AccountState,
+    wanted: SlotQuery,
+    *,
+    usable_until: dt.datetime | None,
+    version: int | None = None,
 ) -> list[EventModel]:
     """Brings the pending version into use; the former can be asked for until a moment, if given.
 
     The end of the former secrets is not that of the new ones: it is cleared, unless the pending
-    version has an end of its own.
+    version has an end of its own. `version` is the pending one that the caller has seen.
 
     Raises:
         AccountNotFound, AccountInactive: see `AccountState.active_account`.
-        CredentialNotFound: there is no credential, or no version is pending.
+        CredentialNotFound: there is no credential, or no such version is pending.
         CredentialInactive: the credential is deactivated.
     """
     state.active_account()
     _, row = active_credential(state, wanted)
-    data = dict(state.sealed[the_pending(state, row)["id"]])
+    data = dict(state.sealed[the_pending(state, row, version)["id"]])
     if row["expires_at"] is not None:
         data.setdefault("expires_at", None)
     events: list[EventModel] = [CredentialReplaced.model_validate(data)]
@@ -96,15 +113,18 @@ def activate(
     return events
 
 
-def abandon(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
-    """Gives the pending version up.
+def abandon(
+    state: AccountState, wanted: SlotQuery, *, version: int | None = None
+) -> list[EventModel]:
+    """Gives the pending version up; `version` is the one that the caller has seen.
 
     Raises:
         AccountNotFound: the account was never created, or was deleted.
-        CredentialNotFound: there is no credential, or no version is pending.
+        CredentialNotFound: there is no credential, or no such version is pending.
     """
     _, row = state.find_credential(wanted)
-    return [version_event(CredentialVersionRetired, state, row, the_pending(state, row))]
+    pending = the_pending(state, row, version)
+    return [version_event(CredentialVersionRetired, state, row, pending)]
 
 
 def retire(state: AccountState, wanted: SlotQuery, version: int | None) -> list[EventModel]:
@@ -135,17 +155,19 @@ def version_after(state: AccountState, row: CredentialRow, events: Sequence[Even
     return made[0] if made else the_pending(state, row)["version"]
 
 
-def the_pending(state: AccountState, row: CredentialRow) -> VersionRow:
-    """The pending version of a credential.
+def the_pending(state: AccountState, row: CredentialRow, version: int | None = None) -> VersionRow:
+    """The pending version of a credential; with a number, that one only.
 
     Raises:
         CredentialNotFound: there is none.
     """
     pending = state.pending_version(row)
-    if pending is None:
+    if pending is None or version not in (None, pending["version"]):
         slot = state.slot_of(row)
+        which = "no version" if version is None else f"version {version}"
+        is_pending = "is pending" if version is None else "is not pending any more"
         raise CredentialNotFound(
-            f"no version of {state.name} for {slot} is pending",
+            f"{which} of {state.name} for {slot} {is_pending}",
             hint=Hint("Prepare one: ", rotate_command(state.name, slot)),
         )
     return pending

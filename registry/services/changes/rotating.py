@@ -108,11 +108,18 @@ class PrepareTask(SlotTask):
 class ActivateTask(SlotTask):
     """Brings the pending version into use; errors as `rules.rotation.activate`."""
 
-    def __init__(self, account_name: str, slot: SlotName, grace: dt.timedelta) -> None:
-        """Takes the time for which the former version can still be asked for; it may be none."""
-        content = {"verb": "activate-credential", "grace": grace.total_seconds()}
+    def __init__(
+        self, account_name: str, slot: SlotName, grace: dt.timedelta, version: int | None = None
+    ) -> None:
+        """Takes the time for which the former version can still be asked for; it may be none.
+
+        `version` is the pending one that the caller has seen, and that was checked.
+        """
+        seconds = grace.total_seconds()
+        content = {"verb": "activate-credential", "grace": seconds, "version": version}
         super().__init__(account_name, slot, content, self._activate)
         self._grace = grace
+        self._version = version
         self.usable_until: dt.datetime | None = None
         """The end of the grace, after the decision."""
 
@@ -136,7 +143,7 @@ class ActivateTask(SlotTask):
         # Whole seconds: a person reads the end of the grace.
         end = (now() + self._grace).replace(microsecond=0) if self._grace else None
         self.usable_until = end
-        return rules.activate(state, wanted, usable_until=end)
+        return rules.activate(state, wanted, usable_until=end, version=self._version)
 
 
 class EndTask(SlotTask):
@@ -191,6 +198,8 @@ class NotHeld(Required):
         )
 
 
-def abandon(account_name: str, slot: SlotName) -> EndTask:
+def abandon(account_name: str, slot: SlotName, version: int | None = None) -> EndTask:
     """Gives the pending version up; errors as `rules.rotation.abandon`."""
-    return EndTask(account_name, slot, {"verb": "abandon-credential"}, rules.abandon)
+    content = {"verb": "abandon-credential", "version": version}
+    rule = functools.partial(rules.abandon, version=version)
+    return EndTask(account_name, slot, content, rule)

@@ -4,11 +4,12 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, one_row, read_rows
 from registry.execution.lookup import check_names
+from registry.rules.account_state import Slot
 
 _QUERIES = load_queries("registry.services.reading", "versions.sql")
 
@@ -35,6 +36,17 @@ class Version:
     checked: Mapping[str, Any] | None
     """What the exchange said of it last: outcome, differences, at."""
     credential_id: uuid.UUID
+
+
+class VersionOfEvent(NamedTuple):
+    """The version that an event is about."""
+
+    slot: Slot
+    version: int
+    state: State
+    """Its state now."""
+    current_version: int
+    """The version in use now; 0 if the credential is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +121,14 @@ def details_of_version(
     with database.connection() as connection, registry_errors(connection):
         (data,) = one_row(connection.execute(_QUERIES["pending_details"], wanted))
     return dict(data)
+
+
+def version_of_event(database: Database, position: int) -> VersionOfEvent:
+    """The version that an event is about."""
+    with database.connection() as connection, registry_errors(connection):
+        (row,) = read_rows(connection, _QUERIES["version_of_event"], {"position": position})
+    state, version, current = (row.pop(name) for name in ("state", "version", "current_version"))
+    return VersionOfEvent(Slot(**row), version, state, current)
 
 
 def _rows(

@@ -33,6 +33,17 @@ JOIN public.audit_trail AS e ON e.stream_type = 'account' AND e.stream_id = v.ac
     AND e.stream_version = v.stream_version
 WHERE v.credential_id = %(credential_id)s AND v.version = %(version)s
 
+-- name: version_of_event
+-- The version that an event is about, and its state now. The credential may be gone.
+SELECT (e.data ->> 'exchange_id')::integer AS exchange_id, e.exchange,
+    (e.data ->> 'subaccount_index')::integer AS subaccount_index,
+    e.data ->> 'permission' AS permission, v.version, v.state, coalesce(c.version, 0) AS current_version
+FROM public.audit_trail AS e
+JOIN public.credential_versions AS v ON v.credential_id = (e.data ->> 'credential_id')::uuid
+    AND v.version = (e.data ->> 'version')::integer
+LEFT JOIN public.credential_overview AS c ON c.id = v.credential_id
+WHERE e.position = %(position)s
+
 -- name: held
 -- Who may still hold a version that is not the current one, the longest first; by the account that
 -- has it, or that received it. Of a version that only a release names, the rest is not known.
