@@ -55,6 +55,7 @@ _GROUPS: Final = (
         "Keeping it in order",
         ("doctor", "doctor"),
         ("problems", "list-problems"),
+        ("serving", "serve"),
         ("monitor", "monitor"),
         ("metrics", "metrics"),
         ("alerts", "alerts"),

@@ -36,9 +36,9 @@ _Result = TypeVar("_Result")
 class Patience:
     """The remaining patience of one piece of work."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float | None = None) -> None:
         self.notice: Notice | None = None
-        self._seconds = longest_wait()
+        self._seconds = longest_wait() if seconds is None else seconds
         self._since: float | None = None
         self._pause = _FIRST_PAUSE
         self._told = False
@@ -85,6 +85,17 @@ def patience(notice: Notice | None = None) -> Iterator[Patience]:
     token = _current.set(own)
     try:
         yield own
+    finally:
+        _current.reset(token)
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """What is done inside waits so long at most: the patience of one piece of work."""
+    own = Patience(min(seconds, longest_wait()))
+    token = _current.set(own)
+    try:
+        yield
     finally:
         _current.reset(token)
 

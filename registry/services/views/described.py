@@ -8,6 +8,7 @@ Kind = Literal[
     "account",
     "exchange",
     "text",
+    "prose",
     "said",
     "list",
     "state",
@@ -17,7 +18,8 @@ Kind = Literal[
     "since",
     "until",
 ]
-"""What a column holds. `said` is a free text of a person or a bot, `part` is used of a limit."""
+"""What a column holds: `prose` is a sentence of this program, `said` a free text of a person or a
+bot, `part` how much of a limit is used."""
 
 Urgency = Literal["bad", "warn", "ok", "off"]
 ATTENTION: Final = "attention"
@@ -59,7 +61,6 @@ class View:
     """State -> urgency, the most urgent first."""
     asked: tuple[str, ...] = ()
     """States that are shown only if asked for."""
-    by_exchange: bool = True
 
     def states_of(self, wanted: str | None) -> list[str]:
         """The states that a filter selects; None selects the everyday ones.
@@ -183,7 +184,7 @@ _POSITIONS: Final = View(
         Column("short_exchange", "short", "exchange"),
         Column("size_usd", "size, USD", "usd"),
         Column("of_limit", "of limit", "part"),
-        Column("exposure_usd", "account's exposure, USD", "usd", limit="max_exposure_usd"),
+        Column("exposure_usd", "exposure, USD", "usd", limit="max_exposure_usd"),
         Column("funding_usd", "funding, USD", "usd"),
         Column("opened_at", "opened", "since"),
     ),
@@ -225,8 +226,8 @@ PROBLEMS: Final = View(
         _ACCOUNT,
         _EXCHANGE,
         _STATE,
-        Column("text", "problem", "said"),
-        Column("hint", "what to do", "said"),
+        Column("text", "problem", "prose"),
+        Column("hint", "what to do", "prose"),
         Column("since", "since", "since"),
     ),
     {"critical": "bad", "warning": "warn", "notice": "off"},

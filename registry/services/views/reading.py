@@ -31,7 +31,8 @@ _MOST: Final = 50_000
 SIZE: Final = 50
 _LARGEST: Final = 500
 _LONGEST: Final = 200
-_FIELDS: Final = ("account", "exchange", "state", "text")
+FILTERS: Final = ("account", "exchange", "state", "text")
+"""What a filter may name."""
 
 Row = dict[str, Any]
 """Column -> value; times carry their zone."""
@@ -52,7 +53,7 @@ class Filter:
     size: int = SIZE
 
     def __post_init__(self) -> None:
-        for name in _FIELDS:
+        for name in FILTERS:
             value = getattr(self, name)
             if value is not None and (len(value) > _LONGEST or "\0" in value):
                 raise InvalidInput(f"the filter {name} is longer than {_LONGEST} letters")
@@ -62,7 +63,7 @@ class Filter:
     @property
     def given(self) -> dict[str, str]:
         """What filters, by name."""
-        return {name: value for name in _FIELDS if (value := getattr(self, name))}
+        return {name: value for name in FILTERS if (value := getattr(self, name))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from registry.hints import Hint
+from registry.hints import commands_of
 from registry.plain import show, visible
 from registry.plurals import counted
 from registry.services.views.described import Column
@@ -37,8 +37,8 @@ def _said(column: Column, value: Any, row: Mapping[str, Any], now: dt.datetime) 
             words = f"{value * 100:,.0f} %"
         case "number":
             words = _whole(value) + _limit(column, row, _whole)
-        case "said" if isinstance(value, Hint):  # the program's own words, with its placeholders
-            words = _shortened(visible(value.commands()))
+        case "prose":
+            words = _shortened(visible(commands_of(value)))
         case "said":
             words = said(value)
         case _:
@@ -95,7 +95,7 @@ def _limit(column: Column, row: Mapping[str, Any], form: Callable[[Any], str]) -
 
 def _usd(value: Decimal) -> str:
     """Dollars, with cents where they say something."""
-    return f"{value:,.2f}" if abs(value) < _LARGE else f"{value:,.0f}"
+    return f"{value:,.2f}" if 0 < abs(value) < _LARGE else f"{value:,.0f}"
 
 
 def _whole(value: Decimal | int) -> str:
