@@ -60,6 +60,29 @@ What it remarks on, such as a lost connection, goes to the standard library's lo
 Public are `registry.Registry`, `registry.AsyncRegistry`, `registry.Secret`, `registry.loader`,
 `registry.positions`, `registry.clients` and `registry.errors`. Everything else is internal.
 
+## Following an account
+
+A bot that follows gets a new key within a second of the change, and learns of a stop too. It
+records a release for what has changed only. `CredentialLoader.watch` is the same without asyncio:
+
+```python
+from registry.loader import AsyncCredentialLoader
+
+
+async def trade(connect):
+    async with AsyncCredentialLoader(purpose="trade") as loader:
+        async for credentials in loader.watch("main_bot", exchanges=["aster"]):
+            if "aster" not in credentials:  # it was stopped, ended or taken away
+                return credentials.problems["aster"].message
+            connect(**credentials["aster"])
+```
+
+A program that cannot wait asks `loader.changes_since("main_bot", mark)` now and then. It costs a
+twentieth of a load, and records nothing. The answer has a `mark` for the next question, the
+`exchanges` that changed, and whether all is `stopped`. A program that knows nothing of the
+registry is restarted by `run --watch`
+([deploying](deploying.md#a-bot-that-follows-its-keys-run---watch)).
+
 ## What every change takes
 
 """

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGCONT)
 
 
-def ask_for_fields(run: Run, slot: SlotOptions, *, replace: bool) -> "dict[str, Field]":
+def ask_for_fields(
+    run: Run, slot: SlotOptions, *, replace: bool = False, rotate: bool = False
+) -> "dict[str, Field]":
     """The fields that a person types; the place is checked before the first question.
 
     Raises:
@@ -36,7 +38,9 @@ def ask_for_fields(run: Run, slot: SlotOptions, *, replace: bool) -> "dict[str, 
     with unseen():
         run.keyring()  # fails early, before a person types a secret
         spec = run.registry.exchanges.get(slot.exchange, account=slot.account)
-        run.registry.credentials.check_place(*slot.place, replace=replace, **slot.which)
+        run.registry.credentials.check_place(
+            *slot.place, replace=replace, rotate=rotate, **slot.which
+        )
         answers: dict[str, Field] = {}
         for field in spec.fields.values():
             while field.has_place(answers) and not _answered(run, spec, field, answers):

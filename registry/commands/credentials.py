@@ -133,8 +133,8 @@ def fields_given(
     slot: SlotOptions,
     from_json: str | None,
     *,
-    replace: bool,
     allow_other_account: bool,
+    **how: bool,
 ) -> "dict[str, Field]":
     """The fields of a key, from a file, standard input or a person.
 
@@ -145,7 +145,7 @@ def fields_given(
     if from_json is None:
         from registry.commands._ask import ask_for_fields
 
-        return ask_for_fields(run, slot, replace=replace)
+        return ask_for_fields(run, slot, **how)
     run.keyring()
     if not allow_other_account:
         _check_file(run, slot, from_json)

@@ -86,7 +86,7 @@ def rotate_credential(
             run,
             slot,
             source.from_json,
-            replace=True,
+            rotate=True,
             allow_other_account=source.allow_other_account,
         )
     elif source.from_json is not None:

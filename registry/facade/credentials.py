@@ -222,10 +222,11 @@ class Credentials(Part):
         exchange: str,
         *,
         replace: bool = False,
+        rotate: bool = False,
         subaccount: int | None = None,
         permission: Permission | None = None,
     ) -> None:
-        """Raises what `add`, or `replace`, has against the account or the slot.
+        """Raises what `add`, or `replace` or `rotate`, has against the account or the slot.
 
         A program calls it before it asks anybody for secrets.
         """
@@ -233,7 +234,7 @@ class Credentials(Part):
         from registry.services.changes.slot_tasks import SlotName
 
         slot = SlotName(exchange, subaccount, permission)
-        task = changes.check_place(account, slot, replace=replace)
+        task = changes.check_place(account, slot, replace=replace, rotate=rotate)
         self._context.execute(task, {"actor": "-", "dry_run": True})
 
     def list(

@@ -54,20 +54,33 @@ def prepare(
             hint="Make a new key at the exchange, and give that one.",
         )
     pending = state.pending_version(row)
-    if pending is not None:
-        if state.sealed[pending["id"]]["fingerprints"] == digests:
-            return []
-        raise VersionPending(
-            f"version {pending['version']} of {state.name} for {slot} is pending already",
-            hint=Hint(
-                *("Bring it into use: ", rotate_command(state.name, slot, activate=True)),
-                *("; or give it up: ", rotate_command(state.name, slot, abandon=True)),
-            ),
-        )
+    if pending is not None and state.sealed[pending["id"]]["fingerprints"] == digests:
+        return []
+    _refuse_another(state, slot, pending)
     credential_id = uuid.UUID(row["id"])
     version = state.last_version(slot) + 1
     sealed = sealer.seal(credential_id, version, place_of(account["id"], slot), fields)
     return [CredentialPrepared(**version_of(credential_id, slot, version, sealed), **details)]
+
+
+def check_place(state: AccountState, wanted: SlotQuery) -> list[EventModel]:
+    """Raises what `prepare` says of the place alone; no event."""
+    state.active_account()
+    slot, row = active_credential(state, wanted)
+    _refuse_another(state, slot, state.pending_version(row))
+    return []
+
+
+def _refuse_another(state: AccountState, slot: Slot, pending: VersionRow | None) -> None:
+    if pending is None:
+        return
+    raise VersionPending(
+        f"version {pending['version']} of {state.name} for {slot} is pending already",
+        hint=Hint(
+            *("Bring it into use: ", rotate_command(state.name, slot, activate=True)),
+            *("; or give it up: ", rotate_command(state.name, slot, abandon=True)),
+        ),
+    )
 
 
 def activate(

@@ -117,3 +117,15 @@ def test_a_program_that_was_stopped_at_a_prompt_goes_on_without_showing_the_answ
 def test_a_stop_without_a_reason_is_refused_before_the_last_question(cli: CommandLine) -> None:
     status, shown = type_into_a_terminal(cli, ["stop", "--all"], ["\n"])
     assert (status, "needs a reason" in shown, "[y/N]" in shown) == (2, True, False)
+
+
+def test_the_first_key_of_an_exchange_and_the_next_one_are_typed(cli: CommandLine) -> None:
+    cli("create-account", "bot")
+    add, rotate = ["add-credential", "bot", "binance"], ["rotate-credential", "bot", "binance"]
+    status, shown = type_into_a_terminal(cli, add, ["key-7a6b\n", "secret-5c4d\n", "\n"])
+    assert (status, "Added a credential" in shown) == (0, True), shown
+    typed = ["key-8b7c\n", "secret-6d5e\n", "\n"]
+    status, shown = type_into_a_terminal(cli, [*rotate, "--prepare"], typed)
+    assert (status, "is pending" in shown, "6d5e" in shown) == (0, True, False), shown
+    status, shown = type_into_a_terminal(cli, rotate, [])
+    assert (status, "is pending already" in shown, "api_key" in shown) == (4, True, False), shown

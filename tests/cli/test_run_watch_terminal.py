@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from support.cli import CommandLine
 from support.running import borrowing_bot
-from support.supervised import replaced
+from support.supervised import eventually, replaced
 from support.terminal import Shell
 
 pytestmark = pytest.mark.slow
@@ -177,4 +177,4 @@ def test_a_closed_terminal_ends_the_program(bot: CommandLine, shell: Shell) -> N
     shell.types(f'{command(bot).split(" -- ")[0]} -- sh -c "{program}"\n')
     shell.wait_for("up\r\n")
     shell.close()
-    assert path.read_text() == "hung up\n"
+    eventually(lambda: path.exists() and path.read_text() == "hung up\n", "nobody hung up")

@@ -11,6 +11,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import psycopg
@@ -47,6 +48,37 @@ def test_the_page_is_what_the_docstrings_say() -> None:
     assert reference() == PAGE.read_text(), "run scripts/python-reference"
 
 
+def example(number: int) -> CodeType:
+    """One of the page's examples."""
+    text = PAGE.read_text().split("```python\n")[1:][number].partition("```")[0]
+    return compile(text, str(PAGE), "exec")
+
+
+def test_the_pages_example_of_following_gets_each_key_until_the_stop(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    key = generate_master_key()
+    monkeypatch.setenv("CREDENTIAL_ENCRYPTION_KEY", key.reveal())
+    with Registry.open(database_url, key=key, actor="ann") as ann:
+        ann.accounts.create("main_bot")
+        ann.credentials.add("main_bot", "aster", ASTER)
+        keys = []
+
+        def connect(api_key: str, secret_key: str) -> None:
+            keys.append(api_key)
+            if len(keys) == 1:
+                fresh = {"api_key": "aster-key-2", "secret_key": "aster-secret-2"}
+                ann.credentials.replace("main_bot", "aster", fresh)
+            else:
+                ann.stop(account="main_bot", reason="enough")
+
+        names: dict[str, Any] = {}
+        exec(example(1), names)  # noqa: S102 - our own page
+        assert "enough" in asyncio.run(names["trade"](connect))
+    assert keys == ["aster-key-1", "aster-key-2"]
+
+
 def test_the_pages_example_runs(
     database_url: str,
     tmp_path: Path,
@@ -57,8 +89,7 @@ def test_the_pages_example_runs(
     monkeypatch.setenv("CREDENTIAL_ENCRYPTION_KEY", generate_master_key().reveal())
     monkeypatch.setenv("REGISTRY_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("REGISTRY_ACTOR", "ann@desk")
-    (example,) = PAGE.read_text().split("```python\n")[1:]
-    exec(compile(example.partition("```")[0], str(PAGE), "exec"), {})  # noqa: S102 - our own page
+    exec(example(0), {})  # noqa: S102 - our own page
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "0 AccountCreated ann@desk first bot"
     assert told[-1].startswith("hedge_bot + ")

@@ -30,6 +30,7 @@ from registry.log.append import NewEvent
 from registry.log.ids import new_id
 from registry.log.reading import events_of
 from registry.rules import credentials as rules
+from registry.rules import rotation
 from registry.rules.account_state import AccountState, Slot, SlotQuery
 from registry.rules.accounts import CreateAccount
 from registry.rules.accounts import create as create_account
@@ -317,9 +318,12 @@ class CredentialService:
         return self._executor.execute(task, invocation)
 
 
-def check_place(account_name: str, slot: SlotName, *, replace: bool) -> CheckTask:
+def check_place(
+    account_name: str, slot: SlotName, *, replace: bool = False, rotate: bool = False
+) -> CheckTask:
     """Raises what storing a credential would, of the account and the slot alone."""
-    rule = functools.partial(rules.check_place, replace=replace)
+    storing = functools.partial(rules.check_place, replace=replace)
+    rule = rotation.check_place if rotate else storing
     return CheckTask(account_name, slot, {"verb": "check-place"}, rule)
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from registry.catalog.catalog import built_in_exchanges
 from registry.database.connection import Connection
+from registry.errors import ExchangeNotFound
 from registry.events.base import EventModel
 from registry.events.permissions import Permission
 from registry.execution.account_tasks import AccountTask, next_events
@@ -75,8 +77,15 @@ class CheckTask(SlotTask):
     """Changes nothing: the rule only raises what it has against the slot."""
 
     def decide(self) -> Decided:
-        """See `Task`."""
-        self._rule(self.read_state(), self._wanted())
+        """See `Task`. An exchange of the catalog need not have been used yet."""
+        state = self.read_state()
+        try:
+            wanted = self._wanted()
+        except ExchangeNotFound:
+            if self._slot.exchange not in built_in_exchanges():
+                raise
+            wanted = self._slot.query(0)
+        self._rule(state, wanted)
         return Decided([])
 
 
