@@ -61,12 +61,15 @@ def metrics(
 
         replace_file(to, text, mode=0o644)
     else:
-        run.output.result(text, lambda: print_text(text))
+        run.output.result(text, lambda: _print(run, text))
     if "\naccount_registry_up 0.0\n" in text:
         run.output.notice("The database cannot be read: account-registry doctor says why.")
         run.exit_status = ExitStatus.UNAVAILABLE
 
 
-def print_text(text: str) -> None:
-    """Prints a text as it is: what reads it knows no escapes but its own."""
-    sys.stdout.write(text)
+def _print(run: Run, text: str) -> None:
+    """Prints it as it is, or to people: what reads it knows no escapes but its own."""
+    if sys.stdout.isatty():
+        run.output.lines(text.rstrip("\n"))
+    else:
+        sys.stdout.write(text)

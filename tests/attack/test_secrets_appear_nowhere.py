@@ -176,7 +176,7 @@ class Session:
 
     def read(self) -> None:
         """Everything that can be shown."""
-        for verb in ("list-credentials", "history", "doctor"):
+        for verb in ("list-credentials", "history", "doctor", "list-problems", "metrics"):
             for option in ("--json", "--debug"):
                 shown = self.cli(verb, option)
                 self.said.append(shown.out + shown.err)

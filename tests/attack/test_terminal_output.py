@@ -36,6 +36,7 @@ READING = [
     ("list-credentials",),
     ("list-credentials", "bot"),
     ("list-shares",),
+    ("list-problems",),
     ("list-access",),
     ("history",),
     ("history", "bot"),

@@ -93,6 +93,7 @@ def began(settings: Path) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_problem_is_told_once_and_once_when_it_is_over(
     world: World, auditor: Registry, settings: Path, ops: Receiver
 ) -> None:
@@ -148,6 +149,7 @@ def test_what_piled_up_is_one_digest(
     assert len(digest["messages"]) == 20
 
 
+@pytest.mark.slow
 def test_a_receiver_that_takes_nothing_keeps_no_other_waiting_and_gets_all_later(
     world: World,
     auditor: Registry,
@@ -168,7 +170,7 @@ def test_a_receiver_that_takes_nothing_keeps_no_other_waiting_and_gets_all_later
         world.account("bot")
         night.took(1)
         ops.was_asked(2)
-        assert told.get(timeout=30) == "telling ops, night"
+        assert told.get(timeout=30) == "Telling ops, night"
         failed = "ops took no message, and is tried again: no answer within 1 seconds"
         assert told.get(timeout=30) == failed
         ops.behave = answers(503)
@@ -181,6 +183,7 @@ def test_a_receiver_that_takes_nothing_keeps_no_other_waiting_and_gets_all_later
     assert (ops.ids, night.ids) == (["event-0"], ["event-0"])
 
 
+@pytest.mark.slow
 def test_what_a_receiver_has_not_taken_is_told_after_a_kill(
     cli: CommandLine, settings: Path, ops: Receiver
 ) -> None:
@@ -258,7 +261,7 @@ def test_a_registry_that_is_away_is_told_and_ends_no_problem(
         with monkeypatch.context() as patch:
             patch.setattr(running, "connect_once", away)
             assert ops.took(2)[1]["type"] == "problem.unreachable"
-            assert told.get(timeout=30) == "telling ops"
+            assert told.get(timeout=30) == "Telling ops"
             assert told.get(timeout=30) == "the registry cannot be read: it is away"
         assert ops.took(3)[2]["type"] == "over.unreachable"
     assert [body["type"] for body in ops.bodies].count("over.expired") == 0
@@ -271,6 +274,27 @@ def test_a_damaged_state_is_named_and_left_as_it_is(auditor: Registry, settings:
         with pytest.raises(errors.InvalidInput, match="is no state of alerts"):
             auditor.run_alerts(settings)
         assert state.read_text() == text
+
+
+def test_a_state_that_cannot_be_written_ends_the_run_and_says_so(
+    world: World,
+    auditor: Registry,
+    settings: Path,
+    ops: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise errors.InvalidInput("cannot write it: No space left on device")
+
+    with pytest.raises(errors.InvalidInput, match="No space left"):
+        with running_alerts(auditor, settings):
+            began(settings)
+            with monkeypatch.context() as patch:
+                patch.setattr("registry.services.alerts.state.State.taken", full)
+                world.account("bot")
+                ops.took(1)
+                time.sleep(0.5)
+    assert position_of(settings) == 0
 
 
 def test_the_verb_tests_each_receiver_and_says_what_came_back(
@@ -303,6 +327,7 @@ def test_a_command_gets_json_and_no_variable_but_those_of_the_system_and_those_n
     assert out.read_text() == '{"text": "x"}/passed on\n'
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path) -> None:
     child = tmp_path / "child"
     words = ["sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {child}; wait; sleep 60"]

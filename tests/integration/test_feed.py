@@ -18,8 +18,11 @@ from support.world import World
 
 from registry import AsyncRegistry, Registry, errors
 from registry.database import listening
+from registry.database.listening import News
 from registry.services.feed.events import Place
 from registry.services.feed.feed import Feed
+from registry.services.feed.reader import Reader
+from registry.services.reading.history import HistoryFilter
 
 Connection = psycopg.Connection[Any]
 LISTENING = """SELECT count(*) FROM pg_locks
@@ -77,7 +80,7 @@ def test_a_bookmark_keeps_the_place_behind_what_was_processed(
     assert killed.next_now() is None
     world.account("other")
     assert positions(killed, 1) == [2]
-    monkeypatch.setattr(killed, "_save", lambda: None)  # it is killed while it works at 2
+    monkeypatch.setattr(killed, "save_place", lambda: None)  # it is killed while it works at 2
     with world.feed(bookmark=file) as again:
         assert next(again).position == 2
         again.save()
@@ -87,6 +90,16 @@ def test_a_bookmark_keeps_the_place_behind_what_was_processed(
     assert file.stat().st_mode & 0o777 == 0o600
     assert json.loads(file.read_text())["position"] == 2
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_it_knows_where_it_began_also_when_it_has_read_ahead(
+    world: World, connection: Connection
+) -> None:
+    world.account("bot", "aster")
+    reader = Reader(HistoryFilter(), (), Place(-1))
+    while reader.look(connection) is News.MORE:
+        pass
+    assert (reader.begun(), reader.up_to()) == (Place(-1), None)
 
 
 def damage(connection: Connection, statement: str) -> None:
@@ -179,7 +192,7 @@ def test_an_asyncio_program_waits_for_events_of_many_feeds(world: World, databas
         return sum(len(hub._present()) for hub in listening._hubs.values())
 
     async def first(registry: AsyncRegistry) -> int:
-        async with registry.feed() as feed:
+        async with registry.feed(after=-1) as feed:
             async for event in feed:
                 return event.position
         raise AssertionError
@@ -195,12 +208,60 @@ def test_an_asyncio_program_waits_for_events_of_many_feeds(world: World, databas
     assert asyncio.run(run()) == [0] * 20
 
 
+def test_an_event_that_comes_as_the_time_limit_ends_is_given_the_next_time(
+    world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, next_now = threading.Event(), Feed.next_now
+
+    def slowly(feed: Feed) -> Any:
+        event = next_now(feed)
+        taken.set()
+        time.sleep(0.2)
+        return event
+
+    async def run() -> list[int]:
+        file = tmp_path / "bookmark"
+        async with AsyncRegistry.open(database_url) as registry:
+            async with registry.feed(after=-1, bookmark=file) as feed:
+                first = await anext(feed)
+                monkeypatch.setattr(Feed, "next_now", slowly)
+                waiting = asyncio.create_task(anext(feed))
+                await asyncio.to_thread(taken.wait)
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+                await feed.save()
+                kept = json.loads(file.read_text())["position"]
+                second = await anext(feed)
+            return [first.position, kept, second.position]
+
+    world.account("bot", "aster")
+    assert asyncio.run(run()) == [0, 0, 1]
+
+
+def test_two_consumers_with_one_bookmark_are_told(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "bookmark"
+    with world.feed(bookmark=file) as one, world.feed(bookmark=file) as other:
+        world.account("bot", "aster")
+        assert positions(one, 2) == [0, 1]
+        one.save()
+        assert positions(other, 1) == [0]
+        with pytest.raises(errors.Conflict, match="another consumer keeps its place"):
+            other.save()
+        one.close()
+        file.unlink()  # to begin anew is allowed
+        other.save()
+    assert json.loads(file.read_text())["position"] == 0
+
+
 WRONG: dict[str, Callable[[Path], object]] = {
     "other text": lambda path: path.write_text("{}"),
     "no hash": lambda path: path.write_text('{"position": 3, "leaf_hash": null}'),
     "a folder": lambda path: path.mkdir(),
     "a pipe": os.mkfifo,
     "a link": lambda path: path.symlink_to(path.with_name("nowhere")),
+    "an endless number": lambda path: path.write_text('{"position": Infinity, "leaf_hash": ""}'),
+    "deep": lambda path: path.write_text("[" * 4000),
     "much": lambda path: path.write_bytes(bytes(10_000)),
 }
 

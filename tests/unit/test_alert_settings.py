@@ -114,6 +114,13 @@ def test_a_secret_comes_from_a_file_that_only_its_user_can_read_or_from_a_variab
         read(tmp_path, by_variable)
 
 
+def test_settings_that_others_can_change_are_refused(tmp_path: Path) -> None:
+    assert read(tmp_path, f"{RECEIVER}{RULE}").rules
+    (tmp_path / "alerts.toml").chmod(0o646)
+    with pytest.raises(errors.InvalidInput, match="can be changed by other users"):
+        read_settings(tmp_path / "alerts.toml")
+
+
 def test_an_address_is_shown_without_its_path(tmp_path: Path) -> None:
     receiver = read(tmp_path, f"{RECEIVER}{RULE}").receivers["ops"]
     assert str(receiver) == "webhook at ops.example"

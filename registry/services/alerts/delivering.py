@@ -49,9 +49,17 @@ class Courier(threading.Thread):
         self._registry = registry
         self._told = told
         self._stopped = threading.Event()
+        self.failed: Exception | None = None
+        """What ended it although nobody stopped it: it cannot keep what was taken."""
 
     def run(self) -> None:
         """Until it is stopped."""
+        try:
+            self._deliver()
+        except Exception as error:  # noqa: BLE001 - the run ends by it
+            self.failed = error
+
+    def _deliver(self) -> None:
         failures = 0
         while not self._stopped.is_set():
             waiting, dropped = self._state.waiting(self._receiver_name)

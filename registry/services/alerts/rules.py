@@ -1,7 +1,9 @@
 """The settings: a TOML file with receivers, and rules that say who is told of what."""
 
+import contextlib
 import difflib
 import os
+import stat
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,13 @@ from registry.encryption.key_file import read_key_file
 from registry.encryption.secret import Secret
 from registry.errors import InvalidInput
 from registry.events.codec import EVENT_TYPES
-from registry.machine import data_folder, host, text_of_file, unit_credential
+from registry.machine import (
+    belongs_to_another,
+    data_folder,
+    host,
+    text_of_file,
+    unit_credential,
+)
 from registry.services.alerts.messages import Message
 from registry.services.alerts.program import Program
 from registry.services.alerts.webhook import Webhook
@@ -76,6 +84,7 @@ def read_settings(path: Path) -> Settings:
     Raises:
         InvalidInput: it cannot be read, or something in it is not known.
     """
+    _refuse_others(path)
     try:
         whole = _Table("the file", tomllib.loads(text_of_file(path, limit=_MAX_BYTES)))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -104,6 +113,17 @@ def read_settings(path: Path) -> Settings:
     )
     whole.nothing_else()
     return settings
+
+
+def _refuse_others(path: Path) -> None:
+    """The file names commands: whoever can change it runs them as this user."""
+    with contextlib.suppress(OSError):  # reading it says so
+        status = path.stat()
+        if belongs_to_another(status) or status.st_mode & stat.S_IWOTH:
+            raise InvalidInput(
+                f"{shown(path)} can be changed by other users",
+                hint="It names commands that run as you. Let it be yours alone: chmod 600.",
+            )
 
 
 class _Table:

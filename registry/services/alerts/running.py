@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from registry.clock import now
@@ -62,9 +62,9 @@ class Alerts:
             ]
             for courier in couriers:
                 courier.start()
-            self._told(f"telling {', '.join(self._settings.receivers)}")
+            self._told(f"Telling {', '.join(self._settings.receivers)}")
             try:
-                self._run(state, stop, None if anew else state.place)
+                self._run(state, couriers, stop, None if anew else state.place)
             except LogIsAnother as error:
                 self._tell_another_log(state, error)
                 stop.wait(_JOIN_SECONDS)
@@ -75,24 +75,33 @@ class Alerts:
                 for courier in couriers:
                     courier.join(_JOIN_SECONDS)
 
-    def _run(self, state: State, stop: threading.Event, place: Place | None) -> None:
+    def _run(
+        self,
+        state: State,
+        couriers: Sequence[Courier],
+        stop: threading.Event,
+        place: Place | None,
+    ) -> None:
         look = 0.0
         with contextlib.ExitStack() as closing:
             feed = None
             while not stop.is_set():
                 is_due = time.monotonic() >= look
-                if feed is None and is_due:
-                    feed = self._opened(place)
-                    if feed is not None:
-                        closing.enter_context(feed)
-                        state.add((), place=feed.place)
-                if feed is not None:
-                    self._read(state, feed)
                 if is_due:
                     self._look(state)
                     look = time.monotonic() + self._settings.every
-                    if feed is not None and feed.place != state.place:
+                # A feed would wait for a database that is away, whoever wants to stop meanwhile.
+                if feed is None and is_due and self._failing_since is None:
+                    feed = self._opened(place)
+                    if feed is not None:
+                        closing.enter_context(feed)
+                if feed is not None:
+                    self._read(state, feed)
+                    if is_due and feed.place != state.place:
                         state.add((), place=feed.place)
+                for courier in couriers:
+                    if courier.failed is not None:
+                        raise courier.failed
                 stop.wait(_STEP_SECONDS)
 
     def _opened(self, place: Place | None) -> Feed | None:

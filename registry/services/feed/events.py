@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from registry.errors import InvalidInput
+from registry.errors import Conflict, InvalidInput
 from registry.machine import replace_file, text_of_file
 from registry.shown import shown
 
@@ -33,8 +33,11 @@ class Place:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads what `text` wrote; ValueError, TypeError or KeyError if it is something else."""
-        said = json.loads(text)
-        position, leaf = int(said["position"]), said["leaf_hash"]
+        try:
+            said = json.loads(text)
+            position, leaf = int(said["position"]), said["leaf_hash"]
+        except (OverflowError, RecursionError):
+            raise ValueError(text) from None
         place = cls(position, None if leaf is None else bytes.fromhex(leaf))
         if len(place.leaf_hash or b"") != (_HASH_BYTES if position >= 0 else 0):
             raise ValueError(text)
@@ -119,10 +122,19 @@ class Bookmark:
                 hint="Name a file that a feed has written, or one that is not there yet.",
             ) from None
 
-    def write(self, place: Place) -> None:
+    def write(self, place: Place, before: Place | None) -> None:
         """Writes the place, as a whole or not at all; it is on disk when this returns.
 
+        `before` is the one that was read or written last.
+
         Raises:
+            Conflict: another consumer keeps its place there, and would skip what this one read.
             InvalidInput: the file cannot be written.
         """
+        found = self.read()
+        if found is not None and found != before:
+            raise Conflict(
+                f"another consumer keeps its place in {shown(self.path)}: {found.position}",
+                hint="Give each consumer a file of its own.",
+            )
         replace_file(self.path, place.text(), mode=0o600)

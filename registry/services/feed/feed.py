@@ -41,11 +41,11 @@ class Feed(Iterator[Event]):
         self._types = types
         self._bookmark = bookmark
         self._lost = lost
-        kept = None if bookmark is None else bookmark.read()
-        start = kept or (Place(after) if isinstance(after, int) else after)
+        self._kept = None if bookmark is None else bookmark.read()
+        start = self._kept or (Place(after) if isinstance(after, int) else after)
         self._join(start)
         self.is_closed = False
-        self._save()  # a bookmark that cannot be written is told now
+        self.save_place()  # a bookmark that cannot be written is told now
 
     def _join(self, start: Place | None) -> None:
         self._pid = os.getpid()
@@ -95,7 +95,7 @@ class Feed(Iterator[Event]):
         if self._is_unsaved and (
             event is None or time.monotonic() > self._saved_at + _SAVE_SECONDS
         ):
-            self._save()
+            self.save_place()
         self._given = event
         return event
 
@@ -106,11 +106,13 @@ class Feed(Iterator[Event]):
     def save(self) -> None:
         """Counts what was given last as processed, and writes the bookmark now."""
         self._processed()
-        self._save()
+        self.save_place()
 
-    def _save(self) -> None:
+    def save_place(self) -> None:
+        """Writes the bookmark now; what was given last does not count."""
         if self._bookmark is not None:
-            self._bookmark.write(self.place)
+            self._bookmark.write(self.place, self._kept)
+            self._kept = self.place
         self._is_unsaved, self._saved_at = False, time.monotonic()
 
     def close(self) -> None:
@@ -119,7 +121,7 @@ class Feed(Iterator[Event]):
             self.is_closed = True
             self._left()
             self.reader.failed(StopIteration())
-            self._save()
+            self.save_place()
 
     def __enter__(self) -> Self:
         return self
@@ -135,16 +137,30 @@ class AsyncFeed(AsyncIterator[Event]):
         self._open = opened
         self._feed: Feed | None = None
         self._ready = asyncio.Event()
+        self._taking: asyncio.Future[Event | None] | None = None
+        """What is being taken, or was taken for somebody who gave up waiting for it."""
 
     async def __anext__(self) -> Event:
         feed = await self._opened()
         while True:
             self._ready.clear()
-            if (event := await asyncio.to_thread(feed.next_now)) is not None:
+            if (event := await self._taken(feed)) is not None:
                 return event
             if feed.is_closed:
                 raise StopAsyncIteration
             await self._ready.wait()
+
+    async def _taken(self, feed: Feed) -> Event | None:
+        """The next event. Who is cancelled meanwhile has not received it, and gets it next time."""
+        if self._taking is None or self._taking.cancelled():
+            self._taking = asyncio.ensure_future(asyncio.to_thread(feed.next_now))
+        try:
+            event = await asyncio.shield(self._taking)
+        except Exception:
+            self._taking = None
+            raise
+        self._taking = None
+        return event
 
     async def _opened(self) -> Feed:
         if self._feed is None:
@@ -160,7 +176,12 @@ class AsyncFeed(AsyncIterator[Event]):
 
     async def save(self) -> None:
         """See `Feed.save`."""
-        await asyncio.to_thread((await self._opened()).save)
+        feed = await self._opened()
+        if self._taking is None:
+            await asyncio.to_thread(feed.save)
+            return
+        await asyncio.wait([self._taking])  # it is of an event that nobody has received so far
+        await asyncio.to_thread(feed.save_place)
 
     async def aclose(self) -> None:
         """See `Feed.close`."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from registry.errors import ExitStatus, ProcessLimit
+from registry.errors import ExitStatus, ProcessLimit, Refused
 
 _PR_SET_PDEATHSIG: Final = 1
 """prctl(2)"""
@@ -81,9 +81,19 @@ class Child(Channel):
         """Whether its status was taken: from then on its number may be another process's."""
 
     def signal(self, number: int) -> None:
-        """Sends it a signal, if it lives."""
-        if not self.has_ended:
-            os.kill(self.pid, number)
+        """Sends it a signal, if it lives.
+
+        Raises:
+            Refused: it runs as another user by now.
+        """
+        try:
+            if not self.has_ended:
+                os.kill(self.pid, number)
+        except PermissionError:
+            raise Refused(
+                f"process {self.pid} runs as another user now, and cannot be ended from here",
+                hint="Let that user run the supervisor, rather than the supervisor sudo.",
+            ) from None
 
 
 def forked(work: Callable[[Supervisor], int]) -> Child:

@@ -4,6 +4,7 @@ follower: changed → quiet time → candidate loads → is it different? → th
 → the candidate becomes the program
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -118,7 +119,8 @@ class Supervision:
             return self._end
         finally:
             for child in self._children():
-                child.signal(signal.SIGKILL)
+                with contextlib.suppress(Refused):
+                    child.signal(signal.SIGKILL)
             self._signals.as_before()
 
     def _children(self) -> list[Child]:
