@@ -3,10 +3,11 @@
 Whoever waits joins the hub of its channel. The hub's thread lets each of them look when there may
 be something new: after a message of the database, and now and then in case one was lost. A lost
 connection is opened again, and all of them look again. Where a pooler lends no session, nobody
-can wake the hub, so it looks at intervals.
+can wake the hub, so it looks at intervals; and so at a standby, which sends no messages.
 """
 
 import contextlib
+import enum
 import os
 import random
 import select
@@ -22,6 +23,8 @@ from registry.database.connection import (
     Connection,
     Database,
     check_schema,
+    is_standby,
+    refuse_standby,
     registry_errors,
 )
 from registry.database.opening import open_once
@@ -38,8 +41,10 @@ _POLL_SECONDS: Final = 5.0
 """How often the hub looks without a message."""
 _RETRY_SECONDS: Final = 0.05
 """How soon the lock is tried again that makes the database send messages."""
-_COALESCED_SECONDS: Final = 0.1
-"""Messages that come so soon after a look are answered by one look."""
+_AWAKE_SECONDS: Final = 0.5
+"""So long after the last news the hub looks by itself, and lets the database send no messages."""
+_LOOK_SECONDS: Final = 0.1
+"""How often it looks then. In a busy log a message for each append would cost all of them much."""
 _SETTLING_SECONDS: Final = 0.03
 """At most so long after a message everybody looks: not all at once, nor before it is on disk."""
 _LINGER_SECONDS: Final = 5.0
@@ -62,11 +67,20 @@ LOG: Final = Channel("log", 7234117009, 1.0)
 CHANGES: Final = Channel("changes", 7234117011, 1.2)
 
 
+class News(enum.Enum):
+    """What a look has found."""
+
+    NONE = enum.auto()
+    SOME = enum.auto()
+    MORE = enum.auto()
+    """And there is more to read at once."""
+
+
 class Listener(Protocol):
     """Waits for a change. The hub's thread calls its methods, which never wait for others."""
 
-    def look(self, connection: Connection) -> bool:
-        """Reads what is new; true if there is more to read at once."""
+    def look(self, connection: Connection) -> News:
+        """Reads what is new, and says whether there was any."""
 
     def lost(self, error: RegistryError) -> None:
         """The connection was lost, or could not be opened; another attempt follows."""
@@ -141,25 +155,40 @@ class Hub:
         listener.failed(error)
 
     def _serve(self, connection: Connection, bell: "_Bell") -> None:
-        listens = not lends_transactions(connection)
+        at_standby = is_standby(connection)
+        if at_standby and getattr(connection, "is_one_of_several", False):
+            refuse_standby(connection)  # another of them is the primary, or will be
+        listens = not at_standby and not lends_transactions(connection)
         if listens:
             connection.execute(_LISTEN[self._channel.name])
-        is_announced, used = not listens, time.monotonic()
+        is_announced, used, awake_until = not listens, time.monotonic(), 0.0
         while self._present() or time.monotonic() < used + _LINGER_SECONDS:
+            is_awake = listens and time.monotonic() < awake_until
             # Before anybody looks, so that each later append sends a message.
-            if not is_announced:
-                announce = connection.execute(_LOCKS["follow"], {"lock": self._channel.lock})
-                (is_announced,) = one_row(announce)
+            if listens and is_announced == is_awake:
+                is_announced = self._announce(connection, to_be_told=not is_awake)
             present = self._present()
             used = time.monotonic() if present else used
-            more = [self._look(listener, connection) for listener in present]
-            if any(more):
+            news = [self._look(listener, connection) for listener in present]
+            if News.MORE in news:
                 continue
             self._failures = 0
-            patience = self._patience(listens=listens, is_announced=is_announced)
-            bell.message(connection, patience)
+            if at_standby and not is_standby(connection):
+                return  # it was promoted, and sends messages now
+            if is_awake:
+                bell.heard(random.uniform(0.7, 1.3) * _LOOK_SECONDS)  # noqa: S311 - not in step
+            elif bell.message(connection, self._patience(listens, is_announced)):
+                awake_until = time.monotonic() + _AWAKE_SECONDS
+            if News.SOME in news:
+                awake_until = time.monotonic() + _AWAKE_SECONDS
 
-    def _look(self, listener: Listener, connection: Connection) -> bool:
+    def _announce(self, connection: Connection, *, to_be_told: bool) -> bool:
+        """Whether the database sends messages to this session from now on."""
+        name = "follow" if to_be_told else "follow_silently"
+        (is_told,) = one_row(connection.execute(_LOCKS[name], {"lock": self._channel.lock}))
+        return bool(is_told)
+
+    def _look(self, listener: Listener, connection: Connection) -> "News":
         try:
             with registry_errors(connection):
                 return listener.look(connection)
@@ -169,9 +198,9 @@ class Hub:
             if connection.closed:
                 raise
             self._drop(listener, error)
-            return False
+            return News.NONE
 
-    def _patience(self, *, listens: bool, is_announced: bool) -> float:
+    def _patience(self, listens: bool, is_announced: bool) -> float:
         if not listens:
             share = random.uniform(2 / 3, 4 / 3)  # noqa: S311 - spreads questions
             return self._channel.ask_seconds * share
@@ -199,15 +228,17 @@ class _Bell:
             self._called.recv(4096)
         return not ready.isdisjoint(files)
 
-    def message(self, connection: Connection, seconds: float) -> None:
-        """Waits so long for a call or a message of the database; a burst of these is one."""
-        looked = time.monotonic()
+    def message(self, connection: Connection, seconds: float) -> bool:
+        """Waits so long for a call or a message of the database; whether there was a message."""
         # The driver keeps those that came together with an answer.
-        if list(connection.notifies(timeout=0)) or self.heard(seconds, connection.fileno()):
-            settled = time.monotonic() + random.uniform(0, _SETTLING_SECONDS)  # noqa: S311
-            time.sleep(max(settled, looked + _COALESCED_SECONDS) - time.monotonic())
-            for _ in connection.notifies(timeout=0):
-                pass
+        if not list(connection.notifies(timeout=0)) and not self.heard(
+            seconds, connection.fileno()
+        ):
+            return False
+        time.sleep(random.uniform(0, _SETTLING_SECONDS))  # noqa: S311 - not all at once
+        for _ in connection.notifies(timeout=0):
+            pass
+        return True
 
     def close(self) -> None:
         self._called.close()

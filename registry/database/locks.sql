@@ -17,6 +17,10 @@ SELECT pg_try_advisory_xact_lock(7234117002)
 -- Makes appends send notifications while this session lasts; false during an append.
 SELECT pg_try_advisory_lock_shared(%(lock)s)
 
+-- name: follow_silently
+-- Appends send no more notifications because of this session; returns false for "does not".
+SELECT pg_advisory_unlock_shared(%(lock)s) AND FALSE
+
 -- name: in_the_way
 -- The other sessions that hold the log's head, a table of the registry, or the turn of a program.
 SELECT DISTINCT a.pid, a.usename, a.application_name

@@ -4,6 +4,7 @@ A bot learns about other accounts from the answers that it gets: outcomes, error
 violations, plans, statistics.
 """
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -169,3 +170,47 @@ def test_what_remains_the_number_of_rows_and_the_names_of_roles_are_no_secret(
         "SELECT reltuples FROM pg_class WHERE oid = 'public.accounts'::regclass"
     ).fetchone() == (2,)
     assert mallory.execute("SELECT count(*) FROM pg_roles").fetchone() != (0,)
+
+
+def test_a_digest_tells_nothing_of_other_accounts_nor_how_much_they_change(
+    world: World, mallory: Connection
+) -> None:
+    """What remains, as for everybody who listens: that something was changed."""
+    world.account("lender", "backpack", "aster", "lighter")
+    world.share("mallory", "lender", "aster")
+    digests = (
+        "SELECT outcome, exchange, digest FROM account_digests('mallory', NULL, NULL, NULL, NULL)"
+    )
+    newest = "SELECT DISTINCT newest FROM account_digests('mallory', NULL, NULL, NULL, NULL)"
+
+    def ask(statement: str) -> list[Any]:
+        return mallory.execute(statement.encode()).fetchall()
+
+    before, seen = ask(digests), {*ask(newest)}
+    for number in range(3):
+        world.account(f"other_{number}", "aster")
+        world.share(f"other_{number}", "lender", "lighter")
+        world.credential(
+            "lender",
+            "lighter",
+            replace=True,
+            cascade=True,
+            account_index="1",
+            api_key_index="3",
+            private_key=uuid.uuid4().hex,
+        )
+        world.accounts.deactivate(f"other_{number}", cascade=True)
+        world.stop(account="victim", reason="a test")
+        world.resume()
+        world.credentials.deactivate("victim", "backpack")
+        world.credentials.reactivate("victim", "backpack")
+        assert ask(digests) == before
+        seen |= {*ask(newest)}
+    assert len(seen) == 4
+    # Neither a count nor a hash of one.
+    sizes = {hashlib.sha256(str(size).encode()).hexdigest() for size in range(200)}
+    assert sizes.isdisjoint(text for (text,) in seen)
+    refused = ask("SELECT * FROM account_digests('victim', NULL, NULL, NULL, NULL)")
+    assert refused == ask("SELECT * FROM account_digests('nobody', NULL, NULL, NULL, NULL)")
+    named = ask("SELECT digest FROM account_digests('mallory', '{lighter}', NULL, NULL, 'lender')")
+    assert named == [(None,)]

@@ -18,7 +18,7 @@ from registry.database.opening import SingleConnection
 from registry.database.patience import VARIABLE
 from registry.database.target import Target
 from registry.encryption.keyring import MasterKeyring, generate_master_key
-from registry.errors import DatabaseUnavailable
+from registry.errors import DatabaseUnavailable, LogIsAnother
 from registry.execution.executor import Invocation
 from registry.loader import CredentialLoader
 from registry.services.reading.accounts import list_accounts
@@ -136,3 +136,32 @@ def test_nothing_is_decided_on_what_a_standby_does_not_show_yet(
             pytest.raises(DatabaseUnavailable, match="only reads, as a standby does"),
         ):
             loader.load_account_credentials("bot")
+
+
+def test_a_feed_goes_on_at_a_standby_that_is_promoted_and_knows_a_log_that_lost_its_end(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "bookmark"
+    with pair() as servers, contextlib.ExitStack() as stack:
+        writer = stack.enter_context(Registry.open(servers.ensure_running()))
+        reader = stack.enter_context(Registry.open(servers.ensure_running()))
+        at_standby = stack.enter_context(Registry.open(servers.standby))
+        feeds = [reader.feed(after=-1, bookmark=file), at_standby.feed(after=-1)]
+        writer.accounts.create("before")
+        assert [next(feed).position for feed in feeds] == [0, 0]
+        with psycopg.connect(servers.primary.ensure_running(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+            connection.execute("SELECT pg_reload_conf()")
+        servers.stop_standby()
+        writer.accounts.create("only on the primary's disk")
+        assert next(feeds[0]).position == 1
+        feeds[0].save()
+        kill(servers.primary)
+        servers.start_standby()
+        servers.promote()
+        with pytest.raises(LogIsAnother, match="up to position 1, and it ends at 0"):
+            next(feeds[0])
+        writer.accounts.create("after")
+        assert next(feeds[1]).position == 1
+        with pytest.raises(LogIsAnother, match="holds something else"):
+            reader.feed(bookmark=file)

@@ -18,8 +18,11 @@ from support.world import World
 
 from registry import AsyncRegistry, Registry, errors
 from registry.database import listening
+from registry.database.listening import News
 from registry.services.feed.events import Place
 from registry.services.feed.feed import Feed
+from registry.services.feed.reader import Reader
+from registry.services.reading.history import HistoryFilter
 
 Connection = psycopg.Connection[Any]
 LISTENING = """SELECT count(*) FROM pg_locks
@@ -87,6 +90,16 @@ def test_a_bookmark_keeps_the_place_behind_what_was_processed(
     assert file.stat().st_mode & 0o777 == 0o600
     assert json.loads(file.read_text())["position"] == 2
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_it_knows_where_it_began_also_when_it_has_read_ahead(
+    world: World, connection: Connection
+) -> None:
+    world.account("bot", "aster")
+    reader = Reader(HistoryFilter(), (), Place(-1))
+    while reader.look(connection) is News.MORE:
+        pass
+    assert (reader.begun(), reader.up_to()) == (Place(-1), None)
 
 
 def damage(connection: Connection, statement: str) -> None:
@@ -179,7 +192,7 @@ def test_an_asyncio_program_waits_for_events_of_many_feeds(world: World, databas
         return sum(len(hub._present()) for hub in listening._hubs.values())
 
     async def first(registry: AsyncRegistry) -> int:
-        async with registry.feed() as feed:
+        async with registry.feed(after=-1) as feed:
             async for event in feed:
                 return event.position
         raise AssertionError

@@ -339,6 +339,19 @@ def test_a_follower_hears_of_each_event(
     assert left_behind(behind, database_url) == []
 
 
+def test_a_bot_hears_of_its_changes_behind_a_pooler(behind: Pooler, world: World) -> None:
+    world.account("bot", "aster")
+    with CredentialLoader(behind.address(), keyring=world.keyring) as loader:
+        watched = loader.watch("bot")
+        first = next(watched)
+        changing = threading.Timer(0.3, world.credential, ("bot", "backpack"))
+        changing.start()
+        assert sorted(next(watched)) == [*first, "backpack"]
+        changing.join()
+        mark = loader.changes_since("bot").mark
+        assert loader.changes_since("bot", mark, timeout=0.1).exchanges == ()
+
+
 # ---------------------------------------------------------------- DATABASE_URL_DIRECT
 
 

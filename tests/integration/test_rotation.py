@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -317,7 +318,10 @@ def test_who_received_the_former_key_holds_it_until_it_receives_the_new_one(
         one.credentials.reveal("bot", "aster", "api_key")
         assert held(one) == []
         prepared(one)
-        loaded(one, version=2)  # as for a check
+        service = ReleaseService(one.database, one.keyring)
+        for version in (1, 2):
+            wish, checking = Wish.of(version=version), replace(CALLER, purpose="check-credential")
+            service.release_one("bot", "aster", wish, checking)
         activated(one)
         former = [(1, "bot", "trade", "grace"), (1, "friend", "test", "grace")]
         assert held(one) == [*former, (1, "bot", "reveal api_key", "grace")]

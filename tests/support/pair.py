@@ -49,6 +49,10 @@ class Pair:
     def fail_over(self) -> None:
         """Kills the primary with all its processes, and promotes the standby."""
         kill(self.primary)
+        self.promote()
+
+    def promote(self) -> None:
+        """Makes the standby take writes."""
         self._run("pg_ctl", "promote", "-w", "-D", str(self._pgdata))
 
     def stop_standby(self) -> None:

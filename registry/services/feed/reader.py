@@ -8,6 +8,7 @@ from typing import Final
 
 from registry.database.connection import Connection, is_standby
 from registry.database.durability import wait_until_flushed
+from registry.database.listening import News
 from registry.database.patience import longest_wait
 from registry.database.queries import load_queries, one_row
 from registry.errors import DatabaseUnavailable, LogIsAnother, RegistryError
@@ -31,11 +32,14 @@ class Reader:
         self._read: Callable[[Connection, int, int], list[Record]] | None = None
         self._changed = threading.Condition()
         self._events: deque[Event] = deque()
+        self._began: Place | None = None
         self._place: Place | None = None
         """Up to where it has read; None before it has begun."""
         self._lost: RegistryError | None = None
         self._ended: BaseException | None = None
         self._is_full = False
+        self._is_lost = False
+        """Whether the consumer is told already that there is no connection."""
         self._created = time.monotonic()
 
     # ------------------------------------------------------- in the consumer's thread
@@ -43,12 +47,11 @@ class Reader:
     def begun(self) -> Place:
         """Waits until it has begun, and returns where; errors as it is told by `failed`."""
         with self._changed:
-            while self._place is None:
+            while self._began is None:
                 if self._ended is not None:
                     raise self._ended
                 self._changed.wait()
-            self._lost = None
-            return self._place
+            return self._began
 
     def wait(self) -> None:
         """Waits until there is something to take."""
@@ -84,22 +87,23 @@ class Reader:
 
     # ------------------------------------------------------- in the hub's thread
 
-    def look(self, connection: Connection) -> bool:
+    def look(self, connection: Connection) -> News:
         """See `Listener`."""
         if self._read is None or self._place is None:
             self._read = event_reader(connection, self._wanted, self._types)
             place = self._beginning(connection)
             with self._changed:
-                self._place = place
+                self._began = self._place = place
                 self._changed.notify_all()
-            return True
+            return News.MORE
         with self._changed:
             self._is_full = len(self._events) >= _STEP
             if self._is_full:
-                return False  # the consumer calls when it has taken them
+                return News.NONE  # the consumer calls when it has taken them
+        self._is_lost = False
         following, end = self._place.position + 1, _durable_end(connection, self._place)
         if following >= end:
-            return False
+            return News.NONE
         stop = min(following + _STEP, end)
         events = [Event(**row) for row in self._read(connection, following, stop)]
         is_last = bool(events) and events[-1].position == stop - 1
@@ -111,7 +115,7 @@ class Reader:
                 self._changed.notify_all()
         if events:
             self.on_ready()
-        return stop < end
+        return News.MORE if stop < end else News.SOME
 
     def _beginning(self, connection: Connection) -> Place:
         if self._start is None:
@@ -129,8 +133,10 @@ class Reader:
             self.failed(error)
             return
         with self._changed:
-            self._lost = error
-            self._changed.notify_all()
+            is_told, self._is_lost = self._is_lost, True
+            if not is_told and self._place is not None:
+                self._lost = error
+                self._changed.notify_all()
         self.on_ready()
 
     def failed(self, error: BaseException) -> None:

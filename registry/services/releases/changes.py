@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from registry.database.connection import Connection, Database, refuse_standby, registry_errors
 from registry.database.durability import wait_until_durable
-from registry.database.listening import CHANGES, hub_of
+from registry.database.listening import CHANGES, News, hub_of
 from registry.database.patience import patiently
 from registry.database.queries import load_queries, read_rows
 from registry.errors import InvalidInput, RegistryError
@@ -169,7 +169,7 @@ class Waiting:
             raise self._last
         return self._last or changes_since(self._database, self._asked, self._mark)
 
-    def look(self, connection: Connection) -> bool:
+    def look(self, connection: Connection) -> News:
         """See `Listener`."""
         # Now and then as if for the first time: a superuser may change tables without an event.
         self._looks += 1
@@ -178,7 +178,7 @@ class Waiting:
         self._last = _told(connection, self._asked, self._mark, self._state)
         if self._last.mark != self._mark and not self.changed.done():
             self.changed.set_result(self._last)
-        return False
+        return News.NONE
 
     def lost(self, error: RegistryError) -> None:
         """See `Listener`."""

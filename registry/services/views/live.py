@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from registry.database.connection import Connection
-from registry.database.listening import LOG, hub_of
+from registry.database.listening import LOG, News, hub_of
 from registry.database.opening import AtTarget
 from registry.errors import RegistryError
 from registry.log.reading import log_size
@@ -25,13 +25,14 @@ class Live:
         self._hub = hub_of(database, LOG)
         self._hub.join(self)
 
-    def look(self, connection: Connection) -> bool:
+    def look(self, connection: Connection) -> News:
         """See `Listener`."""
         size = log_size(connection)
-        if size != self._size:
-            self._size = size
-            self._changed()
-        return False
+        if size == self._size:
+            return News.NONE
+        self._size = size
+        self._changed()
+        return News.SOME
 
     def lost(self, error: RegistryError) -> None:
         """See `Listener`. The next look tells that it is back."""

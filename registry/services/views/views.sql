@@ -117,6 +117,11 @@ SELECT a.account_name AS account, d.name AS exchange,
             WHERE s.shared_account_id = a.id AND s.exchange_id = c.exchange_id
                 AND public.share_allows(s.sharing_type, c.permission, FALSE))
     ) AS h ORDER BY 1) AS may_hold,
+    ARRAY(SELECT v.version || ' ' || v.state FROM public.credential_versions AS v
+          WHERE v.credential_id = c.id AND v.state IN ('pending', 'grace')
+          ORDER BY v.version) AS other_versions,
+    ARRAY(SELECT DISTINCT h.login || ', version ' || h.version
+          FROM public.versions_held(c.id) AS h ORDER BY 1) AS old_held_by,
     c.label,
     ARRAY[a.account_name::text] AS names, ARRAY[d.name::text] AS exchanges,
     (d.name, c.permission, c.subaccount_index) AS place,
