@@ -8,7 +8,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from registry.terminal.filtering import NAMES
+from registry.services.views.reading import FILTERS
 
 
 class FilterLine(Input):
@@ -54,9 +54,9 @@ class _Suggester(Suggester):
         """See `Suggester`: the rest of a filter's name, or of its value."""
         before, equals, begun = value.rpartition("=")
         name = before.rpartition(" ")[2]
-        if equals and name in NAMES:
+        if equals and name in FILTERS:
             found = [one for one in self._choices(name) if begun and one.startswith(begun)]
             return f"{before}={found[0]}" if found else None
         before, space, begun = value.rpartition(" ")
-        found = [f"{one}=" for one in NAMES if begun and one.startswith(begun)]
+        found = [f"{one}=" for one in FILTERS if begun and one.startswith(begun)]
         return f"{before}{space}{found[0]}" if found else None

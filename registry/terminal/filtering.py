@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-NAMES: Final = ("account", "exchange", "state", "text")
-_NAMED: Final = re.compile(rf"(?:^|(?<=\s))({'|'.join(NAMES)})\s*[=:]\s*")
+from registry.services.views.reading import FILTERS
+
+_NAMED: Final = re.compile(rf"(?:^|(?<=\s))({'|'.join(FILTERS)})\s*[=:]\s*")
 
 Given = dict[str, str]
 """What filters, by the names of `Filter`."""
@@ -24,7 +25,7 @@ def parse(typed: str) -> Given:
 def typed(given: Mapping[str, str]) -> str:
     """The same as it could be typed."""
     text = given.get("text", "")
-    named = [f"{name}={given[name]}" for name in NAMES[:-1] if given.get(name)]
+    named = [f"{name}={given[name]}" for name in FILTERS if name != "text" and given.get(name)]
     # A text that itself looks like a filter is named too.
     is_plain = not _NAMED.search(text)
     return " ".join([*([text] if text and is_plain else ()), *named, *_last(text, is_plain)])

@@ -10,7 +10,7 @@ from registry.services.views.described import Column
 from registry.services.views.words import NONE
 
 GAP: Final = 2
-_LEAST: Final = {"said": 16, "list": 12, "account": 16, "exchange": 8, "text": 10}
+_LEAST: Final = {"said": 16, "prose": 16, "list": 12, "account": 16, "exchange": 8, "text": 10}
 """Kinds whose texts may be cut, and the least width that still says something."""
 _MOST: Final = 60
 _LONG: Final = 50
@@ -82,7 +82,7 @@ def _chosen(
 
 def _least(column: Column, wanted: int) -> int:
     least = _LEAST.get(column.kind, wanted)
-    return wanted // 2 if column.kind == "said" and wanted >= _LONG else least
+    return wanted // 2 if column.kind in ("said", "prose") and wanted >= _LONG else least
 
 
 def _rank(column: Column, is_empty: bool, number: int) -> tuple[int, int]:

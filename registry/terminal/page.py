@@ -33,8 +33,9 @@ class Page(Screen[None]):
         self.query_one(Status).fail(f"The database is away: {why}. Trying again; this is old.")
 
     def on_mount(self) -> None:
-        """Draws the first line."""
+        """Says what it does first."""
         self.query_one(Title).show(None)
+        self.query_one(Status).say("Reading …")
 
     def on_screen_resume(self) -> None:
         """Reads when it is shown, or shown again."""

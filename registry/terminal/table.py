@@ -20,7 +20,6 @@ from registry.terminal.fitting import GAP, Place, cut, fit
 
 MARKS: Final[Mapping[Urgency, str]] = {"bad": "■", "warn": "▲", "ok": "●", "off": "○"}
 """Urgency -> its mark: another form each, so that no colour is needed."""
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _BAR: Final = 5
 _NEAR: Final = 0.8
 
@@ -308,7 +307,6 @@ def _cell(view: View, number: int, row: Row, now: dt.datetime) -> str:
 
 
 def bar(part: float) -> str:
-    """A part of a whole as a bar of `_BAR` cells."""
-    eighths = round(max(0.0, min(part, 1.0)) * _BAR * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR)
+    """A part of a whole as a line of at most `_BAR` cells."""
+    full, half = divmod(round(max(0.0, min(part, 1.0)) * _BAR * 2), 2)
+    return ("━" * full + "╸" * half).ljust(_BAR)

@@ -38,6 +38,8 @@ class Tabs(Static):
         self._draw()
 
     def _draw(self) -> None:
+        if not self.size.width:  # it has no place so far
+            return
         # All names come from the read model's declaration; nothing here is anybody's text.
         is_wide = self.size.width >= _WIDE
         tabs = []

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -94,6 +95,34 @@ def test_without_a_grace_the_former_key_ends_at_once(one: World) -> None:
     assert states(one) == {2: "current", 1: "retired"}
     with pytest.raises(ReleaseRefused, match="version 1 of bot for aster is retired"):
         loaded(one, version=1)
+
+
+def test_a_log_with_versions_that_never_came_into_use_verifies(one: World) -> None:
+    prepared(one)
+    assert one.verify().failures == []
+    one.credentials.rotate("bot", "aster", abandon=True)
+    prepared(one, 3)
+    one.credentials.remove("bot", "aster")
+    assert one.verify().failures == []
+
+
+@pytest.mark.parametrize("ends", ["lasts", "by the clock", "by an event", "with the credential"])
+def test_a_version_in_grace_is_one_that_somebody_could_use(one: World, ends: str) -> None:
+    prepared(one)
+    instant = dt.timedelta(microseconds=1)
+    grace = instant if ends == "by the clock" else dt.timedelta(hours=1)
+    one.credentials.rotate("bot", "aster", activate=True, check=False, grace=grace)
+    if ends == "by an event":
+        one.credentials.rotate("bot", "aster", retire=True)
+    elif ends == "with the credential":
+        one.credentials.remove("bot", "aster")
+        with pytest.raises(CredentialNotFound):
+            one.exposure.who_could_use("bot", "aster")
+        return
+    reach = one.exposure.who_could_use("bot", "aster")
+    assert [version["version"] for version in reach.versions] == (
+        [1, 2] if ends == "lasts" else [2]
+    )
 
 
 def test_a_grace_ends_by_the_clock_without_an_event(one: World, connection: Connection) -> None:
@@ -289,7 +318,10 @@ def test_who_received_the_former_key_holds_it_until_it_receives_the_new_one(
         one.credentials.reveal("bot", "aster", "api_key")
         assert held(one) == []
         prepared(one)
-        loaded(one, version=2)  # as for a check
+        service = ReleaseService(one.database, one.keyring)
+        for version in (1, 2):
+            wish, checking = Wish.of(version=version), replace(CALLER, purpose="check-credential")
+            service.release_one("bot", "aster", wish, checking)
         activated(one)
         former = [(1, "bot", "trade", "grace"), (1, "friend", "test", "grace")]
         assert held(one) == [*former, (1, "bot", "reveal api_key", "grace")]

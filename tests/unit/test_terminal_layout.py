@@ -60,7 +60,7 @@ def test_a_text_is_cut_to_exactly_its_cells(text: str, width: int, right: bool) 
 
 
 @pytest.mark.parametrize(
-    ("part", "shown"), [(0, ""), (0.01, ""), (0.5, "██▌"), (1, "█████"), (7, "█████")]
+    ("part", "shown"), [(0, ""), (0.01, ""), (0.5, "━━╸"), (1, "━━━━━"), (7, "━━━━━")]
 )
 def test_a_part_of_a_limit_is_a_bar(part: float, shown: str) -> None:
     assert bar(part) == shown.ljust(5)
