@@ -46,7 +46,7 @@ def apply_to_memory(rows: Rows, change: RowChange, account_id: str | None = None
             and former[change.table.owner] != account_id
         ):
             raise KeyError(account_id)
-        table[change.key] = dict(change.values)  # type: ignore[union-attr]
+        table[change.key] = change.values.copy()  # type: ignore[union-attr]
     elif kind is Delete:
         if account_id is not None and table[change.key][change.table.owner] != account_id:  # type: ignore[union-attr]
             raise KeyError(account_id)

@@ -4,10 +4,10 @@ A version outlives its credential and its account, so no row is ever deleted. A 
 credential names is the current one; the view `credential_versions` tells the state of each.
 """
 
-from typing import Annotated, Final, TypedDict
+from typing import Annotated, Final, TypedDict, cast
 
 from projections.columns import OWN_TIME, Column
-from projections.rows import Put, RowChange, Table
+from projections.rows import Put, Row, RowChange, Table
 from registry.events.stored import StoredEvent, database_time
 
 
@@ -53,16 +53,20 @@ def retired(event: StoredEvent) -> RowChange:
 
 
 def _sealed(event: StoredEvent, *, is_pending: bool) -> RowChange:
-    # An event may name times of its credential, which are not those of the version.
-    inserted = TABLE.insert(
-        event,
-        event.data["data_key_id"],
-        account_id=event.stream_id,
-        stream_version=event.stream_version,
-        is_pending=is_pending,
-        updated_at=event.occurred_at,
-    )
-    return Put(*inserted)
+    # Written out, since a rebuild does this for each version. An event may name times of its
+    # credential, which are not those of the version.
+    data = event.data
+    row: VersionRow = {
+        "id": data["data_key_id"],
+        "account_id": event.stream_id,
+        "credential_id": data["credential_id"],
+        "version": data["version"],
+        "stream_version": event.stream_version,
+        "is_pending": is_pending,
+        "usable_until": None,
+        "updated_at": event.occurred_at,
+    }
+    return Put(TABLE, row["id"], cast("Row", row))
 
 
 HANDLERS: Final = {

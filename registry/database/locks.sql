@@ -18,8 +18,8 @@ SELECT pg_try_advisory_xact_lock(7234117002)
 SELECT pg_try_advisory_lock_shared(%(lock)s)
 
 -- name: follow_silently
--- Appends send no more notifications because of this session; returns false for "does not".
-SELECT pg_advisory_unlock_shared(%(lock)s) AND FALSE
+-- Appends send no more notifications because of this session; false, as it held the lock.
+SELECT NOT pg_advisory_unlock_shared(%(lock)s)
 
 -- name: in_the_way
 -- The other sessions that hold the log's head, a table of the registry, or the turn of a program.

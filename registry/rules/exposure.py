@@ -62,8 +62,14 @@ class Access:
     span: Span
 
 
-def held_versions(events: Sequence[PastEvent], exchange: str) -> list[HeldVersion]:
-    """Every version in a slot of the exchange, from an account's own events."""
+def held_versions(
+    events: Sequence[PastEvent], exchange: str, graces: Mapping[int, int] | None = None
+) -> list[HeldVersion]:
+    """Every version in a slot of the exchange, from an account's own events.
+
+    A former version is held while its grace lasts. `graces` tells where one ended by the clock:
+    the position of its event -> the first position behind it.
+    """
     versions: list[HeldVersion] = []
     of_exchange = [e for e in events if e["data"].get("exchange") == exchange]
     for index, event in enumerate(of_exchange):
@@ -72,6 +78,10 @@ def held_versions(events: Sequence[PastEvent], exchange: str) -> list[HeldVersio
             continue
         later = of_exchange[index + 1 :]
         end = _end_of(event, "credential_id", later, {"CredentialReplaced", "CredentialRemoved"})
+        kept = [e for e in later if e["event_type"] == "CredentialVersionKept"]
+        kept = [e for e in kept if e["data"]["data_key_id"] == data["data_key_id"]]
+        if kept:
+            end = _end_of_grace(kept[-1], later, graces or {})
         versions.append(
             HeldVersion(
                 data["credential_id"],
@@ -100,6 +110,18 @@ def shares_of(events: Sequence[PastEvent], exchange: str) -> list[PastShare]:
         span = event["position"], end
         shares.append(PastShare(str(event["stream_id"]), event["data"]["sharing_type"], span))
     return shares
+
+
+def _end_of_grace(
+    kept: PastEvent, later: Iterable[PastEvent], graces: Mapping[int, int]
+) -> int | None:
+    after = [event for event in later if event["position"] > kept["position"]]
+    ends = [
+        _end_of(kept, "data_key_id", after, {"CredentialVersionRetired"}),
+        _end_of(kept, "credential_id", after, {"CredentialRemoved"}),
+        graces.get(kept["position"]),
+    ]
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _end_of(

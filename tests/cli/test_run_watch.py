@@ -59,14 +59,22 @@ def test_what_the_program_was_not_given_restarts_nothing(bot: CommandLine) -> No
         bot.store("bot", "lighter", "--subaccount", "3", api_key_index="3")
         bot("update-account", "bot", "--description", "x")
         bot("update-credential", "bot", "lighter", "--subaccount", "3", "--label", "x")
-        # The same fields anew are no change of what it was given.
-        (before,) = releases(bot)
-        fields = {"private_key": 'it\'s "$HOME" \\ 1', "account_index": 1}
-        bot.store("bot", "lighter", verb="replace-credential", **fields)
         replaced(bot, "lighter", api_key_index="5")
         assert watched.up().keys == ["5", "-"]
     assert sum("Restarting" in line for line in watched.said) == 1
-    assert before["data"]["exchange"] == "lighter"
+
+
+@slow
+def test_a_change_that_is_taken_back_in_the_quiet_time_restarts_nothing(bot: CommandLine) -> None:
+    replaced(bot, "lighter", api_key_index="1")
+    with supervised(bot, "--exchange", "lighter", "--quiet", "3s") as watched:
+        watched.up()
+        for number in ("2", "1"):
+            replaced(bot, "lighter", api_key_index=number)
+        eventually(lambda: len(releases(bot)) == 2, "it was not loaded anew")
+        replaced(bot, "lighter", api_key_index="5")
+        assert watched.up().keys[0] == "5"
+    assert sum("Restarting" in line for line in watched.said) == 1
 
 
 @slow

@@ -90,14 +90,16 @@ def test_a_key_is_told_from_a_signal_that_somebody_sent(
     bot: CommandLine, shell: Shell, way: str
 ) -> None:
     path = bot.file("takes.py", TAKES)
-    shell.types(f"$PYTHON {path} {way}\n")
+    shell.types(f"PYTHONPATH=. $PYTHON {path} {way}\n")
     shell.wait_for("ready to take\r\n")
     shell.types("\x03")
     shell.wait_for("took 2 True True")
     shell.types("\x1a")
     shell.wait_for("took 20 True False")
     shell.wait_for("ready> ")
-    shell.types(f"$PYTHON {path} {way} & sleep 1; kill -INT $!; sleep 1; kill -HUP $!; wait\n")
+    shell.types(
+        f"PYTHONPATH=. $PYTHON {path} {way} & sleep 1; kill -INT $!; sleep 1; kill -HUP $!; wait\n"
+    )
     shell.wait_for("took 2 False True")
     shell.wait_for("took 1 False False")
     shell.wait_for("ready> ")

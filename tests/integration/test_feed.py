@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,13 @@ LISTENING = """SELECT count(*) FROM pg_locks
 def positions(feed: Feed, count: int) -> list[int]:
     """The positions of the next events."""
     return [next(feed).position for _ in range(count)]
+
+
+def await_listening(connection: Connection, sessions: int) -> None:
+    """Waits until so many sessions want to be told of events."""
+    deadline = time.monotonic() + 30
+    while connection.execute(LISTENING).fetchone() != (sessions,):
+        assert time.monotonic() < deadline
 
 
 def test_an_event_says_what_the_history_says_and_where_it_is(world: World) -> None:
@@ -142,8 +150,19 @@ def test_a_slow_consumer_holds_up_nobody_and_fills_no_memory(
     assert positions(slow, 4800) == list(range(4800))
     world.account("new")
     assert positions(slow, 1) == positions(quick, 1) == [4800]
-    shared = connection.execute(LISTENING).fetchone()
-    assert shared == (1,)
+    await_listening(connection, 1)
+
+
+def test_who_has_just_been_given_an_event_makes_appends_send_no_messages(
+    world: World, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "_AWAKE_SECONDS", 2)
+    with world.feed() as feed:
+        for wanted in (1, 0, 1):
+            await_listening(connection, wanted)
+            if wanted:
+                world.account(f"bot_{uuid.uuid4()}")
+                next(feed)
 
 
 def test_a_consumer_that_ends_is_left_and_the_connection_with_the_last_one(
@@ -151,7 +170,7 @@ def test_a_consumer_that_ends_is_left_and_the_connection_with_the_last_one(
 ) -> None:
     monkeypatch.setattr(listening, "_LINGER_SECONDS", 0)
     feeds = [world.feed() for _ in range(3)]
-    assert connection.execute(LISTENING).fetchone() == (1,)
+    await_listening(connection, 1)
     feeds.pop().close()
     waiting = threading.Thread(target=list, args=(feeds[0],))
     waiting.start()
@@ -164,9 +183,7 @@ def test_a_consumer_that_ends_is_left_and_the_connection_with_the_last_one(
     gc.collect()
     assert hub._present() == []
     hub.call()
-    deadline = time.monotonic() + 30
-    while connection.execute(LISTENING).fetchone() != (0,):
-        assert time.monotonic() < deadline
+    await_listening(connection, 0)
 
 
 def test_a_fork_goes_on_with_a_connection_of_its_own(world: World, tmp_path: Path) -> None:

@@ -97,6 +97,34 @@ def test_without_a_grace_the_former_key_ends_at_once(one: World) -> None:
         loaded(one, version=1)
 
 
+def test_a_log_with_versions_that_never_came_into_use_verifies(one: World) -> None:
+    prepared(one)
+    assert one.verify().failures == []
+    one.credentials.rotate("bot", "aster", abandon=True)
+    prepared(one, 3)
+    one.credentials.remove("bot", "aster")
+    assert one.verify().failures == []
+
+
+@pytest.mark.parametrize("ends", ["lasts", "by the clock", "by an event", "with the credential"])
+def test_a_version_in_grace_is_one_that_somebody_could_use(one: World, ends: str) -> None:
+    prepared(one)
+    instant = dt.timedelta(microseconds=1)
+    grace = instant if ends == "by the clock" else dt.timedelta(hours=1)
+    one.credentials.rotate("bot", "aster", activate=True, check=False, grace=grace)
+    if ends == "by an event":
+        one.credentials.rotate("bot", "aster", retire=True)
+    elif ends == "with the credential":
+        one.credentials.remove("bot", "aster")
+        with pytest.raises(CredentialNotFound):
+            one.exposure.who_could_use("bot", "aster")
+        return
+    reach = one.exposure.who_could_use("bot", "aster")
+    assert [version["version"] for version in reach.versions] == (
+        [1, 2] if ends == "lasts" else [2]
+    )
+
+
 def test_a_grace_ends_by_the_clock_without_an_event(one: World, connection: Connection) -> None:
     prepared(one)
     activated(one)

@@ -84,6 +84,21 @@ def test_a_credential_says_its_age_its_check_and_who_may_hold_it(
     assert lighter["version"] == 2
 
 
+def test_a_credential_says_which_versions_there_are_besides_and_who_may_hold_an_old_one(
+    world: World,
+) -> None:
+    world.account("bot", "aster")
+    world.loader.load_account_credentials("bot")
+    world.credential("bot", "aster", replace=True, api_key="new", secret_key="newer")
+    (row,) = world.views.read("credentials").rows
+    assert (row["version"], row["other_versions"]) == (2, [])
+    assert row["old_held_by"] == ["postgres, version 1"]
+    world.loader.load_account_credentials("bot")
+    assert world.views.read("credentials").rows[0]["old_held_by"] == []
+    world.credentials.rotate("bot", "aster", {"api_key": "3", "secret_key": "33"}, check=False)
+    assert world.views.read("credentials").rows[0]["other_versions"] == ["2 grace"]
+
+
 def test_problems_are_those_of_the_registry_with_what_to_do(views: Any) -> None:
     found = views.read("problems", account="maker_*")
     assert [(row["account"], row["kind"], row["state"]) for row in found.rows] == [

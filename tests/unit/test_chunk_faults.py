@@ -164,7 +164,8 @@ def test_row_by_row_a_stream_that_jumps_is_named_too() -> None:
 
 
 def of_type(event_type: str, data: str, position: int = 0) -> Leaf:
-    return leaf(position, {}, STREAMS[position])._replace(event_type=event_type, data=data)
+    stream = STREAMS[position % len(STREAMS)]
+    return leaf(position, {}, stream)._replace(event_type=event_type, data=data)
 
 
 def test_data_keys_that_were_destroyed_on_purpose_are_noted() -> None:
@@ -297,4 +298,33 @@ def test_the_name_of_a_stream_that_is_no_text_is_shown_all_the_same() -> None:
     stream = b"\xff" + struct.pack(">i", 16) + uuid.UUID(int=1).bytes
     assert findings.wrong_version(stream, 2, 0) == (
         f"version 2 of \ufffd {uuid.UUID(int=1)} comes after version 0"
+    )
+
+
+@pytest.mark.parametrize("stream_type", ["account", "exchange", "registry"])
+def test_a_block_notes_what_is_noted_row_by_row_whatever_its_streams_are_called(
+    stream_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = '{"data_key_id":"k","credential_id":"c","version":3}'
+    destroyed = '{"data_key_ids":["a"]}'
+    leaves = [
+        *Log(4).leaves,
+        of_type("CredentialAdded", data, 4)._replace(stream_id=uuid.UUID(int=90)),
+        of_type("CredentialReplaced", data, 5)._replace(stream_id=uuid.UUID(int=91)),
+        of_type("CredentialSecretsDestroyed", destroyed, 6)._replace(stream_id=uuid.UUID(int=92)),
+    ]
+    rows = Log.of([*leaves[:2], *(e._replace(stream_type=stream_type) for e in leaves[2:])]).rows
+    by_block = check(rows, 0, len(rows))
+    monkeypatch.setattr(block, "check_block", lambda *_: False)
+    assert by_block == check(rows, 0, len(rows))
+    assert (len(by_block.sealed), by_block.destroyed) == (2, {"a"})
+
+
+def test_a_row_whose_zero_byte_is_no_single_byte_is_malformed() -> None:
+    log = Log(2)
+    at = len(log.rows[0]) - len(encode(log.leaves[0])) - 2  # the end of its length
+    assert log.rows[0][at : at + 2] == b"\x01\x00"
+    log.rows[0] = log.rows[0][:at] + b"\x02" + log.rows[0][at + 1 :]
+    assert (
+        said(check(log.rows, 0, 2))[0] == "rows: position 0: the row after position -1 is malformed"
     )

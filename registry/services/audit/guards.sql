@@ -25,7 +25,7 @@ SELECT k.id::text, k.credential_id::text, k.credential_version, count(*) OVER ()
 FROM public.credential_data_keys AS k
 WHERE NOT EXISTS (
     SELECT FROM public.audit_events AS e
-    WHERE e.event_type IN ('CredentialAdded', 'CredentialReplaced')
+    WHERE e.event_type IN ('CredentialAdded', 'CredentialReplaced', 'CredentialPrepared')
         AND e.data ->> 'data_key_id' = k.id::text)
 ORDER BY k.id
 LIMIT 20

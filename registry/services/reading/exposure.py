@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from registry.clock import now
 from registry.database.connection import Connection, Database, registry_errors
 from registry.database.queries import load_queries, read_rows
 from registry.database.snapshot import one_moment
@@ -27,6 +28,7 @@ from registry.rules.exposure import (
 )
 
 _QUERIES = load_queries("registry.services.reading", "exposure.sql")
+_TIMES = ("recorded_at", "occurred_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ def _reach(
         borrowers = {event["stream_id"] for event in shares}
         streams = _streams(connection, [lender, *borrowers])
         own = streams.get(str(lender), [])
-        versions = [v for v in held_versions(own, exchange) if overlaps(v.held, (first, last))]
+        graces = _graces(connection, own, end or now(), last)
+        held = held_versions(own, exchange, {at: ended for at, (ended, _) in graces.items()})
+        versions = [version for version in held if overlaps(version.held, (first, last))]
         if not versions:
             raise _no_credential(account, exchange, own)
         if start is None and not one_instant:
@@ -98,13 +102,31 @@ def _reach(
             str(lender), versions, shares_of(shares, exchange), streams, (first, last), stops
         )
         events = itertools.chain(shares, *streams.values(), stops)
-        times = {event["position"]: event for event in events}
+        ends = {ended: dict.fromkeys(_TIMES, until) for ended, until in graces.values()}
+        times = ends | {event["position"]: event for event in events}
         return Reach(
             [_version(version, times) for version in versions],
             [_access(access, streams, (first, last), times) for access in found],
             _received(connection, lender, versions, last),
             [row[0] for row in connection.execute(_QUERIES["operators"])],
         )
+
+
+def _graces(
+    connection: Connection, own: Sequence[PastEvent], moment: dt.datetime, last: int
+) -> dict[int, tuple[int, dt.datetime]]:
+    """The graces that ended by the clock: position of the event -> first position behind, time.
+
+    What ended behind the last event counts as ended at it: there is no later position.
+    """
+    ended = {}
+    for event in own:
+        if event["event_type"] == "CredentialVersionKept":
+            until = dt.datetime.fromisoformat(event["data"]["usable_until"])
+            if until <= moment:
+                behind = min(last_position_at(connection, until) + 1, last)
+                ended[event["position"]] = behind, until
+    return ended
 
 
 def _no_credential(account: str, exchange: str, own: Sequence[PastEvent]) -> CredentialNotFound:

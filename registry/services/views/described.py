@@ -131,11 +131,13 @@ _CREDENTIALS: Final = View(
         Column("permission", "permission"),
         Column("subaccount", "subaccount", "number"),
         Column("version", "version", "number"),
+        Column("other_versions", "others", "list"),
         Column("stored_at", "age", "since"),
         Column("expires_at", "expires", "until"),
         Column("outcome", "last check"),
         Column("checked_at", "checked", "since"),
         Column("may_hold", "may hold it", "list"),
+        Column("old_held_by", "may hold an old one", "list"),
         Column("label", "label", "said", wide=True),
     ),
     {

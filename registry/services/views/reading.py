@@ -260,6 +260,7 @@ def _statement(view: View) -> sql.Composed:
     order = "v.last_at DESC, v.account" if view.name == "releases" else urgent_first
     return sql.SQL(_text("page")).format(
         view=sql.SQL(_text(view.name)).format(checked=sql.SQL(_text("checked"))),
+        more=sql.SQL(_text(f"more_{view.name}") if f"more_{view.name}" in _QUERIES else ""),
         order=sql.SQL(order),
     )
 

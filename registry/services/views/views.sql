@@ -29,17 +29,21 @@ used AS (
             WHERE o.status IS DISTINCT FROM 'closed'
             GROUP BY o.account_id
         ) AS p ON p.account_id = a.id
-    ) AS u)
-SELECT count(*) OVER () AS total,
-    count(*) FILTER (WHERE v.state = ANY (%(attention)s::text[])) OVER () AS attention, v.*
-FROM ({view}) AS v
-WHERE (%(account)s::text IS NULL
-        OR EXISTS (SELECT FROM unnest(v.names) AS n (name) WHERE n.name LIKE %(account)s))
-    AND (%(exchange)s::text IS NULL OR %(exchange)s = ANY (v.exchanges))
-    AND v.state = ANY (%(states)s::text[])
-    AND (%(text)s::text IS NULL OR strpos(lower(v.searched), lower(%(text)s)) > 0)
+    ) AS u),
+page AS MATERIALIZED (
+    SELECT count(*) OVER () AS total,
+        count(*) FILTER (WHERE v.state = ANY (%(attention)s::text[])) OVER () AS attention, v.*
+    FROM ({view}) AS v
+    WHERE (%(account)s::text IS NULL
+            OR EXISTS (SELECT FROM unnest(v.names) AS n (name) WHERE n.name LIKE %(account)s))
+        AND (%(exchange)s::text IS NULL OR %(exchange)s = ANY (v.exchanges))
+        AND v.state = ANY (%(states)s::text[])
+        AND (%(text)s::text IS NULL OR strpos(lower(v.searched), lower(%(text)s)) > 0)
+    ORDER BY {order}
+    LIMIT %(size)s OFFSET %(skipped)s)
+SELECT v.*{more}
+FROM page AS v
 ORDER BY {order}
-LIMIT %(size)s OFFSET %(skipped)s
 
 -- name: accounts
 SELECT a.account_name AS account,
@@ -103,20 +107,9 @@ SELECT a.account_name AS account, d.name AS exchange,
         WHEN jsonb_array_length(checked.differences) > 0 THEN 'differs'
         ELSE 'ok' END AS state,
     c.subaccount_index AS subaccount, c.permission, c.version,
-    (SELECT k.created_at FROM public.credential_data_keys AS k WHERE k.id = c.data_key_id)
-        AS stored_at,
     c.expires_at AT TIME ZONE 'UTC' AS expires_at,
     replace(checked.outcome, '_', ' ') AS outcome, checked.recorded_at AS checked_at,
-    ARRAY(SELECT DISTINCT h.name FROM (
-        SELECT x.role_name::text || CASE WHEN x.account_id <> a.id
-            THEN ' for ' || u.account_name ELSE '' END AS name
-        FROM public.account_access AS x
-        JOIN public.accounts AS u ON u.id = x.account_id
-        WHERE x.account_id = a.id OR x.account_id IN (
-            SELECT s.primary_account_id FROM public.account_exchange_sharing AS s
-            WHERE s.shared_account_id = a.id AND s.exchange_id = c.exchange_id
-                AND public.share_allows(s.sharing_type, c.permission, FALSE))
-    ) AS h ORDER BY 1) AS may_hold,
+    c.id, c.account_id, c.exchange_id,
     c.label,
     ARRAY[a.account_name::text] AS names, ARRAY[d.name::text] AS exchanges,
     (d.name, c.permission, c.subaccount_index) AS place,
@@ -131,6 +124,27 @@ LEFT JOIN LATERAL (
     ORDER BY s.position LIMIT 1
 ) AS stopped ON TRUE
 LEFT JOIN LATERAL ({checked}) AS checked ON TRUE
+
+-- name: more_credentials
+-- What is looked up for the rows of a page only.
+, (SELECT k.created_at FROM public.credential_overview AS c
+   JOIN public.credential_data_keys AS k ON k.id = c.data_key_id
+   WHERE c.id = v.id) AS stored_at,
+    ARRAY(SELECT DISTINCT h.name FROM (
+        SELECT x.role_name::text || CASE WHEN x.account_id <> v.account_id
+            THEN ' for ' || u.account_name ELSE '' END AS name
+        FROM public.account_access AS x
+        JOIN public.accounts AS u ON u.id = x.account_id
+        WHERE x.account_id = v.account_id OR x.account_id IN (
+            SELECT s.primary_account_id FROM public.account_exchange_sharing AS s
+            WHERE s.shared_account_id = v.account_id AND s.exchange_id = v.exchange_id
+                AND public.share_allows(s.sharing_type, v.permission, FALSE))
+    ) AS h ORDER BY 1) AS may_hold,
+    ARRAY(SELECT o.version || ' ' || o.state FROM public.credential_versions AS o
+          WHERE o.credential_id = v.id AND o.state IN ('pending', 'grace')
+          ORDER BY o.version) AS other_versions,
+    ARRAY(SELECT DISTINCT h.login || ', version ' || h.version
+          FROM public.versions_held(v.id) AS h ORDER BY 1) AS old_held_by
 
 -- name: shares
 SELECT b.account_name AS account, d.name AS exchange,
