@@ -232,10 +232,11 @@ def test_another_log_is_told_and_ends_the_run_until_it_is_begun_anew(
     state = settings.with_name("state.json")
     kept = json.loads(state.read_text())
     state.write_text(json.dumps({**kept, "leaf_hash": "ab" * 32}))
-    with pytest.raises(errors.LogIsAnother):
+    with pytest.raises(errors.LogIsAnother) as caught:
         with running_alerts(auditor, settings):
             assert ops.took(1)[0]["type"] == "problem.another_log"
             time.sleep(0.2)
+    assert "anew" in str(caught.value.hint)
     stop = threading.Event()
     threading.Timer(2, stop.set).start()
     auditor.run_alerts(settings, stop=stop, anew=True)
@@ -269,7 +270,8 @@ def test_a_registry_that_is_away_is_told_and_ends_no_problem(
 
 def test_a_damaged_state_is_named_and_left_as_it_is(auditor: Registry, settings: Path) -> None:
     state = settings.with_name("state.json")
-    for text in ("{", "[]", '{"position": 3}', '{"position": "x", "leaf_hash": null}'):
+    wrong = ('{"position": 3}', '{"position": "x", "leaf_hash": null}', '{"position": 1.5}')
+    for text in ("{", "[]", "[" * 100_000, *wrong):
         state.write_text(text)
         with pytest.raises(errors.InvalidInput, match="is no state of alerts"):
             auditor.run_alerts(settings)

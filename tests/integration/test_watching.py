@@ -163,7 +163,7 @@ def test_an_account_that_may_not_be_used_is_refused_and_later_it_is_stopped(
     assert loader.changes_since("main_bot", mark) == Changes(
         loader.changes_since("main_bot", mark).mark, ALL, stopped=True
     )
-    for wrong in ("0", "[]", '{"aster": 1}', "mark"):
+    for wrong in ("0", "[]", '{"aster": 1}', "mark", "[" * 100_000):
         with pytest.raises(errors.InvalidInput):
             loader.changes_since("main_bot", wrong)
 

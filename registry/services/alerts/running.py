@@ -66,9 +66,9 @@ class Alerts:
             try:
                 self._run(state, couriers, stop, None if anew else state.place)
             except LogIsAnother as error:
-                self._tell_another_log(state, error)
+                hint = self._tell_another_log(state, error)
                 stop.wait(_JOIN_SECONDS)
-                raise
+                raise LogIsAnother(error.message, hint=hint) from None
             finally:
                 for courier in couriers:
                     courier.stop()
@@ -157,13 +157,15 @@ class Alerts:
         self._failing_since = None
         return found, True
 
-    def _tell_another_log(self, state: State, error: LogIsAnother) -> None:
+    def _tell_another_log(self, state: State, error: LogIsAnother) -> Hint:
+        """Tells the receivers; returns what to do, for whoever looks at this process."""
         again = Command("alerts", "run", anew=True)
         hint = Hint("Find out who restored it, and then begin anew: ", again)
         problem = Problem(kind="another_log", text=error.message, hint=hint)
         message = Message.of_problem(problem, now())
         if problem.id not in state.open:
             state.add([(message, self._settings.to(message))], opened={problem.id: message})
+        return hint
 
 
 def _unreachable() -> Problem:

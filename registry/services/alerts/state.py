@@ -47,7 +47,7 @@ class State:
             if os.path.lexists(path):
                 try:
                     state._read(json.loads(text_of_file(path, limit=_MAX_BYTES)))
-                except (ValueError, TypeError, KeyError, AttributeError):
+                except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                     raise InvalidInput(
                         f"{shown(path)} is no state of alerts",
                         hint="Move it away to begin anew, with what is wrong now.",
@@ -97,6 +97,8 @@ class State:
 
     def _read(self, found: Any) -> None:
         leaf = found["leaf_hash"]
+        if found["position"] is not None and type(found["position"]) is not int:
+            raise ValueError(found["position"])
         if found["position"] is not None:
             self.place = Place(found["position"], leaf and bytes.fromhex(leaf))
         self.open = {id_: Message.parse(told) for id_, told in found["open"].items()}

@@ -102,7 +102,7 @@ def _digests_of(mark: str) -> dict[str, str]:
         digests = json.loads(mark)
         if all(isinstance(digest, str) for digest in digests.values()):
             return dict(digests)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         pass
     raise InvalidInput(
         "the mark is not one that changes_since returned",
