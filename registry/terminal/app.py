@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 0.3
 """Seconds between two reads after events, at least; a burst of events is one read."""
 _BUSY: Final = 10
-"""While events keep coming, reads take a tenth of the time."""
+"""While events keep coming, reads are to take a tenth of the time, ..."""
+_LATEST: Final = 1.0
+"""... but an event waits no longer than this."""
 _QUIET: Final = 10.0
 """Seconds until the next read without an event: positions are no events, and time passes."""
 _LONGEST: Final = 60.0
@@ -173,7 +175,7 @@ class Monitor(App[None]):
                 page.take(answer.value)
             else:
                 page.fail(answer.error)
-        self._pause = max(_AT_ONCE, _BUSY * answer.seconds)
+        self._pause = min(_LATEST, max(_AT_ONCE, _BUSY * answer.seconds))
         if answer.error is None:
             self._failures = 0
             quiet = min(_LONGEST, max(_QUIET, _SHARE * answer.seconds))
