@@ -6,7 +6,6 @@ import json
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,10 +157,10 @@ def test_who_has_just_been_given_an_event_makes_appends_send_no_messages(
 ) -> None:
     monkeypatch.setattr(listening, "_AWAKE_SECONDS", 2)
     with world.feed() as feed:
-        for wanted in (1, 0, 1):
+        for number, wanted in enumerate((1, 0, 1)):
             await_listening(connection, wanted)
             if wanted:
-                world.account(f"bot_{uuid.uuid4()}")
+                world.account(f"bot_{number}")
                 next(feed)
 
 
