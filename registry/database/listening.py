@@ -40,7 +40,8 @@ _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _POLL_SECONDS: Final = 5.0
 """How often the hub looks without a message."""
 _RETRY_SECONDS: Final = 0.05
-"""How soon the lock is tried again that makes the database send messages."""
+"""How soon the lock is tried again that makes the database send messages; twice that next time."""
+_DOUBLINGS: Final = 5
 _AWAKE_SECONDS: Final = 0.5
 """So long after the last news the hub looks by itself, and lets the database send no messages."""
 _LOOK_SECONDS: Final = 0.1
@@ -161,12 +162,13 @@ class Hub:
         listens = not at_standby and not lends_transactions(connection)
         if listens:
             connection.execute(_LISTEN[self._channel.name])
-        is_announced, used, awake_until = not listens, time.monotonic(), 0.0
+        is_announced, used, awake_until, refused = not listens, time.monotonic(), 0.0, 0
         while self._present() or time.monotonic() < used + _LINGER_SECONDS:
             is_awake = listens and time.monotonic() < awake_until
             # Before anybody looks, so that each later append sends a message.
             if listens and is_announced == is_awake:
                 is_announced = self._announce(connection, to_be_told=not is_awake)
+                refused = 0 if is_announced or is_awake else refused + 1
             present = self._present()
             used = time.monotonic() if present else used
             news = [self._look(listener, connection) for listener in present]
@@ -177,7 +179,7 @@ class Hub:
                 return  # it was promoted, and sends messages now
             if is_awake:
                 bell.heard(random.uniform(0.7, 1.3) * _LOOK_SECONDS)  # noqa: S311 - not in step
-            elif bell.message(connection, self._patience(listens, is_announced)):
+            elif bell.message(connection, self._patience(listens, refused)):
                 awake_until = time.monotonic() + _AWAKE_SECONDS
             if News.SOME in news:
                 awake_until = time.monotonic() + _AWAKE_SECONDS
@@ -200,11 +202,13 @@ class Hub:
             self._drop(listener, error)
             return News.NONE
 
-    def _patience(self, listens: bool, is_announced: bool) -> float:
+    def _patience(self, listens: bool, refused: int) -> float:
         if not listens:
             share = random.uniform(2 / 3, 4 / 3)  # noqa: S311 - spreads questions
             return self._channel.ask_seconds * share
-        return _POLL_SECONDS if is_announced else _RETRY_SECONDS
+        # An append has the lock for moments. Any login can keep it, and is not to make all of them
+        # ask twenty times a second.
+        return _RETRY_SECONDS * 2 ** min(refused - 1, _DOUBLINGS) if refused else _POLL_SECONDS
 
 
 class _Bell:

@@ -255,6 +255,25 @@ def test_an_event_that_comes_as_the_time_limit_ends_is_given_the_next_time(
     assert asyncio.run(run()) == [0, 0, 1]
 
 
+def test_a_login_that_keeps_the_lock_of_followers_makes_them_ask_seldom(
+    world: World, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[None] = []
+    announce = listening.Hub._announce
+
+    def counted(*arguments: Any, **options: Any) -> bool:
+        asked.append(None)
+        return announce(*arguments, **options)
+
+    monkeypatch.setattr(listening.Hub, "_announce", counted)
+    connection.execute("SELECT pg_advisory_lock(7234117009)")
+    with world.feed() as feed:
+        time.sleep(1.5)  # at twenty times a second, thirty times
+        assert 0 < len(asked) < 10
+        world.account("bot")
+        assert next(feed).position == 0
+
+
 def test_two_consumers_with_one_bookmark_are_told(world: World, tmp_path: Path) -> None:
     file = tmp_path / "bookmark"
     with world.feed(bookmark=file) as one, world.feed(bookmark=file) as other:

@@ -156,6 +156,14 @@ def test_promtool_finds_no_fault_in_the_rules_and_they_alert(checks: tuple[str, 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_consumers_whose_files_have_one_name_are_told_apart(
+    filled: World, auditor: Registry, tmp_path: Path
+) -> None:
+    files = [tmp_path / folder / "place" for folder in ("one", "other")]
+    text = auditor.metrics(bookmarks=files)
+    assert [value(text, f'consumer_unread_events{{consumer="{file}"}}') for file in files] == [5, 5]
+
+
 @pytest.mark.slow
 def test_the_rules_name_metrics_that_there_are(
     filled: World, auditor: Registry, tmp_path: Path

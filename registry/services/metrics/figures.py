@@ -3,9 +3,11 @@
 import datetime as dt
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from registry.clock import now
@@ -131,5 +133,14 @@ def figures_of(connection: Connection, files: Files) -> Figures:
             ],
             problems=found_within(connection, files),
             covered=files.covered(),
-            unread={path.name: events - files.next_position(path) for path in files.bookmarks},
+            unread={
+                name: events - files.next_position(path)
+                for name, path in _names(files.bookmarks).items()
+            },
         )
+
+
+def _names(bookmarks: Sequence[Path]) -> dict[str, Path]:
+    """The bookmarks by their file's name; by their path, where files of two folders share one."""
+    shared = Counter(path.name for path in bookmarks)
+    return {path.name if shared[path.name] == 1 else str(path): path for path in bookmarks}
