@@ -21,6 +21,7 @@ from registry.errors import (
     DeadKey,
     ExchangeGaveNoAnswer,
     InvalidInput,
+    MissingExtra,
     NotCheckable,
     RegistryError,
 )
@@ -126,8 +127,16 @@ def rotate(
     if "retire" in wanted.steps or "abandon" in wanted.steps:
         return _end(database, wanted, execute)
     if "check" in wanted.steps:
-        import_ccxt("ccxt")
+        _need_ccxt()
     return _Run(database, keyring, wanted, execute, caller, dry_run=dry_run).all_steps()
+
+
+def _need_ccxt() -> None:
+    try:
+        import_ccxt("ccxt")
+    except MissingExtra as missing:
+        unasked = Hint(f"{missing.hint}; without asking, add ", Option("check", False), ".")
+        raise MissingExtra(str(missing), hint=unasked) from None
 
 
 def _end(database: Database, wanted: Rotation, execute: Execute) -> Rotated:

@@ -45,7 +45,7 @@ class WatchOptions:
     quiet: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME",
+            metavar="SPAN",
             help=_WATCHED + "act when nothing changed for so long; several changes are one "
             "restart. [default: 2s]",
         ),
@@ -53,7 +53,7 @@ class WatchOptions:
     grace: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help=_WATCHED + "the time from SIGTERM to SIGKILL. [default: 30s]"
+            metavar="SPAN", help=_WATCHED + "the time from SIGTERM to SIGKILL. [default: 30s]"
         ),
     ] = None
     restart: Annotated[

@@ -34,7 +34,7 @@ def metrics(
     most: Annotated[
         int,
         typer.Option(
-            "--series", metavar="N", min=1, max=1_000_000, help="How many a metric may have."
+            "--series", metavar="N", min=1, max=1_000_000, help="How many series a metric may have."
         ),
     ] = 5000,
 ) -> None:

@@ -17,7 +17,7 @@ _KEPT_SECONDS: Final = 60.0
 def serve(
     run: Run,
     listen: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where to listen: an IP address and a port.")
+        str, typer.Option(metavar="ADDRESS:PORT", help="Where to listen: an IP address and a port.")
     ] = "127.0.0.1:8484",
     host: Annotated[
         list[str] | None,

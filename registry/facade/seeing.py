@@ -82,9 +82,10 @@ class Seeing:
 
         InvalidInput for an address that other machines could reach, unless `any_address`.
         """
+        # The collector first: it says which package is missing.
+        collector = self.metrics_collector(most=most, **files)
         from registry.services.metrics.serving import serve
 
-        collector = self.metrics_collector(most=most, **files)
         serve(collector, listen, any_address=any_address, ready=ready)
 
     def doctor(

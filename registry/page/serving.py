@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
@@ -77,7 +78,9 @@ async def listening(registry: Registry, at: tuple[str, int], guard: Guard) -> As
     host, port = at
     # Cookies do not tell ports apart: two pages of one machine need two names.
     page = Page(registry, guard, cookie=f"account_registry_{port}")
-    runner = web.AppRunner(page.application(), access_log=None, shutdown_timeout=_ENDING)
+    runner = web.AppRunner(
+        page.application(), access_log=None, logger=_unheard(), shutdown_timeout=_ENDING
+    )
     await runner.setup()
     try:
         try:
@@ -91,6 +94,13 @@ async def listening(registry: Registry, at: tuple[str, int], guard: Guard) -> As
         yield f"http://[{name}]:{number}/" if ":" in name else f"http://{name}:{number}/"
     finally:
         await runner.cleanup()
+
+
+def _unheard() -> logging.Logger:
+    """For what aiohttp says of a malformed request: it repeats its lines, a token too."""
+    logger = logging.getLogger("registry.page.malformed")
+    logger.disabled = True
+    return logger
 
 
 async def _until_told() -> None:

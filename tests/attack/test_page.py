@@ -3,10 +3,11 @@
 Whoever reaches the port of `serve`, or makes a browser that shows the page do so.
 """
 
+import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from support.demo_fleet import plant_hostile_texts, planted
@@ -130,6 +131,20 @@ def test_no_answer_holds_a_secret_or_the_token(shown: tuple[World, Browser]) -> 
     answers = [page.get(path) for path in paths]
     told = "\n".join(f"{answer.headers}{answer.text}" for answer in answers)
     assert [secret for secret in (*planted(world), page.token) if secret in told] == []
+
+
+def test_a_malformed_request_is_not_written_down_with_its_token(
+    page: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    at = urlsplit(page.address)
+    assert at.hostname is not None
+    with socket.create_connection((at.hostname, at.port or 0), timeout=30) as stranger:
+        stranger.sendall(
+            f"GET / HTTP/1.1\r\nAuthorization: Bearer {page.token}\nx\r\n\r\n".encode()
+        )
+        answer = stranger.recv(64)
+    assert b" 400 " in answer
+    assert page.token not in caplog.text
 
 
 def test_hostile_texts_are_shown_and_not_obeyed(world: World) -> None:

@@ -125,6 +125,7 @@ def test_metadata_that_would_not_survive(bot: CommandLine, metadata: str, messag
         (("history", "--since", "1.5d"), "--since '1.5d' is not a moment"),
         (("list-credentials", "--due", "2months"), "--due '2months' is not a span of time"),
         (("history", "--until", "2030-01-01T00:00:00"), "says no time zone"),
+        (("history", "--follow", "--until", "yesterday"), "what is followed has no end"),
     ],
 )
 def test_options_that_mean_nothing(

@@ -194,3 +194,5 @@ def test_without_ccxt_the_way_to_install_it_is_said(
         assert (result.exit_status, result.out) == (1, "")
         assert f"pip --python {sys.prefix} install ccxt" in result.err
     assert bot("history", "bot", "--type", "CredentialReleased", "--json").data == []
+    rotated = bot("rotate-credential", "bot", "okx", "--activate")
+    assert "install ccxt; without asking, add --no-check.\n" in rotated.err

@@ -4,6 +4,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,3 +176,15 @@ def test_the_rules_name_metrics_that_there_are(
     named = set(re.findall(r"\b(account_registry_\w+)", (EXAMPLES / "alerts.yml").read_text()))
     assert named <= there
     assert value(text, 'consumer_unread_events{consumer="alerts.json"}') == 5
+
+
+def test_without_its_package_it_says_how_to_get_it(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("registry.services.metrics.collector", "registry.services.metrics.serving"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    for options in ((), ("--listen", "127.0.0.1:0")):
+        refused = cli("metrics", *options, "--json")
+        assert (refused.exit_status, refused.error["code"]) == (1, "missing_extra")
+        assert "pip install prometheus-client" in refused.error["hint"]

@@ -32,6 +32,11 @@ _MAX_BYTES: Final = 1 << 20
 _ALL: Final = "all"
 _SECONDS: Final = 10.0
 _EVERY: Final = 60.0
+_OF_RECEIVERS: Final = (
+    *("timeout_seconds", "pass_env", "unsigned", "plain_http"),
+    *("secret", "secret_file", "secret_env", "secret_credential"),
+)
+"""Settings of receivers besides where they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,11 @@ def read_settings(path: Path) -> Settings:
     Raises:
         InvalidInput: it cannot be read, or something in it is not known.
     """
+    if not path.exists():
+        raise InvalidInput(
+            f"there are no settings in {shown(path)}",
+            hint="They say who is told of what; examples/alerts/alerts.toml shows all.",
+        )
     _refuse_others(path)
     try:
         whole = _Table("the file", tomllib.loads(text_of_file(path, limit=_MAX_BYTES)))
@@ -91,28 +101,28 @@ def read_settings(path: Path) -> Settings:
         # What stands there may be a secret: only the place is told.
         where = str(error).rpartition("(at ")[2].rstrip(")") or "somewhere"
         raise InvalidInput(f"{shown(path)} is no TOML: see {where}") from None
+    given, said = whole.take("receivers", dict, {}), whole.take("rules", list, [])
+    state, name = whole.take("state", str, ""), whole.take("name", str, host())
+    every = whole.seconds("every_seconds", _EVERY)
+    # Before what is in it: a receiver under a mistyped name would else be called unknown.
+    whole.nothing_else()
     receivers = {
-        name: _receiver(_Table(f"receiver {name}", table))
-        for name, table in whole.take("receivers", dict, {}).items()
+        name: _receiver(_Table(f"receiver {name}", table)) for name, table in given.items()
     }
     if not receivers:
         raise InvalidInput(f"{shown(path)} names no receiver", hint="It needs a [receivers.NAME].")
     rules = [
-        _rule(_Table(f"rule {number}", table), receivers)
-        for number, table in enumerate(whole.take("rules", list, []), 1)
+        _rule(_Table(f"rule {number}", table), receivers) for number, table in enumerate(said, 1)
     ]
     if not rules:
         raise InvalidInput(f"{shown(path)} has no rule", hint="It needs at least one [[rules]].")
-    state = whole.take("state", str, "")
-    settings = Settings(
-        name=whole.take("name", str, host()),
+    return Settings(
+        name=name,
         state=Path(state) if state else data_folder() / "alerts.json",
-        every=whole.seconds("every_seconds", _EVERY),
+        every=every,
         receivers=receivers,
         rules=rules,
     )
-    whole.nothing_else()
-    return settings
 
 
 def _refuse_others(path: Path) -> None:
@@ -191,8 +201,10 @@ class _Table:
             return Secret(text)
         return None
 
-    def nothing_else(self) -> None:
-        for name in self._left:
+    def nothing_else(self, *later: str) -> None:
+        """Refuses what is left, but for the names that are taken later."""
+        self._known.extend(later)
+        for name in (name for name in self._left if name not in later):
             if name == "secret":
                 raise InvalidInput(
                     f"{self._where} has a secret in plain",
@@ -210,6 +222,8 @@ class _Table:
 def _receiver(table: _Table) -> Webhook | Program:
     command = table.texts("command")
     address, elsewhere = table.take("webhook", str, ""), table.secret("webhook")
+    # A name that is mistyped would else be called missing.
+    table.nothing_else(*_OF_RECEIVERS)
     if sum(map(bool, (command, address, elsewhere))) != 1:
         raise table.wrong("it needs one of webhook, webhook_file, webhook_env and command")
     seconds = table.seconds("timeout_seconds", _SECONDS)

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from registry.database.listening import LOG, hub_of
 from registry.database.opening import AtTarget
+from registry.errors import InvalidInput
 from registry.services.feed.events import Bookmark, Event, Place
 from registry.services.feed.reader import Reader
 from registry.services.reading.history import HistoryFilter, Record, history
@@ -202,10 +203,12 @@ def follow(
 
     Raises:
         AccountNotFound, ExchangeNotFound: see `history`.
-        InvalidInput: DATABASE_URL_DIRECT is another database.
+        InvalidInput: DATABASE_URL_DIRECT is another database; `until` is given.
         DatabaseUnavailable: the database cannot be reached at the start.
         LogIsAnother: the log is not the one that was followed before.
     """
+    if wanted.until is not None:
+        raise InvalidInput("what is followed has no end, and until gives one")
     # It begins first: what is appended meanwhile comes from the feed.
     with Feed(database, wanted, lost=lost) as feed:
         begun_at = feed.place.position
