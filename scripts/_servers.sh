@@ -38,14 +38,19 @@ differs_by_version=(
     tests/integration/test_connection_after_errors.py
     tests/integration/test_durability.py
     tests/integration/test_executor.py
+    tests/integration/test_feed.py
     tests/integration/test_loader.py
     tests/integration/test_log.py
     tests/integration/test_plans.py
     tests/integration/test_positions.py
+    tests/integration/test_problems.py
     tests/integration/test_rebuild.py
     tests/integration/test_releases_projection.py
     tests/integration/test_restore_drill.py
+    tests/integration/test_rotation.py
     tests/integration/test_sharing.py
+    tests/integration/test_views.py
+    tests/integration/test_watching.py
     tests/migration
 )
 

@@ -8,7 +8,6 @@ import typer
 from registry.commands._run import Run
 from registry.commands._verb import verb
 from registry.errors import InvalidInput, MissingExtra
-from registry.hints import Command, Hint
 
 
 @verb()
@@ -45,7 +44,7 @@ def monitor(
     if run.output.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InvalidInput(
             "monitor needs a terminal",
-            hint=Hint("For a program: ", Command("list-problems", json=True)),
+            hint="For a program: account-registry list-problems --json",
         )
     from registry.database.opening import SingleConnection
     from registry.database.target import Target

@@ -40,9 +40,8 @@ def texts_of(path: Path) -> Iterator[str]:
 
 
 def options_of(verb: str) -> set[str]:
-    return {option for parameter in build().commands[verb].params for option in parameter.opts} | {
-        "--help"
-    }
+    parameters = build().commands[verb].params
+    return {"--help"}.union(*(p.opts + p.secondary_opts for p in parameters))
 
 
 def unknown_in(text: str) -> list[str]:

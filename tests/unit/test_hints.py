@@ -25,6 +25,8 @@ NO_METHOD = {
     "schema-down": "migrate, in one direction",
     "alerts": "it has two, run_alerts and test_alerts",
     "embedded": "the server of a machine, whatever a program does",
+    "serve": "a page for people; a program has registry.views",
+    "monitor": "a screen for people; a program has registry.views",
 }
 """Verbs that a program has no method for, and why."""
 
@@ -196,6 +198,8 @@ def test_every_option_in_a_hint_is_one_of_a_verb_and_of_a_method() -> None:
         assert option in parameters, option
 
 
+FACES = {"commands", "page", "terminal"}
+"""What only people look at, who began it by a command."""
 KNOW_A_TERMINAL = {
     "hints.py",  # the words themselves
     "client_making.py",  # pip's options
@@ -214,7 +218,7 @@ KNOW_A_TERMINAL = {
     [
         path
         for path in PROJECT.glob("registry/**/*.py")
-        if "commands" not in path.parts
+        if not FACES & set(path.relative_to(PROJECT).parts)
         and str(path.relative_to(PROJECT / "registry")) not in KNOW_A_TERMINAL
     ],
     ids=lambda path: str(path.relative_to(PROJECT)),
