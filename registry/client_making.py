@@ -8,7 +8,6 @@ import importlib
 import importlib.metadata
 import inspect
 import platform
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -35,11 +34,7 @@ def import_ccxt(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise MissingExtra(
-            "the package ccxt is not installed",
-            # A virtual environment may have no pip of its own.
-            hint=f"Run: pip --python {sys.prefix} install ccxt",
-        ) from None
+        raise MissingExtra.of("ccxt") from None
 
 
 def class_of(ccxt: Any, spec: ExchangeSpec) -> Any:

@@ -7,8 +7,9 @@ holds a secret value. Errors that bots have always caught as `ValueError` still 
 
 import enum
 import re
+import sys
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 from registry.hints import Hint
 
@@ -446,6 +447,13 @@ class DatabaseNotEmpty(Refused):
 
 class MissingExtra(RegistryError):
     """An optional package is not installed."""
+
+    @classmethod
+    def of(cls, missing: str, *install: str) -> Self:
+        """The error for a package; by default what is to be installed has the same name."""
+        # A virtual environment may have no pip of its own.
+        command = f"pip --python {sys.prefix} install {' '.join(install or (missing,))}"
+        return cls(f"the package {missing} is not installed", hint=f"Run: {command}")
 
 
 class MissingProgram(RegistryError):

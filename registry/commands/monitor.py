@@ -36,11 +36,7 @@ def monitor(
     try:
         from registry.terminal.app import Monitor
     except ImportError:
-        raise MissingExtra(
-            "the package textual is not installed",
-            # A virtual environment may have no pip of its own.
-            hint=f"Run: pip --python {sys.prefix} install textual",
-        ) from None
+        raise MissingExtra.of("textual") from None
     if run.output.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InvalidInput(
             "monitor needs a terminal",

@@ -36,10 +36,7 @@ def serve(
         from registry.page.serving import address_of, is_loopback
         from registry.page.serving import serve as serve_page
     except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f"the page needs a package that is not installed: {error.name}",
-            hint="Install the extra: pip install 'account-registry[page]'",
-        ) from None
+        raise MissingExtra.of(error.name or "aiohttp", "aiohttp", "jinja2") from None
     from registry.database.pool import PooledDatabase
     from registry.database.target import Target
     from registry.registry import Registry

@@ -82,3 +82,13 @@ def test_a_port_that_is_taken_is_an_error(cli: CommandLine) -> None:
         refused = cli("serve", "--listen", f"127.0.0.1:{port}")
     assert refused.exit_status == 2
     assert f"cannot listen at 127.0.0.1, port {port}" in refused.err
+
+
+def test_without_its_packages_it_says_how_to_get_both(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "registry.page.serving", raising=False)
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    refused = cli("serve", "--json")
+    assert (refused.exit_status, refused.error["code"]) == (1, "missing_extra")
+    assert refused.error["hint"].endswith(f"--python {sys.prefix} install aiohttp jinja2")

@@ -1,6 +1,5 @@
 """The figures as a collector of prometheus_client."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -20,10 +19,7 @@ try:
     )
     from prometheus_client.registry import Collector
 except ImportError:
-    raise MissingExtra(
-        "the package prometheus_client is not installed",
-        hint=f"Install it for {sys.executable}: pip install prometheus-client",
-    ) from None
+    raise MissingExtra.of("prometheus_client", "prometheus-client") from None
 
 MOST_SERIES: Final = 5000
 """How many series a metric may have, unless another number is given."""
