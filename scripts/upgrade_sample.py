@@ -42,6 +42,18 @@ _STEPS: Final[list[tuple[str, dict[str, str] | None]]] = [
     ),
     ("update-credential main_bot aster --label quarterly", None),
     ("add-credential main_bot kraken --from-json -", _KRAKEN),
+    (
+        "add-credential lender kraken --from-json -",
+        _KRAKEN | {"api_key": "sampleKey1z2y3x4w"},
+    ),
+    (
+        "rotate-credential lender kraken --no-check --from-json -",
+        _KRAKEN | {"api_key": "sampleKey8y7x6w5v"},
+    ),
+    (
+        "rotate-credential lender kraken --prepare --from-json -",
+        _KRAKEN | {"api_key": "sampleKey7x6w5v4u"},
+    ),
     ("add-credential lender backpack --from-json -", _BACKPACK),
     ("add-credential lender backpack --permission read_only --from-json -", _READING),
     ("share main_bot lender backpack --type read_only", None),
