@@ -9,7 +9,6 @@ can wake the hub, so it looks at intervals; and so at a standby, which sends no 
 import contextlib
 import enum
 import os
-import random
 import select
 import socket
 import threading
@@ -28,6 +27,7 @@ from registry.database.connection import (
     registry_errors,
 )
 from registry.database.opening import open_once
+from registry.database.patience import APART
 from registry.database.pooler import connect_directly, lends_transactions
 from registry.database.queries import load_queries, one_row
 from registry.errors import DatabaseUnavailable, RegistryBusy, RegistryError, ServerFailing
@@ -135,7 +135,7 @@ class Hub:
                     listener.lost(error)
                 pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
                 self._failures += 1
-                bell.heard(random.uniform(0, 2 * pause))  # noqa: S311 - spreads retries
+                bell.heard(APART.uniform(0, 2 * pause))
             except BaseException as error:  # noqa: BLE001 - who waits must be told of any error
                 for listener in self._present():
                     self._drop(listener, error)
@@ -178,7 +178,7 @@ class Hub:
             if at_standby and not is_standby(connection):
                 return  # it was promoted, and sends messages now
             if is_awake:
-                bell.heard(random.uniform(0.7, 1.3) * _LOOK_SECONDS)  # noqa: S311 - not in step
+                bell.heard(APART.uniform(0.7, 1.3) * _LOOK_SECONDS)
             elif bell.message(connection, self._patience(listens, refused)):
                 awake_until = time.monotonic() + _AWAKE_SECONDS
             if News.SOME in news:
@@ -204,7 +204,7 @@ class Hub:
 
     def _patience(self, listens: bool, refused: int) -> float:
         if not listens:
-            share = random.uniform(2 / 3, 4 / 3)  # noqa: S311 - spreads questions
+            share = APART.uniform(2 / 3, 4 / 3)
             return self._channel.ask_seconds * share
         # An append has the lock for moments. Any login can keep it, and is not to make all of them
         # ask twenty times a second.
@@ -239,7 +239,7 @@ class _Bell:
             seconds, connection.fileno()
         ):
             return False
-        time.sleep(random.uniform(0, _SETTLING_SECONDS))  # noqa: S311 - not all at once
+        time.sleep(APART.uniform(0, _SETTLING_SECONDS))
         for _ in connection.notifies(timeout=0):
             pass
         return True

@@ -30,6 +30,9 @@ _LONGEST_PAUSE: Final = 5.0
 _LONGEST_IN_A_CROWD: Final = 15.0
 """A thousand refusals cost a server the time that it needs for its clients."""
 
+APART: Final = random.SystemRandom()
+"""Spreads retries and looks. The sequence of `random` belongs to the program, which may seed it."""
+
 _Result = TypeVar("_Result")
 
 
@@ -55,7 +58,7 @@ class Patience:
         patience = min(self._seconds, _SILENCE) if error.silence else self._seconds
         if not error.passing or waited >= patience:
             raise _final(error, waited)
-        pause = random.uniform(0, self._pause)  # noqa: S311 - spreads retries, guards nothing
+        pause = APART.uniform(0, self._pause)
         if waited + pause >= _UNTOLD:
             self.tell(f"Waiting up to {patience:g} s: {error.message}")
         time.sleep(min(pause, patience - waited))

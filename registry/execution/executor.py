@@ -10,7 +10,6 @@ wrote it and this one only found it.
 import datetime as dt
 import hashlib
 import logging
-import random
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ from registry.database.connection import (
     registry_errors,
 )
 from registry.database.durability import send_flush, wait_until_durable
-from registry.database.patience import patience
+from registry.database.patience import APART, patience
 from registry.errors import (
     CommandApplied,
     CommandIdReused,
@@ -184,7 +183,7 @@ class CommandExecutor:
                     if invocation.expected_version is not None or not decisions:
                         raise
                     log.debug("decided again", extra={**about, "why": error.message})
-                    time.sleep(random.uniform(0, 0.02))  # noqa: S311 - spreads retries
+                    time.sleep(APART.uniform(0, 0.02))
                 except CommandApplied:
                     maybe_applied = True
                 except DatabaseUnavailable as error:

@@ -59,6 +59,7 @@ VALUES = {
     "run: account": "nobody",  # else it would take this process's place
     "runbot: account": "nobody",  # likewise
     "name": "bot",
+    "view": "accounts",
     "create-account: account": "new",
     "add-exchange: exchange": "new",
     "whose-key: source": "-",
@@ -68,6 +69,7 @@ ALSO = {
     "add-credential": ["--from-json", "-"],
     "replace-credential": ["--from-json", "-"],
     "add-exchange": ["--field", "key=NEW_KEY"],
+    "serve": ["--token-file", "/"],  # else it would serve without end
 }
 
 

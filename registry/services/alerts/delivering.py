@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from registry.clock import now
+from registry.database.patience import APART
 from registry.services.alerts.messages import Message
 from registry.services.alerts.program import Program
 from registry.services.alerts.rules import Settings
@@ -82,7 +82,7 @@ class Courier(threading.Thread):
                 self._told(f"{self._receiver_name} took no message, and is tried again: {error}")
             failures += 1
             pause = min(_LONGEST, 2.0 ** min(failures - 1, 10))
-            self._stopped.wait(pause * random.uniform(0.8, 1.2))  # noqa: S311 - only apart
+            self._stopped.wait(pause * APART.uniform(0.8, 1.2))
 
     def stop(self) -> None:
         """Ends it soon; what the receiver has not taken is told after the next start."""

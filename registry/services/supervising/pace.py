@@ -1,7 +1,8 @@
 """When the supervisor acts: after a quiet time, and not again and again."""
 
-import random
 from typing import Final
+
+from registry.database.patience import APART
 
 _STEADY: Final = 60.0
 """Seconds after which a program is taken to run well."""
@@ -36,7 +37,7 @@ class Backoff:
 
 def spread(seconds: float) -> float:
     """A pause that differs, so that a thousand supervisors do not come at once."""
-    return seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, guards nothing
+    return seconds * APART.uniform(0.5, 1.5)
 
 
 class Quiet:
