@@ -127,8 +127,7 @@ def test_a_job_stops_goes_on_in_the_background_and_comes_back(
     # It reads the terminal, which no job in the background may: it stops again, as any job.
     shell.types("bg\n")
     shell.wait_for("got SIGCONT")
-    shell.types("jobs\n")
-    shell.wait_for("Stopped")
+    eventually(lambda: is_stopped(shell), "the job in the background goes on")
     shell.types("fg\n")
     shell.wait_for("got SIGCONT")
     shell.types("word\n")
@@ -137,6 +136,12 @@ def test_a_job_stops_goes_on_in_the_background_and_comes_back(
     shell.wait_for("ready> ")
     shell.types("echo status $?\n")
     shell.wait_for("status 7")
+
+
+def is_stopped(shell: Shell) -> bool:
+    """Whether the shell knows that its job has stopped."""
+    shell.types("jobs\n")
+    return "Stopped" in shell.wait_for("ready> ")
 
 
 def test_a_change_while_the_job_is_stopped_is_seen_when_it_goes_on(
@@ -175,7 +180,7 @@ def test_in_a_pipe_and_in_a_script_the_keys_mean_what_they_mean_without_it(
 
 def test_a_closed_terminal_ends_the_program(bot: CommandLine, shell: Shell) -> None:
     path = bot.folder / "ended"
-    program = f"trap 'echo hung up >{path}; exit 3' HUP; echo up; while sleep 0.1; do :; done"
+    program = f"trap 'echo hung up >{path}; exit 3' HUP; echo up; while :; do sleep 0.1; done"
     shell.types(f'{command(bot).split(" -- ")[0]} -- sh -c "{program}"\n')
     shell.wait_for("up\r\n")
     shell.close()
