@@ -203,6 +203,7 @@ FACES = {"commands", "page", "terminal"}
 KNOW_A_TERMINAL = {
     "hints.py",  # the words themselves
     "client_making.py",  # pip's options
+    "errors.py",  # likewise, in the one text that it has
     "database/programs.py",  # those of PostgreSQL's programs
     "database/schema_dump.py",  # likewise, and the head of a file for people
     "catalog/elsewhere.py",  # of the programs that decrypt a file
