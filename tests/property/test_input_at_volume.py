@@ -144,6 +144,9 @@ def registry(
     monkeypatch.chdir(cli.folder)
     # `run` becomes the program; the test goes on in its place.
     monkeypatch.setattr(os, "execve", lambda *_: sys.exit(0))
+    # These go on until somebody ends them.
+    monkeypatch.setattr("registry.page.serving.serve", lambda *_, **__: None)
+    monkeypatch.setattr("registry.commands.program.supervise", lambda *_, **__: 0)
     cli.environment["LEGACY"] = CANARY
     made = Registry(cli, connection)
     made.refill()
