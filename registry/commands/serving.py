@@ -69,11 +69,11 @@ def _kept_token(path: Path) -> str:
     from registry.encryption.key_file import read_key_file, write_key_file
     from registry.encryption.secret import Secret
 
-    if not path.exists():
-        try:
+    try:
+        if not path.exists():
             write_key_file(path, Secret(secrets.token_urlsafe(32)))
-        except OSError as error:
-            raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
+    except OSError as error:
+        raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
     token = read_key_file(
         path, missing=InvalidInput, malformed=InvalidInput, hint="Name another file."
     ).reveal()
