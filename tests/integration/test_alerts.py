@@ -108,7 +108,7 @@ def test_a_problem_is_told_once_and_once_when_it_is_over(
             *("bot", "aster"),
             "critical",
         )
-        assert told["do"].endswith("account-registry replace-credential bot aster")
+        assert told["do"].endswith("account-registry rotate-credential bot aster")
         time.sleep(1.5)
         world.credentials.update("bot", "aster", expires_at=None)
         assert ops.took(2)[1]["type"] == "over.expired"
@@ -347,7 +347,7 @@ MESSAGE = {
     "registry": "desk",
     "severity": "critical",
     "text": "the key of bot for aster expired",
-    "do": "Store the next key: account-registry replace-credential bot aster",
+    "do": "Bring the next key into use: account-registry rotate-credential bot aster",
 }
 
 

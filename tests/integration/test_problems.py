@@ -90,7 +90,7 @@ def test_what_expires_is_due_then_expired_and_gone_when_it_is_replaced(
     world.credentials.update("bot", "aster", expires_at=dt.datetime.now(dt.UTC) + dt.timedelta(13))
     due = the(auditor)
     assert (due.kind, due.account, due.exchange, due.severity) == ("due", "bot", "aster", "warning")
-    assert due.hint.commands().endswith("account-registry replace-credential bot aster")
+    assert due.hint.commands().endswith("account-registry rotate-credential bot aster")
     world.credentials.update("bot", "aster", expires_at=dt.datetime(2020, 1, 31, tzinfo=dt.UTC))
     expired = the(auditor)
     assert expired.text == "the key of bot for aster expired on 2020-01-31"
@@ -315,7 +315,7 @@ def test_the_verb_lists_them_and_exits_with_6_if_one_is_due(expired: CommandLine
     assert done.exit_status == 6
     head, row = done.out.splitlines()
     assert head.split("\t") == ["severity", "problem", "account", "exchange", "since", "what", "do"]
-    assert "account-registry replace-credential bot aster" in row
+    assert "account-registry rotate-credential bot aster" in row
     (listed,) = expired("list-problems", "bot", "--kind", "expired", "--json").data
     assert listed["severity"] == "critical"
     assert expired("list-problems", "--kind", "due").exit_status == 0

@@ -8,11 +8,11 @@ SELECT (SELECT h.size FROM public.audit_head AS h),
     (SELECT max(m.number) FROM public.registry_migrations AS m)
 
 -- name: accounts
--- Accounts with what they have open, and their limits. A limit that is no number is NULL.
+-- Accounts with what they have open, and their limits. A limit that is no number is NULL (see problems.sql).
 SELECT a.account_name, a.is_active, coalesce(p.positions, 0), coalesce(p.exposure, 0),
-    CASE WHEN jsonb_typeof(a.metadata -> 'max_positions') = 'number'
+    CASE WHEN a.metadata ->> 'max_positions' ~ '^[0-9]{1,30}(\.[0-9]{1,30})?$'
         THEN (a.metadata ->> 'max_positions')::numeric END,
-    CASE WHEN jsonb_typeof(a.metadata -> 'max_exposure_usd') = 'number'
+    CASE WHEN a.metadata ->> 'max_exposure_usd' ~ '^[0-9]{1,30}(\.[0-9]{1,30})?$'
         THEN (a.metadata ->> 'max_exposure_usd')::numeric END
 FROM public.accounts AS a
 LEFT JOIN (

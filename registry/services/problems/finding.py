@@ -79,8 +79,8 @@ def _credentials(connection: Connection) -> Iterator[Problem]:
                 exchange=exchange,
                 text=f"the key of {account} for {slot} {word} on {ends:%Y-%m-%d}",
                 hint=Hint(
-                    "Store the next key: ",
-                    Command("replace-credential", account, exchange, **_which(slot)),
+                    "Bring the next key into use: ",
+                    Command("rotate-credential", account, exchange, **_which(slot)),
                 ),
                 since=ends if has_expired else ends - DUE,
                 about=key,

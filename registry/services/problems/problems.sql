@@ -66,7 +66,8 @@ GROUP BY a.account_name, t.exchange
 ORDER BY a.account_name, t.exchange
 
 -- name: limits
--- Active accounts that have used this share of a limit. A limit that is no number is left out.
+-- Active accounts that have used this share of a limit. A limit that is no number is left out; a
+-- number in quotes is one, as the triggers of positions read it.
 SELECT a.account_name, u.name, u.used, u.most
 FROM (
     SELECT o.id, o.account_name, o.metadata FROM public.accounts AS o
@@ -80,7 +81,7 @@ CROSS JOIN LATERAL (
 ) AS open
 CROSS JOIN LATERAL (
     SELECT l.name, l.used,
-        CASE WHEN jsonb_typeof(a.metadata -> l.name) = 'number'
+        CASE WHEN a.metadata ->> l.name ~ '^[0-9]{1,30}(\.[0-9]{1,30})?$'
             THEN (a.metadata ->> l.name)::numeric END AS most
     FROM (VALUES ('max_positions', open.positions), ('max_exposure_usd', open.exposure))
         AS l (name, used)
