@@ -48,7 +48,9 @@ def test_it_begins_with_the_problems_and_says_what_to_do(registry: Registry) -> 
     async def look(screen: Screen) -> None:
         assert accounts(screen)[:2] == ["funding_arb", "maker_01"]
         assert "■ critical" in screen.lines[3]
-        await screen.shows("what to do: Bring the next key into use: account-registry rotate-credential")
+        await screen.shows(
+            "what to do: Bring the next key into use: account-registry rotate-credential"
+        )
         await screen.press("down")
         await screen.shows("account-registry check-credential maker_01 aster --record")
 
